@@ -1,0 +1,193 @@
+"""The command line, as a user runs it: in a process of its own, with files."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from comparing import random_weights
+from safetensors.numpy import save_file
+
+from trtnet import models
+
+COMMAND = [sys.executable, "-c", "from trtnet.cli import main; main()"]
+
+
+def trtnet(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "lenet.safetensors"
+    save_file(random_weights(models.lenet()), path)
+    return path
+
+
+def test_models_lists_the_zoo(tmp_path: Path) -> None:
+    result = trtnet("models", "--json", "-", folder=tmp_path)
+    listed = {model["name"]: model for model in json.loads(result.stdout)}
+    assert set(listed) == set(models.__all__)
+    assert listed["resnet50"]["parameters"] == 25_557_032 + 53_120  # weights, and batch norm's running statistics
+    assert listed["unet"]["inputs"] == {"image": "[batch, 2, 128, 128]"}
+    assert "resnet50" in trtnet("models", folder=tmp_path).stdout
+
+
+def test_build_writes_plan_and_sidecar(tmp_path: Path, weights: Path) -> None:
+    build = "build", "lenet", "--weights", str(weights), "--dtype", "float16", "--dim", "batch=1:8:32", "-o", "l.engine"
+    result = trtnet(*build, "--json", "r.json", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "1x1x28x28  8x1x28x28  32x1x28x28" in result.stdout
+    sidecar = json.loads((tmp_path / "l.engine.json").read_text())
+    assert sidecar["plan_bytes"] == (tmp_path / "l.engine").stat().st_size
+    assert sidecar["inputs"] == [{"name": "image", "shape": ["batch", 1, 28, 28], "dtype": "float16"}]
+    assert sidecar["outputs"] == [{"name": "output", "shape": ["batch", 10], "dtype": "float16"}]
+    assert sidecar["profiles"] == [{"image": [[1, 1, 28, 28], [8, 1, 28, 28], [32, 1, 28, 28]]}]
+    assert sidecar["model"] == "lenet" and len(sidecar["checkpoint_digest"]) == 64
+    assert json.loads((tmp_path / "r.json").read_text())["bytes"] == sidecar["plan_bytes"]
+    assert {path.name for path in tmp_path.iterdir()} == {"l.engine", "l.engine.json", "r.json"}
+
+
+def test_a_fixed_size_makes_a_static_engine(tmp_path: Path, weights: Path) -> None:
+    result = trtnet("build", "lenet", "--weights", str(weights), "--dim", "batch=4", "-o", "l.engine", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "l.engine.json").read_text())["inputs"][0]["shape"] == [4, 1, 28, 28]
+
+
+def test_a_model_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from trtnet import nn, ops\n"
+        "class Mine(nn.Module):\n"
+        "    def __init__(self, width): self.fc = nn.Linear(3, width)\n"
+        "    def forward(self, x): return ops.relu(self.fc(x))\n"
+        "def mine(width=2): return Mine(width)\n"
+    )
+    save_file(
+        {"fc.weight": np.ones((5, 3), np.float32), "fc.bias": np.zeros(5, np.float32)}, tmp_path / "w.safetensors"
+    )
+    shape = "--input", "x=batch,3", "--dim", "batch=1:2:4", "--arg", "width=5"
+    result = trtnet("build", "mine.py:mine", "--weights", "w.safetensors", *shape, "-o", "m.engine", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "m.engine.json").read_text())["arguments"] == {"width": 5}
+
+
+def test_run_on_the_reference(tmp_path: Path, weights: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((3, 1, 28, 28), np.float32))
+    common = "run", "lenet", "--weights", str(weights), "--input", "image=x.npy"
+    result = trtnet(*common, "--save", "y.npz", "--json", "-", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (output,) = json.loads(result.stdout)["outputs"]
+    assert output["shape"] == [3, 10] and output["not_finite"] == 0
+    assert np.load(tmp_path / "y.npz")["output"].shape == (3, 10)
+    assert "output" in trtnet(*common, folder=tmp_path).stdout
+
+
+def test_run_with_random_inputs(tmp_path: Path, weights: Path) -> None:
+    common = "run", "lenet", "--weights", str(weights), "--random", "7", "--json", "-"
+    first, again = (trtnet(*common, "--dim", "batch=2", folder=tmp_path) for _ in range(2))
+    assert json.loads(first.stdout)["outputs"] == json.loads(again.stdout)["outputs"]
+    missing = trtnet(*common, folder=tmp_path)
+    assert missing.returncode == 2 and "give the size of batch, as in --dim batch=1" in missing.stderr
+
+
+class Malicious:
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("pwned",)
+
+
+def bad_weights(folder: Path, kind: str, good: Path) -> str:
+    state = random_weights(models.lenet())
+    path = folder / "bad.safetensors"
+    if kind == "missing key":
+        state["fc3.weigth"] = state.pop("fc3.weight")
+    elif kind == "extra key":
+        state["fc4.weight"] = np.ones(3, np.float32)
+    elif kind == "wrong shape":
+        state["fc3.weight"] = np.ones((11, 84), np.float32)
+    elif kind == "truncated":
+        path.write_bytes(good.read_bytes()[:-100])
+        return str(path)
+    elif kind == "pickle":
+        path = folder / "bad.pth"
+        path.write_bytes(pickle.dumps({"conv1.weight": Malicious()}))
+        return str(path)
+    save_file(state, path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("missing key", r"fc3.weight"),
+        ("extra key", r"fc4.weight"),
+        ("wrong shape", r"fc3.weight"),
+        ("truncated", r"bad.safetensors"),
+        ("pickle", r"bad.pth"),
+    ],
+)
+def test_bad_weights_leave_nothing_behind(tmp_path: Path, weights: Path, kind: str, text: str) -> None:
+    bad = bad_weights(tmp_path, kind, weights)
+    before = set(tmp_path.iterdir())
+    result = trtnet("build", "lenet", "--weights", bad, "--dim", "batch=1", "-o", "l.engine", folder=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ") and text in result.stderr and "Traceback" not in result.stderr
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"model": "resnet51"}, "unknown model 'resnet51'. The zoo has efficientnet_lite0"),
+        ({"model": "none.py:f"}, "no model file none.py"),
+        ({"model": "none.py"}, "names no factory"),
+        ({"--weights": "none.safetensors"}, "none.safetensors"),
+        ({"-o": "no/folder/l.engine"}, "cannot write no/folder/l.engine: No such file or directory"),
+        ({"-o": "."}, "cannot write .: Is a directory"),
+        ({"--dim": "batch=8:1:2"}, "min 8, opt 1, max 2"),
+        ({"--dim": "batch=1:2"}, "a size is written 8, a range 1:8:32"),
+        ({"--dim": "bacth=1:8:32"}, "no input has this dimension; the dynamic ones are batch"),
+        ({"--dim": "batch"}, "--dim is written batch=1:8:32"),
+        ({"--dtype": "float17"}, "unknown dtype 'float17'"),
+        ({"--arg": "classes=3"}, "lenet takes num_classes; found classes"),
+        ({"--workspace": "much"}, "a size in bytes is written"),
+        ({"--compute-capability": "6.1"}, "found '6.1'"),
+        ({"--optimization-level": "9"}, "optimization_level is 0 to 5, found 9"),
+    ],
+)
+def test_bad_arguments_are_clear_errors(tmp_path: Path, weights: Path, change: dict[str, str], text: str) -> None:
+    options = {"--weights": str(weights), "--dim": "batch=1:2:4", "-o": "l.engine"} | change
+    model = options.pop("model", "lenet")
+    result = trtnet("build", model, *(part for pair in options.items() for part in pair), folder=tmp_path)
+    assert result.returncode == 2, result.stdout
+    assert text in result.stderr and "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_dims_are_an_error(tmp_path: Path, weights: Path) -> None:
+    result = trtnet("build", "lenet", "--weights", str(weights), "-o", "l.engine", folder=tmp_path)
+    assert result.returncode == 2 and 'build(dims={"batch": (1, 8, 32)})' in result.stderr
+
+
+def test_doctor_prints_json_and_works_without_tensorrt(tmp_path: Path) -> None:
+    result = trtnet("doctor", "--json", "-", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert any("tensorrt_rtx" in json.dumps(finding) for finding in json.loads(result.stdout)["findings"])
+    broken = trtnet("doctor", folder=tmp_path, TRTNET_BACKEND="tensorrt")
+    assert broken.returncode == 2 and "pip install" in broken.stdout
+
+
+def test_without_a_backend_the_error_names_the_command_that_installs_one(tmp_path: Path, weights: Path) -> None:
+    arguments = "build", "lenet", "--weights", str(weights), "-o", "l.engine"
+    result = trtnet(*arguments, folder=tmp_path, TRTNET_BACKEND="tensorrt")
+    assert result.returncode == 2
+    assert "TRTNET_BACKEND asks for tensorrt, which is not installed" in result.stderr
+    assert "pip install 'trtnet[rtx]'" in result.stderr

@@ -1,0 +1,137 @@
+"""A refused layer is an error at the line that asked for it, in the words of the user's own program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from comparing import network_of
+
+import trtnet
+from trtnet import nn, ops
+from trtnet.errors import LayerError, ModelError
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        self.conv1 = nn.Conv2d(64, 64, 3, padding=1, bias=False)
+
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        return ops.relu(self.conv1(x))
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        self.layer1 = nn.Sequential(Block())
+
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        return self.layer1(x)
+
+
+def test_the_error_of_the_design_page() -> None:
+    weights = {"layer1.0.conv1.weight": np.ones((64, 64, 3, 3), np.float32)}
+    with pytest.raises(LayerError) as caught:
+        trtnet.define(Model(), {"x": trtnet.Input(("batch", 32, 56, 56))}, weights, dtype="float16")
+    headline, where, x, weight, *words = str(caught.value).splitlines()
+    assert headline == "layer1.0.conv1: convolution got an input with 32 channels, its kernel has 64"
+    assert re.fullmatch(r"  in tests/graph/test_layer_errors\.py:\d+   return ops\.relu\(self\.conv1\(x\)\)", where)
+    assert x == "  x       [batch, 32, 56, 56] float16"
+    assert weight == "  weight  [64, 64, 3, 3] float16   (checkpoint key layer1.0.conv1.weight)"
+    assert words[0] == "  TensorRT: kernel weights has count 36864 but 18432 was expected"
+    assert not any("cudaError" in line or "/_src/" in line for line in words)
+
+
+X, Y = ("n", 3, 8), ("n", 5, 8)
+REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
+    "broadcast": (lambda x, y: x + y, r"add got shapes that do not broadcast.*\n.*\n  x  .*3, 8.*\n  y  .*5, 8"),
+    "matmul": (lambda x, y: x @ y, r"matmul got 8 columns on the left and 5 rows on the right"),
+    "matmul dtypes": (lambda x, y: x @ y.half(), r"matmul of float32 and float16"),
+    "reshape": (lambda x, y: x.reshape(x.shape[0], 7), r"reshape of \[n, 3, 8\] to \[n, 7\]: the number of elements"),
+    "reshape divides": (lambda x, y: x[0].reshape(5, -1), r"the elements do not divide"),
+    "two wildcards": (lambda x, y: x.reshape(-1, -1), r"only one size can be -1"),
+    "axis": (lambda x, y: x.sum(3), r"sum got dim=3, its input has 3 dimensions"),
+    "permute": (lambda x, y: x.permute(0, 1), r"permute got dims=\(0, 1\), its input has 3 dimensions"),
+    "index range": (lambda x, y: x[:, 3], r"index 3 is out of range for dimension 1 of size 3"),
+    "index count": (lambda x, y: x[0, 0, 0, 0], r"too many indices: 4 for 3 dimensions"),
+    "index type": (lambda x, y: x["a"], r"an index is an int, a slice, None or Ellipsis, found str"),
+    "index step": (lambda x, y: x[:, ::-1], r"slice step must be positive, found -1"),
+    "expand": (lambda x, y: x.expand(-1, 4, -1), r"only axes of size 1 grow"),
+    "concatenation": (lambda x, y: ops.cat([x, y], 2), r"TensorRT refused cat\n(.*\n)*  inputs\[1\]  \[n, 5, 8\]"),
+    "mean of ints": (lambda x, y: x.to("int64").mean(), r"mean takes a floating tensor, found int64"),
+    "chunk of dynamic": (lambda x, y: x.chunk(2, 0), r"chunk needs the size of dim=0"),
+    "padding": (lambda x, y: ops.max_pool2d(x[None], 2, padding=2), r"more than half of the window"),
+    "conv rank": (lambda x, y: ops.conv2d(x, np.ones((1, 3, 1, 1), np.float32)), r"input of 4 dimensions, found 3"),
+    "conv dtype": (
+        lambda x, y: ops.conv2d(x[None], np.ones((1, 3, 1, 1), np.float16)),
+        r"convolution got an input of float32, its kernel is float16",
+    ),
+    "exp of ints": (lambda x, y: ops.exp(x.to("int64")), r"exp does not take int64"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_name_the_line_and_the_operands(name: str) -> None:
+    function, pattern = REFUSED[name]
+    with pytest.raises(LayerError, match=pattern) as caught:
+        network_of(function, {"x": trtnet.Input(X), "y": trtnet.Input(Y)})
+    assert re.search(r"\n  in tests/graph/test_layer_errors\.py:\d+   ", str(caught.value))
+    assert re.search(r"\n  \S+ +\[.*\] \w+", str(caught.value))
+
+
+def test_a_dimension_known_only_at_run_time_cannot_steer_python() -> None:
+    with pytest.raises(ModelError, match="dimension n is known only when the engine runs"):
+        network_of(lambda x: x if x.shape[0] > 1 else -x, {"x": trtnet.Input(("n", 2))})
+
+
+def test_a_tensor_cannot_steer_python() -> None:
+    with pytest.raises(ModelError, match=r"Tensor\('x', \[n, 2\], float32\) has no value .* ops\.where"):
+        network_of(lambda x: x if x else -x, {"x": trtnet.Input(("n", 2))})
+
+
+def test_a_module_needs_a_definition() -> None:
+    with pytest.raises(ModelError, match=r"inside trtnet\.define"):
+        nn.ReLU()(None)
+
+
+def test_modules_in_a_plain_list_are_refused() -> None:
+    class Hidden(nn.Module):
+        def __init__(self) -> None:
+            self.layers = [nn.Linear(2, 2)]
+
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            return self.layers[0](x)
+
+    with pytest.raises(ModelError, match=r"Hidden\.layers is a plain list of modules.*ModuleList"):
+        trtnet.define(Hidden(), {"x": trtnet.Input((1, 2))}, {})
+
+
+def test_a_parameter_outside_the_tree_is_refused() -> None:
+    loose = nn.Linear(2, 2)
+    with pytest.raises(ModelError, match=r"Parameter\(2, 2\), which is not an attribute of any module"):
+        network_of(lambda x: loose(x), {"x": trtnet.Input((1, 2))})
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "text"),
+    [
+        ((-1, 3), None, "write a dynamic axis as a name"),
+        ((1.5, 3), None, "an int or a name"),
+        (("n", 3), "float17", "unknown dtype 'float17'"),
+    ],
+)
+def test_bad_inputs(shape: Any, dtype: str | None, text: str) -> None:
+    with pytest.raises(ModelError, match=text):
+        trtnet.Input(shape, dtype)
+
+
+def test_forward_must_return_tensors() -> None:
+    with pytest.raises(ModelError, match="must return a tensor, several, or a dict; found None"):
+        network_of(lambda x: None, {"x": trtnet.Input((1, 2))})
+
+
+def test_names_are_unique() -> None:
+    with pytest.raises(ModelError, match="the name 'x' is taken"):
+        network_of(lambda x: {"x": -x}, {"x": trtnet.Input((1, 2))})

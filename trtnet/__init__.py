@@ -1,0 +1,54 @@
+"""Write a network in PyTorch-like Python, load its PyTorch checkpoint by name, get a TensorRT engine, and a proof.
+
+``import trtnet`` loads nothing yet: the names below are loaded when they are first used, so that `trtnet doctor` and
+the checkpoint tools work where no TensorRT is installed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trtnet import nn, ops
+    from trtnet.builder import BuildConfig
+    from trtnet.define import DefinedNetwork, build, define
+    from trtnet.graph import Dim, Input, Tensor
+    from trtnet.runtime import Engine, load
+
+_HOME = {
+    "BuildConfig": "trtnet.builder",
+    "DefinedNetwork": "trtnet.define",
+    "Dim": "trtnet.graph",
+    "Engine": "trtnet.runtime",
+    "Input": "trtnet.graph",
+    "Tensor": "trtnet.graph",
+    "build": "trtnet.define",
+    "define": "trtnet.define",
+    "load": "trtnet.runtime",
+    "nn": "",
+    "ops": "",
+}
+
+__all__ = [
+    "BuildConfig",
+    "DefinedNetwork",
+    "Dim",
+    "Engine",
+    "Input",
+    "Tensor",
+    "build",
+    "define",
+    "load",
+    "nn",
+    "ops",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'trtnet' has no attribute {name!r}")
+    home = _HOME[name]
+    value = getattr(import_module(home), name) if home else import_module(f"trtnet.{name}")
+    globals()[name] = value
+    return value

@@ -1,0 +1,97 @@
+"""Which TensorRT this process uses, and what that TensorRT can do.
+
+Everything else writes ``from trtnet.backend import trt``; nothing else imports ``tensorrt`` or
+``tensorrt_rtx``. The library is chosen on first use: ``TRTNET_BACKEND`` if it is set, else the
+first of :data:`BACKENDS` that imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from functools import lru_cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from trtnet.errors import BackendError
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+__all__ = ["BACKENDS", "CAPABILITIES", "lookup", "name", "supports", "trt", "version"]
+
+BACKENDS = ("tensorrt", "tensorrt_rtx")
+
+INSTALL = """\
+  pip install 'trtnet[rtx]'        TensorRT-RTX: builds engines on any x86-64 Linux or Windows machine, no GPU needed
+  pip install 'trtnet[tensorrt]'   TensorRT 10 or 11: needs an NVIDIA driver on this machine
+`trtnet doctor` tells what this machine has."""
+
+# Feature -> the dotted name in the TensorRT API that a backend with the feature has.
+CAPABILITIES: dict[str, str] = {
+    "explicit_batch_flag": "NetworkDefinitionCreationFlag.EXPLICIT_BATCH",
+    "strongly_typed_flag": "NetworkDefinitionCreationFlag.STRONGLY_TYPED",
+    "slice_axes": "ISliceLayer.axes",
+    "timing_cache": "IBuilderConfig.create_timing_cache",
+    "target_compute_capabilities": "IBuilderConfig.set_compute_capability",
+    "progress_monitor": "IBuilderConfig.progress_monitor",
+    "engine_validity": "Runtime.get_engine_validity",
+    "bfloat16": "DataType.BF16",
+    "fp4": "DataType.FP4",
+}
+
+
+@lru_cache(maxsize=1)
+def _load() -> ModuleType:
+    wanted = os.environ.get("TRTNET_BACKEND")
+    if wanted is None:
+        installed = [candidate for candidate in BACKENDS if importlib.util.find_spec(candidate)]
+        if not installed:
+            raise BackendError(f"no TensorRT is installed in this Python. Install one of\n{INSTALL}")
+        return _import(installed[0])
+    if wanted not in BACKENDS:
+        raise BackendError(f"TRTNET_BACKEND is {wanted!r}; it must be one of {', '.join(BACKENDS)}")
+    if importlib.util.find_spec(wanted) is None:
+        raise BackendError(f"TRTNET_BACKEND asks for {wanted}, which is not installed. Install one of\n{INSTALL}")
+    return _import(wanted)
+
+
+def _import(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise BackendError(
+            f"{module} is installed but cannot be imported: {error}\n"
+            f"A missing or mismatched CUDA library is the usual cause; `trtnet doctor` finds it, and\n"
+            f"TRTNET_BACKEND picks another of {', '.join(BACKENDS)}."
+        ) from error
+
+
+def __getattr__(attribute: str) -> Any:
+    if attribute == "trt":
+        return _load()
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+
+
+def name() -> str:
+    """The module in use: ``"tensorrt"`` or ``"tensorrt_rtx"``. Raises BackendError if there is none."""
+    return _load().__name__
+
+
+def version() -> str:
+    """The version of the TensorRT in use, such as ``"11.4.0.106"``."""
+    return str(_load().__version__)
+
+
+def lookup(dotted: str) -> Any:
+    """The object behind a dotted TensorRT name (``"BuilderFlag.TF32"``), or None where this TensorRT lacks it."""
+    found: Any = _load()
+    for part in dotted.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def supports(feature: str) -> bool:
+    """Whether the TensorRT in use has a feature of :data:`CAPABILITIES`. Raises KeyError for an unknown feature."""
+    return lookup(CAPABILITIES[feature]) is not None

@@ -1,0 +1,71 @@
+"""From a defined network to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+from trtnet import backend
+from trtnet.backend import trt
+from trtnet.builder.config import BuildConfig, apply
+from trtnet.builder.plan import Plan, PlanInfo, TensorInfo
+from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
+from trtnet.builder.progress import ProgressBar
+from trtnet.builder.timing import load_timing_cache, save_timing_cache
+from trtnet.errors import BuildError
+from trtnet.graph import Dim, Network, Tensor
+
+
+def build_plan(
+    network: Network, dims: Dims | Sequence[Dims] | None, config: BuildConfig, record: PlanInfo | None = None
+) -> Plan:
+    """Compiles the network.
+
+    dims: the sizes of its dynamic dimensions, one mapping or one a profile. record: what else the sidecar shall say.
+    Raises ProfileError for sizes that do not fit, BuildError with TensorRT's words if it does not build.
+    """
+    if not network.outputs:
+        raise BuildError("the network has no outputs")
+    profiles = profile_shapes(network, dims)
+    target = apply(config, network)
+    add_profiles(network, target, profiles)
+    if config.timing_cache:
+        load_timing_cache(target, config.timing_cache)
+    data = _serialize(network, target, config)
+    if config.timing_cache:
+        save_timing_cache(target, config.timing_cache)
+    info = replace(record or describe(network), profiles=profiles, compute_capabilities=config.compute_capabilities)
+    return Plan(data, info)
+
+
+def describe(network: Network) -> PlanInfo:
+    """What a network says of itself before it is built."""
+    return PlanInfo(
+        backend=backend.name(),
+        backend_version=backend.version(),
+        inputs=tuple(_info(name, tensor) for name, tensor in network.inputs.items()),
+        outputs=tuple(_info(name, tensor) for name, tensor in network.outputs.items()),
+        profiles=(),
+        dtype=network.dtype.name,
+    )
+
+
+def _info(name: str, tensor: Tensor) -> TensorInfo:
+    shape = tuple(size.name if isinstance(size, Dim) else size for size in tensor.shape)
+    return TensorInfo(name, shape, tensor.dtype.name)
+
+
+def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig) -> bytes:
+    network.recorder.clear()
+    monitor = ProgressBar() if config.progress else None
+    if monitor is not None:
+        target.progress_monitor = monitor
+    with monitor or nullcontext():
+        blob = network.builder.build_serialized_network(network.trt, target)
+    if monitor is not None and monitor.interrupted:
+        raise KeyboardInterrupt
+    if blob is None:
+        words = "\n".join(f"  TensorRT: {text}" for text in network.recorder.take())
+        raise BuildError(f"TensorRT did not build the engine\n{words or '  (it gave no reason; see the log)'}")
+    return bytes(blob)

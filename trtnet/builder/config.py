@@ -1,0 +1,68 @@
+"""What a build can be told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtnet import backend
+from trtnet.backend import supports, trt
+from trtnet.errors import BuildError
+from trtnet.graph import Network
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Options of a build.
+
+    workspace: limit of the scratch memory layers may use, in bytes; None leaves TensorRT's (all of the GPU's).
+    optimization_level: 0 to 5, how hard TensorRT searches; None leaves its default.
+    tf32: whether float32 products may round their operands to TensorFloat-32 (10 mantissa bits), which is faster and
+    no longer what PyTorch computes by default.
+    timing_cache: a file of measured kernel times, read before and written after the build; TensorRT only.
+    compute_capabilities: GPUs to compile for ahead of time (``("8.6", "8.9")``); TensorRT-RTX only. Empty leaves the
+    backend's choice: the GPU in this machine, or with TensorRT-RTX every GPU since Ampere.
+    progress: a progress bar on standard error.
+    """
+
+    workspace: int | None = None
+    optimization_level: int | None = None
+    tf32: bool = False
+    timing_cache: Path | None = None
+    compute_capabilities: tuple[str, ...] = ()
+    progress: bool = False
+
+
+def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
+    """TensorRT's configuration. Raises BuildError for an option this backend has not, or a value out of range."""
+    target = network.builder.create_builder_config()
+    if config.workspace is not None:
+        target.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, config.workspace)
+    if config.optimization_level is not None:
+        if not 0 <= config.optimization_level <= 5:
+            raise BuildError(f"optimization_level is 0 to 5, found {config.optimization_level}")
+        target.builder_optimization_level = config.optimization_level
+    (target.set_flag if config.tf32 else target.clear_flag)(trt.BuilderFlag.TF32)
+    if config.compute_capabilities:
+        _set_compute_capabilities(target, config.compute_capabilities)
+    return target
+
+
+def _set_compute_capabilities(target: trt.IBuilderConfig, capabilities: tuple[str, ...]) -> None:
+    if not supports("target_compute_capabilities"):
+        raise BuildError(
+            f"{backend.name()} builds for the GPU in this machine only; compute_capabilities needs TensorRT-RTX"
+        )
+    target.num_compute_capabilities = len(capabilities)
+    for index, capability in enumerate(capabilities):
+        target.set_compute_capability(_member(capability), index)
+
+
+def _member(capability: str) -> trt.ComputeCapability:
+    name = "SM" + capability.replace(".", "")
+    if not re.fullmatch(r"\d+\.\d", capability) or not hasattr(trt.ComputeCapability, name):
+        members = [m for m in dir(trt.ComputeCapability) if re.fullmatch(r"SM\d+", m)]
+        known = ", ".join(f"{m[2:-1]}.{m[-1]}" for m in members)
+        raise BuildError(f"{backend.name()} {backend.version()} compiles for {known}; found {capability!r}")
+    return getattr(trt.ComputeCapability, name)

@@ -1,0 +1,118 @@
+"""The plan file TensorRT reads, and the JSON sidecar that says what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trtnet.errors import PlanError
+from trtnet.files import atomic_write
+
+SIDECAR_VERSION = 1
+
+ShapeRange = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""The (min, opt, max) shape of one input in one optimization profile."""
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One input or output: its name, its shape (an int, or the name of a dynamic dimension, an axis), its dtype."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.name} [{', '.join(map(str, self.shape))}] {self.dtype}"
+
+
+@dataclass(frozen=True)
+class PlanInfo:
+    """What the sidecar says of a plan.
+
+    profiles: one dict an optimization profile, input name -> (min, opt, max) shapes; every input is listed, a
+    static one with three equal shapes. compute_capabilities: the GPUs the plan was compiled for (``"8.6"``), empty
+    where the backend decides. model, arguments: the factory and its arguments, for the record.
+    checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes.
+    """
+
+    backend: str
+    backend_version: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    profiles: tuple[dict[str, ShapeRange], ...]
+    compute_capabilities: tuple[str, ...] = ()
+    model: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    dtype: str = ""
+    checkpoint_digest: str = ""
+    trtnet_version: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A serialized engine and what is known of it."""
+
+    data: bytes = field(repr=False)
+    info: PlanInfo
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes `path` and `path`.json, each whole or not at all. Raises PlanError if the place cannot be written."""
+        document = {
+            "sidecar": SIDECAR_VERSION,
+            "plan_sha256": _sha256(self.data),
+            "plan_bytes": len(self.data),
+        }
+        document |= asdict(self.info)
+        try:
+            with atomic_write(path) as plan, atomic_write(sidecar_path(path)) as sidecar:
+                plan.write(self.data)
+                sidecar.write(json.dumps(document, indent=2).encode() + b"\n")
+        except OSError as error:
+            raise PlanError(f"cannot write the engine to {path}: {error.strerror or error}") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Plan:
+        """Reads a plan and its sidecar. Raises PlanError if one is missing, corrupt, or not the other's."""
+        try:
+            data = Path(path).read_bytes()
+            document = json.loads(sidecar_path(path).read_bytes())
+            digest, size = document["plan_sha256"], document["plan_bytes"]
+            info = _info(document)
+        except OSError as error:
+            raise PlanError(f"cannot read the engine {path}: {error.filename}: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise PlanError(f"{sidecar_path(path)} is not a sidecar that trtnet wrote: {error!r}") from error
+        if digest != _sha256(data):
+            raise PlanError(
+                f"{path} is not the plan that {sidecar_path(path)} describes: it has {len(data):,} bytes, the sidecar"
+                f" speaks of {size:,} with another checksum. Build it again, or copy both files."
+            )
+        return cls(data, info)
+
+
+def sidecar_path(path: str | os.PathLike[str]) -> Path:
+    """``x.engine`` -> ``x.engine.json``."""
+    return Path(f"{os.fspath(path)}.json")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _info(document: dict[str, Any]) -> PlanInfo:
+    if document.get("sidecar") != SIDECAR_VERSION:
+        raise ValueError(f"sidecar version {document.get('sidecar')}, this trtnet reads {SIDECAR_VERSION}")
+    fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
+    for side in ("inputs", "outputs"):
+        fields[side] = tuple(TensorInfo(t["name"], tuple(t["shape"]), t["dtype"]) for t in fields[side])
+    fields["profiles"] = tuple(
+        {name: tuple(tuple(shape) for shape in shapes) for name, shapes in profile.items()}
+        for profile in fields["profiles"]
+    )
+    fields["compute_capabilities"] = tuple(fields["compute_capabilities"])
+    return PlanInfo(**fields)

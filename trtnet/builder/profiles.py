@@ -1,0 +1,66 @@
+"""Optimization profiles from the sizes of named dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from trtnet.backend import trt
+from trtnet.builder.plan import ShapeRange
+from trtnet.errors import ProfileError
+from trtnet.graph import Dim, Network
+
+DimRange = int | tuple[int, int, int]
+"""A size, or (min, opt, max)."""
+Dims = Mapping[str, DimRange]
+
+
+def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tuple[dict[str, ShapeRange], ...]:
+    """For each profile, every input's (min, opt, max) shapes.
+
+    dims: name -> size or (min, opt, max); a sequence of such mappings makes several profiles.
+    Raises ProfileError for a name no input has, one that is left out, or sizes that are not 1 <= min <= opt <= max.
+    """
+    profiles = [dims or {}] if dims is None or isinstance(dims, Mapping) else list(dims)
+    if not profiles:
+        raise ProfileError("dims is an empty sequence: give at least one mapping of names to (min, opt, max)")
+    return tuple(_shapes(network, _ranges(network, profile)) for profile in profiles)
+
+
+def _ranges(network: Network, dims: Dims) -> dict[str, tuple[int, int, int]]:
+    unknown, missing = sorted(set(dims) - set(network.dims)), sorted(set(network.dims) - set(dims))
+    if unknown:
+        known = f"they have {', '.join(network.dims)}" if network.dims else "all of their axes are fixed"
+        raise ProfileError(f"dims names {', '.join(unknown)}, which no input has; {known}")
+    if missing:
+        example = ", ".join(f'"{name}": (1, 8, 32)' for name in missing)
+        raise ProfileError(
+            f"dims needs the sizes of {', '.join(missing)}: build(dims={{{example}}}) for (min, opt, max)"
+        )
+    return {name: _range(name, size) for name, size in dims.items()}
+
+
+def _range(name: str, size: DimRange) -> tuple[int, int, int]:
+    low, best, high = (size, size, size) if isinstance(size, int) else size
+    if not 1 <= low <= best <= high:
+        raise ProfileError(f"{name} is (min {low}, opt {best}, max {high}); it must be 1 <= min <= opt <= max")
+    return low, best, high
+
+
+def _shapes(network: Network, ranges: dict[str, tuple[int, int, int]]) -> dict[str, ShapeRange]:
+    def at(which: int, name: str) -> tuple[int, ...]:
+        sizes = network.inputs[name].shape
+        return tuple(ranges[size.name][which] if isinstance(size, Dim) else size for size in sizes)
+
+    return {name: (at(0, name), at(1, name), at(2, name)) for name in network.inputs}
+
+
+def add_profiles(network: Network, config: trt.IBuilderConfig, profiles: Sequence[dict[str, ShapeRange]]) -> None:
+    """Gives the profiles to TensorRT; none if every input is static."""
+    if not network.dims:
+        return
+    for shapes in profiles:
+        profile = network.builder.create_optimization_profile()
+        for name, (low, best, high) in shapes.items():
+            profile.set_shape(name, low, best, high)
+        if not profile or config.add_optimization_profile(profile) < 0:
+            raise ProfileError(f"TensorRT refused the profile {shapes}: {'; '.join(network.recorder.take())}")

@@ -1,0 +1,142 @@
+"""What every checkpoint is: a mapping from key to array that reads one tensor at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from trtnet import dtypes
+from trtnet.dtypes import DType, DTypeLike
+from trtnet.errors import CheckpointError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """The shape and element type of one tensor of a checkpoint."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensor as a numpy array."""
+        return math.prod(self.shape) * self.dtype.numpy.itemsize
+
+    def __str__(self) -> str:
+        return f"{list(self.shape)} {self.dtype}"
+
+
+class Checkpoint(Mapping[str, Array]):
+    """A read-only mapping of checkpoint key to numpy array; a tensor is read when it is asked for.
+
+    Arrays are C-contiguous, aligned, of native byte order and bit-exact; bfloat16 and float8 have their
+    ml_dtypes dtype. They share memory with the file or the live tensor where they can: do not write to them.
+    They stay valid after :meth:`close`.
+    name: the path, or a description, for messages. metadata: the file's own text metadata, mostly empty.
+    """
+
+    def __init__(self, name: str, keys: Iterable[str], metadata: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.metadata = dict(metadata or {})
+        self._keys = dict.fromkeys(keys)
+        self._closed = False
+
+    @abstractmethod
+    def _read(self, key: str) -> Array:
+        """The tensor behind a key that exists."""
+
+    @abstractmethod
+    def _spec(self, key: str) -> TensorSpec:
+        """The spec of the tensor behind a key that exists, without reading its data."""
+
+    def _release(self) -> None:
+        """Lets go of what the checkpoint holds open."""
+
+    def __getitem__(self, key: str) -> Array:
+        """Reads one tensor. Raises KeyError for an unknown key, CheckpointError if it cannot be read."""
+        self._check(key)
+        return self._read(key)
+
+    def info(self, key: str) -> TensorSpec:
+        """The shape and dtype of one tensor; reads no data. Raises what indexing raises."""
+        self._check(key)
+        return self._spec(key)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the names, dtypes, shapes and bytes: the same in whatever format they are stored.
+
+        Reads every tensor, one at a time. Raises CheckpointError if one cannot be read.
+        """
+        return combine_digests({key: tensor_digest(key, self[key]) for key in self})
+
+    def close(self) -> None:
+        """Closes the file; reading afterwards raises CheckpointError. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __repr__(self) -> str:
+        return f"<Checkpoint {self.name}: {len(self)} tensors>"
+
+    def _check(self, key: str) -> None:
+        if self._closed:
+            raise CheckpointError(f"{self.name} is closed; open it again to read {key}")
+        if key not in self._keys:
+            raise KeyError(f"{self.name} has no tensor {key!r}")
+
+
+def supported_dtype(dtype: DTypeLike, checkpoint: str, key: str) -> DType:
+    """The DType of a stored tensor. Raises CheckpointError for one that trtnet does not know."""
+    try:
+        return dtypes.get(dtype)
+    except TypeError as error:
+        raise CheckpointError(
+            f"{checkpoint}: {key} has the unsupported dtype {dtype}. trtnet reads"
+            f" {', '.join(known.name for known in dtypes.TABLE)}; convert or drop this tensor first."
+        ) from error
+
+
+def plain(array: Array, dtype: DType) -> Array:
+    """`array` as :class:`Checkpoint` promises it: C-contiguous, aligned, native byte order, no subclass."""
+    return np.require(array, dtype.numpy, ["C", "A", "E"])
+
+
+def raw_bytes(array: Array) -> memoryview:
+    """The bytes of a contiguous array, shared. (Python refuses a buffer of ml_dtypes elements as it is.)"""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def tensor_digest(key: str, array: Array) -> str:
+    """The digest of one named tensor."""
+    content = hashlib.sha256(raw_bytes(array)).hexdigest()
+    return json.dumps([key, dtypes.get(array.dtype).name, array.shape, content])
+
+
+def combine_digests(digests: Mapping[str, str]) -> str:
+    """The digest of a checkpoint from those of its tensors, in whatever order these were read."""
+    return hashlib.sha256("\n".join(digests[key] for key in sorted(digests)).encode()).hexdigest()

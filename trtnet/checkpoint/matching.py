@@ -1,0 +1,136 @@
+"""Strict matching: every difference between a model's weights and a checkpoint's, in one error."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from heapq import nlargest
+
+from trtnet.checkpoint.base import Checkpoint
+from trtnet.errors import CheckpointError, WeightsError
+
+Shape = tuple[int, ...]
+
+IGNORED: tuple[str, ...] = (
+    # BatchNorm's count of training steps; inference has no use for it.
+    r"(^|\.)num_batches_tracked$",
+    # The frequencies of rotary embeddings: a function of the config, saved as a buffer by old transformers.
+    r"(^|\.)rotary\w*\.inv_freq$",
+    # The scalar -1e4 or -1e9 that GPT-2, GPT-Neo and GPT-NeoX put where attention is masked. Their causal
+    # mask, `attn.bias`, is not here: elsewhere a key of that name is a learned bias.
+    r"(^|\.)(attn|attention)\.masked_bias$",
+    # 0, 1, 2, ...: the positions that BERT and CLIP look up, saved as a buffer by old transformers.
+    r"(^|\.)embeddings\.position_ids$",
+    # Swin's table of which learned relative bias belongs to which pair of pixels: a function of the window.
+    r"(^|\.)relative_position_index$",
+)
+"""Regular expressions of keys that a checkpoint may have and a model need not: buffers, no learned weight."""
+
+_LINES = 20
+
+
+def match(expected: Mapping[str, Shape], checkpoint: Checkpoint, ignored: Sequence[str] = IGNORED) -> None:
+    """Checks that a checkpoint has exactly the weights of a model; reads no data.
+
+    expected: the model's keys and shapes. ignored: regular expressions, searched in the keys that only the
+    checkpoint has; a key that the model expects is never ignored.
+    Raises one WeightsError with every missing key, every unexpected key and every wrong shape as its
+    attributes; its text lists the first of each, with the nearest names, and the prefix that would reconcile
+    them if there is one. Raises CheckpointError if an expected tensor cannot be read.
+    """
+    rules = [re.compile(pattern) for pattern in ignored]
+    missing = [key for key in expected if key not in checkpoint]
+    unexpected = [key for key in checkpoint if key not in expected and not any(rule.search(key) for rule in rules)]
+    found = {key: checkpoint.info(key).shape for key in expected if key in checkpoint}
+    mismatched = [(key, tuple(expected[key]), found[key]) for key in found if tuple(expected[key]) != found[key]]
+    if missing or unexpected or mismatched:
+        text = _report(expected, checkpoint, missing, unexpected, mismatched)
+        raise WeightsError(text, missing, unexpected, mismatched)
+
+
+def _report(
+    expected: Mapping[str, Shape],
+    checkpoint: Checkpoint,
+    missing: Sequence[str],
+    unexpected: Sequence[str],
+    mismatched: Sequence[tuple[str, Shape, Shape]],
+) -> str:
+    needed = {key: tuple(expected[key]) for key in missing}
+    unused = {key: _shape(checkpoint, key) for key in unexpected}
+    misshapen = {key: f"{key}: {list(ours)} in the model, {list(theirs)} here" for key, ours, theirs in mismatched}
+    lines = [
+        f"{checkpoint.name} does not match the model: {len(missing)} missing, {len(unexpected)} unexpected,"
+        f" {len(mismatched)} of another shape",
+        *_prefix_advice(needed, unused),
+        *_section(
+            "missing (the model needs them)",
+            (f"{key} {list(needed[key])}{_nearest(key, needed[key], unused, checkpoint)}" for key in missing),
+            len(missing),
+        ),
+        *_section(
+            "unexpected (the model has no such weights)",
+            (f"{key} {_listed(unused[key])}" for key in unexpected),
+            len(unexpected),
+        ),
+        *_section("of another shape", iter(misshapen.values()), len(misshapen)),
+    ]
+    return "\n".join(lines)
+
+
+def _section(title: str, entries: Iterator[str], count: int) -> list[str]:
+    """A heading and its first entries; the others are never computed."""
+    if count == 0:
+        return []
+    lines = [f"    {entry}" for _, entry in zip(range(_LINES), entries, strict=False)]
+    rest = [f"    ... and {count - _LINES:,} more"] if count > _LINES else []
+    return [f"  {title}:", *lines, *rest]
+
+
+def _nearest(key: str, shape: Shape, unused: Mapping[str, Shape | None], checkpoint: Checkpoint) -> str:
+    fitting = [candidate for candidate, its_shape in unused.items() if its_shape == shape]
+    for candidates in (fitting, list(unused), list(checkpoint)):
+        names = get_close_matches(key, _likely(key, candidates), n=2)
+        if names:
+            near = (f"{name} {_listed(_shape(checkpoint, name))}" for name in names)
+            return f"   nearest: {', '.join(near)}"
+    return ""
+
+
+def _likely(key: str, candidates: list[str]) -> list[str]:
+    """The candidates that share the most parts with `key`: difflib is too slow for ten thousand names."""
+    parts = set(key.split("."))
+    return nlargest(100, candidates, key=lambda candidate: len(parts.intersection(candidate.split("."))))
+
+
+def _prefix_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | None]) -> Iterator[str]:
+    """Names a prefix which, added to or stripped from the checkpoint's keys, finds most of `needed`."""
+    for verb, longer, shorter in (("stripped from", unused, needed), ("added to", needed, unused)):
+        prefix, count = _common_prefix(longer, shorter)
+        if 2 * count > len(needed):
+            what = "all" if count == len(needed) else f"{count:,} of the"
+            yield f"  With {prefix!r} {verb} the checkpoint's keys, {what} {len(needed):,} missing are found."
+
+
+def _common_prefix(longer: Mapping[str, Shape | None], shorter: Mapping[str, Shape | None]) -> tuple[str, int]:
+    """The prefix, with its dot, that turns most keys of `shorter` into keys of `longer` of their shape."""
+    counts = Counter(
+        key[: dot.end()]
+        for key, shape in longer.items()
+        for dot in re.finditer(r"\.", key)
+        if shape is not None and shorter.get(key[dot.end() :]) == shape
+    )
+    return counts.most_common(1)[0] if counts else ("", 0)
+
+
+def _shape(checkpoint: Checkpoint, key: str) -> Shape | None:
+    """The shape of a tensor that nobody may need, so that one which cannot be read is no error here."""
+    try:
+        return checkpoint.info(key).shape
+    except CheckpointError:
+        return None
+
+
+def _listed(shape: Shape | None) -> str:
+    return "(unreadable)" if shape is None else str(list(shape))

@@ -1,0 +1,88 @@
+"""Checkpoints that are already in memory: numpy arrays, torch tensors, a live torch module."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain, supported_dtype
+from trtnet.errors import CheckpointError
+
+# torch has no numpy dtype for these; an integer of the same width carries their bits across.
+_CARRIERS = {
+    "bfloat16": "int16",
+    "float8_e4m3fn": "uint8",
+    "float8_e5m2": "uint8",
+    "float8_e8m0fnu": "uint8",
+}
+
+
+class MappingCheckpoint(Checkpoint):
+    """Named numpy arrays or torch tensors; the arrays it returns share their memory.
+
+    Raises CheckpointError for a key that is no str or a value that is no tensor, naming it.
+    """
+
+    def __init__(self, name: str, tensors: Mapping[str, Any]) -> None:
+        for key, value in tensors.items():
+            _require_tensor(name, key, value)
+        self._tensors = dict(tensors)
+        super().__init__(name, self._tensors)
+
+    def _spec(self, key: str) -> TensorSpec:
+        value = self._tensors[key]
+        if is_tensor(value):
+            _require_dense(self.name, key, value)
+        return TensorSpec(tuple(value.shape), supported_dtype(value.dtype, self.name, key))
+
+    def _read(self, key: str) -> Array:
+        value, dtype = self._tensors[key], self._spec(key).dtype
+        if not is_tensor(value):
+            return plain(value, dtype)
+        carrier = _CARRIERS.get(dtype.name)
+        try:
+            value = value.detach().cpu().resolve_neg().contiguous()
+            if carrier is None:
+                return plain(value.numpy(), dtype)
+            return plain(value.view(getattr(sys.modules["torch"], carrier)).numpy().view(dtype.numpy), dtype)
+        except (RuntimeError, TypeError, NotImplementedError) as error:
+            raise CheckpointError(
+                f"{self.name}: {key} is a {type(value).__name__} that torch cannot hand to numpy: {error}"
+            ) from error
+
+    def _release(self) -> None:
+        self._tensors = {}
+
+
+def is_tensor(value: object) -> bool:
+    """Whether `value` is a torch tensor. Does not import torch: without it there are no tensors."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def is_module(value: object) -> bool:
+    """Whether `value` is a torch module. Does not import torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def _require_tensor(name: str, key: object, value: object) -> None:
+    if not isinstance(key, str):
+        raise CheckpointError(f"{name}: the key {key!r} is a {type(key).__name__}; keys are strings")
+    if not isinstance(value, np.ndarray) and not is_tensor(value):
+        raise CheckpointError(
+            f"{name}: {key} is a {type(value).__name__}, not a tensor. A state dict holds nothing but"
+            f" tensors: save model.state_dict(), or pass the part that is one."
+        )
+
+
+def _require_dense(name: str, key: str, tensor: Any) -> None:
+    if tensor.is_quantized:
+        raise CheckpointError(f"{name}: {key} is a quantized torch tensor. Save tensor.dequantize() in its place.")
+    if str(tensor.layout) != "torch.strided":
+        raise CheckpointError(f"{name}: {key} is a sparse tensor ({tensor.layout}). Save tensor.to_dense() instead.")
+    if tensor.is_meta:
+        raise CheckpointError(f"{name}: {key} is on torch's meta device and has no data. Load the weights first.")

@@ -1,0 +1,155 @@
+"""The command line: parses, calls, prints. What a command does is in ``trtnet.tools`` and the library."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trtnet.errors import TrtnetError
+from trtnet.files import check_writable
+
+if TYPE_CHECKING:
+    from trtnet.define import DefinedNetwork
+
+# Each command imports what it needs when it runs: `trtnet doctor` must work where TensorRT does not.
+
+app = typer.Typer(
+    help="Builds, runs and checks TensorRT engines written in trtnet.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
+]
+Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
+Weights = Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")]
+DType = Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")]
+Dim = Annotated[
+    list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=1:8:32 (min:opt:max) or batch=8.")
+]
+Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
+
+
+def main() -> None:
+    """The `trtnet` command: errors of trtnet's own are printed plainly, and end with exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except TrtnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def doctor(json: Json = None) -> None:
+    """Says what this machine has, what is missing or mismatched, and how to get it."""
+    from trtnet.tools import doctor as tool
+    from trtnet.tools.output import show
+
+    findings = tool.examine()
+    show(tool.render(findings), tool.to_json(findings), json)
+    raise typer.Exit(0 if tool.is_healthy(findings) else 2)
+
+
+@app.command()
+def models(json: Json = None) -> None:
+    """Lists the zoo."""
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from trtnet.tools.models import summaries
+    from trtnet.tools.output import show
+
+    picture = Table("model", "parameters", "inputs", "")
+    found = summaries()
+    for model in found:
+        inputs = ", ".join(f"{name} {shape}" for name, shape in model.inputs.items())
+        picture.add_row(model.name, f"{model.parameters:,}", inputs.replace("[", "\\["), model.description)
+    show(picture, [asdict(model) for model in found], json)
+
+
+@app.command()
+def build(
+    model: Model,
+    weights: Weights,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Plan file to write; its sidecar is FILE.json.")],
+    dtype: DType = "float32",
+    dim: Dim = [],
+    arg: Arg = [],
+    input: Annotated[list[str], typer.Option("--input", help="An input: image=batch,3,224,224:float16.")] = [],
+    workspace: Annotated[str | None, typer.Option(help="Limit of scratch memory: 4GiB.")] = None,
+    optimization_level: Annotated[int | None, typer.Option(help="0 to 5.")] = None,
+    tf32: Annotated[bool, typer.Option("--tf32", help="Let float32 products use TensorFloat-32.")] = False,
+    timing_cache: Annotated[Path | None, typer.Option(help="File of kernel timings (TensorRT only).")] = None,
+    compute_capability: Annotated[list[str], typer.Option(help="GPU to compile for: 8.9 (TensorRT-RTX only).")] = [],
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    json: Json = None,
+) -> None:
+    """Builds an engine from a model and its checkpoint."""
+    from trtnet.builder import BuildConfig
+    from trtnet.tools import arguments
+    from trtnet.tools.build import build_engine, picture, to_json
+    from trtnet.tools.output import show
+
+    check_writable(output)
+    config = BuildConfig(
+        workspace=None if workspace is None else arguments.nbytes(workspace),
+        optimization_level=optimization_level,
+        tf32=tf32,
+        timing_cache=timing_cache,
+        compute_capabilities=tuple(compute_capability),
+        progress=progress and sys.stderr.isatty(),
+    )
+    result = build_engine(_define(model, weights, dtype, dim, arg, input), arguments.dims(dim), config, output)
+    show(picture(result), to_json(result), json)
+
+
+@app.command()
+def run(
+    target: Annotated[str, typer.Argument(help="An engine file; or a model, which then runs on the CPU reference.")],
+    input: Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")] = [],
+    random: Annotated[int | None, typer.Option(help="Random inputs from this seed.")] = None,
+    dim: Dim = [],
+    weights: Annotated[str | None, typer.Option(help="Checkpoint, if TARGET is a model.")] = None,
+    dtype: DType = "float32",
+    arg: Arg = [],
+    save: Annotated[str | None, typer.Option(help="Write the outputs to this .npz.")] = None,
+    json: Json = None,
+) -> None:
+    """Runs an engine on the GPU, or a model on the CPU reference, and shows what comes out."""
+    from trtnet.runtime import load
+    from trtnet.tools import arguments
+    from trtnet.tools import run as tool
+    from trtnet.tools.output import show
+
+    function: Any
+    if weights is None:
+        function = load(target)
+        infos = function.info.inputs
+    else:
+        network = _define(target, weights, dtype, [], arg, [])
+        function, infos = network.reference(), network.describe().inputs
+    sizes = {name: size for name, size in arguments.dims(dim).items() if isinstance(size, int)}
+    given = tool.random_inputs(infos, sizes, random) if random is not None else {}
+    outputs, seconds = tool.call(function, given | tool.read_inputs(arguments.files(input)))
+    if save:
+        tool.save(outputs, save)
+    summaries = tool.summarize(outputs)
+    show(tool.table(summaries, seconds), tool.to_json(summaries, seconds), json)
+
+
+def _define(model: str, weights: str, dtype: str, dim: list[str], arg: list[str], inputs: list[str]) -> DefinedNetwork:
+    from trtnet.define import define
+    from trtnet.tools import arguments
+    from trtnet.tools.models import create, find
+
+    values = arguments.literals(arg)
+    module = create(find(model), values)
+    declared = arguments.inputs(inputs) or module.inputs
+    sized = arguments.with_sizes(declared, arguments.dims(dim))
+    return define(module, sized, weights, dtype=dtype, name=model, arguments=values)

@@ -1,0 +1,160 @@
+"""From a model, its inputs and its checkpoint to a network, and from there to an engine or to the reference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
+from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint
+from trtnet.dtypes import DType, DTypeLike
+from trtnet.errors import ModelError
+from trtnet.graph import Input, Network, Parameter, Tensor
+from trtnet.nn import Module
+from trtnet.reference import Reference
+from trtnet.runtime import Engine
+
+
+class DefinedNetwork(Network):
+    """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
+
+    checkpoint: where its weights come from. model, arguments: the factory and its arguments, for the sidecar.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, dtype: DTypeLike, model: str, arguments: Mapping[str, Any]) -> None:
+        super().__init__(dtype)
+        self.checkpoint = checkpoint
+        self.model, self.arguments = model, dict(arguments)
+
+    def build(self, dims: Dims | Sequence[Dims] | None = None, config: BuildConfig | None = None) -> Engine:
+        """Compiles an engine; it runs where there is a GPU, and can be saved anywhere.
+
+        dims: for each dynamic dimension its size or (min, opt, max); a sequence of such mappings makes several
+        optimization profiles. Raises ProfileError and BuildError.
+        """
+        return Engine(build_plan(self, dims, config or BuildConfig(), self.describe()))
+
+    def reference(self, *, exact: bool = False) -> Reference:
+        """The network as the CPU executes it, called like an engine.
+
+        exact: keep float32 between layers, where an engine would round to the dtype of each tensor.
+        """
+        return Reference(self.trt, self.weights, exact=exact)
+
+    def describe(self) -> PlanInfo:
+        """What a sidecar would say of it, without profiles."""
+        return replace(
+            describe(self),
+            model=self.model,
+            arguments=self.arguments,
+            checkpoint_digest=self.checkpoint.digest(),
+            trtnet_version=_version(),
+        )
+
+
+def define(
+    model: Module,
+    inputs: Mapping[str, Input] | None = None,
+    weights: Source | None = None,
+    *,
+    dtype: DTypeLike = "float32",
+    ignored: Sequence[str] = IGNORED,
+    name: str = "",
+    arguments: Mapping[str, Any] | None = None,
+) -> DefinedNetwork:
+    """Translates a model into a TensorRT network, its weights taken from a checkpoint by name.
+
+    inputs: name -> Input, in the order of the model's ``forward``; ``model.inputs`` by default.
+    weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None for a model without any.
+    dtype: of the floating weights, and of the floating inputs where they enter.
+    ignored: regular expressions of checkpoint keys the model may leave out. name, arguments: of the model's factory,
+    recorded in the sidecar; the class's name by default.
+    ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict
+    of them by name.
+    Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError.
+    """
+    checkpoint = open_checkpoint({} if weights is None else weights)
+    keys, aliases = _keys(model)
+    match(
+        {key: parameter.shape for parameter, key in keys.items()},
+        checkpoint,
+        (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)),
+    )
+    network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
+    network.modules = {module: path for path, module in model.named_modules()}
+    network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
+    _define(network, model, _inputs(model, inputs))
+    return network
+
+
+def build(
+    model: Module,
+    inputs: Mapping[str, Input] | None = None,
+    weights: Source | None = None,
+    *,
+    dtype: DTypeLike = "float32",
+    dims: Dims | Sequence[Dims] | None = None,
+    config: BuildConfig | None = None,
+) -> Engine:
+    """:func:`define` and :meth:`DefinedNetwork.build` in one."""
+    return define(model, inputs, weights, dtype=dtype).build(dims, config)
+
+
+def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input]) -> None:
+    with network:
+        entered = [_enter(network, network.add_input(name, spec)) for name, spec in inputs.items()]
+        for name, tensor in _named_outputs(model, model(*entered)).items():
+            network.mark_output(name, tensor)
+
+
+def _inputs(model: Module, inputs: Mapping[str, Input] | None) -> Mapping[str, Input]:
+    chosen = model.inputs if inputs is None else inputs
+    if not chosen:
+        raise ModelError(
+            f"{type(model).__name__} does not say what it takes; give define(inputs={{'x': trtnet.Input((...))}})"
+        )
+    return chosen
+
+
+def _enter(network: Network, tensor: Tensor) -> Tensor:
+    return tensor.to(network.dtype) if tensor.dtype.is_floating else tensor
+
+
+def _named_outputs(model: Module, result: Any) -> dict[str, Tensor]:
+    if isinstance(result, Tensor):
+        return {"output": result}
+    outputs = result if isinstance(result, dict) else {f"output{i}": x for i, x in enumerate(_sequence(result))}
+    if not outputs or not all(isinstance(x, Tensor) for x in outputs.values()):
+        raise ModelError(f"{type(model).__name__}.forward must return a tensor, several, or a dict; found {result!r}")
+    return outputs
+
+
+def _sequence(result: Any) -> Sequence[Any]:
+    return result if isinstance(result, list | tuple) else [result]
+
+
+def _keys(model: Module) -> tuple[dict[Parameter, str], list[str]]:
+    """(parameter -> its key, the further keys of parameters that are used in several places)."""
+    keys: dict[Parameter, str] = {}
+    aliases = []
+    for key, parameter in model.named_parameters():
+        if keys.setdefault(parameter, key) != key:
+            aliases.append(key)
+    return keys, aliases
+
+
+def _read(checkpoint: Checkpoint, key: str, dtype: DType | None) -> np.ndarray[Any, Any]:
+    array = checkpoint[key]
+    return array if dtype is None else cast(array, dtype, key)
+
+
+def _version() -> str:
+    try:
+        return version("trtnet")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,73 @@
+"""The exceptions. Their text says what happened, where, what was found, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TrtnetError(Exception):
+    """Base of every error that trtnet raises on purpose; the command line prints it and exits with 2."""
+
+
+class BackendError(TrtnetError, ImportError):
+    """No usable TensorRT, or one that lacks what was asked of it."""
+
+
+class DependencyError(TrtnetError, ImportError):
+    """An optional Python package is needed and missing; the text names the extra that installs it."""
+
+
+class DeviceError(TrtnetError):
+    """No usable GPU, or the GPU or driver does not fit the plan or the backend."""
+
+
+class LayerError(TrtnetError):
+    """TensorRT or trtnet refused a layer while a network was being defined."""
+
+
+class ModelError(TrtnetError):
+    """A model, its arguments or its declared inputs are wrong."""
+
+
+class CheckpointError(TrtnetError):
+    """A checkpoint cannot be read: missing, truncated, corrupt, or not plain weights."""
+
+
+class WeightsError(TrtnetError):
+    """A checkpoint was read but does not match the model: missing, unexpected or misshapen weights.
+
+    missing: keys the model needs and the checkpoint lacks. unexpected: keys the model has no use for.
+    mismatched: (key, the model's shape, the checkpoint's shape). Each is complete, however short the text.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        missing: Sequence[str] = (),
+        unexpected: Sequence[str] = (),
+        mismatched: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
+        self.unexpected = tuple(unexpected)
+        self.mismatched = tuple(mismatched)
+
+
+class BuildError(TrtnetError):
+    """TensorRT did not build the engine, or the build was asked for something impossible."""
+
+
+class ProfileError(TrtnetError, ValueError):
+    """Optimization profiles that do not fit the network, or shapes outside all of an engine's profiles."""
+
+
+class PlanError(TrtnetError):
+    """A plan file or its sidecar is missing, corrupt, or made by another backend or version."""
+
+
+class InputError(TrtnetError, ValueError):
+    """An input of a call has the wrong name, shape, dtype or device."""
+
+
+class ReferenceError(TrtnetError):
+    """The reference executor cannot execute a layer of this network."""

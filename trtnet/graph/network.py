@@ -1,0 +1,251 @@
+"""The choke point: every layer of every network is created by :meth:`Network.add`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import Any, NoReturn
+
+import numpy as np
+
+from trtnet import dtypes
+from trtnet.backend import supports, trt
+from trtnet.diagnostics import ErrorRecorder, logger
+from trtnet.dtypes import DType, DTypeLike
+from trtnet.errors import LayerError, ModelError
+from trtnet.graph.dim import Axis, Dim, Shape
+from trtnet.graph.inputs import Input
+from trtnet.graph.report import layer_error
+from trtnet.graph.source import caller
+from trtnet.graph.tensor import Tensor
+from trtnet.graph.weight import Parameter, Weight
+
+_current: ContextVar[Network] = ContextVar("trtnet.graph.network")
+
+
+def current() -> Network:
+    """The network whose definition is running. Raises ModelError outside of one."""
+    try:
+        return _current.get()
+    except LookupError:
+        raise ModelError(
+            "no network is being defined here: modules are called, and tensors made, inside trtnet.define"
+        ) from None
+
+
+class Network:
+    """A TensorRT network under definition, strongly typed, with what trtnet knows of it beside it.
+
+    dtype: what floating weights are cast to. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order.
+    dims: the named dimensions of the inputs. weights: arrays TensorRT does not give back, by (layer name, attribute);
+    the reference executor needs them. modules: the path of each module of the model being defined. cache: tensors that
+    are made once a network (constants, sizes).
+
+    ``with network:`` makes it the one that operations without a tensor operand add to.
+    """
+
+    def __init__(self, dtype: DTypeLike = "float32") -> None:
+        self.dtype = dtypes.get(dtype)
+        self.recorder = ErrorRecorder()
+        self.builder = trt.Builder(logger)
+        self.builder.error_recorder = self.recorder
+        self.trt: trt.INetworkDefinition = self.builder.create_network(_flags())
+        self.trt.error_recorder = self.recorder
+        self.inputs: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {}
+        self.dims: dict[str, Dim] = {}
+        self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
+        self.modules: dict[Any, str] = {}
+        self.cache: dict[Any, Tensor] = {}
+        self._paths: list[str] = [""]
+        self._names: set[str] = set()
+        self._keys: dict[Parameter, str] = {}
+        self._read: Callable[[str, DType | None], np.ndarray[Any, Any]] | None = None
+        self._bound: dict[Parameter, Weight] = {}
+        self._alive: list[Weight] = []
+        self._entered: list[Token[Network]] = []
+
+    def __enter__(self) -> Network:
+        self._entered.append(_current.set(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._entered.pop())
+
+    # where a layer belongs
+    @property
+    def path(self) -> str:
+        """The path of the module being called, ``"layer1.0.conv1"``; "" at the root."""
+        return self._paths[-1]
+
+    @contextmanager
+    def scope(self, path: str) -> Iterator[None]:
+        """Layers added inside belong to the module at `path`."""
+        self._paths.append(path)
+        try:
+            yield
+        finally:
+            self._paths.pop()
+
+    # inputs and outputs
+    def add_input(self, name: str, spec: Input) -> Tensor:
+        """Declares an input. Raises ModelError for a name that is taken."""
+        dtype = dtypes.get(spec.dtype) if spec.dtype else self.dtype
+        self._reserve(name)
+        sizes = tuple(size if isinstance(size, int) else -1 for size in spec.shape)
+        itensor = self.trt.add_input(name, dtype.trt, sizes)
+        if itensor is None:
+            raise ModelError(f"TensorRT refused input {name!r}: {'; '.join(self.recorder.take())}")
+        for axis, size in enumerate(spec.shape):
+            if isinstance(size, str):
+                itensor.set_dimension_name(axis, size)
+        known = tuple(self.dims.get(size) if isinstance(size, str) else size for size in spec.shape)
+        tensor = Tensor(self, itensor, sizes, known)
+        tensor.shape = tuple(self._named(tensor, axis, size) for axis, size in enumerate(spec.shape))
+        self.inputs[name] = tensor
+        return tensor
+
+    def _named(self, tensor: Tensor, axis: int, size: int | str) -> int | Dim:
+        return size if isinstance(size, int) else self.dims.setdefault(size, Dim(size, Axis(tensor, axis)))
+
+    def mark_output(self, name: str, tensor: Tensor) -> None:
+        """Makes `tensor` an output. An input, or what is an output already, is passed through an identity layer."""
+        if tensor.trt.is_network_input or tensor.trt.is_network_output:
+            (tensor,) = self.add("identity", {"input": tensor}, dims=[tensor.shape])
+        self._reserve(name)
+        tensor.trt.name = name
+        self.trt.mark_output(tensor.trt)
+        self.outputs[name] = tensor
+
+    def _reserve(self, name: str) -> None:
+        if name in self._names:
+            raise ModelError(f"the name {name!r} is taken: inputs and outputs need names of their own")
+        self._names.add(name)
+
+    # weights
+    def bind(self, keys: Mapping[Parameter, str], read: Callable[[str, DType | None], np.ndarray[Any, Any]]) -> None:
+        """Says where parameters come from: ``read(key, dtype)`` gives an array, in the checkpoint's dtype for None."""
+        self._keys, self._read = dict(keys), read
+
+    def array(self, parameter: Parameter) -> np.ndarray[Any, Any]:
+        """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""
+        return self._from_checkpoint(parameter, None)
+
+    def weight(self, value: Parameter | np.ndarray[Any, Any], dtype: DType | None = None) -> Weight:
+        """A parameter in its dtype (the network's, if it has none), read once; or an array as it is."""
+        if not isinstance(value, Parameter):
+            return Weight(np.asarray(value, None if dtype is None else dtype.numpy), derived=True)
+        if value not in self._bound:
+            wanted = dtypes.get(value.dtype) if value.dtype else self.dtype
+            self._bound[value] = Weight(self._from_checkpoint(value, wanted), self._keys[value])
+        return self._bound[value]
+
+    def _from_checkpoint(self, parameter: Parameter, dtype: DType | None) -> np.ndarray[Any, Any]:
+        if parameter not in self._keys or self._read is None:
+            raise ModelError(
+                f"{self.path or 'the model'} uses {parameter!r}, which is not an attribute of any module of the"
+                f" model, so no checkpoint key fills it"
+            )
+        return self._read(self._keys[parameter], dtype)
+
+    # layers
+    def add(
+        self,
+        method: str,
+        arguments: Mapping[str, Any],
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        inputs: Mapping[int, Tensor] | None = None,
+        name: str = "",
+        hint: str = "",
+        dims: Sequence[Shape] = (),
+    ) -> tuple[Tensor, ...]:
+        """Creates one layer by ``INetworkDefinition.add_<method>`` and returns its outputs, checked.
+
+        arguments: TensorRT's argument names; Tensors and Weights are unwrapped. attributes: set on the layer
+        afterwards. inputs: further inputs by index (``ILayer.set_input``). name: what the layer is called after its
+        module path, from the method by default. hint: the first line of the error if TensorRT refuses the layer.
+        dims: for each output, its shape as far as trtnet knows it; only the Dims in it are used.
+        Raises LayerError if TensorRT refuses the layer, at once and with TensorRT's words.
+        """
+        kind = name or method.removesuffix("_v2").removesuffix("_nd")
+        operands = {**arguments, **(attributes or {}), **{f"input{i}": t for i, t in (inputs or {}).items()}}
+        try:
+            layer = getattr(self.trt, f"add_{method}")(**{key: _unwrap(value) for key, value in arguments.items()})
+        except TypeError as error:
+            self.fail(f"{kind} got arguments of the wrong type: {_first_line(error)}", operands)
+        if layer is None:
+            self.fail(hint or f"TensorRT refused {kind}", operands)
+        self._label(layer, kind)
+        for attribute, value in (attributes or {}).items():
+            setattr(layer, attribute, _unwrap(value))
+        for index, tensor in (inputs or {}).items():
+            layer.set_input(index, tensor.trt)
+        self._keep(layer, operands)
+        return tuple(
+            self._output(layer, index, dims[index] if dims else (), hint or f"TensorRT refused {kind}", operands)
+            for index in range(layer.num_outputs)
+        )
+
+    def fail(self, headline: str, operands: Mapping[str, Any]) -> NoReturn:
+        """Raises a LayerError that names the module, the user's line, the operands and TensorRT's last words."""
+        raise LayerError(layer_error(self.path, headline, caller(), operands, self.recorder.take()))
+
+    def _label(self, layer: trt.ILayer, kind: str) -> None:
+        stem = f"{self.path}/{kind}" if self.path else kind
+        name, count = stem, 0
+        while name in self._names:
+            count += 1
+            name = f"{stem}_{count}"
+        self._names.add(name)
+        layer.name = name
+        source = caller()
+        layer.metadata = json.dumps({"module": self.path, "source": str(source) if source else ""})
+
+    def _keep(self, layer: trt.ILayer, operands: Mapping[str, Any]) -> None:
+        for attribute, weight in operands.items():
+            if not isinstance(weight, Weight):
+                continue
+            self._alive.append(weight)
+            if not weight.readable:
+                self.weights[layer.name, attribute] = weight.array
+            if weight.key and not weight.derived:
+                self.trt.set_weights_name(weight.handle, weight.key)
+
+    def _output(self, layer: trt.ILayer, index: int, dims: Shape, headline: str, operands: Mapping[str, Any]) -> Tensor:
+        itensor = layer.get_output(index)
+        sizes = _sizes(itensor)
+        if sizes is None:
+            self.fail(headline, operands)
+        itensor.name = layer.name if layer.num_outputs == 1 else f"{layer.name}:{index}"
+        return Tensor(self, itensor, sizes, dims)
+
+
+def _sizes(itensor: trt.ITensor) -> tuple[int, ...] | None:
+    """The shape of a tensor, None if its layer is bad (TensorRT up to 11.1 gives a negative rank, later ones raise)."""
+    try:
+        return tuple(itensor.shape)
+    except (RuntimeError, ValueError):
+        return None
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.trt
+    if isinstance(value, Weight):
+        return value.handle
+    if isinstance(value, list):
+        return [_unwrap(item) for item in value]
+    return value
+
+
+def _flags() -> int:
+    flags = trt.NetworkDefinitionCreationFlag
+    names = ("explicit_batch_flag", "EXPLICIT_BATCH"), ("strongly_typed_flag", "STRONGLY_TYPED")
+    return sum(1 << int(getattr(flags, member)) for feature, member in names if supports(feature))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

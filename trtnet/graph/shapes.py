@@ -1,0 +1,64 @@
+"""Shapes as tensors, for what is truly dynamic: the value of a Dim, and a shape that contains one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trtnet.backend import trt
+from trtnet.graph.dim import Arithmetic, Axis, Dim, Shape, Size
+from trtnet.graph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from trtnet.graph.network import Network
+
+
+def constant(network: Network, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+    """An array as a constant layer, one for equal arrays."""
+    key = ("constant", array.dtype.str, array.dtype.name, array.shape, array.tobytes())
+    if key not in network.cache:
+        weight = network.weight(array)
+        (network.cache[key],) = network.add("constant", {"shape": weight.shape, "weights": weight})
+    return network.cache[key]
+
+
+def size_tensor(network: Network, size: Size) -> Tensor:
+    """The value of a size as an int64 tensor of shape [1]; each Dim is computed once a network."""
+    if isinstance(size, int):
+        return constant(network, np.array([size], np.int64))
+    if size not in network.cache:
+        network.cache[size] = _computed(network, size)
+    return network.cache[size]
+
+
+def shape_tensor(network: Network, shape: Shape) -> Tensor:
+    """A shape as an int64 tensor of shape [rank]."""
+    pieces = [size_tensor(network, size) for size in shape]
+    if len(pieces) == 1:
+        return pieces[0]
+    (joined,) = network.add("concatenation", {"inputs": pieces}, attributes={"axis": 0}, name="shape")
+    return joined
+
+
+def _computed(network: Network, dim: Dim) -> Tensor:
+    if isinstance(dim.origin, Arithmetic):
+        return _arithmetic(network, dim.origin)
+    shape = _shape_of(network, dim.origin)
+    where = {"start": (dim.origin.axis,), "shape": (1,), "stride": (1,)}
+    (value,) = network.add("slice", {"input": shape, **where}, name="size")
+    return value
+
+
+def _arithmetic(network: Network, origin: Arithmetic) -> Tensor:
+    left, right = size_tensor(network, origin.left), size_tensor(network, origin.right)
+    operation = getattr(trt.ElementWiseOperation, origin.operation)
+    (value,) = network.add("elementwise", {"input1": left, "input2": right, "op": operation}, name="size")
+    return value
+
+
+def _shape_of(network: Network, origin: Axis) -> Tensor:
+    key = ("shape", origin.tensor)
+    if key not in network.cache:
+        (network.cache[key],) = network.add("shape", {"input": origin.tensor})
+    return network.cache[key]

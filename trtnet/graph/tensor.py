@@ -1,0 +1,262 @@
+"""The symbolic tensor a model's ``forward`` computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+
+import numpy as np
+
+from trtnet import dtypes
+from trtnet.dtypes import DType, DTypeLike
+from trtnet.errors import ModelError
+from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
+from trtnet.graph.weight import Parameter
+
+if TYPE_CHECKING:
+    from trtnet.backend import trt
+    from trtnet.graph.network import Network
+
+Operand: TypeAlias = "Tensor | Parameter | np.ndarray[Any, Any] | Dim | float | int | bool"
+Index: TypeAlias = "int | Dim | slice | EllipsisType | None"
+Number = float  # inside Tensor, float is a method
+Binary = Callable[["Tensor", Any], "Tensor"]
+
+
+def _operator(name: str) -> Binary:
+    """The operator that calls ``ops.name(self, other)``."""
+
+    def method(self: Tensor, other: Operand) -> Tensor:
+        return getattr(self.operations, name)(self, other)
+
+    return method
+
+
+def _reflected(name: str) -> Binary:
+    """The operator that calls ``ops.name(other, self)``."""
+
+    def method(self: Tensor, other: Operand) -> Tensor:
+        return getattr(self.operations, name)(other, self)
+
+    return method
+
+
+class Tensor:
+    """A value of the network: TensorRT's ITensor with the network it belongs to.
+
+    It has torch's operators and methods; each calls the function of the same name in ``trtnet.ops``, which says
+    what it does. An operation adds layers to the network at once.
+    """
+
+    # trtnet.ops puts itself here when it is imported: ops stand above graph, and imports point one way.
+    operations: ClassVar[Any] = None
+
+    __slots__ = ("__weakref__", "network", "shape", "trt")
+    __array_priority__ = 100  # numpy leaves `array * tensor` to the tensor
+    __array_ufunc__ = None
+    __hash__ = object.__hash__
+
+    def __init__(self, network: Network, itensor: trt.ITensor, sizes: tuple[int, ...], dims: tuple[Any, ...] = ()):
+        self.network = network
+        self.trt = itensor
+        self.shape: Shape = tuple(
+            self._size(axis, size, dims[axis] if dims else None) for axis, size in enumerate(sizes)
+        )
+
+    def _size(self, axis: int, size: int, known: Size | None) -> Size:
+        if size >= 0:
+            return size
+        return known if isinstance(known, Dim) else Dim(f"{self.name}.shape[{axis}]", Axis(self, axis))
+
+    @property
+    def name(self) -> str:
+        """Its name in the network, unique."""
+        return str(self.trt.name)
+
+    @property
+    def dtype(self) -> DType:
+        return dtypes.get(self.trt.dtype)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def size(self, dim: int | None = None) -> Size | Shape:
+        """torch's spelling of ``shape`` and ``shape[dim]``."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self) -> Size:
+        """The number of elements."""
+        return numel(self.shape)
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.name!r}, [{', '.join(map(str, self.shape))}], {self.dtype})"
+
+    def __bool__(self) -> NoReturn:
+        raise ModelError(
+            f"{self!r} has no value while the network is being defined, so Python cannot branch on it. Decide by"
+            f" shapes, dtypes or arguments of the model, or compute both sides and choose with ops.where."
+        )
+
+    def __iter__(self) -> Any:
+        if self.ndim == 0 or not isinstance(self.shape[0], int):
+            raise ModelError(f"cannot iterate over {self!r}: its first dimension is not known")
+        return (self[i] for i in range(self.shape[0]))
+
+    # operators
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("sub"), _reflected("sub")
+    __mul__, __rmul__ = _operator("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _operator("div"), _reflected("div")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
+    __pow__, __rpow__ = _operator("pow"), _reflected("pow")
+    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
+    __lt__ = _operator("lt")
+    __le__ = _operator("le")
+    __gt__ = _operator("gt")
+    __ge__ = _operator("ge")
+    __and__ = _operator("logical_and")
+    __or__ = _operator("logical_or")
+    __xor__ = _operator("logical_xor")
+
+    def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
+        return self.operations.eq(self, other)
+
+    def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
+        return self.operations.ne(self, other)
+
+    def __neg__(self) -> Tensor:
+        return self.operations.neg(self)
+
+    def __abs__(self) -> Tensor:
+        return self.operations.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return self.operations.logical_not(self)
+
+    def __getitem__(self, index: Index | tuple[Index, ...]) -> Tensor:
+        return self.operations.getitem(self, index)
+
+    # dtype
+    def to(self, dtype: DTypeLike) -> Tensor:
+        return self.operations.cast(self, dtype)
+
+    def float(self) -> Tensor:
+        return self.operations.cast(self, "float32")
+
+    def half(self) -> Tensor:
+        return self.operations.cast(self, "float16")
+
+    def bfloat16(self) -> Tensor:
+        return self.operations.cast(self, "bfloat16")
+
+    # shape
+    def reshape(self, *shape: Size | Sequence[Size]) -> Tensor:
+        return self.operations.reshape(self, _unpack(shape))
+
+    view = reshape
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        return self.operations.flatten(self, start_dim, end_dim)
+
+    def permute(self, *dims: int | Sequence[int]) -> Tensor:
+        return self.operations.permute(self, _unpack(dims))
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        return self.operations.transpose(self, dim0, dim1)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  (torch's name)
+        return self.operations.permute(self, tuple(reversed(range(self.ndim))))
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802  (torch's name)
+        return self.operations.transpose(self, -2, -1)
+
+    def squeeze(self, dim: int | Sequence[int] | None = None) -> Tensor:
+        return self.operations.squeeze(self, dim)
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        return self.operations.unsqueeze(self, dim)
+
+    def expand(self, *sizes: Size | Sequence[Size]) -> Tensor:
+        return self.operations.expand(self, _unpack(sizes))
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        return self.operations.chunk(self, chunks, dim)
+
+    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+        return self.operations.split(self, split_size, dim)
+
+    # reductions
+    def sum(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.sum(self, dim, keepdim)
+
+    def mean(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.mean(self, dim, keepdim)
+
+    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.prod(self, dim, keepdim)
+
+    def amax(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.amax(self, dim, keepdim)
+
+    def amin(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.amin(self, dim, keepdim)
+
+    def max(self, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        return self.operations.max(self, dim, keepdim)
+
+    def min(self, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        return self.operations.min(self, dim, keepdim)
+
+    def argmax(self, dim: int, keepdim: bool = False) -> Tensor:
+        return self.operations.argmax(self, dim, keepdim)
+
+    def argmin(self, dim: int, keepdim: bool = False) -> Tensor:
+        return self.operations.argmin(self, dim, keepdim)
+
+    def var(self, dim: int | Sequence[int] | None = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+        return self.operations.var(self, dim, correction, keepdim)
+
+    # elementwise
+    def abs(self) -> Tensor:
+        return self.operations.abs(self)
+
+    def exp(self) -> Tensor:
+        return self.operations.exp(self)
+
+    def log(self) -> Tensor:
+        return self.operations.log(self)
+
+    def sqrt(self) -> Tensor:
+        return self.operations.sqrt(self)
+
+    def rsqrt(self) -> Tensor:
+        return self.operations.rsqrt(self)
+
+    def pow(self, exponent: Operand) -> Tensor:
+        return self.operations.pow(self, exponent)
+
+    def clamp(self, min: Number | None = None, max: Number | None = None) -> Tensor:
+        return self.operations.clamp(self, min, max)
+
+    # activations
+    def relu(self) -> Tensor:
+        return self.operations.relu(self)
+
+    def sigmoid(self) -> Tensor:
+        return self.operations.sigmoid(self)
+
+    def tanh(self) -> Tensor:
+        return self.operations.tanh(self)
+
+    def softmax(self, dim: int) -> Tensor:
+        return self.operations.softmax(self, dim)
+
+
+def _unpack(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """torch takes both ``reshape(2, 3)`` and ``reshape((2, 3))``."""
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes

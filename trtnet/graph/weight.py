@@ -1,0 +1,80 @@
+"""Parameters of a model, and the arrays that fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trtnet import dtypes
+from trtnet.backend import trt
+from trtnet.dtypes import DType
+
+
+class Parameter:
+    """A place in a model that a checkpoint fills: the attribute's path in the module tree is the checkpoint key.
+
+    shape: ints only. dtype: None for the dtype the network is defined with; a name for a parameter that keeps its
+    own, such as an int64 table.
+    """
+
+    def __init__(self, *shape: int, dtype: str | None = None) -> None:
+        self.shape = tuple(shape)
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        return f"Parameter({', '.join(map(str, self.shape))})"
+
+
+@dataclass(eq=False)
+class Weight:
+    """An array on the host that TensorRT reads when it builds, kept alive by the network that uses it.
+
+    array: contiguous. key: its checkpoint key, "" for a constant of the model. derived: whether it was computed from
+    the checkpoint's tensors (a folded batch norm) and so cannot be refitted by key.
+    """
+
+    array: np.ndarray[Any, Any]
+    key: str = ""
+    derived: bool = False
+    handle: trt.Weights = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # np.ascontiguousarray would turn a 0-D array into a 1-D one
+        self.array = np.require(self.array, requirements=("C", "A"))
+        self.handle = _handle(self.array)
+
+    @property
+    def dtype(self) -> DType:
+        return dtypes.get(self.array.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def readable(self) -> bool:
+        """Whether TensorRT gives the array back when a network is read (it does not for types numpy lacks)."""
+        return _in_numpy(self.array)
+
+
+def empty(dtype: DType) -> trt.Weights:
+    """TensorRT's way to say that a layer has no such weights."""
+    return trt.Weights(dtype.trt)
+
+
+def _handle(array: np.ndarray[Any, Any]) -> trt.Weights:
+    if _in_numpy(array):
+        return trt.Weights(array)
+    return trt.Weights(dtypes.get(array.dtype).trt, array.ctypes.data, array.size)
+
+
+def _in_numpy(array: np.ndarray[Any, Any]) -> bool:
+    return array.dtype.kind in "fiub" and array.dtype.isbuiltin == 1
+
+
+def shapes(parameters: Iterable[tuple[str, Parameter]]) -> dict[str, tuple[int, ...]]:
+    """Checkpoint key -> shape."""
+    return {key: parameter.shape for key, parameter in parameters}

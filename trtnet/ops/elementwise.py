@@ -1,0 +1,160 @@
+"""Arithmetic, comparison, logic and casts, element by element, with torch's promotion and broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trtnet import dtypes
+from trtnet.backend import trt
+from trtnet.dtypes import DType, DTypeLike
+from trtnet.graph import Tensor
+from trtnet.graph.tensor import Operand
+from trtnet.ops.operands import align, broadcast, network_of, result_type, tensor
+
+
+def cast(x: Operand, dtype: DTypeLike) -> Tensor:
+    """`x` in another dtype; `x` itself if it has it. Layer: ICastLayer."""
+    return tensor(x, network_of(x), dtypes.get(dtype))
+
+
+def _elementwise(operation: str, x: Operand, y: Operand, name: str, dtype: DType | None = None) -> Tensor:
+    a, b = align(name, x, y, dtype=dtype)
+    arguments = {"input1": a, "input2": b, "op": getattr(trt.ElementWiseOperation, operation)}
+    hint = f"{name} got shapes that do not broadcast, or dtypes it does not take"
+    (result,) = a.network.add("elementwise", arguments, name=name, hint=hint, dims=[broadcast(a, b)])
+    return result
+
+
+def add(x: Operand, y: Operand) -> Tensor:
+    """``x + y``. Layer: IElementWiseLayer SUM."""
+    return _elementwise("SUM", x, y, "add")
+
+
+def sub(x: Operand, y: Operand) -> Tensor:
+    """``x - y``. Layer: IElementWiseLayer SUB."""
+    return _elementwise("SUB", x, y, "sub")
+
+
+def mul(x: Operand, y: Operand) -> Tensor:
+    """``x * y``. Layer: IElementWiseLayer PROD."""
+    return _elementwise("PROD", x, y, "mul")
+
+
+def div(x: Operand, y: Operand) -> Tensor:
+    """``x / y``, true division: integers divide as float32. Layer: IElementWiseLayer DIV."""
+    dtype = result_type(x, y)
+    return _elementwise("DIV", x, y, "div", dtype if dtype.is_floating else dtypes.float32)
+
+
+def floor_divide(x: Operand, y: Operand) -> Tensor:
+    """``x // y``, rounded down. Layer: IElementWiseLayer FLOOR_DIV."""
+    return _elementwise("FLOOR_DIV", x, y, "floor_divide")
+
+
+def remainder(x: Operand, y: Operand) -> Tensor:
+    """``x % y`` with the sign of `y`: ``x - x // y * y``."""
+    return sub(x, mul(floor_divide(x, y), y))
+
+
+def pow(x: Operand, exponent: Operand) -> Tensor:
+    """``x ** exponent``; a square is a product, as in torch. Layer: IElementWiseLayer POW."""
+    return mul(x, x) if isinstance(exponent, int | float) and exponent == 2 else _elementwise("POW", x, exponent, "pow")
+
+
+def maximum(x: Operand, y: Operand) -> Tensor:
+    """The larger of each pair. Layer: IElementWiseLayer MAX."""
+    return _elementwise("MAX", x, y, "maximum")
+
+
+def minimum(x: Operand, y: Operand) -> Tensor:
+    """The smaller of each pair. Layer: IElementWiseLayer MIN."""
+    return _elementwise("MIN", x, y, "minimum")
+
+
+def eq(x: Operand, y: Operand) -> Tensor:
+    """``x == y``, bool. Layer: IElementWiseLayer EQUAL."""
+    return _elementwise("EQUAL", x, y, "eq")
+
+
+def ne(x: Operand, y: Operand) -> Tensor:
+    """``x != y``, bool."""
+    return logical_not(eq(x, y))
+
+
+def lt(x: Operand, y: Operand) -> Tensor:
+    """``x < y``, bool. Layer: IElementWiseLayer LESS."""
+    return _elementwise("LESS", x, y, "lt")
+
+
+def gt(x: Operand, y: Operand) -> Tensor:
+    """``x > y``, bool. Layer: IElementWiseLayer GREATER."""
+    return _elementwise("GREATER", x, y, "gt")
+
+
+def le(x: Operand, y: Operand) -> Tensor:
+    """``x <= y``, bool; false where either is NaN, which ``not x > y`` would not be."""
+    return logical_or(lt(x, y), eq(x, y))
+
+
+def ge(x: Operand, y: Operand) -> Tensor:
+    """``x >= y``, bool; false where either is NaN."""
+    return logical_or(gt(x, y), eq(x, y))
+
+
+def logical_and(x: Operand, y: Operand) -> Tensor:
+    """True where both are. Layer: IElementWiseLayer AND."""
+    return _elementwise("AND", x, y, "logical_and", dtypes.bool_)
+
+
+def logical_or(x: Operand, y: Operand) -> Tensor:
+    """True where either is. Layer: IElementWiseLayer OR."""
+    return _elementwise("OR", x, y, "logical_or", dtypes.bool_)
+
+
+def logical_xor(x: Operand, y: Operand) -> Tensor:
+    """True where exactly one is. Layer: IElementWiseLayer XOR."""
+    return _elementwise("XOR", x, y, "logical_xor", dtypes.bool_)
+
+
+def where(condition: Tensor, x: Operand, y: Operand) -> Tensor:
+    """`x` where `condition` (bool) is true, else `y`; the three broadcast. Layer: ISelectLayer."""
+    dtype = result_type(x, y)
+    ndim = max(condition.ndim, *(a.ndim for a in align("where", x, y)))
+    a, b = (tensor(side, condition.network, dtype, ndim) for side in (x, y))
+    chosen = tensor(condition, condition.network, dtypes.bool_, ndim)
+    arguments = {"condition": chosen, "then_input": a, "else_input": b}
+    (result,) = chosen.network.add("select", arguments, name="where", dims=[broadcast(chosen, a, b)])
+    return result
+
+
+def _unary(operation: str) -> Callable[[Operand], Tensor]:
+    name = operation.lower()
+
+    def function(x: Operand) -> Tensor:
+        x = tensor(x, network_of(x))
+        arguments = {"input": x, "op": getattr(trt.UnaryOperation, operation)}
+        (result,) = x.network.add("unary", arguments, name=name, hint=f"{name} does not take {x.dtype}", dims=[x.shape])
+        return result
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name} of each element. Layer: IUnaryLayer {operation}."
+    return function
+
+
+abs, exp, log, sqrt = _unary("ABS"), _unary("EXP"), _unary("LOG"), _unary("SQRT")
+neg, reciprocal, erf = _unary("NEG"), _unary("RECIP"), _unary("ERF")
+floor, ceil, round, sign = _unary("FLOOR"), _unary("CEIL"), _unary("ROUND"), _unary("SIGN")
+sin, cos, tan, asin, acos, atan = (_unary(op) for op in ("SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN"))
+sinh, cosh, asinh, acosh, atanh = (_unary(op) for op in ("SINH", "COSH", "ASINH", "ACOSH", "ATANH"))
+logical_not, isinf = _unary("NOT"), _unary("ISINF")
+
+
+def rsqrt(x: Operand) -> Tensor:
+    """``1 / sqrt(x)``."""
+    return reciprocal(sqrt(x))
+
+
+def clamp(x: Operand, min: float | None = None, max: float | None = None) -> Tensor:
+    """`x` limited to [min, max]; either may be None. Layers: IElementWiseLayer MAX, MIN."""
+    low = x if min is None else maximum(x, min)
+    return tensor(low, network_of(x)) if max is None else minimum(low, max)

@@ -1,0 +1,113 @@
+"""Reductions, with torch's names; ``dim`` is one axis, several, or None for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trtnet import dtypes
+from trtnet.backend import trt
+from trtnet.graph import Shape, Tensor
+from trtnet.ops.elementwise import cast, mul, sub
+from trtnet.ops.operands import axes_mask, axis
+
+Axes = int | Sequence[int] | None
+
+
+def sum(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """The sum; of bool, the int64 count. Layer: IReduceLayer SUM."""
+    return _reduce(cast(x, "int64") if x.dtype == dtypes.bool_ else x, "SUM", dim, keepdim)
+
+
+def mean(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """The mean of a floating tensor. Layer: IReduceLayer AVG."""
+    if not x.dtype.is_floating:
+        x.network.fail(f"mean takes a floating tensor, found {x.dtype}", {"x": x})
+    return _reduce(x, "AVG", dim, keepdim)
+
+
+def prod(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """The product. Layer: IReduceLayer PROD."""
+    return _reduce(x, "PROD", dim, keepdim)
+
+
+def amax(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """The largest. Layer: IReduceLayer MAX."""
+    return _reduce(x, "MAX", dim, keepdim)
+
+
+def amin(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """The smallest. Layer: IReduceLayer MIN."""
+    return _reduce(x, "MIN", dim, keepdim)
+
+
+def var(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    """The variance over ``n - correction``, computed in float32 from the centred values; n must be known.
+
+    Raises LayerError if a reduced axis is dynamic.
+    """
+    axes = _axes(x, dim, "var")
+    sizes = [x.shape[a] for a in axes]
+    if not all(isinstance(size, int) for size in sizes):
+        x.network.fail("var needs the sizes of the axes it reduces", {"x": x})
+    count = int(np.prod([int(size) for size in sizes]))
+    wide = cast(x, "float32")
+    centred = sub(wide, mean(wide, axes, keepdim=True))
+    squares = sum(mul(centred, centred), axes, keepdim)
+    return cast(mul(squares, 1.0 / (count - correction)), x.dtype)
+
+
+def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest element; with `dim`, (values, int64 indices) along it."""
+    return amax(x) if dim is None else _extreme(x, "MAX", dim, keepdim)
+
+
+def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    """The smallest element; with `dim`, (values, int64 indices) along it."""
+    return amin(x) if dim is None else _extreme(x, "MIN", dim, keepdim)
+
+
+def argmax(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+    """The int64 index of the largest along `dim`. Layer: ITopKLayer."""
+    return _extreme(x, "MAX", dim, keepdim)[1]
+
+
+def argmin(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+    """The int64 index of the smallest along `dim`. Layer: ITopKLayer."""
+    return _extreme(x, "MIN", dim, keepdim)[1]
+
+
+def _extreme(x: Tensor, kind: str, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
+    along = axis(x, dim, f"arg{kind.lower()}")
+    arguments = {"input": x, "op": getattr(trt.TopKOperation, kind), "k": 1, "axes": 1 << along}
+    shape = (*x.shape[:along], 1, *x.shape[along + 1 :])
+    values, indices = x.network.add("topk", arguments, dims=[shape, shape])
+    indices = cast(indices, "int64")
+    return (values, indices) if keepdim else (values.squeeze(along), indices.squeeze(along))
+
+
+def _reduce(x: Tensor, kind: str, dim: Axes, keepdim: bool) -> Tensor:
+    name = {"AVG": "mean"}.get(kind, kind.lower())
+    axes = _axes(x, dim, name)
+    operation = getattr(trt.ReduceOperation, kind)
+    arguments = {"input": x, "op": operation, "axes": axes_mask(axes), "keep_dims": keepdim}
+    (y,) = x.network.add(
+        "reduce",
+        arguments,
+        name=name,
+        hint=f"{name} does not take {x.dtype}",
+        dims=[_reduced(x, axes, keepdim)],
+    )
+    return y
+
+
+def _axes(x: Tensor, dim: Axes, operation: str) -> tuple[int, ...]:
+    if dim is None:
+        return tuple(range(x.ndim))
+    return tuple(axis(x, d, operation) for d in ([dim] if isinstance(dim, int) else dim))
+
+
+def _reduced(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Shape:
+    sizes = [1 if a in axes else size for a, size in enumerate(x.shape)]
+    return tuple(size for a, size in enumerate(sizes) if keepdim or a not in axes)

@@ -1,0 +1,208 @@
+"""Shapes: reshape and its relatives, transposition, joining and splitting.
+
+Known sizes are Python ints and cost nothing; a shape layer is added only where TensorRT needs the value of a Dim.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from trtnet.graph import Dim, Shape, Size, Tensor
+from trtnet.graph.dim import is_static
+from trtnet.graph.dim import numel as count
+from trtnet.graph.shapes import constant, shape_tensor
+from trtnet.graph.tensor import Operand
+from trtnet.ops.operands import align, axis
+
+
+def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
+    """`x` in another shape; one size may be -1. Sizes are ints or Dims.
+
+    Layer: IShuffleLayer; where more than one Dim is neither kept in place nor the only unknown, the shape is computed.
+    Raises LayerError if the number of elements differs or -1 cannot be found.
+    """
+    target = _resolve(x, tuple(shape))
+    if target == x.shape:
+        return x
+    template = _template(x.shape, target)
+    if template is None:
+        target_tensor = shape_tensor(x.network, target)
+        (y,) = x.network.add("shuffle", {"input": x}, inputs={1: target_tensor}, name="reshape", dims=[target])
+        return y
+    attributes = {"reshape_dims": template}
+    (y,) = x.network.add("shuffle", {"input": x}, attributes=attributes, name="reshape", dims=[target])
+    return y
+
+
+def _resolve(x: Tensor, target: tuple[Size, ...]) -> Shape:
+    """The target with -1 replaced by what is left of the input's elements."""
+    wildcards = [i for i, size in enumerate(target) if size == -1]
+    if len(wildcards) > 1:
+        x.network.fail(f"reshape to {list(map(str, target))}: only one size can be -1", {"x": x})
+    rest = _quotient(x.shape, tuple(size for size in target if size != -1))
+    if not wildcards:
+        if rest is not None and rest != 1:
+            x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the number of elements differs", {"x": x})
+        return target
+    if rest is None and is_static(x.shape) and is_static(target):
+        x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the elements do not divide", {"x": x})
+    i = wildcards[0]
+    return (*target[:i], -1 if rest is None else rest, *target[i + 1 :])
+
+
+def _quotient(whole: Shape, part: Shape) -> Size | None:
+    """``numel(whole) / numel(part)`` as far as names tell, None if they do not."""
+    dims = Counter(size for size in whole if isinstance(size, Dim))
+    divisors = Counter(size for size in part if isinstance(size, Dim))
+    sizes = int(np.prod([size for size in whole if isinstance(size, int)], dtype=np.int64))
+    divisor = int(np.prod([size for size in part if isinstance(size, int)], dtype=np.int64))
+    if divisors - dims or divisor == 0 or (sizes % divisor and (dims - divisors or is_static(whole))):
+        return None
+    if sizes % divisor:
+        return None
+    return count((sizes // divisor, *(dims - divisors).elements()))
+
+
+def _template(source: Shape, target: Shape) -> tuple[int, ...] | None:
+    """TensorRT's reshape_dims (0 keeps the axis, -1 is the rest), None if the shape must be computed."""
+    template = [
+        0 if isinstance(size, Dim) and i < len(source) and size == source[i] else size for i, size in enumerate(target)
+    ]
+    unknown = [i for i, size in enumerate(template) if isinstance(size, Dim) or size == -1]
+    if len(unknown) > 1 or any(size == 0 and isinstance(target[i], int) for i, size in enumerate(template)):
+        return None
+    return tuple(-1 if i in unknown else int(size) for i, size in enumerate(template))
+
+
+def _text(shape: Sequence[Size]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def numel(x: Tensor) -> Size:
+    """The number of elements, a Dim if it is known only at run time."""
+    return count(x.shape)
+
+
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The axes from start_dim to end_dim, inclusive, as one."""
+    if x.ndim == 0:
+        return reshape(x, (1,))
+    start, end = axis(x, start_dim, "flatten"), axis(x, end_dim, "flatten")
+    return reshape(x, (*x.shape[:start], count(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+
+
+def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
+    """The axes in another order. Layer: IShuffleLayer."""
+    order = tuple(axis(x, dim, "permute") for dim in dims)
+    if sorted(order) != list(range(x.ndim)):
+        x.network.fail(f"permute got dims={tuple(dims)}, its input has {x.ndim} dimensions", {"x": x})
+    if order == tuple(range(x.ndim)):
+        return x
+    shape = tuple(x.shape[a] for a in order)
+    (y,) = x.network.add("shuffle", {"input": x}, attributes={"first_transpose": order}, name="permute", dims=[shape])
+    return y
+
+
+def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two axes exchanged."""
+    order = list(range(x.ndim))
+    a, b = axis(x, dim0, "transpose"), axis(x, dim1, "transpose")
+    order[a], order[b] = b, a
+    return permute(x, order)
+
+
+def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Without the axes of size 1 among `dim` (all of them for None). Layer: IShuffleLayer, or ISqueezeLayer."""
+    chosen = range(x.ndim) if dim is None else [axis(x, d, "squeeze") for d in ([dim] if isinstance(dim, int) else dim)]
+    gone = {a for a in chosen if x.shape[a] == 1}
+    if not gone:
+        return x
+    shape = tuple(size for a, size in enumerate(x.shape) if a not in gone)
+    return _move_ones(x, "squeeze", sorted(gone), shape)
+
+
+def unsqueeze(x: Tensor, dim: int) -> Tensor:
+    """With a new axis of size 1 before axis `dim`. Layer: IShuffleLayer, or IUnsqueezeLayer."""
+    if not -x.ndim - 1 <= dim <= x.ndim:
+        x.network.fail(f"unsqueeze got dim={dim}, its input has {x.ndim} dimensions", {"x": x})
+    at = dim % (x.ndim + 1)
+    return _move_ones(x, "unsqueeze", [at], (*x.shape[:at], 1, *x.shape[at:]))
+
+
+def _move_ones(x: Tensor, method: str, axes: Sequence[int], shape: Shape) -> Tensor:
+    if _template(x.shape, shape) is not None:
+        return reshape(x, shape)
+    arguments = {"input": x, "axes": constant(x.network, np.array(axes, np.int64))}
+    (y,) = x.network.add(method, arguments, dims=[shape])
+    return y
+
+
+def expand(x: Tensor, sizes: Sequence[Size]) -> Tensor:
+    """Axes of size 1 repeated to `sizes`; -1 keeps an axis, new axes come in front. Layer: ISliceLayer, stride 0."""
+    missing = len(sizes) - x.ndim
+    if missing < 0:
+        x.network.fail(f"expand to {_text(sizes)} has fewer dimensions than its input", {"x": x})
+    lifted = x[(None,) * missing] if missing else x
+    pairs = list(zip(lifted.shape, sizes, strict=True))
+    target = tuple(old if new == -1 else new for old, new in pairs)
+    if any(old not in (1, new) and isinstance(old, int) for old, new in zip(lifted.shape, target, strict=True)):
+        x.network.fail(f"expand of {_text(x.shape)} to {_text(sizes)}: only axes of size 1 grow", {"x": x})
+    if target == lifted.shape:
+        return lifted
+    stride = tuple(1 if old == new else 0 for old, new in zip(lifted.shape, target, strict=True))
+    return _broadcast(lifted, target, stride)
+
+
+def _broadcast(x: Tensor, target: Shape, stride: tuple[int, ...]) -> Tensor:
+    start = (0,) * x.ndim
+    size = tuple(s if isinstance(s, int) else 1 for s in target)
+    inputs = {} if is_static(target) else {2: shape_tensor(x.network, target)}
+    arguments = {"input": x, "start": start, "shape": size, "stride": stride}
+    (y,) = x.network.add("slice", arguments, inputs=inputs, name="expand", dims=[target])
+    return y
+
+
+def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """Tensors one after another along `dim`, in torch's common dtype. Layer: IConcatenationLayer."""
+    parts = align("cat", *tensors)
+    along = axis(parts[0], dim, "cat")
+    total: Size = 0
+    for part in parts:
+        size = part.shape[along]
+        total = size if total == 0 else total + size
+    shape = (*parts[0].shape[:along], total, *parts[0].shape[along + 1 :])
+    (y,) = parts[0].network.add(
+        "concatenation", {"inputs": list(parts)}, attributes={"axis": along}, name="cat", dims=[shape]
+    )
+    return y
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors along a new axis."""
+    return cat([unsqueeze(x, dim) for x in tensors], dim)
+
+
+def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts of split_size (the last may be smaller), or of the given sizes, along an axis of known size."""
+    along = axis(x, dim, "split")
+    size = x.shape[along]
+    if not isinstance(size, int):
+        x.network.fail(f"split needs the size of dim={dim}", {"x": x})
+    step = split_size
+    sizes = [min(step, size - i) for i in range(0, size, step)] if isinstance(step, int) else list(step)
+    if sum(sizes) != size:
+        x.network.fail(f"split sizes {sizes} do not add up to {size}", {"x": x})
+    ends = np.cumsum(sizes).tolist()
+    before = (slice(None),) * along
+    return tuple(x[(*before, slice(end - n, end))] for n, end in zip(sizes, ends, strict=True))
+
+
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` parts of equal size (the last may be smaller) along an axis of known size."""
+    size = x.shape[axis(x, dim, "chunk")]
+    if not isinstance(size, int):
+        x.network.fail(f"chunk needs the size of dim={dim}", {"x": x})
+    return split(x, -(-size // chunks), dim)

@@ -1,0 +1,92 @@
+"""Models by name: the zoo's, and the user's own files."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import trtnet.models as zoo
+
+from trtnet.errors import ModelError
+from trtnet.nn import Module
+
+Factory = Callable[..., Module]
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A line of `trtnet models`."""
+
+    name: str
+    description: str
+    parameters: int
+    inputs: dict[str, str]
+
+
+def find(name: str) -> Factory:
+    """The factory behind ``resnet50`` or ``path/to/file.py:factory``.
+
+    Raises ModelError for a name the zoo has not, or a file that does not load or lacks the factory.
+    """
+    if ".py" in name:
+        return _from_file(name)
+    if name not in zoo.__all__:
+        raise ModelError(
+            f"unknown model {name!r}. The zoo has {', '.join(zoo.__all__)}; a model of your own is named as"
+            f" path/to/file.py:factory"
+        )
+    return getattr(zoo, name)
+
+
+def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
+    """Calls the factory. Raises ModelError for an argument it does not take, or a result that is no Module."""
+    unknown = set(arguments) - set(inspect.signature(factory).parameters)
+    if unknown:
+        takes = ", ".join(inspect.signature(factory).parameters) or "nothing"
+        raise ModelError(f"{factory.__name__} takes {takes}; found {', '.join(sorted(unknown))}")
+    try:
+        model = factory(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{factory.__name__}({arguments}): {error}") from error
+    if not isinstance(model, Module):
+        raise ModelError(f"{factory.__name__} returned a {type(model).__name__}, not an nn.Module")
+    return model
+
+
+def summaries() -> list[ModelSummary]:
+    """What the zoo has."""
+    return [_summary(name, find(name)) for name in zoo.__all__]
+
+
+def _summary(name: str, factory: Factory) -> ModelSummary:
+    model = factory()
+    parameters = {p: prod(p.shape) for _, p in model.named_parameters()}
+    inputs = {key: f"[{', '.join(map(str, spec.shape))}]" for key, spec in model.inputs.items()}
+    return ModelSummary(name, inspect.getdoc(factory) or "", sum(parameters.values()), inputs)
+
+
+def _from_file(name: str) -> Factory:
+    file, _, attribute = name.rpartition(":")
+    if not file or not attribute:
+        raise ModelError(f"{name!r} names no factory; write it as path/to/file.py:factory")
+    path = Path(file)
+    if not path.is_file():
+        raise ModelError(f"no model file {file}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ModelError(f"{file} does not load: {type(error).__name__}: {error}") from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise ModelError(f"{file} has no function {attribute!r}")
+    return factory
