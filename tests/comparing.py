@@ -10,7 +10,7 @@ import torch
 
 import trtnet
 from trtnet import dtypes, nn
-from trtnet.define import DefinedNetwork
+from trtnet.definition import DefinedNetwork
 
 # relative L2 an operation may be from torch's float64 result (DESIGN.md section 5)
 TOLERANCES = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 1.6e-2}

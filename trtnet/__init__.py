@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trtnet import nn, ops
     from trtnet.builder import BuildConfig
-    from trtnet.define import DefinedNetwork, build, define
+    from trtnet.definition import DefinedNetwork, build, define
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.runtime import Engine, load
 
 _HOME = {
     "BuildConfig": "trtnet.builder",
-    "DefinedNetwork": "trtnet.define",
+    "DefinedNetwork": "trtnet.definition",
     "Dim": "trtnet.graph",
     "Engine": "trtnet.runtime",
     "Input": "trtnet.graph",
     "Tensor": "trtnet.graph",
-    "build": "trtnet.define",
-    "define": "trtnet.define",
+    "build": "trtnet.definition",
+    "define": "trtnet.definition",
     "load": "trtnet.runtime",
     "nn": "",
     "ops": "",

@@ -13,7 +13,7 @@ from trtnet.errors import TrtnetError
 from trtnet.files import check_writable
 
 if TYPE_CHECKING:
-    from trtnet.define import DefinedNetwork
+    from trtnet.definition import DefinedNetwork
 
 # Each command imports what it needs when it runs: `trtnet doctor` must work where TensorRT does not.
 
@@ -130,10 +130,11 @@ def run(
     function: Any
     if weights is None:
         function = load(target)
-        infos = function.info.inputs
+        infos = function.inputs
     else:
         network = _define(target, weights, dtype, [], arg, [])
-        function, infos = network.reference(), network.describe().inputs
+        function = network.reference()
+        infos = function.inputs
     sizes = {name: size for name, size in arguments.dims(dim).items() if isinstance(size, int)}
     given = tool.random_inputs(infos, sizes, random) if random is not None else {}
     outputs, seconds = tool.call(function, given | tool.read_inputs(arguments.files(input)))
@@ -144,7 +145,7 @@ def run(
 
 
 def _define(model: str, weights: str, dtype: str, dim: list[str], arg: list[str], inputs: list[str]) -> DefinedNetwork:
-    from trtnet.define import define
+    from trtnet.definition import define
     from trtnet.tools import arguments
     from trtnet.tools.models import create, find
 

@@ -50,7 +50,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "matmul": (lambda x, y: x @ y, r"matmul got 8 columns on the left and 5 rows on the right"),
     "matmul dtypes": (lambda x, y: x @ y.half(), r"matmul of float32 and float16"),
     "reshape": (lambda x, y: x.reshape(x.shape[0], 7), r"reshape of \[n, 3, 8\] to \[n, 7\]: the number of elements"),
-    "reshape divides": (lambda x, y: x[0].reshape(5, -1), r"the elements do not divide"),
+    "reshape divides": (lambda x, y: x[0].reshape(5, -1), r"reshape of \[3, 8\] to \[5, -1\]: the number of elements"),
     "two wildcards": (lambda x, y: x.reshape(-1, -1), r"only one size can be -1"),
     "axis": (lambda x, y: x.sum(3), r"sum got dim=3, its input has 3 dimensions"),
     "permute": (lambda x, y: x.permute(0, 1), r"permute got dims=\(0, 1\), its input has 3 dimensions"),

@@ -130,7 +130,7 @@ CASES = [
     *(activation(name) for name in ("hardsigmoid", "hardswish", "hardtanh")),
     activation("softmax", 1),
     activation("softmax", -1),
-    activation("log_softmax", -1),
+    activation("log_softmax", 1),
     Case("gelu tanh", gelu_tanh(ops.gelu), gelu_tanh(F.gelu), (NS,)),
     Case("clamp", lambda x: ops.clamp(x, -0.5, 0.5), lambda x: torch.clamp(x, -0.5, 0.5), (NS,)),
     Case("clamp min", lambda x: x.clamp(min=0.1), lambda x: x.clamp(min=0.1), (NS,)),

@@ -9,10 +9,11 @@ from dataclasses import replace
 from trtnet import backend
 from trtnet.backend import trt
 from trtnet.builder.config import BuildConfig, apply
-from trtnet.builder.plan import Plan, PlanInfo, TensorInfo
+from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
 from trtnet.builder.timing import load_timing_cache, save_timing_cache
+from trtnet.calling import TensorInfo
 from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trtnet.calling import TensorInfo
 from trtnet.errors import PlanError
 from trtnet.files import atomic_write
 
@@ -16,18 +17,6 @@ SIDECAR_VERSION = 1
 
 ShapeRange = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 """The (min, opt, max) shape of one input in one optimization profile."""
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """One input or output: its name, its shape (an int, or the name of a dynamic dimension, an axis), its dtype."""
-
-    name: str
-    shape: tuple[int | str, ...]
-    dtype: str
-
-    def __str__(self) -> str:
-        return f"{self.name} [{', '.join(map(str, self.shape))}] {self.dtype}"
 
 
 @dataclass(frozen=True)

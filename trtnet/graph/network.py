@@ -63,7 +63,7 @@ class Network:
         self._names: set[str] = set()
         self._keys: dict[Parameter, str] = {}
         self._read: Callable[[str, DType | None], np.ndarray[Any, Any]] | None = None
-        self._bound: dict[Parameter, Weight] = {}
+        self._bound: dict[tuple[Parameter, DType], Weight] = {}
         self._alive: list[Weight] = []
         self._entered: list[Token[Network]] = []
 
@@ -134,13 +134,13 @@ class Network:
         return self._from_checkpoint(parameter, None)
 
     def weight(self, value: Parameter | np.ndarray[Any, Any], dtype: DType | None = None) -> Weight:
-        """A parameter in its dtype (the network's, if it has none), read once; or an array as it is."""
+        """A parameter (in its own dtype, else the network's, unless `dtype` says another) or an array; read once."""
         if not isinstance(value, Parameter):
-            return Weight(np.asarray(value, None if dtype is None else dtype.numpy), derived=True)
-        if value not in self._bound:
-            wanted = dtypes.get(value.dtype) if value.dtype else self.dtype
-            self._bound[value] = Weight(self._from_checkpoint(value, wanted), self._keys[value])
-        return self._bound[value]
+            return Weight(np.asarray(value, None if dtype is None else dtype.numpy))
+        wanted = dtype or (dtypes.get(value.dtype) if value.dtype else self.dtype)
+        if (value, wanted) not in self._bound:
+            self._bound[value, wanted] = Weight(self._from_checkpoint(value, wanted), self._keys[value])
+        return self._bound[value, wanted]
 
     def _from_checkpoint(self, parameter: Parameter, dtype: DType | None) -> np.ndarray[Any, Any]:
         if parameter not in self._keys or self._read is None:
@@ -191,7 +191,13 @@ class Network:
 
     def fail(self, headline: str, operands: Mapping[str, Any]) -> NoReturn:
         """Raises a LayerError that names the module, the user's line, the operands and TensorRT's last words."""
-        raise LayerError(layer_error(self.path, headline, caller(), operands, self.recorder.take()))
+        words = [self._without_name(text) for text in self.recorder.take()]
+        raise LayerError(layer_error(self.path, headline, caller(), operands, words))
+
+    def _without_name(self, text: str) -> str:
+        """TensorRT's words without the layer's name in front, which the error gives already."""
+        name, colon, rest = text.partition(":")
+        return rest.strip() if colon and name in self._names else text
 
     def _label(self, layer: trt.ILayer, kind: str) -> None:
         stem = f"{self.path}/{kind}" if self.path else kind
@@ -211,7 +217,7 @@ class Network:
             self._alive.append(weight)
             if not weight.readable:
                 self.weights[layer.name, attribute] = weight.array
-            if weight.key and not weight.derived:
+            if weight.key:
                 self.trt.set_weights_name(weight.handle, weight.key)
 
     def _output(self, layer: trt.ILayer, index: int, dims: Shape, headline: str, operands: Mapping[str, Any]) -> Tensor:

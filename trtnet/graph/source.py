@@ -9,7 +9,7 @@ from pathlib import Path
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 _ROOMS = tuple(f"{_PACKAGE}/{room}/" for room in ("graph", "ops", "nn", "builder", "verify", "tools"))
-_FILES = (f"{_PACKAGE}/define.py", f"{_PACKAGE}/cli.py")
+_FILES = (f"{_PACKAGE}/definition.py", f"{_PACKAGE}/cli.py")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,13 +31,12 @@ class Parameter:
 class Weight:
     """An array on the host that TensorRT reads when it builds, kept alive by the network that uses it.
 
-    array: contiguous. key: its checkpoint key, "" for a constant of the model. derived: whether it was computed from
-    the checkpoint's tensors (a folded batch norm) and so cannot be refitted by key.
+    array: contiguous. key: its checkpoint key, "" for what is no tensor of the checkpoint: a constant of the model, or
+    something computed from several tensors, as a folded batch norm is.
     """
 
     array: np.ndarray[Any, Any]
     key: str = ""
-    derived: bool = False
     handle: trt.Weights = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,8 +71,3 @@ def _handle(array: np.ndarray[Any, Any]) -> trt.Weights:
 
 def _in_numpy(array: np.ndarray[Any, Any]) -> bool:
     return array.dtype.kind in "fiub" and array.dtype.isbuiltin == 1
-
-
-def shapes(parameters: Iterable[tuple[str, Parameter]]) -> dict[str, tuple[int, ...]]:
-    """Checkpoint key -> shape."""
-    return {key: parameter.shape for key, parameter in parameters}

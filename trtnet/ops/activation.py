@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from trtnet.backend import trt
 from trtnet.graph import Tensor
-from trtnet.ops.elementwise import log, mul
+from trtnet.ops.elementwise import cast, exp, log, mul, sub
 from trtnet.ops.operands import axes_mask, axis
+from trtnet.ops.reduce import amax, sum
 
 
 def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
@@ -87,5 +88,7 @@ def softmax(x: Tensor, dim: int) -> Tensor:
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
-    """log(softmax(x, dim))."""
-    return log(softmax(x, dim))
+    """``x - max - log(sum(exp(x - max)))`` along `dim`, in float32, which is log(softmax(x)) without its underflow."""
+    wide = cast(x, "float32")
+    shifted = sub(wide, amax(wide, dim, keepdim=True))
+    return cast(sub(shifted, log(sum(exp(shifted), dim, keepdim=True))), x.dtype)

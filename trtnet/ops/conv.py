@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from trtnet.dtypes import DType, bfloat16, float32
 from trtnet.graph import Network, Parameter, Tensor, Weight
 from trtnet.graph.weight import empty
+from trtnet.ops.elementwise import cast
 from trtnet.ops.windows import Padding, Window, kept, padding_attributes, pairs, spread
 
 Kernel = Parameter | np.ndarray
@@ -54,21 +58,27 @@ def conv_transpose2d(
     """2-D transposed convolution.
 
     x: [batch, in_channels, height, width]. weight: [in_channels, out_channels / groups, kernel_height, kernel_width].
-    output_padding must not exceed padding: TensorRT crops its output and cannot extend it. Layer: IDeconvolutionLayer.
+    output_padding must not exceed padding: TensorRT crops its output and cannot extend it. Layer: IDeconvolutionLayer,
+    in float32 for bfloat16, of which TensorRT-RTX 1.7 builds none.
     """
+    wide = float32 if x.dtype == bfloat16 else x.dtype
     before, _ = pairs(padding, 2)
     after = tuple(p - extra for p, extra in zip(before, spread(output_padding, 2), strict=True))
     if min(after) < 0:
         x.network.fail(f"conv_transpose2d: output_padding {output_padding} exceeds padding {padding}", {"x": x})
-    kernel, offset = _weights(x.network, weight, bias)
-    channels = kernel.shape[1] * groups
+    kernel, offset = _weights(x.network, weight, bias, None if wide == x.dtype else wide)
     _check_rank(x, kernel, "conv_transpose2d", 2)
-    window = {"num_output_maps": channels, "kernel_shape": kernel.shape[2:]}
     attributes = {"stride_nd": spread(stride, 2), "dilation_nd": spread(dilation, 2), "num_groups": groups}
+    attributes |= {"pre_padding": before, "post_padding": after}
+    return cast(_deconvolution(cast(x, wide), kernel, offset, attributes), x.dtype)
+
+
+def _deconvolution(x: Tensor, kernel: Weight, bias: object, attributes: dict[str, Any]) -> Tensor:
+    channels = kernel.shape[1] * attributes["num_groups"]
     (y,) = x.network.add(
         "deconvolution_nd",
-        {"input": x, **window, "kernel": kernel, "bias": offset},
-        attributes={**attributes, "pre_padding": before, "post_padding": after},
+        {"input": x, "num_output_maps": channels, "kernel_shape": kernel.shape[2:], "kernel": kernel, "bias": bias},
+        attributes=attributes,
         name="conv_transpose",
         hint=_mismatch(x, kernel, kernel.shape[0], "conv_transpose2d"),
         dims=[(x.shape[0], channels, 1, 1)],
@@ -102,9 +112,11 @@ def _convolution(
     return y
 
 
-def _weights(network: Network, weight: Kernel, bias: Kernel | None) -> tuple[Weight, object]:
-    kernel = network.weight(weight)
-    return kernel, empty(kernel.dtype) if bias is None else network.weight(bias)
+def _weights(
+    network: Network, weight: Kernel, bias: Kernel | None, dtype: DType | None = None
+) -> tuple[Weight, object]:
+    kernel = network.weight(weight, dtype)
+    return kernel, empty(kernel.dtype) if bias is None else network.weight(bias, dtype)
 
 
 def _check_rank(x: Tensor, kernel: Weight, name: str, rank: int) -> None:

@@ -46,4 +46,4 @@ def _rounded(x: Tensor, values: np.ndarray[Any, Any], name: str) -> Weight:
     if np.isfinite(values).all() and not np.isfinite(array.astype(np.float32)).all():
         largest = float(np.abs(values).max())
         x.network.fail(f"batch_norm: its {name} of {largest:.4g} is too large for {x.dtype}", {"x": x})
-    return Weight(array, derived=True)
+    return Weight(array)

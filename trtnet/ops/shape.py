@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -38,32 +39,34 @@ def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
 
 
 def _resolve(x: Tensor, target: tuple[Size, ...]) -> Shape:
-    """The target with -1 replaced by what is left of the input's elements."""
+    """The target with -1 replaced by what is left of the input's elements, as far as that is known."""
     wildcards = [i for i, size in enumerate(target) if size == -1]
     if len(wildcards) > 1:
-        x.network.fail(f"reshape to {list(map(str, target))}: only one size can be -1", {"x": x})
-    rest = _quotient(x.shape, tuple(size for size in target if size != -1))
-    if not wildcards:
-        if rest is not None and rest != 1:
-            x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the number of elements differs", {"x": x})
-        return target
-    if rest is None and is_static(x.shape) and is_static(target):
-        x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the elements do not divide", {"x": x})
-    i = wildcards[0]
-    return (*target[:i], -1 if rest is None else rest, *target[i + 1 :])
+        x.network.fail(f"reshape to {_text(target)}: only one size can be -1", {"x": x})
+    given = tuple(size for size in target if size != -1)
+    rest = _quotient(x.shape, given)
+    if not wildcards and rest not in (None, 1):
+        x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the number of elements differs", {"x": x})
+    if rest is None and _dims(x.shape) == _dims(given):
+        x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the number of elements differs", {"x": x})
+    return tuple(size if size != -1 else -1 if rest is None else rest for size in target)
 
 
 def _quotient(whole: Shape, part: Shape) -> Size | None:
     """``numel(whole) / numel(part)`` as far as names tell, None if they do not."""
-    dims = Counter(size for size in whole if isinstance(size, Dim))
-    divisors = Counter(size for size in part if isinstance(size, Dim))
-    sizes = int(np.prod([size for size in whole if isinstance(size, int)], dtype=np.int64))
-    divisor = int(np.prod([size for size in part if isinstance(size, int)], dtype=np.int64))
-    if divisors - dims or divisor == 0 or (sizes % divisor and (dims - divisors or is_static(whole))):
+    left = _dims(whole) - _dims(part)
+    if _dims(part) - _dims(whole) or _known(part) == 0 or _known(whole) % _known(part):
         return None
-    if sizes % divisor:
-        return None
-    return count((sizes // divisor, *(dims - divisors).elements()))
+    return count((_known(whole) // _known(part), *left.elements()))
+
+
+def _dims(shape: Shape) -> Counter[Dim]:
+    return Counter(size for size in shape if isinstance(size, Dim))
+
+
+def _known(shape: Shape) -> int:
+    """The product of the sizes that are known."""
+    return prod(size for size in shape if isinstance(size, int))
 
 
 def _template(source: Shape, target: Shape) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from trtnet.builder import BuildConfig, DimRange, PlanInfo
-from trtnet.define import DefinedNetwork
+from trtnet.definition import DefinedNetwork
 
 
 @dataclass(frozen=True)

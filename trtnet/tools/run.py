@@ -13,7 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from trtnet import dtypes
-from trtnet.builder import TensorInfo
+from trtnet.calling import TensorInfo
 from trtnet.errors import InputError, TrtnetError
 from trtnet.files import atomic_write
 
@@ -49,7 +49,7 @@ def call(function: Any, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], 
     start = time.perf_counter()
     result = function(**inputs)
     seconds = time.perf_counter() - start
-    return (result if isinstance(result, dict) else {function.output_names[0]: result}), seconds
+    return (result if isinstance(result, dict) else {function.outputs[0].name: result}), seconds
 
 
 def summarize(outputs: Mapping[str, Array]) -> list[OutputSummary]:
@@ -77,7 +77,7 @@ def save(outputs: Mapping[str, Array], path: str) -> None:
     """Writes the outputs as an ``.npz``, whole or not at all. Raises TrtnetError if it cannot be written."""
     try:
         with atomic_write(path) as file:
-            np.savez(file, **outputs)
+            np.savez(file, allow_pickle=False, **outputs)
     except OSError as error:
         raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.nn import Module
-from trtnet.reference import Reference
 from trtnet.runtime import Engine
+
+if TYPE_CHECKING:
+    from trtnet.reference import Reference
 
 
 class DefinedNetwork(Network):
@@ -44,6 +46,8 @@ class DefinedNetwork(Network):
 
         exact: keep float32 between layers, where an engine would round to the dtype of each tensor.
         """
+        from trtnet.reference import Reference  # needs torch, which defining and building do not
+
         return Reference(self.trt, self.weights, exact=exact)
 
     def describe(self) -> PlanInfo:

@@ -1,0 +1,99 @@
+"""One layer at the moment it is executed: TensorRT's layer, its input values, its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from trtnet import dtypes
+from trtnet.backend import trt
+from trtnet.errors import ReferenceError
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a layer's function gets.
+
+    layer: TensorRT's layer, of its own class, its attributes read from the built network. inputs: its values; None
+    for an optional input that is absent. Floating values are float32, whatever the tensor's dtype.
+    weights: arrays that TensorRT does not give back, by (layer name, attribute).
+    """
+
+    layer: trt.ILayer
+    inputs: list[torch.Tensor | None]
+    weights: Mapping[tuple[str, str], np.ndarray[Any, Any]]
+
+    @property
+    def x(self) -> torch.Tensor:
+        """The first input."""
+        return self.input(0)
+
+    def input(self, index: int) -> torch.Tensor:
+        """An input that must be there."""
+        value = self.inputs[index]
+        assert value is not None
+        return value
+
+    def optional(self, index: int) -> torch.Tensor | None:
+        """An input that may be absent."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def weight(self, attribute: str) -> torch.Tensor | None:
+        """The layer's weights of that name, flat; None where there are none. Floating ones become float32."""
+        value = getattr(self.layer, attribute)
+        if isinstance(value, trt.Weights):
+            value = self._opaque(value, attribute)
+        return None if value.size == 0 else widen(to_torch(value)).flatten()
+
+    def _opaque(self, value: trt.Weights, attribute: str) -> np.ndarray[Any, Any]:
+        if value.size == 0:
+            return np.empty(0, np.float32)
+        key = self.layer.name, attribute
+        if key not in self.weights:
+            raise ReferenceError(
+                f"{describe(self.layer)}: TensorRT does not give back {attribute} of {dtypes.get(value.dtype)}, and the"
+                f" caller gave none for {key}"
+            )
+        return self.weights[key]
+
+    @property
+    def output_dtype(self) -> dtypes.DType:
+        """The dtype TensorRT declares for the first output."""
+        return dtypes.get(self.layer.get_output(0).dtype)
+
+
+def widen(x: torch.Tensor) -> torch.Tensor:
+    """Floating values as float32, in which everything is computed."""
+    return x.float() if x.is_floating_point() else x
+
+
+def to_torch(array: np.ndarray[Any, Any]) -> torch.Tensor:
+    """A numpy array of any dtype of the table as torch's."""
+    dtype = getattr(torch, dtypes.get(array.dtype).name)
+    if array.dtype.isbuiltin == 1:
+        return torch.from_numpy(array if array.flags.writeable else array.copy())
+    bits = {1: np.uint8, 2: np.int16}[array.dtype.itemsize]
+    return torch.from_numpy(array.view(bits).copy()).view(dtype)
+
+
+def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
+    """A torch tensor as a numpy array, of an ml_dtypes dtype where numpy has none."""
+    dtype = dtypes.get(x.dtype).numpy
+    if dtype.isbuiltin == 1:
+        return np.asarray(x.numpy())
+    bits = {1: torch.uint8, 2: torch.int16}[dtype.itemsize]
+    return np.asarray(x.contiguous().view(bits).numpy()).view(dtype)
+
+
+def describe(layer: trt.ILayer) -> str:
+    """A layer's name and, where trtnet wrote it, the line it comes from."""
+    try:
+        source = json.loads(layer.metadata)["source"]
+    except (ValueError, KeyError, TypeError):
+        return str(layer.name)
+    return f"{layer.name} (from {source})"

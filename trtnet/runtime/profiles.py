@@ -1,0 +1,43 @@
+"""Which optimization profile takes given shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from trtnet.builder.plan import ShapeRange
+from trtnet.errors import ProfileError
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def choose(profiles: Sequence[Mapping[str, ShapeRange]], shapes: Shapes, current: int) -> int:
+    """The current profile if the shapes fit it, else the first that they fit. Raises ProfileError if there is none."""
+    for index in (current, *range(len(profiles))):
+        if fits(profiles[index], shapes):
+            return index
+    raise ProfileError(f"{_text(shapes)} fits no optimization profile of the engine\n{ranges(profiles)}")
+
+
+def fits(profile: Mapping[str, ShapeRange], shapes: Shapes) -> bool:
+    """Whether every size lies within the profile's min and max."""
+    return all(
+        low <= size <= high
+        for name, shape in shapes.items()
+        for low, size, high in zip(profile[name][0], shape, profile[name][2], strict=True)
+    )
+
+
+def ranges(profiles: Sequence[Mapping[str, ShapeRange]]) -> str:
+    """The ranges of all profiles, a line each."""
+    return "\n".join(
+        f"  profile {index}: " + "; ".join(f"{name} from {_x(low)} to {_x(high)}" for name, (low, _, high) in p.items())
+        for index, p in enumerate(profiles)
+    )
+
+
+def _text(shapes: Shapes) -> str:
+    return ", ".join(f"{name} {_x(shape)}" for name, shape in shapes.items())
+
+
+def _x(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
