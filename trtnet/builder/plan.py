@@ -58,7 +58,7 @@ class Plan:
         }
         document |= asdict(self.info)
         try:
-            with atomic_write(path) as plan, atomic_write(sidecar_path(path)) as sidecar:
+            with atomic_write(sidecar_path(path)) as sidecar, atomic_write(path) as plan:
                 plan.write(self.data)
                 sidecar.write(json.dumps(document, indent=2).encode() + b"\n")
         except OSError as error:

@@ -1,0 +1,159 @@
+"""Building: options, profiles, the plan file and its sidecar."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comparing import network_of
+
+import trtnet
+from trtnet import backend, ops
+from trtnet.backend import trt
+from trtnet.builder import BuildConfig, Plan
+from trtnet.builder.config import apply
+from trtnet.errors import BuildError, PlanError, ProfileError
+
+INPUTS = {"x": trtnet.Input(("n", 3, "h")), "y": trtnet.Input(("n", 1, 8))}
+RTX = backend.name() == "tensorrt_rtx"
+
+
+def network() -> trtnet.DefinedNetwork:
+    return network_of(lambda x, y: (ops.relu(x), y * 2), INPUTS)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return network().build({"n": (1, 2, 4), "h": 8}).plan
+
+
+def test_profiles_list_every_input() -> None:
+    ranges = [{"n": (1, 2, 4), "h": 8}, {"n": 16, "h": (1, 8, 64)}]
+    info = network().build(ranges).info
+    assert info.profiles == (
+        {"x": ((1, 3, 8), (2, 3, 8), (4, 3, 8)), "y": ((1, 1, 8), (2, 1, 8), (4, 1, 8))},
+        {"x": ((16, 3, 1), (16, 3, 8), (16, 3, 64)), "y": ((16, 1, 8), (16, 1, 8), (16, 1, 8))},
+    )
+
+
+def test_a_static_network_needs_no_dims() -> None:
+    info = network_of(lambda x: x * 2, {"x": trtnet.Input((4, 3))}).build().info
+    assert info.profiles == ({"x": ((4, 3), (4, 3), (4, 3))},)
+    assert info.inputs[0].shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("dims", "text"),
+    [
+        (None, r'dims needs the sizes of h, n: build\(dims=\{"h": \(1, 8, 32\), "n": \(1, 8, 32\)\}\)'),
+        ({"n": 1}, "dims needs the sizes of h"),
+        ({"n": 1, "h": 1, "w": 1}, "dims names w, which no input has; they have n, h"),
+        ({"n": (2, 1, 4), "h": 1}, r"n is \(min 2, opt 1, max 4\)"),
+        ({"n": 0, "h": 1}, r"n is \(min 0, opt 0, max 0\)"),
+        ([], "dims is an empty sequence"),
+    ],
+)
+def test_dims_that_do_not_fit(dims: Any, text: str) -> None:
+    with pytest.raises(ProfileError, match=text):
+        network().build(dims)
+
+
+def test_options_reach_tensorrt() -> None:
+    one = network()
+    target = apply(BuildConfig(workspace=1 << 30, optimization_level=2), one)
+    assert target.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE) == 1 << 30
+    assert target.builder_optimization_level == 2
+    assert not target.get_flag(trt.BuilderFlag.TF32)
+    assert apply(BuildConfig(tf32=True), one).get_flag(trt.BuilderFlag.TF32)
+
+
+def test_bad_options_are_refused() -> None:
+    with pytest.raises(BuildError, match="optimization_level is 0 to 5, found 6"):
+        apply(BuildConfig(optimization_level=6), network())
+
+
+@pytest.mark.skipif(not RTX, reason="TensorRT builds for the GPU in this machine")
+def test_target_compute_capabilities() -> None:
+    info = network().build({"n": 1, "h": 8}, BuildConfig(compute_capabilities=("8.6", "8.9"))).info
+    assert info.compute_capabilities == ("8.6", "8.9")
+    for wrong in ("6.1", "86", "abc"):
+        with pytest.raises(BuildError, match=rf"compiles for .*8\.6, 8\.9.*; found '{wrong}'"):
+            apply(BuildConfig(compute_capabilities=(wrong,)), network())
+
+
+@pytest.mark.skipif(not RTX, reason="TensorRT has a timing cache")
+def test_tensorrt_rtx_has_no_timing_cache(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="has no timing cache"):
+        network().build({"n": 1, "h": 8}, BuildConfig(timing_cache=tmp_path / "t.cache"))
+
+
+@pytest.mark.skipif(not RTX, reason="TensorRT builds for the GPU in this machine")
+def test_a_failed_build_says_why_in_tensorrts_words() -> None:
+    one = network_of(lambda x: x @ x, {"x": trtnet.Input((8, 8))}, "bfloat16")
+    with pytest.raises(BuildError, match=r"TensorRT did not build the engine\n  TensorRT: .+"):
+        one.build(config=BuildConfig(compute_capabilities=("7.5",)))
+
+
+def test_the_progress_bar_follows_the_build(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(network().build({"n": 1, "h": 8}, BuildConfig(progress=True)).plan.data) > 1000
+    assert capsys.readouterr().out == ""
+
+
+def test_builds_are_reproducible(plan: Plan) -> None:
+    assert network().build({"n": (1, 2, 4), "h": 8}).plan.data == plan.data
+
+
+def test_the_plan_and_its_sidecar_come_back(plan: Plan, tmp_path: Path) -> None:
+    plan.save(tmp_path / "e.engine")
+    assert Plan.load(tmp_path / "e.engine") == plan
+    assert {p.name for p in tmp_path.iterdir()} == {"e.engine", "e.engine.json"}
+    sidecar = json.loads((tmp_path / "e.engine.json").read_text())
+    assert sidecar["backend"] == backend.name() and sidecar["backend_version"] == backend.version()
+    assert [t["shape"] for t in sidecar["inputs"]] == [["n", 3, "h"], ["n", 1, 8]]
+
+
+def corrupt(folder: Path, what: str) -> None:
+    plan, sidecar = folder / "e.engine", folder / "e.engine.json"
+    changes = {
+        "no plan": plan.unlink,
+        "no sidecar": sidecar.unlink,
+        "truncated": lambda: plan.write_bytes(plan.read_bytes()[:-1]),
+        "changed": lambda: plan.write_bytes(b"x" + plan.read_bytes()[1:]),
+        "no json": lambda: sidecar.write_text("{"),
+        "other json": lambda: sidecar.write_text("{}"),
+        "a list": lambda: sidecar.write_text("[]"),
+        "future": lambda: sidecar.write_text(sidecar.read_text().replace('"sidecar": 1', '"sidecar": 99')),
+    }
+    changes[what]()
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("no plan", "cannot read the engine .*e.engine: No such file"),
+        ("no sidecar", "cannot read the engine .*e.engine.json: No such file"),
+        ("truncated", "is not the plan that .*e.engine.json describes"),
+        ("changed", "is not the plan that .*e.engine.json describes"),
+        ("no json", "is not a sidecar that trtnet wrote"),
+        ("other json", "is not a sidecar that trtnet wrote"),
+        ("a list", "is not a sidecar that trtnet wrote"),
+        ("future", "sidecar version 99, this trtnet reads 1"),
+    ],
+)
+def test_corrupt_plans_are_refused(plan: Plan, tmp_path: Path, what: str, text: str) -> None:
+    plan.save(tmp_path / "e.engine")
+    corrupt(tmp_path, what)
+    with pytest.raises(PlanError, match=text):
+        trtnet.load(tmp_path / "e.engine")
+
+
+def test_a_place_that_cannot_be_written_leaves_nothing(plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"cannot write the engine to .*: No such file or directory"):
+        plan.save(tmp_path / "none" / "e.engine")
+    (tmp_path / "e.engine").mkdir()
+    with pytest.raises(PlanError, match="cannot write the engine"):
+        plan.save(tmp_path / "e.engine")
+    assert [p.name for p in tmp_path.iterdir()] == ["e.engine"]
+    assert not list((tmp_path / "e.engine").iterdir())
