@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from trtnet import backend
-from trtnet.errors import BackendError
+from trtnet.errors import BackendError, DTypeError
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ DTypeLike = DType | str | np.dtype[Any] | type[Any] | Any
 
 
 def get(dtype: DTypeLike) -> DType:
-    """The DType behind any library's spelling of it. Raises TypeError for one that is not in the table."""
+    """The DType behind any library's spelling of it. Raises DTypeError for one that is not in the table."""
     if isinstance(dtype, DType):
         return dtype
     found = _BY_NAME.get(_spelling(dtype)) or _BY_TRT_NAME.get(getattr(dtype, "name", ""))
     if found is None:
-        raise TypeError(f"unknown dtype {dtype!r}; trtnet knows {', '.join(_BY_NAME)}")
+        raise DTypeError(f"unknown dtype {dtype!r}; trtnet knows {', '.join(_BY_NAME)}")
     return found
 
 

@@ -21,6 +21,10 @@ class DeviceError(TrtnetError):
     """No usable GPU, or the GPU or driver does not fit the plan or the backend."""
 
 
+class DTypeError(TrtnetError, TypeError):
+    """An element type that trtnet does not know."""
+
+
 class LayerError(TrtnetError):
     """TensorRT or trtnet refused a layer while a network was being defined."""
 

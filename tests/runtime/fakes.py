@@ -1,147 +1,250 @@
-"""A GPU made of numpy and an engine made of the reference executor: they check how the runtime uses them."""
+"""A GPU made of numpy, an engine made of the reference executor, a torch of CUDA tensors: they check how they are used.
+
+What a FakeDevice is told to do happens when a stream is synchronized, and not before. An assertion fails if
+host memory is touched while a queued copy still needs it, a copy or an execution leaves the memory it was given, memory
+is used after it was dropped, a call comes from a thread that did not activate the device, a context is used by two
+threads at once, executed with an input's shape or any address unset, or given an address that is not aligned device
+memory.
+"""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
-from dataclasses import dataclass
+import time
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
 from trtnet import dtypes
+from trtnet.backend import trt
 from trtnet.builder import Plan
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.reference import Reference
-from trtnet.runtime.session import OpenEngine
+from trtnet.runtime.context import OpenEngine
+
+GARBAGE = 0xCD
 
 
-@dataclass
+class FakeStream:
+    """Queued work. done: how much of it has run."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self.work: list[Callable[[], None]] = []
+        self.done = 0
+        self.lock = threading.RLock()
+
+    def run(self, upto: int) -> None:
+        with self.lock:
+            while self.done < upto:
+                self.done += 1
+                self.work[self.done - 1]()
+
+
 class FakeBuffer:
-    address: int
-    bytes: np.ndarray
+    """Memory. users: queued copies that still need it."""
+
+    def __init__(self, address: int, nbytes: int, on_host: bool) -> None:
+        self.address, self.on_host = address, on_host
+        self.raw = np.full(nbytes, GARBAGE, np.uint8)
+        self.users = 0
 
     @property
     def nbytes(self) -> int:
-        return self.bytes.size
+        return self.raw.size
+
+    @property
+    def bytes(self) -> np.ndarray:
+        assert self.on_host, "the host cannot read device memory"
+        assert self.users == 0, "host memory is touched while a queued copy needs it"
+        return self.raw
 
 
 class FakeDevice:
-    """Streams queue work that runs when they are synchronized, so that reading too early reads garbage."""
+    index = 0
 
     def __init__(self) -> None:
-        self.memory: dict[int, FakeBuffer] = {}
-        self.queues: dict[int, list[Any]] = {}
+        self.memory: weakref.WeakValueDictionary[int, FakeBuffer] = weakref.WeakValueDictionary()
+        self.streams = {0: FakeStream(0)}
         self.active: set[int] = set()
-        self.waits: list[tuple[int, Any]] = []
-        self._addresses = itertools.count(0x1000, 0x100000)
+        self.allocations = self.synchronizations = 0
+        self._addresses = itertools.count(0x100000, 0x100000)
+        self._handles = itertools.count(1)
 
     def activate(self) -> None:
         self.active.add(threading.get_ident())
 
-    def create_stream(self) -> int:
+    def create_stream(self) -> FakeStream:
         self._check_thread()
-        stream = len(self.queues) + 1
-        self.queues[stream] = []
+        stream = FakeStream(next(self._handles))
+        self.streams[stream.handle] = stream
         return stream
 
-    def synchronize(self, stream: int) -> None:
+    def foreign_stream(self, handle: int) -> FakeStream:
+        return self.streams[handle]
+
+    def synchronize(self, stream: FakeStream) -> None:
         self._check_thread()
-        queue, self.queues[stream] = self.queues[stream], []
-        for work in queue:
-            work()
+        self.synchronizations += 1
+        stream.run(len(stream.work))
 
-    def record(self, stream: int) -> tuple[int, int]:
-        return stream, len(self.queues[stream])
+    def order(self, before: FakeStream, after: FakeStream) -> None:
+        self._check_thread()
+        mark = len(before.work)
+        after.work.append(lambda: before.run(mark))
 
-    def wait(self, stream: int, mark: tuple[int, int]) -> None:
-        self.waits.append((stream, mark))
-        self.queues[stream].append(lambda: self.synchronize(mark[0]))
-
-    def allocate(self, nbytes: int, stream: int) -> FakeBuffer:
-        assert stream in self.queues
-        return self._buffer(nbytes)
+    def allocate(self, nbytes: int, stream: FakeStream) -> FakeBuffer:
+        assert stream is self.streams[stream.handle]
+        return self.buffer(nbytes)
 
     def allocate_host(self, nbytes: int) -> FakeBuffer:
-        return self._buffer(nbytes)
+        return self.buffer(nbytes, on_host=True)
 
-    def upload(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: int) -> None:
+    def upload(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: FakeStream) -> None:
+        assert source.on_host and not target.on_host
         self._copy(source, target, nbytes, stream)
 
-    def download(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: int) -> None:
+    def download(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: FakeStream) -> None:
+        assert target.on_host and not source.on_host
         self._copy(source, target, nbytes, stream)
 
-    def _copy(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: int) -> None:
+    def buffer(self, nbytes: int, on_host: bool = False) -> FakeBuffer:
+        self._check_thread()
+        assert nbytes > 0, "CUDA allocates no empty buffers"
+        buffer = FakeBuffer(next(self._addresses), nbytes, on_host)
+        self.memory[buffer.address] = buffer
+        self.allocations += 1
+        return buffer
+
+    def at(self, address: int, nbytes: int) -> np.ndarray:
+        """The device memory at an address. Fails if it is not all there."""
+        assert address % 256 == 0, "TensorRT wants addresses aligned to 256 bytes"
+        for buffer in list(self.memory.values()):
+            if buffer.address <= address < buffer.address + buffer.nbytes:
+                assert not buffer.on_host and address + nbytes <= buffer.address + buffer.nbytes
+                return buffer.raw[address - buffer.address :][:nbytes]
+        raise AssertionError("an address of memory that is not there, or not any more")
+
+    def _copy(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: FakeStream) -> None:
         self._check_thread()
         assert nbytes <= source.nbytes and nbytes <= target.nbytes
+        source.users += 1
+        target.users += 1
+        # by address: a queue does not keep the memory of a real stream alive
+        addresses = source.address, target.address
 
         def work() -> None:
-            target.bytes[:nbytes] = source.bytes[:nbytes]
+            assert all(address in self.memory for address in addresses), "memory was dropped before its copy was done"
+            a, b = (self.memory[address] for address in addresses)
+            b.raw[:nbytes] = a.raw[:nbytes]
+            a.users -= 1
+            b.users -= 1
 
-        self.queues[stream].append(work)
-
-    def _buffer(self, nbytes: int) -> FakeBuffer:
-        buffer = FakeBuffer(next(self._addresses), np.full(nbytes, 0xCD, np.uint8))
-        self.memory[buffer.address] = buffer
-        return buffer
+        stream.work.append(work)
 
     def _check_thread(self) -> None:
         assert threading.get_ident() in self.active, "the device is not the current one of this thread"
 
 
+def alone(method: Any) -> Any:
+    """A method of a context, which only one thread may be in."""
+
+    @functools.wraps(method)
+    def checked(self: FakeContext, *args: Any) -> Any:
+        assert self.busy.acquire(blocking=False), "two threads use one context"
+        try:
+            time.sleep(0)
+            return method(self, *args)
+        finally:
+            self.busy.release()
+
+    return checked
+
+
 class FakeContext:
-    def __init__(self, engine: FakeEngine) -> None:
+    def __init__(self, engine: FakeEngine, profile: int) -> None:
         self.engine = engine
+        self.active_optimization_profile = profile
+        self.error_recorder: Any = None
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
-        self.profiles: list[int] = [0]
-        self.executions = 0
+        self.profiles: list[int] = [profile]
+        self.executions = self.inferences = 0
         self.busy = threading.Lock()
 
+    def refuse(self, what: str) -> bool:
+        """Whether the test wants this to fail; if so, says so as TensorRT does."""
+        if self.engine.refuses != what:
+            return False
+        self.error_recorder.report_error(trt.ErrorCodeTRT.INTERNAL_ERROR, f"no {what} today")
+        return True
+
+    @alone
     def set_optimization_profile_async(self, profile: int, stream: int) -> bool:
+        assert stream in self.engine.device.streams
+        if self.refuse("profile"):
+            return False
+        self.active_optimization_profile = profile
         self.profiles.append(profile)
         self.shapes.clear()
         return True
 
+    @alone
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        profile = self.engine.plan.info.profiles[self.profiles[-1]][name]
-        assert all(low <= size <= high for low, size, high in zip(profile[0], shape, profile[2], strict=True))
+        if self.refuse("shape"):
+            return False
+        assert self.active_optimization_profile >= 0, "no profile is set"
+        low, _, high = self.engine.plan.info.profiles[self.active_optimization_profile][name]
+        assert all(a <= size <= b for a, size, b in zip(low, shape, high, strict=True))
         self.shapes[name] = tuple(shape)
         return True
 
+    @alone
     def infer_shapes(self) -> list[str]:
+        self.inferences += 1
+        if self.refuse("inference"):
+            raise RuntimeError("shape inference failed")
         return [info.name for info in self.engine.plan.info.inputs if info.name not in self.shapes]
 
+    @alone
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        return self._run({n: np.ones(self.shapes[n], self._dtype(n)) for n in self.shapes})[name].shape
+        if self.engine.refuses == "static":
+            return (-1, 3)
+        return self._run({n: np.ones(shape, self._dtype(n)) for n, shape in self.shapes.items()})[name].shape
 
+    @alone
     def set_tensor_address(self, name: str, address: int) -> bool:
+        if self.refuse("address"):
+            return False
         self.addresses[name] = address
         return True
 
+    @alone
     def execute_async_v3(self, stream: int) -> bool:
-        assert self.busy.acquire(blocking=False), "two threads use one context"
-        try:
-            self.executions += 1
-            shapes, addresses = dict(self.shapes), dict(self.addresses)
-            wanted = {info.name for info in (*self.engine.plan.info.inputs, *self.engine.plan.info.outputs)}
-            assert set(addresses) == wanted, "an address is missing"
-            self.engine.device.queues[stream].append(lambda: self._execute(shapes, addresses))
-            return not self.engine.fails
-        finally:
-            self.busy.release()
+        info = self.engine.plan.info
+        assert set(self.shapes) == {i.name for i in info.inputs}, "a shape is missing"
+        assert set(self.addresses) == {i.name for i in (*info.inputs, *info.outputs)}, "an address is missing"
+        if self.refuse("execution"):
+            return False
+        self.executions += 1
+        shapes, addresses = dict(self.shapes), dict(self.addresses)
+        self.engine.device.streams[stream].work.append(lambda: self._execute(shapes, addresses))
+        return True
 
     def _execute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
-        memory = self.engine.device.memory
-        inputs = {}
+        device, inputs = self.engine.device, {}
         for name, shape in shapes.items():
             dtype = self._dtype(name)
-            count = int(np.prod(shape)) * dtype.itemsize
-            inputs[name] = memory[addresses[name]].bytes[:count].view(dtype).reshape(shape)
+            raw = device.at(addresses[name], int(np.prod(shape)) * dtype.itemsize)
+            inputs[name] = raw.view(dtype).reshape(shape)
         for name, array in self._run(inputs).items():
-            raw = np.ascontiguousarray(array).view(np.uint8).ravel()
-            memory[addresses[name]].bytes[: raw.size] = raw
+            raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            device.at(addresses[name], raw.size)[:] = raw
 
     def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with self.engine.lock, torch.inference_mode():
@@ -154,17 +257,98 @@ class FakeContext:
 
 
 class FakeEngine:
-    """Makes contexts that run the network's reference."""
+    """Makes contexts that run the network's reference.
+
+    refuses: what shall fail from now on ("profile", "shape", "inference", "static", "address", "execution", "context").
+    later_profile: the profile of all contexts but the first. host: the names of tensors in host memory.
+    """
 
     def __init__(self, plan: Plan, reference: Reference, device: FakeDevice) -> None:
         self.plan, self.reference, self.device = plan, reference, device
         self.contexts: list[FakeContext] = []
         self.lock = threading.Lock()
-        self.fails = False
+        self.refuses = ""
+        self.later_profile = 0
+        self.host: set[str] = set()
 
-    def create_execution_context(self) -> FakeContext:
-        self.contexts.append(FakeContext(self))
+    def get_tensor_location(self, name: str) -> Any:
+        return trt.TensorLocation.HOST if name in self.host else trt.TensorLocation.DEVICE
+
+    def create_execution_context(self) -> FakeContext | None:
+        if self.refuses == "context":
+            return None
+        self.contexts.append(FakeContext(self, self.later_profile if self.contexts else 0))
         return self.contexts[-1]
+
+
+class Tensor:
+    """A torch CUDA tensor as far as the runtime looks at it, in the memory of a FakeDevice."""
+
+    is_cuda = True
+
+    def __init__(self, fake: FakeTorch, shape: tuple[int, ...], dtype: torch.dtype, offset: int = 0) -> None:
+        self.fake, self.shape, self.dtype, self.offset = fake, tuple(shape), dtype, offset
+        self.device = torch.device("cuda", 0)
+        self.nbytes = int(np.prod(shape)) * dtype.itemsize
+        self.buffer = fake.device.buffer(max(1, self.nbytes + offset))
+        self.strided = False
+
+    @property
+    def raw(self) -> np.ndarray:
+        return self.buffer.raw[self.offset :][: self.nbytes]
+
+    @property
+    def values(self) -> np.ndarray:
+        """What is in the memory now, whatever is still queued."""
+        return self.raw.view(dtypes.get(self.dtype).numpy).reshape(self.shape)
+
+    def data_ptr(self) -> int:
+        return self.buffer.address + self.offset if self.nbytes else 0
+
+    def contiguous(self) -> Tensor:
+        return self.clone() if self.strided else self
+
+    def clone(self) -> Tensor:
+        copy = Tensor(self.fake, self.shape, self.dtype)
+
+        def work() -> None:
+            copy.raw[:] = self.raw
+
+        self.fake.device.streams[self.fake.current].work.append(work)
+        return copy
+
+
+Tensor.__module__ = "torch"
+
+
+class FakeTorch:
+    """What the runtime asks of torch. current: the current stream. kept: (tensor, stream) of each keep."""
+
+    def __init__(self, device: FakeDevice) -> None:
+        self.device = device
+        self.current = 0
+        self.kept: list[tuple[Tensor, int]] = []
+
+    def current_stream(self, device: Any) -> int:
+        return self.current
+
+    def empty(self, shape: tuple[int, ...], dtype: str, device: Any) -> Tensor:
+        return Tensor(self, shape, getattr(torch, dtype))
+
+    def keep(self, tensor: Tensor, device: Any) -> None:
+        self.kept.append((tensor, self.current))
+
+    def tensor(self, values: np.ndarray, offset: int = 0) -> Tensor:
+        """A tensor whose values are there once the current stream has got so far."""
+        self.device.activate()
+        made = Tensor(self, values.shape, getattr(torch, dtypes.get(values.dtype).name), offset)
+        made_values = values.copy()
+
+        def work() -> None:
+            made.values[...] = made_values
+
+        self.device.streams[self.current].work.append(work)
+        return made
 
 
 class Opener:
@@ -173,9 +357,14 @@ class Opener:
     def __init__(self, reference: Reference) -> None:
         self.reference = reference
         self.device = FakeDevice()
+        self.torch = FakeTorch(self.device)
         self.recorder = ErrorRecorder()
         self.engines: list[FakeEngine] = []
 
+    @property
+    def engine(self) -> FakeEngine:
+        return self.engines[-1]
+
     def __call__(self, plan: Plan) -> OpenEngine:
         self.engines.append(FakeEngine(plan, self.reference, self.device))
-        return OpenEngine(self.engines[-1], self.device, self.recorder, plan.info)
+        return OpenEngine(self.engines[-1], self.device, self.recorder, plan.info, torch=lambda: self.torch)

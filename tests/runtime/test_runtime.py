@@ -15,7 +15,6 @@ from fakes import Opener
 
 import trtnet
 from trtnet import backend
-from trtnet.backend import trt
 from trtnet.errors import DeviceError, InputError, PlanError, ProfileError, TrtnetError
 from trtnet.runtime import Engine, Session
 
@@ -57,10 +56,10 @@ def test_buffers_grow_and_are_kept(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
     for n in (1, 8):
         engine(x(n))
-    before = len(opener.device.memory)
+    before = opener.device.allocations
     for n in (1, 8, 4):
         engine(x(n))
-    assert len(opener.device.memory) == before
+    assert opener.device.allocations == before == 8
 
 
 def test_non_contiguous_inputs(doubling: tuple[Engine, Opener]) -> None:
@@ -211,12 +210,12 @@ def test_equal_names_have_equal_sizes_and_kinds_are_not_mixed() -> None:
 def test_a_failed_execution_is_an_error_and_the_engine_lives_on(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
     engine(x())
-    opener.engines[0].fails = True
-    opener.recorder.report_error(trt.ErrorCodeTRT.INTERNAL_ERROR, "out of luck")
-    with pytest.raises(TrtnetError, match="TensorRT did not run the engine\n  TensorRT: out of luck"):
-        engine(x())
-    opener.engines[0].fails = False
-    np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
+    opener.engine.refuses = "execution"
+    with pytest.raises(TrtnetError, match=r"TensorRT did not run the engine\n  TensorRT: no execution today$"):
+        engine(x() * 5)
+    opener.engine.refuses = ""
+    np.testing.assert_array_equal(engine(x(8)), x(8) * 2 + 1)
+    assert len(opener.engine.contexts) == 1
 
 
 def gpu_is_usable() -> bool:

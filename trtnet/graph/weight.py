@@ -24,7 +24,11 @@ class Parameter:
         self.dtype = dtype
 
     def __repr__(self) -> str:
-        return f"Parameter({', '.join(map(str, self.shape))})"
+        return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
+
+
+class Buffer(Parameter):
+    """A Parameter that training measures and does not learn, such as a running mean; it is filled in the same way."""
 
 
 @dataclass(eq=False)

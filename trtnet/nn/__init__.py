@@ -1,6 +1,6 @@
 """Modules with torch.nn's names, arguments, defaults and weight names."""
 
-from trtnet.graph import Parameter
+from trtnet.graph import Buffer, Parameter
 from trtnet.nn.activation import GELU, ReLU, ReLU6, Sigmoid, SiLU, Softmax
 from trtnet.nn.conv import Conv2d, ConvTranspose2d
 from trtnet.nn.linear import Dropout, Flatten, Identity, Linear
@@ -13,6 +13,7 @@ __all__ = [
     "AdaptiveAvgPool2d",
     "AvgPool2d",
     "BatchNorm2d",
+    "Buffer",
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",

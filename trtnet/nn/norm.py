@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtnet import ops
-from trtnet.graph import Parameter, Tensor
+from trtnet.graph import Buffer, Parameter, Tensor
 from trtnet.nn.module import Module
 
 
@@ -17,8 +17,8 @@ class BatchNorm2d(Module):
         self.eps = eps
         self.weight = Parameter(num_features) if affine else None
         self.bias = Parameter(num_features) if affine else None
-        self.running_mean = Parameter(num_features)
-        self.running_var = Parameter(num_features)
+        self.running_mean = Buffer(num_features)
+        self.running_var = Buffer(num_features)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)

@@ -31,9 +31,14 @@ def _target(step: Step) -> list[int] | None:
     dims = step.optional(1)
     if dims is not None:
         return [int(size) for size in dims]
+    return _dims(step.layer.reshape_dims)
+
+
+def _dims(value: Sequence[int] | None) -> list[int] | None:
+    """A Dims attribute; None if it is not set, which TensorRT tells by None or by a negative length."""
     try:
-        return list(step.layer.reshape_dims)
-    except (TypeError, ValueError):  # TensorRT's way to say that the layer does not reshape
+        return None if value is None else list(value)
+    except ValueError:
         return None
 
 
@@ -87,8 +92,8 @@ def _axes(step: Step) -> list[int]:
     tensor = step.optional(5)
     if tensor is not None:
         return [int(axis) % step.x.ndim for axis in tensor]
-    axes = list(getattr(step.layer, "axes", None) or ())
-    return [axis % step.x.ndim for axis in axes] or list(range(step.x.ndim))
+    axes = _dims(getattr(step.layer, "axes", None))
+    return list(range(step.x.ndim)) if not axes else [axis % step.x.ndim for axis in axes]
 
 
 def _inside(index: torch.Tensor, size: int, mode: str, step: Step) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from trtnet.errors import DeviceError
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class Stream(Protocol):
+    """A queue of work on the GPU. handle: its ``cudaStream_t``, as TensorRT takes it."""
+
+    @property
+    def handle(self) -> int: ...
 
 
 class Buffer(Protocol):
@@ -21,58 +31,61 @@ class Buffer(Protocol):
 
 
 class HostBuffer(Buffer, Protocol):
-    """Page-locked host memory. bytes: the same memory as a uint8 array."""
+    """Page-locked host memory. bytes: the same memory as a writable uint8 array, valid while the buffer lives."""
 
     @property
-    def bytes(self) -> np.ndarray[Any, np.dtype[np.uint8]]: ...
+    def bytes(self) -> Bytes: ...
 
 
 class Device(Protocol):
-    """What the runtime asks of a GPU. A stream is its handle, an int, as TensorRT takes it."""
+    """What the runtime asks of a GPU. index: its number, as torch counts."""
+
+    @property
+    def index(self) -> int: ...
 
     def activate(self) -> None:
         """Makes the device the calling thread's."""
 
-    def create_stream(self) -> int: ...
+    def create_stream(self) -> Stream: ...
 
-    def synchronize(self, stream: int) -> None:
+    def foreign_stream(self, handle: int) -> Stream:
+        """A stream that another library made and keeps. 0 is the default stream."""
+
+    def synchronize(self, stream: Stream) -> None:
         """Waits until everything queued on the stream is done."""
 
-    def record(self, stream: int) -> Any:
-        """Marks what is queued on the stream so far."""
+    def order(self, before: Stream, after: Stream) -> None:
+        """Lets what is queued on `after` from now on wait for what is queued on `before` so far."""
 
-    def wait(self, stream: int, mark: Any) -> None:
-        """Lets the stream wait for a mark of another."""
+    def allocate(self, nbytes: int, stream: Stream) -> Buffer:
+        """Device memory, usable and freed in the order of the stream."""
 
-    def allocate(self, nbytes: int, stream: int) -> Buffer:
-        """Device memory, usable in the order of the stream."""
+    def allocate_host(self, nbytes: int) -> HostBuffer:
+        """Page-locked memory. No work that uses it may be under way when it is dropped."""
 
-    def allocate_host(self, nbytes: int) -> HostBuffer: ...
+    def upload(self, source: HostBuffer, target: Buffer, nbytes: int, stream: Stream) -> None:
+        """Queues a copy of the first `nbytes`."""
 
-    def upload(self, source: HostBuffer, target: Buffer, nbytes: int, stream: int) -> None: ...
+    def download(self, source: Buffer, target: HostBuffer, nbytes: int, stream: Stream) -> None:
+        """Queues a copy of the first `nbytes`."""
 
-    def download(self, source: Buffer, target: HostBuffer, nbytes: int, stream: int) -> None: ...
+
+@dataclass(frozen=True)
+class _CudaStream:
+    stream: Any
+    handle: int
 
 
 @dataclass(frozen=True)
 class _CudaBuffer:
     buffer: Any
+    address: int
     nbytes: int
-
-    @property
-    def address(self) -> int:
-        return int(self.buffer.handle)
-
-    def first(self, nbytes: int) -> Any:
-        """The first bytes as a cuda.core Buffer: its copies want equal sizes."""
-        from cuda.core import Buffer as CoreBuffer
-
-        return CoreBuffer.from_handle(self.address, nbytes, owner=self.buffer)
 
 
 @dataclass(frozen=True)
 class _PinnedBuffer(_CudaBuffer):
-    bytes: np.ndarray[Any, np.dtype[np.uint8]]
+    bytes: Bytes
 
 
 class CudaDevice:
@@ -80,57 +93,81 @@ class CudaDevice:
 
     def __init__(self, index: int = 0) -> None:
         try:
-            from cuda.core import Device as CoreDevice
-            from cuda.core import LegacyPinnedMemoryResource
+            import cuda.core as core
 
-            self._device = CoreDevice(index)
+            self._core = core
+            self._device = core.Device(index)
             self._device.set_current()
-        except Exception as error:  # cuda.core raises its own errors, ImportError and RuntimeError, by cause
-            raise DeviceError(
-                f"no usable GPU: {type(error).__name__}: {error}\n"
-                f"  network.reference() runs the same network on the CPU; `trtnet doctor` tells what is missing here"
-            ) from error
-        self._pinned = LegacyPinnedMemoryResource()
-        self._streams: dict[int, Any] = {}
+            self._pinned = core.LegacyPinnedMemoryResource()
+        except Exception as error:  # cuda.core raises its own errors, ImportError, RuntimeError or ValueError, by cause
+            raise no_gpu(error) from error
+        self.index = index
 
     def activate(self) -> None:
-        self._device.set_current()
+        # cuda.core's Device objects belong to the thread that made them
+        self._core.Device(self.index).set_current()
 
-    def create_stream(self) -> int:
-        stream = self._device.create_stream()
-        handle = int(stream.handle)
-        self._streams[handle] = stream
-        return handle
+    def create_stream(self) -> Stream:
+        return _stream(self._device.create_stream())
 
-    def synchronize(self, stream: int) -> None:
-        self._stream(stream).sync()
+    def foreign_stream(self, handle: int) -> Stream:
+        return _stream(self._core.Stream.from_handle(handle) if handle else self._core.LEGACY_DEFAULT_STREAM)
 
-    def record(self, stream: int) -> Any:
-        return self._stream(stream).record()
+    def synchronize(self, stream: Any) -> None:
+        stream.stream.sync()
 
-    def wait(self, stream: int, mark: Any) -> None:
-        self._stream(stream).wait(mark)
+    def order(self, before: Any, after: Any) -> None:
+        after.stream.wait(before.stream)
 
-    def allocate(self, nbytes: int, stream: int) -> Buffer:
-        return _CudaBuffer(self._device.allocate(nbytes, stream=self._stream(stream)), nbytes)
+    def allocate(self, nbytes: int, stream: Any) -> Buffer:
+        buffer = self._device.allocate(nbytes, stream=stream.stream)
+        return _CudaBuffer(buffer, int(buffer.handle), nbytes)
 
     def allocate_host(self, nbytes: int) -> HostBuffer:
         buffer = self._pinned.allocate(nbytes)
-        return _PinnedBuffer(buffer, nbytes, np.from_dlpack(buffer).view(np.uint8))
+        address = int(buffer.handle)
+        # not np.from_dlpack: before numpy 2.1 its arrays are read-only
+        memory = (ctypes.c_uint8 * nbytes).from_address(address)
+        return _PinnedBuffer(buffer, address, nbytes, np.ctypeslib.as_array(memory))
 
-    def upload(self, source: HostBuffer, target: Buffer, nbytes: int, stream: int) -> None:
+    def upload(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
         self._copy(source, target, nbytes, stream)
 
-    def download(self, source: Buffer, target: HostBuffer, nbytes: int, stream: int) -> None:
+    def download(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
         self._copy(source, target, nbytes, stream)
 
-    def _copy(self, source: Any, target: Any, nbytes: int, stream: int) -> None:
-        target.first(nbytes).copy_from(source.first(nbytes), stream=self._stream(stream))
+    def _copy(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
+        if nbytes:
+            self._first(target, nbytes).copy_from(self._first(source, nbytes), stream=stream.stream)
 
-    def _stream(self, handle: int) -> Any:
-        """The cuda.core stream of a handle, one of ours or a foreign one (torch's)."""
-        if handle in self._streams:
-            return self._streams[handle]
-        from cuda.core import LEGACY_DEFAULT_STREAM, Stream
+    def _first(self, buffer: Any, nbytes: int) -> Any:
+        """The first bytes as a cuda.core Buffer, whose copies want equal sizes."""
+        if nbytes == buffer.nbytes:
+            return buffer.buffer
+        return self._core.Buffer.from_handle(buffer.address, nbytes, owner=buffer.buffer)
 
-        return Stream.from_handle(handle) if handle else LEGACY_DEFAULT_STREAM
+
+def _stream(stream: Any) -> _CudaStream:
+    return _CudaStream(stream, int(stream.handle))
+
+
+def no_gpu(error: Exception) -> DeviceError:
+    """What an error of cuda.core's says of this machine, and what to do without a GPU."""
+    return DeviceError(
+        f"no usable GPU: {_found(error)}\n"
+        f"  {type(error).__name__}: {error}\n"
+        f"  network.reference() runs the same network on the CPU; `trtnet doctor` tells what is missing here"
+    )
+
+
+def _found(error: Exception) -> str:
+    text = f"{type(error).__name__} {error}"
+    if isinstance(error, ImportError):
+        return "the Python packages cuda-core and cuda-bindings are not installed, or cannot be imported"
+    if "DynamicLibNotFound" in text or "libcuda" in text:
+        return "the NVIDIA driver's library libcuda is missing"
+    if "CUDA_ERROR_NO_DEVICE" in text or "within [0, " in text:
+        return "the NVIDIA driver finds no such GPU"
+    if "MISMATCH" in text or "insufficient" in text or "not found" in text:
+        return "the NVIDIA driver is too old, or does not fit its kernel module"
+    return "the NVIDIA driver does not work"

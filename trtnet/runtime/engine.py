@@ -12,18 +12,22 @@ from trtnet.backend import trt
 from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder, logger
-from trtnet.errors import PlanError
-from trtnet.runtime.device import CudaDevice
-from trtnet.runtime.session import OpenEngine, Pending, Session
+from trtnet.errors import DeviceError, PlanError, TrtnetError
+from trtnet.runtime.context import OpenEngine, words
+from trtnet.runtime.device import CudaDevice, Device
+from trtnet.runtime.pending import Pending
+from trtnet.runtime.session import Session
 
 Opener = Callable[[Plan], OpenEngine]
 
 
-def open_engine(plan: Plan) -> OpenEngine:
+def open_engine(
+    plan: Plan, device: Callable[[], Device] = CudaDevice, runtime: Callable[[], Any] = lambda: trt.Runtime(logger)
+) -> OpenEngine:
     """Deserializes a plan on the first GPU.
 
-    Raises PlanError for a plan of another backend, DeviceError where there is no usable GPU, PlanError with TensorRT's
-    words if it refuses the plan.
+    Raises PlanError for a plan of another backend, DeviceError where there is no usable GPU or TensorRT refuses the
+    one there is, PlanError with TensorRT's words if it refuses the plan.
     """
     info = plan.info
     if info.backend != backend.name():
@@ -31,25 +35,42 @@ def open_engine(plan: Plan) -> OpenEngine:
             f"the engine was built with {info.backend} {info.backend_version}, this process uses {backend.name()}"
             f" {backend.version()}: set TRTNET_BACKEND={info.backend}, or build it again"
         )
-    device = CudaDevice()
+    opened = device()
     recorder = ErrorRecorder()
-    runtime = trt.Runtime(logger)
-    runtime.error_recorder = recorder
-    engine = runtime.deserialize_cuda_engine(plan.data)
+    try:
+        maker = runtime()
+    except (TypeError, RuntimeError) as error:  # pybind11's words for TensorRT making none
+        raise DeviceError(
+            f"{backend.name()} {backend.version()} does not run on this GPU and driver: {error}"
+        ) from error
+    maker.error_recorder = recorder
+    engine = maker.deserialize_cuda_engine(plan.data)
     if engine is None:
-        words = "".join(f"\n  TensorRT: {text}" for text in recorder.take())
-        raise PlanError(
-            f"{backend.name()} {backend.version()} refuses this plan, which {info.backend_version} built{words}\n"
-            f"  a plan runs with the version that built it, on the GPUs it was built for; see `trtnet doctor`"
+        raise _refusal(info, words(recorder))
+    return OpenEngine(engine, opened, recorder, info, maker)
+
+
+def _refusal(info: PlanInfo, said: str) -> TrtnetError:
+    running = f"{backend.name()} {backend.version()}"
+    if "compute capability" in said.lower():
+        return DeviceError(
+            f"{running} does not run this plan on this GPU{said}\n"
+            f"  use a TensorRT that supports this GPU, or build the plan for it; `trtnet doctor` shows both.\n"
+            f"  network.reference() runs the same network on the CPU"
         )
-    return OpenEngine(engine, device, recorder, info)
+    if info.backend_version != backend.version():
+        advice = f"{info.backend_version} built it, and a plan loads in the version that built it: build it again"
+    else:
+        advice = "a plan runs on the GPUs it was built for: build it again here; see `trtnet doctor`"
+    return PlanError(f"{running} refuses this plan{said}\n  {advice}")
 
 
 class Engine:
     """A built engine. Making one touches no GPU; the first call loads it there.
 
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
-    kind (one array, or a dict by name). Several threads may call it; each call uses a session of its own.
+    kind (one array, or a dict by name). Several threads may call it; each call uses a session of its own, which goes
+    back to a pool when the call is done.
     """
 
     def __init__(self, plan: Plan, opener: Opener = open_engine) -> None:
@@ -58,6 +79,11 @@ class Engine:
         self._opened: OpenEngine | None = None
         self._idle: list[Session] = []
         self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Engine:
+        """Reads a plan and its sidecar. Raises PlanError if one is missing, corrupt, or not the other's."""
+        return cls(Plan.load(path))
 
     @property
     def info(self) -> PlanInfo:
@@ -82,21 +108,19 @@ class Engine:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`Session.submit`. Raises DeviceError where there is no GPU."""
-        session = self._take()
-        try:
-            return session(*args, **kwargs)
-        finally:
-            self._give(session)
+        return self.submit(*args, **kwargs).result()
 
     def submit(self, *args: Any, **kwargs: Any) -> Pending:
-        """Queues a call and returns at once; ``.result()`` waits. Calls under way use a session each."""
+        """Queues a call and returns at once; ``.result()`` waits: see :meth:`Session.submit`.
+
+        Calls under way use a session each, with device memory of its own, until their result is asked for.
+        """
         session = self._take()
         try:
-            pending = session.submit(*args, **kwargs)
+            return session.start(args, kwargs, lambda: self._give(session))
         except BaseException:
             self._give(session)
             raise
-        return Pending(pending.result, lambda: self._give(session))
 
     def _open(self) -> OpenEngine:
         with self._lock:
@@ -117,5 +141,5 @@ class Engine:
 
 
 def load(path: str | os.PathLike[str]) -> Engine:
-    """An engine from a plan file and its sidecar. Raises PlanError if one is missing, corrupt, or not the other's."""
-    return Engine(Plan.load(path))
+    """An engine from a plan file and its sidecar: see :meth:`Engine.load`."""
+    return Engine.load(path)

@@ -11,8 +11,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def choose(profiles: Sequence[Mapping[str, ShapeRange]], shapes: Shapes, current: int) -> int:
-    """The current profile if the shapes fit it, else the first that they fit. Raises ProfileError if there is none."""
-    for index in (current, *range(len(profiles))):
+    """The current profile if the shapes fit it, else the first that they fit. Raises ProfileError if there is none.
+
+    current: an index, or -1 for none.
+    """
+    for index in (*([current] if current >= 0 else []), *range(len(profiles))):
         if fits(profiles[index], shapes):
             return index
     raise ProfileError(f"{_text(shapes)} fits no optimization profile of the engine\n{ranges(profiles)}")

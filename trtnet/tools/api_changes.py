@@ -53,7 +53,7 @@ TABLE: tuple[ApiChange, ...] = (
     *_changes("BuilderFlag", "11.0", "FP16 INT8 BF16 FP8", _TYPED),
     *_changes("BuilderFlag", "11.0", "OBEY_PRECISION_CONSTRAINTS PREFER_PRECISION_CONSTRAINTS", _TYPED),
     *_changes("NetworkDefinitionCreationFlag", "10.0", "EXPLICIT_PRECISION", _QUANTIZE),
-    *_changes("NetworkDefinitionCreationFlag", "11.0", "EXPLICIT_BATCH", "create_network(0): the batch is explicit always"),
+    *_changes("NetworkDefinitionCreationFlag", "11.0", "EXPLICIT_BATCH", "create_network(0), batch explicit always"),
     *_changes("INetworkDefinition", "10.0", "add_fully_connected", "add_matrix_multiply and add_elementwise"),
     *_changes("INetworkDefinition", "10.0", "add_convolution", "add_convolution_nd"),
     *_changes("INetworkDefinition", "10.0", "add_deconvolution", "add_deconvolution_nd"),

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import trtnet.models as zoo
-
 from trtnet.errors import ModelError
-from trtnet.nn import Module
+from trtnet.nn import Buffer, Module
 
 Factory = Callable[..., Module]
 
@@ -66,7 +65,7 @@ def summaries() -> list[ModelSummary]:
 
 def _summary(name: str, factory: Factory) -> ModelSummary:
     model = factory()
-    parameters = {p: prod(p.shape) for _, p in model.named_parameters()}
+    parameters = {p: prod(p.shape) for _, p in model.named_parameters() if not isinstance(p, Buffer)}
     inputs = {key: f"[{', '.join(map(str, spec.shape))}]" for key, spec in model.inputs.items()}
     return ModelSummary(name, inspect.getdoc(factory) or "", sum(parameters.values()), inputs)
 

@@ -1,0 +1,119 @@
+"""What TensorRT refuses, what is dropped halfway, and contexts that begin without a profile; on a fake device."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+from fakes import Opener
+from gpu import raw
+from test_runtime import engine_of, x
+
+from trtnet.errors import InputError, PlanError, TrtnetError
+from trtnet.reference import Reference
+from trtnet.runtime import Engine
+
+
+@pytest.fixture
+def doubling() -> tuple[Engine, Opener]:
+    return engine_of(lambda x: x * 2 + 1, dims=[{"n": (1, 2, 4)}, {"n": (3, 8, 16)}])
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "text"),
+    [
+        ("profile", TrtnetError, "TensorRT did not change to profile 1\n  TensorRT: no profile today"),
+        ("shape", InputError, r"TensorRT refused the shape \[8, 3\] of input x\n  TensorRT: no shape today"),
+        ("inference", InputError, "TensorRT cannot infer the outputs' shapes\n  TensorRT: no inference today"),
+        ("static", InputError, r"the shape of output output \[n, 3\] float32 depends on data"),
+        ("address", TrtnetError, "TensorRT refused the address of x\n  TensorRT: no address today"),
+        ("execution", TrtnetError, "TensorRT did not run the engine\n  TensorRT: no execution today"),
+    ],
+)
+def test_refusals_are_errors_in_tensorrts_words(
+    doubling: tuple[Engine, Opener], what: str, error: type[Exception], text: str
+) -> None:
+    engine, opener = doubling
+    engine(x())
+    opener.engine.refuses = what
+    with pytest.raises(error, match=text):
+        engine(x(8))
+    opener.engine.refuses = ""
+    for n in (8, 16, 1):
+        np.testing.assert_array_equal(engine(x(n)), x(n) * 2 + 1)
+    assert len(opener.engine.contexts) == 1
+
+
+def test_no_execution_context(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    engine(x())
+    opener.engine.refuses = "context"
+    opener.recorder.report_error(None, "out of memory")
+    with pytest.raises(TrtnetError, match="TensorRT made no execution context\n  TensorRT: out of memory"):
+        engine.session()
+
+
+def test_inputs_in_host_memory_are_refused(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    engine(x())
+    opener.engine.host = {"x"}
+    with pytest.raises(PlanError, match=r"x \[n, 3\] float32 holds a shape, which TensorRT wants in host memory"):
+        engine.session()
+
+
+def test_the_words_of_one_call_are_not_in_the_error_of_another(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    engine(x())
+    opener.engine.contexts[0].error_recorder.report_error(None, "long ago")
+    opener.engine.refuses = "execution"
+    with pytest.raises(TrtnetError) as caught:
+        engine(x())
+    assert "long ago" not in str(caught.value)
+
+
+def test_contexts_that_begin_without_a_profile_are_given_one(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    sessions = [engine.session() for _ in range(2)]
+    opener.engine.later_profile = -1
+    sessions.append(engine.session())
+    for session in sessions:
+        np.testing.assert_array_equal(session(x()), x() * 2 + 1)
+    assert opener.engine.contexts[-1].profiles == [-1, 0]
+
+
+def test_shapes_are_told_once(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    for n in (2, 2, 2, 3, 3):
+        engine(x(n))
+    assert (opener.engine.contexts[0].inferences, opener.engine.contexts[0].executions) == (2, 5)
+
+
+def test_a_dropped_pending_is_waited_for_before_its_buffers_are_used_again(doubling: tuple[Engine, Opener]) -> None:
+    engine, _ = doubling
+    session = engine.session()
+    for i in range(3):
+        session.submit(x(8) * i)
+    np.testing.assert_array_equal(session(x(16)), x(16) * 2 + 1)
+
+
+def test_a_session_dropped_at_work_is_waited_for(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    engine.submit(x())
+    gc.collect()
+    assert all(stream.done == len(stream.work) for stream in opener.device.streams.values())
+    assert not opener.device.memory, "buffers outlive their session"
+
+
+def test_an_empty_output() -> None:
+    builder, network = raw.network(raw.no_columns, "float32")
+    opener = Opener(Reference(network))
+    engine = Engine(raw.plan(builder, network, "float32", (1, 2, 8)), opener)
+    given = np.ones((2, raw.COLUMNS), np.float32)
+    assert engine(given).shape == (2, 0)
+    assert engine(opener.torch.tensor(given)).shape == (2, 0)
+
+
+def test_byte_order_is_numpys_own_matter(doubling: tuple[Engine, Opener]) -> None:
+    swapped = x().astype(x().dtype.newbyteorder())
+    np.testing.assert_array_equal(doubling[0](swapped), x() * 2 + 1)

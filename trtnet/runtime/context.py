@@ -1,0 +1,117 @@
+"""TensorRT's execution context, with errors in TensorRT's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from trtnet import dtypes
+from trtnet.backend import trt
+from trtnet.builder.plan import PlanInfo
+from trtnet.calling import TensorInfo
+from trtnet.diagnostics import ErrorRecorder
+from trtnet.errors import InputError, PlanError, TrtnetError
+from trtnet.runtime.device import Device
+from trtnet.runtime.tensors import Torch
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OpenEngine:
+    """A deserialized engine on its device.
+
+    recorder: where it reports errors. runtime: what must live as long. torch: makes what tensors are handled with.
+    """
+
+    engine: trt.ICudaEngine
+    device: Device
+    recorder: ErrorRecorder
+    info: PlanInfo
+    runtime: Any = None
+    torch: Callable[[], Any] = Torch
+
+
+class Context:
+    """An execution context. It is used by one thread at a time, and its work is ordered by one stream.
+
+    Raises PlanError for an engine with inputs or outputs that this runtime does not move.
+    """
+
+    def __init__(self, opened: OpenEngine) -> None:
+        self._info = opened.info
+        for info in (*self._info.inputs, *self._info.outputs):
+            _check_movable(info, opened.engine)
+        self._trt = opened.engine.create_execution_context()
+        # a recorder of its own: the errors of calls in other threads stay out of this one's
+        self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
+        if self._trt is None:
+            self._fail("TensorRT made no execution context", TrtnetError)
+        self._trt.error_recorder = self._recorder
+        # -1 where the TensorRT gives no profile to the second context of an engine
+        self.profile = int(self._trt.active_optimization_profile)
+        self._shapes: dict[str, Shape] | None = None
+        self._outputs: dict[str, Shape] = {}
+
+    def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
+        """Changes to a profile, tells the inputs' shapes, returns the outputs'.
+
+        Raises InputError if TensorRT refuses them, or if an output's shape depends on data.
+        """
+        if profile == self.profile and self._shapes == shapes:
+            return self._outputs
+        self._shapes = None
+        self._recorder.clear()
+        if profile != self.profile:
+            if not self._trt.set_optimization_profile_async(profile, stream):
+                self._fail(f"TensorRT did not change to profile {profile}", TrtnetError)
+            self.profile = profile
+        for name, shape in shapes.items():
+            if not self._trt.set_input_shape(name, shape):
+                self._fail(f"TensorRT refused the shape {list(shape)} of input {name}", InputError)
+        self._infer()
+        self._outputs = {info.name: self._output_shape(info) for info in self._info.outputs}
+        self._shapes = dict(shapes)
+        return self._outputs
+
+    def execute(self, addresses: Mapping[str, int], stream: int) -> None:
+        """Queues one execution. addresses: of every input and output, by name. Raises TrtnetError if it fails."""
+        self._recorder.clear()
+        for name, address in addresses.items():
+            if not self._trt.set_tensor_address(name, address):
+                self._fail(f"TensorRT refused the address of {name}", TrtnetError)
+        if not self._trt.execute_async_v3(stream):
+            self._fail("TensorRT did not run the engine", TrtnetError)
+
+    def _infer(self) -> None:
+        try:
+            missing = self._trt.infer_shapes()
+        except RuntimeError:
+            self._fail("TensorRT cannot infer the outputs' shapes", InputError)
+        if missing:
+            self._fail(f"TensorRT cannot infer the outputs' shapes without {', '.join(missing)}", InputError)
+
+    def _output_shape(self, info: TensorInfo) -> Shape:
+        try:
+            shape = tuple(self._trt.get_tensor_shape(info.name))
+        except ValueError:  # Dims of an unknown rank have no length
+            shape = (-1,)
+        if min(shape, default=0) < 0:
+            self._fail(f"the shape of output {info} depends on data: this runtime does not allocate for it", InputError)
+        return shape
+
+    def _fail(self, headline: str, error: type[TrtnetError]) -> NoReturn:
+        raise error(headline + words(self._recorder))
+
+
+def words(recorder: ErrorRecorder) -> str:
+    """What TensorRT reported since it was last asked, a line each, to follow a headline."""
+    return "".join(f"\n  TensorRT: {text}" for text in recorder.take())
+
+
+def _check_movable(info: TensorInfo, engine: trt.ICudaEngine) -> None:
+    if dtypes.get(info.dtype).bits < 8:
+        raise PlanError(f"{info}: this runtime does not move packed {info.dtype} values in or out of an engine")
+    if engine.get_tensor_location(info.name) == trt.TensorLocation.HOST:
+        raise PlanError(f"{info} holds a shape, which TensorRT wants in host memory: this runtime does not do that")

@@ -1,0 +1,38 @@
+"""What the doctor says of one thing it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(Enum):
+    """ok; warning: works, with a limit; missing: not there, and trtnet works in part without it; error: broken."""
+
+    OK = "ok"
+    WARNING = "warning"
+    MISSING = "missing"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """subject: what was looked at. found: what there is. advice: what that means and what to do, if anything.
+
+    A line of the advice that starts with two spaces is a command to run.
+    """
+
+    subject: str
+    status: Status
+    found: str
+    advice: str = ""
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, to compare: ``"1.6.1.post1"`` -> (1, 6, 1)."""
+    numbers: list[int] = []
+    for part in version.split("+")[0].split("."):
+        if not part.isdecimal():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
