@@ -58,7 +58,9 @@ def check(inputs: Sequence[TensorInfo], arrays: Mapping[str, Any]) -> dict[str, 
         if len(array.shape) != len(info.shape):
             raise InputError(f"input {info} has {len(info.shape)} dimensions; {found}")
         for expected, size in zip(info.shape, array.shape, strict=True):
-            if size == 0 or (isinstance(expected, int) and size != expected):
+            if size == 0:
+                raise InputError(f"input {info}: {found}; no axis may be empty")
+            if isinstance(expected, int) and size != expected:
                 raise InputError(f"input {info}: {found}")
             if isinstance(expected, str) and sizes.setdefault(expected, size) != size:
                 raise InputError(f"input {info}: {expected} is {sizes[expected]} in {first[expected]}; {found}")

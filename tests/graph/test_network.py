@@ -53,6 +53,7 @@ def test_weights_carry_their_checkpoint_keys() -> None:
         (lambda x: x.reshape(x.shape[0] * 3, 8), ["SHUFFLE"]),
         (lambda x: x[:], []),
         (lambda x: x[:, 0:2], ["SLICE"]),
+        (lambda x: x[:, 0:0], ["SLICE"]),
         (lambda x: x.permute(0, 1, 2), []),
         (lambda x: x.to("float32"), []),
         (lambda x: x + 1, ["CONSTANT", "ELEMENTWISE"]),

@@ -107,8 +107,11 @@ def test_submissions_side_by_side_use_contexts_of_their_own(doubling: tuple[Engi
     assert len(opener.engines[0].contexts) == 3
     for i, one in enumerate(pending):
         np.testing.assert_array_equal(one.result(), x() * i * 2 + 1)
-    engine(x())
-    assert len(opener.engines[0].contexts) == 3
+    pending = [engine.submit(x()) for _ in range(2)]
+    assert [context.executions for context in opener.engine.contexts] == [1, 2, 2]
+    for one in pending:
+        one.result()
+    assert len(opener.engine.contexts) == 3
 
 
 def test_threads(doubling: tuple[Engine, Opener]) -> None:

@@ -40,7 +40,7 @@ def test_refusals_are_errors_in_tensorrts_words(
     with pytest.raises(error, match=text):
         engine(x(8))
     opener.engine.refuses = ""
-    for n in (8, 16, 1):
+    for n in (2, 8, 16, 1):
         np.testing.assert_array_equal(engine(x(n)), x(n) * 2 + 1)
     assert len(opener.engine.contexts) == 1
 
@@ -87,6 +87,16 @@ def test_shapes_are_told_once(doubling: tuple[Engine, Opener]) -> None:
     for n in (2, 2, 2, 3, 3):
         engine(x(n))
     assert (opener.engine.contexts[0].inferences, opener.engine.contexts[0].executions) == (2, 5)
+
+
+def test_shapes_are_told_again_after_a_refusal(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    engine(x(2))
+    opener.engine.refuses = "inference"
+    with pytest.raises(InputError):
+        engine(x(4))
+    opener.engine.refuses = ""
+    np.testing.assert_array_equal(engine(x(2)), x(2) * 2 + 1)
 
 
 def test_a_dropped_pending_is_waited_for_before_its_buffers_are_used_again(doubling: tuple[Engine, Opener]) -> None:

@@ -25,7 +25,7 @@ def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
     Layer: IShuffleLayer; where more than one Dim is neither kept in place nor the only unknown, the shape is computed.
     Raises LayerError if the number of elements differs or -1 cannot be found.
     """
-    target = _resolve(x, tuple(shape))
+    target = x.shape if tuple(shape) == x.shape else _resolve(x, tuple(shape))
     if target == x.shape:
         return x
     template = _template(x.shape, target)

@@ -1,0 +1,23 @@
+"""What the README shows is what the files say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_first_model_is_shown_whole() -> None:
+    shown = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+    docstring, _, code = (ROOT / "models" / "lenet.py").read_text().partition("\n\n")
+    assert docstring.startswith('"""')
+    assert shown == code
+
+
+def test_every_model_is_listed() -> None:
+    import trtnet.models
+
+    text = (ROOT / "README.md").read_text()
+    for name in trtnet.models.__all__:
+        assert f"`{name}`" in text or (name.startswith("resnet") and f"`{name.removeprefix('resnet')}`" in text)
