@@ -18,7 +18,9 @@ from trtnet.ops.activation import (
     softmax,
     tanh,
 )
+from trtnet.ops.attention import kv_cache_update, rotary_embedding, scaled_dot_product_attention
 from trtnet.ops.conv import conv2d, conv3d, conv_transpose2d
+from trtnet.ops.create import arange, full, ones, zeros
 from trtnet.ops.elementwise import (
     abs,
     acos,
@@ -67,9 +69,10 @@ from trtnet.ops.elementwise import (
     tan,
     where,
 )
+from trtnet.ops.gather import embedding, gather, index_select, scatter
 from trtnet.ops.index import getitem
 from trtnet.ops.matmul import linear, matmul
-from trtnet.ops.norm import batch_norm
+from trtnet.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from trtnet.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from trtnet.ops.reduce import amax, amin, argmax, argmin, max, mean, min, prod, sum, var
 from trtnet.ops.shape import (
@@ -95,6 +98,7 @@ __all__ = [
     "add",
     "amax",
     "amin",
+    "arange",
     "argmax",
     "argmin",
     "asin",
@@ -115,6 +119,7 @@ __all__ = [
     "cosh",
     "div",
     "elu",
+    "embedding",
     "eq",
     "erf",
     "exp",
@@ -122,14 +127,21 @@ __all__ = [
     "flatten",
     "floor",
     "floor_divide",
+    "full",
+    "gather",
     "ge",
     "gelu",
     "getitem",
+    "group_norm",
     "gt",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "index_select",
+    "instance_norm",
     "isinf",
+    "kv_cache_update",
+    "layer_norm",
     "le",
     "leaky_relu",
     "linear",
@@ -151,6 +163,7 @@ __all__ = [
     "ne",
     "neg",
     "numel",
+    "ones",
     "permute",
     "pow",
     "prod",
@@ -159,8 +172,12 @@ __all__ = [
     "relu6",
     "remainder",
     "reshape",
+    "rms_norm",
+    "rotary_embedding",
     "round",
     "rsqrt",
+    "scaled_dot_product_attention",
+    "scatter",
     "sigmoid",
     "sign",
     "silu",
@@ -179,6 +196,7 @@ __all__ = [
     "unsqueeze",
     "var",
     "where",
+    "zeros",
 ]
 
 Tensor.operations = sys.modules[__name__]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from trtnet.backend import trt
+from trtnet.backend import supports, trt
 from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.ops.elementwise import add, cast, mul, rsqrt
+from trtnet.ops.operands import axes_mask, tensor
+from trtnet.ops.reduce import mean
 
 
 def batch_norm(
@@ -47,3 +51,92 @@ def _rounded(x: Tensor, values: np.ndarray[Any, Any], name: str) -> Weight:
         largest = float(np.abs(values).max())
         x.network.fail(f"batch_norm: its {name} of {largest:.4g} is too large for {x.dtype}", {"x": x})
     return Weight(array)
+
+
+def layer_norm(
+    x: Tensor,
+    normalized_shape: int | Sequence[int],
+    weight: Parameter | None = None,
+    bias: Parameter | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` over the last axes (Ba et al., 2016).
+
+    normalized_shape: their sizes, and the shape of weight and bias. The statistics are float32 whatever the dtype.
+    Layer: INormalizationLayer, of `add_normalization_v2` where the backend has it.
+    """
+    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if tuple(x.shape[-len(sizes) :]) != sizes:
+        x.network.fail(f"layer_norm over {list(sizes)}, its input ends in {_text(x.shape[-len(sizes) :])}", {"x": x})
+    axes = axes_mask(tuple(range(x.ndim - len(sizes), x.ndim)))
+    scale, shift = (_affine(x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
+    method = "normalization_v2" if supports("normalization_v2") else "normalization"
+    arguments = {"input": x, "scale": scale, "bias": shift, "axesMask": axes}
+    (y,) = x.network.add(method, arguments, attributes={"epsilon": eps}, name="layer_norm", dims=[x.shape])
+    return y
+
+
+def _affine(x: Tensor, weight: Parameter | None, fill: float, sizes: tuple[int, ...]) -> Tensor:
+    value = np.full(sizes, fill, x.dtype.numpy) if weight is None else weight
+    return tensor(value, x.network, x.dtype, x.ndim)
+
+
+def group_norm(
+    x: Tensor, num_groups: int, weight: Parameter | None = None, bias: Parameter | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Normalization over each group of channels and all positions (Wu and He, 2018).
+
+    x: [batch, channels, ...]. weight, bias: [channels]. The statistics are float32 whatever the dtype.
+    Layer: INormalizationLayer with num_groups; without `add_normalization_v2`, its scale and bias are layers of their
+    own, since those of the older layer belong to groups.
+    """
+    channels = x.shape[1]
+    if not isinstance(channels, int) or channels % num_groups:
+        x.network.fail(f"group_norm of {channels} channels in {num_groups} groups", {"x": x})
+    native = supports("normalization_v2")
+    axes = axes_mask(tuple(range(2, x.ndim)))
+    count = channels if native else num_groups
+    own = {"scale": (weight, 1.0), "bias": (bias, 0.0)}
+    affine = {name: _per_channel(x, w if native else None, fill, count) for name, (w, fill) in own.items()}
+    (y,) = x.network.add(
+        "normalization_v2" if native else "normalization",
+        {"input": x, **affine, "axesMask": axes},
+        attributes={"epsilon": eps, "num_groups": num_groups},
+        name="group_norm",
+        dims=[x.shape],
+    )
+    if native:
+        return y
+    scaled = y if weight is None else mul(y, _per_channel(x, weight, 1.0, channels))
+    return scaled if bias is None else add(scaled, _per_channel(x, bias, 0.0, channels))
+
+
+def _per_channel(x: Tensor, weight: Parameter | None, fill: float, count: int) -> Tensor:
+    """[1, channels, 1, ...]"""
+    value = tensor(np.full(count, fill, x.dtype.numpy) if weight is None else weight, x.network, x.dtype)
+    return value.reshape(1, count, *(1,) * (x.ndim - 2))
+
+
+def instance_norm(
+    x: Tensor, weight: Parameter | None = None, bias: Parameter | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Normalization over all positions of each channel (Ulyanov et al., 2016): group_norm with a group a channel."""
+    channels = x.shape[1]
+    if not isinstance(channels, int):
+        x.network.fail("instance_norm needs the number of channels", {"x": x})
+    return group_norm(x, channels, weight, bias, eps)
+
+
+def rms_norm(x: Tensor, weight: Parameter | None = None, eps: float = 1e-6) -> Tensor:
+    """``x / sqrt(mean(x^2) + eps) * weight`` over the last axis, in float32 up to the product with weight.
+
+    weight: [x.shape[-1]] (Zhang and Sennrich, 2019; rounded where Llama rounds).
+    """
+    wide = cast(x, "float32")
+    inverse = rsqrt(add(mean(mul(wide, wide), -1, keepdim=True), eps))
+    normal = cast(mul(wide, inverse), x.dtype)
+    return normal if weight is None else mul(normal, weight)
+
+
+def _text(shape: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, shape))}]"

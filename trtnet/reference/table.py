@@ -6,26 +6,36 @@ from collections.abc import Callable
 
 import torch
 
-from trtnet.reference import activation, conv, elementwise, matmul, pool, reduce, shape
+from trtnet.reference import activation, attention, conv, create, elementwise, index, matmul, norm, pool, reduce, shape
 from trtnet.reference.step import Step
 
 LayerFunction = Callable[[Step], list[torch.Tensor]]
 
 LAYERS: dict[str, tuple[str, LayerFunction]] = {
     "ACTIVATION": ("IActivationLayer", activation.activation),
+    "ATTENTION_INPUT": ("IAttentionInputLayer", attention.attention_input),
+    "ATTENTION_OUTPUT": ("IAttentionOutputLayer", attention.attention_output),
     "CAST": ("ICastLayer", elementwise.cast),
     "CONCATENATION": ("IConcatenationLayer", shape.concatenation),
     "CONSTANT": ("IConstantLayer", elementwise.constant),
     "CONVOLUTION": ("IConvolutionLayer", conv.convolution),
+    "CUMULATIVE": ("ICumulativeLayer", create.cumulative),
     "DECONVOLUTION": ("IDeconvolutionLayer", conv.deconvolution),
     "EINSUM": ("IEinsumLayer", matmul.einsum),
     "ELEMENTWISE": ("IElementWiseLayer", elementwise.elementwise),
+    "FILL": ("IFillLayer", create.fill),
+    "GATHER": ("IGatherLayer", index.gather),
     "IDENTITY": ("IIdentityLayer", elementwise.identity),
+    "KV_CACHE_UPDATE": ("IKVCacheUpdateLayer", attention.kv_cache_update),
     "MATRIX_MULTIPLY": ("IMatrixMultiplyLayer", matmul.matrix_multiply),
+    "NORMALIZATION": ("INormalizationLayer", norm.normalization),
+    "ONE_HOT": ("IOneHotLayer", create.one_hot),
     "PARAMETRIC_RELU": ("IParametricReLULayer", activation.parametric_relu),
     "POOLING": ("IPoolingLayer", pool.pooling),
     "REDUCE": ("IReduceLayer", reduce.reduce),
+    "ROTARY_EMBEDDING": ("IRotaryEmbeddingLayer", attention.rotary_embedding),
     "SCALE": ("IScaleLayer", elementwise.scale),
+    "SCATTER": ("IScatterLayer", index.scatter),
     "SELECT": ("ISelectLayer", elementwise.select),
     "SHAPE": ("IShapeLayer", shape.shape),
     "SHUFFLE": ("IShuffleLayer", shape.shuffle),
