@@ -1,17 +1,25 @@
 """The zoo: networks with the names of their published checkpoints, a file a family."""
 
+from trtnet.models.bert import minilm
 from trtnet.models.efficientnet_lite import efficientnet_lite0
+from trtnet.models.gpt2 import gpt2
 from trtnet.models.lenet import lenet
+from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from trtnet.models.unet import unet
+from trtnet.models.vit import vit_b_16
 
 __all__ = [
     "efficientnet_lite0",
+    "gpt2",
     "lenet",
+    "minilm",
+    "qwen2",
     "resnet18",
     "resnet34",
     "resnet50",
     "resnet101",
     "resnet152",
     "unet",
+    "vit_b_16",
 ]

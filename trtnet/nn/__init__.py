@@ -2,10 +2,11 @@
 
 from trtnet.graph import Buffer, Parameter
 from trtnet.nn.activation import GELU, ReLU, ReLU6, Sigmoid, SiLU, Softmax
+from trtnet.nn.attention import MultiheadAttention, join_heads, split_heads
 from trtnet.nn.conv import Conv2d, ConvTranspose2d
-from trtnet.nn.linear import Dropout, Flatten, Identity, Linear
+from trtnet.nn.linear import Dropout, Embedding, Flatten, Identity, Linear, TransposedLinear
 from trtnet.nn.module import Module, ModuleList, Sequential
-from trtnet.nn.norm import BatchNorm2d
+from trtnet.nn.norm import BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from trtnet.nn.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 __all__ = [
@@ -17,17 +18,25 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GroupNorm",
     "Identity",
+    "LayerNorm",
     "Linear",
     "MaxPool2d",
     "Module",
     "ModuleList",
+    "MultiheadAttention",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "TransposedLinear",
+    "join_heads",
+    "split_heads",
 ]

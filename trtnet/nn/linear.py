@@ -21,6 +21,27 @@ class Linear(Module):
         return ops.linear(x, self.weight, self.bias)
 
 
+class TransposedLinear(Module):
+    """Linear with its weight stored as [in_features, out_features], which GPT-2's code calls Conv1D."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        self.weight = Parameter(in_features, out_features)
+        self.bias = Parameter(out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight + self.bias
+
+
+class Embedding(Module):
+    """torch.nn.Embedding: indices [...] int -> [..., embedding_dim]. Weight: [num_embeddings, embedding_dim]."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        self.weight = Parameter(num_embeddings, embedding_dim)
+
+    def forward(self, indices: Tensor) -> Tensor:
+        return ops.embedding(indices, self.weight)
+
+
 class Flatten(Module):
     """torch.nn.Flatten: the axes from start_dim to end_dim as one."""
 

@@ -81,10 +81,15 @@ class ModuleList(Module):
 
 
 class Sequential(ModuleList):
-    """Modules called one after another, named by their index."""
+    """Modules called one after another, named by their index, or by the keys of the one dict that is given."""
 
-    def __init__(self, *modules: Module) -> None:
-        super().__init__(modules)
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else None
+        super().__init__(modules if named is None else named.values())
+        self._names = None if named is None else tuple(named)
+
+    def children(self) -> Iterator[tuple[str, Module | Parameter]]:
+        return super().children() if self._names is None else zip(self._names, self, strict=True)
 
     def forward(self, x: Any) -> Any:
         for module in self:

@@ -22,3 +22,38 @@ class BatchNorm2d(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+
+
+class LayerNorm(Module):
+    """torch.nn.LayerNorm over the last axes, of sizes normalized_shape. Weights: weight and bias of that shape."""
+
+    def __init__(self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, bias: bool = True) -> None:
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.eps = eps
+        self.weight = Parameter(*self.normalized_shape)
+        self.bias = Parameter(*self.normalized_shape) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class GroupNorm(Module):
+    """torch.nn.GroupNorm: x [batch, num_channels, ...]. Weights: weight and bias [num_channels]."""
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5) -> None:
+        self.num_groups, self.eps = num_groups, eps
+        self.weight, self.bias = Parameter(num_channels), Parameter(num_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(Module):
+    """Root-mean-square norm over the last axis, rounded as Llama's is. Weight: [normalized_shape]."""
+
+    def __init__(self, normalized_shape: int, eps: float = 1e-6) -> None:
+        self.eps = eps
+        self.weight = Parameter(normalized_shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.rms_norm(x, self.weight, self.eps)

@@ -16,39 +16,69 @@ from trtnet.graph.dim import is_static
 from trtnet.graph.dim import numel as count
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.tensor import Operand
-from trtnet.ops.operands import align, axis
+from trtnet.ops.operands import align, axis, network_of, tensor
 
 
 def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
-    """`x` in another shape; one size may be -1. Sizes are ints or Dims.
+    """`x` in another shape; one size may be -1. Sizes are ints or Dims. Layer: IShuffleLayer.
 
-    Layer: IShuffleLayer; where more than one Dim is neither kept in place nor the only unknown, the shape is computed.
     Raises LayerError if the number of elements differs or -1 cannot be found.
     """
-    target = x.shape if tuple(shape) == x.shape else _resolve(x, tuple(shape))
-    if target == x.shape:
+    return x if tuple(shape) == x.shape else shuffle(x, shape=shape)
+
+
+def shuffle(
+    x: Tensor,
+    before: Sequence[int] | None = None,
+    shape: Sequence[Size] | None = None,
+    after: Sequence[int] | None = None,
+) -> Tensor:
+    """``x.permute(before).reshape(shape).permute(after)`` in one IShuffleLayer; what is None is left out.
+
+    The shape is computed at run time where more than one Dim of it is neither kept in place nor the only unknown.
+    """
+    order = _order(x, before, x.ndim)
+    source = tuple(x.shape[a] for a in order)
+    target = source if shape is None else _resolve(x, source, tuple(shape))
+    last = _order(x, after, len(target))
+    result = tuple(target[a] for a in last)
+    identity = tuple(range(x.ndim)) == order and tuple(range(len(target))) == last
+    if identity and target == x.shape:
         return x
-    template = _template(x.shape, target)
+    attributes: dict[str, tuple[int, ...]] = {"first_transpose": order, "second_transpose": last}
+    inputs: dict[int, Tensor] = {}
+    template = _template(source, target)
     if template is None:
-        target_tensor = shape_tensor(x.network, target)
-        (y,) = x.network.add("shuffle", {"input": x}, inputs={1: target_tensor}, name="reshape", dims=[target])
-        return y
-    attributes = {"reshape_dims": template}
-    (y,) = x.network.add("shuffle", {"input": x}, attributes=attributes, name="reshape", dims=[target])
+        inputs = {1: shape_tensor(x.network, target)}
+    elif target != source:
+        attributes["reshape_dims"] = template
+    name = "permute" if shape is None else "reshape"
+    (y,) = x.network.add("shuffle", {"input": x}, attributes=attributes, inputs=inputs, name=name, dims=[result])
     return y
 
 
-def _resolve(x: Tensor, target: tuple[Size, ...]) -> Shape:
-    """The target with -1 replaced by what is left of the input's elements, as far as that is known."""
+def _order(x: Tensor, dims: Sequence[int] | None, rank: int) -> tuple[int, ...]:
+    """A permutation of `rank` axes, counted from the front."""
+    if dims is None:
+        return tuple(range(rank))
+    order = tuple(dim % rank if -rank <= dim < rank else rank for dim in dims)
+    if sorted(order) != list(range(rank)):
+        x.network.fail(f"permute got dims={tuple(dims)}, its input has {rank} dimensions", {"x": x})
+    return order
+
+
+def _resolve(x: Tensor, source: Shape, target: tuple[Size, ...]) -> Shape:
+    """The target with -1 replaced by what is left of the elements of `source`, as far as that is known."""
+    if target == source:
+        return target
     wildcards = [i for i, size in enumerate(target) if size == -1]
     if len(wildcards) > 1:
         x.network.fail(f"reshape to {_text(target)}: only one size can be -1", {"x": x})
     given = tuple(size for size in target if size != -1)
-    rest = _quotient(x.shape, given)
-    if not wildcards and rest not in (None, 1):
-        x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the number of elements differs", {"x": x})
-    if rest is None and _dims(x.shape) == _dims(given):
-        x.network.fail(f"reshape of {_text(x.shape)} to {_text(target)}: the number of elements differs", {"x": x})
+    rest = _quotient(source, given)
+    differs = (not wildcards and rest not in (None, 1)) or (rest is None and _dims(source) == _dims(given))
+    if differs:
+        x.network.fail(f"reshape of {_text(source)} to {_text(target)}: the number of elements differs", {"x": x})
     return tuple(size if size != -1 else -1 if rest is None else rest for size in target)
 
 
@@ -99,14 +129,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     """The axes in another order. Layer: IShuffleLayer."""
-    order = tuple(axis(x, dim, "permute") for dim in dims)
-    if sorted(order) != list(range(x.ndim)):
-        x.network.fail(f"permute got dims={tuple(dims)}, its input has {x.ndim} dimensions", {"x": x})
-    if order == tuple(range(x.ndim)):
-        return x
-    shape = tuple(x.shape[a] for a in order)
-    (y,) = x.network.add("shuffle", {"input": x}, attributes={"first_transpose": order}, name="permute", dims=[shape])
-    return y
+    return shuffle(x, before=dims)
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -143,8 +166,9 @@ def _move_ones(x: Tensor, method: str, axes: Sequence[int], shape: Shape) -> Ten
     return y
 
 
-def expand(x: Tensor, sizes: Sequence[Size]) -> Tensor:
+def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
     """Axes of size 1 repeated to `sizes`; -1 keeps an axis, new axes come in front. Layer: ISliceLayer, stride 0."""
+    x = tensor(x, network_of(x))
     missing = len(sizes) - x.ndim
     if missing < 0:
         x.network.fail(f"expand to {_text(sizes)} has fewer dimensions than its input", {"x": x})
