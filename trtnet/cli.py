@@ -68,8 +68,9 @@ def models(json: Json = None) -> None:
     picture = Table("model", "parameters", "inputs", "")
     found = summaries()
     for model in found:
-        inputs = ", ".join(f"{name} {shape}" for name, shape in model.inputs.items())
-        picture.add_row(model.name, f"{model.parameters:,}", inputs.replace("[", "\\["), model.description)
+        inputs = [f"{name} {shape}".replace("[", "\\[") for name, shape in model.inputs.items()]
+        shown = inputs if len(inputs) <= 3 else [*inputs[:3], f"and {len(inputs) - 3} more"]
+        picture.add_row(model.name, f"{model.parameters:,}", "\n".join(shown), model.description)
     show(picture, [asdict(model) for model in found], json)
 
 
