@@ -38,7 +38,7 @@ class Reference:
     values stay float32 between layers.
 
     network: the ``INetworkDefinition``, with its outputs marked. weights: arrays that TensorRT does not give back
-    (bfloat16, float8, ...), by (layer name, attribute), as ``Network.weights`` has them.
+    (bfloat16, float8, ...), by (layer name, attribute), as ``Network.weights`` has them. owner: what must live as long.
     Raises ReferenceError for a layer it does not know.
     """
 
@@ -48,7 +48,9 @@ class Reference:
         weights: Mapping[tuple[str, str], np.ndarray[Any, Any]] | None = None,
         *,
         exact: bool = False,
+        owner: object = None,
     ) -> None:
+        self.owner = owner
         self.network = network
         self.weights = weights or {}
         self.exact = exact
@@ -121,6 +123,7 @@ def _schedule(network: trt.INetworkDefinition, wanted: list[trt.ITensor]) -> lis
     producer = {layer.get_output(i): layer for layer in layers for i in range(layer.num_outputs)}
     order: list[trt.ILayer] = []
     done: set[int] = set()
+    begun: set[int] = set()  # a loop's layers stand in a circle
     stack = [(producer[tensor], False) for tensor in reversed(wanted) if tensor in producer]
     while stack:
         layer, expanded = stack.pop()
@@ -130,6 +133,9 @@ def _schedule(network: trt.INetworkDefinition, wanted: list[trt.ITensor]) -> lis
             done.add(id(layer))
             order.append(layer)
             continue
+        if id(layer) in begun:
+            continue
+        begun.add(id(layer))
         stack.append((layer, True))
         stack += [(producer[x], False) for x in _inputs(layer) if x is not None and x in producer]
     return _nodes(order, set(wanted))

@@ -24,7 +24,7 @@ def _default(x: torch.Tensor, index: torch.Tensor, axis: int, batch: int) -> tor
         rows = [_default(a, i, axis - 1, batch - 1) for a, i in zip(x, index, strict=True)]
         return torch.stack(rows)
     flat = x.index_select(axis, _positive(index, x.shape[axis]).flatten())
-    return flat.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return flat.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 def _by_tuples(x: torch.Tensor, index: torch.Tensor, batch: int) -> torch.Tensor:

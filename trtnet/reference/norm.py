@@ -28,3 +28,9 @@ def normalization(step: Step) -> list[torch.Tensor]:
 def _normalized(x: torch.Tensor, axes: list[int], epsilon: float) -> torch.Tensor:
     centred = x - x.mean(axes, keepdim=True)
     return centred * torch.rsqrt((centred * centred).mean(axes, keepdim=True) + epsilon)
+
+
+def lrn(step: Step) -> list[torch.Tensor]:
+    """``x / (k + alpha / window * sum of squares over the window of channels) ** beta`` (Krizhevsky et al., 2012)."""
+    layer, x = step.layer, step.x
+    return [torch.nn.functional.local_response_norm(x, layer.window_size, layer.alpha, layer.beta, layer.k)]

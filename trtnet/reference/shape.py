@@ -110,3 +110,24 @@ def _inside(index: torch.Tensor, size: int, mode: str, step: Step) -> tuple[torc
     if bool(outside.any()):
         raise ReferenceError(f"{describe(step.layer)}: the slice takes elements outside of an axis of size {size}")
     return index, outside
+
+
+def padding(step: Step) -> list[torch.Tensor]:
+    """Zeros around the last two axes; negative padding crops."""
+    before, after = step.layer.pre_padding_nd, step.layer.post_padding_nd
+    return [torch.nn.functional.pad(step.x, [before[1], after[1], before[0], after[0]])]
+
+
+def reverse_sequence(step: Step) -> list[torch.Tensor]:
+    """The first elements of each sequence backwards, as many as input 1 says."""
+    layer, x = step.layer, step.x
+    moved = x.movedim((layer.batch_axis, layer.sequence_axis), (0, 1)).clone()
+    for row, length in enumerate(step.input(1).tolist()):
+        moved[row, :length] = moved[row, :length].flip(0)
+    return [moved.movedim((0, 1), (layer.batch_axis, layer.sequence_axis))]
+
+
+def non_zero(step: Step) -> list[torch.Tensor]:
+    """The positions of what is not zero: [rank, count]."""
+    dtype = getattr(torch, step.output_dtype.name)
+    return [step.x.nonzero().T.to(dtype)]

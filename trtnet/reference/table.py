@@ -6,7 +6,21 @@ from collections.abc import Callable
 
 import torch
 
-from trtnet.reference import activation, attention, conv, create, elementwise, index, matmul, norm, pool, reduce, shape
+from trtnet.reference import (
+    activation,
+    attention,
+    conv,
+    create,
+    elementwise,
+    index,
+    matmul,
+    norm,
+    pool,
+    quantize,
+    reduce,
+    resize,
+    shape,
+)
 from trtnet.reference.step import Step
 
 LayerFunction = Callable[[Step], list[torch.Tensor]]
@@ -21,18 +35,26 @@ LAYERS: dict[str, tuple[str, LayerFunction]] = {
     "CONVOLUTION": ("IConvolutionLayer", conv.convolution),
     "CUMULATIVE": ("ICumulativeLayer", create.cumulative),
     "DECONVOLUTION": ("IDeconvolutionLayer", conv.deconvolution),
+    "DEQUANTIZE": ("IDequantizeLayer", quantize.dequantize),
     "EINSUM": ("IEinsumLayer", matmul.einsum),
     "ELEMENTWISE": ("IElementWiseLayer", elementwise.elementwise),
     "FILL": ("IFillLayer", create.fill),
     "GATHER": ("IGatherLayer", index.gather),
+    "GRID_SAMPLE": ("IGridSampleLayer", resize.grid_sample),
     "IDENTITY": ("IIdentityLayer", elementwise.identity),
     "KV_CACHE_UPDATE": ("IKVCacheUpdateLayer", attention.kv_cache_update),
+    "LRN": ("ILRNLayer", norm.lrn),
     "MATRIX_MULTIPLY": ("IMatrixMultiplyLayer", matmul.matrix_multiply),
+    "NON_ZERO": ("INonZeroLayer", shape.non_zero),
     "NORMALIZATION": ("INormalizationLayer", norm.normalization),
     "ONE_HOT": ("IOneHotLayer", create.one_hot),
+    "PADDING": ("IPaddingLayer", shape.padding),
     "PARAMETRIC_RELU": ("IParametricReLULayer", activation.parametric_relu),
     "POOLING": ("IPoolingLayer", pool.pooling),
+    "QUANTIZE": ("IQuantizeLayer", quantize.quantize),
     "REDUCE": ("IReduceLayer", reduce.reduce),
+    "RESIZE": ("IResizeLayer", resize.resize),
+    "REVERSE_SEQUENCE": ("IReverseSequenceLayer", shape.reverse_sequence),
     "ROTARY_EMBEDDING": ("IRotaryEmbeddingLayer", attention.rotary_embedding),
     "SCALE": ("IScaleLayer", elementwise.scale),
     "SCATTER": ("IScatterLayer", index.scatter),
