@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from trtnet.weights import efficientnet_lite0
 
 import trtnet
 from trtnet import models
-from trtnet.errors import DeviceError
+from trtnet.errors import DependencyError, DeviceError
 from trtnet.files import atomic_write
 
 console = Console()
@@ -28,9 +29,10 @@ DIMS = {"batch": (1, 1, 8)}
 
 def photograph() -> tuple[str, np.ndarray]:
     """matplotlib's portrait of Grace Hopper: [1, 3, 224, 224] float32, (RGB - 127) / 128 as EfficientNet-Lite wants."""
-    import matplotlib
-
-    path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    matplotlib = find_spec("matplotlib")
+    if matplotlib is None or not matplotlib.submodule_search_locations:
+        raise DependencyError("the photograph comes with matplotlib: pip install 'trtnet[viz]'")
+    path = Path(matplotlib.submodule_search_locations[0]) / "mpl-data" / "sample_data" / "grace_hopper.jpg"
     image = Image.open(path).convert("RGB")
     side = min(image.size)
     image = image.crop((0, 0, side, side)).resize((224, 224), Image.Resampling.BICUBIC)
