@@ -28,6 +28,7 @@ MODELS = {
     "lenet": (models.lenet, originals.LeNet),
     "unet": (models.unet, originals.UNet),
     "resnet18": (models.resnet18, lambda: originals.resnet("resnet18")),
+    "efficientnet_lite0": (models.efficientnet_lite0, originals.efficientnet_lite0),
     "resnet50": (models.resnet50, lambda: originals.resnet("resnet50")),
 }
 TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 6e-2}

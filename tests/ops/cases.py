@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from comparing import network_of, random_tensor
 
+import trtnet
 from trtnet import ops
 
 FLOATS = ("float32", "float16", "bfloat16")
@@ -193,3 +195,31 @@ CASES = [
     pool("adaptive_avg_pool2d", 1),
     pool("adaptive_avg_pool2d", (2, 4), shape=("n", 3, 6, 8)),
 ]  # fmt: skip
+
+
+def concrete(shape: tuple[int | str, ...], which: int) -> tuple[int, ...]:
+    return tuple(SIZES[size][which] if isinstance(size, str) else size for size in shape)
+
+
+def example(case: Case, dtype: str, shapes: list[tuple[int, ...]]) -> list[torch.Tensor]:
+    kinds = case.input_dtypes or (dtype,) * len(shapes)
+    tensors = [
+        random_tensor(*shape, dtype=kind, seed=i) for i, (shape, kind) in enumerate(zip(shapes, kinds, strict=True))
+    ]
+    return [x.abs() + 0.1 for x in tensors] if case.positive else tensors
+
+
+def names(case: Case) -> list[str]:
+    return [f"x{i}" for i in range(len(case.shapes))]
+
+
+def define(case: Case, dtype: str, shapes: list[tuple[int | str, ...]]) -> Any:
+    kinds = case.input_dtypes or (dtype,) * len(shapes)
+    specs = {n: trtnet.Input(s, k) for n, s, k in zip(names(case), shapes, kinds, strict=True)}
+    return network_of(case.ours, specs, dtype)
+
+
+def expected(case: Case, inputs: list[torch.Tensor]) -> torch.Tensor:
+    """torch's result at the inputs' own values, computed wide."""
+    wide = [x.double() if x.is_floating_point() else x for x in inputs]
+    return case.torch(*wide)

@@ -7,43 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from cases import CASES, SIZES, Case
+from cases import CASES, SIZES, Case, concrete, define, example, expected
 from cases_of_transformers import TRANSFORMER_CASES
-from comparing import TOLERANCES, network_of, random_tensor, relative_l2
+from comparing import TOLERANCES, relative_l2
 
-import trtnet
 from trtnet import backend
 
 ALL = CASES + TRANSFORMER_CASES
 ROWS = [pytest.param(case, dtype, id=f"{case.name}-{dtype}") for case in ALL for dtype in case.dtypes]
-
-
-def concrete(shape: tuple[int | str, ...], which: int) -> tuple[int, ...]:
-    return tuple(SIZES[size][which] if isinstance(size, str) else size for size in shape)
-
-
-def example(case: Case, dtype: str, shapes: list[tuple[int, ...]]) -> list[torch.Tensor]:
-    kinds = case.input_dtypes or (dtype,) * len(shapes)
-    tensors = [
-        random_tensor(*shape, dtype=kind, seed=i) for i, (shape, kind) in enumerate(zip(shapes, kinds, strict=True))
-    ]
-    return [x.abs() + 0.1 for x in tensors] if case.positive else tensors
-
-
-def names(case: Case) -> list[str]:
-    return [f"x{i}" for i in range(len(case.shapes))]
-
-
-def define(case: Case, dtype: str, shapes: list[tuple[int | str, ...]]) -> Any:
-    kinds = case.input_dtypes or (dtype,) * len(shapes)
-    specs = {n: trtnet.Input(s, k) for n, s, k in zip(names(case), shapes, kinds, strict=True)}
-    return network_of(case.ours, specs, dtype)
-
-
-def expected(case: Case, inputs: list[torch.Tensor]) -> torch.Tensor:
-    """torch's result at the inputs' own values, computed wide."""
-    wide = [x.double() if x.is_floating_point() else x for x in inputs]
-    return case.torch(*wide)
 
 
 def check(case: Case, dtype: str, reference: Any, inputs: list[torch.Tensor]) -> None:
