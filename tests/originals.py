@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 def import_torchvision():
     """torchvision beside a CPU build of torch: its compiled operators do not load there, but it asks for two."""
-    if not hasattr(torch.ops.torchvision, "nms"):
+    if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
         library = torch.library.Library("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
