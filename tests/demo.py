@@ -6,9 +6,12 @@ Writes demo.json: top5 and top5_torch (name and probability each), rel_l2, plan_
 from __future__ import annotations
 
 import json
+import os
 import time
 from importlib.util import find_spec
 from pathlib import Path
+
+os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # before any NVIDIA library loads: see BuildConfig.tf32
 
 import numpy as np
 import originals

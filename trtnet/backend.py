@@ -41,6 +41,7 @@ CAPABILITIES: dict[str, str] = {
     "timing_cache": "IBuilderConfig.create_timing_cache",
     "target_compute_capabilities": "IBuilderConfig.set_compute_capability",
     "progress_monitor": "IBuilderConfig.progress_monitor",
+    "kernel_specialization": "IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy",
     "engine_validity": "Runtime.get_engine_validity",
     "bfloat16": "DataType.BF16",
     "fp4": "DataType.FP4",

@@ -69,6 +69,20 @@ def test_options_reach_tensorrt() -> None:
     assert apply(BuildConfig(tf32=True), one).get_flag(trt.BuilderFlag.TF32)
 
 
+@pytest.mark.skipif(not RTX, reason="TensorRT heeds the flag")
+@pytest.mark.parametrize(("options", "override", "warned"), [({}, "", 1), ({}, "0", 0), ({"tf32": True}, "", 0)])
+def test_a_build_says_that_tensorrt_rtx_ignores_tf32(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, bool],
+    override: str,
+    warned: int,
+) -> None:
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    apply(BuildConfig(**options), network())
+    assert caplog.text.count("set NVIDIA_TF32_OVERRIDE=0 in the environment") == warned
+
+
 def test_bad_options_are_refused() -> None:
     with pytest.raises(BuildError, match="optimization_level is 0 to 5, found 6"):
         apply(BuildConfig(optimization_level=6), network())

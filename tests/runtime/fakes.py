@@ -256,6 +256,10 @@ class FakeContext:
         return dtypes.get(info.dtype).numpy
 
 
+class FakeRuntimeConfig:
+    dynamic_shapes_kernel_specialization_strategy: Any = None
+
+
 class FakeEngine:
     """Makes contexts that run the network's reference.
 
@@ -270,11 +274,16 @@ class FakeEngine:
         self.refuses = ""
         self.later_profile = 0
         self.host: set[str] = set()
+        self.config: FakeRuntimeConfig | None = None
 
     def get_tensor_location(self, name: str) -> Any:
         return trt.TensorLocation.HOST if name in self.host else trt.TensorLocation.DEVICE
 
-    def create_execution_context(self) -> FakeContext | None:
+    def create_runtime_config(self) -> FakeRuntimeConfig:
+        return FakeRuntimeConfig()
+
+    def create_execution_context(self, config: FakeRuntimeConfig | None = None) -> FakeContext | None:
+        self.config = config
         if self.refuses == "context":
             return None
         self.contexts.append(FakeContext(self, self.later_profile if self.contexts else 0))

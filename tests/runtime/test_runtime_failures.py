@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from fakes import Opener
 from gpu import raw
 from test_runtime import engine_of, x
 
+from trtnet.backend import supports, trt
 from trtnet.errors import InputError, PlanError, TrtnetError
 from trtnet.reference import Reference
 from trtnet.runtime import Engine
@@ -52,6 +55,52 @@ def test_no_execution_context(doubling: tuple[Engine, Opener]) -> None:
     opener.recorder.report_error(None, "out of memory")
     with pytest.raises(TrtnetError, match="TensorRT made no execution context\n  TensorRT: out of memory"):
         engine.session()
+
+
+def test_another_tf32_override_than_at_the_build(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    engine(x())
+    opener.engine.refuses = "context"
+    opener.recorder.report_error(None, "Inconsistent setting of NVIDIA_TF32_OVERRIDE env var at build -1")
+    with pytest.raises(TrtnetError, match="set NVIDIA_TF32_OVERRIDE as it was where the engine was built"):
+        engine.session()
+
+
+@pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")
+@pytest.mark.parametrize(
+    ("dtype", "dims", "specializes"),
+    [("float32", (1, 2, 4), False), ("float32", 4, True), ("float16", (1, 2, 4), True)],
+)
+def test_no_kernels_for_the_shapes_seen_of_a_dynamic_float32_network(dtype: str, dims: Any, specializes: bool) -> None:
+    engine, opener = engine_of(lambda x: x * 2 + 1, dims={"n": dims}, dtype=dtype)
+    engine.session()
+    config = opener.engine.config
+    if specializes:
+        assert config is None
+    else:
+        none = trt.DynamicShapesKernelSpecializationStrategy.NONE
+        assert config.dynamic_shapes_kernel_specialization_strategy == none
+
+
+@pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")
+def test_a_context_goes_before_its_configuration_and_both_before_the_engine() -> None:
+    engine, opener = engine_of(lambda x: x * 2 + 1)
+    session = engine.session()
+    gone: list[str] = []
+    for name, part in (
+        ("engine", opener.engine),
+        ("config", opener.engine.config),
+        ("context", opener.engine.contexts[0]),
+    ):
+        weakref.finalize(part, gone.append, name)
+    opener.engine.contexts.clear()
+    opener.engine.config = None
+    del engine, opener, part
+    gc.collect()
+    assert gone == []
+    del session
+    gc.collect()
+    assert gone == ["context", "config", "engine"]
 
 
 def test_inputs_in_host_memory_are_refused(doubling: tuple[Engine, Opener]) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from trtnet import backend
 from trtnet.backend import supports, trt
+from trtnet.dtypes import float32
 from trtnet.errors import BuildError
 from trtnet.graph import Network
+
+TF32_OVERRIDE = "NVIDIA_TF32_OVERRIDE"
+"""The environment variable that NVIDIA's libraries read before any option of theirs: 0 is no TensorFloat-32."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class BuildConfig:
     workspace: limit of the scratch memory layers may use, in bytes; None leaves TensorRT's (all of the GPU's).
     optimization_level: 0 to 5, how hard TensorRT searches; None leaves its default.
     tf32: whether float32 products may round their operands to TensorFloat-32 (10 mantissa bits), which is faster and
-    no longer what PyTorch computes by default.
+    no longer what PyTorch computes by default. TensorRT-RTX ignores it and rounds (relative error 3e-4) unless the
+    environment variable NVIDIA_TF32_OVERRIDE is 0, in the process that builds and in the one that runs.
     timing_cache: a file of measured kernel times, read before and written after the build; TensorRT only.
     compute_capabilities: GPUs to compile for ahead of time (``("8.6", "8.9")``); TensorRT-RTX only. Empty leaves the
     backend's choice: the GPU in this machine, or with TensorRT-RTX every GPU since Ampere.
@@ -43,10 +50,21 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
         if not 0 <= config.optimization_level <= 5:
             raise BuildError(f"optimization_level is 0 to 5, found {config.optimization_level}")
         target.builder_optimization_level = config.optimization_level
-    (target.set_flag if config.tf32 else target.clear_flag)(trt.BuilderFlag.TF32)
+    _set_tf32(target, config.tf32, network)
     if config.compute_capabilities:
         _set_compute_capabilities(target, config.compute_capabilities)
     return target
+
+
+def _set_tf32(target: trt.IBuilderConfig, tf32: bool, network: Network) -> None:
+    (target.set_flag if tf32 else target.clear_flag)(trt.BuilderFlag.TF32)
+    ignored = backend.name() == "tensorrt_rtx" and os.environ.get(TF32_OVERRIDE) != "0"
+    if ignored and not tf32 and network.dtype == float32:
+        logging.getLogger(__name__).warning(
+            "TensorRT-RTX rounds float32 products to TensorFloat-32 whatever tf32 says;"
+            " set %s=0 in the environment where engines are built and where they run, or say tf32=True",
+            TF32_OVERRIDE,
+        )
 
 
 def _set_compute_capabilities(target: trt.IBuilderConfig, capabilities: tuple[str, ...]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from trtnet import dtypes
-from trtnet.backend import trt
+from trtnet.backend import supports, trt
+from trtnet.builder.config import TF32_OVERRIDE
 from trtnet.builder.plan import PlanInfo
 from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder
@@ -43,16 +44,23 @@ class Context:
         self._info = opened.info
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
-        self._trt = opened.engine.create_execution_context()
+        self._opened = opened
+        self._config = _runtime_config(opened.engine, self._info)
+        configured = () if self._config is None else (self._config,)
+        self._trt = opened.engine.create_execution_context(*configured)
         # a recorder of its own: the errors of calls in other threads stay out of this one's
         self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
         if self._trt is None:
-            self._fail("TensorRT made no execution context", TrtnetError)
+            self._fail("TensorRT made no execution context", TrtnetError, _advice)
         self._trt.error_recorder = self._recorder
         # -1 where the TensorRT gives no profile to the second context of an engine
         self.profile = int(self._trt.active_optimization_profile)
         self._shapes: dict[str, Shape] | None = None
         self._outputs: dict[str, Shape] = {}
+
+    def __del__(self) -> None:
+        # the context before its configuration, both before the engine: the bindings do not see to it
+        self._trt = self._config = None
 
     def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
         """Changes to a profile, tells the inputs' shapes, returns the outputs'.
@@ -101,8 +109,35 @@ class Context:
             self._fail(f"the shape of output {info} depends on data: this runtime does not allocate for it", InputError)
         return shape
 
-    def _fail(self, headline: str, error: type[TrtnetError]) -> NoReturn:
-        raise error(headline + words(self._recorder))
+    def _fail(
+        self, headline: str, error: type[TrtnetError], advice: Callable[[str], str] = lambda said: ""
+    ) -> NoReturn:
+        said = words(self._recorder)
+        raise error(headline + said + advice(said))
+
+
+def specializes(info: PlanInfo) -> bool:
+    """Whether TensorRT-RTX may compile kernels for the very shapes it sees in a call, as it does by default.
+
+    Not for a float32 network of dynamic shapes: those kernels of TensorRT-RTX 1.6 compute wrong numbers for some
+    (EfficientNet-Lite0 at batch 2, whoever made the network: tests/gpu/specialization.py).
+    """
+    dynamic = any(shapes[0] != shapes[2] for profile in info.profiles for shapes in profile.values())
+    return not (dynamic and info.dtype == "float32")
+
+
+def _runtime_config(engine: trt.ICudaEngine, info: PlanInfo) -> trt.IRuntimeConfig | None:
+    if specializes(info) or not supports("kernel_specialization"):
+        return None
+    config = engine.create_runtime_config()
+    config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.NONE
+    return config
+
+
+def _advice(said: str) -> str:
+    if TF32_OVERRIDE in said:
+        return f"\n  set {TF32_OVERRIDE} as it was where the engine was built, or build the engine again here"
+    return ""
 
 
 def words(recorder: ErrorRecorder) -> str:
