@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cases import CASES, SIZES, Case, concrete, define, example, expected
-from cases_of_transformers import TRANSFORMER_CASES
+from all_cases import ALL_CASES
+from cases import SIZES, Case, concrete, define, example, expected
 from comparing import relative_l2
+from test_table import native_dtype
 
 from trtnet.reference.step import to_numpy, to_torch
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.gpu
 
 # An engine may fuse, reorder sums and use the GPU's approximate functions: ten times what the reference is allowed.
 TOLERANCES = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
-ROWS = [pytest.param(c, d, id=f"{c.name}-{d}") for c in CASES + TRANSFORMER_CASES for d in c.dtypes]
+ROWS = [pytest.param(c, d, id=f"{c.name}-{d}") for c in ALL_CASES for d in c.dtypes]
 
 
 @pytest.mark.parametrize(("case", "dtype"), ROWS)
@@ -24,7 +25,7 @@ def test_an_engine_equals_torch_at_min_opt_and_max(case: Case, dtype: str) -> No
     for which in range(3):
         inputs = example(case, dtype, [concrete(shape, which) for shape in case.shapes])
         found, wanted = to_torch(engine(*map(to_numpy, inputs))), expected(case, inputs)
-        assert found.dtype == case.torch(*inputs).dtype
+        assert found.dtype == native_dtype(case, inputs)
         if found.is_floating_point():
             assert relative_l2(found, wanted) <= TOLERANCES[dtype]
         else:

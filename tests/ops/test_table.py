@@ -7,25 +7,33 @@ from typing import Any
 
 import pytest
 import torch
-from cases import CASES, SIZES, Case, concrete, define, example, expected
+from all_cases import ALL_CASES
+from cases import SIZES, Case, concrete, define, example, expected
 from cases_of_transformers import TRANSFORMER_CASES
 from comparing import TOLERANCES, relative_l2
 
 from trtnet import backend
 
-ALL = CASES + TRANSFORMER_CASES
-ROWS = [pytest.param(case, dtype, id=f"{case.name}-{dtype}") for case in ALL for dtype in case.dtypes]
+ROWS = [pytest.param(case, dtype, id=f"{case.name}-{dtype}") for case in ALL_CASES for dtype in case.dtypes]
 
 
 def check(case: Case, dtype: str, reference: Any, inputs: list[torch.Tensor]) -> None:
     found, wanted = reference(*inputs), expected(case, inputs)
-    native = case.torch(*inputs)
-    assert found.dtype == native.dtype
+    assert found.dtype == native_dtype(case, inputs)
     if not found.dtype.is_floating_point:
         assert torch.equal(found, wanted.to(found.dtype))
     else:
         assert wanted.abs().max() > 0 or case.name in ("sign", "floor", "round")
         assert relative_l2(found, wanted) <= TOLERANCES[dtype]
+
+
+def native_dtype(case: Case, inputs: list[torch.Tensor]) -> torch.dtype:
+    """What torch gives these inputs; where its CPU has no kernel for a 16-bit float, it would be that."""
+    try:
+        return case.torch(*inputs).dtype
+    except RuntimeError as error:
+        assert "not implemented for" in str(error)
+        return inputs[0].dtype
 
 
 @pytest.mark.parametrize(("case", "dtype"), ROWS)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from trtnet.backend import trt
 from trtnet.graph import Tensor
-from trtnet.ops.elementwise import cast, exp, log, mul, sub
-from trtnet.ops.operands import axes_mask, axis
+from trtnet.graph.tensor import Operand
+from trtnet.ops.elementwise import abs, cast, clamp, div, exp, gt, log, mul, neg, sub, where
+from trtnet.ops.operands import axes_mask, axis, tensor
 from trtnet.ops.reduce import amax, sum
+from trtnet.ops.shape import chunk
 
 
 def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
@@ -77,6 +79,83 @@ def hardsigmoid(x: Tensor) -> Tensor:
 def hardswish(x: Tensor) -> Tensor:
     """x * hardsigmoid(x) (Howard et al., 2019)."""
     return mul(x, hardsigmoid(x))
+
+
+def selu(x: Tensor) -> Tensor:
+    """scale * (x, or alpha * (exp(x) - 1) below 0) (Klambauer et al., 2017). Layer: IActivationLayer SELU."""
+    return _activation(x, "SELU", "selu", {"alpha": 1.6732632423543772, "beta": 1.0507009873554805})
+
+
+def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x where it is positive, else alpha * (exp(x / alpha) - 1) (Barron, 2017)."""
+    return mul(elu(div(x, alpha)), alpha)
+
+
+def softplus(x: Tensor, beta: float = 1.0) -> Tensor:
+    """log(1 + exp(beta * x)) / beta. Layer: IActivationLayer SOFTPLUS."""
+    return _activation(x, "SOFTPLUS", "softplus", {"alpha": 1 / beta, "beta": beta})
+
+
+def softsign(x: Tensor) -> Tensor:
+    """x / (1 + abs(x)). Layer: IActivationLayer SOFTSIGN."""
+    return _activation(x, "SOFTSIGN", "softsign")
+
+
+def logsigmoid(x: Tensor) -> Tensor:
+    """log(sigmoid(x)), as -softplus(-x)."""
+    return neg(softplus(neg(x)))
+
+
+def mish(x: Tensor) -> Tensor:
+    """x * tanh(softplus(x)) (Misra, 2019)."""
+    return mul(x, tanh(softplus(x)))
+
+
+def prelu(x: Tensor, weight: Operand) -> Tensor:
+    """x where it is positive, else weight * x. weight: [1] or [channels], axis 1 of `x`.
+
+    Layer: IParametricReLULayer.
+    """
+    slopes = tensor(weight, x.network, x.dtype)
+    slopes = slopes.reshape(1, -1, *(1,) * (x.ndim - 2)) if x.ndim > 1 else slopes
+    (y,) = x.network.add("parametric_relu", {"input": x, "slopes": slopes}, name="prelu", dims=[x.shape])
+    return y
+
+
+def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
+    """x where it is above the threshold, else value."""
+    return where(gt(x, threshold), x, value)
+
+
+def hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+    """x where it is farther from 0 than lambd, else 0."""
+    return where(gt(abs(x), lambd), x, 0.0)
+
+
+def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+    """x brought nearer to 0 by lambd, and not beyond."""
+    return sub(x, clamp(x, -lambd, lambd))
+
+
+def tanhshrink(x: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return sub(x, tanh(x))
+
+
+def rrelu(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3) -> Tensor:
+    """leaky_relu with the mean of the two slopes, which is what it is at inference (Xu et al., 2015)."""
+    return leaky_relu(x, (lower + upper) / 2)
+
+
+def glu(x: Tensor, dim: int = -1) -> Tensor:
+    """The first half along `dim` times the sigmoid of the second (Dauphin et al., 2016)."""
+    left, right = chunk(x, 2, dim)
+    return mul(left, sigmoid(right))
+
+
+def softmin(x: Tensor, dim: int) -> Tensor:
+    """softmax(-x)."""
+    return softmax(neg(x), dim)
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:

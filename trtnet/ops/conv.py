@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from trtnet.dtypes import DType, bfloat16, float32
 from trtnet.graph import Network, Parameter, Tensor, Weight
 from trtnet.graph.weight import empty
-from trtnet.ops.elementwise import cast
-from trtnet.ops.windows import Padding, Window, kept, padding_attributes, pairs, spread
+from trtnet.ops.elementwise import add, cast
+from trtnet.ops.operands import tensor
+from trtnet.ops.pad import pad
+from trtnet.ops.windows import Padding, Window, geometry, kept, lift, padding_attributes, pairs, spread
 
 Kernel = Parameter | np.ndarray
+
+
+def conv1d(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None = None,
+    stride: Window = 1,
+    padding: Padding = 0,
+    dilation: Window = 1,
+    groups: int = 1,
+) -> Tensor:
+    """1-D convolution of x [batch, in_channels, length], as a 2-D one of height 1; otherwise as conv2d."""
+    return _convolution(x, weight, bias, stride, padding, dilation, groups, rank=1)
 
 
 def conv2d(
@@ -45,6 +58,20 @@ def conv3d(
     return _convolution(x, weight, bias, stride, padding, dilation, groups, rank=3)
 
 
+def conv_transpose1d(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None = None,
+    stride: Window = 1,
+    padding: Window = 0,
+    output_padding: Window = 0,
+    groups: int = 1,
+    dilation: Window = 1,
+) -> Tensor:
+    """1-D transposed convolution of x [batch, in_channels, length]; otherwise as conv_transpose2d."""
+    return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=1)
+
+
 def conv_transpose2d(
     x: Tensor,
     weight: Kernel,
@@ -58,32 +85,24 @@ def conv_transpose2d(
     """2-D transposed convolution.
 
     x: [batch, in_channels, height, width]. weight: [in_channels, out_channels / groups, kernel_height, kernel_width].
-    output_padding must not exceed padding: TensorRT crops its output and cannot extend it. Layer: IDeconvolutionLayer,
-    in float32 for bfloat16, of which TensorRT-RTX 1.7 builds none.
+    Layer: IDeconvolutionLayer, in float32 for bfloat16, of which TensorRT-RTX 1.7 builds none. Where output_padding
+    exceeds padding, which TensorRT cannot say, zeros and the bias follow as layers of their own.
     """
-    wide = float32 if x.dtype == bfloat16 else x.dtype
-    before, _ = pairs(padding, 2)
-    after = tuple(p - extra for p, extra in zip(before, spread(output_padding, 2), strict=True))
-    if min(after) < 0:
-        x.network.fail(f"conv_transpose2d: output_padding {output_padding} exceeds padding {padding}", {"x": x})
-    kernel, offset = _weights(x.network, weight, bias, None if wide == x.dtype else wide)
-    _check_rank(x, kernel, "conv_transpose2d", 2)
-    attributes = {"stride_nd": spread(stride, 2), "dilation_nd": spread(dilation, 2), "num_groups": groups}
-    attributes |= {"pre_padding": before, "post_padding": after}
-    return cast(_deconvolution(cast(x, wide), kernel, offset, attributes), x.dtype)
+    return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=2)
 
 
-def _deconvolution(x: Tensor, kernel: Weight, bias: object, attributes: dict[str, Any]) -> Tensor:
-    channels = kernel.shape[1] * attributes["num_groups"]
-    (y,) = x.network.add(
-        "deconvolution_nd",
-        {"input": x, "num_output_maps": channels, "kernel_shape": kernel.shape[2:], "kernel": kernel, "bias": bias},
-        attributes=attributes,
-        name="conv_transpose",
-        hint=_mismatch(x, kernel, kernel.shape[0], "conv_transpose2d"),
-        dims=[(x.shape[0], channels, 1, 1)],
-    )
-    return y
+def conv_transpose3d(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None = None,
+    stride: Window = 1,
+    padding: Window = 0,
+    output_padding: Window = 0,
+    groups: int = 1,
+    dilation: Window = 1,
+) -> Tensor:
+    """3-D transposed convolution of x [batch, in_channels, depth, height, width]; otherwise as conv_transpose2d."""
+    return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=3)
 
 
 def _convolution(
@@ -96,20 +115,64 @@ def _convolution(
     groups: int,
     rank: int,
 ) -> Tensor:
+    name = f"conv{rank}d"
     kernel, offset = _weights(x.network, weight, bias)
-    _check_rank(x, kernel, "convolution", rank)
-    strides, dilations = spread(stride, rank), spread(dilation, rank)
-    extent = [d * (k - 1) for d, k in zip(dilations, kernel.shape[2:], strict=True)]
+    _check_rank(x, kernel, name, rank)
+    image, flat = lift(x, rank)
+    strides, dilations = geometry(stride, rank, 1), geometry(dilation, rank, 1)
+    window = geometry(kernel.shape[2:], rank, 1)
+    sides = padding if isinstance(padding, str) else list(zip(*pairs(padding, rank, flat), strict=True))
+    extent = [d * (k - 1) for d, k in zip(dilations, window, strict=True)]
     attributes = {"stride_nd": strides, "dilation_nd": dilations, "num_groups": groups}
     (y,) = x.network.add(
         "convolution_nd",
-        {"input": x, "num_output_maps": kernel.shape[0], "kernel_shape": kernel.shape[2:]}
-        | {"kernel": kernel, "bias": offset},
-        attributes=attributes | padding_attributes(x, padding, rank, "convolution"),
-        hint=_mismatch(x, kernel, kernel.shape[1] * groups, "convolution"),
-        dims=[(x.shape[0], kernel.shape[0], *kept(x, rank, strides, extent, padding))],
+        {"input": image, "num_output_maps": kernel.shape[0], "kernel_shape": window, "kernel": kernel, "bias": offset},
+        attributes=attributes | padding_attributes(image, sides, len(window), name),
+        hint=_mismatch(x, kernel, kernel.shape[1] * groups, name),
+        dims=[(x.shape[0], kernel.shape[0], *kept(image, len(window), strides, extent, sides))],
     )
-    return y
+    return y.squeeze(2) if flat else y
+
+
+def _transposed(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None,
+    stride: Window,
+    padding: Window,
+    output_padding: Window,
+    groups: int,
+    dilation: Window,
+    rank: int,
+) -> Tensor:
+    name = f"conv_transpose{rank}d"
+    before, _ = pairs(padding, rank)
+    after = tuple(p - extra for p, extra in zip(before, spread(output_padding, rank), strict=True))
+    beyond = [max(-crop, 0) for crop in after]
+    wide = float32 if x.dtype == bfloat16 else x.dtype
+    kernel, offset = _weights(x.network, weight, None if any(beyond) else bias, None if wide == x.dtype else wide)
+    _check_rank(x, kernel, name, rank)
+    image, flat = lift(cast(x, wide), rank)
+    channels = kernel.shape[1] * groups
+    window = geometry(kernel.shape[2:], rank, 1)
+    attributes = {"stride_nd": geometry(stride, rank, 1), "dilation_nd": geometry(dilation, rank, 1)}
+    attributes |= {"pre_padding": geometry(before, rank, 0)}
+    attributes |= {"post_padding": geometry([max(crop, 0) for crop in after], rank, 0)}
+    (y,) = x.network.add(
+        "deconvolution_nd",
+        {"input": image, "num_output_maps": channels, "kernel_shape": window, "kernel": kernel, "bias": offset},
+        attributes=attributes | {"num_groups": groups},
+        name="conv_transpose",
+        hint=_mismatch(x, kernel, kernel.shape[0], name),
+        dims=[(x.shape[0], channels, *(1,) * len(window))],
+    )
+    y = cast(y.squeeze(2) if flat else y, x.dtype)
+    if not any(beyond):
+        return y
+    grown = pad(y, [side for extra in reversed(beyond) for side in (0, extra)])
+    if bias is None:
+        return grown
+    return add(grown, tensor(bias, x.network, x.dtype).reshape(1, channels, *(1,) * rank))
 
 
 def _weights(

@@ -11,8 +11,8 @@ from trtnet.backend import trt
 from trtnet.dtypes import DTypeLike
 from trtnet.graph import Network, Size, Tensor, current
 from trtnet.graph.dim import is_static
-from trtnet.graph.shapes import constant, size_tensor
-from trtnet.ops.elementwise import cast
+from trtnet.graph.shapes import constant, shape_tensor, size_tensor
+from trtnet.ops.elementwise import cast, eq
 from trtnet.ops.operands import tensor
 from trtnet.ops.shape import expand
 
@@ -53,3 +53,61 @@ def zeros(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
 def ones(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
     """A tensor of ones; of the network's dtype by default."""
     return full(shape, 1, dtype)
+
+
+def full_like(x: Tensor, fill_value: float, dtype: DTypeLike | None = None) -> Tensor:
+    """A tensor of one value, of the shape and the dtype of `x`."""
+    wanted = x.dtype if dtype is None else dtypes.get(dtype)
+    return expand(tensor(fill_value, x.network, wanted, x.ndim), x.shape)
+
+
+def zeros_like(x: Tensor, dtype: DTypeLike | None = None) -> Tensor:
+    """Zeros of the shape and the dtype of `x`."""
+    return full_like(x, 0, dtype)
+
+
+def ones_like(x: Tensor, dtype: DTypeLike | None = None) -> Tensor:
+    """Ones of the shape and the dtype of `x`."""
+    return full_like(x, 1, dtype)
+
+
+def eye(n: Size, m: Size | None = None, dtype: DTypeLike | None = None) -> Tensor:
+    """[n, m] with 1 on the diagonal and 0 elsewhere; m is n by default. Of the network's dtype by default."""
+    network, columns = current(), n if m is None else m
+    wanted = network.dtype if dtype is None else dtypes.get(dtype)
+    if is_static((n, columns)):
+        return constant(network, np.eye(int(n), int(columns)).astype(wanted.numpy))
+    return cast(eq(arange(n).unsqueeze(1), arange(columns).unsqueeze(0)), wanted)
+
+
+def linspace(start: float, end: float, steps: int, dtype: DTypeLike | None = None) -> Tensor:
+    """`steps` values from start to end, both included. Layer: a constant."""
+    network = current()
+    wanted = network.dtype if dtype is None else dtypes.get(dtype)
+    return constant(network, np.linspace(start, end, steps).astype(wanted.numpy))
+
+
+def rand(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
+    """Uniform values in [0, 1), other ones each time the engine runs. Layer: IFillLayer RANDOM_UNIFORM."""
+    return _random("RANDOM_UNIFORM", (0.0, 1.0), shape, dtype)
+
+
+def randn(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
+    """Standard normal values, other ones each time the engine runs. Layer: IFillLayer RANDOM_NORMAL."""
+    return _random("RANDOM_NORMAL", (0.0, 1.0), shape, dtype)
+
+
+def _random(kind: str, parameters: tuple[float, float], shape: Sequence[Size], dtype: DTypeLike | None) -> Tensor:
+    network, sizes = current(), tuple(shape)
+    wanted = network.dtype if dtype is None else dtypes.get(dtype)
+    static = is_static(sizes)
+    arguments = {"shape": sizes if static else (1,) * len(sizes), "op": getattr(trt.FillOperation, kind)}
+    (y,) = network.add(
+        "fill",
+        arguments | {"output_type": trt.DataType.FLOAT},
+        attributes={"alpha": parameters[0], "beta": parameters[1]},
+        inputs={} if static else {0: shape_tensor(network, sizes)},
+        name="random",
+        dims=[sizes],
+    )
+    return cast(y, wanted)

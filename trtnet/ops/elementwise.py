@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from trtnet import dtypes
@@ -146,7 +147,7 @@ neg, reciprocal, erf = _unary("NEG"), _unary("RECIP"), _unary("ERF")
 floor, ceil, round, sign = _unary("FLOOR"), _unary("CEIL"), _unary("ROUND"), _unary("SIGN")
 sin, cos, tan, asin, acos, atan = (_unary(op) for op in ("SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN"))
 sinh, cosh, asinh, acosh, atanh = (_unary(op) for op in ("SINH", "COSH", "ASINH", "ACOSH", "ATANH"))
-logical_not, isinf = _unary("NOT"), _unary("ISINF")
+logical_not, isinf, isnan = _unary("NOT"), _unary("ISINF"), _unary("ISNAN")
 
 
 def rsqrt(x: Operand) -> Tensor:
@@ -158,3 +159,70 @@ def clamp(x: Operand, min: float | None = None, max: float | None = None) -> Ten
     """`x` limited to [min, max]; either may be None. Layers: IElementWiseLayer MAX, MIN."""
     low = x if min is None else maximum(x, min)
     return tensor(low, network_of(x)) if max is None else minimum(low, max)
+
+
+def isfinite(x: Operand) -> Tensor:
+    """Whether each element is neither infinite nor NaN."""
+    return logical_not(logical_or(isinf(x), isnan(x)))
+
+
+def log2(x: Operand) -> Tensor:
+    """The logarithm to base 2, computed in float32."""
+    return _in_float32(lambda y: mul(log(y), 1 / math.log(2)), x)
+
+
+def log10(x: Operand) -> Tensor:
+    """The logarithm to base 10, computed in float32."""
+    return _in_float32(lambda y: mul(log(y), 1 / math.log(10)), x)
+
+
+def log1p(x: Operand) -> Tensor:
+    """log(1 + x), precise near 0 where it is ``2 atanh(x / (2 + x))``; computed in float32."""
+
+    def near_and_far(y: Tensor) -> Tensor:
+        near = mul(atanh(div(y, add(y, 2.0))), 2.0)
+        return where(lt(abs(y), 0.5), near, log(add(y, 1.0)))
+
+    return _in_float32(near_and_far, x)
+
+
+def expm1(x: Operand) -> Tensor:
+    """exp(x) - 1, precise near 0: ``tanh(x / 2) (exp(x) + 1)``; computed in float32."""
+    return _in_float32(lambda y: mul(_tanh(mul(y, 0.5)), add(exp(y), 1.0)), x)
+
+
+def _tanh(x: Tensor) -> Tensor:
+    (y,) = x.network.add("activation", {"input": x, "type": trt.ActivationType.TANH}, name="tanh", dims=[x.shape])
+    return y
+
+
+def _in_float32(function: Callable[[Tensor], Tensor], x: Operand) -> Tensor:
+    x = tensor(x, network_of(x))
+    return cast(function(cast(x, "float32")), x.dtype if x.dtype.is_floating else dtypes.float32)
+
+
+def square(x: Operand) -> Tensor:
+    """``x * x``."""
+    return mul(x, x)
+
+
+def trunc(x: Tensor) -> Tensor:
+    """`x` rounded toward 0."""
+    return where(lt(x, 0), ceil(x), floor(x))
+
+
+def fmod(x: Operand, y: Operand) -> Tensor:
+    """What is left of x after division by `y`, with the sign of x."""
+    dtype = result_type(x, y)
+    quotient = _elementwise("DIV", x, y, "fmod", dtype)
+    return sub(x, mul(trunc(quotient) if dtype.is_floating else quotient, y))
+
+
+def lerp(x: Tensor, end: Tensor, weight: Operand) -> Tensor:
+    """``x + weight * (end - x)``."""
+    return add(x, mul(weight, sub(end, x)))
+
+
+def masked_fill(x: Tensor, mask: Tensor, value: float) -> Tensor:
+    """`x` with `value` where the mask (bool) is true."""
+    return where(mask, value, x)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from trtnet.backend import supports
-from trtnet.graph import Dim, Shape, Size, Tensor
-from trtnet.graph.dim import is_static, largest, smallest
-from trtnet.graph.shapes import shape_tensor
+from trtnet.graph import Dim, Size, Tensor
+from trtnet.graph.dim import largest, smallest
 from trtnet.graph.tensor import Index
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """What an index takes of one axis: `size` elements from `start`, every `step`-th."""
-
-    start: Size
-    size: Size
-    step: int = 1
+from trtnet.ops.slicing import Cut, cut
 
 
 def getitem(x: Tensor, index: Index | tuple[Index, ...]) -> Tensor:
@@ -30,20 +19,20 @@ def getitem(x: Tensor, index: Index | tuple[Index, ...]) -> Tensor:
     Raises LayerError for an index out of range, a step below 1, too many indices, or an index of another type.
     """
     items = _full(x, index if isinstance(index, tuple) else (index,))
-    cuts: dict[int, _Cut] = {}
+    cuts: dict[int, Cut] = {}
     shape: list[Size] = []
     along = 0
     for item in items:
         if item is None:
             shape.append(1)
             continue
-        cut = _cut(x, along, item)
-        if cut is not None:
-            cuts[along] = cut
+        taken = _taken(x, along, item)
+        if taken is not None:
+            cuts[along] = taken
         if not _is_int(item):
-            shape.append(x.shape[along] if cut is None else cut.size)
+            shape.append(x.shape[along] if taken is None else taken.size)
         along += 1
-    return _sliced(x, cuts).reshape(tuple(shape))
+    return cut(x, cuts).reshape(tuple(shape))
 
 
 def _full(x: Tensor, items: tuple[Any, ...]) -> list[Any]:
@@ -63,11 +52,11 @@ def _is_int(item: Any) -> bool:
     return isinstance(item, int | np.integer | Dim) and not isinstance(item, bool)
 
 
-def _cut(x: Tensor, along: int, item: Any) -> _Cut | None:
+def _taken(x: Tensor, along: int, item: Any) -> Cut | None:
     """What `item` takes of an axis, None for all of it."""
     size = x.shape[along]
     if _is_int(item):
-        return _Cut(_position(x, along, item), 1)
+        return Cut(_position(x, along, item), 1)
     if not isinstance(item, slice):
         found = f"{type(item).__name__}"
         x.network.fail(f"an index is an int, a slice, None or Ellipsis, found {found}", {"x": x})
@@ -77,8 +66,8 @@ def _cut(x: Tensor, along: int, item: Any) -> _Cut | None:
     start = 0 if item.start is None else _bound(size, item.start)
     stop = size if item.stop is None else _bound(size, item.stop)
     length = stop if start == 0 else largest(stop - start, 0)
-    cut = _Cut(start, length if step == 1 else (length + (step - 1)) // step, step)
-    return None if cut == _Cut(0, size) else cut
+    taken = Cut(start, length if step == 1 else (length + (step - 1)) // step, step)
+    return None if taken == Cut(0, size) else taken
 
 
 def _position(x: Tensor, along: int, item: int | Dim) -> Size:
@@ -95,22 +84,3 @@ def _bound(size: Size, bound: int | Dim) -> Size:
     if isinstance(bound, int) and bound < 0:
         return largest(size + bound, 0)
     return smallest(bound, size)
-
-
-def _sliced(x: Tensor, cuts: dict[int, _Cut]) -> Tensor:
-    if not cuts:
-        return x
-    result = tuple(cuts[a].size if a in cuts else size for a, size in enumerate(x.shape))
-    axes = tuple(cuts) if supports("slice_axes") else tuple(range(x.ndim))
-    chosen = [cuts.get(a, _Cut(0, x.shape[a])) for a in axes]
-    start: Shape = tuple(cut.start for cut in chosen)
-    size: Shape = tuple(cut.size for cut in chosen)
-    inputs = {i: shape_tensor(x.network, s) for i, s in ((1, start), (2, size)) if not is_static(s)}
-    arguments = {"start": _ints(start), "shape": _ints(size), "stride": tuple(cut.step for cut in chosen)}
-    attributes = {"axes": axes} if len(axes) < x.ndim else {}
-    (y,) = x.network.add("slice", {"input": x, **arguments}, attributes=attributes, inputs=inputs, dims=[result])
-    return y
-
-
-def _ints(shape: Shape) -> tuple[int, ...]:
-    return tuple(size if isinstance(size, int) else 0 for size in shape)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from trtnet.backend import trt
 from trtnet.graph import Parameter, Shape, Size, Tensor
 from trtnet.graph.tensor import Operand
-from trtnet.ops.elementwise import add
+from trtnet.ops.elementwise import add, mul
 from trtnet.ops.operands import broadcast, network_of, tensor
+from trtnet.ops.reduce import sum
 
 
 def matmul(x: Operand, y: Operand) -> Tensor:
@@ -27,6 +28,20 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     """
     product = _product(x, tensor(weight, x.network, ndim=max(x.ndim, 2)), "NONE", "TRANSPOSE")
     return product if bias is None else add(product, bias)
+
+
+def bilinear(x1: Tensor, x2: Tensor, weight: Operand, bias: Operand | None = None) -> Tensor:
+    """``y[k] = x1 @ weight[k] @ x2 + bias[k]``.
+
+    x1: [..., in1_features]. x2: [..., in2_features]. weight: [out_features, in1_features, in2_features].
+    """
+    kernel = tensor(weight, x1.network, x1.dtype)
+    out, in1, in2 = kernel.shape
+    lead = x1.shape[:-1]
+    left = _product(x1.reshape(-1, in1), kernel, "NONE", "NONE")
+    products = sum(mul(left, x2.reshape(1, -1, in2)), -1)
+    y = products.transpose(0, 1).reshape(*lead, out)
+    return y if bias is None else add(y, bias)
 
 
 def _product(x: Tensor, y: Tensor, op0: str, op1: str) -> Tensor:

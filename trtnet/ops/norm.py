@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from trtnet.backend import supports, trt
+from trtnet.dtypes import float32
 from trtnet.graph import Parameter, Tensor, Weight
-from trtnet.ops.elementwise import add, cast, mul, rsqrt
+from trtnet.ops.elementwise import add, cast, clamp, div, mul, pow, rsqrt
 from trtnet.ops.operands import axes_mask, tensor
-from trtnet.ops.reduce import mean
+from trtnet.ops.pad import pad
+from trtnet.ops.reduce import mean, norm, sum
+from trtnet.ops.slicing import Cut, cut
 
 
 def batch_norm(
@@ -136,6 +139,37 @@ def rms_norm(x: Tensor, weight: Parameter | None = None, eps: float = 1e-6) -> T
     inverse = rsqrt(add(mean(mul(wide, wide), -1, keepdim=True), eps))
     normal = cast(mul(wide, inverse), x.dtype)
     return normal if weight is None else mul(normal, weight)
+
+
+def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """`x` over its p-norm along `dim`, at least eps; in float32."""
+    wide = cast(x, "float32")
+    return cast(div(wide, clamp(norm(wide, p, dim, keepdim=True), min=eps)), x.dtype)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between vectors along `dim`, each norm at least eps; in float32."""
+    a, b = (cast(x, "float32") for x in (x1, x2))
+    lengths = [clamp(norm(x, 2, dim, keepdim=True), min=eps) for x in (a, b)]
+    return cast(sum(mul(div(a, lengths[0]), div(b, lengths[1])), dim), x1.dtype)
+
+
+def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x over ``(k + alpha * mean of its squares over the channels around) ** beta`` (Krizhevsky et al., 2012).
+
+    x: [batch, channels, ...]. size: the number of channels. Layer: ILRNLayer for an odd size up to 15 of float32
+    images, else slices, sums and a power, in float32.
+    """
+    if size % 2 and size <= 15 and x.ndim == 4 and x.dtype == float32:
+        arguments = {"input": x, "window": size, "alpha": alpha, "beta": beta, "k": k}
+        (y,) = x.network.add("lrn", arguments, name="local_response_norm", dims=[x.shape])
+        return y
+    wide = cast(x, float32)
+    around = pad(mul(wide, wide), [0, 0] * (x.ndim - 2) + [size // 2, (size - 1) // 2])
+    total = cut(around, {1: Cut(0, x.shape[1])})
+    for i in range(1, size):
+        total = add(total, cut(around, {1: Cut(i, x.shape[1])}))
+    return cast(div(wide, pow(add(mul(total, alpha / size), k), beta)), x.dtype)
 
 
 def _text(shape: Sequence[object]) -> str:

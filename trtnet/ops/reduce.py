@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.graph import Shape, Tensor
-from trtnet.ops.elementwise import cast, mul, sub
+from trtnet.graph.dim import is_static
+from trtnet.ops.elementwise import abs, add, cast, exp, log, mul, pow, sqrt, sub
 from trtnet.ops.operands import axes_mask, axis
 
 Axes = int | Sequence[int] | None
@@ -49,13 +51,52 @@ def var(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False)
     """
     axes = _axes(x, dim, "var")
     sizes = [x.shape[a] for a in axes]
-    if not all(isinstance(size, int) for size in sizes):
+    if not is_static(tuple(sizes)):
         x.network.fail("var needs the sizes of the axes it reduces", {"x": x})
     count = int(np.prod([int(size) for size in sizes]))
     wide = cast(x, "float32")
     centred = sub(wide, mean(wide, axes, keepdim=True))
     squares = sum(mul(centred, centred), axes, keepdim)
     return cast(mul(squares, 1.0 / (count - correction)), x.dtype)
+
+
+def std(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    """The square root of the variance."""
+    return sqrt(var(x, dim, correction, keepdim))
+
+
+def var_mean(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """(variance, mean)."""
+    return var(x, dim, correction, keepdim), mean(x, dim, keepdim)
+
+
+def norm(x: Tensor, p: float = 2, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """The p-norm ``sum(abs(x) ** p) ** (1 / p)`` in float32; p may be infinite. torch.linalg.vector_norm."""
+    wide = abs(cast(x, "float32"))
+    if math.isinf(p):
+        return cast((amax if p > 0 else amin)(wide, dim, keepdim), x.dtype)
+    if p == 1:
+        return cast(sum(wide, dim, keepdim), x.dtype)
+    total = sum(pow(wide, p), dim, keepdim)
+    return cast(sqrt(total) if p == 2 else pow(total, 1 / p), x.dtype)
+
+
+def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
+    """log(sum(exp(x))) along `dim`, computed from ``x - max`` in float32."""
+    wide = cast(x, "float32")
+    largest = amax(wide, dim, keepdim=True)
+    total = add(log(sum(exp(sub(wide, largest)), dim, keepdim=True)), largest)
+    return cast(total if keepdim else total.squeeze(_axes(x, dim, "logsumexp")), x.dtype)
+
+
+def any(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """Whether an element is not 0, bool."""
+    return cast(_reduce(cast(cast(x, "bool"), "int32"), "MAX", dim, keepdim), "bool")
+
+
+def all(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """Whether no element is 0, bool."""
+    return cast(_reduce(cast(cast(x, "bool"), "int32"), "MIN", dim, keepdim), "bool")
 
 
 def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:

@@ -12,11 +12,11 @@ from math import prod
 import numpy as np
 
 from trtnet.graph import Dim, Shape, Size, Tensor
-from trtnet.graph.dim import is_static
 from trtnet.graph.dim import numel as count
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import align, axis, network_of, tensor
+from trtnet.ops.slicing import Cut, cut
 
 
 def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
@@ -179,17 +179,8 @@ def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
         x.network.fail(f"expand of {_text(x.shape)} to {_text(sizes)}: only axes of size 1 grow", {"x": x})
     if target == lifted.shape:
         return lifted
-    stride = tuple(1 if old == new else 0 for old, new in zip(lifted.shape, target, strict=True))
-    return _broadcast(lifted, target, stride)
-
-
-def _broadcast(x: Tensor, target: Shape, stride: tuple[int, ...]) -> Tensor:
-    start = (0,) * x.ndim
-    size = tuple(s if isinstance(s, int) else 1 for s in target)
-    inputs = {} if is_static(target) else {2: shape_tensor(x.network, target)}
-    arguments = {"input": x, "start": start, "shape": size, "stride": stride}
-    (y,) = x.network.add("slice", arguments, inputs=inputs, name="expand", dims=[target])
-    return y
+    grown = [a for a, (old, new) in enumerate(zip(lifted.shape, target, strict=True)) if old != new]
+    return cut(lifted, {a: Cut(0, target[a], 0) for a in grown}, name="expand")
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:

@@ -17,6 +17,17 @@ def spread(value: Window, rank: int) -> tuple[int, ...]:
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
+def geometry(value: Window, rank: int, filler: int) -> tuple[int, ...]:
+    """A number an axis; TensorRT has no layers of one axis, so `filler` goes before a single one."""
+    values = spread(value, rank)
+    return (filler, *values) if rank == 1 else values
+
+
+def lift(x: Tensor, rank: int) -> tuple[Tensor, bool]:
+    """(the input with a height of 1 if it has but a length, whether it has got one)."""
+    return (x.unsqueeze(2), True) if rank == 1 else (x, False)
+
+
 def padding_attributes(x: Tensor, padding: Padding, rank: int, operation: str) -> dict[str, Any]:
     """The layer attributes of a padding: a number, a number an axis, a (before, after) pair an axis, "valid" or "same".
 
@@ -31,9 +42,10 @@ def padding_attributes(x: Tensor, padding: Padding, rank: int, operation: str) -
     return {"pre_padding": before, "post_padding": after}
 
 
-def pairs(padding: int | Sequence[Any], rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(padding before each axis, padding after each axis)."""
+def pairs(padding: int | Sequence[Any], rank: int, lifted: bool = False) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(padding before each axis, padding after each axis); none of the height a lifted input has got."""
     sides = [padding] * rank if isinstance(padding, int) else list(padding)
+    sides = [0, *sides] if lifted else sides
     both = [(side, side) if isinstance(side, int) else tuple(side) for side in sides]
     return tuple(before for before, _ in both), tuple(after for _, after in both)
 

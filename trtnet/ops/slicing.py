@@ -1,0 +1,51 @@
+"""Slices: the one layer behind indexing, expansion, padding, flips, rolls and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trtnet.backend import supports, trt
+from trtnet.graph import Shape, Size, Tensor
+from trtnet.graph.dim import is_static
+from trtnet.graph.shapes import shape_tensor
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a slice takes of one axis: `size` elements from `start`, every `step`-th; 0 repeats one, -1 goes back."""
+
+    start: Size
+    size: Size
+    step: int = 1
+
+
+def cut(
+    x: Tensor, cuts: Mapping[int, Cut], mode: str = "STRICT_BOUNDS", fill: Tensor | None = None, name: str = "slice"
+) -> Tensor:
+    """`x` with some of its axes cut, at once. Layer: ISliceLayer.
+
+    mode: of TensorRT's ``SampleMode``, what stands outside of an axis. fill: the 0-D value of mode FILL.
+    """
+    if not cuts:
+        return x
+    result = tuple(cuts[a].size if a in cuts else size for a, size in enumerate(x.shape))
+    axes = tuple(sorted(cuts)) if supports("slice_axes") else tuple(range(x.ndim))
+    chosen = [cuts.get(a, Cut(0, x.shape[a])) for a in axes]
+    start: Shape = tuple(c.start for c in chosen)
+    size: Shape = tuple(c.size for c in chosen)
+    inputs = {i: shape_tensor(x.network, s) for i, s in ((1, start), (2, size)) if not is_static(s)}
+    if fill is not None:
+        inputs[4] = fill
+    arguments = {"start": _ints(start), "shape": _ints(size), "stride": tuple(c.step for c in chosen)}
+    attributes = {"axes": axes} if len(axes) < x.ndim else {}
+    if mode != "STRICT_BOUNDS":
+        attributes["mode"] = getattr(trt.SampleMode, mode)
+    (y,) = x.network.add(
+        "slice", {"input": x, **arguments}, attributes=attributes, inputs=inputs, name=name, dims=[result]
+    )
+    return y
+
+
+def _ints(shape: Shape) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) else 0 for size in shape)
