@@ -9,14 +9,15 @@ class EncoderBlock(nn.Module):
 
     def __init__(self, num_heads: int, hidden_dim: int, mlp_dim: int) -> None:
         self.ln_1 = nn.LayerNorm(hidden_dim, eps=1e-6)
-        self.self_attention = nn.MultiheadAttention(hidden_dim, num_heads)
+        self.self_attention = nn.MultiheadAttention(hidden_dim, num_heads, batch_first=True)
         self.ln_2 = nn.LayerNorm(hidden_dim, eps=1e-6)
         self.mlp = nn.Sequential(
             nn.Linear(hidden_dim, mlp_dim), nn.GELU(), nn.Dropout(), nn.Linear(mlp_dim, hidden_dim), nn.Dropout()
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.self_attention(self.ln_1(x))
+        y = self.ln_1(x)
+        x = x + self.self_attention(y, y, y)
         return x + self.mlp(self.ln_2(x))
 
 

@@ -9,22 +9,46 @@ from trtnet.nn.module import Module
 
 
 class MultiheadAttention(Module):
-    """torch.nn.MultiheadAttention of a sequence with itself, batch first: [batch, length, embed_dim] -> the same shape.
+    """torch.nn.MultiheadAttention: query [batch, length, embed_dim], key and value [batch, length', embed_dim].
 
-    Weights: in_proj_weight [3 * embed_dim, embed_dim] (queries, keys, values), in_proj_bias, out_proj.
+    Weights: in_proj_weight [3 * embed_dim, embed_dim] (queries, keys, values), in_proj_bias, out_proj. Without
+    batch_first the length stands before the batch, as in torch. It returns the output alone, not the attention's
+    weights. attn_mask, is_causal: as in ops.scaled_dot_product_attention.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int) -> None:
-        self.embed_dim, self.num_heads = embed_dim, num_heads
+    def __init__(
+        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, batch_first: bool = False
+    ) -> None:
+        self.embed_dim, self.num_heads, self.batch_first = embed_dim, num_heads, batch_first
         self.in_proj_weight = Parameter(3 * embed_dim, embed_dim)
-        self.in_proj_bias = Parameter(3 * embed_dim)
-        self.out_proj = Linear(embed_dim, embed_dim)
+        self.in_proj_bias = Parameter(3 * embed_dim) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias)
 
-    def forward(self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        joint = ops.linear(x, self.in_proj_weight, self.in_proj_bias)
-        query, key, value = (split_heads(part, self.num_heads) for part in joint.chunk(3, -1))
-        y = ops.scaled_dot_product_attention(query, key, value, attn_mask, is_causal)
-        return self.out_proj(join_heads(y))
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        if not self.batch_first:
+            turned = {x: x.transpose(0, 1) for x in (query, key, value)}
+            query, key, value = turned[query], turned[key], turned[value]
+        q, k, v = (split_heads(part, self.num_heads) for part in self._projected(query, key, value))
+        y = self.out_proj(join_heads(ops.scaled_dot_product_attention(q, k, v, attn_mask, is_causal)))
+        return y if self.batch_first else y.transpose(0, 1)
+
+    def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+        """One product where the three are one tensor, else one each with its part of the weights."""
+        if query is key is value:
+            return ops.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+        weights = ops.chunk(ops.cast(self.in_proj_weight, query.dtype), 3)
+        products = [x @ weight.mT for x, weight in zip((query, key, value), weights, strict=True)]
+        if self.in_proj_bias is None:
+            return tuple(products)
+        biases = ops.chunk(ops.cast(self.in_proj_bias, query.dtype), 3)
+        return tuple(product + bias for product, bias in zip(products, biases, strict=True))
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:

@@ -42,6 +42,31 @@ class Embedding(Module):
         return ops.embedding(indices, self.weight)
 
 
+class EmbeddingBag(Module):
+    """torch.nn.EmbeddingBag: indices [bags, size] int -> [bags, embedding_dim], their "mean", "sum" or "max"."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, mode: str = "mean") -> None:
+        self.mode = mode
+        self.weight = Parameter(num_embeddings, embedding_dim)
+
+    def forward(self, indices: Tensor) -> Tensor:
+        return ops.embedding_bag(indices, self.weight, self.mode)
+
+
+class Bilinear(Module):
+    """torch.nn.Bilinear: x1 [..., in1_features], x2 [..., in2_features] -> [..., out_features].
+
+    Weights: weight [out_features, in1_features, in2_features], bias [out_features].
+    """
+
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
+        self.weight = Parameter(out_features, in1_features, in2_features)
+        self.bias = Parameter(out_features) if bias else None
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return ops.bilinear(x1, x2, self.weight, self.bias)
+
+
 class Flatten(Module):
     """torch.nn.Flatten: the axes from start_dim to end_dim as one."""
 

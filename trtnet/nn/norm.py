@@ -7,13 +7,13 @@ from trtnet.graph import Buffer, Parameter, Tensor
 from trtnet.nn.module import Module
 
 
-class BatchNorm2d(Module):
-    """torch.nn.BatchNorm2d at inference: x [batch, num_features, height, width] -> the same shape.
+class _BatchNorm(Module):
+    """Batch normalization at inference of x [batch, num_features, ...].
 
-    Weights: running_mean, running_var and, if affine, weight and bias, each [num_features].
+    Weights: running_mean, running_var and, if affine, weight and bias, each [num_features]. momentum is training's.
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         self.eps = eps
         self.weight = Parameter(num_features) if affine else None
         self.bias = Parameter(num_features) if affine else None
@@ -24,14 +24,62 @@ class BatchNorm2d(Module):
         return ops.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
 
 
+class BatchNorm1d(_BatchNorm):
+    """torch.nn.BatchNorm1d at inference: x [batch, num_features, length]."""
+
+
+class BatchNorm2d(_BatchNorm):
+    """torch.nn.BatchNorm2d at inference: x [batch, num_features, height, width].
+
+    Weights: running_mean, running_var and, if affine, weight and bias, each [num_features].
+    """
+
+
+class BatchNorm3d(_BatchNorm):
+    """torch.nn.BatchNorm3d at inference: x [batch, num_features, depth, height, width]."""
+
+
+class _InstanceNorm(Module):
+    """Normalization of each channel of x [batch, num_features, ...].
+
+    Weights, if affine: weight and bias [num_features].
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False) -> None:
+        self.eps = eps
+        self.weight = Parameter(num_features) if affine else None
+        self.bias = Parameter(num_features) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.instance_norm(x, self.weight, self.bias, self.eps)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """torch.nn.InstanceNorm1d: x [batch, num_features, length]."""
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """torch.nn.InstanceNorm2d: x [batch, num_features, height, width]."""
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """torch.nn.InstanceNorm3d: x [batch, num_features, depth, height, width]."""
+
+
 class LayerNorm(Module):
     """torch.nn.LayerNorm over the last axes, of sizes normalized_shape. Weights: weight and bias of that shape."""
 
-    def __init__(self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, bias: bool = True) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
         self.eps = eps
-        self.weight = Parameter(*self.normalized_shape)
-        self.bias = Parameter(*self.normalized_shape) if bias else None
+        self.weight = Parameter(*self.normalized_shape) if elementwise_affine else None
+        self.bias = Parameter(*self.normalized_shape) if elementwise_affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -40,9 +88,10 @@ class LayerNorm(Module):
 class GroupNorm(Module):
     """torch.nn.GroupNorm: x [batch, num_channels, ...]. Weights: weight and bias [num_channels]."""
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5) -> None:
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
         self.num_groups, self.eps = num_groups, eps
-        self.weight, self.bias = Parameter(num_channels), Parameter(num_channels)
+        self.weight = Parameter(num_channels) if affine else None
+        self.bias = Parameter(num_channels) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

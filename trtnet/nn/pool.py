@@ -1,48 +1,78 @@
-"""Pooling layers."""
+"""Pooling layers: torch.nn's, with their arguments; each is a function of ``trtnet.ops``."""
 
 from __future__ import annotations
 
 from trtnet import ops
-from trtnet.graph import Tensor
-from trtnet.nn.module import Module
-from trtnet.ops.windows import Window
+from trtnet.nn.function import Function
 
 
-class MaxPool2d(Module):
-    """torch.nn.MaxPool2d; see ops.max_pool2d."""
+class MaxPool1d(Function):
+    """torch.nn.MaxPool1d: see ops.max_pool1d."""
 
-    def __init__(
-        self, kernel_size: Window, stride: Window | None = None, padding: Window = 0, ceil_mode: bool = False
-    ) -> None:
-        self.kernel_size, self.stride, self.padding, self.ceil_mode = kernel_size, stride, padding, ceil_mode
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode)
+    function = staticmethod(ops.max_pool1d)
 
 
-class AvgPool2d(Module):
-    """torch.nn.AvgPool2d; see ops.avg_pool2d."""
+class MaxPool2d(Function):
+    """torch.nn.MaxPool2d: see ops.max_pool2d."""
 
-    def __init__(
-        self,
-        kernel_size: Window,
-        stride: Window | None = None,
-        padding: Window = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+    function = staticmethod(ops.max_pool2d)
 
 
-class AdaptiveAvgPool2d(Module):
-    """torch.nn.AdaptiveAvgPool2d; see ops.adaptive_avg_pool2d."""
+class MaxPool3d(Function):
+    """torch.nn.MaxPool3d: see ops.max_pool3d."""
 
-    def __init__(self, output_size: int | tuple[int, int]) -> None:
-        self.output_size = output_size
+    function = staticmethod(ops.max_pool3d)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.adaptive_avg_pool2d(x, self.output_size)
+
+class AvgPool1d(Function):
+    """torch.nn.AvgPool1d: see ops.avg_pool1d."""
+
+    function = staticmethod(ops.avg_pool1d)
+
+
+class AvgPool2d(Function):
+    """torch.nn.AvgPool2d: see ops.avg_pool2d."""
+
+    function = staticmethod(ops.avg_pool2d)
+
+
+class AvgPool3d(Function):
+    """torch.nn.AvgPool3d: see ops.avg_pool3d."""
+
+    function = staticmethod(ops.avg_pool3d)
+
+
+class AdaptiveAvgPool1d(Function):
+    """torch.nn.AdaptiveAvgPool1d: see ops.adaptive_avg_pool1d."""
+
+    function = staticmethod(ops.adaptive_avg_pool1d)
+
+
+class AdaptiveAvgPool2d(Function):
+    """torch.nn.AdaptiveAvgPool2d: see ops.adaptive_avg_pool2d."""
+
+    function = staticmethod(ops.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool3d(Function):
+    """torch.nn.AdaptiveAvgPool3d: see ops.adaptive_avg_pool3d."""
+
+    function = staticmethod(ops.adaptive_avg_pool3d)
+
+
+class AdaptiveMaxPool1d(Function):
+    """torch.nn.AdaptiveMaxPool1d: see ops.adaptive_max_pool1d."""
+
+    function = staticmethod(ops.adaptive_max_pool1d)
+
+
+class AdaptiveMaxPool2d(Function):
+    """torch.nn.AdaptiveMaxPool2d: see ops.adaptive_max_pool2d."""
+
+    function = staticmethod(ops.adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool3d(Function):
+    """torch.nn.AdaptiveMaxPool3d: see ops.adaptive_max_pool3d."""
+
+    function = staticmethod(ops.adaptive_max_pool3d)

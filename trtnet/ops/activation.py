@@ -91,9 +91,10 @@ def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return mul(elu(div(x, alpha)), alpha)
 
 
-def softplus(x: Tensor, beta: float = 1.0) -> Tensor:
-    """log(1 + exp(beta * x)) / beta. Layer: IActivationLayer SOFTPLUS."""
-    return _activation(x, "SOFTPLUS", "softplus", {"alpha": 1 / beta, "beta": beta})
+def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta * x)) / beta, and x where beta * x is above the threshold. Layer: IActivationLayer SOFTPLUS."""
+    y = _activation(x, "SOFTPLUS", "softplus", {"alpha": 1 / beta, "beta": beta})
+    return where(gt(x, threshold / beta), x, y)
 
 
 def softsign(x: Tensor) -> Tensor:

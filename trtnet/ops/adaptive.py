@@ -77,7 +77,7 @@ def _adaptive_max(x: Tensor, output_size: OutputSize, rank: int) -> Tensor:
         return amax(x, axes, keepdim=True)
     sizes, counts = _known(x, wanted, rank)
     if all(size % n == 0 for size, n in zip(sizes, counts, strict=True)):
-        return max_pool(x, tuple(size // n for size, n in zip(sizes, counts, strict=True)), None, 0, False, rank)
+        return max_pool(x, tuple(size // n for size, n in zip(sizes, counts, strict=True)), None, 0, 1, False, rank)
     for a, size, n in zip(axes, sizes, counts, strict=True):
         if size != n:
             parts = [cut(x, {a: Cut(start, end - start)}) for start, end in _windows(size, n)]

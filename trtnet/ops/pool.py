@@ -15,31 +15,54 @@ from trtnet.ops.windows import Window, geometry, kept, lift, spread
 
 
 def max_pool(
-    x: Tensor, kernel_size: Window, stride: Window | None, padding: Window, ceil_mode: bool, rank: int
+    x: Tensor,
+    kernel_size: Window,
+    stride: Window | None,
+    padding: Window,
+    dilation: Window,
+    ceil_mode: bool,
+    rank: int,
 ) -> Tensor:
     """max_pool1d, 2d or 3d by `rank`."""
+    if any(d != 1 for d in spread(dilation, rank)):
+        x.network.fail(f"max_pool: TensorRT's windows have no dilation, found {dilation}", {"x": x})
     return _pool(x, "MAX", kernel_size, stride, padding, ceil_mode, {}, rank)
 
 
 def max_pool1d(
-    x: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, ceil_mode: bool = False
+    x: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    dilation: Window = 1,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """The largest of each window of x [batch, channels, length]; padding never wins. Layer: IPoolingLayer MAX."""
-    return max_pool(x, kernel_size, stride, padding, ceil_mode, rank=1)
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, rank=1)
 
 
 def max_pool2d(
-    x: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, ceil_mode: bool = False
+    x: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    dilation: Window = 1,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """max_pool1d of x [batch, channels, height, width]."""
-    return max_pool(x, kernel_size, stride, padding, ceil_mode, rank=2)
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, rank=2)
 
 
 def max_pool3d(
-    x: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, ceil_mode: bool = False
+    x: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    dilation: Window = 1,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """max_pool1d of x [batch, channels, depth, height, width]."""
-    return max_pool(x, kernel_size, stride, padding, ceil_mode, rank=3)
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, rank=3)
 
 
 def avg_pool1d(

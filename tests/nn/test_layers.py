@@ -1,0 +1,135 @@
+"""Every layer beside torch.nn's of the same name, arguments and weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from comparing import relative_l2
+
+import trtnet
+from trtnet import nn
+
+IMAGE, SIGNAL, VOLUME, ROWS = (2, 4, 8, 6), (2, 4, 9), (2, 4, 5, 6, 4), (2, 5, 6)
+ACTIVATIONS = (
+    "ReLU ReLU6 Sigmoid Tanh SiLU GELU ELU SELU CELU Mish LeakyReLU RReLU Hardtanh Hardsigmoid Hardswish Hardshrink"
+    " Softshrink Tanhshrink Softplus Softsign LogSigmoid GLU PReLU Identity Dropout Flatten"
+)
+
+# name, shape of the input, arguments
+LAYERS: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
+    *((name, ROWS, {}) for name in ACTIVATIONS.split()),
+    *((name, ROWS, {"dim": 1}) for name in ("Softmax", "Softmin", "LogSoftmax")),
+    ("ReLU", ROWS, {"inplace": True}),
+    ("GELU", ROWS, {"approximate": "tanh"}),
+    ("Threshold", ROWS, {"threshold": 0.1, "value": 2.0}),
+    ("PReLU", IMAGE, {"num_parameters": 4}),
+    ("Linear", ROWS, {"in_features": 6, "out_features": 3}),
+    ("Linear", ROWS, {"in_features": 6, "out_features": 3, "bias": False}),
+    ("Conv1d", SIGNAL, {"in_channels": 4, "out_channels": 6, "kernel_size": 3, "padding": 1, "groups": 2}),
+    ("Conv2d", IMAGE, {"in_channels": 4, "out_channels": 6, "kernel_size": (3, 1), "padding": (1, 0), "stride": 2}),
+    ("Conv2d", IMAGE, {"in_channels": 4, "out_channels": 2, "kernel_size": 3, "padding": 2, "padding_mode": "reflect"}),
+    (
+        "Conv1d",
+        SIGNAL,
+        {"in_channels": 4, "out_channels": 2, "kernel_size": 4, "padding": "same", "padding_mode": "circular"},
+    ),
+    (
+        "Conv3d",
+        VOLUME,
+        {"in_channels": 4, "out_channels": 2, "kernel_size": 3, "padding": (1, 0, 2), "padding_mode": "replicate"},
+    ),
+    ("ConvTranspose1d", SIGNAL, {"in_channels": 4, "out_channels": 6, "kernel_size": 3, "stride": 2, "groups": 2}),
+    ("ConvTranspose2d", IMAGE, {"in_channels": 4, "out_channels": 3, "kernel_size": 3, "stride": 2, "padding": 1}),
+    ("ConvTranspose3d", VOLUME, {"in_channels": 4, "out_channels": 3, "kernel_size": 2, "stride": 2, "bias": False}),
+    ("BatchNorm1d", SIGNAL, {"num_features": 4}),
+    ("BatchNorm2d", IMAGE, {"num_features": 4, "eps": 1e-3, "affine": False}),
+    ("BatchNorm3d", VOLUME, {"num_features": 4}),
+    ("InstanceNorm1d", SIGNAL, {"num_features": 4}),
+    ("InstanceNorm2d", IMAGE, {"num_features": 4, "affine": True}),
+    ("InstanceNorm3d", VOLUME, {"num_features": 4}),
+    ("LayerNorm", ROWS, {"normalized_shape": (5, 6)}),
+    ("LayerNorm", ROWS, {"normalized_shape": 6, "elementwise_affine": False}),
+    ("GroupNorm", IMAGE, {"num_groups": 2, "num_channels": 4}),
+    ("GroupNorm", IMAGE, {"num_groups": 2, "num_channels": 4, "affine": False}),
+    ("RMSNorm", ROWS, {"normalized_shape": 6, "eps": 1e-6}),
+    ("LocalResponseNorm", IMAGE, {"size": 3, "alpha": 0.1}),
+    *((f"MaxPool{axes}d", (2, 4, *(6,) * axes), {"kernel_size": 2}) for axes in (1, 2, 3)),
+    *((f"AvgPool{axes}d", (2, 4, *(6,) * axes), {"kernel_size": 2}) for axes in (1, 2, 3)),
+    *(
+        (f"Adaptive{name}Pool{axes}d", (2, 4, *(6,) * axes), {"output_size": 2})
+        for name in ("Max", "Avg")
+        for axes in (1, 2, 3)
+    ),
+    ("MaxPool2d", IMAGE, {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
+    ("Upsample", IMAGE, {"scale_factor": 2.0, "mode": "bilinear"}),
+    ("Upsample", SIGNAL, {"size": 5}),
+    ("PixelShuffle", IMAGE, {"upscale_factor": 2}),
+    ("PixelUnshuffle", IMAGE, {"downscale_factor": 2}),
+    ("ChannelShuffle", IMAGE, {"groups": 2}),
+    ("Unfold", IMAGE, {"kernel_size": 3, "padding": 1}),
+    ("Fold", (2, 8, 20), {"output_size": (6, 5), "kernel_size": 2}),
+    *((f"{name}Pad2d", IMAGE, {"padding": (1, 2, 0, 1)}) for name in ("Zero", "Reflection", "Replication", "Circular")),
+    ("ConstantPad1d", SIGNAL, {"padding": 2, "value": 0.5}),
+    ("ReplicationPad3d", VOLUME, {"padding": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "shape", "arguments"), LAYERS, ids=[f"{i}-{row[0]}" for i, row in enumerate(LAYERS)])
+def test_a_layer_equals_torchs(name: str, shape: tuple[int, ...], arguments: dict[str, Any]) -> None:
+    theirs = getattr(torch.nn, name)(**arguments).eval()
+    for value in theirs.state_dict().values():
+        if value.is_floating_point():
+            value.uniform_(0.1, 1.0)
+    network = trtnet.define(getattr(nn, name)(**arguments), {"x": trtnet.Input(("n", *shape[1:]))}, theirs)
+    x = torch.randn(shape)
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x), theirs(x)) <= 1e-6
+    network.build({"n": 2})
+
+
+def test_layers_of_two_inputs_and_of_indices() -> None:
+    theirs = torch.nn.Bilinear(3, 5, 4)
+    inputs = {"x": trtnet.Input(("n", 3)), "y": trtnet.Input(("n", 5))}
+    network = trtnet.define(nn.Bilinear(3, 5, 4), inputs, theirs)
+    x, y = torch.randn(2, 3), torch.randn(2, 5)
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x, y), theirs(x, y)) <= 1e-6
+    for name in ("Embedding", "EmbeddingBag"):
+        rows = getattr(torch.nn, name)(7, 4)
+        network = trtnet.define(getattr(nn, name)(7, 4), {"i": trtnet.Input(("n", 3), "int64")}, rows)
+        index = torch.randint(0, 7, (2, 3))
+        with torch.inference_mode():
+            assert torch.equal(network.reference()(index), rows(index))
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("crossed", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_multihead_attention(batch_first: bool, crossed: bool, bias: bool) -> None:
+    options = {"embed_dim": 8, "num_heads": 2, "bias": bias, "batch_first": batch_first}
+    theirs = torch.nn.MultiheadAttention(**options).eval()
+    for value in theirs.state_dict().values():
+        value.uniform_(-0.5, 0.5)
+    ours = nn.MultiheadAttention(**options)
+    x, y = torch.randn(3, 3, 8), torch.randn(3, 3, 8)
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.attention = ours
+
+        def forward(self, x: Any, y: Any) -> Any:
+            return self.attention(x, y, y) if crossed else self.attention(x, x, x) + y * 0
+
+    weights = {f"attention.{key}": value for key, value in theirs.state_dict().items()}
+    network = trtnet.define(Both(), {"x": trtnet.Input((3, "n", 8)), "y": trtnet.Input((3, "n", 8))}, weights)
+    other = y if crossed else x
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x, y), theirs(x, other, other)[0]) <= 2e-6
+    network.build({"n": 3})
+
+
+def test_an_argument_that_a_layer_has_not() -> None:
+    with pytest.raises(TypeError, match="slope"):
+        nn.LeakyReLU(slope=0.1)
