@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from trtnet.errors import ModelError
 
 if TYPE_CHECKING:
     from trtnet.graph.tensor import Tensor
+
+
+def _of_sizes(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Leaves a Dim with anything but a size, such as a Tensor, to the other's operators."""
+
+    @functools.wraps(method)
+    def checked(self: Any, other: Any) -> Any:
+        return method(self, other) if isinstance(other, int | Dim) else NotImplemented
+
+    return checked
 
 
 @dataclass(frozen=True)
@@ -40,20 +52,24 @@ class Dim:
     name: str
     origin: Axis | Arithmetic = field(compare=False, repr=False)
 
+    @_of_sizes
     def __add__(self, other: Dim | int) -> Dim:
         return self if other == 0 else _arithmetic("SUM", "+", self, other)
 
     def __radd__(self, other: int) -> Dim:
         return self + other
 
+    @_of_sizes
     def __sub__(self, other: Dim | int) -> Dim | int:
         if other == self:
             return 0
         return self if other == 0 else _arithmetic("SUB", "-", self, other)
 
+    @_of_sizes
     def __rsub__(self, other: int) -> Dim:
         return _arithmetic("SUB", "-", other, self)
 
+    @_of_sizes
     def __mul__(self, other: Dim | int) -> Dim | int:
         if other == 0:
             return 0
@@ -62,11 +78,13 @@ class Dim:
     def __rmul__(self, other: int) -> Dim | int:
         return self * other
 
+    @_of_sizes
     def __floordiv__(self, other: Dim | int) -> Dim | int:
         if other == self:
             return 1
         return self if other == 1 else _arithmetic("FLOOR_DIV", "//", self, other)
 
+    @_of_sizes
     def __mod__(self, other: Dim | int) -> Dim | int:
         if other in (1, self):
             return 0

@@ -65,6 +65,7 @@ class Network:
         self._read: Callable[[str, DType | None], np.ndarray[Any, Any]] | None = None
         self._bound: dict[tuple[Parameter, DType], Weight] = {}
         self._alive: list[Weight] = []
+        self._makers: dict[Any, Any] = {}
         self._entered: list[Token[Network]] = []
 
     def __enter__(self) -> Network:
@@ -161,19 +162,22 @@ class Network:
         name: str = "",
         hint: str = "",
         dims: Sequence[Shape] = (),
+        of: Any = None,
     ) -> tuple[Tensor, ...]:
         """Creates one layer by ``INetworkDefinition.add_<method>`` and returns its outputs, checked.
 
         arguments: TensorRT's argument names; Tensors and Weights are unwrapped. attributes: set on the layer
         afterwards. inputs: further inputs by index (``ILayer.set_input``). name: what the layer is called after its
         module path, from the method by default. hint: the first line of the error if TensorRT refuses the layer.
-        dims: for each output, its shape as far as trtnet knows it; only the Dims in it are used.
+        dims: for each output, its shape as far as trtnet knows it; only the Dims in it are used. of: the ILoop or
+        IIfConditional that the layer is a boundary of.
         Raises LayerError if TensorRT refuses the layer, at once and with TensorRT's words.
         """
         kind = name or method.removesuffix("_v2").removesuffix("_nd")
         operands = {**arguments, **(attributes or {}), **{f"input{i}": t for i, t in (inputs or {}).items()}}
         try:
-            layer = getattr(self.trt, f"add_{method}")(**{key: _unwrap(value) for key, value in arguments.items()})
+            make = getattr(of or self.trt, method if method.startswith("set_") else f"add_{method}")
+            layer = make(**{key: _unwrap(value) for key, value in arguments.items()})
         except TypeError as error:
             self.fail(f"{kind} got arguments of the wrong type: {_first_line(error)}", operands)
         if layer is None:
@@ -184,10 +188,21 @@ class Network:
         for index, tensor in (inputs or {}).items():
             layer.set_input(index, tensor.trt)
         self._keep(layer, operands)
+        if layer.num_outputs == 0 and self.recorder.num_errors():
+            self.fail(hint or f"TensorRT refused {kind}", operands)
         return tuple(
             self._output(layer, index, dims[index] if dims else (), hint or f"TensorRT refused {kind}", operands)
             for index in range(layer.num_outputs)
         )
+
+    def connect(self, tensor: Tensor, index: int, value: Tensor, hint: str) -> None:
+        """Feeds an input of the layer that made `tensor` afterwards, as a recurrence wants it.
+
+        Raises LayerError, with `hint` and TensorRT's words, if it refuses that.
+        """
+        self._makers[tensor.trt].set_input(index, value.trt)
+        if _sizes(tensor.trt) is None:
+            self.fail(hint, {"from": tensor, "to": value})
 
     def fail(self, headline: str, operands: Mapping[str, Any]) -> NoReturn:
         """Raises a LayerError that names the module, the user's line, the operands and TensorRT's last words."""
@@ -225,6 +240,7 @@ class Network:
         sizes = _sizes(itensor)
         if sizes is None:
             self.fail(headline, operands)
+        self._makers[itensor] = layer
         itensor.name = layer.name if layer.num_outputs == 1 else f"{layer.name}:{index}"
         return Tensor(self, itensor, sizes, dims)
 

@@ -45,6 +45,7 @@ from trtnet.ops.attention import (
     rotary_embedding,
     scaled_dot_product_attention,
 )
+from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
 from trtnet.ops.conv import (
     conv1d,
     conv2d,
@@ -256,6 +257,7 @@ __all__ = [
     "argsort",
     "asin",
     "asinh",
+    "assertion",
     "atan",
     "atanh",
     "avg_pool1d",
@@ -270,6 +272,7 @@ __all__ = [
     "channel_shuffle",
     "chunk",
     "clamp",
+    "cond",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -300,6 +303,7 @@ __all__ = [
     "floor_divide",
     "fmod",
     "fold",
+    "for_loop",
     "full",
     "full_like",
     "gather",
@@ -384,6 +388,7 @@ __all__ = [
     "rrelu",
     "rsqrt",
     "scaled_dot_product_attention",
+    "scan",
     "scatter",
     "scatter_add",
     "selu",
@@ -421,6 +426,7 @@ __all__ = [
     "var",
     "var_mean",
     "where",
+    "while_loop",
     "zeros",
     "zeros_like",
 ]

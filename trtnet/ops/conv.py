@@ -115,7 +115,7 @@ def _convolution(
     groups: int,
     rank: int,
 ) -> Tensor:
-    name = f"conv{rank}d"
+    name = "convolution"
     kernel, offset = _weights(x.network, weight, bias)
     _check_rank(x, kernel, name, rank)
     image, flat = lift(x, rank)

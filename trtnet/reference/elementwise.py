@@ -114,3 +114,10 @@ def cast(step: Step) -> list[torch.Tensor]:
 def identity(step: Step) -> list[torch.Tensor]:
     """The input, in the output's dtype."""
     return cast(step)
+
+
+def assertion(step: Step) -> list[torch.Tensor]:
+    """Nothing, if the input is true everywhere. Raises ReferenceError with the layer's message if not."""
+    if not bool(step.x.all()):
+        raise ReferenceError(f"{describe(step.layer)}: the assertion failed: {step.layer.message}")
+    return []

@@ -14,6 +14,8 @@ from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.errors import ReferenceError
 
+Weights = Mapping[tuple[str, str], np.ndarray[Any, Any]]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -26,7 +28,7 @@ class Step:
 
     layer: trt.ILayer
     inputs: list[torch.Tensor | None]
-    weights: Mapping[tuple[str, str], np.ndarray[Any, Any]]
+    weights: Weights
 
     @property
     def x(self) -> torch.Tensor:

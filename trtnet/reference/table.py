@@ -27,10 +27,12 @@ LayerFunction = Callable[[Step], list[torch.Tensor]]
 
 LAYERS: dict[str, tuple[str, LayerFunction]] = {
     "ACTIVATION": ("IActivationLayer", activation.activation),
+    "ASSERTION": ("IAssertionLayer", elementwise.assertion),
     "ATTENTION_INPUT": ("IAttentionInputLayer", attention.attention_input),
     "ATTENTION_OUTPUT": ("IAttentionOutputLayer", attention.attention_output),
     "CAST": ("ICastLayer", elementwise.cast),
     "CONCATENATION": ("IConcatenationLayer", shape.concatenation),
+    "CONDITIONAL_INPUT": ("IIfConditionalInputLayer", elementwise.identity),
     "CONSTANT": ("IConstantLayer", elementwise.constant),
     "CONVOLUTION": ("IConvolutionLayer", conv.convolution),
     "CUMULATIVE": ("ICumulativeLayer", create.cumulative),

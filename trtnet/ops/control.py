@@ -1,0 +1,201 @@
+"""Loops, branches and assertions that the engine decides while it runs.
+
+The functions they take are called once, while the network is being defined, with symbolic tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from trtnet.backend import trt
+from trtnet.graph import Dim, Network, Shape, Size, Tensor
+from trtnet.graph.shapes import constant, size_tensor
+from trtnet.ops.elementwise import cast
+from trtnet.ops.operands import axis, network_of
+
+Tensors = Tensor | tuple[Tensor, ...]
+
+
+def scan(
+    combine_fn: Callable[..., tuple[Any, Any]], init: Tensors, xs: Tensors, dim: int = 0, reverse: bool = False
+) -> tuple[Any, Any]:
+    """``carry, y = combine_fn(carry, x)`` for each slice x of `xs` along `dim`; -> (last carry, all y along `dim`).
+
+    init, xs: tensors, or tuples of tensors; combine_fn gets and gives the same. The carry keeps its shapes and dtypes.
+    reverse: from the last slice to the first; the y keep their places. torch's ``scan``.
+    Layers: ILoop with IIteratorLayer, IRecurrenceLayer, ILoopOutputLayer. Raises LayerError if the carry changes.
+    """
+    sequences = _tuple(xs)
+    network = network_of(*sequences)
+    along = [axis(x, dim, "scan") for x in sequences]
+    length = sequences[0].shape[along[0]]
+    loop = _Loop(network, _tuple(init), "scan")
+    loop.limit(_scalar(network, length), "COUNT")
+    slices = tuple(loop.iterate(x, a, reverse) for x, a in zip(sequences, along, strict=True))
+    carry, y = combine_fn(_like(init, loop.state), _like(xs, slices))
+    loop.next(_tuple(carry))
+    stacked = tuple(loop.collect(value, length, dim, reverse) for value in _tuple(y))
+    return _like(init, loop.last()), _like(y, stacked)
+
+
+def while_loop(
+    cond_fn: Callable[..., Tensor], body_fn: Callable[..., Any], carried_inputs: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """``carried = body_fn(*carried)`` while ``cond_fn(*carried)`` (bool, one element); -> the last carried tensors.
+
+    They keep their shapes and dtypes. torch's ``while_loop``. Layers: ILoop with a WHILE trip limit.
+    Raises LayerError if a carried tensor changes its dtype or shape.
+    """
+    network = network_of(*carried_inputs)
+    loop = _Loop(network, tuple(carried_inputs), "while_loop")
+    loop.limit(_flag(cond_fn(*loop.state)), "WHILE")
+    loop.next(_tuple(body_fn(*loop.state)))
+    return loop.last()
+
+
+def for_loop(count: Size | Tensor, body_fn: Callable[..., Any], carried_inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """``carried = body_fn(i, *carried)`` for i in 0 .. count - 1 (an int64 tensor); -> the last carried tensors.
+
+    count: an int, a Dim, or an integer tensor of one element. Layers: ILoop with a COUNT trip limit.
+    Raises LayerError if a carried tensor changes its dtype or shape.
+    """
+    network = network_of(*carried_inputs)
+    trips = cast(count, "int64").reshape(()) if isinstance(count, Tensor) else _scalar(network, count)
+    zero = constant(network, np.zeros((), np.int64))
+    loop = _Loop(network, (zero, *carried_inputs), "for_loop")
+    loop.limit(trips, "COUNT")
+    i, *carried = loop.state
+    loop.next((i + 1, *_tuple(body_fn(i, *carried))))
+    return loop.last()[1:]
+
+
+def cond(
+    pred: Tensor, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Sequence[Tensor] = ()
+) -> Any:
+    """``true_fn(*operands)`` if `pred` (bool, one element), else ``false_fn(*operands)``; only that one is computed.
+
+    Both give the same number of tensors with the same dtypes and ranks. What a branch computes from tensors that are
+    not among the operands is computed in any case. torch's ``cond``. Layer: IIfConditional.
+    Raises LayerError if the branches differ.
+    """
+    network = pred.network
+    conditional = network.trt.add_if_conditional()
+    network.add("set_condition", {"condition": _flag(pred)}, name="cond", of=conditional)
+    given = [_boundary(network, "input", {"input": x}, x.shape, conditional, "cond_input") for x in operands]
+    yes, no = true_fn(*given), false_fn(*given)
+    if len(_tuple(yes)) != len(_tuple(no)):
+        network.fail(f"cond: the branches give {len(_tuple(yes))} and {len(_tuple(no))} tensors", {})
+    pairs = list(zip(_tuple(yes), _tuple(no), strict=True))
+    for a, b in pairs:
+        if a.dtype != b.dtype or a.ndim != b.ndim:
+            network.fail("cond: the branches differ in dtype or rank", {"true": a, "false": b})
+    results = []
+    for a, b in pairs:
+        sides = {"true_subgraph_output": _inside(a), "false_subgraph_output": _inside(b)}
+        results.append(_boundary(network, "output", sides, _common(a.shape, b.shape), conditional, "cond_output"))
+    return _like(yes, tuple(results))
+
+
+def assertion(condition: Tensor, message: str) -> None:
+    """Fails the engine's call, with the message, where an element of `condition` (bool) is false.
+
+    Layer: IAssertionLayer.
+    """
+    condition.network.add("assertion", {"condition": condition, "message": message})
+
+
+class _Loop:
+    """A loop that carries tensors, of which `state` are the values in an iteration."""
+
+    def __init__(self, network: Network, initial: tuple[Tensor, ...], name: str) -> None:
+        self.network, self.name, self.initial = network, name, initial
+        self.loop = network.trt.add_loop()
+        self.loop.name = f"{network.path}/{name}" if network.path else name
+        self.state = tuple(self._add("recurrence", {"initial_value": x}, x.shape) for x in initial)
+
+    def limit(self, tensor: Tensor, kind: str) -> None:
+        """Ends the loop after a COUNT of iterations, or when a WHILE condition is false before one."""
+        arguments = {"tensor": tensor, "kind": getattr(trt.TripLimit, kind)}
+        self.network.add("trip_limit", arguments, name=f"{self.name}_limit", of=self.loop)
+
+    def iterate(self, x: Tensor, along: int, reverse: bool) -> Tensor:
+        shape = (*x.shape[:along], *x.shape[along + 1 :])
+        return self._add("iterator", {"tensor": x, "axis": along, "reverse": reverse}, shape)
+
+    def next(self, values: tuple[Tensor, ...]) -> None:
+        """What the next iteration carries."""
+        if len(values) != len(self.state):
+            self.network.fail(f"{self.name} carries {len(self.state)} tensors, the body gave {len(values)}", {})
+        for before, after in zip(self.state, values, strict=True):
+            if before.dtype != after.dtype or before.ndim != after.ndim:
+                text = f"{self.name}: what is carried changes its dtype or rank"
+                self.network.fail(text, {"before": before, "after": after})
+            text = f"{self.name}: what is carried changes its shape"
+            if any(isinstance(n, int) and isinstance(m, int) and n != m for n, m in _sizes(before, after)):
+                self.network.fail(text, {"before": before, "after": after})
+            self.network.connect(before, 1, after, text)
+
+    def collect(self, value: Tensor, length: Size, dim: int, reverse: bool) -> Tensor:
+        """The values of all iterations, along a new axis."""
+        along = dim % (value.ndim + 1)
+        kind = trt.LoopOutput.REVERSE if reverse else trt.LoopOutput.CONCATENATE
+        shape = (*value.shape[:along], length, *value.shape[along:])
+        inputs = {1: _scalar(self.network, length)}
+        return self._add("loop_output", {"tensor": value, "kind": kind, "axis": along}, shape, inputs)
+
+    def last(self) -> tuple[Tensor, ...]:
+        """What the last iteration gave."""
+        kind = trt.LoopOutput.LAST_VALUE
+        return tuple(self._add("loop_output", {"tensor": x, "kind": kind, "axis": 0}, x.shape) for x in self.state)
+
+    def _add(
+        self, method: str, arguments: dict[str, Any], shape: Shape, inputs: dict[int, Tensor] | None = None
+    ) -> Tensor:
+        name = f"{self.name}_{method}"
+        (y,) = self.network.add(method, arguments, inputs=inputs, name=name, dims=[shape], of=self.loop)
+        return y
+
+
+def _boundary(
+    network: Network, method: str, arguments: dict[str, Any], shape: Shape, conditional: Any, name: str
+) -> Tensor:
+    (y,) = network.add(method, arguments, name=name, dims=[shape], of=conditional)
+    return y
+
+
+def _inside(x: Tensor) -> Tensor:
+    """A branch's result as a tensor of the branch: what is passed through gets an identity layer."""
+    (y,) = x.network.add("identity", {"input": x}, dims=[x.shape])
+    return y
+
+
+def _sizes(x: Tensor, y: Tensor) -> list[tuple[Size, Size]]:
+    return list(zip(x.shape, y.shape, strict=True))
+
+
+def _common(a: Shape, b: Shape) -> Shape:
+    """The Dims that two shapes share."""
+    return tuple(x if isinstance(x, Dim) and x == y else 1 for x, y in zip(a, b, strict=True))
+
+
+def _scalar(network: Network, size: Size) -> Tensor:
+    """A size as a 0-D int64 tensor."""
+    if isinstance(size, int):
+        return constant(network, np.array(size, np.int64))
+    return size_tensor(network, size).reshape(())
+
+
+def _flag(condition: Tensor) -> Tensor:
+    return cast(condition, "bool").reshape(())
+
+
+def _tuple(values: Any) -> tuple[Tensor, ...]:
+    return (values,) if isinstance(values, Tensor) else tuple(values)
+
+
+def _like(given: Any, values: tuple[Tensor, ...]) -> Any:
+    """One tensor where one was given, a tuple where a tuple was."""
+    return values[0] if isinstance(given, Tensor) else values
