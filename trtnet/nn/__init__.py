@@ -110,12 +110,16 @@ from trtnet.nn.pool import (
     MaxPool2d,
     MaxPool3d,
 )
+from trtnet.nn.recurrent import GRU, LSTM, RNN
 
 __all__ = [
     "CELU",
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
