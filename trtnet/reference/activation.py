@@ -47,3 +47,10 @@ def softmax(step: Step) -> list[torch.Tensor]:
     axes = [axis for axis in range(x.ndim) if mask >> axis & 1]
     shifted = (x - x.amax(axes, keepdim=True)).exp()
     return [shifted / shifted.sum(axes, keepdim=True)]
+
+
+def ragged_softmax(step: Step) -> list[torch.Tensor]:
+    """Softmax of the first elements of each row, as many as input 1 says; 0 for the others."""
+    x = step.x
+    beyond = torch.arange(x.shape[-1]) >= step.input(1).long()
+    return [x.masked_fill(beyond, float("-inf")).softmax(-1).masked_fill(beyond, 0.0)]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.errors import ReferenceError
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import Step
 
 
 def fill(step: Step) -> list[torch.Tensor]:
-    """LINSPACE: ``alpha + beta[axis] * index`` summed over the axes. Random fills have no value to compare with."""
+    """LINSPACE: ``alpha + beta[axis] * index`` summed over the axes.
+
+    RANDOM_UNIFORM in [alpha, beta) and RANDOM_NORMAL of mean alpha and deviation beta are torch's: an engine gives
+    other values of the same kind.
+    """
     layer = step.layer
-    if layer.operation.name != "LINSPACE":
-        raise ReferenceError(f"{describe(layer)}: {layer.operation.name} gives other values on every machine")
     sizes = step.optional(0)
     shape = list(layer.shape) if sizes is None else [int(size) for size in sizes]
     start, delta = step.optional(1), step.optional(2)
+    if layer.operation.name != "LINSPACE":
+        a, b = (float(given) if x is None else float(x) for x, given in ((start, layer.alpha), (delta, layer.beta)))
+        uniform = layer.operation.name == "RANDOM_UNIFORM"
+        return [a + (b - a) * torch.rand(shape) if uniform else a + b * torch.randn(shape)]
     dtype = torch.float32 if step.output_dtype.is_floating else torch.int64
     first = torch.as_tensor(layer.alpha if start is None else start).to(dtype)
     steps = torch.as_tensor(layer.beta if delta is None else delta).to(dtype).reshape(-1)

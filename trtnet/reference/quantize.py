@@ -7,31 +7,57 @@ import torch
 from trtnet.errors import ReferenceError
 from trtnet.reference.step import Step, describe
 
-_RANGES = {"int8": (-128, 127), "int4": (-8, 7)}
+_RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int4": (-8, 7)}
 
 
 def quantize(step: Step) -> list[torch.Tensor]:
     """``round(x / scale)``, halves to even, kept within the type's range."""
     name = step.output_dtype.name
-    ratio = step.x / _spread(step)
+    ratio = step.x / _spread(step, step.input(1))
     if name in _RANGES:
-        return [ratio.round().clamp(*_RANGES[name]).to(torch.int8)]
+        return [(ratio.round() + _zero_point(step)).clamp(*_RANGES[name]).to(torch.int16)]
     if name == "float8_e4m3fn":
         return [ratio.clamp(-448, 448).to(torch.float8_e4m3fn).float()]
     raise ReferenceError(f"{describe(step.layer)}: quantization to {name}")
 
 
 def dequantize(step: Step) -> list[torch.Tensor]:
-    """``x * scale``."""
-    return [step.x.float() * _spread(step)]
+    """``(x - zero point) * scale``."""
+    return [(step.x.float() - _zero_point(step)) * _spread(step, step.input(1))]
 
 
-def _spread(step: Step) -> torch.Tensor:
-    """The scale in a shape that broadcasts to the input."""
-    x, scale = step.x, step.input(1)
+def dynamic_quantize(step: Step) -> list[torch.Tensor]:
+    """(values, scales) with the scale of each block measured: the smallest power of two at least max / 448 (MXFP8)."""
+    layer, x = step.layer, step.x
+    if step.output_dtype.name != "float8_e4m3fn" or step.optional(1) is not None:
+        raise ReferenceError(f"{describe(layer)}: dynamic quantization to {step.output_dtype}")
+    block = _block(step)
+    grouped = x.reshape([part for size, n in zip(x.shape, block, strict=True) for part in (size // n, n)])
+    largest = grouped.abs().amax([2 * axis + 1 for axis in range(x.ndim)])
+    scales = torch.exp2(torch.ceil(torch.log2(largest.clamp(min=2.0**-118) / 448)))
+    spread = scales
+    for axis, n in enumerate(block):
+        spread = spread.repeat_interleave(n, axis)
+    return [(x / spread).clamp(-448, 448).to(torch.float8_e4m3fn).float(), scales]
+
+
+def _block(step: Step) -> list[int]:
+    """The size of a block along each axis."""
+    scales = step.layer.get_output(1).shape
+    if min(*scales, *step.layer.get_input(0).shape) >= 0:
+        return [size // n for size, n in zip(step.x.shape, scales, strict=True)]
+    return list(step.layer.block_shape)
+
+
+def _zero_point(step: Step) -> torch.Tensor:
+    """The optional third input, which TensorRT builds only where it is 0."""
     zero = step.optional(2)
-    if zero is not None and bool((zero != 0).any()):
-        raise ReferenceError(f"{describe(step.layer)}: zero points other than 0")
+    return torch.zeros(()) if zero is None else _spread(step, zero.float())
+
+
+def _spread(step: Step, scale: torch.Tensor) -> torch.Tensor:
+    """The scale in a shape that broadcasts to the input."""
+    x = step.x
     if scale.numel() == 1:
         return scale.reshape(())
     if scale.ndim == x.ndim:

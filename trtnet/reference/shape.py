@@ -47,8 +47,11 @@ def _order(permutation: Sequence[int], rank: int) -> list[int]:
 
 
 def squeeze(step: Step) -> list[torch.Tensor]:
-    """Without the axes of input 1."""
-    axes = {int(axis) % step.x.ndim for axis in step.input(1).flatten()}
+    """Without the axes of input 1, or without all of size 1."""
+    given = step.optional(1)
+    if given is None:
+        return [step.x.squeeze()]
+    axes = {int(axis) % step.x.ndim for axis in given.flatten()}
     return [step.x.reshape([size for axis, size in enumerate(step.x.shape) if axis not in axes])]
 
 
