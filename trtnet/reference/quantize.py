@@ -46,7 +46,10 @@ def _block(step: Step) -> list[int]:
     scales = step.layer.get_output(1).shape
     if min(*scales, *step.layer.get_input(0).shape) >= 0:
         return [size // n for size, n in zip(step.x.shape, scales, strict=True)]
-    return list(step.layer.block_shape)
+    layer, shape = step.layer, getattr(step.layer, "block_shape", None)  # TensorRT 10.15
+    if shape is not None:
+        return list(shape)
+    return [layer.block_size if axis == layer.axis % step.x.ndim else 1 for axis in range(step.x.ndim)]
 
 
 def _zero_point(step: Step) -> torch.Tensor:
