@@ -171,3 +171,12 @@ def test_a_place_that_cannot_be_written_leaves_nothing(plan: Plan, tmp_path: Pat
         plan.save(tmp_path / "e.engine")
     assert [p.name for p in tmp_path.iterdir()] == ["e.engine"]
     assert not list((tmp_path / "e.engine").iterdir())
+
+
+def test_control_c_while_building_cancels_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rich.progress.Progress.update", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        network().build({"n": 1, "h": 8}, BuildConfig(progress=True))
