@@ -19,7 +19,7 @@ from trtnet.errors import BackendError
 if TYPE_CHECKING:
     import tensorrt as trt
 
-__all__ = ["BACKENDS", "CAPABILITIES", "lookup", "name", "supports", "trt", "version"]
+__all__ = ["BACKENDS", "CAPABILITIES", "has_kernels", "lookup", "name", "supports", "trt", "version"]
 
 BACKENDS = ("tensorrt", "tensorrt_rtx")
 
@@ -49,6 +49,9 @@ CAPABILITIES: dict[str, str] = {
     "bfloat16": "DataType.BF16",
     "fp4": "DataType.FP4",
 }
+
+# Layers that a backend's API has and that it builds for no GPU: "has no runners that implement it".
+NO_KERNELS: dict[str, tuple[str, ...]] = {"tensorrt_rtx": ("NMS", "NON_ZERO", "MOE")}
 
 
 @lru_cache(maxsize=1)
@@ -104,3 +107,8 @@ def lookup(dotted: str) -> Any:
 def supports(feature: str) -> bool:
     """Whether the TensorRT in use has a feature of :data:`CAPABILITIES`. Raises KeyError for an unknown feature."""
     return lookup(CAPABILITIES[feature]) is not None
+
+
+def has_kernels(kind: str) -> bool:
+    """Whether the TensorRT in use builds layers of a kind (a member of ``LayerType``) at all."""
+    return kind not in NO_KERNELS.get(name(), ())

@@ -48,7 +48,10 @@ class DefinedNetwork(Network):
         """
         from trtnet.reference import Reference  # needs torch, which defining and building do not
 
-        return Reference(self.trt, self.weights, exact=exact)
+        plugins = {
+            name: Reference(apart.trt, apart.weights, exact=exact) for name, apart in self.decompositions.items()
+        }
+        return Reference(self.trt, self.weights, exact=exact, plugins=plugins)
 
     def describe(self) -> PlanInfo:
         """What a sidecar would say of it, without profiles."""

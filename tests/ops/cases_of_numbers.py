@@ -122,6 +122,8 @@ NUMBER_CASES = [
     pair("cumsum", dim=1),
     pair("cumsum", dim=-1),
     pair("cumsum", NS, dtypes=("float32",), input_dtypes=("int32",), dim=0),
+    pair("cumprod", dim=1),
+    pair("cumprod", dim=-1),
     # products
     of_both("einsum matmul", lambda m, x, y: m.einsum("bij,bjk->bik", x, y), ("n", 3, "s"), ("n", "s", 4)),
     of_both("einsum implicit", lambda m, x, y: m.einsum("ij,jk", x, y), (3, "s"), ("s", 4)),

@@ -40,7 +40,8 @@ class Network:
 
     dtype: what floating weights are cast to. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order.
     dims: the named dimensions of the inputs. weights: arrays TensorRT does not give back, by (layer name, attribute);
-    the reference executor needs them. modules: the path of each module of the model being defined. cache: tensors that
+    the reference executor needs them. decompositions: what plugin layers compute, by layer name, as networks of their
+    own. modules: the path of each module of the model being defined. cache: tensors that
     are made once a network (constants, sizes).
 
     ``with network:`` makes it the one that operations without a tensor operand add to.
@@ -57,6 +58,7 @@ class Network:
         self.outputs: dict[str, Tensor] = {}
         self.dims: dict[str, Dim] = {}
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
+        self.decompositions: dict[str, Network] = {}
         self.modules: dict[Any, str] = {}
         self.cache: dict[Any, Tensor] = {}
         self._paths: list[str] = [""]
@@ -159,6 +161,7 @@ class Network:
         *,
         attributes: Mapping[str, Any] | None = None,
         inputs: Mapping[int, Tensor] | None = None,
+        setters: Mapping[str, Mapping[str, Any]] | None = None,
         name: str = "",
         hint: str = "",
         dims: Sequence[Shape] = (),
@@ -167,7 +170,8 @@ class Network:
         """Creates one layer by ``INetworkDefinition.add_<method>`` and returns its outputs, checked.
 
         arguments: TensorRT's argument names; Tensors and Weights are unwrapped. attributes: set on the layer
-        afterwards. inputs: further inputs by index (``ILayer.set_input``). name: what the layer is called after its
+        afterwards. inputs: further inputs by index (``ILayer.set_input``). setters: methods of the layer to call, with
+        their arguments. name: what the layer is called after its
         module path, from the method by default. hint: the first line of the error if TensorRT refuses the layer.
         dims: for each output, its shape as far as trtnet knows it; only the Dims in it are used. of: the ILoop or
         IIfConditional that the layer is a boundary of.
@@ -187,6 +191,8 @@ class Network:
             setattr(layer, attribute, _unwrap(value))
         for index, tensor in (inputs or {}).items():
             layer.set_input(index, tensor.trt)
+        for setter, given in (setters or {}).items():
+            getattr(layer, setter)(**{key: _unwrap(value) for key, value in given.items()})
         self._keep(layer, operands)
         if layer.num_outputs == 0 and self.recorder.num_errors():
             self.fail(hint or f"TensorRT refused {kind}", operands)

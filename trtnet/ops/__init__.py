@@ -68,8 +68,11 @@ from trtnet.ops.create import (
     zeros_like,
 )
 from trtnet.ops.cumulative import (
+    cumprod,
     cumsum,
 )
+from trtnet.ops.custom import Plugin, QuickPlugin, custom
+from trtnet.ops.detection import nms, non_max_suppression, nonzero
 from trtnet.ops.einsum import (
     einsum,
 )
@@ -132,6 +135,7 @@ from trtnet.ops.elementwise import (
     trunc,
     where,
 )
+from trtnet.ops.experts import mixture_of_experts
 from trtnet.ops.fold import (
     fold,
     unfold,
@@ -236,6 +240,8 @@ from trtnet.ops.sort import (
 )
 
 __all__ = [
+    "Plugin",
+    "QuickPlugin",
     "abs",
     "acos",
     "acosh",
@@ -282,7 +288,9 @@ __all__ = [
     "cos",
     "cosh",
     "cosine_similarity",
+    "cumprod",
     "cumsum",
+    "custom",
     "dequantize",
     "div",
     "dynamic_quantize",
@@ -355,9 +363,13 @@ __all__ = [
     "min",
     "minimum",
     "mish",
+    "mixture_of_experts",
     "mul",
     "ne",
     "neg",
+    "nms",
+    "non_max_suppression",
+    "nonzero",
     "norm",
     "normalize",
     "numel",

@@ -13,6 +13,7 @@ from trtnet.graph import Shape, Tensor
 from trtnet.graph.dim import is_static
 from trtnet.ops.elementwise import abs, add, cast, exp, log, mul, pow, sqrt, sub
 from trtnet.ops.operands import axes_mask, axis
+from trtnet.ops.sort import topk
 
 Axes = int | Sequence[int] | None
 
@@ -121,10 +122,7 @@ def argmin(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
 
 def _extreme(x: Tensor, kind: str, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
     along = axis(x, dim, f"arg{kind.lower()}")
-    arguments = {"input": x, "op": getattr(trt.TopKOperation, kind), "k": 1, "axes": 1 << along}
-    shape = (*x.shape[:along], 1, *x.shape[along + 1 :])
-    values, indices = x.network.add("topk", arguments, dims=[shape, shape])
-    indices = cast(indices, "int64")
+    values, indices = topk(x, 1, along, largest=kind == "MAX")
     return (values, indices) if keepdim else (values.squeeze(along), indices.squeeze(along))
 
 

@@ -14,17 +14,18 @@ from trtnet.reference.schedule import ConditionalUnit, LayerUnit, LoopUnit, Plan
 from trtnet.reference.step import Step, Weights, describe, widen
 
 Values = dict[Any, torch.Tensor]
+PluginFunction = Callable[[trt.ILayer, list[torch.Tensor]], list[torch.Tensor]]
 Observer = Callable[[trt.ILayer, list[torch.Tensor]], None]
 
 
 class Execution:
     """How plans are executed. exact: floating values stay float32 between layers. observe: sees each layer's results.
 
-    weights: arrays that TensorRT does not give back, by (layer name, attribute).
+    weights: arrays that TensorRT does not give back, by (layer name, attribute). plugin: what plugin layers compute.
     """
 
-    def __init__(self, weights: Weights, exact: bool, observe: Observer | None = None) -> None:
-        self.weights, self.exact, self.observe = weights, exact, observe
+    def __init__(self, weights: Weights, exact: bool, observe: Observer | None, plugin: PluginFunction) -> None:
+        self.weights, self.exact, self.observe, self.plugin = weights, exact, observe, plugin
 
     def run(self, plan: Plan, values: Values) -> None:
         """Adds to `values` what the plan computes, and drops what it needs no more."""
@@ -54,8 +55,11 @@ class Execution:
         return x.to(getattr(torch, declared.name))
 
     def _layer(self, unit: LayerUnit, values: Values) -> None:
-        wide = [None if x is None else widen(values[x]) for x in unit.arguments]
-        results = unit.function(Step(unit.layer, wide, self.weights))
+        if unit.function is None:
+            results = self.plugin(unit.layer, [values[x] for x in unit.inputs])
+        else:
+            wide = [None if x is None else widen(values[x]) for x in unit.arguments]
+            results = unit.function(Step(unit.layer, wide, self.weights))
         self._keep(unit.layer, unit.outputs, results, values)
 
     def _keep(self, layer: trt.ILayer, outputs: tuple[Any, ...], results: list[torch.Tensor], values: Values) -> None:

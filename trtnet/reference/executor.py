@@ -11,10 +11,10 @@ import torch
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.calling import TensorInfo, bind, check, is_torch
-from trtnet.errors import InputError
+from trtnet.errors import InputError, ReferenceError
 from trtnet.reference.execution import Execution, Observer
 from trtnet.reference.schedule import schedule
-from trtnet.reference.step import to_numpy, to_torch
+from trtnet.reference.step import describe, to_numpy, to_torch
 
 
 class Reference:
@@ -26,6 +26,7 @@ class Reference:
 
     network: the ``INetworkDefinition``, with its outputs marked. weights: arrays that TensorRT does not give back
     (bfloat16, float8, ...), by (layer name, attribute), as ``Network.weights`` has them. owner: what must live as long.
+    plugins: what plugin layers compute, by layer name.
     Raises ReferenceError for a layer it does not know.
     """
 
@@ -36,8 +37,10 @@ class Reference:
         *,
         exact: bool = False,
         owner: object = None,
+        plugins: Mapping[str, Reference] | None = None,
     ) -> None:
         self.owner = owner
+        self.plugins = plugins or {}
         self.network = network
         self.weights = weights or {}
         self.exact = exact
@@ -63,9 +66,16 @@ class Reference:
         outputs = {name: to_numpy(result) if numpy else result for name, result in results.items()}
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
+    def _plugin(self, layer: trt.ILayer, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        """What a plugin layer computes, by its decomposition."""
+        if layer.name not in self.plugins:
+            raise ReferenceError(f"{describe(layer)}: nobody said what this plugin computes: declare it by ops.custom")
+        apart = self.plugins[layer.name]
+        return list(apart.run({str(index): x for index, x in enumerate(inputs)}).values())
+
     def run(self, feeds: Mapping[str, torch.Tensor], observe: Observer | None = None) -> dict[str, torch.Tensor]:
         """Outputs by name from inputs by name, unchecked; `observe` sees every layer with its results."""
-        execution = Execution(self.weights, self.exact, observe)
+        execution = Execution(self.weights, self.exact, observe, self._plugin)
         values = {tensor: execution.stored(feeds[tensor.name], tensor) for tensor in self._inputs}
         with torch.inference_mode():
             execution.run(self._plan, values)

@@ -28,16 +28,17 @@ BOUNDARIES = {
     "CONDITIONAL_INPUT": ("IIfConditionalInputLayer", "conditional"),
     "CONDITIONAL_OUTPUT": ("IIfConditionalOutputLayer", "conditional"),
 }
+PLUGINS = ("PLUGIN_V2", "PLUGIN_V3")
 OPENS = ("ITERATOR", "RECURRENCE", "CONDITIONAL_INPUT")
 CLOSES = ("LOOP_OUTPUT", "CONDITIONAL_OUTPUT")
 
 
 @dataclass(frozen=True)
 class LayerUnit:
-    """One layer and its function."""
+    """One layer and its function; None for a plugin's."""
 
     layer: trt.ILayer
-    function: LayerFunction
+    function: LayerFunction | None
     arguments: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
 
@@ -171,10 +172,10 @@ class _Scheduler:
             return self._loop(key, region)
         if kind == "CONDITIONAL_OUTPUT":
             return self._conditional(key, region)
-        if kind not in LAYERS:
+        if kind not in LAYERS and kind not in PLUGINS:
             raise ReferenceError(f"{describe(key)}: the reference does not execute {kind} layers")
         outputs = tuple(key.get_output(i) for i in range(key.num_outputs))
-        return LayerUnit(key, LAYERS[kind][1], tuple(inputs_of(key)), outputs)
+        return LayerUnit(key, LAYERS[kind][1] if kind in LAYERS else None, tuple(inputs_of(key)), outputs)
 
     def _loop(self, loop: Any, region: Region) -> LoopUnit:
         parts = self.boundaries[loop]
