@@ -129,7 +129,8 @@ def _inputs(model: Module, inputs: Mapping[str, Input] | None) -> Mapping[str, I
 
 
 def _enter(network: Network, tensor: Tensor) -> Tensor:
-    return tensor.to(network.dtype) if tensor.dtype.is_floating else tensor
+    cast = tensor.dtype.is_floating and tensor.dtype.bits >= 16  # the narrower ones are dequantized, not cast
+    return tensor.to(network.dtype) if cast else tensor
 
 
 def _named_outputs(model: Module, result: Any) -> dict[str, Tensor]:

@@ -42,6 +42,15 @@ def _reflected(name: str) -> Binary:
     return method
 
 
+def _method(name: str) -> Callable[..., Any]:
+    """The method that calls ``ops.name(self, ...)``."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.operations, name)(self, *args, **kwargs)
+
+    return method
+
+
 class Tensor:
     """A value of the network: TensorRT's ITensor with the network it belongs to.
 
@@ -152,6 +161,9 @@ class Tensor:
     def bfloat16(self) -> Tensor:
         return self.operations.cast(self, "bfloat16")
 
+    def long(self) -> Tensor:
+        return self.operations.cast(self, "int64")
+
     # shape
     def reshape(self, *shape: Size | Sequence[Size]) -> Tensor:
         return self.operations.reshape(self, _unpack(shape))
@@ -255,6 +267,21 @@ class Tensor:
 
     def softmax(self, dim: int) -> Tensor:
         return self.operations.softmax(self, dim)
+
+    # the rest of torch's methods, with the arguments of the functions
+    sin, cos, tan, asin, acos, atan = map(_method, ("sin", "cos", "tan", "asin", "acos", "atan"))
+    sinh, cosh, erf, floor, ceil, round = map(_method, ("sinh", "cosh", "erf", "floor", "ceil", "round"))
+    neg, sign, square, trunc, reciprocal = map(_method, ("neg", "sign", "square", "trunc", "reciprocal"))
+    log2, log10, log1p, expm1, lerp, fmod = map(_method, ("log2", "log10", "log1p", "expm1", "lerp", "fmod"))
+    isnan, isinf, isfinite, masked_fill = map(_method, ("isnan", "isinf", "isfinite", "masked_fill"))
+    std, norm, logsumexp, any, all = map(_method, ("std", "norm", "logsumexp", "any", "all"))
+    topk, sort, argsort, cumsum, cumprod = map(_method, ("topk", "sort", "argsort", "cumsum", "cumprod"))
+    gather, scatter, scatter_add, index_select = map(_method, ("gather", "scatter", "scatter_add", "index_select"))
+    flip, roll, tril, triu = map(_method, ("flip", "roll", "tril", "triu"))
+    repeat_interleave, log_softmax, nonzero = map(_method, ("repeat_interleave", "log_softmax", "nonzero"))
+
+    def repeat(self, *sizes: int | Sequence[int]) -> Tensor:
+        return self.operations.repeat(self, _unpack(sizes))
 
 
 def _unpack(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
