@@ -115,3 +115,18 @@ def test_bfloat16_is_never_float16() -> None:
 def test_dtypes_that_torch_would_refuse_together(call: Any, text: str) -> None:
     with pytest.raises(LayerError, match=text):
         network_of(call, {"x": trtnet.Input((2, 3)), "y": trtnet.Input((2, 3))})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_weights_of_four_bits_in_blocks(dtype: str) -> None:
+    """Each block of 4 rows of a column has a scale of its own."""
+    rng = np.random.default_rng(0)
+    packed = rng.integers(-8, 8, (16, 6)).astype(ml_dtypes.int4)
+    scales = rng.uniform(0.1, 0.3, (4, 6)).astype(VALUES[dtype])
+    network = network_of(lambda x: x @ ops.dequantize(packed, scales), {"x": trtnet.Input(("n", 16))}, dtype)
+    x = random_tensor(3, 16, dtype=dtype)
+    weight = torch.from_numpy(packed.astype(np.float32) * np.repeat(scales.astype(np.float32), 4, 0))
+    wanted = x.float() @ weight
+    found = network.reference()(x)
+    assert float((found.float() - wanted).norm() / wanted.norm()) <= (1e-6 if dtype == "float32" else 2e-3)
+    network.build({"n": (1, 2, 4)})

@@ -35,18 +35,21 @@ class Buffer(Parameter):
 class Weight:
     """An array on the host that TensorRT reads when it builds, kept alive by the network that uses it.
 
-    array: contiguous. key: its checkpoint key, "" for what is no tensor of the checkpoint: a constant of the model, or
+    array: contiguous. memory: what TensorRT reads, two elements a byte of a 4-bit type.
+    key: its checkpoint key, "" for what is no tensor of the checkpoint: a constant of the model, or
     something computed from several tensors, as a folded batch norm is.
     """
 
     array: np.ndarray[Any, Any]
     key: str = ""
     handle: trt.Weights = field(init=False, repr=False)
+    memory: np.ndarray[Any, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         # np.ascontiguousarray would turn a 0-D array into a 1-D one
         self.array = np.require(self.array, requirements=("C", "A"))
-        self.handle = _handle(self.array)
+        self.memory = _packed(self.array) if self.dtype.bits == 4 else self.array
+        self.handle = _handle(self.array, self.memory)
 
     @property
     def dtype(self) -> DType:
@@ -67,10 +70,17 @@ def empty(dtype: DType) -> trt.Weights:
     return trt.Weights(dtype.trt)
 
 
-def _handle(array: np.ndarray[Any, Any]) -> trt.Weights:
+def _handle(array: np.ndarray[Any, Any], memory: np.ndarray[Any, Any]) -> trt.Weights:
     if _in_numpy(array):
         return trt.Weights(array)
-    return trt.Weights(dtypes.get(array.dtype).trt, array.ctypes.data, array.size)
+    return trt.Weights(dtypes.get(array.dtype).trt, memory.ctypes.data, array.size)
+
+
+def _packed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """4-bit elements two a byte, the first in the low half."""
+    bits = array.reshape(-1).view(np.uint8) & 0xF
+    pairs = np.concatenate([bits, np.zeros(bits.size % 2, np.uint8)]).reshape(-1, 2)
+    return pairs[:, 0] | pairs[:, 1] << 4
 
 
 def _in_numpy(array: np.ndarray[Any, Any]) -> bool:

@@ -11,7 +11,7 @@ from trtnet.dtypes import DTypeLike
 from trtnet.graph import Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import axis as axis_of
-from trtnet.ops.operands import tensor
+from trtnet.ops.operands import network_of, tensor
 
 
 def quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLike = "int8") -> Tensor:
@@ -28,8 +28,11 @@ def quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLik
     return y
 
 
-def dequantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
-    """``x * scale`` in `dtype`, the network's by default. scale, axis: as in quantize. Layer: IDequantizeLayer."""
+def dequantize(x: Operand, scale: Operand, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
+    """``x * scale`` in `dtype`, the network's by default; `x` may be an array of weights (int4 of ml_dtypes, too).
+
+    scale, axis: as in quantize. Layer: IDequantizeLayer."""
+    x = tensor(x, network_of(x))
     wanted = x.network.dtype if dtype is None else dtypes.get(dtype)
     arguments = {"input": x, "scale": _scale(x, scale, wanted), "output_type": wanted.trt}
     hint = f"dequantize of {x.dtype} to {wanted}: TensorRT refused it"

@@ -11,7 +11,7 @@ from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.errors import ReferenceError
 from trtnet.reference.schedule import ConditionalUnit, LayerUnit, LoopUnit, Plan
-from trtnet.reference.step import Step, Weights, describe, widen
+from trtnet.reference.step import Step, Weights, describe, storage, widen
 
 Values = dict[Any, torch.Tensor]
 PluginFunction = Callable[[trt.ILayer, list[torch.Tensor]], list[torch.Tensor]]
@@ -52,7 +52,7 @@ class Execution:
             )
         if declared.is_floating and self.exact:
             return widen(x)
-        return x.to(getattr(torch, declared.name))
+        return x.to(storage(declared))
 
     def _layer(self, unit: LayerUnit, values: Values) -> None:
         if unit.function is None:
@@ -115,7 +115,7 @@ def _loop_output(
     length = int(state[layer.get_input(1)])
     if not collected:
         shape = [length if a == layer.axis else max(n, 0) for a, n in enumerate(layer.get_output(0).shape)]
-        return torch.zeros(shape, dtype=getattr(torch, dtypes.get(layer.get_output(0).dtype).name))
+        return torch.zeros(shape, dtype=storage(dtypes.get(layer.get_output(0).dtype)))
     values = collected[:length]
     values += [torch.zeros_like(values[0])] * (length - len(values))
     return torch.stack(values[::-1] if layer.kind.name == "REVERSE" else values, layer.axis)

@@ -74,8 +74,16 @@ def widen(x: torch.Tensor) -> torch.Tensor:
     return x.float() if x.is_floating_point() else x
 
 
+def storage(dtype: dtypes.DType) -> torch.dtype:
+    """The torch dtype that values are kept in: 4-bit types in wider ones, which torch does not compute with."""
+    wider = {"int4": torch.int8, "float4_e2m1fn": torch.float32}
+    return wider.get(dtype.name) or getattr(torch, dtype.name)
+
+
 def to_torch(array: np.ndarray[Any, Any]) -> torch.Tensor:
     """A numpy array of any dtype of the table as torch's."""
+    if dtypes.get(array.dtype).bits == 4:
+        return torch.from_numpy(array.astype(np.int8 if array.dtype == dtypes.int4.numpy else np.float32))
     dtype = getattr(torch, dtypes.get(array.dtype).name)
     if array.dtype.isbuiltin == 1:
         return torch.from_numpy(array if array.flags.writeable else array.copy())
