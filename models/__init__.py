@@ -1,6 +1,7 @@
 """The zoo: networks with the names of their published checkpoints, a file a family."""
 
 from trtnet.models.bert import minilm
+from trtnet.models.clip import clip_vit_b_32
 from trtnet.models.efficientnet_lite import efficientnet_lite0
 from trtnet.models.gpt2 import gpt2
 from trtnet.models.lenet import lenet
@@ -8,8 +9,10 @@ from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from trtnet.models.unet import unet
 from trtnet.models.vit import vit_b_16
+from trtnet.models.whisper import whisper_tiny
 
 __all__ = [
+    "clip_vit_b_32",
     "efficientnet_lite0",
     "gpt2",
     "lenet",
@@ -22,4 +25,5 @@ __all__ = [
     "resnet152",
     "unet",
     "vit_b_16",
+    "whisper_tiny",
 ]

@@ -11,7 +11,10 @@ from trtnet.graph import Input, Tensor
 
 @dataclass(frozen=True)
 class BertConfig:
-    """The fields of the original's config.json; the defaults are all-MiniLM-L6-v2's."""
+    """The fields of the original's config.json; the defaults are all-MiniLM-L6-v2's.
+
+    position_offset: where positions begin in their table, 2 in RoBERTa's.
+    """
 
     vocab_size: int = 30522
     hidden_size: int = 384
@@ -21,6 +24,8 @@ class BertConfig:
     max_position_embeddings: int = 512
     type_vocab_size: int = 2
     layer_norm_eps: float = 1e-12
+    position_offset: int = 0
+    add_pooling_layer: bool = True
 
 
 class Embeddings(nn.Module):
@@ -31,9 +36,10 @@ class Embeddings(nn.Module):
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.position_offset = config.position_offset
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> Tensor:
-        positions = self.position_embeddings(ops.arange(input_ids.shape[1]))
+        positions = self.position_embeddings(ops.arange(input_ids.shape[1]) + self.position_offset)
         return self.LayerNorm(self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids) + positions)
 
 
@@ -110,14 +116,14 @@ class Encoder(nn.Module):
 
 class Bert(nn.Module):
     """input_ids, attention_mask (1 where there is a token), token_type_ids [batch, length] int64 -> last_hidden_state
-    [batch, length, hidden_size], pooler_output [batch, hidden_size]."""
+    [batch, length, hidden_size], and pooler_output [batch, hidden_size] if there is a pooler."""
 
     inputs = {name: Input(("batch", "length"), "int64") for name in ("input_ids", "attention_mask", "token_type_ids")}
 
     def __init__(self, config: BertConfig) -> None:
         self.embeddings = Embeddings(config)
         self.encoder = Encoder(config)
-        self.pooler = Dense(config.hidden_size, config.hidden_size)
+        self.pooler = Dense(config.hidden_size, config.hidden_size) if config.add_pooling_layer else None
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
         mask = (attention_mask != 0)[:, None, None, :]
@@ -125,7 +131,8 @@ class Bert(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> dict[str, Tensor]:
         x = self.encode(input_ids, attention_mask, token_type_ids)
-        return {"last_hidden_state": x, "pooler_output": ops.tanh(self.pooler(x[:, 0]))}
+        pooled = {"pooler_output": ops.tanh(self.pooler(x[:, 0]))} if self.pooler else {}
+        return {"last_hidden_state": x, **pooled}
 
 
 class SentenceBert(Bert):

@@ -15,7 +15,10 @@ Cache = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Qwen2Config:
-    """The fields of the original's config.json; the defaults are Qwen2-0.5B's. capacity: tokens a cache holds."""
+    """The fields of the original's config.json; the defaults are Qwen2-0.5B's. capacity: tokens a cache holds.
+
+    Without attention_bias and tie_word_embeddings, the same layers are Llama's and Mistral's.
+    """
 
     vocab_size: int = 151936
     hidden_size: int = 896
@@ -25,6 +28,8 @@ class Qwen2Config:
     num_key_value_heads: int = 2
     rms_norm_eps: float = 1e-6
     rope_theta: float = 1000000.0
+    attention_bias: bool = True
+    tie_word_embeddings: bool = True
     capacity: int = 1024
 
     @property
@@ -45,9 +50,9 @@ class Attention(nn.Module):
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         self.tables = config.rotary_tables()
         width = config.head_dim
-        self.q_proj = nn.Linear(config.hidden_size, self.heads * width)
-        self.k_proj = nn.Linear(config.hidden_size, self.key_heads * width)
-        self.v_proj = nn.Linear(config.hidden_size, self.key_heads * width)
+        self.q_proj = nn.Linear(config.hidden_size, self.heads * width, config.attention_bias)
+        self.k_proj = nn.Linear(config.hidden_size, self.key_heads * width, config.attention_bias)
+        self.v_proj = nn.Linear(config.hidden_size, self.key_heads * width, config.attention_bias)
         self.o_proj = nn.Linear(self.heads * width, config.hidden_size, bias=False)
 
     def forward(
@@ -119,7 +124,8 @@ class Qwen2(nn.Module):
         self.capacity = config.capacity
         self.model = Decoder(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.lm_head.weight = self.model.embed_tokens.weight
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
 
     def forward(self, input_ids: Tensor, write_indices: Tensor, *caches: Tensor) -> dict[str, Tensor]:
         positions = write_indices.to("int64").unsqueeze(1) + ops.arange(input_ids.shape[1])

@@ -1,0 +1,232 @@
+"""Each kind of rule: what it makes, what undoes it, and how it says that it does not fit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trtnet.checkpoint import open_checkpoint
+from trtnet.checkpoint.base import Checkpoint, TensorSpec
+from trtnet.checkpoint.rules import parse
+from trtnet.dtypes import float32
+from trtnet.errors import CheckpointError
+
+RNG = np.random.default_rng(0)
+
+
+def arrays(**shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    return {key.replace("__", "."): RNG.standard_normal(shape).astype(np.float32) for key, shape in shapes.items()}
+
+
+ATTENTION = arrays(a__q__weight=(4, 3), a__k__weight=(4, 3), a__v__weight=(4, 3), a__q__bias=(4,))
+
+ROUND_TRIPS = {
+    "rename": ("rename = '^(a|b)\\.(q|k)\\.weight$'\nto = 'x.\\2.\\1.w'", ATTENTION),
+    "rename part": ("rename = '^a\\.'\nto = 'model.a.'", ATTENTION),
+    "add prefix": ("add_prefix = 'model.'", ATTENTION),
+    "strip prefix": ("strip_prefix = 'a.'", ATTENTION),
+    "merge": (
+        "merge = ['^(\\w)\\.q\\.(weight)$', '\\1.k.\\2', '\\1.v.\\2']\nto = '\\1.in_\\2'",
+        ATTENTION,
+    ),
+    "split": ("split = '^a\\.q\\.(weight|bias)$'\ninto = ['a.x.\\1', 'a.y.\\1']", ATTENTION),
+    "split columns": ("split = '^a$'\ninto = ['x', 'y', 'z']\ndim = 1", arrays(a=(2, 6))),
+    "transpose": ("transpose = 'weight$'", ATTENTION),
+    "reshape": ("reshape = 'weight$'\nshape = [0, 3, 1, 1]\nback = [0, -1]", ATTENTION),
+    "rotary": ("rotary = 'q\\.weight$'\nhead_dim = 4", ATTENTION),
+    "rotary bias": ("rotary = 'q\\.(weight|bias)$'\nhead_dim = 4", ATTENTION),
+    "fill": ("fill_by = '^(\\w)\\.q\\.weight$'\nto = '\\1.k.bias'\nshape = ['dim0']", ATTENTION),
+    "tie": ("tie = 'head'\nto = 'a.q.weight'", ATTENTION),
+}
+
+
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+def test_a_rule_and_what_undoes_it(name: str) -> None:
+    text, tensors = ROUND_TRIPS[name]
+    rules = parse(f"[[rules]]\n{text}", name)
+    there = rules.apply(tensors)
+    assert set(there) != set(tensors) or there.digest() != open_checkpoint(tensors).digest()
+    back = rules.inverse().apply(there)
+    assert set(back) == set(tensors)
+    for key, array in tensors.items():
+        np.testing.assert_array_equal(back[key], array, strict=True)
+
+
+def one(text: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return dict(parse(f"[[rules]]\n{text}", "test").apply(tensors))
+
+
+def test_what_merging_and_splitting_give() -> None:
+    merged = one(ROUND_TRIPS["merge"][0], ATTENTION)
+    parts = [ATTENTION[f"a.{name}.weight"] for name in "qkv"]
+    np.testing.assert_array_equal(merged["a.in_weight"], np.concatenate(parts))
+    assert set(merged) == {"a.in_weight", "a.q.bias"}
+    halves = one(ROUND_TRIPS["split"][0], ATTENTION)
+    np.testing.assert_array_equal(halves["a.y.weight"], ATTENTION["a.q.weight"][2:])
+
+
+def test_rotary_layout_is_interleaved() -> None:
+    rows = np.arange(8, dtype=np.float32)[:, None]
+    assert one("rotary = '.'\nhead_dim = 4", {"w": rows})["w"].ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_slices_drops_and_fills() -> None:
+    assert one("slice = '.'\nstart = 2", arrays(p=(5, 3)))["p"].shape == (3, 3)
+    assert set(one("drop = '^a\\.q'", ATTENTION)) == {"a.k.weight", "a.v.weight"}
+    filled = one("fill_by = '^a\\.q\\.weight$'\nto = 'z'\nshape = [2, 'dim1']\nvalue = 1.5", ATTENTION)
+    np.testing.assert_array_equal(filled["z"], np.full((2, 3), 1.5, np.float32), strict=True)
+
+
+def test_weight_norm_and_spectral_norm_are_torchs() -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.utils.weight_norm(torch.nn.Conv1d(3, 4, 5))
+    folded = one("fold = 'weight_norm'", {f"c.{k}": v.detach().numpy() for k, v in conv.state_dict().items()})
+    np.testing.assert_allclose(folded["c.weight"], conv.weight.detach().numpy(), rtol=1e-6)
+    assert set(folded) == {"c.weight", "c.bias"}
+    linear = torch.nn.utils.spectral_norm(torch.nn.Linear(6, 5))
+    linear(torch.randn(2, 6))
+    linear.eval()
+    state = {f"l.{k}": v.detach().numpy() for k, v in linear.state_dict().items()}
+    linear(torch.randn(2, 6))
+    np.testing.assert_allclose(
+        one("fold = 'spectral_norm'", state)["l.weight"], linear.weight.detach().numpy(), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_batch_norm_goes_into_its_convolution(bias: bool) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, bias=bias), torch.nn.BatchNorm2d(4)).eval()
+    for value in model.state_dict().values():
+        if value.is_floating_point():
+            value.uniform_(0.5, 1.5)
+    state = {key: value.numpy() for key, value in model.state_dict().items()}
+    plain = one("fold = 'batch_norm'\nconv = '^0\\.weight$'\nnorm = '1'", state)
+    assert set(plain) == {"0.weight", "0.bias"}
+    x = torch.randn(2, 3, 6, 6)
+    found = torch.nn.functional.conv2d(x, torch.from_numpy(plain["0.weight"]), torch.from_numpy(plain["0.bias"]))
+    assert torch.allclose(found, model(x), atol=1e-5)
+
+
+def test_nothing_is_read_before_it_is_asked_for() -> None:
+    class Counting(Checkpoint):
+        reads = 0
+
+        def _spec(self, key: str) -> TensorSpec:
+            return TensorSpec((4, 3), float32)
+
+        def _read(self, key: str) -> np.ndarray:
+            Counting.reads += 1
+            return np.ones((4, 3), np.float32)
+
+    rules = parse("\n".join(f"[[rules]]\n{ROUND_TRIPS[name][0]}" for name in ("merge", "transpose")), "both")
+    converted = rules.apply(Counting("counting", ["a.q.weight", "a.k.weight", "a.v.weight"]))
+    assert converted.info("a.in_weight").shape == (3, 12) and Counting.reads == 0
+    assert converted["a.in_weight"].shape == (3, 12) and Counting.reads == 3
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16, ml_dtypes.float8_e4m3fn, np.float64])
+def test_elements_of_every_type_stay_bit_exact(dtype: type) -> None:
+    bits = RNG.integers(0, 255, (4, 6 * np.dtype(dtype).itemsize)).astype(np.uint8)
+    tensors = {"a": bits.view(dtype), "b": bits[::-1].copy().view(dtype)}
+    rules = parse("[[rules]]\nmerge = ['^a$', 'b']\nto = 'c'\n[[rules]]\ntranspose = 'c'", "t")
+    back = rules.inverse().apply(rules.apply(tensors))
+    assert {key: back[key].tobytes() for key in back} == {key: x.tobytes() for key, x in tensors.items()}
+
+
+WRONG = {
+    "merge": ("merge = ['^a\\.q\\.(bias)$', 'a.k.\\1']\nto = 'x'", r"rule 1 \(merge\) of test: a.k.bias is missing"),
+    "merge shapes": ("merge = ['^a\\.q\\.weight$', 'a.q.bias']\nto = 'x'", "what a rule merges it with differ"),
+    "split": ("split = 'weight'\ninto = ['x', 'y', 'z']", r"a.q.weight \[4, 3\] cannot be split into 3 along dim 0"),
+    "collision": ("rename = '(q|k)'\nto = 'x'", "renaming '\\(q\\|k\\)' makes a.x.weight, which is there already"),
+    "prefix": ("strip_prefix = 'b.'", "a.q.weight does not begin with 'b.', which a rule strips"),
+    "transpose": ("transpose = 'bias'", "a.q.bias has 1 dimensions"),
+    "reshape": ("reshape = 'weight'\nshape = [5, -1]", r"\[4, 3\] cannot be reshaped to \[5, -1\]"),
+    "rotary": ("rotary = 'weight'\nhead_dim = 3", r"\[4, 3\] has no heads of 3 rows"),
+    "fold": ("fold = 'batch_norm'\nconv = 'q\\.weight'\nnorm = 'bn'", "bn.weight is missing: a rule folds it"),
+    "fill": ("fill_by = 'bias'\nto = 'x'\nshape = ['dim3']", "a rule fills x by it"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_rule_that_does_not_fit(name: str) -> None:
+    text, words = WRONG[name]
+    with pytest.raises(CheckpointError, match=words):
+        dict(parse(f"[[rules]]\n{text}", "test").apply(ATTENTION))
+
+
+BAD_FILES = {
+    "no toml": ("[[rules", "are not TOML"),
+    "unknown section": ("x = 1", "a rule file has about, signs and"),
+    "no verb": ("[[rules]]\nto = 'x'", "rule 1: a rule has one of rename, "),
+    "two verbs": ("[[rules]]\nrename = 'a'\ndrop = 'b'\nto = 'x'", "a rule has one of"),
+    "unknown option": ("[[rules]]\ndrop = 'a'\nfrom = 'b'", "drop takes nothing more; found from"),
+    "missing option": ("[[rules]]\nrename = 'a'", "rename needs to"),
+    "bad regex": ("[[rules]]\ndrop = '['", "is no regular expression"),
+    "slow regex": ("[[rules]]\ndrop = '(a+)+$'", "is too intricate"),
+    "many repeats": ("[[rules]]\ndrop = '.*.*.*.*.*.*.*x'", "is too intricate"),
+    "unknown group": ("[[rules]]\nrename = 'a'\nto = '\\1'", "speaks of a group that its pattern has not"),
+    "type": ("[[rules]]\nrotary = 'a'\nhead_dim = 'x'", "head_dim is an int, found 'x'"),
+    "fold": ("[[rules]]\nfold = 'x'", "fold is one of batch_norm, weight_norm, spectral_norm; found 'x'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_rule_file(name: str) -> None:
+    text, words = BAD_FILES[name]
+    with pytest.raises(CheckpointError, match=words.replace("(", "\\(") if "(" in words else words):
+        parse(text, "test")
+
+
+def test_a_rule_that_loses_something_does_not_go_back() -> None:
+    with pytest.raises(CheckpointError, match=r"test does not go back: rule 1 \(slice\) loses something"):
+        parse("[[rules]]\nslice = '.'\nstart = 1", "test").inverse()
+    with pytest.raises(CheckpointError, match=r"rule 2 \(rename\) loses something"):
+        parse("[[rules]]\ndrop = 'x'\n[[rules]]\nrename = '(a|b)c'\nto = 'c'", "test").inverse()
+
+
+def test_untying_what_differs() -> None:
+    back = parse("[[rules]]\ntie = 'h'\nto = 'w'", "test").inverse()
+    with pytest.raises(CheckpointError, match="h is not w: they cannot be tied"):
+        dict(back.apply({"h": np.ones(2, np.float32), "w": np.zeros(2, np.float32)}))
+
+
+VALUES = st.one_of(
+    st.text(max_size=30), st.integers(), st.floats(), st.booleans(), st.lists(st.text(max_size=8), max_size=3),
+    st.lists(st.integers(-5, 5), max_size=4),
+)  # fmt: skip
+KEYS = st.sampled_from(
+    (
+        *("rename", "to", "drop", "merge", "split", "into", "dim", "transpose", "reshape", "shape", "back", "slice"),
+        *("start", "fill_by", "value", "rotary", "head_dim", "fold", "at", "conv", "norm", "eps", "tie"),
+        *("add_prefix", "strip_prefix", "optional", "one_way", "other"),
+    )
+)
+
+
+def toml(value: object) -> str:
+    return repr(value) if isinstance(value, float) else json.dumps(value)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.dictionaries(KEYS, VALUES, max_size=4), max_size=3))
+def test_no_rule_file_does_anything_but_work_or_be_refused(entries: list[dict[str, object]]) -> None:
+    text = "\n".join("[[rules]]\n" + "\n".join(f"{k} = {toml(v)}" for k, v in entry.items()) for entry in entries)
+    with contextlib.suppress(CheckpointError):
+        rules = parse(text, "fuzz")
+        dict(rules.apply(ATTENTION))
+        dict(rules.inverse().apply(rules.apply(ATTENTION)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=200))
+def test_no_text_is_more_than_refused(text: str) -> None:
+    with contextlib.suppress(CheckpointError):
+        parse(text, "fuzz")
