@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 class DefinedNetwork(Network):
     """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
 
-    checkpoint: where its weights come from. model, arguments: the factory and its arguments, for the sidecar.
+    checkpoint: where its weights come from. skipped: its keys that strict=False left out. model, arguments: the factory
+    and its arguments, for the sidecar.
     """
 
     def __init__(self, checkpoint: Checkpoint, dtype: DTypeLike, model: str, arguments: Mapping[str, Any]) -> None:
         super().__init__(dtype)
         self.checkpoint = checkpoint
+        self.skipped: tuple[str, ...] = ()
         self.model, self.arguments = model, dict(arguments)
 
     def build(self, dims: Dims | Sequence[Dims] | None = None, config: BuildConfig | None = None) -> Engine:
@@ -71,6 +73,7 @@ def define(
     *,
     dtype: DTypeLike = "float32",
     ignored: Sequence[str] = IGNORED,
+    strict: bool = True,
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
 ) -> DefinedNetwork:
@@ -79,20 +82,23 @@ def define(
     inputs: name -> Input, in the order of the model's ``forward``; ``model.inputs`` by default.
     weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None for a model without any.
     dtype: of the floating weights, and of the floating inputs where they enter.
-    ignored: regular expressions of checkpoint keys the model may leave out. name, arguments: of the model's factory,
-    recorded in the sidecar; the class's name by default.
+    ignored: regular expressions of checkpoint keys the model may leave out. strict=False: any others may be left out
+    too, and are listed in ``network.skipped``; the model's own weights must all be there. name, arguments: of the
+    model's factory, recorded in the sidecar; the class's name by default.
     ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict
     of them by name.
     Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError.
     """
     checkpoint = open_checkpoint({} if weights is None else weights)
     keys, aliases = _keys(model)
-    match(
+    skipped = match(
         {key: parameter.shape for parameter, key in keys.items()},
         checkpoint,
         (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)),
+        strict=strict,
     )
     network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
+    network.skipped = skipped
     network.modules = {module: path for path, module in model.named_modules()}
     network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
     _define(network, model, _inputs(model, inputs))

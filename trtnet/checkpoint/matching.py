@@ -31,11 +31,14 @@ IGNORED: tuple[str, ...] = (
 _LINES = 20
 
 
-def match(expected: Mapping[str, Shape], checkpoint: Checkpoint, ignored: Sequence[str] = IGNORED) -> None:
+def match(
+    expected: Mapping[str, Shape], checkpoint: Checkpoint, ignored: Sequence[str] = IGNORED, *, strict: bool = True
+) -> tuple[str, ...]:
     """Checks that a checkpoint has exactly the weights of a model; reads no data.
 
     expected: the model's keys and shapes. ignored: regular expressions, searched in the keys that only the
-    checkpoint has; a key that the model expects is never ignored.
+    checkpoint has; a key that the model expects is never ignored. strict=False: other keys that only the checkpoint has
+    are skipped, and returned; the model's own weights must be there all the same.
     Raises one WeightsError with every missing key, every unexpected key and every wrong shape as its
     attributes; its text lists the first of each, with the nearest names, and the prefix that would reconcile
     them if there is one. Raises CheckpointError if an expected tensor cannot be read.
@@ -45,9 +48,10 @@ def match(expected: Mapping[str, Shape], checkpoint: Checkpoint, ignored: Sequen
     unexpected = [key for key in checkpoint if key not in expected and not any(rule.search(key) for rule in rules)]
     found = {key: checkpoint.info(key).shape for key in expected if key in checkpoint}
     mismatched = [(key, tuple(expected[key]), found[key]) for key in found if tuple(expected[key]) != found[key]]
-    if missing or unexpected or mismatched:
+    if missing or mismatched or (strict and unexpected):
         text = _report(expected, checkpoint, missing, unexpected, mismatched)
         raise WeightsError(text, missing, unexpected, mismatched)
+    return tuple(unexpected)
 
 
 def _report(

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.checkpoint.base import Checkpoint
+from trtnet.checkpoint.gguf_file import GGUFFile
 from trtnet.checkpoint.memory import MappingCheckpoint, is_module
 from trtnet.checkpoint.npz_file import NpzFile
 from trtnet.checkpoint.safetensors_file import SafetensorsFile
 from trtnet.checkpoint.sharded import open_sharded
 from trtnet.checkpoint.torch_file import open_torch
+from trtnet.checkpoint.torchscript_file import TorchScriptFile
 from trtnet.errors import CheckpointError
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Checkpoint | Any
@@ -22,6 +24,8 @@ Source = str | os.PathLike[str] | Mapping[str, Any] | Checkpoint | Any
 _SAFETENSORS = "a safetensors file"
 _TORCH = "a PyTorch file"
 _NPZ = "an .npz file"
+_GGUF = "a GGUF file"
+_TORCHSCRIPT = "a TorchScript archive"
 
 _OPENERS: dict[str, tuple[str, Callable[[Path], Checkpoint]]] = {
     ".safetensors": (_SAFETENSORS, SafetensorsFile),
@@ -30,7 +34,10 @@ _OPENERS: dict[str, tuple[str, Callable[[Path], Checkpoint]]] = {
     ".ckpt": (_TORCH, open_torch),
     ".bin": (_TORCH, open_torch),
     ".npz": (_NPZ, NpzFile),
+    ".gguf": (_GGUF, GGUFFile),
 }
+# The files that Hugging Face folders keep their weights in, the better ones first.
+_FOLDER = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin")
 _INDEX = ".index.json"
 _READABLE = f"{', '.join(_OPENERS)} and *{_INDEX}"
 
@@ -42,7 +49,7 @@ _MAGIC = (
     (b"<!DOCTYPE", "a web page, not the weights: the download went wrong"),
     (b"<html", "a web page, not the weights: the download went wrong"),
     (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (b"GGUF", "a GGUF file"),
+    (b"GGUF", _GGUF),
 )
 
 
@@ -50,8 +57,9 @@ def open_checkpoint(source: Source) -> Checkpoint:
     """Opens weights without reading them.
 
     source: a path to .safetensors, to .pth, .pt, .ckpt or .bin (needs torch; a state dict, or one inside a
-    training checkpoint), to .npz, or to a sharded checkpoint's *.index.json; a mapping of names to numpy
-    arrays or torch tensors; a live torch module (its state_dict()); an open Checkpoint, returned as it is.
+    training checkpoint; or a TorchScript archive, which needs no torch), to .npz, to .gguf (needs gguf; floating
+    tensors), to a sharded checkpoint's *.index.json, or to a Hugging Face folder with one of these; a mapping of names
+    to numpy arrays or torch tensors; a live torch module (its state_dict()); an open Checkpoint, returned as it is.
     Raises CheckpointError if it cannot be read as plain weights, DependencyError if it needs torch and there
     is none.
     """
@@ -69,6 +77,8 @@ def open_checkpoint(source: Source) -> Checkpoint:
 
 
 def _open_path(path: Path) -> Checkpoint:
+    inside = [path / name for name in _FOLDER if (path / name).is_file()] if path.is_dir() else []
+    path = inside[0] if inside else path
     _require_content(path)
     if path.name.endswith(_INDEX):
         return open_sharded(path, _open_file)
@@ -81,6 +91,8 @@ def _open_file(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: trtnet reads {_READABLE}, chosen by the file's name")
     expected, opener = _OPENERS[path.suffix.lower()]
     found = _sniff(path)
+    if found == _TORCHSCRIPT and expected == _TORCH:
+        return TorchScriptFile(path)
     # Content that is nobody's goes to the reader too: it says best what is wrong with it.
     if found not in (expected, None):
         raise CheckpointError(f"{path} is not {expected} as its name says, but {found}{_renaming(found)}")
@@ -128,7 +140,7 @@ def _sniff_zip(path: Path) -> str:
     except Exception as error:
         return f"a zip archive, damaged or cut short ({error}): download it again"
     if "constants.pkl" in members:
-        return "a TorchScript archive: save torch.jit.load(path).state_dict() with torch.save"
+        return _TORCHSCRIPT
     if "data.pkl" in members:
         return _TORCH
     if any(name.endswith(".npy") for name in members):
