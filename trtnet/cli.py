@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trtnet import cli_weights
 from trtnet.errors import TrtnetError
 from trtnet.files import check_writable
 
@@ -21,6 +22,10 @@ app = typer.Typer(
     help="Builds, runs and checks TensorRT engines written in trtnet.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
+
+app.add_typer(cli_weights.weights, name="weights")
+app.command()(cli_weights.convert)
+app.command()(cli_weights.refit)
 
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
@@ -86,6 +91,8 @@ def build(
     workspace: Annotated[str | None, typer.Option(help="Limit of scratch memory: 4GiB.")] = None,
     optimization_level: Annotated[int | None, typer.Option(help="0 to 5.")] = None,
     tf32: Annotated[bool, typer.Option("--tf32", help="Let float32 products use TensorFloat-32.")] = False,
+    refit: Annotated[bool, typer.Option("--refit", help="Keep weights replaceable by `trtnet refit`.")] = False,
+    strip: Annotated[bool, typer.Option("--strip", help="A plan without weights, which load puts in.")] = False,
     timing_cache: Annotated[Path | None, typer.Option(help="File of kernel timings (TensorRT only).")] = None,
     compute_capability: Annotated[list[str], typer.Option(help="GPU to compile for: 8.9 (TensorRT-RTX only).")] = [],
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
@@ -102,6 +109,8 @@ def build(
         workspace=None if workspace is None else arguments.nbytes(workspace),
         optimization_level=optimization_level,
         tf32=tf32,
+        refit=refit,
+        strip=strip,
         timing_cache=timing_cache,
         compute_capabilities=tuple(compute_capability),
         progress=progress and sys.stderr.isatty(),

@@ -90,19 +90,28 @@ def define(
     Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError.
     """
     checkpoint = open_checkpoint({} if weights is None else weights)
-    keys, aliases = _keys(model)
-    skipped = match(
-        {key: parameter.shape for parameter, key in keys.items()},
-        checkpoint,
-        (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)),
-        strict=strict,
-    )
+    keys, _ = _keys(model)
+    skipped = match_weights(model, checkpoint, ignored, strict=strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
     network.skipped = skipped
     network.modules = {module: path for path, module in model.named_modules()}
     network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
     _define(network, model, _inputs(model, inputs))
     return network
+
+
+def match_weights(
+    model: Module, source: Source, ignored: Sequence[str] = IGNORED, *, strict: bool = True
+) -> tuple[str, ...]:
+    """Checks that a checkpoint has exactly a model's weights, which may have several names; reads no data.
+
+    Returns what strict=False skipped. Raises CheckpointError and WeightsError.
+    """
+    keys, aliases = _keys(model)
+    others = (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases))
+    return match(
+        {key: parameter.shape for parameter, key in keys.items()}, open_checkpoint(source), others, strict=strict
+    )
 
 
 def build(

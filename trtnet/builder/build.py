@@ -17,6 +17,8 @@ from trtnet.calling import TensorInfo
 from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
 
+REFIT_NEEDS_A_GPU = "TensorRT-RTX builds engines for refit only where there is a GPU: build there, or without refit"
+
 
 def build_plan(
     network: Network, dims: Dims | Sequence[Dims] | None, config: BuildConfig, record: PlanInfo | None = None
@@ -37,6 +39,9 @@ def build_plan(
     if config.timing_cache:
         save_timing_cache(target, config.timing_cache)
     info = replace(record or describe(network), profiles=profiles, compute_capabilities=config.compute_capabilities)
+    if _refits(config):
+        names, folded = tuple(sorted(network.named)), tuple(sorted(network.folded))
+        info = replace(info, refittable=names, folded=folded, stripped=config.strip)
     return Plan(data, info)
 
 
@@ -57,6 +62,10 @@ def _info(name: str, tensor: Tensor) -> TensorInfo:
     return TensorInfo(name, shape, tensor.dtype.name)
 
 
+def _refits(config: BuildConfig) -> bool:
+    return config.refit or config.strip
+
+
 def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig) -> bytes:
     network.recorder.clear()
     monitor = ProgressBar() if config.progress else None
@@ -68,5 +77,6 @@ def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig
         raise KeyboardInterrupt
     if blob is None:
         words = "\n".join(f"  TensorRT: {text}" for text in network.recorder.take())
-        raise BuildError(f"TensorRT did not build the engine\n{words or '  (it gave no reason; see the log)'}")
+        advice = f"\n  {REFIT_NEEDS_A_GPU}" if _refits(config) and backend.name() == "tensorrt_rtx" else ""
+        raise BuildError(f"TensorRT did not build the engine\n{words or '  (it gave no reason; see the log)'}{advice}")
     return bytes(blob)

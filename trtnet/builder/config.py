@@ -27,6 +27,8 @@ class BuildConfig:
     tf32: whether float32 products may round their operands to TensorFloat-32 (10 mantissa bits), which is faster and
     no longer what PyTorch computes by default. TensorRT-RTX ignores it and rounds (relative error 3e-4) unless the
     environment variable NVIDIA_TF32_OVERRIDE is 0, in the process that builds and in the one that runs.
+    refit: whether the engine's weights may be replaced by Engine.refit; building such an engine takes a GPU.
+    strip: a plan without the weights, which trtnet.load(path, weights) puts in; refit goes with it.
     timing_cache: a file of measured kernel times, read before and written after the build; TensorRT only.
     compute_capabilities: GPUs to compile for ahead of time (``("8.6", "8.9")``); TensorRT-RTX only. Empty leaves the
     backend's choice: the GPU in this machine, or with TensorRT-RTX every GPU since Ampere.
@@ -36,6 +38,8 @@ class BuildConfig:
     workspace: int | None = None
     optimization_level: int | None = None
     tf32: bool = False
+    refit: bool = False
+    strip: bool = False
     timing_cache: Path | None = None
     compute_capabilities: tuple[str, ...] = ()
     progress: bool = False
@@ -51,6 +55,10 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
             raise BuildError(f"optimization_level is 0 to 5, found {config.optimization_level}")
         target.builder_optimization_level = config.optimization_level
     _set_tf32(target, config.tf32, network)
+    if config.refit or config.strip:
+        target.set_flag(trt.BuilderFlag.REFIT)
+    if config.strip:
+        target.set_flag(trt.BuilderFlag.STRIP_PLAN)
     if config.compute_capabilities:
         _set_compute_capabilities(target, config.compute_capabilities)
     return target

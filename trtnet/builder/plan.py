@@ -26,7 +26,8 @@ class PlanInfo:
     profiles: one dict an optimization profile, input name -> (min, opt, max) shapes; every input is listed, a
     static one with three equal shapes. compute_capabilities: the GPUs the plan was compiled for (``"8.6"``), empty
     where the backend decides. model, arguments: the factory and its arguments, for the record.
-    checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes.
+    checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
+    weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others. stripped: whether the plan has no weights.
     """
 
     backend: str
@@ -40,6 +41,9 @@ class PlanInfo:
     dtype: str = ""
     checkpoint_digest: str = ""
     trtnet_version: str = ""
+    refittable: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()
+    stripped: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,5 +107,6 @@ def _info(document: dict[str, Any]) -> PlanInfo:
         {name: tuple(tuple(shape) for shape in shapes) for name, shapes in profile.items()}
         for profile in fields["profiles"]
     )
-    fields["compute_capabilities"] = tuple(fields["compute_capabilities"])
+    for name in ("compute_capabilities", "refittable", "folded"):
+        fields[name] = tuple(fields[name])
     return PlanInfo(**fields)

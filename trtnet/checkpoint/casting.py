@@ -30,6 +30,8 @@ def cast(array: Array, dtype: DTypeLike, key: str) -> Array:
         raise WeightsError(f"{key}: {target} saturates where it overflows; quantize the weight with a scale")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = array.astype(target.numpy)
+    if _max(target.name) >= _max(source.name):
+        return converted
     overflowed = ~np.isfinite(converted)
     if overflowed.any():
         overflowed &= np.isfinite(array)

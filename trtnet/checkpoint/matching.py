@@ -43,15 +43,19 @@ def match(
     attributes; its text lists the first of each, with the nearest names, and the prefix that would reconcile
     them if there is one. Raises CheckpointError if an expected tensor cannot be read.
     """
-    rules = [re.compile(pattern) for pattern in ignored]
     missing = [key for key in expected if key not in checkpoint]
-    unexpected = [key for key in checkpoint if key not in expected and not any(rule.search(key) for rule in rules)]
+    unexpected = [key for key in checkpoint if key not in expected and not is_ignored(key, ignored)]
     found = {key: checkpoint.info(key).shape for key in expected if key in checkpoint}
     mismatched = [(key, tuple(expected[key]), found[key]) for key in found if tuple(expected[key]) != found[key]]
     if missing or mismatched or (strict and unexpected):
         text = _report(expected, checkpoint, missing, unexpected, mismatched)
         raise WeightsError(text, missing, unexpected, mismatched)
     return tuple(unexpected)
+
+
+def is_ignored(key: str, ignored: Sequence[str]) -> bool:
+    """Whether a key is one that a checkpoint may have and a model need not."""
+    return any(re.search(pattern, key) for pattern in ignored)
 
 
 def _report(

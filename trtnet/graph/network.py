@@ -42,7 +42,8 @@ class Network:
     dims: the named dimensions of the inputs. weights: arrays TensorRT does not give back, by (layer name, attribute);
     the reference executor needs them. decompositions: what plugin layers compute, by layer name, as networks of their
     own. modules: the path of each module of the model being defined. cache: tensors that
-    are made once a network (constants, sizes).
+    are made once a network (constants, sizes). named: the checkpoint keys of weights that TensorRT knows by them;
+    folded: those that were computed with while defining.
 
     ``with network:`` makes it the one that operations without a tensor operand add to.
     """
@@ -61,6 +62,8 @@ class Network:
         self.decompositions: dict[str, Network] = {}
         self.modules: dict[Any, str] = {}
         self.cache: dict[Any, Tensor] = {}
+        self.named: set[str] = set()
+        self.folded: set[str] = set()
         self._paths: list[str] = [""]
         self._names: set[str] = set()
         self._keys: dict[Parameter, str] = {}
@@ -134,7 +137,9 @@ class Network:
 
     def array(self, parameter: Parameter) -> np.ndarray[Any, Any]:
         """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""
-        return self._from_checkpoint(parameter, None)
+        array = self._from_checkpoint(parameter, None)
+        self.folded.add(self._keys[parameter])
+        return array
 
     def weight(self, value: Parameter | np.ndarray[Any, Any], dtype: DType | None = None) -> Weight:
         """A parameter (in its own dtype, else the network's, unless `dtype` says another) or an array; read once."""
@@ -240,6 +245,7 @@ class Network:
                 self.weights[layer.name, attribute] = weight.array
             if weight.key:
                 self.trt.set_weights_name(weight.handle, weight.key)
+                self.named.add(weight.key)
 
     def _output(self, layer: trt.ILayer, index: int, dims: Shape, headline: str, operands: Mapping[str, Any]) -> Tensor:
         itensor = layer.get_output(index)

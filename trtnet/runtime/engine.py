@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from trtnet import backend
 from trtnet.backend import trt
 from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.calling import TensorInfo
+from trtnet.checkpoint import Source, open_checkpoint
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.errors import DeviceError, PlanError, TrtnetError
 from trtnet.runtime.context import OpenEngine, words
 from trtnet.runtime.device import CudaDevice, Device
 from trtnet.runtime.pending import Pending
+from trtnet.runtime.refit import check_refittable, refitted
 from trtnet.runtime.session import Session
 
 Opener = Callable[[Plan], OpenEngine]
@@ -81,9 +84,15 @@ class Engine:
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Engine:
-        """Reads a plan and its sidecar. Raises PlanError if one is missing, corrupt, or not the other's."""
-        return cls(Plan.load(path))
+    def load(cls, path: str | os.PathLike[str], weights: Source | None = None) -> Engine:
+        """Reads a plan and its sidecar. weights: those of a stripped plan, which then needs a GPU: see :meth:`refit`.
+
+        Raises PlanError if one is missing, corrupt, or not the other's, and what refit raises.
+        """
+        engine = cls(Plan.load(path))
+        if weights is not None:
+            engine.refit(weights)
+        return engine
 
     @property
     def info(self) -> PlanInfo:
@@ -101,6 +110,20 @@ class Engine:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the plan to `path` and its sidecar to `path`.json. Raises PlanError if it cannot."""
         self.plan.save(path)
+
+    def refit(self, weights: Source) -> None:
+        """Replaces all weights of an engine that was built with refit, by their checkpoint keys; or none of them.
+
+        weights: a checkpoint with the keys that the engine was built from, in any dtype that can be cast to theirs.
+        The plan is another one afterwards; sessions opened before keep the old weights.
+        Raises PlanError for an engine that cannot be refitted, WeightsError for keys or sizes that do not fit,
+        DeviceError where there is no GPU, TrtnetError in TensorRT's words if it fails.
+        """
+        check_refittable(self.info)
+        with self._lock:
+            data = refitted(self._opener(self.plan), self.info, open_checkpoint(weights))
+            info = replace(self.info, checkpoint_digest=open_checkpoint(weights).digest(), stripped=False)
+            self.plan, self._opened, self._idle = Plan(data, info), None, []
 
     def session(self, profile: int | None = None) -> Session:
         """An execution context of its own, for calls that keep their buffers and stream. Raises as the first call."""
@@ -123,6 +146,8 @@ class Engine:
             raise
 
     def _open(self) -> OpenEngine:
+        if self.info.stripped:
+            raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
         with self._lock:
             if self._opened is None:
                 self._opened = self._opener(self.plan)
@@ -140,6 +165,6 @@ class Engine:
             self._idle.append(session)
 
 
-def load(path: str | os.PathLike[str]) -> Engine:
+def load(path: str | os.PathLike[str], weights: Source | None = None) -> Engine:
     """An engine from a plan file and its sidecar: see :meth:`Engine.load`."""
-    return Engine.load(path)
+    return Engine.load(path, weights)

@@ -1,0 +1,138 @@
+"""Refitting: all weights by their names or none, on a fake refitter."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import Opener
+
+import trtnet
+from trtnet import nn, ops
+from trtnet.backend import name, trt
+from trtnet.builder import BuildConfig, Plan
+from trtnet.errors import BuildError, PlanError, TrtnetError, WeightsError
+from trtnet.runtime import Engine
+
+WEIGHTS = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
+INPUTS = {"x": trtnet.Input(("n", 3))}
+
+
+class Refitter:
+    """Remembers what it is given. fails: what shall fail."""
+
+    fails = ""
+    given: dict[str, np.ndarray] = {}
+
+    def __init__(self, engine: Any, logger: Any) -> None:
+        self.engine = engine
+        Refitter.given = {}
+
+    def get_weights_prototype(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(dtype=trt.DataType.FLOAT, size=WEIGHTS[name].size)
+
+    def set_named_weights(self, name: str, weights: Any) -> bool:
+        Refitter.given[name] = np.array(weights.numpy())
+        return Refitter.fails != "set"
+
+    def get_missing_weights(self) -> list[str]:
+        return ["a constant"] if Refitter.fails == "missing" else []
+
+    def refit_cuda_engine(self) -> bool:
+        self.engine.serialize = lambda: b"another plan"
+        return Refitter.fails != "refit"
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
+    monkeypatch.setattr(trt, "Refitter", Refitter)
+    monkeypatch.setattr(Refitter, "fails", "")
+    network = trtnet.define(nn.Linear(3, 2), INPUTS, WEIGHTS)
+    from dataclasses import replace
+
+    plan = network.build({"n": (1, 2, 4)}).plan
+    return Engine(
+        Plan(plan.data, replace(plan.info, refittable=tuple(sorted(network.named)))), Opener(network.reference())
+    )
+
+
+def test_all_weights_are_replaced(engine: Engine) -> None:
+    before, session = engine.plan, engine.session()
+    engine.refit({"weight": np.full((2, 3), 2, np.float16), "bias": np.ones(2, np.float32)})
+    assert {key: array.tolist() for key, array in Refitter.given.items()} == {"weight": [2.0] * 6, "bias": [1.0] * 2}
+    assert engine.plan.data == b"another plan" and engine.info.checkpoint_digest != before.info.checkpoint_digest
+    assert engine.session() is not session
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        ({"weight": np.ones((2, 3), np.float32)}, "missing: bias"),
+        (WEIGHTS | {"extra": np.ones(1, np.float32)}, "unexpected: extra"),
+        (WEIGHTS | {"bias": np.ones(3, np.float32)}, r"bias: 2 elements in the engine, \[3\] here"),
+        (WEIGHTS | {"bias": np.full(2, 1e300)}, "do not fit float32"),
+    ],
+)
+def test_what_does_not_fit_replaces_nothing(engine: Engine, weights: dict[str, np.ndarray], text: str) -> None:
+    before = engine.plan
+    with pytest.raises(WeightsError, match=text):
+        engine.refit(weights)
+    assert engine.plan is before
+
+
+@pytest.mark.parametrize(
+    ("fails", "text"),
+    [("set", "refused the new weight"), ("missing", "have no checkpoint key: a constant"), ("refit", "did not refit")],
+)
+def test_what_tensorrt_refuses_replaces_nothing(engine: Engine, fails: str, text: str) -> None:
+    before, Refitter.fails = engine.plan, fails
+    with pytest.raises(TrtnetError, match=text):
+        engine.refit(WEIGHTS)
+    assert engine.plan is before
+
+
+def test_engines_that_cannot_be_refitted() -> None:
+    network = trtnet.define(nn.Linear(3, 2), INPUTS, WEIGHTS)
+    with pytest.raises(PlanError, match=r"not built for refit: build it with BuildConfig\(refit=True\)"):
+        network.build({"n": 1}).refit(WEIGHTS)
+    assert network.named == {"weight", "bias"} and not network.folded
+
+
+def test_a_stripped_plan_gets_its_weights_when_it_is_loaded(engine: Engine) -> None:
+    engine.plan = Plan(engine.plan.data, replace(engine.info, stripped=True))
+    with pytest.raises(PlanError, match=r"stripped of its weights: trtnet\.load\(path, weights=\.\.\.\)"):
+        engine.session()
+    engine.refit(WEIGHTS)
+    assert not engine.info.stripped and engine.session() is not None
+
+
+def test_folded_weights_are_named() -> None:
+    from trtnet.builder import PlanInfo
+    from trtnet.runtime.refit import check_refittable
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            self.bn = nn.BatchNorm2d(2)
+
+        def forward(self, x: Any) -> Any:
+            return ops.relu(self.bn(x))
+
+    weights = {f"bn.{key}": np.ones(2, np.float32) for key in ("weight", "bias", "running_mean", "running_var")}
+    network = trtnet.define(Model(), {"x": trtnet.Input((1, 2, 3, 3))}, weights)
+    assert network.folded == set(weights)
+    info = PlanInfo("b", "1", (), (), (), refittable=("w",), folded=tuple(sorted(network.folded)))
+    with pytest.raises(PlanError, match=r"4 weights were folded into others .*bn\.bias, bn\.running_mean, "):
+        check_refittable(info)
+
+
+@pytest.mark.skipif(name() != "tensorrt_rtx", reason="TensorRT has a GPU wherever it builds")
+def test_building_for_refit_needs_a_gpu_on_tensorrt_rtx() -> None:
+    from conftest import why_no_gpu
+
+    if not why_no_gpu():
+        pytest.skip("there is a GPU")
+    network = trtnet.define(nn.Linear(3, 2), INPUTS, WEIGHTS)
+    with pytest.raises(BuildError, match="builds engines for refit only where there is a GPU"):
+        network.build({"n": 1}, BuildConfig(refit=True))

@@ -1,0 +1,90 @@
+"""The commands on checkpoints: `trtnet weights ls`, `trtnet weights diff`, `trtnet convert`, `trtnet refit`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trtnet.files import check_writable
+
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
+]
+Rules = Annotated[
+    str | None, typer.Option(help="Convert by the rules of a family, of a .toml file, or auto: of the family it is of.")
+]
+
+weights = typer.Typer(help="Looks into checkpoints.", no_args_is_help=True)
+
+
+@weights.command("ls")
+def ls(
+    file: Annotated[str, typer.Argument(help="A checkpoint: a file, an index, or a Hugging Face folder.")],
+    filter: Annotated[str, typer.Option(help="Regular expression that is found in the keys to list.")] = "",
+    rules: Rules = None,
+    json: Json = None,
+) -> None:
+    """Lists keys, shapes, dtypes and bytes; reads no data."""
+    from trtnet.checkpoint import open_checkpoint
+    from trtnet.tools import weights as tool
+    from trtnet.tools.output import show
+
+    checkpoint = open_checkpoint(file)
+    found = tool.rows(tool.find_rules(rules, checkpoint).apply(checkpoint) if rules else checkpoint, filter)
+    show(tool.table(found), tool.to_json(found), json)
+
+
+@weights.command("diff")
+def diff(
+    first: str,
+    second: str,
+    values: Annotated[bool, typer.Option("--values", help="Compare the numbers too.")] = False,
+    json: Json = None,
+) -> None:
+    """Compares two checkpoints: keys and shapes, and with --values the numbers. Exit code 1 if they differ."""
+    from dataclasses import asdict
+
+    from trtnet.tools import weights as tool
+    from trtnet.tools.output import show
+
+    found = tool.differences(first, second, values)
+    show(tool.differences_table(found), [asdict(row) for row in found if row.differs], json)
+    raise typer.Exit(1 if any(row.differs for row in found) else 0)
+
+
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
+    rules: Rules = None,
+    dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; they keep theirs without it.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model of the zoo that the result must fit exactly.")] = None,
+    json: Json = None,
+) -> None:
+    """Writes a checkpoint as .safetensors, tensor by tensor, whole or not at all, with a digest in its metadata."""
+    from trtnet.tools import weights as tool
+    from trtnet.tools.output import show
+
+    check_writable(out)
+    found = tool.convert_file(source, out, rules, dtype, model, bar=sys.stderr.isatty())
+    show(tool.table(found), tool.to_json(found), json)
+
+
+def refit(
+    engine: Annotated[Path, typer.Argument(help="A plan that was built with --refit.")],
+    weights: Annotated[str, typer.Option(help="The checkpoint with the new weights, all of them.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Plan to write; the old one by default.")
+    ] = None,
+) -> None:
+    """Puts other weights into an engine without building it again: all of them by their names, or none."""
+    from trtnet.runtime import load
+
+    target = output or engine
+    check_writable(target)
+    loaded = load(engine)
+    loaded.refit(weights)
+    loaded.save(target)
+    print(f"{target}: {len(loaded.info.refittable):,} weights replaced")

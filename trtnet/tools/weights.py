@@ -1,0 +1,154 @@
+"""`trtnet weights` and `trtnet convert`: what is in a checkpoint, how two differ, and one as a .safetensors file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from trtnet.checkpoint import Array, Checkpoint, Source, convert, open_checkpoint
+from trtnet.checkpoint.rules import RuleSet, read
+from trtnet.errors import CheckpointError
+
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key of two checkpoints. only: the one that has it. a, b: what each has. The rest: of the values."""
+
+    key: str
+    only: str = ""
+    a: str = ""
+    b: str = ""
+    equal: bool | None = None
+    max_abs: float | None = None
+    rel_l2: float | None = None
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.only) or self.a != self.b or self.equal is False
+
+
+def find_rules(name: str, checkpoint: Checkpoint) -> RuleSet:
+    """The rules of a family by name, those of a file, or with "auto" those of the family that the checkpoint is of.
+
+    Raises CheckpointError if there are none.
+    """
+    from trtnet.weights import detect, families, rules
+
+    if name.endswith(".toml"):
+        return read(name)
+    family = detect(checkpoint) if name == "auto" else name
+    if family is None:
+        known = ", ".join(families())
+        raise CheckpointError(f"{checkpoint.name} is of no family that there are rules for: {known}")
+    return rules(family)
+
+
+def rows(source: Source, pattern: str = "") -> list[Row]:
+    """Every tensor whose key the regular expression is found in; reads no data. Raises CheckpointError."""
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise CheckpointError(f"--filter {pattern!r} is no regular expression: {error}") from error
+    with open_checkpoint(source) as checkpoint:
+        specs = {key: checkpoint.info(key) for key in checkpoint if wanted.search(key)}
+    return [Row(key, spec.shape, spec.dtype.name, spec.nbytes) for key, spec in specs.items()]
+
+
+def table(found: list[Row]) -> Table:
+    """The tensors, to read."""
+    elements = sum(int(np.prod(row.shape, dtype=np.int64)) for row in found)
+    total = f"{len(found):,} tensors, {elements:,} elements, {sum(row.bytes for row in found):,} bytes"
+    picture = Table("key", "shape", "dtype", "bytes", caption=total)
+    for row in found[:MOST_ROWS]:
+        picture.add_row(row.key, "x".join(map(str, row.shape)) or "scalar", row.dtype, f"{row.bytes:,}")
+    if len(found) > MOST_ROWS:
+        picture.add_row(f"... and {len(found) - MOST_ROWS:,} more", "", "", "")
+    return picture
+
+
+def to_json(found: list[Row]) -> dict[str, Any]:
+    """The tensors, for a program."""
+    return {"tensors": [asdict(row) for row in found], "bytes": sum(row.bytes for row in found)}
+
+
+def differences(a: Source, b: Source, values: bool = False) -> list[Difference]:
+    """Every key of both, in order. values: compare those of equal shape, one tensor of each in memory at a time."""
+    with open_checkpoint(a) as left, open_checkpoint(b) as right:
+        return [_difference(key, left, right, values) for key in dict.fromkeys((*left, *right))]
+
+
+def _difference(key: str, left: Checkpoint, right: Checkpoint, values: bool) -> Difference:
+    if key not in right:
+        return Difference(key, only="a", a=str(left.info(key)))
+    if key not in left:
+        return Difference(key, only="b", b=str(right.info(key)))
+    a, b = left.info(key), right.info(key)
+    if not values or a.shape != b.shape:
+        return Difference(key, a=str(a), b=str(b))
+    return Difference(key, "", str(a), str(b), *_distance(left[key], right[key]))
+
+
+def _distance(a: Array, b: Array) -> tuple[bool, float, float]:
+    """(bit for bit equal, largest difference, relative L2 distance), in float64."""
+    equal = a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    wide, other = a.astype(np.float64), b.astype(np.float64)
+    gap = np.abs(wide - other)
+    norm = float(np.linalg.norm(other))
+    distance = float(np.linalg.norm(gap))
+    return equal, float(gap.max(initial=0.0)), distance / norm if norm else float(distance > 0)
+
+
+def differences_table(found: list[Difference]) -> Table:
+    """What differs, to read."""
+    unequal = [row for row in found if row.differs]
+    picture = Table("key", "first", "second", "largest difference", "relative L2")
+    picture.caption = f"{len(unequal):,} of {len(found):,} keys differ"
+    for row in unequal[:MOST_ROWS]:
+        numbers = ["" if x is None else f"{x:.3g}" for x in (row.max_abs, row.rel_l2)]
+        picture.add_row(row.key, (row.a or "-").replace("[", "\\["), (row.b or "-").replace("[", "\\["), *numbers)
+    return picture
+
+
+def convert_file(
+    source: str, out: Path, rules: str | None, dtype: str | None, model: str | None, bar: bool
+) -> list[Row]:
+    """Writes a checkpoint as .safetensors, by rules and in another dtype if told; checked against a model before.
+
+    Raises CheckpointError and WeightsError; `out` then stays as it was.
+    """
+    from rich.progress import Progress
+
+    if out.suffix != ".safetensors":
+        raise CheckpointError(f"{out}: convert writes .safetensors files, so name it that")
+    with open_checkpoint(source) as checkpoint:
+        converted = checkpoint if rules is None else find_rules(rules, checkpoint).apply(checkpoint)
+        if model is not None:
+            _check(model, converted)
+        with Progress(disable=not bar, transient=True) as progress:
+            task = progress.add_task(str(out))
+            convert(converted, out, dtype, lambda done, total: progress.update(task, completed=done, total=total))
+    return rows(out)
+
+
+def _check(model: str, checkpoint: Checkpoint) -> None:
+    from trtnet.definition import match_weights
+    from trtnet.tools.models import create, find
+
+    match_weights(create(find(model), {}), checkpoint)
