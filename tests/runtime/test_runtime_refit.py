@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,8 +51,6 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(trt, "Refitter", Refitter)
     monkeypatch.setattr(Refitter, "fails", "")
     network = trtnet.define(nn.Linear(3, 2), INPUTS, WEIGHTS)
-    from dataclasses import replace
-
     plan = network.build({"n": (1, 2, 4)}).plan
     return Engine(
         Plan(plan.data, replace(plan.info, refittable=tuple(sorted(network.named)))), Opener(network.reference())

@@ -27,7 +27,8 @@ class PlanInfo:
     static one with three equal shapes. compute_capabilities: the GPUs the plan was compiled for (``"8.6"``), empty
     where the backend decides. model, arguments: the factory and its arguments, for the record.
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
-    weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others. stripped: whether the plan has no weights.
+    weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
+    stripped: whether the plan has no weights.
     """
 
     backend: str
