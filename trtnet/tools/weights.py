@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
+from rich.table import Column, Table
 
 from trtnet.checkpoint import Array, Checkpoint, Source, convert, open_checkpoint
 from trtnet.checkpoint.rules import RuleSet, read
@@ -75,7 +75,7 @@ def table(found: list[Row]) -> Table:
     """The tensors, to read."""
     elements = sum(int(np.prod(row.shape, dtype=np.int64)) for row in found)
     total = f"{len(found):,} tensors, {elements:,} elements, {sum(row.bytes for row in found):,} bytes"
-    picture = Table("key", "shape", "dtype", "bytes", caption=total)
+    picture = Table(Column("key", overflow="fold"), "shape", "dtype", "bytes", caption=total)
     for row in found[:MOST_ROWS]:
         picture.add_row(row.key, "x".join(map(str, row.shape)) or "scalar", row.dtype, f"{row.bytes:,}")
     if len(found) > MOST_ROWS:
@@ -118,7 +118,7 @@ def _distance(a: Array, b: Array) -> tuple[bool, float, float]:
 def differences_table(found: list[Difference]) -> Table:
     """What differs, to read."""
     unequal = [row for row in found if row.differs]
-    picture = Table("key", "first", "second", "largest difference", "relative L2")
+    picture = Table(Column("key", overflow="fold"), "first", "second", "largest difference", "relative L2")
     picture.caption = f"{len(unequal):,} of {len(found):,} keys differ"
     for row in unequal[:MOST_ROWS]:
         numbers = ["" if x is None else f"{x:.3g}" for x in (row.max_abs, row.rel_l2)]
