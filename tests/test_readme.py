@@ -21,3 +21,22 @@ def test_every_model_is_listed() -> None:
     text = (ROOT / "README.md").read_text()
     for name in trtnet.models.__all__:
         assert f"`{name}`" in text or (name.startswith("resnet") and f"`{name.removeprefix('resnet')}`" in text)
+
+
+def test_the_rules_shown_are_those_of_the_family() -> None:
+    from trtnet.checkpoint.rules import parse
+
+    (shown,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    whole = (ROOT / "weights" / "vit.toml").read_text()
+    assert all(part.strip() in whole for part in shown.split("\n\n"))
+    assert len(parse(shown, "shown").rules) == 2
+
+
+def test_every_verb_of_rules_is_in_the_table() -> None:
+    from trtnet.weights import families
+
+    from trtnet.checkpoint.rules.ruleset import VERBS
+
+    text = (ROOT / "README.md").read_text()
+    assert [verb for verb in VERBS if f"`{verb}`" not in text] == []
+    assert len(families()) == 12

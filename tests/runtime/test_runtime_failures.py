@@ -82,6 +82,13 @@ def test_no_kernels_for_the_shapes_seen_of_a_dynamic_float32_network(dtype: str,
         assert config.dynamic_shapes_kernel_specialization_strategy == none
 
 
+def test_a_caller_may_allow_what_trtnet_would_not() -> None:
+    engine, opener = engine_of(lambda x: x * 2 + 1)
+    engine.specialize = True
+    engine.session()
+    assert opener.engine.config is None
+
+
 @pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")
 def test_a_context_goes_before_its_configuration_and_both_before_the_engine() -> None:
     engine, opener = engine_of(lambda x: x * 2 + 1)

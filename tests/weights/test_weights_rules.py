@@ -219,3 +219,15 @@ def test_gpt2_as_it_is_published() -> None:
     }
     state["h.0.attn.bias"] = torch.ones(1, 1, 32, 32)
     trtnet.define(GPT2(GPT2Config(50, 32, 48, 2, 4)), weights=rules("gpt2").apply(state))
+
+
+@pytest.mark.parametrize("kind", ["Qwen2ForCausalLM", "MistralForCausalLM"])
+def test_the_other_decoders_of_the_llama_family(kind: str) -> None:
+    torch.manual_seed(0)
+    model = hf(kind, **LLAMA, rms_norm_eps=1e-6, tie_word_embeddings=True).eval()
+    assert detect(model) == "llama"
+    network = trtnet.define(
+        decoder({"attention_bias": kind.startswith("Qwen2")})(), weights=rules("llama").apply(model)
+    )
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(**decoder_inputs(network))["logits"], logits(model)) <= 1e-5

@@ -24,6 +24,7 @@ class OpenEngine:
     """A deserialized engine on its device.
 
     recorder: where it reports errors. runtime: what must live as long. torch: makes what tensors are handled with.
+    specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what :func:`specializes` says.
     """
 
     engine: trt.ICudaEngine
@@ -32,6 +33,7 @@ class OpenEngine:
     info: PlanInfo
     runtime: Any = None
     torch: Callable[[], Any] = Torch
+    specialize: bool | None = None
 
 
 class Context:
@@ -45,7 +47,7 @@ class Context:
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
         self._opened = opened
-        self._config = _runtime_config(opened.engine, self._info)
+        self._config = _runtime_config(opened)
         configured = () if self._config is None else (self._config,)
         self._trt = opened.engine.create_execution_context(*configured)
         # a recorder of its own: the errors of calls in other threads stay out of this one's
@@ -126,10 +128,11 @@ def specializes(info: PlanInfo) -> bool:
     return not (dynamic and info.dtype == "float32")
 
 
-def _runtime_config(engine: trt.ICudaEngine, info: PlanInfo) -> trt.IRuntimeConfig | None:
-    if specializes(info) or not supports("kernel_specialization"):
+def _runtime_config(opened: OpenEngine) -> trt.IRuntimeConfig | None:
+    allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
+    if allowed or not supports("kernel_specialization"):
         return None
-    config = engine.create_runtime_config()
+    config = opened.engine.create_runtime_config()
     config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.NONE
     return config
 

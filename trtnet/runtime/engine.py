@@ -74,10 +74,15 @@ class Engine:
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
     kind (one array, or a dict by name). Several threads may call it; each call uses a session of its own, which goes
     back to a pool when the call is done.
+
+    specialize: whether TensorRT-RTX may compile kernels for the very shapes it sees. None leaves it to trtnet, which
+    does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such kernels, and
+    some much slower without. Set it to True before the first call where you have compared the results.
     """
 
     def __init__(self, plan: Plan, opener: Opener = open_engine) -> None:
         self.plan = plan
+        self.specialize: bool | None = None
         self._opener = opener
         self._opened: OpenEngine | None = None
         self._idle: list[Session] = []
@@ -150,7 +155,7 @@ class Engine:
             raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
         with self._lock:
             if self._opened is None:
-                self._opened = self._opener(self.plan)
+                self._opened = replace(self._opener(self.plan), specialize=self.specialize)
             return self._opened
 
     def _take(self) -> Session:
