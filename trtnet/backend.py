@@ -50,8 +50,11 @@ CAPABILITIES: dict[str, str] = {
     "fp4": "DataType.FP4",
 }
 
-# Layers that a backend's API has and that it builds for no GPU: "has no runners that implement it".
-NO_KERNELS: dict[str, tuple[str, ...]] = {"tensorrt_rtx": ("NMS", "NON_ZERO", "MOE")}
+# Layers that a backend's API has and that it builds for no GPU ("has no runners that implement it"), or, as
+# TensorRT-RTX 1.6.1 does deconvolutions of several groups with a stride, runs to wrong numbers.
+NO_KERNELS: dict[str, tuple[str, ...]] = {
+    "tensorrt_rtx": ("NMS", "NON_ZERO", "MOE", "BFLOAT16_DECONVOLUTION", "STRIDED_GROUPED_DECONVOLUTION")
+}
 
 
 @lru_cache(maxsize=1)
@@ -110,5 +113,5 @@ def supports(feature: str) -> bool:
 
 
 def has_kernels(kind: str) -> bool:
-    """Whether the TensorRT in use builds layers of a kind (a member of ``LayerType``) at all."""
+    """Whether the TensorRT in use builds layers of a kind, a member of ``LayerType`` or another name in NO_KERNELS."""
     return kind not in NO_KERNELS.get(name(), ())

@@ -1,14 +1,17 @@
 """ONNX's node tests through real engines: does the reference compute what TensorRT computes?
 
-    NVIDIA_TF32_OVERRIDE=0 python tests/gpu/onnx_engines.py [--share 0/4] [--build-only] [--json FILE]
+    NVIDIA_TF32_OVERRIDE=0 python tests/gpu/onnx_engines.py [--share 0/4] [--build-only] [--json FILE]...
 
 Each case that the parser accepts is built, and the engine's outputs are compared with the reference's.
---share 1/4 takes the second quarter of the cases. --build-only needs no GPU.
+--share 1/4 takes the second quarter of the cases. --build-only needs no GPU. FILE is written after each case, and
+cases in it are not run again: a case that ends the process (some kernels do) is there as "crashed or hung".
+--summary prints what the FILEs say, and runs nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import sys
@@ -24,12 +27,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from onnx_cases import DIFFERENT, arrays, cases, close
 
 import trtnet
-from trtnet import backend
+from trtnet import backend, dtypes
 from trtnet.backend import trt
 from trtnet.builder import Plan, PlanInfo
 from trtnet.errors import TrtnetError
 from trtnet.reference.onnx import OnnxNetwork, parse
-from trtnet.reference.step import to_torch
+from trtnet.reference.step import to_numpy, to_torch
+
+SECONDS = 60
+"""What a case may take."""
 
 
 def plan(parsed: OnnxNetwork, shapes: dict[str, tuple[int, ...]]) -> Plan | None:
@@ -79,36 +85,59 @@ def verdict(name: str, build_only: bool) -> str:
 def compared(name: str, built: Plan, reference: Any, feeds: dict[str, np.ndarray]) -> str:
     case = cases()[name]
     computed = reference.run({key: to_torch(value) for key, value in feeds.items()})
+    given = {i.name: feeds[i.name].astype(dtypes.get(i.dtype).numpy, copy=False) for i in reference.inputs}
     try:
-        found = trtnet.Engine(built)(**feeds)
+        found = trtnet.Engine(built)(**given)
     except TrtnetError as error:
         return f"failed: {str(error).splitlines()[0][:120]}"
     outputs = found if isinstance(found, dict) else {next(iter(computed)): found}
     for key, value in computed.items():
-        theirs = value.double().numpy()
-        if not close(np.asarray(outputs[key], np.float64), theirs.astype(np.float32), case):
-            return f"differs: {np.asarray(outputs[key]).ravel()[:4]} on the GPU, {theirs.ravel()[:4]} here"
+        theirs, ours = to_numpy(value), np.asarray(outputs[key], np.float64)
+        if not close(ours, theirs, case, steps=4):
+            return f"differs: {ours.ravel()[:4]} on the GPU, {theirs.ravel()[:4]} here"
     return "equal"
+
+
+def run(names: list[str], build_only: bool, file: Path | None) -> dict[str, str]:
+    results: dict[str, str] = json.loads(file.read_text()) if file and file.exists() else {}
+    for name in names:
+        if name not in results:
+            faulthandler.dump_traceback_later(SECONDS, exit=True)
+            keep(results | {name: "crashed or hung"}, file)
+            results[name] = verdict(name, build_only)
+            keep(results, file)
+            faulthandler.cancel_dump_traceback_later()
+    return results
+
+
+def keep(results: dict[str, str], file: Path | None) -> None:
+    if file:
+        file.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def summary(results: dict[str, str]) -> None:
+    print(f"{backend.name()} {backend.version()}: {len(results)} cases")
+    for kind, count in Counter(result.partition(":")[0] for result in results.values()).most_common():
+        print(f"  {kind}: {count}")
+    for name, result in sorted(results.items()):
+        if ":" in result or result in ("not built", "crashed or hung"):
+            print(f"  {name}: {result} {DIFFERENT.get(name, '')}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", default="0/1")
     parser.add_argument("--build-only", action="store_true")
-    parser.add_argument("--json")
+    parser.add_argument("--summary", action="store_true")
+    parser.add_argument("--json", type=Path, nargs="+", default=[])
     given = parser.parse_args()
+    if given.summary:
+        summary({name: result for file in given.json for name, result in json.loads(file.read_text()).items()})
+        return
     logging.disable(logging.CRITICAL)
     part, parts = (int(x) for x in given.share.split("/"))
     names = [name for i, name in enumerate(cases()) if i % parts == part]
-    results = {name: verdict(name, given.build_only) for name in names}
-    print(f"{backend.name()} {backend.version()}: {len(results)} cases")
-    for kind, count in Counter(result.partition(":")[0] for result in results.values()).most_common():
-        print(f"  {kind}: {count}")
-    for name, result in results.items():
-        if ":" in result or result == "not built":
-            print(f"  {name}: {result} {DIFFERENT.get(name, '')}")
-    if given.json:
-        Path(given.json).write_text(json.dumps(results, indent=2) + "\n")
+    summary(run(names, given.build_only, given.json[0] if given.json else None))
 
 
 if __name__ == "__main__":

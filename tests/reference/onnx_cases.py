@@ -97,8 +97,9 @@ def difference(case: Any, reference: Reference) -> str:
     return ""
 
 
-def close(found: np.ndarray, wanted: np.ndarray, case: Any) -> bool:
-    loose = {"float16": 1e-3, "bfloat16": 1e-2}.get(wanted.dtype.name, 0.0)
+def close(found: np.ndarray, wanted: np.ndarray, case: Any, steps: float = 1.0) -> bool:
+    """Equal to the case's tolerance, or to `steps` roundings to a 16-bit dtype."""
+    loose = {"float16": 1e-3, "bfloat16": 1e-2}.get(wanted.dtype.name, 0.0) * steps
     tolerance = {"rtol": max(case.rtol, 1e-4, loose), "atol": max(case.atol, 1e-5, loose), "equal_nan": True}
     return found.shape == wanted.shape and np.allclose(found, wanted.astype(np.float64), **tolerance)
 

@@ -17,6 +17,7 @@ from trtnet.calling import TensorInfo
 from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
 
+OLD_DRIVER = "CUDA error 222"  # CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 REFIT_NEEDS_A_GPU = "TensorRT-RTX builds engines for refit only where there is a GPU: build there, or without refit"
 
 
@@ -77,6 +78,15 @@ def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig
         raise KeyboardInterrupt
     if blob is None:
         words = "\n".join(f"  TensorRT: {text}" for text in network.recorder.take())
-        advice = f"\n  {REFIT_NEEDS_A_GPU}" if _refits(config) and backend.name() == "tensorrt_rtx" else ""
+        advice = _advice(words, config)
         raise BuildError(f"TensorRT did not build the engine\n{words or '  (it gave no reason; see the log)'}{advice}")
     return bytes(blob)
+
+
+def _advice(said: str, config: BuildConfig) -> str:
+    if OLD_DRIVER in said:
+        return (
+            f"\n  the GPU's driver is older than the CUDA of {backend.name()} {backend.version()}: update the driver,"
+            f" or use an older version"
+        )
+    return f"\n  {REFIT_NEEDS_A_GPU}" if _refits(config) and backend.name() == "tensorrt_rtx" else ""

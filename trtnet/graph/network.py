@@ -135,9 +135,12 @@ class Network:
         """Says where parameters come from: ``read(key, dtype)`` gives an array, in the checkpoint's dtype for None."""
         self._keys, self._read = dict(keys), read
 
-    def array(self, parameter: Parameter) -> np.ndarray[Any, Any]:
-        """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""
-        array = self._from_checkpoint(parameter, None)
+    def array(self, parameter: Parameter, dtype: DType | None = None) -> np.ndarray[Any, Any]:
+        """A parameter to compute with while defining, as the checkpoint has it or cast to a dtype.
+
+        Raises ModelError if it is unbound.
+        """
+        array = self._from_checkpoint(parameter, dtype)
         self.folded.add(self._keys[parameter])
         return array
 

@@ -46,14 +46,8 @@ from trtnet.ops.attention import (
     scaled_dot_product_attention,
 )
 from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
-from trtnet.ops.conv import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
+from trtnet.ops.conv import conv1d, conv2d, conv3d
+from trtnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from trtnet.ops.create import (
     arange,
     eye,

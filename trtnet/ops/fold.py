@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.graph import Tensor
-from trtnet.ops.conv import conv_transpose2d
+from trtnet.ops.conv_transpose import conv_transpose2d
 from trtnet.ops.pad import pad
 from trtnet.ops.shape import cat
 from trtnet.ops.slicing import Cut, cut

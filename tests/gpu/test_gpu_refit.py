@@ -1,0 +1,81 @@
+"""Other weights for a built engine, on a real GPU. tests/conftest.py skips these without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from comparing import random_weights, relative_l2
+
+import trtnet
+from trtnet import models
+from trtnet.builder import BuildConfig
+from trtnet.errors import BuildError, PlanError, WeightsError
+
+pytestmark = pytest.mark.gpu
+
+TOLERANCES = {"float32": 1e-5, "float16": 1e-2, "bfloat16": 6e-2}
+
+
+def weights(seed: int, dtype: str = "float32") -> dict[str, np.ndarray]:
+    return {
+        key: array.astype(trtnet.dtypes.get(dtype).numpy) for key, array in random_weights(models.lenet(), seed).items()
+    }
+
+
+def network(seed: int, dtype: str = "float32") -> trtnet.DefinedNetwork:
+    return trtnet.define(models.lenet(), weights=weights(seed, dtype), dtype=dtype)
+
+
+def image(dtype: str = "float32") -> np.ndarray:
+    values = np.random.default_rng(0).standard_normal((3, 1, 28, 28))
+    return values.astype(trtnet.dtypes.get(dtype).numpy)
+
+
+def equal(engine: trtnet.Engine, seed: int, dtype: str = "float32") -> None:
+    expected = network(seed, dtype).reference(exact=True)(image(dtype))
+    assert relative_l2(engine(image(dtype)).astype(np.float32), expected) <= TOLERANCES[dtype]
+
+
+@pytest.fixture(autouse=True)
+def a_driver_that_refits() -> None:
+    try:
+        network(1).build({"batch": 1}, BuildConfig(refit=True))
+    except BuildError as error:
+        if "driver is older" in str(error):
+            pytest.skip(str(error).splitlines()[-1].strip())
+        raise
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_a_refitted_engine_computes_with_the_new_weights(dtype: str, tmp_path: Path) -> None:
+    engine = network(1, dtype).build({"batch": (1, 2, 4)}, BuildConfig(refit=True))
+    equal(engine, 1, dtype)
+    engine.refit(weights(2, dtype))
+    equal(engine, 2, dtype)
+    engine.save(tmp_path / "lenet.engine")
+    again = trtnet.load(tmp_path / "lenet.engine")
+    equal(again, 2, dtype)
+    again.refit(weights(3, dtype))
+    equal(again, 3, dtype)
+
+
+def test_weights_that_do_not_fit_leave_the_old_ones() -> None:
+    engine = network(1).build({"batch": (1, 2, 4)}, BuildConfig(refit=True))
+    one = weights(2)
+    one.pop("fc1.bias")
+    with pytest.raises(WeightsError, match=r"missing: fc1\.bias"):
+        engine.refit(one)
+    equal(engine, 1)
+
+
+def test_a_stripped_plan_takes_its_weights_when_it_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "lenet.engine"
+    whole = network(1).build({"batch": (1, 2, 4)}, BuildConfig(refit=True))
+    stripped = network(1).build({"batch": (1, 2, 4)}, BuildConfig(strip=True))
+    assert len(stripped.plan.data) < len(whole.plan.data) - 100_000
+    stripped.save(path)
+    with pytest.raises(PlanError, match="stripped of its weights"):
+        trtnet.load(path)(image())
+    equal(trtnet.load(path, weights(1)), 1)
