@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from comparing import network_of
 import trtnet
 from trtnet import backend, ops
 from trtnet.backend import trt
-from trtnet.builder import BuildConfig, Plan
+from trtnet.builder import BuildConfig, Plan, build
 from trtnet.builder.config import apply
 from trtnet.errors import BuildError, PlanError, ProfileError
 
@@ -180,3 +181,14 @@ def test_control_c_while_building_cancels_the_build(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("rich.progress.Progress.update", pressed)
     with pytest.raises(KeyboardInterrupt):
         network().build({"n": 1, "h": 8}, BuildConfig(progress=True))
+
+
+def test_a_driver_older_than_tensorrt_is_named() -> None:
+    said = ["Myelin ([cudamod.cpp:31: CUDAMod] CUDA error 222 loading a module."]
+    refusing: Any = SimpleNamespace(
+        recorder=SimpleNamespace(clear=list, take=lambda: said),
+        builder=SimpleNamespace(build_serialized_network=lambda network, config: None),
+        trt=None,
+    )
+    with pytest.raises(BuildError, match=r"CUDA error 222(.|\n)*driver is older than the CUDA of"):
+        build._serialize(refusing, None, BuildConfig())
