@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import faulthandler
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +16,6 @@ import trtnet
 
 if importlib.util.find_spec("trtnet.models") is None:
     trtnet.__path__.append(str(Path(__file__).parents[1]))  # models/ and weights/ stand beside trtnet/
-
-
-_options: Any = None
 
 
 def why_no_gpu() -> str:
@@ -42,27 +39,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hang", type=int, default=0, help="seconds after which a test ends the process")
 
 
-def pytest_runtest_logstart(nodeid: str) -> None:
-    if _options.once:
-        with _options.once.open("a") as file:
-            file.write(nodeid + "\n")
-    if _options.hang:
-        faulthandler.dump_traceback_later(_options.hang, exit=True)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    options = item.config.option
+    if options.once:
+        with options.once.open("a") as file:
+            file.write(item.nodeid + "\n")
+    if options.hang:
+        faulthandler.dump_traceback_later(options.hang, exit=True)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    global _options
-    _options = config.option
-
-
-def _chosen(items: list[pytest.Item]) -> list[pytest.Item]:
-    part, parts = (int(x) for x in _options.share.split("/"))
-    done = set(_options.once.read_text().splitlines()) if _options.once and _options.once.exists() else set()
+def _chosen(items: list[pytest.Item], options: argparse.Namespace) -> list[pytest.Item]:
+    part, parts = (int(x) for x in options.share.split("/"))
+    done = set(options.once.read_text().splitlines()) if options.once and options.once.exists() else set()
     return [item for item in items[part::parts] if item.nodeid not in done]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = _chosen(items)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:] = _chosen(items, config.option)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     reason = why_no_gpu() if marked else ""
     if reason:

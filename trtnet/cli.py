@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trtnet import cli_weights
+from trtnet.cli_weights import Json
 from trtnet.errors import TrtnetError
 from trtnet.files import check_writable
 
@@ -27,9 +28,6 @@ app.add_typer(cli_weights.weights, name="weights")
 app.command()(cli_weights.convert)
 app.command()(cli_weights.refit)
 
-Json = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
-]
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
 Weights = Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")]
 DType = Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")]

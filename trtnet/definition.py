@@ -90,8 +90,8 @@ def define(
     Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError.
     """
     checkpoint = open_checkpoint({} if weights is None else weights)
-    keys, _ = _keys(model)
-    skipped = match_weights(model, checkpoint, ignored, strict=strict)
+    keys, aliases = _keys(model)
+    skipped = _match(keys, aliases, checkpoint, ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
     network.skipped = skipped
     network.modules = {module: path for path, module in model.named_modules()}
@@ -107,11 +107,14 @@ def match_weights(
 
     Returns what strict=False skipped. Raises CheckpointError and WeightsError.
     """
-    keys, aliases = _keys(model)
-    others = (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases))
-    return match(
-        {key: parameter.shape for parameter, key in keys.items()}, open_checkpoint(source), others, strict=strict
-    )
+    return _match(*_keys(model), open_checkpoint(source), ignored, strict)
+
+
+def _match(
+    keys: dict[Parameter, str], aliases: list[str], checkpoint: Checkpoint, ignored: Sequence[str], strict: bool
+) -> tuple[str, ...]:
+    shapes = {key: parameter.shape for parameter, key in keys.items()}
+    return match(shapes, checkpoint, (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)), strict=strict)
 
 
 def build(

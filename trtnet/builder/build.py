@@ -40,7 +40,7 @@ def build_plan(
     if config.timing_cache:
         save_timing_cache(target, config.timing_cache)
     info = replace(record or describe(network), profiles=profiles, compute_capabilities=config.compute_capabilities)
-    if _refits(config):
+    if config.refittable:
         names, folded = tuple(sorted(network.named)), tuple(sorted(network.folded))
         info = replace(info, refittable=names, folded=folded, stripped=config.strip)
     return Plan(data, info)
@@ -61,10 +61,6 @@ def describe(network: Network) -> PlanInfo:
 def _info(name: str, tensor: Tensor) -> TensorInfo:
     shape = tuple(size.name if isinstance(size, Dim) else size for size in tensor.shape)
     return TensorInfo(name, shape, tensor.dtype.name)
-
-
-def _refits(config: BuildConfig) -> bool:
-    return config.refit or config.strip
 
 
 def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig) -> bytes:
@@ -89,4 +85,4 @@ def _advice(said: str, config: BuildConfig) -> str:
             f"\n  the GPU's driver is older than the CUDA of {backend.name()} {backend.version()}: update the driver,"
             f" or use an older version"
         )
-    return f"\n  {REFIT_NEEDS_A_GPU}" if _refits(config) and backend.name() == "tensorrt_rtx" else ""
+    return f"\n  {REFIT_NEEDS_A_GPU}" if config.refittable and backend.name() == "tensorrt_rtx" else ""

@@ -44,6 +44,11 @@ class BuildConfig:
     compute_capabilities: tuple[str, ...] = ()
     progress: bool = False
 
+    @property
+    def refittable(self) -> bool:
+        """Whether the engine takes other weights later."""
+        return self.refit or self.strip
+
 
 def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
     """TensorRT's configuration. Raises BuildError for an option this backend has not, or a value out of range."""
@@ -55,7 +60,7 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
             raise BuildError(f"optimization_level is 0 to 5, found {config.optimization_level}")
         target.builder_optimization_level = config.optimization_level
     _set_tf32(target, config.tf32, network)
-    if config.refit or config.strip:
+    if config.refittable:
         target.set_flag(trt.BuilderFlag.REFIT)
     if config.strip:
         target.set_flag(trt.BuilderFlag.STRIP_PLAN)

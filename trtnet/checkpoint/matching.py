@@ -43,8 +43,7 @@ def match(
     attributes; its text lists the first of each, with the nearest names, and the prefix that would reconcile
     them if there is one. Raises CheckpointError if an expected tensor cannot be read.
     """
-    missing = [key for key in expected if key not in checkpoint]
-    unexpected = [key for key in checkpoint if key not in expected and not is_ignored(key, ignored)]
+    missing, unexpected = keys_apart(expected, checkpoint, ignored)
     found = {key: checkpoint.info(key).shape for key in expected if key in checkpoint}
     mismatched = [(key, tuple(expected[key]), found[key]) for key in found if tuple(expected[key]) != found[key]]
     if missing or mismatched or (strict and unexpected):
@@ -53,9 +52,13 @@ def match(
     return tuple(unexpected)
 
 
-def is_ignored(key: str, ignored: Sequence[str]) -> bool:
-    """Whether a key is one that a checkpoint may have and a model need not."""
-    return any(re.search(pattern, key) for pattern in ignored)
+def keys_apart(
+    expected: Mapping[str, object], checkpoint: Checkpoint, ignored: Sequence[str] = IGNORED
+) -> tuple[list[str], list[str]]:
+    """(expected keys that the checkpoint has not, keys that only it has and that no pattern ignores)."""
+    rules = [re.compile(pattern) for pattern in ignored]
+    missing = [key for key in expected if key not in checkpoint]
+    return missing, [key for key in checkpoint if key not in expected and not any(r.search(key) for r in rules)]
 
 
 def _report(

@@ -68,7 +68,7 @@ class Network:
         self._names: set[str] = set()
         self._keys: dict[Parameter, str] = {}
         self._read: Callable[[str, DType | None], np.ndarray[Any, Any]] | None = None
-        self._bound: dict[tuple[Parameter, DType], Weight] = {}
+        self._bound: dict[Parameter, Weight] = {}
         self._alive: list[Weight] = []
         self._makers: dict[Any, Any] = {}
         self._entered: list[Token[Network]] = []
@@ -135,23 +135,20 @@ class Network:
         """Says where parameters come from: ``read(key, dtype)`` gives an array, in the checkpoint's dtype for None."""
         self._keys, self._read = dict(keys), read
 
-    def array(self, parameter: Parameter, dtype: DType | None = None) -> np.ndarray[Any, Any]:
-        """A parameter to compute with while defining, as the checkpoint has it or cast to a dtype.
-
-        Raises ModelError if it is unbound.
-        """
-        array = self._from_checkpoint(parameter, dtype)
+    def array(self, parameter: Parameter) -> np.ndarray[Any, Any]:
+        """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""
+        array = self._from_checkpoint(parameter, None)
         self.folded.add(self._keys[parameter])
         return array
 
-    def weight(self, value: Parameter | np.ndarray[Any, Any], dtype: DType | None = None) -> Weight:
-        """A parameter (in its own dtype, else the network's, unless `dtype` says another) or an array; read once."""
+    def weight(self, value: Parameter | np.ndarray[Any, Any]) -> Weight:
+        """A parameter (in its own dtype, else the network's) or an array; read once."""
         if not isinstance(value, Parameter):
-            return Weight(np.asarray(value, None if dtype is None else dtype.numpy))
-        wanted = dtype or (dtypes.get(value.dtype) if value.dtype else self.dtype)
-        if (value, wanted) not in self._bound:
-            self._bound[value, wanted] = Weight(self._from_checkpoint(value, wanted), self._keys[value])
-        return self._bound[value, wanted]
+            return Weight(np.asarray(value))
+        if value not in self._bound:
+            wanted = dtypes.get(value.dtype) if value.dtype else self.dtype
+            self._bound[value] = Weight(self._from_checkpoint(value, wanted), self._keys[value])
+        return self._bound[value]
 
     def _from_checkpoint(self, parameter: Parameter, dtype: DType | None) -> np.ndarray[Any, Any]:
         if parameter not in self._keys or self._read is None:

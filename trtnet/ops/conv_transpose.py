@@ -6,7 +6,7 @@ import numpy as np
 
 from trtnet.backend import has_kernels
 from trtnet.dtypes import bfloat16
-from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph import Tensor
 from trtnet.ops.conv import Kernel, check_rank, convolution, mismatch, weights
 from trtnet.ops.elementwise import add
 from trtnet.ops.operands import tensor
@@ -124,11 +124,12 @@ def _as_convolution(
 ) -> Tensor:
     """The same as a convolution: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 4.6."""
     name = f"conv_transpose{rank}d"
-    array = x.network.array(weight, x.network.dtype) if isinstance(weight, Parameter) else np.asarray(weight)
-    kernel = Weight(array)
+    kernel = x.network.weight(weight)
     check_rank(x, kernel, name, rank)
     if problem := mismatch(x, kernel, kernel.shape[0], name):
         x.network.fail(problem, {"x": x, "weight": kernel})
+    if kernel.key:
+        x.network.folded.add(kernel.key)
     strides, crops, extra = spread(stride, rank), spread(padding, rank), spread(output_padding, rank)
     reach = [d * (k - 1) for d, k in zip(spread(dilation, rank), kernel.shape[2:], strict=True)]
     before = [r - p for r, p in zip(reach, crops, strict=True)]
@@ -137,7 +138,7 @@ def _as_convolution(
     spaced = _with_zeros_between(x, strides)
     return convolution(
         pad(spaced, cropped) if any(cropped) else spaced,
-        _mirrored(array, groups),
+        _mirrored(kernel.array, groups),
         bias,
         1,
         [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)],

@@ -126,8 +126,10 @@ class Engine:
         """
         check_refittable(self.info)
         with self._lock:
-            data = refitted(self._opener(self.plan), self.info, open_checkpoint(weights))
-            info = replace(self.info, checkpoint_digest=open_checkpoint(weights).digest(), stripped=False)
+            opened = self._opener(self.plan)
+            checkpoint = open_checkpoint(weights)
+            data = refitted(opened, self.info, checkpoint)
+            info = replace(self.info, checkpoint_digest=checkpoint.digest(), stripped=False)
             self.plan, self._opened, self._idle = Plan(data, info), None, []
 
     def session(self, profile: int | None = None) -> Session:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.builder.plan import PlanInfo
-from trtnet.checkpoint import IGNORED, Checkpoint, cast
-from trtnet.checkpoint.matching import is_ignored
+from trtnet.checkpoint import Checkpoint, cast
+from trtnet.checkpoint.matching import keys_apart
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.errors import PlanError, TrtnetError, WeightsError
 from trtnet.graph.weight import Weight
@@ -49,10 +51,9 @@ def refitted(opened: OpenEngine, info: PlanInfo, checkpoint: Checkpoint) -> byte
 
 
 def _check(checkpoint: Checkpoint, sizes: dict[str, int]) -> None:
-    missing = [name for name in sizes if name not in checkpoint]
-    unexpected = [key for key in checkpoint if key not in sizes and not is_ignored(key, IGNORED)]
+    missing, unexpected = keys_apart(sizes, checkpoint)
     shapes = {name: checkpoint.info(name).shape for name in sizes if name in checkpoint}
-    wrong = [(name, (sizes[name],), shape) for name, shape in shapes.items() if _count(shape) != sizes[name]]
+    wrong = [(name, (sizes[name],), shape) for name, shape in shapes.items() if math.prod(shape) != sizes[name]]
     if missing or unexpected or wrong:
         lines = [f"  missing: {name}" for name in missing] + [f"  unexpected: {key}" for key in unexpected]
         lines += [f"  {name}: {size[0]:,} elements in the engine, {list(shape)} here" for name, size, shape in wrong]
@@ -62,10 +63,3 @@ def _check(checkpoint: Checkpoint, sizes: dict[str, int]) -> None:
             unexpected,
             wrong,
         )
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count

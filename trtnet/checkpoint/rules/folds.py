@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from trtnet.checkpoint.base import Array, TensorSpec
-from trtnet.checkpoint.rules.kinds import Rule
+from trtnet.checkpoint.rules.kinds import Rule, need
 from trtnet.checkpoint.rules.lazy import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import Pattern, expand
-from trtnet.errors import CheckpointError
 
 
 def weight_norm(magnitude: Array, direction: Array) -> Array:
@@ -50,8 +49,7 @@ class Fold(Rule):
             if last != names[0] or not self.source.regex.search(path):
                 continue
             keys = [f"{path}.{name}" for name in names]
-            if missing := [k for k in keys if k not in tensors]:
-                raise CheckpointError(f"{missing[0]} is missing: {self.kind} folds it with {key}")
+            need(tensors, keys, f"{self.kind} folds it with {key}")
             parts = [result.pop(k) for k in keys]
             result[f"{path}.weight"] = _computed(function, parts, parts[like].spec)
         return result
@@ -76,8 +74,7 @@ class FoldBatchNorm(Rule):
                 continue
             path, norm = key.removesuffix(".weight"), expand(match, self.norm)
             names = [f"{norm}.{name}" for name in ("weight", "bias", "running_mean", "running_var")]
-            if missing := [k for k in names if k not in tensors]:
-                raise CheckpointError(f"{missing[0]} is missing: a rule folds it into {key}")
+            need(tensors, names, f"a rule folds it into {key}")
             weight, parts = tensors[key], [result.pop(name) for name in names]
             result.pop(f"{norm}.num_batches_tracked", None)
             bias = result.pop(f"{path}.bias", None)

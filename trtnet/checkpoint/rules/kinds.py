@@ -28,6 +28,12 @@ class Rule(ABC):
         return None
 
 
+def need(tensors: Tensors, keys: list[str], why: str) -> None:
+    """Raises CheckpointError for the first key that there is not."""
+    if missing := [key for key in keys if key not in tensors]:
+        raise CheckpointError(f"{missing[0]} is missing: {why}")
+
+
 def _put(tensors: Tensors, key: str, lazy: Lazy, what: str) -> None:
     if key in tensors:
         raise CheckpointError(f"{what} makes {key}, which is there already")
@@ -159,8 +165,7 @@ class Split(Rule):
             shape, n = lazy.spec.shape, len(self.into)
             if not -len(shape) <= self.dim < len(shape) or shape[self.dim] % n:
                 raise CheckpointError(f"{key} {list(shape)} cannot be split into {n} along dim {self.dim}")
-            size = shape[self.dim] // n
-            part = tuple(size if a == self.dim % len(shape) else s for a, s in enumerate(shape))
+            part = _resized(shape, self.dim, shape[self.dim] // n)
             for index, name in enumerate(self.into):
                 piece = lazy.changed(part, lambda x, i=index, n=n: np.split(x, n, self.dim)[i])  # type: ignore[misc]
                 _put(result, expand(match, name), piece, f"splitting {key}")
@@ -187,8 +192,7 @@ class Merge(Rule):
             if match is None:
                 continue
             keys = [key, *(expand(match, other) for other in self.others)]
-            if missing := [k for k in keys if k not in tensors]:
-                raise CheckpointError(f"{missing[0]} is missing: a rule merges it with {key}")
+            need(tensors, keys, f"a rule merges it with {key}")
             merged[expand(match, self.to)] = _joined([tensors[k] for k in keys], self.dim, key)
             taken.update(keys)
         rest = {key: lazy for key, lazy in tensors.items() if key not in taken}
@@ -205,16 +209,15 @@ def _joined(parts: list[Lazy], dim: int, key: str) -> Lazy:
     first = parts[0].spec
     rank = len(first.shape)
     same = all(p.spec.dtype == first.dtype and len(p.spec.shape) == rank for p in parts)
-    if not same or not -rank <= dim < rank or any(_rest(p, dim) != _rest(parts[0], dim) for p in parts):
+    if not same or not -rank <= dim < rank or len({_resized(p.spec.shape, dim, 0) for p in parts}) > 1:
         raise CheckpointError(f"{key} and what a rule merges it with differ: {', '.join(str(p.spec) for p in parts)}")
-    total = sum(p.spec.shape[dim] for p in parts)
-    shape = tuple(total if a == dim % rank else s for a, s in enumerate(first.shape))
+    shape = _resized(first.shape, dim, sum(p.spec.shape[dim] for p in parts))
     return Lazy(TensorSpec(shape, first.dtype), lambda: np.concatenate([p.read() for p in parts], dim))
 
 
-def _rest(part: Lazy, dim: int) -> tuple[int, ...]:
-    shape = part.spec.shape
-    return tuple(size for a, size in enumerate(shape) if a != dim % len(shape))
+def _resized(shape: tuple[int, ...], dim: int, size: int) -> tuple[int, ...]:
+    """`shape` with another size along `dim`."""
+    return tuple(size if a == dim % len(shape) else s for a, s in enumerate(shape))
 
 
 @dataclass(frozen=True)
