@@ -321,6 +321,8 @@ def test_damaged_npz_never_raises_anything_else(tmp_path):
         ('{"weight_map": {"a": "../one.safetensors"}}', "beside its index"),
         ('{"weight_map": {"a": 3}}', "beside its index"),
         ('{"weight_map": {"a": "x.index.json"}}', "beside its index"),
+        (r'{"weight_map": {"a": "\u0000.safetensors"}}', "safetensors: embedded null byte"),
+        (r'{"weight_map": {"a": "\ud800.safetensors"}}', "surrogates not allowed"),
         ('{"weight_map": {"a": "gone.safetensors"}}', "No such file"),
         ('{"weight_map": {"z": "one.safetensors"}}', "places z in one.safetensors, which lacks it"),
     ],

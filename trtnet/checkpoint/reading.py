@@ -79,8 +79,8 @@ def open_checkpoint(source: Source) -> Checkpoint:
 def _open_path(path: Path) -> Checkpoint:
     inside = [path / name for name in _FOLDER if (path / name).is_file()] if path.is_dir() else []
     path = inside[0] if inside else path
-    _require_content(path)
     if path.name.endswith(_INDEX):
+        _require_content(path)
         return open_sharded(path, _open_file)
     return _open_file(path)
 
@@ -105,8 +105,11 @@ def _require_content(path: Path) -> None:
             raise CheckpointError(f"{path} is a folder{_choices(path)}")
         with path.open("rb") as file:
             empty = not file.read(1)
-    except OSError as error:
-        raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
+    # ValueError: a name that no file can have, such as an index may hold
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"cannot read the checkpoint {path}: {getattr(error, 'strerror', '') or error}"
+        ) from error
     if empty:
         raise CheckpointError(f"{path} is empty (0 bytes). Download or write it again.")
 
