@@ -46,6 +46,7 @@ CAPABILITIES: dict[str, str] = {
     "progress_monitor": "IBuilderConfig.progress_monitor",
     "kernel_specialization": "IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy",
     "engine_validity": "Runtime.get_engine_validity",
+    "refit_again": "SerializationFlag.INCLUDE_REFIT",
     "bfloat16": "DataType.BF16",
     "fp4": "DataType.FP4",
 }

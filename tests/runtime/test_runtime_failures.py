@@ -57,6 +57,20 @@ def test_no_execution_context(doubling: tuple[Engine, Opener]) -> None:
         engine.session()
 
 
+@pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")
+def test_the_error_of_a_refused_context_keeps_no_configuration_alive() -> None:
+    """TensorRT-RTX 1.4 crashed when the engine was destroyed before a configuration that a traceback still held."""
+    engine, opener = engine_of(lambda x: x * 2 + 1, dims={"n": (1, 2, 4)}, dtype="float32")
+    engine(x(1))
+    opener.engine.refuses = "context"
+    with pytest.raises(TrtnetError, match="TensorRT made no execution context") as caught:
+        engine.session()
+    configuration = weakref.ref(opener.engine.config)
+    opener.engine.config = None
+    holders = {type(holder).__name__ for holder in gc.get_referrers(configuration())}
+    assert caught.value and holders <= {"Context", "dict"}
+
+
 def test_another_tf32_override_than_at_the_build(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
     engine(x())

@@ -42,8 +42,25 @@ class Refitter:
         return ["a constant"] if Refitter.fails == "missing" else []
 
     def refit_cuda_engine(self) -> bool:
-        self.engine.serialize = lambda: b"another plan"
+        self.engine.create_serialization_config = SerializationConfig
+        self.engine.serialize_with_config = lambda config: b"another plan" if config.whole() else b"no weights"
         return Refitter.fails != "refit"
+
+
+class SerializationConfig:
+    """TensorRT's, as a stripped engine makes it: without the weights unless the flag is cleared."""
+
+    def __init__(self) -> None:
+        self.flags = {trt.SerializationFlag.EXCLUDE_WEIGHTS}
+
+    def set_flag(self, flag: Any) -> None:
+        self.flags.add(flag)
+
+    def clear_flag(self, flag: Any) -> None:
+        self.flags.discard(flag)
+
+    def whole(self) -> bool:
+        return self.flags == {trt.SerializationFlag.INCLUDE_REFIT}
 
 
 @pytest.fixture

@@ -48,8 +48,7 @@ class Context:
             _check_movable(info, opened.engine)
         self._opened = opened
         self._config = _runtime_config(opened)
-        configured = () if self._config is None else (self._config,)
-        self._trt = opened.engine.create_execution_context(*configured)
+        self._trt = _create(opened.engine, self._config)
         # a recorder of its own: the errors of calls in other threads stay out of this one's
         self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
         if self._trt is None:
@@ -116,6 +115,11 @@ class Context:
     ) -> NoReturn:
         said = words(self._recorder)
         raise error(headline + said + advice(said))
+
+
+def _create(engine: trt.ICudaEngine, config: trt.IRuntimeConfig | None) -> Any:
+    """A context, or None. A function of its own: the frame of an error must not keep the configuration alive."""
+    return engine.create_execution_context() if config is None else engine.create_execution_context(config)
 
 
 def specializes(info: PlanInfo) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trtnet import dtypes
-from trtnet.backend import trt
+from trtnet.backend import supports, trt
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint import Checkpoint, cast
 from trtnet.checkpoint.matching import keys_apart
@@ -44,7 +44,16 @@ def refitted(opened: OpenEngine, info: PlanInfo, checkpoint: Checkpoint) -> byte
         raise TrtnetError(f"TensorRT wants weights that have no checkpoint key: {', '.join(missing[:5])}")
     if not refitter.refit_cuda_engine():
         raise TrtnetError(f"TensorRT did not refit the engine{words(recorder)}")
-    data = opened.engine.serialize()
+    return _serialized(opened)
+
+
+def _serialized(opened: OpenEngine) -> bytes:
+    """The plan with its weights, which a stripped engine would leave out, to be refitted again."""
+    config = opened.engine.create_serialization_config()
+    config.clear_flag(trt.SerializationFlag.EXCLUDE_WEIGHTS)
+    if supports("refit_again"):
+        config.set_flag(trt.SerializationFlag.INCLUDE_REFIT)
+    data = opened.engine.serialize_with_config(config)
     if data is None:
         raise TrtnetError(f"TensorRT did not give back the refitted engine{words(opened.recorder)}")
     return bytes(data)
