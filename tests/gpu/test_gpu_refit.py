@@ -9,7 +9,7 @@ import pytest
 from comparing import random_weights, relative_l2
 
 import trtnet
-from trtnet import models, nn, ops
+from trtnet import backend, models
 from trtnet.builder import BuildConfig
 from trtnet.errors import BuildError, PlanError, WeightsError
 
@@ -19,29 +19,14 @@ TOLERANCES = {"float32": 1e-5, "float16": 1e-2, "bfloat16": 6e-2}
 REFIT = BuildConfig(refit=True)
 
 
-class Multilayer(nn.Module):
-    """No convolution: TensorRT-RTX 1.4, which refits on older drivers, has none in float32 without TensorFloat-32."""
-
-    def __init__(self) -> None:
-        self.inputs = {"image": trtnet.Input(("batch", 1, 28, 28))}
-        self.fc1, self.fc2 = nn.Linear(784, 120), nn.Linear(120, 10)
-
-    def forward(self, image: trtnet.Tensor) -> trtnet.Tensor:
-        return self.fc2(ops.relu(self.fc1(image.flatten(1))))
-
-
-def model(dtype: str) -> nn.Module:
-    return Multilayer() if dtype == "float32" else models.lenet()
-
-
 def weights(seed: int, dtype: str = "float16") -> dict[str, np.ndarray]:
     return {
-        key: array.astype(trtnet.dtypes.get(dtype).numpy) for key, array in random_weights(model(dtype), seed).items()
+        key: array.astype(trtnet.dtypes.get(dtype).numpy) for key, array in random_weights(models.lenet(), seed).items()
     }
 
 
 def network(seed: int, dtype: str = "float16") -> trtnet.DefinedNetwork:
-    return trtnet.define(model(dtype), weights=weights(seed, dtype), dtype=dtype)
+    return trtnet.define(models.lenet(), weights=weights(seed, dtype), dtype=dtype)
 
 
 def image(dtype: str = "float16") -> np.ndarray:
@@ -66,6 +51,8 @@ def a_driver_that_refits() -> None:
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
 def test_a_refitted_engine_computes_with_the_new_weights(dtype: str, tmp_path: Path) -> None:
+    if dtype == "float32" and backend.version().startswith("1.4."):
+        pytest.skip("TensorRT-RTX 1.4 makes no context for float32 products while NVIDIA_TF32_OVERRIDE is 0")
     engine = network(1, dtype).build({"batch": (1, 2, 4)}, REFIT)
     equal(engine, 1, dtype)
     engine.refit(weights(2, dtype))
