@@ -65,3 +65,8 @@ def random_weights(model: nn.Module, seed: int = 0) -> dict[str, np.ndarray[Any,
         return (rng.standard_normal(shape) * scale).astype(np.float32)
 
     return {key: array(key, parameter.shape) for key, parameter in model.named_parameters()}
+
+
+def same_plan(found: bytes, expected: bytes) -> bool:
+    """Whether two builds gave the same engine: TensorRT-RTX 1.7 writes four bytes by how its threads took turns."""
+    return len(found) == len(expected) and sum(a != b for a, b in zip(found, expected, strict=True)) <= 8

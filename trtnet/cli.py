@@ -93,6 +93,9 @@ def build(
     strip: Annotated[bool, typer.Option("--strip", help="A plan without weights, which load puts in.")] = False,
     timing_cache: Annotated[Path | None, typer.Option(help="File of kernel timings (TensorRT only).")] = None,
     compute_capability: Annotated[list[str], typer.Option(help="GPU to compile for: 8.9 (TensorRT-RTX only).")] = [],
+    profiling_verbosity: Annotated[
+        str, typer.Option(help="What the plan says of its layers: detailed, layer_names_only, none.")
+    ] = "detailed",
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
     json: Json = None,
 ) -> None:
@@ -111,6 +114,7 @@ def build(
         strip=strip,
         timing_cache=timing_cache,
         compute_capabilities=tuple(compute_capability),
+        profiling_verbosity=profiling_verbosity,
         progress=progress and sys.stderr.isatty(),
     )
     result = build_engine(_define(model, weights, dtype, dim, arg, input), arguments.dims(dim), config, output)

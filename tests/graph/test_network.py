@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from comparing import network_of, relative_l2
 
 import trtnet
-from trtnet import models, nn, ops
+from trtnet import models, nn, ops, provenance
 from trtnet.graph import Dim
 
 X = {"x": trtnet.Input(("n", 3, 8))}
@@ -31,9 +30,9 @@ def test_layers_are_named_by_module_and_carry_the_line() -> None:
     names = [layer.name for layer in layers(network)]
     assert len(names) == len(set(names))
     assert "conv1/convolution" in names
-    metadata = json.loads(layers(network)[0].metadata)
-    assert metadata["module"] == "conv1"
-    assert metadata["source"].startswith("models/lenet.py:")
+    (found,) = provenance.read(layers(network)[0].metadata)
+    assert found.module == "conv1"
+    assert found.source.startswith("models/lenet.py:")
 
 
 def test_weights_carry_their_checkpoint_keys() -> None:

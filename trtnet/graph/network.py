@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -21,6 +20,7 @@ from trtnet.graph.report import layer_error
 from trtnet.graph.source import caller
 from trtnet.graph.tensor import Tensor
 from trtnet.graph.weight import Parameter, Weight
+from trtnet.provenance import Provenance
 
 _current: ContextVar[Network] = ContextVar("trtnet.graph.network")
 
@@ -234,7 +234,7 @@ class Network:
         self._names.add(name)
         layer.name = name
         source = caller()
-        layer.metadata = json.dumps({"module": self.path, "source": str(source) if source else ""})
+        layer.metadata = str(Provenance(self.path, str(source) if source else ""))
 
     def _keep(self, layer: trt.ILayer, operands: Mapping[str, Any]) -> None:
         for attribute, weight in operands.items():

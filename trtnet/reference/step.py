@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trtnet import dtypes
+from trtnet import dtypes, provenance
 from trtnet.backend import trt
 from trtnet.errors import ReferenceError
 
@@ -102,8 +101,5 @@ def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
 
 def describe(layer: trt.ILayer) -> str:
     """A layer's name and, where trtnet wrote it, the line it comes from."""
-    try:
-        source = json.loads(layer.metadata)["source"]
-    except (ValueError, KeyError, TypeError):
-        return str(layer.name)
-    return f"{layer.name} (from {source})"
+    found = provenance.read(layer.metadata)
+    return f"{layer.name} (from {found[0].source})" if found else str(layer.name)
