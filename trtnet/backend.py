@@ -45,6 +45,8 @@ CAPABILITIES: dict[str, str] = {
     "target_compute_capabilities": "IBuilderConfig.set_compute_capability",
     "progress_monitor": "IBuilderConfig.progress_monitor",
     "kernel_specialization": "IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy",
+    "runtime_cache": "IRuntimeConfig.create_runtime_cache",
+    "aliased_io": "ICudaEngine.get_aliased_input_tensor",
     "engine_validity": "Runtime.get_engine_validity",
     "refit_again": "SerializationFlag.INCLUDE_REFIT",
     "bfloat16": "DataType.BF16",

@@ -24,8 +24,10 @@ from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.builder import Plan
 from trtnet.diagnostics import ErrorRecorder
+from trtnet.errors import DeviceError
 from trtnet.reference import Reference
 from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.tensors import Torch
 
 GARBAGE = 0xCD
 
@@ -65,14 +67,28 @@ class FakeBuffer:
         return self.raw
 
 
+class FakeGraph:
+    def __init__(self, work: list[Callable[[], None]]) -> None:
+        self.work = work
+        self.launches: list[int] = []
+
+    def launch(self, stream: FakeStream) -> None:
+        stream.work.extend(self.work)
+        self.launches.append(stream.handle)
+
+
 class FakeDevice:
-    index = 0
+    """refuses_capture: what CUDA says against graphs, "" if it captures. graphs: those it captured."""
+
+    index, name = 0, "Fake GPU"
 
     def __init__(self) -> None:
         self.memory: weakref.WeakValueDictionary[int, FakeBuffer] = weakref.WeakValueDictionary()
         self.streams = {0: FakeStream(0)}
         self.active: set[int] = set()
         self.allocations = self.synchronizations = 0
+        self.refuses_capture = ""
+        self.graphs: list[FakeGraph] = []
         self._addresses = itertools.count(0x100000, 0x100000)
         self._handles = itertools.count(1)
 
@@ -97,6 +113,17 @@ class FakeDevice:
         self._check_thread()
         mark = len(before.work)
         after.work.append(lambda: before.run(mark))
+
+    def capture(self, queue: Callable[[], None], stream: FakeStream) -> FakeGraph:
+        self._check_thread()
+        if self.refuses_capture:
+            raise DeviceError(self.refuses_capture)
+        with stream.lock:
+            mark = len(stream.work)
+            queue()
+            self.graphs.append(FakeGraph(stream.work[mark:]))
+            del stream.work[mark:]
+        return self.graphs[-1]
 
     def allocate(self, nbytes: int, stream: FakeStream) -> FakeBuffer:
         assert stream is self.streams[stream.handle]
@@ -256,8 +283,32 @@ class FakeContext:
         return dtypes.get(info.dtype).numpy
 
 
+class FakeRuntimeCache:
+    """loaded: what it was given. kernels: what it holds. refuses: whether it takes nothing."""
+
+    refuses = False
+
+    def __init__(self) -> None:
+        self.loaded, self.kernels = b"", b"kernels 1"
+
+    def deserialize(self, blob: bytes) -> bool:
+        self.loaded = b"" if self.refuses else blob
+        return not self.refuses
+
+    def serialize(self) -> bytes:
+        return self.kernels
+
+
 class FakeRuntimeConfig:
     dynamic_shapes_kernel_specialization_strategy: Any = None
+    cache: FakeRuntimeCache | None = None
+
+    def create_runtime_cache(self) -> FakeRuntimeCache:
+        return FakeRuntimeCache()
+
+    def set_runtime_cache(self, cache: FakeRuntimeCache) -> bool:
+        self.cache = cache
+        return True
 
 
 class FakeEngine:
@@ -275,6 +326,10 @@ class FakeEngine:
         self.later_profile = 0
         self.host: set[str] = set()
         self.config: FakeRuntimeConfig | None = None
+        self.aliases: dict[str, str] = {}
+
+    def get_aliased_input_tensor(self, name: str) -> str:
+        return self.aliases.get(name, "")
 
     def get_tensor_location(self, name: str) -> Any:
         return trt.TensorLocation.HOST if name in self.host else trt.TensorLocation.DEVICE
@@ -314,6 +369,9 @@ class Tensor:
     def data_ptr(self) -> int:
         return self.buffer.address + self.offset if self.nbytes else 0
 
+    def is_contiguous(self) -> bool:
+        return not self.strided
+
     def contiguous(self) -> Tensor:
         return self.clone() if self.strided else self
 
@@ -343,6 +401,12 @@ class FakeTorch:
 
     def empty(self, shape: tuple[int, ...], dtype: str, device: Any) -> Tensor:
         return Tensor(self, shape, getattr(torch, dtype))
+
+    def tensor_of(self, array: Any) -> Tensor:
+        return array.tensor
+
+    def like(self, array: Any, tensor: Tensor) -> Any:
+        return Torch.like(self, array, tensor)
 
     def keep(self, tensor: Tensor, device: Any) -> None:
         self.kept.append((tensor, self.current))

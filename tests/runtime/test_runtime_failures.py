@@ -87,7 +87,7 @@ def test_another_tf32_override_than_at_the_build(doubling: tuple[Engine, Opener]
 )
 def test_no_kernels_for_the_shapes_seen_of_a_dynamic_float32_network(dtype: str, dims: Any, specializes: bool) -> None:
     engine, opener = engine_of(lambda x: x * 2 + 1, dims={"n": dims}, dtype=dtype)
-    engine.session()
+    engine.session(cuda_graph=False)
     config = opener.engine.config
     if specializes:
         assert config is None
@@ -99,8 +99,16 @@ def test_no_kernels_for_the_shapes_seen_of_a_dynamic_float32_network(dtype: str,
 def test_a_caller_may_allow_what_trtnet_would_not() -> None:
     engine, opener = engine_of(lambda x: x * 2 + 1)
     engine.specialize = True
-    engine.session()
+    engine.session(cuda_graph=False)
     assert opener.engine.config is None
+
+
+@pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")
+def test_a_graph_is_captured_with_kernels_that_are_compiled_already() -> None:
+    engine, opener = engine_of(lambda x: x * 2 + 1, dtype="float16")
+    engine.session()
+    eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+    assert opener.engine.config.dynamic_shapes_kernel_specialization_strategy == eager
 
 
 @pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")

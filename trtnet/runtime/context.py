@@ -13,6 +13,7 @@ from trtnet.builder.plan import PlanInfo
 from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError, PlanError, TrtnetError
+from trtnet.runtime.cache import RuntimeCache
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
 
@@ -25,6 +26,7 @@ class OpenEngine:
 
     recorder: where it reports errors. runtime: what must live as long. torch: makes what tensors are handled with.
     specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what :func:`specializes` says.
+    cache: where it keeps them.
     """
 
     engine: trt.ICudaEngine
@@ -34,20 +36,23 @@ class OpenEngine:
     runtime: Any = None
     torch: Callable[[], Any] = Torch
     specialize: bool | None = None
+    cache: RuntimeCache | None = None
 
 
 class Context:
     """An execution context. It is used by one thread at a time, and its work is ordered by one stream.
 
+    eager: whether TensorRT-RTX compiles a call's kernels before the call, not beside the first few, where it may.
+    aliases: outputs that are written in an input's place: output -> input.
     Raises PlanError for an engine with inputs or outputs that this runtime does not move.
     """
 
-    def __init__(self, opened: OpenEngine) -> None:
+    def __init__(self, opened: OpenEngine, eager: bool = False) -> None:
         self._info = opened.info
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
         self._opened = opened
-        self._config = _runtime_config(opened)
+        self._config = _runtime_config(opened, eager)
         self._trt = _create(opened.engine, self._config)
         # a recorder of its own: the errors of calls in other threads stay out of this one's
         self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
@@ -56,7 +61,9 @@ class Context:
         self._trt.error_recorder = self._recorder
         # -1 where the TensorRT gives no profile to the second context of an engine
         self.profile = int(self._trt.active_optimization_profile)
+        self.aliases = _aliases(opened)
         self._shapes: dict[str, Shape] | None = None
+        self._addresses: dict[str, int] = {}
         self._outputs: dict[str, Shape] = {}
 
     def __del__(self) -> None:
@@ -88,8 +95,12 @@ class Context:
         """Queues one execution. addresses: of every input and output, by name. Raises TrtnetError if it fails."""
         self._recorder.clear()
         for name, address in addresses.items():
+            if self._addresses.get(name) == address:
+                continue
+            self._addresses.pop(name, None)
             if not self._trt.set_tensor_address(name, address):
                 self._fail(f"TensorRT refused the address of {name}", TrtnetError)
+            self._addresses[name] = address
         if not self._trt.execute_async_v3(stream):
             self._fail("TensorRT did not run the engine", TrtnetError)
 
@@ -132,13 +143,26 @@ def specializes(info: PlanInfo) -> bool:
     return not (dynamic and info.dtype == "float32")
 
 
-def _runtime_config(opened: OpenEngine) -> trt.IRuntimeConfig | None:
+def _runtime_config(opened: OpenEngine, eager: bool) -> trt.IRuntimeConfig | None:
+    """What TensorRT-RTX is told; None where there is nothing to tell."""
     allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
-    if allowed or not supports("kernel_specialization"):
+    strategy = ("EAGER" if eager else "LAZY") if allowed else "NONE"
+    cached = opened.cache is not None and supports("runtime_cache")
+    if not supports("kernel_specialization") or (strategy == "LAZY" and not cached):
         return None
     config = opened.engine.create_runtime_config()
-    config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.NONE
+    strategies = trt.DynamicShapesKernelSpecializationStrategy
+    config.dynamic_shapes_kernel_specialization_strategy = getattr(strategies, strategy)
+    if opened.cache is not None and cached:
+        opened.cache.attach(config)
     return config
+
+
+def _aliases(opened: OpenEngine) -> dict[str, str]:
+    if not supports("aliased_io"):
+        return {}
+    found = {info.name: opened.engine.get_aliased_input_tensor(info.name) for info in opened.info.outputs}
+    return {output: name for output, name in found.items() if name}
 
 
 def _advice(said: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from trtnet.errors import DeviceError
+from trtnet.errors import DeviceError, TrtnetError
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -37,11 +38,20 @@ class HostBuffer(Buffer, Protocol):
     def bytes(self) -> Bytes: ...
 
 
+class Graph(Protocol):
+    """Work that was captured, to be queued again as one piece."""
+
+    def launch(self, stream: Stream) -> None: ...
+
+
 class Device(Protocol):
-    """What the runtime asks of a GPU. index: its number, as torch counts."""
+    """What the runtime asks of a GPU. index: its number, as torch counts. name: its product name."""
 
     @property
     def index(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
 
     def activate(self) -> None:
         """Makes the device the calling thread's."""
@@ -56,6 +66,9 @@ class Device(Protocol):
 
     def order(self, before: Stream, after: Stream) -> None:
         """Lets what is queued on `after` from now on wait for what is queued on `before` so far."""
+
+    def capture(self, queue: Callable[[], None], stream: Stream) -> Graph:
+        """What `queue` queues on the stream, as a graph; it is not run. Raises DeviceError if CUDA cannot."""
 
     def allocate(self, nbytes: int, stream: Stream) -> Buffer:
         """Device memory, usable and freed in the order of the stream."""
@@ -74,6 +87,14 @@ class Device(Protocol):
 class _CudaStream:
     stream: Any
     handle: int
+
+
+@dataclass(frozen=True)
+class _CudaGraph:
+    graph: Any
+
+    def launch(self, stream: Any) -> None:
+        self.graph.launch(stream.stream)
 
 
 @dataclass(frozen=True)
@@ -102,22 +123,41 @@ class CudaDevice:
         except Exception as error:  # cuda.core raises its own errors, ImportError, RuntimeError or ValueError, by cause
             raise no_gpu(error) from error
         self.index = index
+        self.name = str(self._device.name)
 
     def activate(self) -> None:
         # cuda.core's Device objects belong to the thread that made them
         self._core.Device(self.index).set_current()
 
     def create_stream(self) -> Stream:
-        return _stream(self._device.create_stream())
+        stream = self._device.create_stream()
+        return _CudaStream(stream, int(stream.handle))
 
     def foreign_stream(self, handle: int) -> Stream:
-        return _stream(self._core.Stream.from_handle(handle) if handle else self._core.LEGACY_DEFAULT_STREAM)
+        stream = self._core.Stream.from_handle(handle) if handle else self._core.LEGACY_DEFAULT_STREAM
+        return _CudaStream(stream, handle)
 
     def synchronize(self, stream: Any) -> None:
         stream.stream.sync()
 
     def order(self, before: Any, after: Any) -> None:
         after.stream.wait(before.stream)
+
+    def capture(self, queue: Callable[[], None], stream: Any) -> Graph:
+        try:
+            builder = stream.stream.create_graph_builder()
+            builder.begin_building("thread_local")
+            try:
+                queue()
+            finally:
+                builder.end_building()
+            graph = builder.complete()
+            graph.upload(stream.stream)
+        except TrtnetError:
+            raise
+        except Exception as error:
+            raise DeviceError(f"CUDA did not capture the graph: {type(error).__name__}: {error}") from error
+        return _CudaGraph(graph)
 
     def allocate(self, nbytes: int, stream: Any) -> Buffer:
         buffer = self._device.allocate(nbytes, stream=stream.stream)
@@ -145,10 +185,6 @@ class CudaDevice:
         if nbytes == buffer.nbytes:
             return buffer.buffer
         return self._core.Buffer.from_handle(buffer.address, nbytes, owner=buffer.buffer)
-
-
-def _stream(stream: Any) -> _CudaStream:
-    return _CudaStream(stream, int(stream.handle))
 
 
 def no_gpu(error: Exception) -> DeviceError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from trtnet import backend
@@ -15,6 +17,7 @@ from trtnet.calling import TensorInfo
 from trtnet.checkpoint import Source, open_checkpoint
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.errors import DeviceError, PlanError, TrtnetError
+from trtnet.runtime.cache import RuntimeCache, cache_path
 from trtnet.runtime.context import OpenEngine, words
 from trtnet.runtime.device import CudaDevice, Device
 from trtnet.runtime.pending import Pending
@@ -75,13 +78,17 @@ class Engine:
     kind (one array, or a dict by name). Several threads may call it; each call uses a session of its own, which goes
     back to a pool when the call is done.
 
+    An engine that is in a file keeps the kernels that TensorRT-RTX compiles for this GPU in another beside it, so that
+    the next process starts at once: see :mod:`trtnet.runtime.cache`.
+
     specialize: whether TensorRT-RTX may compile kernels for the very shapes it sees. None leaves it to trtnet, which
     does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such kernels, and
     some much slower without. Set it to True before the first call where you have compared the results.
     """
 
-    def __init__(self, plan: Plan, opener: Opener = open_engine) -> None:
+    def __init__(self, plan: Plan, opener: Opener = open_engine, path: Path | None = None) -> None:
         self.plan = plan
+        self._path = path
         self.specialize: bool | None = None
         self._opener = opener
         self._opened: OpenEngine | None = None
@@ -94,7 +101,7 @@ class Engine:
 
         Raises PlanError if one is missing, corrupt, or not the other's, and what refit raises.
         """
-        engine = cls(Plan.load(path))
+        engine = cls(Plan.load(path), path=Path(path))
         if weights is not None:
             engine.refit(weights)
         return engine
@@ -115,6 +122,7 @@ class Engine:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the plan to `path` and its sidecar to `path`.json. Raises PlanError if it cannot."""
         self.plan.save(path)
+        self._path = Path(path)
 
     def refit(self, weights: Source) -> None:
         """Replaces all weights of an engine that was built with refit, by their checkpoint keys; or none of them.
@@ -132,9 +140,12 @@ class Engine:
             info = replace(self.info, checkpoint_digest=checkpoint.digest(), stripped=False)
             self.plan, self._opened, self._idle = Plan(data, info), None, []
 
-    def session(self, profile: int | None = None) -> Session:
-        """An execution context of its own, for calls that keep their buffers and stream. Raises as the first call."""
-        return Session(self._open(), profile)
+    def session(self, profile: int | None = None, *, stream: Any = None, cuda_graph: bool = True) -> Session:
+        """An execution context of its own, for calls that keep their buffers and stream: see :class:`Session`.
+
+        Raises as the first call.
+        """
+        return Session(self._open(), profile, stream=stream, cuda_graph=cuda_graph)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`Session.submit`. Raises DeviceError where there is no GPU."""
@@ -157,8 +168,16 @@ class Engine:
             raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
         with self._lock:
             if self._opened is None:
-                self._opened = replace(self._opener(self.plan), specialize=self.specialize)
+                opened = self._opener(self.plan)
+                self._opened = replace(opened, specialize=self.specialize, cache=self._cache(opened.device))
+                if self._opened.cache is not None:
+                    weakref.finalize(self._opened, self._opened.cache.close)
             return self._opened
+
+    def _cache(self, device: Device) -> RuntimeCache | None:
+        if self._path is None or not backend.supports("runtime_cache"):
+            return None
+        return RuntimeCache(cache_path(self._path, device.name))
 
     def _take(self) -> Session:
         opened = self._open()

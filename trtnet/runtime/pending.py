@@ -47,6 +47,12 @@ class Pending:
         outputs = self._deliver(self._outputs)
         return next(iter(outputs.values())) if len(outputs) == 1 else dict(outputs)
 
+    def then(self, deliver: Callable[[Outputs], Outputs]) -> Pending:
+        """The same result, made into something else each time it is asked for."""
+        before = self._deliver
+        self._deliver = lambda outputs: deliver(before(outputs))
+        return self
+
     def settle(self) -> None:
         """Waits for the call and takes its outputs out of the session's buffers, once."""
         with self._lock:

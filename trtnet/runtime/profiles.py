@@ -10,15 +10,12 @@ from trtnet.errors import ProfileError
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def choose(profiles: Sequence[Mapping[str, ShapeRange]], shapes: Shapes, current: int) -> int:
-    """The current profile if the shapes fit it, else the first that they fit. Raises ProfileError if there is none.
-
-    current: an index, or -1 for none.
-    """
-    for index in (*([current] if current >= 0 else []), *range(len(profiles))):
-        if fits(profiles[index], shapes):
-            return index
-    raise ProfileError(f"{_text(shapes)} fits no optimization profile of the engine\n{ranges(profiles)}")
+def fitting(profiles: Sequence[Mapping[str, ShapeRange]], shapes: Shapes) -> tuple[int, ...]:
+    """The profiles that the shapes fit. Raises ProfileError, with the ranges, if there is none."""
+    found = tuple(index for index, profile in enumerate(profiles) if fits(profile, shapes))
+    if not found:
+        raise ProfileError(f"{_text(shapes)} fits no optimization profile of the engine\n{ranges(profiles)}")
+    return found
 
 
 def fits(profile: Mapping[str, ShapeRange], shapes: Shapes) -> bool:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from math import prod
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from trtnet import dtypes
-from trtnet.calling import TensorInfo, bind, check, is_torch
 from trtnet.errors import InputError, ProfileError
+from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign, kind_of
 from trtnet.runtime.context import Context, OpenEngine, Shape
-from trtnet.runtime.device import Buffer, Device, HostBuffer, Stream
+from trtnet.runtime.device import Stream
+from trtnet.runtime.graphs import Graphs
+from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
-from trtnet.runtime.profiles import choose
-from trtnet.runtime.tensors import check_devices, ready
+from trtnet.runtime.profiles import ranges
+from trtnet.runtime.results import check_out, named, written
+from trtnet.runtime.staging import Staging
+from trtnet.runtime.tensors import check_devices, check_in_place, handle_of, ready
 
 
 class Session:
@@ -26,24 +28,46 @@ class Session:
 
     Calls of one session run one after another, from whatever thread; for calls side by side, use several sessions.
     profile: the optimization profile to stay in; None changes to one that takes the shapes of each call.
+    stream: a stream to run everything on, of torch, of cupy, of whatever has ``__cuda_stream__``, or a
+    ``cudaStream_t`` as an int; it must outlive the session. None: a stream of the session's own for numpy arrays,
+    and the current stream's order for torch tensors.
+    cuda_graph: whether calls that come again with the same shapes and addresses are captured as a CUDA graph, which
+    takes a call's host time from hundreds of microseconds to a few. ``no_cuda_graph`` says why there is none, if there
+    is none.
     Raises ProfileError for a profile that the engine does not have.
     """
 
-    def __init__(self, opened: OpenEngine, profile: int | None = None) -> None:
+    def __init__(
+        self, opened: OpenEngine, profile: int | None = None, *, stream: Any = None, cuda_graph: bool = False
+    ) -> None:
         self._device, self._info = opened.device, opened.info
         self._fixed, self._torch = profile, opened.torch
         if profile is not None and not 0 <= profile < len(self._info.profiles):
             raise ProfileError(f"there is no profile {profile}: the engine has {len(self._info.profiles)}")
         self._device.activate()
-        self._context = Context(opened)
-        self._stream = self._device.create_stream()
-        self._host: dict[str, HostBuffer] = {}
-        self._memory: dict[str, Buffer] = {}
-        self._empty: Buffer | None = None
+        self._context = Context(opened, eager=cuda_graph)
+        self._latest = self._context.profile
+        self._stays = stream is not None
+        self._stream = self._device.foreign_stream(handle_of(stream)) if self._stays else self._device.create_stream()
+        self._order = Order(self._device, self._stream)
+        self._graphs = Graphs(self._device, self._order) if cuda_graph else None
+        self._staging = Staging(self._device, self._stream, self._context.aliases)
+        self._arguments = Arguments(self._info, self._device.index)
+        self._takes_out = all(info.name != "out" for info in self._info.inputs)
+        self._cache = opened.cache
         self._lock = threading.Lock()
         self._pending: weakref.ref[Pending] | None = None
         # neither the context nor the buffers may go while the GPU uses them
-        weakref.finalize(self, _drain, self._device, self._stream)
+        weakref.finalize(self, self._order.drain)
+
+    @cached_property
+    def _tensors(self) -> Any:
+        return self._torch()
+
+    @property
+    def no_cuda_graph(self) -> str:
+        """Why calls are not captured as CUDA graphs; "" if they are."""
+        return "cuda_graph=False" if self._graphs is None else self._graphs.refused
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`submit`."""
@@ -54,126 +78,207 @@ class Session:
 
         Inputs by position or by name: numpy arrays, which may be changed as soon as this returns, and whose results
         are the caller's own; or torch CUDA tensors, read and written in place in the order of torch's current stream,
-        as an operation of torch's would. A call with numpy arrays first waits until the results of the session's
-        call before are out of its buffers; they are kept for their ``Pending``.
+        as an operation of torch's would. Arrays of other libraries on the GPU (DLPack, ``__cuda_array_interface__``)
+        are taken as torch tensors of the same memory, and the results given in the library's own kind. An output that
+        the engine writes in an input's place (a KV cache) is that input.
+        out=: where the results go, an array or a dict by name, of the inputs' kind and the outputs' shapes and dtypes.
+        A call with numpy arrays first waits until the results of the session's call before are out of its buffers;
+        they are kept for their ``Pending``.
         Raises InputError and ProfileError for inputs that do not fit, TrtnetError in TensorRT's words if it fails.
         """
-        return self.start(args, kwargs, lambda: None)
+        return self.start(args, kwargs, _nothing)
 
     def start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
         """:meth:`submit`, with what to call once the session is free for another call (not if this raises)."""
-        arrays = bind(self._info.inputs, args, kwargs)
-        on_torch = {is_torch(array) for array in arrays.values()}
-        if len(on_torch) > 1:
-            raise InputError("the inputs are numpy arrays and torch tensors; give all of one kind")
-        check(self._info.inputs, arrays)
+        out = None
+        if self._takes_out and "out" in kwargs:
+            out = named(kwargs["out"], self._info.outputs)
+            kwargs = {name: value for name, value in kwargs.items() if name != "out"}
+        foreign = next((value for value in (*args, *kwargs.values()) if is_foreign(value)), None)
+        if foreign is not None:
+            return self._start_foreign(foreign, args, kwargs, out, finished)
+        return self._start(args, kwargs, out, finished)
+
+    def _start(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Outputs | None, finished: Callable[[], None]
+    ) -> Pending:
+        signature, values = self._arguments.look(args, kwargs)
         with self._lock:
             self._device.activate()
-            self._settle()
+            if self._pending is not None:
+                self._settle()
             try:
-                return self._start_torch(arrays, finished) if True in on_torch else self._start_numpy(arrays, finished)
+                profile = self._profile(signature)
+                start = self._start_torch if signature.on_device else self._start_numpy
+                return start(signature, profile, values, out, finished)
             except BaseException:
                 # what was queued before the failure must not meet the next call's data
-                _drain(self._device, self._stream)
+                self._order.drain()
                 raise
+
+    def _start_foreign(
+        self,
+        foreign: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        out: Outputs | None,
+        finished: Callable[[], None],
+    ) -> Pending:
+        torch = self._tensors
+        named_values = dict(zip(kwargs, converted(tuple(kwargs.values()), torch.tensor_of), strict=True))
+        tensors = None if out is None else dict(zip(out, converted(tuple(out.values()), torch.tensor_of), strict=True))
+        pending = self._start(converted(args, torch.tensor_of), named_values, tensors, finished)
+        return pending.then(lambda outputs: out or {n: torch.like(foreign, tensor) for n, tensor in outputs.items()})
 
     def _settle(self) -> None:
         """Sees to it that the staging memory is free: the call before is done, and its results are with its Pending."""
-        if self._pending is None:
-            return
-        pending = self._pending()
+        pending = self._pending() if self._pending is not None else None
         if pending is None:  # nobody wants the results any more
             self._device.synchronize(self._stream)
         else:
             pending.settle()
         self._pending = None
 
-    def _set_shapes(self, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-        current = self._context.profile if self._fixed is None else self._fixed
-        wanted = choose(self._info.profiles, shapes, current)
-        if self._fixed is not None and wanted != self._fixed:
-            raise ProfileError(f"the session stays in profile {self._fixed}, the shapes fit profile {wanted}")
-        return self._context.set_shapes(shapes, wanted, self._stream.handle)
+    def _profile(self, signature: Signature) -> int:
+        """The profile to stay in or, where the shapes do not fit it, the first that they do."""
+        current = self._latest if self._fixed is None else self._fixed
+        if current in signature.profiles:
+            return current
+        if self._fixed is not None:
+            fit, all_ranges = " and ".join(map(str, signature.profiles)), ranges(self._info.profiles)
+            raise ProfileError(
+                f"the session stays in profile {self._fixed}, the shapes fit profile {fit}\n{all_ranges}"
+            )
+        return signature.profiles[0]
+
+    def _output_shapes(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
+        if profile not in signature.outputs:
+            self._order.move(self._stream)
+            signature.outputs[profile] = self._context.set_shapes(signature.shapes, profile, self._stream.handle)
+        return signature.outputs[profile]
+
+    def _execute(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> bool:
+        """Queues one execution between what is on a stream and what will be. Returns whether it was a graph."""
+        self._latest = profile
+        key = (signature.key, profile, tuple(addresses.values()))
+        graph = self._graphs.find(key) if self._graphs else None
+        self._order.move(theirs)
+        if graph is not None:
+            self._order.move(self._stream if self._stays else theirs)
+            graph.launch(self._stream if self._stays else theirs)
+        else:
+            # not on torch's stream: TensorRT synchronizes the whole device on the default stream
+            self._order.move(self._stream)
+            self._context.set_shapes(signature.shapes, profile, self._stream.handle)
+            self._context.execute(addresses, self._stream.handle)
+            if self._cache is not None:
+                self._cache.save()  # a process that is killed later has compiled for the next one
+                self._cache = None
+            if self._graphs is not None:
+                self._graphs.learn(key, lambda: self._context.execute(addresses, self._stream.handle))
+        self._order.move(theirs)
+        return graph is not None
 
     # numpy
-    def _start_numpy(self, arrays: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
-        values = {name: np.asarray(array) for name, array in arrays.items()}
-        shapes = self._set_shapes({name: value.shape for name, value in values.items()})
+    def _start_numpy(
+        self,
+        signature: Signature,
+        profile: int,
+        values: Mapping[str, Any],
+        out: Outputs | None,
+        finished: Callable[[], None],
+    ) -> Pending:
+        shapes = self._output_shapes(signature, profile)
+        self._check_out(signature, profile, out)
+        staging = self._staging
+        self._order.move(self._stream)
         for info in self._info.inputs:
-            value = values[info.name]
-            nbytes = self._grow(info, value.shape)
-            self._staged(info, value.shape)[...] = value
-            self._device.upload(self._host[info.name], self._memory[info.name], nbytes, self._stream)
-        sizes = {info.name: self._grow(info, shapes[info.name]) for info in self._info.outputs}
-        self._context.execute({name: buffer.address for name, buffer in self._memory.items()}, self._stream.handle)
-        for name, nbytes in sizes.items():
-            self._device.download(self._memory[name], self._host[name], nbytes, self._stream)
-        pending = Pending(lambda: self._collect(shapes), finished=finished)
+            staging.upload(info, np.asarray(values[info.name]))
+        for info in self._info.outputs:
+            staging.grow(info, shapes[info.name])
+        self._execute(signature, profile, staging.addresses(), self._stream)
+        for info in self._info.outputs:
+            staging.download(info, shapes[info.name])
+        pending = Pending(lambda: self._collect(shapes, out), finished=finished)
         self._pending = weakref.ref(pending)
         return pending
 
-    def _collect(self, shapes: Mapping[str, Shape]) -> Outputs:
+    def _collect(self, shapes: Mapping[str, Shape], out: Outputs | None) -> Outputs:
         self._device.activate()
         self._device.synchronize(self._stream)
-        return {info.name: self._staged(info, shapes[info.name]).copy() for info in self._info.outputs}
-
-    def _staged(self, info: TensorInfo, shape: Shape) -> np.ndarray[Any, Any]:
-        """The staging memory of an input or output, as an array."""
-        nbytes = _nbytes(info, shape)
-        return self._host[info.name].bytes[:nbytes].view(dtypes.get(info.dtype).numpy).reshape(shape)
-
-    def _grow(self, info: TensorInfo, shape: Shape) -> int:
-        """Sees to buffers that are large enough. Returns the bytes needed."""
-        nbytes = _nbytes(info, shape)
-        if info.name not in self._memory or self._memory[info.name].nbytes < nbytes:
-            # TensorRT wants an address for an empty output too
-            self._memory[info.name] = self._device.allocate(max(nbytes, 1), self._stream)
-            self._host[info.name] = self._device.allocate_host(max(nbytes, 1))
-        return nbytes
+        found = {info.name: self._staging.array(info, shapes[info.name]) for info in self._info.outputs}
+        return written(found, out)
 
     # torch
-    def _start_torch(self, tensors: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
-        check_devices(tensors, self._device.index)
-        torch = self._torch()
+    def _start_torch(
+        self,
+        signature: Signature,
+        profile: int,
+        tensors: Mapping[str, Any],
+        out: Outputs | None,
+        finished: Callable[[], None],
+    ) -> Pending:
+        torch = self._tensors
         device = next(iter(tensors.values())).device
-        inputs = {name: ready(tensor) for name, tensor in tensors.items()}
-        shapes = self._set_shapes({name: tuple(tensor.shape) for name, tensor in inputs.items()})
-        outputs = {i.name: torch.empty(shapes[i.name], i.dtype, device) for i in self._info.outputs}
-        addresses = {name: tensor.data_ptr() or self._placeholder() for name, tensor in (inputs | outputs).items()}
         handle = torch.current_stream(device)
-        theirs = self._device.foreign_stream(handle)
-        # on the session's stream, not on torch's: TensorRT synchronizes the whole device on the default stream
-        self._device.order(theirs, self._stream)
-        self._context.execute(addresses, self._stream.handle)
-        self._device.order(self._stream, theirs)
-        for tensor in inputs.values():
-            torch.keep(tensor, device)
+        inputs = {name: ready(tensor) for name, tensor in tensors.items()}
+        shapes = self._output_shapes(signature, profile)
+        self._check_aliases(tensors)
+        if out is None:
+            outputs = self._new_outputs(tensors, shapes, device)
+        else:
+            self._check_out(signature, profile, out)
+            outputs = self._check_places(out, tensors)
+        addresses = {name: tensor.data_ptr() or self._staging.placeholder() for name, tensor in inputs.items()}
+        for name, tensor in outputs.items():
+            addresses[name] = tensor.data_ptr() or self._staging.placeholder()
+        if not self._execute(signature, profile, addresses, self._order.stream(handle)):
+            for tensor in inputs.values():
+                torch.keep(tensor, device)
         pending = Pending(lambda: outputs, lambda found: self._deliver(found, torch, device, handle), finished)
         pending.settle()
         return pending
+
+    def _check_out(self, signature: Signature, profile: int, out: Outputs | None) -> None:
+        kinds = (profile, *map(kind_of, out.values())) if out is not None else ()
+        if out is not None and kinds not in signature.out:
+            check_out(out, signature.outputs[profile], self._info.outputs, signature.on_device)
+            if signature.on_device:
+                check_devices(out, self._device.index)
+            signature.out.add(kinds)
+
+    def _check_places(self, out: Outputs, inputs: Mapping[str, Any]) -> Outputs:
+        for name, tensor in out.items():
+            check_in_place(tensor, name)
+            source = self._context.aliases.get(name)
+            if source is not None and tensor.data_ptr() != inputs[source].data_ptr():
+                raise InputError(f"output {name} is written in the place of input {source}: out= must be it")
+        return out
+
+    def _check_aliases(self, inputs: Mapping[str, Any]) -> None:
+        for name in self._context.aliases.values():
+            check_in_place(inputs[name], name)
+
+    def _new_outputs(self, inputs: Mapping[str, Any], shapes: Mapping[str, Shape], device: Any) -> Outputs:
+        """The tensors to write to: inputs that the engine writes in place, else new ones."""
+        aliases = self._context.aliases
+        return {
+            info.name: inputs[aliases[info.name]]
+            if info.name in aliases
+            else self._tensors.empty(shapes[info.name], info.dtype, device)
+            for info in self._info.outputs
+        }
 
     def _deliver(self, outputs: Outputs, torch: Any, device: Any, handle: int) -> Outputs:
         """Orders the current stream behind the call, if it is not the one that the call was made on."""
         current = torch.current_stream(device)
         if current != handle:
             self._device.activate()
-            self._device.order(self._stream, self._device.foreign_stream(current))
+            self._device.order(self._order.stream(handle), self._order.stream(current))
             for tensor in outputs.values():
                 torch.keep(tensor, device)
         return outputs
 
-    def _placeholder(self) -> int:
-        """An address for an empty tensor, which torch gives none."""
-        if self._empty is None:
-            self._empty = self._device.allocate(1, self._stream)
-        return self._empty.address
 
-
-def _drain(device: Device, stream: Stream) -> None:
-    with suppress(Exception):  # at the end of the process the driver may be gone before us
-        device.activate()
-        device.synchronize(stream)
-
-
-def _nbytes(info: TensorInfo, shape: Shape) -> int:
-    return dtypes.get(info.dtype).nbytes(prod(shape))
+def _nothing() -> None:
+    pass

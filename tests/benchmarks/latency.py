@@ -1,0 +1,174 @@
+"""Time of one inference on the GPU: trtnet's engine against the ONNX parser's, torch eager and torch.compile.
+
+    python tests/benchmarks/latency.py [--case resnet50:1]... [--routes eager,compile,onnx,trtnet] [--json FILE]
+
+One process, float16, random weights, static shapes, inputs and results in place on the GPU; CUDA graphs for both
+engines, max-autotune for torch.compile. Rounds alternate; medians of CUDA event times. The floor is the time that the
+GPU's peak products (990 TFLOP/s dense float16, H200) or its memory (4.8 TB/s) need at least, whichever is longer.
+Host cost: a session's call against the bare launch of its graph, and without graphs against the bare execution.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+
+import originals
+from gpu.onnx_engines import plan
+
+import trtnet
+from trtnet import backend, models
+from trtnet.graph.work import count
+from trtnet.reference.onnx import parse
+from trtnet.runtime import Engine
+
+CASES = ["resnet50:1", "resnet50:8", "resnet50:32", "resnet50:128", "vit_b_16:1", "vit_b_16:32"]
+PEAK_FLOPS, PEAK_BYTES = 990e12, 4.8e12
+
+
+def torch_model(name: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = getattr(originals.import_torchvision().models, name)().eval()
+    if name.startswith("resnet"):
+        return originals.randomize(model)
+    torch.nn.init.normal_(model.heads.head.weight, std=0.02)  # torchvision's is zero
+    return model
+
+
+def ours(name: str, batch: int, model: torch.nn.Module) -> tuple[Engine, float]:
+    """The engine, and its floor in milliseconds."""
+    inputs = {"image": trtnet.Input((batch, 3, 224, 224))}
+    network = trtnet.define(getattr(models, name)(), inputs, model.state_dict(), dtype="float16")
+    work = count(network.trt)
+    return network.build(), 1e3 * max(work.flops / PEAK_FLOPS, work.minimum_bytes / PEAK_BYTES)
+
+
+def onnx(model: torch.nn.Module, image: torch.Tensor) -> Engine:
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model.half().cpu(), (image.cpu(),), dynamo=True, verbose=False).save(file)
+    parsed = parse(file.getvalue())
+    name = parsed.reference().inputs[0].name
+    made = plan(parsed, {name: tuple(image.shape)})
+    assert made is not None, "the ONNX parser's network does not build"
+    return Engine(made)
+
+
+def called(engine: Engine, image: torch.Tensor) -> Callable[[], Any]:
+    session = engine.session()
+    out = torch.empty(len(image), 1000, dtype=torch.float16, device="cuda")
+    for _ in range(3):
+        session(image, out=out)
+    assert session.no_cuda_graph == "", session.no_cuda_graph
+    return lambda: session(image, out=out)
+
+
+def medians(routes: dict[str, Callable[[], Any]], rounds: int = 10, calls: int = 30) -> dict[str, float]:
+    """Milliseconds between CUDA events around a call."""
+    times: dict[str, list[float]] = {name: [] for name in routes}
+    for _ in range(rounds):
+        for name, route in routes.items():
+            for _ in range(5):
+                route()
+            events = [
+                (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(calls)
+            ]
+            for start, end in events:
+                start.record()
+                route()
+                end.record()
+            torch.cuda.synchronize()
+            times[name] += [start.elapsed_time(end) for start, end in events]
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def case(name: str, batch: int, chosen: list[str]) -> dict[str, Any]:
+    model, image = torch_model(name), torch.randn(batch, 3, 224, 224, device="cuda", dtype=torch.float16)
+    engine, floor = ours(name, batch, model)
+    routes: dict[str, Callable[[], Any]] = {}
+    if "onnx" in chosen:
+        routes["onnx"] = called(onnx(model, image), image)
+    gpu = model.half().cuda()
+    expected = gpu(image).float()
+    if "trtnet" in chosen:
+        routes["trtnet"] = called(engine, image)
+    if "eager" in chosen:
+        routes["eager"] = lambda: gpu(image)
+    if "compile" in chosen:
+        compiled = torch.compile(gpu, mode="max-autotune")
+        routes["compile"] = lambda: compiled(image)
+    for route in routes.values():
+        found = route().float()
+        error = float((found - expected).norm() / expected.norm())
+        assert error < 2e-2, f"relative L2 {error}"
+    return {"case": f"{name} batch {batch}", "floor": floor, **medians(routes)}
+
+
+def host_cost() -> dict[str, float]:
+    """Median microseconds of Python a call, beyond the bare launch or execution."""
+    engine, _ = ours("resnet50", 1, torch_model("resnet50"))
+    image = torch.randn(1, 3, 224, 224, device="cuda", dtype=torch.float16)
+    out = torch.empty(1, 1000, dtype=torch.float16, device="cuda")
+
+    def host(call: Callable[[], Any], count: int = 1000) -> float:
+        found = []
+        for _ in range(count):
+            start = time.perf_counter()
+            call()
+            found.append(time.perf_counter() - start)
+            torch.cuda.synchronize()
+        return 1e6 * statistics.median(found[100:])
+
+    graph, plain = engine.session(), engine.session(cuda_graph=False)
+    for _ in range(3):
+        graph(image, out=out)
+        plain(image, out=out)
+    (bare,) = graph._graphs._graphs.values()
+    stream = graph._order.stream(torch.cuda.current_stream().cuda_stream)
+    context, own = plain._context._trt, plain._stream.handle
+    return {
+        "graph launch": host(lambda: bare.launch(stream)),
+        "session, graph": host(lambda: graph(image, out=out)),
+        "session, graph, new results": host(lambda: graph(image)),
+        "execute_async_v3": host(lambda: context.execute_async_v3(own)),
+        "session, no graph": host(lambda: plain(image, out=out)),
+    }
+
+
+@torch.inference_mode()
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--case", action="append")
+    options.add_argument("--routes", default="eager,compile,onnx,trtnet")
+    options.add_argument("--host", action="store_true")
+    options.add_argument("--json")
+    chosen = options.parse_args()
+    print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")
+    results: list[dict[str, Any]] = []
+    if chosen.host:
+        results.append(host_cost())
+        print("microseconds of Python:", {name: round(value, 1) for name, value in results[-1].items()}, flush=True)
+    for text in chosen.case or CASES:
+        name, _, batch = text.partition(":")
+        results.append(case(name, int(batch), chosen.routes.split(",")))
+        print({key: round(v, 3) if isinstance(v, float) else v for key, v in results[-1].items()}, flush=True)
+        if chosen.json:
+            Path(chosen.json).write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

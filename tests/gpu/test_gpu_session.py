@@ -1,0 +1,175 @@
+"""Sessions on a real GPU: CUDA graphs, given results, streams, the runtime cache; tests/conftest.py skips them."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from comparing import network_of
+from gpu import raw
+from test_gpu_runtime import engine, equal, on_gpu, x
+
+import trtnet
+from trtnet import ops
+from trtnet.backend import supports
+from trtnet.errors import InputError
+from trtnet.runtime import Engine
+
+pytestmark = pytest.mark.gpu
+
+
+def mixing() -> Engine:
+    """Products, a softmax and two outputs: more than one kernel, and scratch memory."""
+    n = {"x": trtnet.Input(("n", 64, 64), "float16")}
+
+    def body(x: Any) -> dict[str, Any]:
+        return {"mixed": ops.softmax(x @ x.permute(0, 2, 1), -1) @ x, "twice": x * 2}
+
+    return network_of(body, n, "float16").build([{"n": (1, 2, 8)}, {"n": (9, 16, 64)}])
+
+
+def expected(given: torch.Tensor) -> dict[str, torch.Tensor]:
+    a = given.float()
+    return {"mixed": torch.softmax(a @ a.transpose(1, 2), -1) @ a, "twice": a * 2}
+
+
+def close(found: dict[str, Any], given: torch.Tensor) -> None:
+    for name, want in expected(given).items():
+        got = torch.as_tensor(found[name]).to(want.device).float()
+        assert float((got - want).norm() / want.norm()) < 5e-3, name
+
+
+def batch(n: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator("cuda").manual_seed(seed)
+    return torch.randn(n, 64, 64, generator=generator, device="cuda", dtype=torch.float16) * 0.3
+
+
+def test_graphs_over_two_profiles_and_many_shapes_in_changing_order() -> None:
+    session = mixing().session()
+    buffers = {n: (batch(n, n), {k: v.half() for k, v in expected(batch(n, n)).items()}) for n in (1, 2, 8, 9, 16, 64)}
+    for step in range(120):
+        n = list(buffers)[(step * 5 + step // 7) % 6]
+        given, out = buffers[n]
+        given.copy_(batch(n, step))
+        for tensor in out.values():
+            tensor.fill_(float("nan"))
+        assert session(given, out=out)["mixed"] is out["mixed"]
+        close(out, given)
+    assert session.no_cuda_graph == ""
+
+
+def test_graphs_of_numpy_calls() -> None:
+    session = mixing().session()
+    for step in range(60):
+        given = batch((1, 8, 16, 3)[step % 4], step)
+        close(session(given.cpu().numpy()), given)
+
+
+@pytest.mark.parametrize("kind", ["default", "other"])
+def test_streams_of_torchs(kind: str) -> None:
+    session, stream = mixing().session(), torch.cuda.Stream()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(stream if kind == "other" else torch.cuda.current_stream()):
+        given, out = batch(4, 0), {"mixed": batch(4, 1), "twice": batch(4, 2)}
+        for step in range(20):
+            torch.cuda._sleep(1_000_000)
+            given.copy_(batch(4, step))
+            close(session(given, out=out), given)
+
+
+def test_a_given_stream() -> None:
+    stream = torch.cuda.Stream()
+    session = mixing().session(stream=stream)
+    given = batch(4, 0)
+    for _ in range(4):
+        close(session(given), given)
+        close(session(given.cpu().numpy()), given)
+
+
+def test_other_libraries_arrays_through_dlpack_and_cuda_array_interface() -> None:
+    class Array:
+        """What numba or cupy would hand over."""
+
+        def __init__(self, tensor: torch.Tensor) -> None:
+            self.tensor, self.shape, self.dtype = tensor, tuple(tensor.shape), np.dtype(np.float32)
+            self.__class__.__module__ = "elsewhere"
+
+        @property
+        def __cuda_array_interface__(self) -> dict[str, Any]:
+            return self.tensor.__cuda_array_interface__
+
+    class Packed(Array):
+        def __dlpack__(self, **options: Any) -> Any:
+            return self.tensor.__dlpack__(**options)
+
+        def __dlpack_device__(self) -> Any:
+            return self.tensor.__dlpack_device__()
+
+    for kind in (Array, Packed):
+        equal(engine()(kind(on_gpu(x(5)))), x(5))
+
+
+def test_given_results_of_another_shape_are_refused_and_nothing_is_written() -> None:
+    out = torch.full((4, raw.COLUMNS), 7.0, device="cuda")
+    with pytest.raises(InputError, match="out= of output"):
+        engine()(on_gpu(x(5)), out=out)
+    assert bool((out == 7).all())
+
+
+def test_device_memory_does_not_grow() -> None:
+    made = mixing()
+    sessions = [made.session() for _ in range(2)]
+    rng = np.random.default_rng(0)
+
+    def run(steps: int) -> None:
+        for step in range(steps):
+            given = batch(int(rng.integers(1, 65)), step)
+            close(sessions[step % 2](given), given)
+
+    run(150)
+    gc.collect()
+    torch.cuda.empty_cache()
+    before = torch.cuda.mem_get_info()[0]
+    run(300)
+    gc.collect()
+    torch.cuda.empty_cache()
+    assert before - torch.cuda.mem_get_info()[0] < 8 << 20
+
+
+def test_threads_with_a_session_each() -> None:
+    made, failures = mixing(), []
+
+    def work(seed: int) -> None:
+        try:
+            session = made.session()
+            for step in range(30):
+                given = batch(1 + (seed * 7 + step) % 64, seed * 100 + step)
+                close(session(given), given)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+
+
+@pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
+def test_the_runtime_cache_is_written_and_read(tmp_path: Path) -> None:
+    mixing().save(tmp_path / "m.engine")
+    for _ in range(2):
+        made = trtnet.load(tmp_path / "m.engine")
+        close(made(batch(8, 0)), batch(8, 0))
+        (cache,) = tmp_path.glob("m.engine.*.cache")
+        assert cache.stat().st_size > 1000
+        size = cache.stat().st_size
+        cache.write_bytes(cache.read_bytes()[:-1])
+    close(trtnet.load(tmp_path / "m.engine")(batch(8, 0)), batch(8, 0))
+    assert cache.stat().st_size >= size - 1 > 0

@@ -1,0 +1,104 @@
+"""The runtime cache's file: found again, replaced when damaged, one a GPU and version; on a fake TensorRT."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeRuntimeConfig, Opener
+from test_runtime import engine_of, x
+
+from trtnet import backend
+from trtnet.backend import supports
+from trtnet.runtime import Engine
+from trtnet.runtime.cache import RuntimeCache, cache_path
+
+pytestmark = pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Engine, Opener, Path]:
+    engine, opener = engine_of(lambda x: x * 2 + 1)
+    engine.save(tmp_path / "e.engine")
+    return engine, opener, cache_path(tmp_path / "e.engine", "Fake GPU")
+
+
+def again(opener: Opener, path: Path) -> Engine:
+    engine = Engine.load(path)
+    engine._opener = opener
+    return engine
+
+
+def test_its_name_tells_gpu_and_version() -> None:
+    found = cache_path(Path("models/e.engine"), "NVIDIA H200 NVL")
+    assert found == Path(f"models/e.engine.NVIDIA_H200_NVL.{backend.name()}_{backend.version()}.cache")
+
+
+def test_the_first_call_writes_it_and_the_next_process_reads_it(saved: tuple[Engine, Opener, Path]) -> None:
+    engine, opener, path = saved
+    assert not path.exists()
+    np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
+    assert path.exists()
+    other = again(opener, path.parent / "e.engine")
+    other(x())
+    assert opener.engine.config.cache.loaded == b"kernels 1"
+    assert [file.name for file in path.parent.iterdir() if file.suffix not in (".engine", ".json")] == [path.name]
+
+
+def test_what_is_compiled_later_is_written_at_the_end(tmp_path: Path) -> None:
+    engine, opener = engine_of(lambda x: x * 2 + 1)
+    engine.save(tmp_path / "e.engine")
+    path = cache_path(tmp_path / "e.engine", "Fake GPU")
+    engine(x())
+    opener.engine.config.cache.kernels = b"kernels 2"
+    del engine, opener.engines[:]
+    gc.collect()
+    assert path.read_bytes().endswith(b"kernels 2")
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "other", "empty", "TensorRT refuses"])
+def test_a_damaged_file_is_a_warning_and_is_replaced(
+    saved: tuple[Engine, Opener, Path], damage: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, opener, path = saved
+    engine(x())
+    whole = path.read_bytes()
+    path.write_bytes(
+        {"cut": whole[:-1], "changed": whole[:-1] + b"?", "other": b"abc", "empty": b""}.get(damage, whole)
+    )
+    if damage == "TensorRT refuses":
+        monkeypatch.setattr("fakes.FakeRuntimeCache.refuses", True)
+    other = again(opener, path.parent / "e.engine")
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(other(x()), x() * 2 + 1)
+    assert f"{path} is damaged" in caplog.text and opener.engine.config.cache.loaded == b""
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_is_a_warning(
+    saved: tuple[Engine, Opener, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, _, path = saved
+    path.mkdir()
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
+    assert "cannot read the runtime cache" in caplog.text and "cannot write the runtime cache" in caplog.text
+
+
+def test_contexts_share_one(saved: tuple[Engine, Opener, Path]) -> None:
+    cache = RuntimeCache(saved[2])
+    configs = FakeRuntimeConfig(), FakeRuntimeConfig()
+    for config in configs:
+        cache.attach(config)
+    assert configs[0].cache is configs[1].cache
+
+
+def test_an_engine_that_is_in_no_file_keeps_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    engine, opener = engine_of(lambda x: x * 2 + 1)
+    engine(x())
+    assert opener.engine.config is None or opener.engine.config.cache is None
+    assert list(tmp_path.iterdir()) == []

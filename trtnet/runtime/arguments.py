@@ -1,0 +1,102 @@
+"""The arguments of a call, looked at once for each combination of kinds, shapes and dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trtnet.builder.plan import PlanInfo
+from trtnet.calling import bind, check, is_torch
+from trtnet.errors import InputError
+from trtnet.runtime.context import Shape
+from trtnet.runtime.profiles import fitting
+from trtnet.runtime.tensors import check_devices
+
+KEPT = 256
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What is known of calls with arguments of one combination.
+
+    key: the combination. order: for each input, the place of its value among the call's. on_device: whether they are
+    torch tensors. profiles: those that take the shapes. outputs: by profile, the outputs' shapes, once known. out: the
+    kinds of arrays for results that were found to fit.
+    """
+
+    key: tuple[Any, ...]
+    order: tuple[tuple[str, int], ...]
+    on_device: bool
+    shapes: Mapping[str, Shape]
+    profiles: tuple[int, ...]
+    outputs: dict[int, Mapping[str, Shape]] = field(default_factory=dict)
+    out: set[tuple[Any, ...]] = field(default_factory=set)
+
+    def values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of such a call, by input name."""
+        given = (*args, *kwargs.values())
+        return {name: given[place] for name, place in self.order}
+
+
+class Arguments:
+    """The combinations seen; the last 256 are kept. device: the number of the GPU."""
+
+    def __init__(self, info: PlanInfo, device: int) -> None:
+        self._info, self._device = info, device
+        self._seen: dict[tuple[Any, ...], Signature] = {}
+
+    def look(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Signature, dict[str, Any]]:
+        """What is known of a call, and its values by input name. Raises InputError and ProfileError."""
+        key = (len(args), *kwargs, *map(kind_of, args), *map(kind_of, kwargs.values()))
+        signature = self._seen.get(key)
+        if signature is None:
+            signature = self._examine(key, args, kwargs)
+            if len(self._seen) == KEPT:
+                del self._seen[next(iter(self._seen))]
+            self._seen[key] = signature
+        return signature, signature.values(args, kwargs)
+
+    def _examine(self, key: tuple[Any, ...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
+        inputs = self._info.inputs
+        arrays = bind(inputs, args, kwargs)
+        on_device = {is_torch(array) for array in arrays.values()}
+        if len(on_device) > 1:
+            raise InputError("the inputs are numpy arrays and torch tensors; give all of one kind")
+        check(inputs, arrays)
+        if True in on_device:
+            check_devices(arrays, self._device)
+        shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+        places = {name: len(args) + place for place, name in enumerate(kwargs)}
+        places |= {info.name: place for place, info in enumerate(inputs[: len(args)])}
+        order = tuple((info.name, places[info.name]) for info in inputs)
+        return Signature(key, order, True in on_device, shapes, fitting(self._info.profiles, shapes))
+
+
+def kind_of(value: Any) -> tuple[Any, ...]:
+    """What decides whether a value fits."""
+    return (
+        type(value),
+        getattr(value, "shape", None),
+        getattr(value, "dtype", None),
+        getattr(value, "device", None),
+    )
+
+
+def converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Values with those that another library keeps on the GPU as torch tensors."""
+    return tuple(convert(value) if is_foreign(value) else value for value in values)
+
+
+def is_foreign(value: Any) -> bool:
+    """Whether an array of another library than torch is on a GPU, by what it says of itself."""
+    kind = type(value)
+    if kind.__module__ in ("numpy", "torch") or is_torch(value):
+        return False
+    if hasattr(kind, "__cuda_array_interface__"):
+        return True
+    return hasattr(kind, "__dlpack_device__") and int(value.__dlpack_device__()[0]) == DLPACK_CUDA
+
+
+DLPACK_CUDA = 2
+"""``kDLCUDA`` in DLPack's ``DLDeviceType``."""

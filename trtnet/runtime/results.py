@@ -1,0 +1,58 @@
+"""Where a call's outputs go: the caller's own arrays, checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trtnet import dtypes
+from trtnet.calling import TensorInfo
+from trtnet.errors import InputError
+from trtnet.runtime.pending import Outputs
+
+Shape = tuple[int, ...]
+
+
+def named(out: Any, outputs: Sequence[TensorInfo]) -> Outputs | None:
+    """``out=`` as arrays by output name. Raises InputError for one array of several outputs, or other names."""
+    names = [info.name for info in outputs]
+    if out is None:
+        return None
+    if not isinstance(out, Mapping):
+        if len(names) != 1:
+            raise InputError(f"out= takes arrays by name, for the outputs {', '.join(names)}")
+        return {names[0]: out}
+    if sorted(out) != sorted(names):
+        raise InputError(f"out= names {', '.join(out) or 'nothing'}; the outputs are {', '.join(names)}")
+    return {name: out[name] for name in names}
+
+
+def check_out(out: Outputs, shapes: Mapping[str, Shape], outputs: Sequence[TensorInfo], on_device: bool) -> None:
+    """Raises InputError for an array that an output does not fit, or that is not of the inputs' kind."""
+    for info in outputs:
+        array = out[info.name]
+        if isinstance(array, np.ndarray) == on_device:
+            kind = "a torch tensor on the GPU" if on_device else "a numpy array"
+            raise InputError(f"out= of output {info} must be {kind}, as the inputs are; found {type(array).__name__}")
+        wanted = f"{list(shapes[info.name])} {info.dtype}"
+        found = f"{list(getattr(array, 'shape', ()))} {_dtype(array)}"
+        if found != wanted:
+            raise InputError(f"out= of output {info.name} must be {wanted}; found {found}")
+
+
+def _dtype(array: Any) -> str:
+    try:
+        return dtypes.get(array.dtype).name
+    except (TypeError, AttributeError):
+        return str(getattr(array, "dtype", type(array).__name__))
+
+
+def written(staged: Outputs, out: Outputs | None) -> Outputs:
+    """The staging memory's arrays copied: into `out`, or into arrays of the caller's own."""
+    if out is None:
+        return {name: array.copy() for name, array in staged.items()}
+    for name, array in staged.items():
+        out[name][...] = array
+    return out

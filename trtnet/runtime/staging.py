@@ -1,0 +1,68 @@
+"""The memory of a session's numpy calls: page-locked on the host, and its counterpart on the GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from trtnet import dtypes
+from trtnet.calling import TensorInfo
+from trtnet.runtime.context import Shape
+from trtnet.runtime.device import Buffer, Device, HostBuffer, Stream
+
+
+class Staging:
+    """Buffers by input or output name; they grow as needed and are kept.
+
+    aliases: outputs that TensorRT writes into an input's memory: output -> input.
+    """
+
+    def __init__(self, device: Device, stream: Stream, aliases: Mapping[str, str]) -> None:
+        self._device, self._stream, self._aliases = device, stream, aliases
+        self._host: dict[str, HostBuffer] = {}
+        self._memory: dict[str, Buffer] = {}
+        self._empty: Buffer | None = None
+
+    def addresses(self) -> dict[str, int]:
+        """Where inputs and outputs are on the GPU."""
+        own = {name: buffer.address for name, buffer in self._memory.items()}
+        return own | {output: own[name] for output, name in self._aliases.items()}
+
+    def upload(self, info: TensorInfo, value: np.ndarray[Any, Any]) -> None:
+        """Copies an input to the page-locked memory at once, and queues its way to the GPU."""
+        nbytes = self.grow(info, value.shape)
+        self.array(info, value.shape)[...] = value
+        self._device.upload(self._host[info.name], self._memory[info.name], nbytes, self._stream)
+
+    def download(self, info: TensorInfo, shape: Shape) -> None:
+        """Queues an output's way to the page-locked memory."""
+        source = self._memory[self._aliases.get(info.name, info.name)]
+        self._device.download(source, self._host[info.name], _nbytes(info, shape), self._stream)
+
+    def array(self, info: TensorInfo, shape: Shape) -> np.ndarray[Any, Any]:
+        """The page-locked memory of an input or output, as an array."""
+        nbytes = _nbytes(info, shape)
+        return self._host[info.name].bytes[:nbytes].view(dtypes.get(info.dtype).numpy).reshape(shape)
+
+    def grow(self, info: TensorInfo, shape: Shape) -> int:
+        """Sees to buffers that are large enough. Returns the bytes needed."""
+        nbytes = _nbytes(info, shape)
+        if info.name not in self._host or self._host[info.name].nbytes < nbytes:
+            # TensorRT wants an address for an empty output too
+            self._host[info.name] = self._device.allocate_host(max(nbytes, 1))
+            if info.name not in self._aliases:
+                self._memory[info.name] = self._device.allocate(max(nbytes, 1), self._stream)
+        return nbytes
+
+    def placeholder(self) -> int:
+        """An address for an empty tensor, which torch gives none."""
+        if self._empty is None:
+            self._empty = self._device.allocate(1, self._stream)
+        return self._empty.address
+
+
+def _nbytes(info: TensorInfo, shape: Shape) -> int:
+    return dtypes.get(info.dtype).nbytes(prod(shape))
