@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -35,6 +36,16 @@ def current() -> Network:
         ) from None
 
 
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution of constant weights, for what may go into them. path: the module's. again: it with other ones."""
+
+    path: str
+    weight: Parameter | np.ndarray[Any, Any]
+    bias: Parameter | np.ndarray[Any, Any] | None
+    again: Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], Tensor]
+
+
 class Network:
     """A TensorRT network under definition, strongly typed, with what trtnet knows of it beside it.
 
@@ -62,6 +73,7 @@ class Network:
         self.decompositions: dict[str, Network] = {}
         self.modules: dict[Any, str] = {}
         self.cache: dict[Any, Tensor] = {}
+        self.convolutions: dict[trt.ITensor, Convolution] = {}
         self.named: set[str] = set()
         self.folded: set[str] = set()
         self._paths: list[str] = [""]

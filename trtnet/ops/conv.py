@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.graph import Network, Parameter, Tensor, Weight
+from trtnet.graph.network import Convolution
 from trtnet.graph.weight import empty
 from trtnet.ops.windows import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 
@@ -80,7 +81,14 @@ def convolution(
         hint=mismatch(x, kernel, kernel.shape[1] * groups, name),
         dims=[(x.shape[0], kernel.shape[0], *kept(image, len(window), strides, extent, sides))],
     )
-    return y.squeeze(2) if flat else y
+    result = y.squeeze(2) if flat else y
+    x.network.convolutions[result.trt] = Convolution(
+        x.network.path,
+        weight,
+        bias,
+        lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank),
+    )
+    return result
 
 
 def weights(network: Network, weight: Kernel, bias: Kernel | None) -> tuple[Weight, object]:

@@ -28,14 +28,19 @@ def batch_norm(
     """Batch normalization at inference: ``(x - mean) / sqrt(var + eps) * weight + bias`` (Ioffe and Szegedy, 2015).
 
     x: [batch, channels, ...] of three dimensions or more; the others: [channels]. Mean, variance, weight and bias
-    become one scale and one shift a channel, computed in float64 from the checkpoint's own values and rounded once to
-    the dtype of `x`. TensorRT fuses them into the convolution before. Layer: IScaleLayer CHANNEL.
+    become one scale and one shift a channel, computed in float64 from the checkpoint's own values. Where `x` comes from
+    a convolution, they go into its weights, rounded once to the dtype of `x` (TensorRT-RTX would multiply and add in
+    every pass), and the convolution is made again with them; a network in which nothing else reads the first one does
+    not run it. Layer: IConvolutionLayer, else IScaleLayer CHANNEL.
     Raises LayerError if a scale or shift does not fit into the dtype of `x`.
     """
     mean, var = _float64(x, running_mean), _float64(x, running_var)
     gain = 1.0 if weight is None else _float64(x, weight)
     scale = gain / np.sqrt(var + eps)
     shift = (0.0 if bias is None else _float64(x, bias)) - mean * scale
+    folded = _into_convolution(x, scale, shift)
+    if folded is not None:
+        return folded
     arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
     factors = {"scale": _rounded(x, scale, "scale"), "shift": _rounded(x, shift, "shift")}
     hint = f"batch_norm has {scale.size} channels, its input {x.shape[1]}" if x.shape[1] != scale.size else ""
@@ -43,8 +48,23 @@ def batch_norm(
     return y
 
 
-def _float64(x: Tensor, parameter: Parameter) -> np.ndarray[Any, Any]:
-    return x.network.array(parameter).astype(np.float64)
+def _into_convolution(x: Tensor, scale: np.ndarray[Any, Any], shift: np.ndarray[Any, Any]) -> Tensor | None:
+    """The convolution that made `x`, with a scale and a shift in its weights; None if there is none that can."""
+    made_by = x.network.convolutions.get(x.trt)
+    if made_by is None or x.shape[1] != scale.size:
+        return None
+    kernel = _float64(x, made_by.weight) * scale.reshape(-1, *[1] * (x.ndim - 1))
+    bias = shift if made_by.bias is None else _float64(x, made_by.bias) * scale + shift
+    with np.errstate(over="ignore"):
+        weights = [values.astype(np.float32).astype(x.dtype.numpy) for values in (kernel, bias)]
+    if not all(np.isfinite(array.astype(np.float32)).all() for array in weights):
+        return None
+    with x.network.scope(made_by.path):
+        return made_by.again(weights[0], weights[1])
+
+
+def _float64(x: Tensor, values: Parameter | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return (x.network.array(values) if isinstance(values, Parameter) else values).astype(np.float64)
 
 
 def _rounded(x: Tensor, values: np.ndarray[Any, Any], name: str) -> Weight:

@@ -24,7 +24,7 @@ class RuntimeCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._trt: trt.IRuntimeCache | None = None
+        self._trt: Any = None
         self._saved = b""
 
     def attach(self, config: trt.IRuntimeConfig) -> None:
