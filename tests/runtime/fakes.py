@@ -77,8 +77,19 @@ class FakeGraph:
         self.launches.append(stream.handle)
 
 
+class FakeEvent:
+    """time: when the work before it was done, in milliseconds of the device's clock."""
+
+    def __init__(self, stream: FakeStream) -> None:
+        self.stream, self.mark = stream, len(stream.work) + 1
+        self.time: float | None = None
+
+
 class FakeDevice:
-    """refuses_capture: what CUDA says against graphs, "" if it captures. graphs: those it captured."""
+    """refuses_capture: what CUDA says against graphs, "" if it captures. graphs: those it captured.
+
+    clock: milliseconds; a copy and an execution take one each.
+    """
 
     index, name = 0, "Fake GPU"
 
@@ -88,6 +99,8 @@ class FakeDevice:
         self.active: set[int] = set()
         self.allocations = self.synchronizations = 0
         self.refuses_capture = ""
+        self.clock = 0.0
+        self.free = 1 << 30
         self.graphs: list[FakeGraph] = []
         self._addresses = itertools.count(0x100000, 0x100000)
         self._handles = itertools.count(1)
@@ -113,6 +126,25 @@ class FakeDevice:
         self._check_thread()
         mark = len(before.work)
         after.work.append(lambda: before.run(mark))
+
+    def record(self, stream: FakeStream) -> FakeEvent:
+        self._check_thread()
+        event = FakeEvent(stream)
+
+        def work() -> None:
+            event.time = self.clock
+
+        stream.work.append(work)
+        return event
+
+    def elapsed(self, start: FakeEvent, end: FakeEvent) -> float:
+        self._check_thread()
+        for event in (start, end):
+            event.stream.run(event.mark)
+        return end.time - start.time
+
+    def free_memory(self) -> int:
+        return self.free - sum(buffer.nbytes for buffer in list(self.memory.values()) if not buffer.on_host)
 
     def capture(self, queue: Callable[[], None], stream: FakeStream) -> FakeGraph:
         self._check_thread()
@@ -168,6 +200,7 @@ class FakeDevice:
         def work() -> None:
             assert all(address in self.memory for address in addresses), "memory was dropped before its copy was done"
             a, b = (self.memory[address] for address in addresses)
+            self.clock += 1
             b.raw[:nbytes] = a.raw[:nbytes]
             a.users -= 1
             b.users -= 1
@@ -265,6 +298,7 @@ class FakeContext:
 
     def _execute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
         device, inputs = self.engine.device, {}
+        device.clock += 1
         for name, shape in shapes.items():
             dtype = self._dtype(name)
             raw = device.at(addresses[name], int(np.prod(shape)) * dtype.itemsize)

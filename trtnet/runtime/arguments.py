@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,12 +21,12 @@ KEPT = 256
 class Signature:
     """What is known of calls with arguments of one combination.
 
-    key: the combination. order: for each input, the place of its value among the call's. on_device: whether they are
-    torch tensors. profiles: those that take the shapes. outputs: by profile, the outputs' shapes, once known. out: the
-    kinds of arrays for results that were found to fit.
+    number: another for each combination. order: for each input, the place of its value among the call's. on_device:
+    whether they are torch tensors. profiles: those that take the shapes. outputs: by profile, the outputs' shapes, once
+    known. out: the kinds of arrays for results that were found to fit.
     """
 
-    key: tuple[Any, ...]
+    number: int
     order: tuple[tuple[str, int], ...]
     on_device: bool
     shapes: Mapping[str, Shape]
@@ -45,19 +46,23 @@ class Arguments:
     def __init__(self, info: PlanInfo, device: int) -> None:
         self._info, self._device = info, device
         self._seen: dict[tuple[Any, ...], Signature] = {}
+        self._numbers = itertools.count()
 
-    def look(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Signature, dict[str, Any]]:
-        """What is known of a call, and its values by input name. Raises InputError and ProfileError."""
-        key = (len(args), *kwargs, *map(kind_of, args), *map(kind_of, kwargs.values()))
-        signature = self._seen.get(key)
+    def find(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature | None:
+        """What is known of a call, None if none like it came yet."""
+        return self._seen.get(_key(args, kwargs))
+
+    def look(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
+        """What is to know of a call. Raises InputError and ProfileError."""
+        signature = self.find(args, kwargs)
         if signature is None:
-            signature = self._examine(key, args, kwargs)
+            signature = self._examine(args, kwargs)
             if len(self._seen) == KEPT:
                 del self._seen[next(iter(self._seen))]
-            self._seen[key] = signature
-        return signature, signature.values(args, kwargs)
+            self._seen[_key(args, kwargs)] = signature
+        return signature
 
-    def _examine(self, key: tuple[Any, ...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
+    def _examine(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
         inputs = self._info.inputs
         arrays = bind(inputs, args, kwargs)
         on_device = {is_torch(array) for array in arrays.values()}
@@ -70,7 +75,12 @@ class Arguments:
         places = {name: len(args) + place for place, name in enumerate(kwargs)}
         places |= {info.name: place for place, info in enumerate(inputs[: len(args)])}
         order = tuple((info.name, places[info.name]) for info in inputs)
-        return Signature(key, order, True in on_device, shapes, fitting(self._info.profiles, shapes))
+        profiles = fitting(self._info.profiles, shapes)
+        return Signature(next(self._numbers), order, True in on_device, shapes, profiles)
+
+
+def _key(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (len(args), *kwargs, *map(kind_of, args), *map(kind_of, kwargs.values()))
 
 
 def kind_of(value: Any) -> tuple[Any, ...]:

@@ -44,6 +44,10 @@ class Graph(Protocol):
     def launch(self, stream: Stream) -> None: ...
 
 
+class Event(Protocol):
+    """A moment in a stream's work, with its time."""
+
+
 class Device(Protocol):
     """What the runtime asks of a GPU. index: its number, as torch counts. name: its product name."""
 
@@ -67,6 +71,15 @@ class Device(Protocol):
     def order(self, before: Stream, after: Stream) -> None:
         """Lets what is queued on `after` from now on wait for what is queued on `before` so far."""
 
+    def record(self, stream: Stream) -> Event:
+        """Marks the moment when what is queued on the stream so far is done."""
+
+    def elapsed(self, start: Event, end: Event) -> float:
+        """Milliseconds between two moments on the GPU's clock; waits for the second."""
+
+    def free_memory(self) -> int:
+        """Bytes of device memory that nobody holds, in this process or another."""
+
     def capture(self, queue: Callable[[], None], stream: Stream) -> Graph:
         """What `queue` queues on the stream, as a graph; it is not run. Raises DeviceError if CUDA cannot."""
 
@@ -87,6 +100,11 @@ class Device(Protocol):
 class _CudaStream:
     stream: Any
     handle: int
+
+
+@dataclass(frozen=True)
+class _CudaEvent:
+    event: Any
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,7 @@ class CudaDevice:
             self._device = core.Device(index)
             self._device.set_current()
             self._pinned = core.LegacyPinnedMemoryResource()
+            self._timed = core.EventOptions(timing_enabled=True)
         except Exception as error:  # cuda.core raises its own errors, ImportError, RuntimeError or ValueError, by cause
             raise no_gpu(error) from error
         self.index = index
@@ -142,6 +161,21 @@ class CudaDevice:
 
     def order(self, before: Any, after: Any) -> None:
         after.stream.wait(before.stream)
+
+    def record(self, stream: Any) -> Event:
+        return _CudaEvent(stream.stream.record(options=self._timed))
+
+    def elapsed(self, start: Any, end: Any) -> float:
+        end.event.sync()
+        return float(end.event - start.event)
+
+    def free_memory(self) -> int:
+        from cuda.bindings import driver
+
+        status, free, _ = driver.cuMemGetInfo()
+        if int(status) != 0:
+            raise DeviceError(f"the driver does not tell how much device memory is free: {status.name}")
+        return int(free)
 
     def capture(self, queue: Callable[[], None], stream: Any) -> Graph:
         try:

@@ -93,16 +93,18 @@ class Session:
         out = None
         if self._takes_out and "out" in kwargs:
             out = named(kwargs["out"], self._info.outputs)
-            kwargs = {name: value for name, value in kwargs.items() if name != "out"}
-        foreign = next((value for value in (*args, *kwargs.values()) if is_foreign(value)), None)
-        if foreign is not None:
-            return self._start_foreign(foreign, args, kwargs, out, finished)
-        return self._start(args, kwargs, out, finished)
+            kwargs = {name: kwargs[name] for name in kwargs if name != "out"}
+        signature = self._arguments.find(args, kwargs)
+        if signature is None:
+            foreign = next((value for value in (*args, *kwargs.values()) if is_foreign(value)), None)
+            if foreign is not None:
+                return self._start_foreign(foreign, args, kwargs, out, finished)
+            signature = self._arguments.look(args, kwargs)
+        return self._start(signature, signature.values(args, kwargs), out, finished)
 
     def _start(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Outputs | None, finished: Callable[[], None]
+        self, signature: Signature, values: Mapping[str, Any], out: Outputs | None, finished: Callable[[], None]
     ) -> Pending:
-        signature, values = self._arguments.look(args, kwargs)
         with self._lock:
             self._device.activate()
             if self._pending is not None:
@@ -127,7 +129,9 @@ class Session:
         torch = self._tensors
         named_values = dict(zip(kwargs, converted(tuple(kwargs.values()), torch.tensor_of), strict=True))
         tensors = None if out is None else dict(zip(out, converted(tuple(out.values()), torch.tensor_of), strict=True))
-        pending = self._start(converted(args, torch.tensor_of), named_values, tensors, finished)
+        given = converted(args, torch.tensor_of)
+        signature = self._arguments.look(given, named_values)
+        pending = self._start(signature, signature.values(given, named_values), tensors, finished)
         return pending.then(lambda outputs: out or {n: torch.like(foreign, tensor) for n, tensor in outputs.items()})
 
     def _settle(self) -> None:
@@ -160,7 +164,7 @@ class Session:
     def _execute(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> bool:
         """Queues one execution between what is on a stream and what will be. Returns whether it was a graph."""
         self._latest = profile
-        key = (signature.key, profile, tuple(addresses.values()))
+        key = (signature.number, profile, tuple(addresses.values()))
         graph = self._graphs.find(key) if self._graphs else None
         self._order.move(theirs)
         if graph is not None:
@@ -223,7 +227,8 @@ class Session:
         handle = torch.current_stream(device)
         inputs = {name: ready(tensor) for name, tensor in tensors.items()}
         shapes = self._output_shapes(signature, profile)
-        self._check_aliases(tensors)
+        for name in self._context.aliases.values():
+            check_in_place(tensors[name], name)
         if out is None:
             outputs = self._new_outputs(tensors, shapes, device)
         else:
@@ -254,10 +259,6 @@ class Session:
             if source is not None and tensor.data_ptr() != inputs[source].data_ptr():
                 raise InputError(f"output {name} is written in the place of input {source}: out= must be it")
         return out
-
-    def _check_aliases(self, inputs: Mapping[str, Any]) -> None:
-        for name in self._context.aliases.values():
-            check_in_place(inputs[name], name)
 
     def _new_outputs(self, inputs: Mapping[str, Any], shapes: Mapping[str, Shape], device: Any) -> Outputs:
         """The tensors to write to: inputs that the engine writes in place, else new ones."""
