@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.nn import Module
+from trtnet.ops.forms import check_forms
 from trtnet.runtime import Engine
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def define(
     dtype: DTypeLike = "float32",
     ignored: Sequence[str] = IGNORED,
     strict: bool = True,
+    forms: Mapping[str, str] = MappingProxyType({}),
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
 ) -> DefinedNetwork:
@@ -83,17 +86,20 @@ def define(
     weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None for a model without any.
     dtype: of the floating weights, and of the floating inputs where they enter.
     ignored: regular expressions of checkpoint keys the model may leave out. strict=False: any others may be left out
-    too, and are listed in ``network.skipped``; the model's own weights must all be there. name, arguments: of the
+    too, and are listed in ``network.skipped``; the model's own weights must all be there. forms: which layers stand for
+    some operations, where trtnet's choice shall not hold: see ``trtnet.ops.forms``. name, arguments: of the
     model's factory, recorded in the sidecar; the class's name by default.
     ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict
     of them by name.
     Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError.
     """
+    check_forms(forms)
     checkpoint = open_checkpoint({} if weights is None else weights)
     keys, aliases = _keys(model)
     skipped = _match(keys, aliases, checkpoint, ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
     network.skipped = skipped
+    network.forms = dict(forms)
     network.modules = {module: path for path, module in model.named_modules()}
     network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
     _define(network, model, _inputs(model, inputs))

@@ -52,7 +52,7 @@ class Network:
     dtype: what floating weights are cast to. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order.
     dims: the named dimensions of the inputs. weights: arrays TensorRT does not give back, by (layer name, attribute);
     the reference executor needs them. decompositions: what plugin layers compute, by layer name, as networks of their
-    own. modules: the path of each module of the model being defined. cache: tensors that
+    own. forms: the chosen forms of operations, see ``trtnet.ops.forms``. modules: the path of each module of the model being defined. cache: tensors that
     are made once a network (constants, sizes). named: the checkpoint keys of weights that TensorRT knows by them;
     folded: those that were computed with while defining.
 
@@ -71,6 +71,7 @@ class Network:
         self.dims: dict[str, Dim] = {}
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
         self.decompositions: dict[str, Network] = {}
+        self.forms: dict[str, str] = {}
         self.modules: dict[Any, str] = {}
         self.cache: dict[Any, Tensor] = {}
         self.convolutions: dict[trt.ITensor, Convolution] = {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trtnet.backend import trt
+from trtnet.dtypes import float16, float32
 from trtnet.graph import Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import abs, cast, clamp, div, exp, gt, log, mul, neg, sub, where
+from trtnet.ops.forms import form
 from trtnet.ops.operands import axes_mask, axis, tensor
 from trtnet.ops.reduce import amax, sum
 from trtnet.ops.shape import chunk
@@ -58,12 +60,14 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """x * Phi(x), Phi the normal distribution function; ``approximate="tanh"`` for its tanh form (Hendrycks, 2016).
 
-    Layer: IActivationLayer GELU_ERF or GELU_TANH.
+    Layer: IActivationLayer GELU_ERF or GELU_TANH; in its form "float32", where `x` is float16, between casts: as the
+    float16 epilogue of a product, TensorRT-RTX is slower.
     """
     kinds = {"none": "GELU_ERF", "tanh": "GELU_TANH"}
     if approximate not in kinds:
         x.network.fail(f"gelu: approximate is 'none' or 'tanh', found {approximate!r}", {"x": x})
-    return _activation(x, kinds[approximate], "gelu")
+    wide = x.dtype == float16 and form(x.network, "gelu") == "float32"
+    return cast(_activation(cast(x, float32) if wide else x, kinds[approximate], "gelu"), x.dtype)
 
 
 def silu(x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from trtnet.graph.tensor import Operand
 from trtnet.ops.activation import softmax
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise import add, ge, logical_and, mul, sub, where
+from trtnet.ops.forms import form
 from trtnet.ops.gather import embedding
 from trtnet.ops.matmul import matmul
 from trtnet.ops.operands import tensor
@@ -34,7 +35,8 @@ def scaled_dot_product_attention(
     each serves a group of queries. attn_mask: bool (true where a query may look) or floating (added to the scores), of
     a shape that broadcasts to [batch, heads, length, key length]. is_causal: query i sees keys up to i, as in torch.
     scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
-    Layer: IAttention, else matrix products and a softmax with the same numerics.
+    Layer: IAttention; in its form "products", and where there is none, matrix products and a softmax with the same
+    numerics.
     """
     heads, groups = query.shape[1], key.shape[1]
     if not isinstance(heads, int) or not isinstance(groups, int) or heads % groups:
@@ -44,7 +46,8 @@ def scaled_dot_product_attention(
         query.network.fail("attention needs the size of its last axis, or a scale", {"query": query})
     factor = 1 / sqrt(int(width)) if scale is None else scale
     scaled = query if factor == 1 else mul(query, factor)
-    function = _fused if supports("attention_v2") else _decomposed
+    fused = supports("attention_v2") and form(query.network, "attention") == "fused"
+    function = _fused if fused else _products
     return function(scaled, key, value, attn_mask, is_causal)
 
 
@@ -61,17 +64,22 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_ca
     return y
 
 
-def _decomposed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
-    batch, heads, length, width = query.shape
+def _products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    batch, heads, length, _ = query.shape
     groups, keys = key.shape[1], key.shape[2]
-    grouped = query.reshape(batch, groups, -1, length, width)
-    scores = matmul(grouped, key.unsqueeze(2).mT).reshape(batch, heads, length, keys)
+    scores = matmul(_grouped(query, groups), key.mT).reshape(batch, heads, length, keys)
     if is_causal:
         mask = _causal(query, key) if mask is None else _with_causal(mask, query, key)
     if mask is not None:
         scores = where(mask, scores, LOWEST) if mask.dtype == bool_ else add(scores, mask)
-    weights = softmax(scores, -1).reshape(batch, groups, -1, length, keys)
-    return matmul(weights, value.unsqueeze(2)).reshape(batch, heads, length, value.shape[3])
+    weights = _grouped(softmax(scores, -1), groups)
+    return matmul(weights, value).reshape(batch, heads, length, value.shape[3])
+
+
+def _grouped(x: Tensor, groups: int) -> Tensor:
+    """[batch, heads, length, n] -> [batch, groups, heads / groups * length, n]: one product a group."""
+    batch, heads, length, width = x.shape
+    return x if groups == heads else x.reshape(batch, groups, heads // groups * length, width)
 
 
 def _causal(query: Tensor, key: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ import numpy as np
 from trtnet.graph import Network, Parameter, Tensor, Weight
 from trtnet.graph.network import Convolution
 from trtnet.graph.weight import empty
+from trtnet.ops.forms import form
+from trtnet.ops.patches import are_patches, patch_product
 from trtnet.ops.windows import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 
 Kernel = Parameter | np.ndarray
@@ -37,8 +39,11 @@ def conv2d(
     """2-D convolution.
 
     x: [batch, in_channels, height, width]. weight: [out_channels, in_channels / groups, kernel_height, kernel_width].
-    bias: [out_channels]. padding: see ``ops.windows``. Layer: IConvolutionLayer.
+    bias: [out_channels]. padding: see ``ops.windows``. Layer: IConvolutionLayer; in its form "product", where it cuts
+    an image into patches as a vision transformer's does, IMatrixMultiplyLayer: see ``ops.patches``.
     """
+    if are_patches(x, weight, stride, padding, dilation, groups) and form(x.network, "patches") == "product":
+        return patch_product(x, weight, bias)
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2)
 
 

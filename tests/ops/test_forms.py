@@ -1,0 +1,117 @@
+"""Every form of an operation equals torch, builds, and is other layers than the neutral one."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from cases import FLOATS, SIZES, Case, concrete, conv, example, expected, names
+from cases_of_transformers import attention, like
+from comparing import TOLERANCES, Function, relative_l2
+
+import trtnet
+from trtnet import backend, ops
+from trtnet.errors import ModelError
+from trtnet.ops.forms import FORMS, MEASURED
+
+RNG = np.random.default_rng(3)
+PATCH, SHIFT = RNG.standard_normal((5, 3, 2, 3)) / 4, RNG.standard_normal(5)
+WEIGHT, BIAS = RNG.standard_normal((5, 6)) / 2, RNG.standard_normal(5)
+HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
+
+
+def linear(bias: bool) -> Any:
+    def call(x: Any) -> Any:
+        shift = like(BIAS, x) if bias else None
+        return (
+            F.linear(x, like(WEIGHT, x), shift)
+            if isinstance(x, torch.Tensor)
+            else ops.linear(x, like(WEIGHT, x), shift)
+        )
+
+    return call
+
+
+def patches(bias: np.ndarray | None) -> tuple[Any, Any]:
+    return tuple(conv(f, PATCH, bias, stride=(2, 3)) for f in (ops.conv2d, F.conv2d))
+
+
+CASES = {
+    "attention": [
+        Case("attention", attention(), attention(), (HEADS,) * 3),
+        Case("causal", attention(is_causal=True), attention(is_causal=True), (HEADS,) * 3),
+        Case("groups", attention(), attention(), (HEADS, GROUPS, GROUPS)),
+        Case("mask and groups", attention(), attention(), (HEADS, GROUPS, GROUPS, ("n", 1, "s", "s"))),
+    ],
+    "gelu": [
+        Case("gelu", ops.gelu, F.gelu, (("n", 3, "s"),)),
+        Case("tanh", lambda x: ops.gelu(x, "tanh"), lambda x: F.gelu(x, approximate="tanh"), (("n", 3, "s"),)),
+    ],
+    "linear": [
+        Case("one row", linear(True), linear(True), ((1, 1, 6),)),
+        Case("three rows without bias", linear(False), linear(False), ((3, 6),)),
+    ],
+    "patches": [
+        Case("patches", *patches(SHIFT), (("n", 3, 4, 9),)),
+        Case("patches without bias", *patches(None), ((2, 3, 4, 9),)),
+    ],
+}
+ROWS = [
+    pytest.param({kind: form}, case, dtype, id=f"{kind}={form}-{case.name}-{dtype}")
+    for kind, forms in FORMS.items()
+    for form, case, dtype in itertools.product(forms, CASES[kind], FLOATS)
+]
+
+
+def define(forms: dict[str, str], case: Case, dtype: str) -> Any:
+    inputs = {name: trtnet.Input(shape, dtype) for name, shape in zip(names(case), case.shapes, strict=True)}
+    return trtnet.define(Function(case.ours), inputs, {}, dtype=dtype, forms=forms)
+
+
+@pytest.mark.parametrize(("forms", "case", "dtype"), ROWS)
+def test_every_form_equals_torch_and_builds(forms: dict[str, str], case: Case, dtype: str) -> None:
+    network = define(forms, case, dtype)
+    reference = network.reference()
+    for which in range(3):
+        inputs = example(case, dtype, [concrete(shape, which) for shape in case.shapes])
+        assert relative_l2(reference(*inputs), expected(case, inputs)) <= TOLERANCES[dtype]
+    assert network.build({name: SIZES[name] for name in network.dims}).plan.data
+
+
+@pytest.mark.parametrize(("kind", "form"), [(kind, form) for kind, forms in FORMS.items() for form in forms[1:]])
+def test_a_form_is_other_layers(kind: str, form: str) -> None:
+    case = CASES[kind][0]
+    neutral, other = (kinds(define({kind: name}, case, "float16")) for name in (FORMS[kind][0], form))
+    assert neutral != other
+
+
+def kinds(network: Any) -> list[str]:
+    return [network.trt.get_layer(i).type.name for i in range(network.trt.num_layers)]
+
+
+def test_without_a_choice_it_is_the_measured_form_else_the_neutral_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES["attention"][0]
+    for form, layer in (("products", "SOFTMAX"), ("fused", "ATTENTION_INPUT")):
+        monkeypatch.setitem(MEASURED, backend.name(), {"attention": form})
+        assert layer in kinds(define({}, case, "float16"))
+    monkeypatch.setitem(MEASURED, backend.name(), {})
+    assert "ATTENTION_INPUT" in kinds(define({}, case, "float16"))
+
+
+@pytest.mark.parametrize("forms", [{"gelu": "fast"}, {"softmax": "layer"}])
+def test_an_unknown_form_is_an_error_that_lists_the_known_ones(forms: dict[str, str]) -> None:
+    with pytest.raises(ModelError, match=r"there is no form .*gelu: layer or float32"):
+        define(forms, CASES["gelu"][0], "float16")
+
+
+def test_windows_that_overlap_or_leave_a_rest_stay_convolutions() -> None:
+    for shape, options in (((1, 3, 4, 9), {"stride": (1, 3)}), ((1, 3, 5, 9), {"stride": (2, 3)})):
+        case = Case("conv", conv(ops.conv2d, PATCH, **options), conv(F.conv2d, PATCH, **options), (shape,))
+        network = define({"patches": "product"}, case, "float32")
+        assert "CONVOLUTION" in kinds(network)
+        inputs = example(case, "float32", [shape])
+        assert relative_l2(network.reference()(*inputs), expected(case, inputs)) <= TOLERANCES["float32"]
