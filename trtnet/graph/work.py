@@ -69,21 +69,24 @@ def count(network: trt.INetworkDefinition, shapes: Mapping[str, tuple[int, ...]]
     only what is taken. Constants that no needed layer reads do not count.
     Raises InputError for shapes that are not of this network, or do not fit it.
     """
-    inputs = {x.name: x for x in map(network.get_input, range(network.num_inputs))}
-    with _shaped(inputs, shapes or {}):
-        return _Counter(network).work(list(inputs.values()))
+    with shaped(network, shapes or {}) as inputs:
+        return _Counter(network).work(inputs)
 
 
 @contextmanager
-def _shaped(inputs: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Iterator[None]:
-    """TensorRT infers all shapes again when an input's changes."""
+def shaped(network: trt.INetworkDefinition, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[list[Tensor]]:
+    """Gives inputs these shapes while it lasts, by name, and yields all inputs; TensorRT infers the others' again.
+
+    Raises InputError for shapes that are not of this network.
+    """
+    inputs = {x.name: x for x in map(network.get_input, range(network.num_inputs))}
     before = {name: tuple(tensor.shape) for name, tensor in inputs.items()}
     for name, shape in shapes.items():
         _check(name, tuple(shape), before)
     try:
         for name, shape in shapes.items():
             inputs[name].shape = tuple(shape)
-        yield
+        yield list(inputs.values())
     finally:
         for name in shapes:
             inputs[name].shape = before[name]
