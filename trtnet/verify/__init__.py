@@ -1,0 +1,1 @@
+"""Proof: how far the results of one thing are from those of another, and where they part."""
