@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from trtnet import dtypes
 from trtnet.backend import supports, trt
-from trtnet.builder.config import TF32_OVERRIDE
+from trtnet.builder.config import TF32_OVERRIDE, VERBOSITIES
 from trtnet.builder.plan import PlanInfo
 from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder
@@ -103,6 +103,16 @@ class Context:
             self._addresses[name] = address
         if not self._trt.execute_async_v3(stream):
             self._fail("TensorRT did not run the engine", TrtnetError)
+
+    def report_layers(self, profiler: trt.IProfiler) -> None:
+        """Lets TensorRT measure the layers of each execution from now on, and wait for them."""
+        self._trt.profiler = profiler
+
+    def set_nvtx_verbosity(self, verbosity: str) -> None:
+        """How much TensorRT says of its layers on Nsight's timeline. Raises InputError for an unknown word."""
+        if verbosity not in VERBOSITIES:
+            raise InputError(f"nvtx is one of {', '.join(VERBOSITIES)}; found {verbosity!r}")
+        self._trt.nvtx_verbosity = getattr(trt.ProfilingVerbosity, verbosity.upper())
 
     def _infer(self) -> None:
         try:

@@ -140,12 +140,14 @@ class Engine:
             info = replace(self.info, checkpoint_digest=checkpoint.digest(), stripped=False)
             self.plan, self._opened, self._idle = Plan(data, info), None, []
 
-    def session(self, profile: int | None = None, *, stream: Any = None, cuda_graph: bool = True) -> Session:
+    def session(
+        self, profile: int | None = None, *, stream: Any = None, cuda_graph: bool = True, nvtx: str | None = None
+    ) -> Session:
         """An execution context of its own, for calls that keep their buffers and stream: see :class:`Session`.
 
         Raises as the first call.
         """
-        return Session(self._open(), profile, stream=stream, cuda_graph=cuda_graph)
+        return Session(self._open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`Session.submit`. Raises DeviceError where there is no GPU."""

@@ -18,6 +18,7 @@ from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
 from trtnet.runtime.profiles import ranges
+from trtnet.runtime.ranges import no_range, nvtx_ranges
 from trtnet.runtime.results import check_out, named, written
 from trtnet.runtime.staging import Staging
 from trtnet.runtime.tensors import check_devices, check_in_place, handle_of, ready
@@ -34,11 +35,19 @@ class Session:
     cuda_graph: whether calls that come again with the same shapes and addresses are captured as a CUDA graph, which
     takes a call's host time from hundreds of microseconds to a few. ``no_cuda_graph`` says why there is none, if there
     is none.
+    nvtx: what shows on Nsight Systems' timeline, "detailed", "layer_names_only" or "none": TensorRT's layers, whose
+    names are module paths, and if the package nvtx is installed a range around each call. None is TensorRT's default.
     Raises ProfileError for a profile that the engine does not have.
     """
 
     def __init__(
-        self, opened: OpenEngine, profile: int | None = None, *, stream: Any = None, cuda_graph: bool = False
+        self,
+        opened: OpenEngine,
+        profile: int | None = None,
+        *,
+        stream: Any = None,
+        cuda_graph: bool = False,
+        nvtx: str | None = None,
     ) -> None:
         self._device, self._info = opened.device, opened.info
         self._fixed, self._torch = profile, opened.torch
@@ -46,6 +55,9 @@ class Session:
             raise ProfileError(f"there is no profile {profile}: the engine has {len(self._info.profiles)}")
         self._device.activate()
         self._context = Context(opened, eager=cuda_graph)
+        if nvtx is not None:
+            self._context.set_nvtx_verbosity(nvtx)
+        self._range = no_range if nvtx is None else nvtx_ranges()
         self._latest = self._context.profile
         self._stays = stream is not None
         self._stream = self._device.foreign_stream(handle_of(stream)) if self._stays else self._device.create_stream()
@@ -68,6 +80,10 @@ class Session:
     def no_cuda_graph(self) -> str:
         """Why calls are not captured as CUDA graphs; "" if they are."""
         return "cuda_graph=False" if self._graphs is None else self._graphs.refused
+
+    def report_layers(self, profiler: Any) -> None:
+        """Lets TensorRT report each layer's time to an ``IProfiler``: see :mod:`trtnet.runtime.profiling`."""
+        self._context.report_layers(profiler)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`submit`."""
@@ -105,7 +121,7 @@ class Session:
     def _start(
         self, signature: Signature, values: Mapping[str, Any], out: Outputs | None, finished: Callable[[], None]
     ) -> Pending:
-        with self._lock:
+        with self._lock, self._range(self._info.model or "trtnet"):
             self._device.activate()
             if self._pending is not None:
                 self._settle()
