@@ -26,6 +26,7 @@ class PlanInfo:
     profiles: one dict an optimization profile, input name -> (min, opt, max) shapes; every input is listed, a
     static one with three equal shapes. compute_capabilities: the GPUs the plan was compiled for (``"8.6"``), empty
     where the backend decides. model, arguments: the factory and its arguments, for the record.
+    dtype: of the model; dtypes: of its modules that have another one, by path.
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
     stripped: whether the plan has no weights.
@@ -45,6 +46,7 @@ class PlanInfo:
     refittable: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
     stripped: bool = False
+    dtypes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,35 @@ class Plan:
         """Reads a plan and its sidecar. Raises PlanError if one is missing, corrupt, or not the other's."""
         try:
             data = Path(path).read_bytes()
-            document = json.loads(sidecar_path(path).read_bytes())
-            digest, size = document["plan_sha256"], document["plan_bytes"]
-            info = _info(document)
         except OSError as error:
             raise PlanError(f"cannot read the engine {path}: {error.filename}: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise PlanError(f"{sidecar_path(path)} is not a sidecar that trtnet wrote: {error!r}") from error
-        if digest != _sha256(data):
+        sidecar = read_sidecar(sidecar_path(path))
+        if sidecar.plan_sha256 != _sha256(data):
             raise PlanError(
                 f"{path} is not the plan that {sidecar_path(path)} describes: it has {len(data):,} bytes, the sidecar"
-                f" speaks of {size:,} with another checksum. Build it again, or copy both files."
+                f" speaks of {sidecar.plan_bytes:,} with another checksum. Build it again, or copy both files."
             )
-        return cls(data, info)
+        return cls(data, sidecar.info)
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What stands beside a plan, without the plan. plan_bytes, plan_sha256: of the plan that it describes."""
+
+    info: PlanInfo
+    plan_bytes: int
+    plan_sha256: str
+
+
+def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
+    """Reads a sidecar; the plan need not be there. Raises PlanError if it is missing, corrupt, or no sidecar."""
+    try:
+        document = json.loads(Path(path).read_bytes())
+        return Sidecar(_info(document), document["plan_bytes"], document["plan_sha256"])
+    except OSError as error:
+        raise PlanError(f"cannot read the engine description {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PlanError(f"{path} is not a sidecar that trtnet wrote: {error!r}") from error
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:
@@ -101,6 +119,7 @@ def _sha256(data: bytes) -> str:
 def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
         raise ValueError(f"sidecar version {document.get('sidecar')}, this trtnet reads {SIDECAR_VERSION}")
+    document = {"dtypes": {}} | document  # sidecars of trtnet before it had them
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(TensorInfo(t["name"], tuple(t["shape"]), t["dtype"]) for t in fields[side])
