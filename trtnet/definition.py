@@ -23,6 +23,9 @@ from trtnet.runtime import Engine
 if TYPE_CHECKING:
     from trtnet.reference import Reference
 
+DTypes = DTypeLike | Mapping[str, DTypeLike]
+"""The dtype of a model, or of some of its modules by path: ``{"": "float16", "layer4.1": "float32"}``."""
+
 
 class DefinedNetwork(Network):
     """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
@@ -31,7 +34,7 @@ class DefinedNetwork(Network):
     and its arguments, for the sidecar.
     """
 
-    def __init__(self, checkpoint: Checkpoint, dtype: DTypeLike, model: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, checkpoint: Checkpoint, dtype: DTypes, model: str, arguments: Mapping[str, Any]) -> None:
         super().__init__(dtype)
         self.checkpoint = checkpoint
         self.skipped: tuple[str, ...] = ()
@@ -73,7 +76,7 @@ def define(
     inputs: Mapping[str, Input] | None = None,
     weights: Source | None = None,
     *,
-    dtype: DTypeLike = "float32",
+    dtype: DTypes = "float32",
     ignored: Sequence[str] = IGNORED,
     strict: bool = True,
     forms: Mapping[str, str] = MappingProxyType({}),
@@ -84,7 +87,9 @@ def define(
 
     inputs: name -> Input, in the order of the model's ``forward``; ``model.inputs`` by default.
     weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None for a model without any.
-    dtype: of the floating weights, and of the floating inputs where they enter.
+    dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes
+    gives some modules another one: the longest path decides, "" is the whole model. The weights inside such a module
+    are cast to its dtype, and so are tensors where they enter it, and back where they leave.
     ignored: regular expressions of checkpoint keys the model may leave out. strict=False: any others may be left out
     too, and are listed in ``network.skipped``; the model's own weights must all be there. forms: which layers stand for
     some operations, where trtnet's choice shall not hold: see ``trtnet.ops.forms``. name, arguments: of the
@@ -101,6 +106,7 @@ def define(
     network.skipped = skipped
     network.forms = dict(forms)
     network.modules = {module: path for path, module in model.named_modules()}
+    network.precision.check(network.modules.values())
     network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
     _define(network, model, _inputs(model, inputs))
     return network
@@ -128,7 +134,7 @@ def build(
     inputs: Mapping[str, Input] | None = None,
     weights: Source | None = None,
     *,
-    dtype: DTypeLike = "float32",
+    dtype: DTypes = "float32",
     dims: Dims | Sequence[Dims] | None = None,
     config: BuildConfig | None = None,
 ) -> Engine:

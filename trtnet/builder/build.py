@@ -54,7 +54,8 @@ def describe(network: Network) -> PlanInfo:
         inputs=tuple(_info(name, tensor) for name, tensor in network.inputs.items()),
         outputs=tuple(_info(name, tensor) for name, tensor in network.outputs.items()),
         profiles=(),
-        dtype=network.dtype.name,
+        dtype=network.precision.whole.name,
+        dtypes=network.precision.parts,
     )
 
 

@@ -15,8 +15,10 @@ from trtnet.backend import supports, trt
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import LayerError, ModelError
+from trtnet.graph.calls import Boundary, Call
 from trtnet.graph.dim import Axis, Dim, Shape
 from trtnet.graph.inputs import Input
+from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
 from trtnet.graph.source import caller
 from trtnet.graph.tensor import Tensor
@@ -49,18 +51,21 @@ class Convolution:
 class Network:
     """A TensorRT network under definition, strongly typed, with what trtnet knows of it beside it.
 
-    dtype: what floating weights are cast to. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order.
-    dims: the named dimensions of the inputs. weights: arrays TensorRT does not give back, by (layer name, attribute);
-    the reference executor needs them. decompositions: what plugin layers compute, by layer name, as networks of their
-    own. forms: the chosen forms of operations, see ``trtnet.ops.forms``. modules: the path of each module of the model being defined. cache: tensors that
-    are made once a network (constants, sizes). named: the checkpoint keys of weights that TensorRT knows by them;
-    folded: those that were computed with while defining.
+    precision: the dtype of each module, which its floating weights are cast to; boundary: the casts between modules of
+    two. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order. dims: the named dimensions of the inputs.
+    weights: arrays TensorRT does not give back, by (layer name, attribute); the reference executor needs them.
+    decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the chosen forms of
+    operations, see ``trtnet.ops.forms``. modules: the path of each module of the model being defined. calls: of those
+    modules, in the order they returned. merged: tensors that went into another module's layer, as a convolution's does
+    into its batch norm's, and the path of that module. cache: tensors that are made once a network (constants, sizes).
+    named: the checkpoint keys of weights that TensorRT knows by them; folded: those that were computed with while
+    defining.
 
     ``with network:`` makes it the one that operations without a tensor operand add to.
     """
 
-    def __init__(self, dtype: DTypeLike = "float32") -> None:
-        self.dtype = dtypes.get(dtype)
+    def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
+        self.precision = Precision(dtype)
         self.recorder = ErrorRecorder()
         self.builder = trt.Builder(logger)
         self.builder.error_recorder = self.recorder
@@ -77,11 +82,14 @@ class Network:
         self.convolutions: dict[trt.ITensor, Convolution] = {}
         self.named: set[str] = set()
         self.folded: set[str] = set()
+        self.calls: list[Call] = []
+        self.boundary = Boundary()
+        self.merged: dict[trt.ITensor, str] = {}
         self._paths: list[str] = [""]
         self._names: set[str] = set()
         self._keys: dict[Parameter, str] = {}
         self._read: Callable[[str, DType | None], np.ndarray[Any, Any]] | None = None
-        self._bound: dict[Parameter, Weight] = {}
+        self._bound: dict[tuple[Parameter, DType], Weight] = {}
         self._alive: list[Weight] = []
         self._makers: dict[Any, Any] = {}
         self._entered: list[Token[Network]] = []
@@ -98,6 +106,11 @@ class Network:
     def path(self) -> str:
         """The path of the module being called, ``"layer1.0.conv1"``; "" at the root."""
         return self._paths[-1]
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype of the module being called; outside of all, of the model."""
+        return self.precision.at(self.path)
 
     @contextmanager
     def scope(self, path: str) -> Iterator[None]:
@@ -151,25 +164,40 @@ class Network:
     def array(self, parameter: Parameter) -> np.ndarray[Any, Any]:
         """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""
         array = self._from_checkpoint(parameter, None)
-        self.folded.add(self._keys[parameter])
+        self.folded.add(self.key(parameter))
         return array
 
     def weight(self, value: Parameter | np.ndarray[Any, Any]) -> Weight:
         """A parameter (in its own dtype, else the network's) or an array; read once."""
         if not isinstance(value, Parameter):
             return Weight(np.asarray(value))
-        if value not in self._bound:
-            wanted = dtypes.get(value.dtype) if value.dtype else self.dtype
-            self._bound[value] = Weight(self._from_checkpoint(value, wanted), self._keys[value])
-        return self._bound[value]
+        wanted = dtypes.get(value.dtype) if value.dtype else self.dtype
+        if (value, wanted) not in self._bound:
+            array = self._from_checkpoint(value, wanted)
+            self._bound[value, wanted] = Weight(array, self._name_once(value))
+        return self._bound[value, wanted]
 
-    def _from_checkpoint(self, parameter: Parameter, dtype: DType | None) -> np.ndarray[Any, Any]:
-        if parameter not in self._keys or self._read is None:
+    def _name_once(self, parameter: Parameter) -> str:
+        """The key as TensorRT's name of a weight; none if there is one in another dtype already, for refit to miss."""
+        key = self.key(parameter)
+        if any((parameter, dtype) in self._bound for dtype in self.precision.by_path.values()):
+            self.folded.add(key)
+            return ""
+        return key
+
+    def key(self, parameter: Parameter) -> str:
+        """The checkpoint key of a parameter. Raises ModelError if it is unbound."""
+        if parameter not in self._keys:
             raise ModelError(
                 f"{self.path or 'the model'} uses {parameter!r}, which is not an attribute of any module of the"
                 f" model, so no checkpoint key fills it"
             )
-        return self._read(self._keys[parameter], dtype)
+        return self._keys[parameter]
+
+    def _from_checkpoint(self, parameter: Parameter, dtype: DType | None) -> np.ndarray[Any, Any]:
+        key = self.key(parameter)
+        assert self._read is not None  # bind gives both
+        return self._read(key, dtype)
 
     # layers
     def add(

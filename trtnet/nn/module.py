@@ -8,6 +8,7 @@ from typing import Any
 
 from trtnet.errors import ModelError
 from trtnet.graph import Input, Parameter, current
+from trtnet.graph.calls import Call
 
 
 class Module:
@@ -24,12 +25,20 @@ class Module:
     """What the module computes, on symbolic tensors; written by each subclass."""
 
     def __call__(self, *args: Any, **arguments: Any) -> Any:
-        """``forward`` with its layers named after this module's path. Raises ModelError if there is no ``forward``."""
+        """``forward`` with its layers named after this module's path, in the dtype that the network has there.
+
+        Raises ModelError if there is no ``forward``.
+        """
         network = current()
         if not hasattr(self, "forward"):
             raise ModelError(f"{type(self).__name__} has no forward()")
-        with network.scope(network.modules.get(self, network.path)):
-            return self.forward(*args, **arguments)
+        outside, path = network.dtype, network.modules.get(self, network.path)
+        with network.scope(path):
+            inside = network.dtype
+            args, arguments = network.boundary.convert((args, arguments), outside, inside)
+            result = self.forward(*args, **arguments)
+            network.calls.append(Call(path, self, args, arguments, result))
+            return network.boundary.convert(result, inside, outside)
 
     def children(self) -> Iterator[tuple[str, Module | Parameter]]:
         """(name, child) of the direct children. Raises ModelError for modules hidden in a plain list or dict."""

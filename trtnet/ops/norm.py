@@ -59,6 +59,7 @@ def _into_convolution(x: Tensor, scale: np.ndarray[Any, Any], shift: np.ndarray[
         weights = [values.astype(np.float32).astype(x.dtype.numpy) for values in (kernel, bias)]
     if not all(np.isfinite(array.astype(np.float32)).all() for array in weights):
         return None
+    x.network.merged[x.trt] = x.network.path
     with x.network.scope(made_by.path):
         return made_by.again(weights[0], weights[1])
 

@@ -87,7 +87,7 @@ def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim:
 
 
 def _parameter(parameter: Parameter, network: Network, dtype: DType | None, ndim: int) -> Tensor:
-    key = ("parameter", parameter, ndim)
+    key = ("parameter", parameter, network.dtype, ndim)
     if key not in network.cache:
         weight = network.weight(parameter)
         shape = (1,) * (ndim - len(weight.shape)) + weight.shape

@@ -1,0 +1,81 @@
+"""Calls of modules while a network is defined: what goes in, what comes out, and what is cast between dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trtnet.dtypes import DType
+from trtnet.graph.tensor import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a module.
+
+    path, module: which. args, kwargs: what its ``forward`` got; result: what it returned: tensors, in whatever tuples,
+    lists and dicts, and other values.
+    """
+
+    path: str
+    module: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    result: Any
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The tensors it was given, in order."""
+        return list(tensors((self.args, dict(self.kwargs))))
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """The tensors it returned, in order."""
+        return list(tensors(self.result))
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in a structure of tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from tensors(item)
+
+
+def replaced(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """The same structure with each tensor changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: replaced(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        make = getattr(value, "_make", type(value))  # a named tuple's takes the values as one
+        return make(replaced(item, change) for item in value)
+    return value
+
+
+class Boundary:
+    """The casts between modules of different dtypes.
+
+    A tensor that comes back to the dtype from which it was cast is what it was before: values pass from one float32
+    module to the next, through the float16 one around both, as they are.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[Any, Tensor] = {}
+
+    def convert(self, value: Any, source: DType, target: DType) -> Any:
+        """A structure of values with its tensors of `source` in `target`."""
+        return value if source == target else replaced(value, lambda x: self._cast(x, source, target))
+
+    def _cast(self, tensor: Tensor, source: DType, target: DType) -> Tensor:
+        if tensor.dtype != source:
+            return tensor
+        before = self._before.get(tensor.trt)
+        if before is not None and before.dtype == target:
+            return before
+        cast = tensor.to(target)
+        self._before[cast.trt] = tensor
+        return cast
