@@ -14,7 +14,7 @@ import itertools
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -172,6 +172,19 @@ class FakeDevice:
         assert target.on_host and not source.on_host
         self._copy(source, target, nbytes, stream)
 
+    def copy(self, source: FakeBuffer, address: int, nbytes: int, stream: FakeStream) -> None:
+        self._check_thread()
+        assert nbytes <= source.nbytes
+        at = source.address
+
+        def work() -> None:
+            assert at in self.memory, "memory was dropped before its copy was done"
+            self.clock += 1
+            self.at(address, nbytes)[:] = self.memory[at].raw[:nbytes]
+
+        if nbytes:
+            stream.work.append(work)
+
     def buffer(self, nbytes: int, on_host: bool = False) -> FakeBuffer:
         self._check_thread()
         assert nbytes > 0, "CUDA allocates no empty buffers"
@@ -233,6 +246,7 @@ class FakeContext:
         self.error_recorder: Any = None
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
+        self.allocators: dict[str, Any] = {}
         self.profiles: list[int] = [profile]
         self.executions = self.inferences = 0
         self.busy = threading.Lock()
@@ -273,8 +287,10 @@ class FakeContext:
 
     @alone
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        if self.engine.refuses == "static":
+        if self.engine.refuses == "allocator":
             return (-1, 3)
+        if name in self.engine.dependent:
+            return (-1,) * len(next(info.shape for info in self.engine.plan.info.outputs if info.name == name))
         return self._run({n: np.ones(shape, self._dtype(n)) for n, shape in self.shapes.items()})[name].shape
 
     @alone
@@ -285,25 +301,56 @@ class FakeContext:
         return True
 
     @alone
+    def set_output_allocator(self, name: str, allocator: Any) -> bool:
+        if self.refuse("allocator"):
+            return False
+        assert name in self.engine.dependent
+        self.allocators[name] = allocator
+        return True
+
+    @alone
     def execute_async_v3(self, stream: int) -> bool:
         info = self.engine.plan.info
         assert set(self.shapes) == {i.name for i in info.inputs}, "a shape is missing"
-        assert set(self.addresses) == {i.name for i in (*info.inputs, *info.outputs)}, "an address is missing"
+        placed = {*self.addresses, *self.allocators}
+        assert placed == {i.name for i in (*info.inputs, *info.outputs)}, "an address is missing"
         if self.refuse("execution"):
             return False
         self.executions += 1
         shapes, addresses = dict(self.shapes), dict(self.addresses)
-        self.engine.device.streams[stream].work.append(lambda: self._execute(shapes, addresses))
+        queue = self.engine.device.streams[stream]
+        if self.allocators:
+            queue.run(len(queue.work))  # TensorRT waits for the data, too
+            for name, array in self._run(self._inputs(shapes, addresses)).items():
+                if name in self.allocators and not self._place(name, array, addresses, stream):
+                    return False
+        queue.work.append(lambda: self._execute(shapes, addresses))
         return True
 
-    def _execute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
+    def _place(self, name: str, array: np.ndarray, addresses: dict[str, int], stream: int) -> bool:
+        """Asks for the memory of an output as TensorRT does: first for more than it needs."""
+        allocator, address = self.allocators[name], 0
+        for nbytes in (array.nbytes + 100, array.nbytes):
+            address = allocator.reallocate_output_async(name, address, nbytes, 256, stream)
+            if not address:
+                self.error_recorder.report_error(trt.ErrorCodeTRT.INTERNAL_ERROR, f"no memory for {name}")
+                return False
+        allocator.notify_shape(name, trt.Dims(array.shape))
+        addresses[name] = address
+        return True
+
+    def _inputs(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> dict[str, np.ndarray]:
         device, inputs = self.engine.device, {}
-        device.clock += 1
         for name, shape in shapes.items():
             dtype = self._dtype(name)
             raw = device.at(addresses[name], int(np.prod(shape)) * dtype.itemsize)
             inputs[name] = raw.view(dtype).reshape(shape)
-        for name, array in self._run(inputs).items():
+        return inputs
+
+    def _execute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
+        device = self.engine.device
+        device.clock += 1
+        for name, array in self._run(self._inputs(shapes, addresses)).items():
             raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             device.at(addresses[name], raw.size)[:] = raw
 
@@ -348,17 +395,19 @@ class FakeRuntimeConfig:
 class FakeEngine:
     """Makes contexts that run the network's reference.
 
-    refuses: what shall fail from now on ("profile", "shape", "inference", "static", "address", "execution", "context").
-    later_profile: the profile of all contexts but the first. host: the names of tensors in host memory.
+    refuses: what shall fail from now on ("profile", "shape", "inference", "allocator", "address", "execution",
+    "context"). later_profile: the profile of all contexts but the first. host: the names of tensors in host memory.
+    dependent: outputs whose shape TensorRT does not know before it has seen the data.
     """
 
-    def __init__(self, plan: Plan, reference: Reference, device: FakeDevice) -> None:
+    def __init__(self, plan: Plan, reference: Reference, device: FakeDevice, dependent: frozenset[str]) -> None:
         self.plan, self.reference, self.device = plan, reference, device
         self.contexts: list[FakeContext] = []
         self.lock = threading.Lock()
         self.refuses = ""
         self.later_profile = 0
         self.host: set[str] = set()
+        self.dependent = dependent
         self.config: FakeRuntimeConfig | None = None
         self.aliases: dict[str, str] = {}
 
@@ -459,10 +508,11 @@ class FakeTorch:
 
 
 class Opener:
-    """Opens plans on a fake device, and counts how often."""
+    """Opens plans on a fake device, and counts how often. dependent: outputs whose shape depends on data."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, dependent: Iterable[str] = ()) -> None:
         self.reference = reference
+        self.dependent = frozenset(dependent)
         self.device = FakeDevice()
         self.torch = FakeTorch(self.device)
         self.recorder = ErrorRecorder()
@@ -473,5 +523,5 @@ class Opener:
         return self.engines[-1]
 
     def __call__(self, plan: Plan) -> OpenEngine:
-        self.engines.append(FakeEngine(plan, self.reference, self.device))
+        self.engines.append(FakeEngine(plan, self.reference, self.device, self.dependent))
         return OpenEngine(self.engines[-1], self.device, self.recorder, plan.info, torch=lambda: self.torch)

@@ -29,7 +29,7 @@ def doubling() -> tuple[Engine, Opener]:
         ("profile", TrtnetError, "TensorRT did not change to profile 1\n  TensorRT: no profile today"),
         ("shape", InputError, r"TensorRT refused the shape \[8, 3\] of input x\n  TensorRT: no shape today"),
         ("inference", InputError, "TensorRT cannot infer the outputs' shapes\n  TensorRT: no inference today"),
-        ("static", InputError, r"the shape of output output \[n, 3\] float32 depends on data"),
+        ("allocator", TrtnetError, r"TensorRT took no allocator for output output \[n, 3\] float32"),
         ("address", TrtnetError, "TensorRT refused the address of x\n  TensorRT: no address today"),
         ("execution", TrtnetError, "TensorRT did not run the engine\n  TensorRT: no execution today"),
     ],

@@ -13,6 +13,7 @@ from trtnet.builder.plan import PlanInfo
 from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError, PlanError, TrtnetError
+from trtnet.runtime.allocator import OutputAllocator
 from trtnet.runtime.cache import RuntimeCache
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
@@ -43,11 +44,14 @@ class Context:
     """An execution context. It is used by one thread at a time, and its work is ordered by one stream.
 
     eager: whether TensorRT-RTX compiles a call's kernels before the call, not beside the first few, where it may.
-    aliases: outputs that are written in an input's place: output -> input.
+    provide: where outputs go whose shape depends on data: the address of at least so many bytes for an output, by name;
+    without it they are refused. aliases: outputs that are written in an input's place: output -> input.
     Raises PlanError for an engine with inputs or outputs that this runtime does not move.
     """
 
-    def __init__(self, opened: OpenEngine, eager: bool = False) -> None:
+    def __init__(
+        self, opened: OpenEngine, eager: bool = False, provide: Callable[[str, int], int] | None = None
+    ) -> None:
         self._info = opened.info
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
@@ -65,15 +69,17 @@ class Context:
         self._shapes: dict[str, Shape] | None = None
         self._addresses: dict[str, int] = {}
         self._outputs: dict[str, Shape] = {}
+        self._allocator = OutputAllocator(provide) if provide is not None else None
+        self._allocated: set[str] = set()
 
     def __del__(self) -> None:
         # the context before its configuration, both before the engine: the bindings do not see to it
         self._trt = self._config = None
 
     def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
-        """Changes to a profile, tells the inputs' shapes, returns the outputs'.
+        """Changes to a profile, tells the inputs' shapes, returns the outputs', but for those that depend on data.
 
-        Raises InputError if TensorRT refuses them, or if an output's shape depends on data.
+        Raises InputError if TensorRT refuses them.
         """
         if profile == self.profile and self._shapes == shapes:
             return self._outputs
@@ -87,22 +93,40 @@ class Context:
             if not self._trt.set_input_shape(name, shape):
                 self._fail(f"TensorRT refused the shape {list(shape)} of input {name}", InputError)
         self._infer()
-        self._outputs = {info.name: self._output_shape(info) for info in self._info.outputs}
+        self._outputs = {}
+        for info in self._info.outputs:
+            known = self._output_shape(info)
+            if known is None:
+                self._allocate(info)
+            else:
+                self._outputs[info.name] = known
         self._shapes = dict(shapes)
         return self._outputs
 
     def execute(self, addresses: Mapping[str, int], stream: int) -> None:
-        """Queues one execution. addresses: of every input and output, by name. Raises TrtnetError if it fails."""
+        """Queues one execution. Raises TrtnetError if it fails.
+
+        addresses: of every input, and every output whose shape does not depend on data, by name. With an output whose
+        shape does, it waits until TensorRT has seen the data; :meth:`found` tells the shape then.
+        """
         self._recorder.clear()
+        if self._allocator is not None:
+            self._allocator.clear()
         for name, address in addresses.items():
-            if self._addresses.get(name) == address:
+            if self._addresses.get(name) == address or name in self._allocated:
                 continue
             self._addresses.pop(name, None)
             if not self._trt.set_tensor_address(name, address):
                 self._fail(f"TensorRT refused the address of {name}", TrtnetError)
             self._addresses[name] = address
         if not self._trt.execute_async_v3(stream):
+            if self._allocator is not None and self._allocator.error is not None:
+                raise self._allocator.error
             self._fail("TensorRT did not run the engine", TrtnetError)
+
+    def found(self) -> dict[str, Shape]:
+        """The shapes of the latest execution's outputs that depended on data."""
+        return dict(self._allocator.shapes) if self._allocator is not None else {}
 
     def report_layers(self, profiler: trt.IProfiler) -> None:
         """Lets TensorRT measure the layers of each execution from now on, and wait for them."""
@@ -122,14 +146,23 @@ class Context:
         if missing:
             self._fail(f"TensorRT cannot infer the outputs' shapes without {', '.join(missing)}", InputError)
 
-    def _output_shape(self, info: TensorInfo) -> Shape:
+    def _output_shape(self, info: TensorInfo) -> Shape | None:
+        """None if it depends on data."""
         try:
             shape = tuple(self._trt.get_tensor_shape(info.name))
         except ValueError:  # Dims of an unknown rank have no length
-            shape = (-1,)
-        if min(shape, default=0) < 0:
-            self._fail(f"the shape of output {info} depends on data: this runtime does not allocate for it", InputError)
-        return shape
+            return None
+        return shape if min(shape, default=0) >= 0 else None
+
+    def _allocate(self, info: TensorInfo) -> None:
+        """Lets TensorRT ask for the memory of an output."""
+        if self._allocator is None:
+            self._fail(
+                f"the shape of output {info} depends on data: call a session, which allocates for it", InputError
+            )
+        if info.name not in self._allocated and not self._trt.set_output_allocator(info.name, self._allocator):
+            self._fail(f"TensorRT took no allocator for output {info}", TrtnetError)
+        self._allocated.add(info.name)
 
     def _fail(
         self, headline: str, error: type[TrtnetError], advice: Callable[[str], str] = lambda said: ""

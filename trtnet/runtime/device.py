@@ -95,6 +95,9 @@ class Device(Protocol):
     def download(self, source: Buffer, target: HostBuffer, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes`."""
 
+    def copy(self, source: Buffer, address: int, nbytes: int, stream: Stream) -> None:
+        """Queues a copy of the first `nbytes` to an address on the same GPU."""
+
 
 @dataclass(frozen=True)
 class _CudaStream:
@@ -209,6 +212,11 @@ class CudaDevice:
 
     def download(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
         self._copy(source, target, nbytes, stream)
+
+    def copy(self, source: Any, address: int, nbytes: int, stream: Any) -> None:
+        if nbytes:
+            target = self._core.Buffer.from_handle(address, nbytes)
+            target.copy_from(self._first(source, nbytes), stream=stream.stream)
 
     def _copy(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
         if nbytes:

@@ -13,11 +13,10 @@ import numpy as np
 from trtnet.errors import InputError, ProfileError
 from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign, kind_of
 from trtnet.runtime.context import Context, OpenEngine, Shape
-from trtnet.runtime.device import Stream
 from trtnet.runtime.graphs import Graphs
+from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
-from trtnet.runtime.profiles import ranges
 from trtnet.runtime.ranges import no_range, nvtx_ranges
 from trtnet.runtime.results import check_out, named, written
 from trtnet.runtime.staging import Staging
@@ -50,23 +49,23 @@ class Session:
         nvtx: str | None = None,
     ) -> None:
         self._device, self._info = opened.device, opened.info
-        self._fixed, self._torch = profile, opened.torch
+        self._torch = opened.torch
         if profile is not None and not 0 <= profile < len(self._info.profiles):
             raise ProfileError(f"there is no profile {profile}: the engine has {len(self._info.profiles)}")
         self._device.activate()
-        self._context = Context(opened, eager=cuda_graph)
+        stays = stream is not None
+        self._stream = self._device.foreign_stream(handle_of(stream)) if stays else self._device.create_stream()
+        self._order = Order(self._device, self._stream)
+        self._staging = Staging(self._device, self._stream)
+        self._context = Context(opened, eager=cuda_graph, provide=self._staging.provide)
+        self._staging.aliases = self._context.aliases
         if nvtx is not None:
             self._context.set_nvtx_verbosity(nvtx)
         self._range = no_range if nvtx is None else nvtx_ranges()
-        self._latest = self._context.profile
-        self._stays = stream is not None
-        self._stream = self._device.foreign_stream(handle_of(stream)) if self._stays else self._device.create_stream()
-        self._order = Order(self._device, self._stream)
-        self._graphs = Graphs(self._device, self._order) if cuda_graph else None
-        self._staging = Staging(self._device, self._stream, self._context.aliases)
+        graphs = Graphs(self._device, self._order) if cuda_graph else None
+        self._launcher = Launcher(opened, self._context, self._order, graphs, profile, stays)
         self._arguments = Arguments(self._info, self._device.index)
         self._takes_out = all(info.name != "out" for info in self._info.inputs)
-        self._cache = opened.cache
         self._lock = threading.Lock()
         self._pending: weakref.ref[Pending] | None = None
         # neither the context nor the buffers may go while the GPU uses them
@@ -79,7 +78,8 @@ class Session:
     @property
     def no_cuda_graph(self) -> str:
         """Why calls are not captured as CUDA graphs; "" if they are."""
-        return "cuda_graph=False" if self._graphs is None else self._graphs.refused
+        graphs = self._launcher.graphs
+        return "cuda_graph=False" if graphs is None else graphs.refused
 
     def report_layers(self, profiler: Any) -> None:
         """Lets TensorRT report each layer's time to an ``IProfiler``: see :mod:`trtnet.runtime.profiling`."""
@@ -126,7 +126,7 @@ class Session:
             if self._pending is not None:
                 self._settle()
             try:
-                profile = self._profile(signature)
+                profile = self._launcher.profile(signature)
                 start = self._start_torch if signature.on_device else self._start_numpy
                 return start(signature, profile, values, out, finished)
             except BaseException:
@@ -159,46 +159,6 @@ class Session:
             pending.settle()
         self._pending = None
 
-    def _profile(self, signature: Signature) -> int:
-        """The profile to stay in or, where the shapes do not fit it, the first that they do."""
-        current = self._latest if self._fixed is None else self._fixed
-        if current in signature.profiles:
-            return current
-        if self._fixed is not None:
-            fit, all_ranges = " and ".join(map(str, signature.profiles)), ranges(self._info.profiles)
-            raise ProfileError(
-                f"the session stays in profile {self._fixed}, the shapes fit profile {fit}\n{all_ranges}"
-            )
-        return signature.profiles[0]
-
-    def _output_shapes(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
-        if profile not in signature.outputs:
-            self._order.move(self._stream)
-            signature.outputs[profile] = self._context.set_shapes(signature.shapes, profile, self._stream.handle)
-        return signature.outputs[profile]
-
-    def _execute(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> bool:
-        """Queues one execution between what is on a stream and what will be. Returns whether it was a graph."""
-        self._latest = profile
-        key = (signature.number, profile, tuple(addresses.values()))
-        graph = self._graphs.find(key) if self._graphs else None
-        self._order.move(theirs)
-        if graph is not None:
-            self._order.move(self._stream if self._stays else theirs)
-            graph.launch(self._stream if self._stays else theirs)
-        else:
-            # not on torch's stream: TensorRT synchronizes the whole device on the default stream
-            self._order.move(self._stream)
-            self._context.set_shapes(signature.shapes, profile, self._stream.handle)
-            self._context.execute(addresses, self._stream.handle)
-            if self._cache is not None:
-                self._cache.save()  # a process that is killed later has compiled for the next one
-                self._cache = None
-            if self._graphs is not None:
-                self._graphs.learn(key, lambda: self._context.execute(addresses, self._stream.handle))
-        self._order.move(theirs)
-        return graph is not None
-
     # numpy
     def _start_numpy(
         self,
@@ -208,18 +168,20 @@ class Session:
         out: Outputs | None,
         finished: Callable[[], None],
     ) -> Pending:
-        shapes = self._output_shapes(signature, profile)
+        shapes = self._launcher.shapes(signature, profile)
         self._check_out(signature, profile, out)
         staging = self._staging
         self._order.move(self._stream)
         for info in self._info.inputs:
             staging.upload(info, np.asarray(values[info.name]))
         for info in self._info.outputs:
-            staging.grow(info, shapes[info.name])
-        self._execute(signature, profile, staging.addresses(), self._stream)
+            if info.name in shapes:
+                staging.grow(info, shapes[info.name])
+        self._launcher.run(signature, profile, staging.addresses(), self._stream)
+        found = {**shapes, **self._context.found()}
         for info in self._info.outputs:
-            staging.download(info, shapes[info.name])
-        pending = Pending(lambda: self._collect(shapes, out), finished=finished)
+            staging.download(info, found[info.name])
+        pending = Pending(lambda: self._collect(found, out), finished=finished)
         self._pending = weakref.ref(pending)
         return pending
 
@@ -242,7 +204,7 @@ class Session:
         device = next(iter(tensors.values())).device
         handle = torch.current_stream(device)
         inputs = {name: ready(tensor) for name, tensor in tensors.items()}
-        shapes = self._output_shapes(signature, profile)
+        shapes = self._launcher.shapes(signature, profile)
         for name in self._context.aliases.values():
             check_in_place(tensors[name], name)
         if out is None:
@@ -253,9 +215,11 @@ class Session:
         addresses = {name: tensor.data_ptr() or self._staging.placeholder() for name, tensor in inputs.items()}
         for name, tensor in outputs.items():
             addresses[name] = tensor.data_ptr() or self._staging.placeholder()
-        if not self._execute(signature, profile, addresses, self._order.stream(handle)):
+        if not self._launcher.run(signature, profile, addresses, self._order.stream(handle)):
             for tensor in inputs.values():
                 torch.keep(tensor, device)
+        outputs |= self._copied(self._context.found(), device, handle)
+        outputs = {info.name: outputs[info.name] for info in self._info.outputs}
         pending = Pending(lambda: outputs, lambda found: self._deliver(found, torch, device, handle), finished)
         pending.settle()
         return pending
@@ -284,7 +248,18 @@ class Session:
             if info.name in aliases
             else self._tensors.empty(shapes[info.name], info.dtype, device)
             for info in self._info.outputs
+            if info.name in shapes
         }
+
+    def _copied(self, shapes: Mapping[str, Shape], device: Any, handle: int) -> Outputs:
+        """Tensors of the outputs that depended on data, out of the session's memory."""
+        outputs = {}
+        for info in self._info.outputs:
+            if info.name in shapes:
+                outputs[info.name] = self._tensors.empty(shapes[info.name], info.dtype, device)
+                address = outputs[info.name].data_ptr()
+                self._staging.copy(info, shapes[info.name], address, self._order.stream(handle))
+        return outputs
 
     def _deliver(self, outputs: Outputs, torch: Any, device: Any, handle: int) -> Outputs:
         """Orders the current stream behind the call, if it is not the one that the call was made on."""

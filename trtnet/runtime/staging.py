@@ -20,8 +20,8 @@ class Staging:
     aliases: outputs that TensorRT writes into an input's memory: output -> input.
     """
 
-    def __init__(self, device: Device, stream: Stream, aliases: Mapping[str, str]) -> None:
-        self._device, self._stream, self._aliases = device, stream, aliases
+    def __init__(self, device: Device, stream: Stream, aliases: Mapping[str, str] | None = None) -> None:
+        self._device, self._stream, self.aliases = device, stream, aliases or {}
         self._host: dict[str, HostBuffer] = {}
         self._memory: dict[str, Buffer] = {}
         self._empty: Buffer | None = None
@@ -29,7 +29,7 @@ class Staging:
     def addresses(self) -> dict[str, int]:
         """Where inputs and outputs are on the GPU."""
         own = {name: buffer.address for name, buffer in self._memory.items()}
-        return own | {output: own[name] for output, name in self._aliases.items()}
+        return own | {output: own[name] for output, name in self.aliases.items()}
 
     def upload(self, info: TensorInfo, value: np.ndarray[Any, Any]) -> None:
         """Copies an input to the page-locked memory at once, and queues its way to the GPU."""
@@ -39,8 +39,14 @@ class Staging:
 
     def download(self, info: TensorInfo, shape: Shape) -> None:
         """Queues an output's way to the page-locked memory."""
-        source = self._memory[self._aliases.get(info.name, info.name)]
-        self._device.download(source, self._host[info.name], _nbytes(info, shape), self._stream)
+        source = self._memory[self.aliases.get(info.name, info.name)]
+        nbytes = _nbytes(info, shape)
+        self._grow_host(info.name, nbytes)
+        self._device.download(source, self._host[info.name], nbytes, self._stream)
+
+    def copy(self, info: TensorInfo, shape: Shape, address: int, stream: Stream) -> None:
+        """Queues an output's way to other memory on the GPU."""
+        self._device.copy(self._memory[info.name], address, _nbytes(info, shape), stream)
 
     def array(self, info: TensorInfo, shape: Shape) -> np.ndarray[Any, Any]:
         """The page-locked memory of an input or output, as an array."""
@@ -50,12 +56,20 @@ class Staging:
     def grow(self, info: TensorInfo, shape: Shape) -> int:
         """Sees to buffers that are large enough. Returns the bytes needed."""
         nbytes = _nbytes(info, shape)
-        if info.name not in self._host or self._host[info.name].nbytes < nbytes:
-            # TensorRT wants an address for an empty output too
-            self._host[info.name] = self._device.allocate_host(max(nbytes, 1))
-            if info.name not in self._aliases:
-                self._memory[info.name] = self._device.allocate(max(nbytes, 1), self._stream)
+        self._grow_host(info.name, nbytes)
+        if info.name not in self.aliases:
+            self.provide(info.name, nbytes)
         return nbytes
+
+    def provide(self, name: str, nbytes: int) -> int:
+        """The address of at least so many bytes on the GPU for an input or output, an empty one too."""
+        if name not in self._memory or self._memory[name].nbytes < nbytes:
+            self._memory[name] = self._device.allocate(max(nbytes, 1), self._stream)
+        return self._memory[name].address
+
+    def _grow_host(self, name: str, nbytes: int) -> None:
+        if name not in self._host or self._host[name].nbytes < nbytes:
+            self._host[name] = self._device.allocate_host(max(nbytes, 1))
 
     def placeholder(self) -> int:
         """An address for an empty tensor, which torch gives none."""

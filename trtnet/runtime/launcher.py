@@ -1,0 +1,76 @@
+"""Runs a context: in the right profile, its shapes told once, as a CUDA graph where an execution comes again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trtnet.errors import ProfileError
+from trtnet.runtime.arguments import Signature
+from trtnet.runtime.context import Context, OpenEngine, Shape
+from trtnet.runtime.device import Stream
+from trtnet.runtime.graphs import Graphs
+from trtnet.runtime.order import Order
+from trtnet.runtime.profiles import ranges
+
+
+class Launcher:
+    """A context with its order and its graphs.
+
+    fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
+    launched on the caller's otherwise. graphs: None for no CUDA graphs.
+    """
+
+    def __init__(
+        self, opened: OpenEngine, context: Context, order: Order, graphs: Graphs | None, fixed: int | None, stays: bool
+    ) -> None:
+        self._info, self._context, self._order, self.graphs = opened.info, context, order, graphs
+        self._fixed, self._stays = fixed, stays
+        self._latest = context.profile
+        self._cache = opened.cache
+
+    def profile(self, signature: Signature) -> int:
+        """The profile to stay in or, where the shapes do not fit it, the first that they do. Raises ProfileError."""
+        current = self._latest if self._fixed is None else self._fixed
+        if current in signature.profiles:
+            return current
+        if self._fixed is not None:
+            fit, all_ranges = " and ".join(map(str, signature.profiles)), ranges(self._info.profiles)
+            raise ProfileError(
+                f"the session stays in profile {self._fixed}, the shapes fit profile {fit}\n{all_ranges}"
+            )
+        return signature.profiles[0]
+
+    def shapes(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
+        """The shapes of the outputs, but for those that depend on data."""
+        if profile not in signature.outputs:
+            found = signature.outputs[profile] = self._tell(signature, profile)
+            dependent = [info.name for info in self._info.outputs if info.name not in found]
+            if dependent and self.graphs is not None:
+                self.graphs.refused = f"the shape of output {dependent[0]} depends on data"
+        return signature.outputs[profile]
+
+    def run(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> bool:
+        """Queues one execution between what is on a stream and what will be. Returns whether it was a graph."""
+        self._latest = profile
+        key = (signature.number, profile, tuple(addresses.values()))
+        graph = self.graphs.find(key) if self.graphs else None
+        own = self._order.own
+        self._order.move(theirs)
+        if graph is not None:
+            self._order.move(own if self._stays else theirs)
+            graph.launch(own if self._stays else theirs)
+        else:
+            # not on torch's stream: TensorRT synchronizes the whole device on the default stream
+            self._tell(signature, profile)
+            self._context.execute(addresses, own.handle)
+            if self._cache is not None:
+                self._cache.save()  # a process that is killed later has compiled for the next one
+                self._cache = None
+            if self.graphs is not None:
+                self.graphs.learn(key, lambda: self._context.execute(addresses, own.handle))
+        self._order.move(theirs)
+        return graph is not None
+
+    def _tell(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
+        self._order.move(self._order.own)
+        return self._context.set_shapes(signature.shapes, profile, self._order.own.handle)
