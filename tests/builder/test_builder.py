@@ -132,6 +132,22 @@ def test_the_plan_and_its_sidecar_come_back(plan: Plan, tmp_path: Path) -> None:
     assert [t["shape"] for t in sidecar["inputs"]] == [["n", 3, "h"], ["n", 1, 8]]
 
 
+def test_the_sidecar_says_what_an_inference_takes_at_each_profiles_opt_shapes(tmp_path: Path) -> None:
+    network().build([{"n": (1, 2, 4), "h": 8}, {"n": 16, "h": (1, 32, 64)}]).save(tmp_path / "e.engine")
+    info = Plan.load(tmp_path / "e.engine").info
+    assert info.flops == (2 * 3 * 8 + 2 * 8, 16 * 3 * 32 + 16 * 8)
+    assert info.minimum_bytes == tuple(2 * 4 * count + 4 for count in info.flops)  # read, written; the factor
+
+
+def test_sidecars_of_before_the_counts_load(plan: Plan, tmp_path: Path) -> None:
+    plan.save(tmp_path / "e.engine")
+    sidecar = tmp_path / "e.engine.json"
+    old = {k: v for k, v in json.loads(sidecar.read_text()).items() if k not in ("flops", "minimum_bytes", "dtypes")}
+    sidecar.write_text(json.dumps(old))
+    info = Plan.load(tmp_path / "e.engine").info
+    assert (info.flops, info.minimum_bytes, info.dtypes) == ((), (), {})
+
+
 def corrupt(folder: Path, what: str) -> None:
     plan, sidecar = folder / "e.engine", folder / "e.engine.json"
     changes = {

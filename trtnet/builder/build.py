@@ -16,6 +16,7 @@ from trtnet.builder.timing import load_timing_cache, save_timing_cache
 from trtnet.calling import TensorInfo
 from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
+from trtnet.graph.work import count
 
 OLD_DRIVER = "CUDA error 222"  # CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 REFIT_NEEDS_A_GPU = "TensorRT-RTX builds engines for refit only where there is a GPU: build there, or without refit"
@@ -39,7 +40,14 @@ def build_plan(
     data = _serialize(network, target, config)
     if config.timing_cache:
         save_timing_cache(target, config.timing_cache)
-    info = replace(record or describe(network), profiles=profiles, compute_capabilities=config.compute_capabilities)
+    works = [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in profiles]
+    info = replace(
+        record or describe(network),
+        profiles=profiles,
+        compute_capabilities=config.compute_capabilities,
+        flops=tuple(work.flops for work in works),
+        minimum_bytes=tuple(work.minimum_bytes for work in works),
+    )
     if config.refittable:
         names, folded = tuple(sorted(network.named)), tuple(sorted(network.folded))
         info = replace(info, refittable=names, folded=folded, stripped=config.strip)

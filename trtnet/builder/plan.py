@@ -29,7 +29,8 @@ class PlanInfo:
     dtype: of the model; dtypes: of its modules that have another one, by path.
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
-    stripped: whether the plan has no weights.
+    stripped: whether the plan has no weights. flops, minimum_bytes: what one inference at each profile's opt shapes
+    takes, as trtnet.graph.work counts; empty in sidecars of before they were counted.
     """
 
     backend: str
@@ -47,6 +48,8 @@ class PlanInfo:
     folded: tuple[str, ...] = ()
     stripped: bool = False
     dtypes: dict[str, str] = field(default_factory=dict)
+    flops: tuple[int, ...] = ()
+    minimum_bytes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def _sha256(data: bytes) -> str:
 def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
         raise ValueError(f"sidecar version {document.get('sidecar')}, this trtnet reads {SIDECAR_VERSION}")
-    document = {"dtypes": {}} | document  # sidecars of trtnet before it had them
+    # sidecars of trtnet before it had them
+    document = {"dtypes": {}, "flops": [], "minimum_bytes": []} | document
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(TensorInfo(t["name"], tuple(t["shape"]), t["dtype"]) for t in fields[side])
@@ -127,6 +131,6 @@ def _info(document: dict[str, Any]) -> PlanInfo:
         {name: tuple(tuple(shape) for shape in shapes) for name, shapes in profile.items()}
         for profile in fields["profiles"]
     )
-    for name in ("compute_capabilities", "refittable", "folded"):
+    for name in ("compute_capabilities", "refittable", "folded", "flops", "minimum_bytes"):
         fields[name] = tuple(fields[name])
     return PlanInfo(**fields)
