@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from trtnet.calling import TensorInfo
 from trtnet.errors import InputError, ProfileError
 from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign, kind_of
 from trtnet.runtime.context import Context, OpenEngine, Shape
@@ -70,6 +71,14 @@ class Session:
         self._pending: weakref.ref[Pending] | None = None
         # neither the context nor the buffers may go while the GPU uses them
         weakref.finalize(self, self._order.drain)
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        return self._info.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        return self._info.outputs
 
     @cached_property
     def _tensors(self) -> Any:
