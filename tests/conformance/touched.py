@@ -26,6 +26,7 @@ RECEIVERS: dict[str, dict[str, str]] = {
     "builder/profiles.py": {"target": "IBuilderConfig", "profile": "IOptimizationProfile"},
     "runtime/context.py": {"_trt": "IExecutionContext", "engine": "ICudaEngine", "config": "IRuntimeConfig"},
     "runtime/engine.py": {"maker": "Runtime"},
+    "runtime/inspection.py": {"engine": "ICudaEngine", "inspector": "EngineInspector"},
     "reference/onnx.py": {"parser": "OnnxParser"},
     "reference/attention.py": {"attention": "IAttention"},
     "reference/execution.py": {"iterator": "IIteratorLayer"},

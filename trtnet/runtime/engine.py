@@ -20,6 +20,7 @@ from trtnet.errors import DeviceError, PlanError, TrtnetError
 from trtnet.runtime.cache import RuntimeCache, cache_path
 from trtnet.runtime.context import OpenEngine, words
 from trtnet.runtime.device import CudaDevice, Device
+from trtnet.runtime.inspection import Inspection, inspect
 from trtnet.runtime.pending import Pending
 from trtnet.runtime.refit import check_refittable, refitted
 from trtnet.runtime.session import Session
@@ -148,6 +149,13 @@ class Engine:
         Raises as the first call.
         """
         return Session(self._open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx)
+
+    def inspect(self) -> Inspection:
+        """What TensorRT says of the engine's layers and memory; ``trtnet inspect`` reads it.
+
+        Raises as the first call, and TrtnetError if TensorRT says nothing.
+        """
+        return inspect(self._open())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`Session.submit`. Raises DeviceError where there is no GPU."""

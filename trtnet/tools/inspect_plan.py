@@ -1,0 +1,136 @@
+"""`trtnet inspect` of an engine's file: what its sidecar says, and the layers where a GPU loads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trtnet import backend
+from trtnet.builder.plan import Plan, PlanInfo, Sidecar, read_sidecar, sidecar_path
+from trtnet.errors import DeviceError, PlanError
+from trtnet.runtime import Engine
+from trtnet.tools import inspect_engine
+from trtnet.tools.inspect_engine import EngineDescription
+from trtnet.tools.quantities import quantity
+
+
+@dataclass(frozen=True)
+class EngineFile:
+    """An engine as far as it is known here.
+
+    sidecar: None for an engine of another tool. layers, memory: what TensorRT says of the loaded engine, None where it
+    was not loaded, as `unknown` says.
+    """
+
+    name: str
+    sidecar: Sidecar | None
+    layers: EngineDescription | None = None
+    memory: dict[str, int] | None = None
+    unknown: str = ""
+
+
+def read_engine(path: Path) -> EngineFile:
+    """An engine, its layers too if there is a GPU.
+
+    Raises PlanError for a file that is no engine of this TensorRT, DeviceError without a GPU where there is no sidecar
+    either.
+    """
+    beside = sidecar_path(path)
+    if not beside.exists():
+        return of_engine(str(path), None, Engine(_foreign(path)))
+    engine = Engine.load(path)
+    sidecar = read_sidecar(beside)
+    try:
+        return of_engine(str(path), sidecar, engine)
+    except DeviceError as error:
+        return EngineFile(str(path), sidecar, unknown=f"its layers are read on a GPU: {error}")
+
+
+def read_document(path: Path) -> EngineFile:
+    """A JSON file: an engine's sidecar, or what TensorRT's engine inspector wrote. Raises PlanError for another."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if _is_sidecar(text):
+        plan = str(path).removesuffix(".json")
+        return EngineFile(str(path), read_sidecar(path), unknown=f"its layers are in the engine, {plan}")
+    return EngineFile(str(path), None, inspect_engine.parse(text))
+
+
+def of_engine(name: str, sidecar: Sidecar | None, engine: Engine) -> EngineFile:
+    """What TensorRT says of an engine that it loads. Raises what :meth:`Engine.inspect` raises, and PlanError."""
+    found = engine.inspect()
+    return EngineFile(name, sidecar, inspect_engine.parse(found.layers), found.memory)
+
+
+def render(engine: EngineFile) -> RenderableType:
+    """The engine, to read."""
+    parts: list[RenderableType] = []
+    if engine.sidecar:
+        parts.append(_table(engine.name, engine.sidecar))
+    if engine.layers:
+        parts.append(inspect_engine.render(engine.layers, engine.memory))
+    return Group(*parts, Text(engine.unknown)) if engine.unknown else Group(*parts)
+
+
+def to_json(engine: EngineFile) -> dict[str, Any]:
+    """The engine, for a program; "layers" is None where TensorRT was not asked, for the reason in "unknown"."""
+    return {
+        "name": engine.name,
+        "sidecar": asdict(engine.sidecar) if engine.sidecar else None,
+        "engine": inspect_engine.to_json(engine.layers) if engine.layers else None,
+        "memory": engine.memory,
+        "unknown": engine.unknown,
+    }
+
+
+def _foreign(path: Path) -> Plan:
+    """A plan that another tool wrote, as of the TensorRT in use."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PlanError(f"cannot read the engine {path}: {error.strerror or error}") from error
+    return Plan(data, PlanInfo(backend.name(), backend.version(), (), (), ()))
+
+
+def _is_sidecar(text: str) -> bool:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "sidecar" in document
+
+
+def _table(name: str, sidecar: Sidecar) -> Table:
+    info = sidecar.info
+    table = Table(title=name, show_header=False)
+    arguments = ", ".join(f"{key}={value}" for key, value in info.arguments.items())
+    table.add_row("model", Text(f"{info.model}({arguments}) {info.dtype}"))
+    for side, tensors in ("input", info.inputs), ("output", info.outputs):
+        for tensor in tensors:
+            table.add_row(side, Text(str(tensor)))
+    for index, profile in enumerate(info.profiles):
+        ranges = "\n".join(f"{key} {'  '.join(map(_sizes, shapes))}" for key, shapes in profile.items())
+        table.add_row(f"profile {index} (min, opt, max)", Text(ranges))
+    table.add_row("built by", Text(f"{info.backend} {info.backend_version}, trtnet {info.trtnet_version}"))
+    table.add_row("compiled for", Text(", ".join(info.compute_capabilities) or "what the backend decides"))
+    table.add_row("plan", Text(f"{quantity(sidecar.plan_bytes, 'B')}, SHA-256 {sidecar.plan_sha256[:16]}..."))
+    table.add_row("weights", Text(_weights(info)))
+    return table
+
+
+def _weights(info: PlanInfo) -> str:
+    digest = f"digest {info.checkpoint_digest[:16]}..." if info.checkpoint_digest else "no digest"
+    held = "stripped from the plan, " if info.stripped else ""
+    return f"{held}{digest}, {len(info.refittable) or 'none'} refittable"
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,145 @@
+"""The networks that commands are given by name: models and ONNX files, as one thing to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trtnet import backend
+from trtnet.backend import trt
+from trtnet.calling import TensorInfo
+from trtnet.definition import DefinedNetwork, define
+from trtnet.errors import ModelError
+from trtnet.graph.nodes import Node
+from trtnet.nn import Module
+from trtnet.tools import arguments, models
+from trtnet.tools.placeholder import Placeholder
+
+Sizes = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class NetworkTarget:
+    """A network and what is known beside it.
+
+    modules: of the model by path, {} where there is no model. sizes: what each dynamic dimension is taken as.
+    assumed: those of them that nobody gave. weights: arrays that TensorRT does not give back, by (layer name,
+    attribute). real_weights: whether the weights are a checkpoint's or a file's. owner: what must live as long.
+    """
+
+    name: str
+    network: trt.INetworkDefinition
+    modules: Mapping[str, Module]
+    sizes: Sizes
+    assumed: tuple[str, ...]
+    weights: Mapping[tuple[str, str], Any]
+    real_weights: bool
+    owner: Any
+
+    @property
+    def backend(self) -> str:
+        return f"{backend.name()} {backend.version()}"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs at these sizes; of those with dynamic axes alone."""
+        inputs = map(self.network.get_input, range(self.network.num_inputs))
+        named = {tensor.name: axis_names(tensor) for tensor in inputs}
+        return {
+            name: tuple(self.sizes[size] if isinstance(size, str) else size for size in sizes)
+            for name, sizes in named.items()
+            if any(isinstance(size, str) for size in sizes)
+        }
+
+    def module(self, node: Node) -> str:
+        """The path of the module that a layer belongs to."""
+        return module_path(node.layer.name)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says of a model: see ``trtnet build --help``. weights: None to define it without any."""
+
+    weights: str | None = None
+    dtype: str = "float32"
+    dims: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    inputs: Sequence[str] = ()
+
+
+def open_network(target: str, choices: Choices) -> NetworkTarget:
+    """A model (of the zoo, or ``path.py:factory``) or an ONNX file.
+
+    A dynamic dimension that has a range counts at its optimum, one that is not given at 1.
+    Raises what defining, or parsing, raises; ModelError for a dimension that no input has.
+    """
+    return _onnx(target, choices) if target.endswith(".onnx") else _model(target, choices)
+
+
+def define_model(target: str, choices: Choices) -> tuple[Module, DefinedNetwork]:
+    """The module and its network, with a checkpoint or without weights."""
+    values = arguments.literals(choices.arguments)
+    model = models.create(models.find(target), values)
+    declared = arguments.inputs(choices.inputs) or model.inputs
+    sized = arguments.with_sizes(declared, arguments.dims(choices.dims))
+    weights = choices.weights or Placeholder(model, choices.dtype)
+    return model, define(model, sized, weights, dtype=choices.dtype, name=target, arguments=values)
+
+
+def _model(target: str, choices: Choices) -> NetworkTarget:
+    model, network = define_model(target, choices)
+    sizes, assumed = _sizes(list(network.dims), choices.dims)
+    return NetworkTarget(
+        target, network.trt, dict(model.named_modules()), sizes, assumed, network.weights,
+        real_weights=choices.weights is not None, owner=network,
+    )  # fmt: skip
+
+
+def _onnx(target: str, choices: Choices) -> NetworkTarget:
+    from trtnet.reference.onnx import parse  # needs torch, which models do not
+
+    parsed = parse(target)
+    inputs = map(parsed.network.get_input, range(parsed.network.num_inputs))
+    names = dict.fromkeys(size for tensor in inputs for size in axis_names(tensor) if isinstance(size, str))
+    sizes, assumed = _sizes(list(names), choices.dims)
+    unknown = sorted(set(arguments.dims(choices.dims)) - set(names))
+    if unknown:
+        raise ModelError(f"--dim {unknown[0]}: {target} has the dynamic dimensions {', '.join(names) or 'none'}")
+    return NetworkTarget(target, parsed.network, {}, sizes, assumed, {}, real_weights=True, owner=parsed)
+
+
+def _sizes(names: list[str], texts: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:
+    given = {name: size if isinstance(size, int) else size[1] for name, size in arguments.dims(texts).items()}
+    return {name: given.get(name, 1) for name in names}, tuple(name for name in names if name not in given)
+
+
+def axis_names(tensor: trt.ITensor) -> tuple[int | str, ...]:
+    """An input's shape, its dynamic axes by their names, or as ``image.0``."""
+    return tuple(
+        (tensor.get_dimension_name(axis) or f"{tensor.name}.{axis}") if size == -1 else size
+        for axis, size in enumerate(tensor.shape)
+    )
+
+
+def inputs_of(network: trt.INetworkDefinition) -> tuple[TensorInfo, ...]:
+    """The inputs with the names of their dynamic axes."""
+    from trtnet import dtypes
+
+    tensors = [network.get_input(index) for index in range(network.num_inputs)]
+    return tuple(TensorInfo(x.name, axis_names(x), dtypes.get(x.dtype).name) for x in tensors)
+
+
+def module_path(layer: str) -> str:
+    """The module path in a layer's name.
+
+    ``layer1.0.conv1/convolution`` is trtnet's, ``/layer1/layer1.0/conv1/Conv`` the same by torch's exporter to ONNX,
+    where each part but the last is a module's name in its parent, of a Sequential's child with the parent's before it.
+    """
+    parts = layer.strip("/").split("/")[:-1]
+    path: list[str] = []
+    for part in parts:
+        if path and part.startswith(f"{path[-1]}."):
+            path.pop()
+        path.append(part)
+    return ".".join(path)
