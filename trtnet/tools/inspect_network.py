@@ -103,10 +103,10 @@ def _summary(
         type=type(module).__name__ if module else "",
         outputs=outputs,
         parameters=_parameters(module) if module else 0,
-        weight_bytes=sum(layer.weight_bytes for layer in layers),
-        flops=sum(layer.flops for layer in layers),
-        bytes=sum(layer.bytes_read + layer.bytes_written for layer in layers),
-        layers=dict(Counter(layer.kind for layer in layers).most_common()),
+        weight_bytes=sum(one.weight_bytes for one in layers),
+        flops=sum(one.flops for one in layers),
+        bytes=sum(one.bytes_read + one.bytes_written for one in layers),
+        layers=dict(Counter(one.kind for one in layers).most_common()),
     )
 
 
