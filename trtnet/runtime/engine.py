@@ -173,6 +173,13 @@ class Engine:
             self._give(session)
             raise
 
+    def open(self) -> OpenEngine:
+        """The engine on its GPU, where it is loaded once: what sessions and slots are made of.
+
+        Raises as the first call.
+        """
+        return self._open()
+
     def _open(self) -> OpenEngine:
         if self.info.stripped:
             raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
