@@ -33,13 +33,14 @@ GARBAGE = 0xCD
 
 
 class FakeStream:
-    """Queued work. done: how much of it has run."""
+    """Queued work. done: how much of it has run. lock: one for all streams, which wait for each other."""
+
+    lock = threading.RLock()
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
         self.work: list[Callable[[], None]] = []
         self.done = 0
-        self.lock = threading.RLock()
 
     def run(self, upto: int) -> None:
         with self.lock:
@@ -136,6 +137,15 @@ class FakeDevice:
 
         stream.work.append(work)
         return event
+
+    def follow(self, event: FakeEvent, stream: FakeStream) -> None:
+        self._check_thread()
+        stream.work.append(lambda: event.stream.run(event.mark))
+
+    def wait(self, event: FakeEvent) -> None:
+        self._check_thread()
+        self.synchronizations += 1
+        event.stream.run(event.mark)
 
     def elapsed(self, start: FakeEvent, end: FakeEvent) -> float:
         self._check_thread()

@@ -74,6 +74,12 @@ class Device(Protocol):
     def record(self, stream: Stream) -> Event:
         """Marks the moment when what is queued on the stream so far is done."""
 
+    def follow(self, event: Event, stream: Stream) -> None:
+        """Lets what is queued on the stream from now on wait for a moment, of another stream's work."""
+
+    def wait(self, event: Event) -> None:
+        """Waits until a moment has come."""
+
     def elapsed(self, start: Event, end: Event) -> float:
         """Milliseconds between two moments on the GPU's clock; waits for the second."""
 
@@ -167,6 +173,12 @@ class CudaDevice:
 
     def record(self, stream: Any) -> Event:
         return _CudaEvent(stream.stream.record(options=self._timed))
+
+    def follow(self, event: Any, stream: Any) -> None:
+        stream.stream.wait(event.event)
+
+    def wait(self, event: Any) -> None:
+        event.event.sync()
 
     def elapsed(self, start: Any, end: Any) -> float:
         end.event.sync()

@@ -33,16 +33,24 @@ class Staging:
 
     def upload(self, info: TensorInfo, value: np.ndarray[Any, Any]) -> None:
         """Copies an input to the page-locked memory at once, and queues its way to the GPU."""
-        nbytes = self.grow(info, value.shape)
+        self.grow(info, value.shape)
         self.array(info, value.shape)[...] = value
-        self._device.upload(self._host[info.name], self._memory[info.name], nbytes, self._stream)
+        self.send(info, value.shape, self._stream)
+
+    def send(self, info: TensorInfo, shape: Shape, stream: Stream) -> None:
+        """Queues an input's way from the page-locked memory to the GPU."""
+        self._device.upload(self._host[info.name], self._memory[info.name], _nbytes(info, shape), stream)
 
     def download(self, info: TensorInfo, shape: Shape) -> None:
         """Queues an output's way to the page-locked memory."""
+        self.fetch(info, shape, self._stream)
+
+    def fetch(self, info: TensorInfo, shape: Shape, stream: Stream) -> None:
+        """Queues an output's way to the page-locked memory on another stream than the buffers' own."""
         source = self._memory[self.aliases.get(info.name, info.name)]
         nbytes = _nbytes(info, shape)
         self._grow_host(info.name, nbytes)
-        self._device.download(source, self._host[info.name], nbytes, self._stream)
+        self._device.download(source, self._host[info.name], nbytes, stream)
 
     def copy(self, info: TensorInfo, shape: Shape, address: int, stream: Stream) -> None:
         """Queues an output's way to other memory on the GPU."""

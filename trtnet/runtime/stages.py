@@ -1,0 +1,62 @@
+"""What the slots of a pipeline share: one execution context, and three streams whose work overlaps."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from trtnet.errors import ProfileError
+from trtnet.runtime.context import Context, OpenEngine
+from trtnet.runtime.device import Device, Stream
+from trtnet.runtime.graphs import Graphs
+from trtnet.runtime.launcher import Launcher
+from trtnet.runtime.order import Order
+from trtnet.runtime.staging import Staging
+
+
+class Stages:
+    """An execution context with a stream each to upload, compute and download on; slots take turns in it.
+
+    Executions run one after another, so that a slot needs memory for its inputs and outputs only; what is uploaded for
+    the next one and downloaded from the one before overlaps them. One thread at a time fills and runs the slots;
+    another may wait for their results.
+
+    profile: the optimization profile to stay in; None changes to one that takes the shapes. cuda_graph: whether
+    executions that come again are captured. Raises ProfileError for a profile that the engine does not have.
+    """
+
+    def __init__(self, opened: OpenEngine, *, profile: int | None = None, cuda_graph: bool = True) -> None:
+        if profile is not None and not 0 <= profile < len(opened.info.profiles):
+            raise ProfileError(f"there is no profile {profile}: the engine has {len(opened.info.profiles)}")
+        self.device, self.info = opened.device, opened.info
+        self.device.activate()
+        self.upload, self.compute, self.download = (self.device.create_stream() for _ in range(3))
+        self.order = Order(self.device, self.compute)
+        self.turn = Turn(self.device, self.upload, self.compute)
+        self.context = Context(opened, eager=cuda_graph, provide=self.turn.provide)
+        self._opened, self._profile, self._cuda_graph = opened, profile, cuda_graph
+
+    def launcher(self) -> Launcher:
+        """What runs the context for one slot, whose addresses make CUDA graphs of its own."""
+        graphs = Graphs(self.device, self.order) if self._cuda_graph else None
+        return Launcher(self._opened, self.context, self.order, graphs, self._profile, stays=True)
+
+    def drain(self) -> None:
+        """Waits until everything queued is done."""
+        with suppress(Exception):  # at the end of the process the driver may be gone before us
+            self.device.activate()
+            for stream in (self.upload, self.compute, self.download):
+                self.device.synchronize(stream)
+
+
+class Turn:
+    """Whose memory TensorRT is given for outputs whose shape depends on data: that of the slot that executes."""
+
+    def __init__(self, device: Device, upload: Stream, compute: Stream) -> None:
+        self._device, self._upload, self._compute = device, upload, compute
+        self.staging: Staging | None = None
+
+    def provide(self, name: str, nbytes: int) -> int:
+        assert self.staging is not None, "TensorRT allocates while it executes"
+        address = self.staging.provide(name, nbytes)
+        self._device.order(self._upload, self._compute)  # the memory is there in the order of the upload stream
+        return address
