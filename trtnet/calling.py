@@ -12,11 +12,15 @@ from trtnet.errors import InputError
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One input or output: its name, its shape (an int, or the name of a dynamic dimension, an axis), its dtype."""
+    """One input or output: its name, its shape (an int, or the name of a dynamic dimension, an axis), its dtype.
+
+    values: the names of its elements, for an input that says sizes.
+    """
 
     name: str
     shape: tuple[int | str, ...]
     dtype: str
+    values: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name} [{', '.join(map(str, self.shape))}] {self.dtype}"

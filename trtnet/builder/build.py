@@ -40,7 +40,9 @@ def build_plan(
     data = _serialize(network, target, config)
     if config.timing_cache:
         save_timing_cache(target, config.timing_cache)
-    works = [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in profiles]
+    # what depends on an input's values cannot be counted from shapes
+    counted = () if network.values else profiles
+    works = [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in counted]
     info = replace(
         record or describe(network),
         profiles=profiles,
@@ -59,7 +61,7 @@ def describe(network: Network) -> PlanInfo:
     return PlanInfo(
         backend=backend.name(),
         backend_version=backend.version(),
-        inputs=tuple(_info(name, tensor) for name, tensor in network.inputs.items()),
+        inputs=tuple(_info(name, tensor, network.values.get(name, ())) for name, tensor in network.inputs.items()),
         outputs=tuple(_info(name, tensor) for name, tensor in network.outputs.items()),
         profiles=(),
         dtype=network.precision.whole.name,
@@ -67,9 +69,9 @@ def describe(network: Network) -> PlanInfo:
     )
 
 
-def _info(name: str, tensor: Tensor) -> TensorInfo:
+def _info(name: str, tensor: Tensor, values: tuple[str, ...] = ()) -> TensorInfo:
     shape = tuple(size.name if isinstance(size, Dim) else size for size in tensor.shape)
-    return TensorInfo(name, shape, tensor.dtype.name)
+    return TensorInfo(name, shape, tensor.dtype.name, values)
 
 
 def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig) -> bytes:

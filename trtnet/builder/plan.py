@@ -16,7 +16,7 @@ from trtnet.files import atomic_write
 SIDECAR_VERSION = 1
 
 ShapeRange = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-"""The (min, opt, max) shape of one input in one optimization profile."""
+"""The (min, opt, max) shape of one input in one optimization profile; of an input that says sizes, its values."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ def _info(document: dict[str, Any]) -> PlanInfo:
     document = {"dtypes": {}, "flops": [], "minimum_bytes": []} | document
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
-        fields[side] = tuple(TensorInfo(t["name"], tuple(t["shape"]), t["dtype"]) for t in fields[side])
+        fields[side] = tuple(
+            TensorInfo(t["name"], tuple(t["shape"]), t["dtype"], tuple(t.get("values", ()))) for t in fields[side]
+        )
     fields["profiles"] = tuple(
         {name: tuple(tuple(shape) for shape in shapes) for name, shapes in profile.items()}
         for profile in fields["profiles"]

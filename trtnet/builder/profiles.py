@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from trtnet.backend import trt
 from trtnet.builder.plan import ShapeRange
 from trtnet.errors import ProfileError
-from trtnet.graph import Dim, Network
+from trtnet.graph import Dim, Network, Tensor
 
 DimRange = int | tuple[int, int, int]
 """A size, or (min, opt, max)."""
@@ -15,15 +15,31 @@ Dims = Mapping[str, DimRange]
 
 
 def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tuple[dict[str, ShapeRange], ...]:
-    """For each profile, every input's (min, opt, max) shapes.
+    """For each profile, every input's (min, opt, max) shapes, or values where it says sizes.
 
     dims: name -> size or (min, opt, max); a sequence of such mappings makes several profiles.
-    Raises ProfileError for a name no input has, one that is left out, or sizes that are not 1 <= min <= opt <= max.
+    Raises ProfileError for a name no input has, one that is left out, or sizes that are not 1 <= min <= opt <= max, and
+    for values that have no names, or names that nothing takes a size from.
     """
+    for name, tensor in network.inputs.items():
+        _check_values(tensor, network.values.get(name, ()))
     profiles = [dims or {}] if dims is None or isinstance(dims, Mapping) else list(dims)
     if not profiles:
         raise ProfileError("dims is an empty sequence: give at least one mapping of names to (min, opt, max)")
     return tuple(_shapes(network, _ranges(network, profile)) for profile in profiles)
+
+
+def _check_values(tensor: Tensor, names: tuple[str, ...]) -> None:
+    if tensor.trt.is_shape_tensor and not names:
+        raise ProfileError(
+            f"input {tensor.name} says sizes, whose ranges TensorRT wants to know: declare it with"
+            f" trtnet.Input({tuple(tensor.shape)}, '{tensor.dtype}', values=(...)), a name for each of its values"
+        )
+    if names and not tensor.trt.is_shape_tensor:
+        raise ProfileError(
+            f"no size of the network is one of the values {', '.join(names)} of input {tensor.name}: use"
+            f" {tensor.name}.tolist(), or declare it without values="
+        )
 
 
 def _ranges(network: Network, dims: Dims) -> dict[str, tuple[int, int, int]]:
@@ -48,7 +64,8 @@ def _range(name: str, size: DimRange) -> tuple[int, int, int]:
 
 def _shapes(network: Network, ranges: dict[str, tuple[int, int, int]]) -> dict[str, ShapeRange]:
     def at(which: int, name: str) -> tuple[int, ...]:
-        sizes = network.inputs[name].shape
+        names = network.values.get(name)
+        sizes = [network.dims[value] for value in names] if names else network.inputs[name].shape
         return tuple(ranges[size.name][which] if isinstance(size, Dim) else size for size in sizes)
 
     return {name: (at(0, name), at(1, name), at(2, name)) for name in network.inputs}
@@ -61,6 +78,6 @@ def add_profiles(network: Network, config: trt.IBuilderConfig, profiles: Sequenc
     for shapes in profiles:
         profile = network.builder.create_optimization_profile()
         for name, (low, best, high) in shapes.items():
-            profile.set_shape(name, low, best, high)
+            (profile.set_shape_input if name in network.values else profile.set_shape)(name, low, best, high)
         if not profile or config.add_optimization_profile(profile) < 0:
             raise ProfileError(f"TensorRT refused the profile {shapes}: {'; '.join(network.recorder.take())}")

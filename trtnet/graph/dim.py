@@ -32,6 +32,14 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Value:
+    """Where a Dim is read from: element `index` of `tensor`, integers of rank 1 or 0."""
+
+    tensor: Tensor
+    index: int
+
+
+@dataclass(frozen=True)
 class Arithmetic:
     """A Dim computed from others. operation: the member of TensorRT's ``ElementWiseOperation``."""
 
@@ -50,7 +58,7 @@ class Dim:
     """
 
     name: str
-    origin: Axis | Arithmetic = field(compare=False, repr=False)
+    origin: Axis | Value | Arithmetic = field(compare=False, repr=False)
 
     @_of_sizes
     def __add__(self, other: Dim | int) -> Dim:

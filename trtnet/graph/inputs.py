@@ -15,11 +15,14 @@ class Input:
     shape: an int for a fixed axis, a name for a dynamic one (``("batch", 3, 224, 224)``); axes of the same name, in
     any input, have the same size. dtype: by name; None is the dtype the network is defined with. A floating input of
     another dtype than the network's is cast to it where it enters.
-    Raises ModelError for a shape or dtype that cannot be.
+    values: for an input that says sizes, as ``x.tolist()`` and ``x.item()`` read them, a name for each of its elements:
+    ``Input((2,), "int64", values=("height", "width"))``. Their ranges are given as those of dynamic axes are.
+    Raises ModelError for a shape, dtype or values that cannot be.
     """
 
     shape: tuple[int | str, ...]
     dtype: str | None = None
+    values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(self.shape))
@@ -33,3 +36,12 @@ class Input:
                 object.__setattr__(self, "dtype", dtypes.get(self.dtype).name)
             except TypeError as error:
                 raise ModelError(f"input of shape {self.shape}: {error}") from error
+        object.__setattr__(self, "values", tuple(self.values))
+        if self.values and not (self.dtype in ("int32", "int64") and self._has_a_name_each()):
+            raise ModelError(
+                f"values={self.values} name the sizes that an input of int32 or int64 says, one name for each of its"
+                f" elements; found {self.shape} {self.dtype or 'without a dtype'}"
+            )
+
+    def _has_a_name_each(self) -> bool:
+        return self.shape == (len(self.values),) or (self.shape == () and len(self.values) == 1)

@@ -16,12 +16,13 @@ from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import LayerError, ModelError
 from trtnet.graph.calls import Boundary, Call
-from trtnet.graph.dim import Axis, Dim, Shape
+from trtnet.graph.dim import Axis, Dim, Shape, Value
 from trtnet.graph.inputs import Input
 from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
 from trtnet.graph.source import caller
 from trtnet.graph.tensor import Tensor
+from trtnet.graph.values import check_names
 from trtnet.graph.weight import Parameter, Weight
 from trtnet.provenance import Provenance
 
@@ -52,7 +53,8 @@ class Network:
     """A TensorRT network under definition, strongly typed, with what trtnet knows of it beside it.
 
     precision: the dtype of each module, which its floating weights are cast to; boundary: the casts between modules of
-    two. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order. dims: the named dimensions of the inputs.
+    two. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order. dims: the named dimensions of the inputs,
+    and the named values of inputs that say sizes; values: their names, by input.
     weights: arrays TensorRT does not give back, by (layer name, attribute); the reference executor needs them.
     decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the chosen forms of
     operations, see ``trtnet.ops.forms``. modules: the path of each module of the model being defined. calls: of those
@@ -74,6 +76,7 @@ class Network:
         self.inputs: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
         self.dims: dict[str, Dim] = {}
+        self.values: dict[str, tuple[str, ...]] = {}
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
         self.decompositions: dict[str, Network] = {}
         self.forms: dict[str, str] = {}
@@ -126,6 +129,7 @@ class Network:
         """Declares an input. Raises ModelError for a name that is taken."""
         dtype = dtypes.get(spec.dtype) if spec.dtype else self.dtype
         self._reserve(name)
+        check_names(name, spec, self.dims)
         sizes = tuple(size if isinstance(size, int) else -1 for size in spec.shape)
         itensor = self.trt.add_input(name, dtype.trt, sizes)
         if itensor is None:
@@ -137,6 +141,9 @@ class Network:
         tensor = Tensor(self, itensor, sizes, known)
         tensor.shape = tuple(self._named(tensor, axis, size) for axis, size in enumerate(spec.shape))
         self.inputs[name] = tensor
+        if spec.values:
+            self.values[name] = spec.values
+            self.dims |= {size: Dim(size, Value(tensor, index)) for index, size in enumerate(spec.values)}
         return tensor
 
     def _named(self, tensor: Tensor, axis: int, size: int | str) -> int | Dim:
@@ -160,6 +167,11 @@ class Network:
     def bind(self, keys: Mapping[Parameter, str], read: Callable[[str, DType | None], np.ndarray[Any, Any]]) -> None:
         """Says where parameters come from: ``read(key, dtype)`` gives an array, in the checkpoint's dtype for None."""
         self._keys, self._read = dict(keys), read
+
+    def bind_like(self, other: Network) -> None:
+        """Modules, their parameters and their forms are those of another network."""
+        self.modules, self.forms = other.modules, other.forms
+        self._keys, self._read = other._keys, other._read
 
     def array(self, parameter: Parameter) -> np.ndarray[Any, Any]:
         """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trtnet.backend import trt
-from trtnet.graph.dim import Arithmetic, Axis, Dim, Shape, Size
+from trtnet.graph.dim import Arithmetic, Axis, Dim, Shape, Size, Value
 from trtnet.graph.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -44,10 +44,20 @@ def shape_tensor(network: Network, shape: Shape) -> Tensor:
 def _computed(network: Network, dim: Dim) -> Tensor:
     if isinstance(dim.origin, Arithmetic):
         return _arithmetic(network, dim.origin)
-    shape = _shape_of(network, dim.origin)
-    where = {"start": (dim.origin.axis,), "shape": (1,), "stride": (1,)}
-    (value,) = network.add("slice", {"input": shape, **where}, name="size")
+    if isinstance(dim.origin, Value):
+        return _element(network, dim.origin)
+    return _at(network, _shape_of(network, dim.origin), dim.origin.axis)
+
+
+def _at(network: Network, vector: Tensor, index: int) -> Tensor:
+    where = {"start": (index,), "shape": (1,), "stride": (1,)}
+    (value,) = network.add("slice", {"input": vector, **where}, name="size")
     return value
+
+
+def _element(network: Network, origin: Value) -> Tensor:
+    integers = origin.tensor.to("int64")
+    return integers.reshape(1) if integers.ndim == 0 else _at(network, integers, origin.index)
 
 
 def _arithmetic(network: Network, origin: Arithmetic) -> Tensor:

@@ -12,6 +12,7 @@ from trtnet import dtypes
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError
 from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
+from trtnet.graph.values import elements
 from trtnet.graph.weight import Parameter
 
 if TYPE_CHECKING:
@@ -98,6 +99,17 @@ class Tensor:
     def numel(self) -> Size:
         """The number of elements."""
         return numel(self.shape)
+
+    def tolist(self) -> list[Dim]:
+        """The elements of a vector of integers as sizes: ``ops.interpolate(x, size.tolist())``."""
+        return list(elements(self))
+
+    def item(self) -> Dim:
+        """The one element of a tensor of integers as a size. Raises ModelError if there are several."""
+        found = elements(self)
+        if len(found) != 1:
+            raise ModelError(f"item() takes the one element of a tensor; found {self!r}")
+        return found[0]
 
     def __repr__(self) -> str:
         return f"Tensor({self.name!r}, [{', '.join(map(str, self.shape))}], {self.dtype})"
