@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork, build, define
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.runtime import Engine, load
+    from trtnet.verify.compare import compare
 
 _HOME = {
     "BuildConfig": "trtnet.builder",
@@ -24,6 +25,7 @@ _HOME = {
     "Input": "trtnet.graph",
     "Tensor": "trtnet.graph",
     "build": "trtnet.definition",
+    "compare": "trtnet.verify.compare",
     "define": "trtnet.definition",
     "load": "trtnet.runtime",
     "nn": "",
@@ -38,6 +40,7 @@ __all__ = [
     "Input",
     "Tensor",
     "build",
+    "compare",
     "define",
     "load",
     "nn",

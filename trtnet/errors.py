@@ -75,3 +75,7 @@ class InputError(TrtnetError, ValueError):
 
 class ReferenceError(TrtnetError):
     """The reference executor cannot execute a layer of this network."""
+
+
+class DifferenceError(TrtnetError, AssertionError):
+    """What was compared is not close enough; the text is the comparison's table."""

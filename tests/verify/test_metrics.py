@@ -132,7 +132,7 @@ def test_values_that_are_not_finite(found: float, expected: float, passes: bool,
     assert m.expected_nonfinite.nan + m.expected_nonfinite.inf == (not np.isfinite(expected))
     if not passes:
         assert m.worst is not None and m.worst.index == (1, 2)
-        assert smallest_passing(m) == "none would pass"
+        assert smallest_passing(m) == "no tolerance would pass it"
 
 
 def test_another_shape_is_a_failure_that_names_both() -> None:

@@ -52,7 +52,7 @@ class Metrics:
     angle between them. psnr: decibels, of the largest |expected| against the mean squared error. p50 to p99: quantiles
     of the errors (to 0.8 %). worst: the first element with the largest error, None if all are equal. nonfinite,
     expected_nonfinite: what `found` and `expected` have of NaN and infinities. ranking: whether the rows along the last
-    axis choose the same places; None where there are none.
+    axis choose the same places; None for integers, bools and arrays without rows.
     Of arrays of different shapes only shapes and dtypes are known: the errors are infinite.
     """
 
@@ -98,7 +98,8 @@ def measure(found: Array, expected: Array, *, atol: float = 0.0, rtol: float = 0
     sums = _Sums(atol, rtol)
     for start, a, b in _chunks(found, expected):
         sums.add(start, a, b)
-    return sums.metrics(found, expected, names, rank(found, expected, margin))
+    floating = dtypes.get(expected.dtype).is_floating
+    return sums.metrics(found, expected, names, rank(found, expected, margin) if floating else None)
 
 
 def _chunks(found: Array, expected: Array) -> Iterator[tuple[int, Array, Array]]:
@@ -167,10 +168,10 @@ class _Sums:
             relative_l2=_ratio(self.sum_squares, self.expected_squares) ** 0.5,
             cosine=self._cosine(),
             psnr=_decibels(self.peak**2, self.sum_squares / size),
-            p50=self.quantiles.at(0.5),
-            p90=self.quantiles.at(0.9),
-            p95=self.quantiles.at(0.95),
-            p99=self.quantiles.at(0.99),
+            p50=min(self.quantiles.at(0.5), self.max_abs),
+            p90=min(self.quantiles.at(0.9), self.max_abs),
+            p95=min(self.quantiles.at(0.95), self.max_abs),
+            p99=min(self.quantiles.at(0.99), self.max_abs),
             worst=self._worst(found, expected),
             nonfinite=self.nonfinite,
             expected_nonfinite=self.expected_nonfinite,

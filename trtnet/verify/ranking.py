@@ -43,7 +43,7 @@ def rank(found: NDArray[Any], expected: NDArray[Any], margin: float = 0.0) -> Ra
         return None
     a, b = found.reshape(-1, length), expected.reshape(-1, length)
     step = CHUNK // length
-    totals = sum(_counts(a[i : i + step], b[i : i + step], margin) for i in range(0, len(b), step))
+    totals = np.sum([_counts(a[i : i + step], b[i : i + step], margin) for i in range(0, len(b), step)], axis=0)
     same, share, decided, right = (float(total) for total in totals)
     return Ranking(len(b), same / len(b), share / len(b), int(decided), right / decided if decided else 1.0)
 

@@ -35,8 +35,8 @@ class Tolerance:
         """Why an output does not pass, each in a phrase; nothing if it does."""
         if not metrics.same_shape:
             return (f"shape {list(metrics.shape)}, expected {list(metrics.expected_shape)}",)
-        found = (*_not_finite(metrics), *self._whole(metrics), *self._elements(metrics), *self._choices(metrics))
-        return tuple(phrase for phrase in found if phrase)
+        not_finite = tuple(_not_finite(metrics))
+        return not_finite or (*self._whole(metrics), *self._elements(metrics), *self._choices(metrics))
 
     def _whole(self, metrics: Metrics) -> Iterable[str]:
         if self.relative_l2 is not None and not metrics.relative_l2 <= self.relative_l2:
@@ -96,7 +96,11 @@ def _not_finite(metrics: Metrics) -> Iterable[str]:
 
 
 def smallest_passing(metrics: Metrics) -> str:
-    """The smallest tolerances with which it would pass, in words: any one of them alone."""
+    """In words, the smallest tolerances with which it would pass, any one of them alone."""
+    if metrics.different == 0:
+        return "equal"
     if metrics.max_abs == float("inf"):
-        return "none would pass"
-    return f"atol={metrics.max_abs:.3g} or rtol={metrics.max_rel:.3g}; relative_l2={metrics.relative_l2:.3g}"
+        return "no tolerance would pass it"
+    return (
+        f"passes with atol={metrics.max_abs:.3g} or rtol={metrics.max_rel:.3g}; relative_l2={metrics.relative_l2:.3g}"
+    )

@@ -1,0 +1,157 @@
+"""Runs several things on the same inputs, and measures how far their outputs are from those expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from trtnet import dtypes
+from trtnet.errors import InputError
+from trtnet.verify.feeding import Array, Arrays
+from trtnet.verify.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
+from trtnet.verify.metrics import measure
+from trtnet.verify.naming import paired
+from trtnet.verify.report import Comparison, OutputComparison
+from trtnet.verify.sources import Saved, Source, open_source
+from trtnet.verify.tolerances import Tolerance, tolerance_for
+
+Tolerances = Tolerance | Mapping[str, Tolerance] | None
+"""One for all outputs, some by their expected names, or None: the table's."""
+
+
+def compare(
+    candidates: Any,
+    expected: Any,
+    inputs: Inputs | None = None,
+    *,
+    tolerance: Tolerances = None,
+    outputs: Mapping[str, str] | None = None,
+    iterations: int = 1,
+    seed: int = 0,
+    dims: Mapping[str, int] | None = None,
+    ranges: Ranges | None = None,
+    keep: bool = False,
+) -> Comparison:
+    """Compares what things compute with what is expected, output by output.
+
+    candidates: one thing, or several by the names the report shall use; expected: one, or one by its name. A thing is
+    a network that :func:`trtnet.define` returned (run on the CPU reference), a reference, an engine, a session, a torch
+    module (run in eval mode), a function of numpy arrays, or a file: ``.onnx`` (what NVIDIA's parser makes of it, on
+    the CPU reference), ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's ``.json``).
+    inputs: arrays by name, a sequence of such for several iterations, a file of either, or one array for the only
+    input. None: random ones from `seed`, `iterations` times: standard normal floats, or uniform within `ranges`, which
+    integer inputs need ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. They are of the
+    narrowest dtype that any of the things declares, so that all compute from the same numbers; whatever is cast, or
+    matched by order because the names differ, is in the report's notes.
+    tolerance: what an output passes with; by default the table's for the coarsest dtype that computed it.
+    outputs: expected name -> the candidates' name, where they cannot be told; only these are compared.
+    keep: keep all inputs and outputs in the report, to be saved.
+    Raises InputError and ModelError for what cannot be compared, and what the things raise; a difference, another shape
+    or a NaN is a result, not an error: see :meth:`Comparison.raise_if_failed`.
+    """
+    sources, baseline = _opened(candidates, expected)
+    everything = [*sources.values(), baseline[1]]
+    run = _Run(sources, baseline, tolerance, outputs, keep)
+    feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, iterations)
+    for iteration, arrays in enumerate(feeds):
+        run.add(iteration, arrays)
+    return run.comparison(seed if inputs is None and any(source.takes for source in everything) else None)
+
+
+def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Source], tuple[str, Source]]:
+    sources = _named(candidates)
+    others = _named(expected)
+    if not sources or len(others) != 1:
+        raise InputError(f"one thing is expected, and one or more are compared with it; found {len(others)}")
+    ((name, baseline),) = others.items()
+    return sources, (f"{name} (expected)" if name in sources else name, baseline)
+
+
+def _named(things: Any) -> dict[str, Source]:
+    if isinstance(things, Mapping):
+        return {name: open_source(thing) for name, thing in things.items()}
+    source = open_source(things)
+    return {source.kind: source}
+
+
+def _feeds(
+    sources: Sequence[Source],
+    inputs: Inputs | None,
+    dims: Mapping[str, int],
+    ranges: Ranges,
+    seed: int,
+    iterations: int,
+) -> Iterable[Arrays]:
+    declared = [source.takes for source in sources if source.takes]
+    if inputs is not None:
+        return given_inputs(inputs, declared[0] if declared else ())
+    if declared:
+        return random_inputs(merged(declared, dims), ranges, seed, iterations)
+    saved = {source.kind: source.iterations for source in sources if isinstance(source, Saved)}
+    if len(saved) < len({source.kind for source in sources}):
+        raise InputError("nothing that is compared says what inputs it takes: give inputs")
+    if len(set(saved.values())) > 1:
+        raise InputError(f"different numbers of saved iterations: {saved}")
+    return [{} for _ in range(next(iter(saved.values())))]
+
+
+class _Run:
+    """A comparison under way."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        baseline: tuple[str, Source],
+        tolerance: Tolerances,
+        outputs: Mapping[str, str] | None,
+        keep: bool,
+    ) -> None:
+        self._sources, (self._expected, self._baseline) = sources, baseline
+        self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
+        self._notes: dict[str, None] = {}
+        self._found: dict[tuple[str, str, str], OutputComparison] = {}
+        self._inputs: list[Arrays] = []
+        self._kept: dict[str, list[Arrays]] = {name: [] for name in (*sources, self._expected)}
+
+    def add(self, iteration: int, inputs: Arrays) -> None:
+        if self._keep:
+            self._inputs.append(inputs)
+        expected = self._outputs_of(self._expected, self._baseline, iteration, inputs)
+        for name, source in self._sources.items():
+            found = self._outputs_of(name, source, iteration, inputs)
+            pairs, notes = paired(list(found), list(expected), self._outputs)
+            self._note(name, notes)
+            for ours, theirs in pairs:
+                self._measure((name, ours, theirs), source, found[ours], expected[theirs])
+
+    def comparison(self, seed: int | None) -> Comparison:
+        return Comparison(
+            self._expected, tuple(self._found.values()), tuple(self._notes), seed, tuple(self._inputs), self._kept
+        )
+
+    def _outputs_of(self, name: str, source: Source, iteration: int, inputs: Arrays) -> Arrays:
+        results = source.run(iteration, inputs)
+        self._note(name, results.notes)
+        if self._keep:
+            self._kept[name].append(results.outputs)
+        return results.outputs
+
+    def _note(self, name: str, notes: Iterable[str]) -> None:
+        self._notes |= dict.fromkeys(f"{name}: {note}" for note in notes)
+
+    def _measure(self, key: tuple[str, str, str], source: Source, found: Array, expected: Array) -> None:
+        if key not in self._found:
+            tolerance = self._chosen(key[2], source, found, expected)
+            self._found[key] = OutputComparison(*key, tolerance)
+        so_far = self._found[key]
+        asked = so_far.tolerance
+        metrics = measure(found, expected, atol=asked.atol or 0, rtol=asked.rtol or 0, margin=asked.margin or 0)
+        self._found[key] = so_far.with_iteration(metrics, found, expected)
+
+    def _chosen(self, name: str, source: Source, found: Array, expected: Array) -> Tolerance:
+        if isinstance(self._tolerance, Tolerance):
+            return self._tolerance
+        if self._tolerance is not None and name in self._tolerance:
+            return self._tolerance[name]
+        output = expected if dtypes.get(expected.dtype).is_floating else found
+        return tolerance_for(output.dtype.name, (found.dtype.name, *source.computed, *self._baseline.computed))

@@ -1,0 +1,200 @@
+"""What a comparison found: to read, to check, to save."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trtnet.errors import DifferenceError
+from trtnet.verify.feeding import Array, Arrays
+from trtnet.verify.metrics import Metrics
+from trtnet.verify.tolerances import Tolerance, smallest_passing
+
+SHOWN = 6
+"""How many failures of an output are printed; JSON has all."""
+
+
+@dataclass(frozen=True)
+class OutputComparison:
+    """One output of one candidate against the expected one.
+
+    iterations: the metrics of each. sample: both arrays of the worst iteration.
+    """
+
+    candidate: str
+    output: str
+    expected_output: str
+    tolerance: Tolerance
+    iterations: tuple[Metrics, ...] = ()
+    sample: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
+
+    def with_iteration(self, metrics: Metrics, found: Array, expected: Array) -> OutputComparison:
+        """With one more iteration."""
+        is_worst = not self.iterations or metrics.relative_l2 > self.worst.relative_l2
+        sample = (found, expected) if is_worst else self.sample
+        return replace(self, iterations=(*self.iterations, metrics), sample=sample)
+
+    @property
+    def worst(self) -> Metrics:
+        """The iteration with the largest relative L2."""
+        return max(self.iterations, key=lambda metrics: metrics.relative_l2)
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why it does not pass, in phrases."""
+        several = len(self.iterations) > 1
+        found = [(i, phrase) for i, m in enumerate(self.iterations) for phrase in self.tolerance.failures(m)]
+        return tuple(f"iteration {i}: {phrase}" if several else phrase for i, phrase in found)
+
+    def over_iterations(self) -> dict[str, dict[str, float]]:
+        """Median, p90 and maximum over the iterations, of the relative L2 and of the largest error."""
+        measured = {name: [getattr(m, name) for m in self.iterations] for name in ("relative_l2", "max_abs")}
+        return {
+            name: {
+                "median": float(np.quantile(values, 0.5, method="inverted_cdf")),
+                "p90": float(np.quantile(values, 0.9, method="inverted_cdf")),
+                "max": max(values),
+            }
+            for name, values in measured.items()
+        }
+
+    def lines(self) -> Iterator[str]:
+        """What there is to say beside the numbers."""
+        yield f"{self.candidate} {self.output}: {smallest_passing(self.worst)}"
+        yield from (f"  FAIL {phrase}" for phrase in self.failures[:SHOWN])
+        if len(self.failures) > SHOWN:
+            yield f"  FAIL and {len(self.failures) - SHOWN} more"
+        if self.failures and self.worst.worst is not None:
+            yield f"  largest error at {self.worst.worst}"
+        if len(self.iterations) > 1 and self.worst.different:
+            numbers = ", ".join(f"{key} {value:.3g}" for key, value in self.over_iterations()["relative_l2"].items())
+            yield f"  relative L2 of {len(self.iterations)} iterations: {numbers}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All outputs of all candidates against what was expected. ``print`` shows it as a table.
+
+    expected: the name of what was compared with. notes: what was cast, renamed or left out. seed: of the random inputs,
+    None if they were given. inputs, outputs: of each iteration, if they were kept, the latter by name of the thing.
+    """
+
+    expected: str
+    outputs: tuple[OutputComparison, ...]
+    notes: tuple[str, ...] = ()
+    seed: int | None = None
+    kept_inputs: Sequence[Arrays] = field(default=(), repr=False, compare=False)
+    kept_outputs: Mapping[str, Sequence[Arrays]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every output passed, and there was one."""
+        return bool(self.outputs) and all(output.passed for output in self.outputs)
+
+    def raise_if_failed(self) -> None:
+        """Raises DifferenceError with the table, unless everything passed."""
+        if not self.passed:
+            raise DifferenceError(f"the outputs differ from those of {self.expected}\n{self}")
+
+    def __str__(self) -> str:
+        console = Console(file=io.StringIO(), width=140)
+        console.print(self)
+        return console.file.getvalue()  # type: ignore[attr-defined]
+
+    def __rich__(self) -> RenderableType:
+        lines = [line for output in self.outputs for line in output.lines()]
+        lines += [f"note: {note}" for note in self.notes]
+        return Group(table(self), *(Text(line, style="red" if line.startswith("  FAIL") else "") for line in lines))
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it but the arrays, for ``json.dumps``: numbers that are not finite are the strings inf, -inf, nan."""
+        return {
+            "passed": self.passed,
+            "expected": self.expected,
+            "seed": self.seed,
+            "notes": list(self.notes),
+            "outputs": [_output_json(output) for output in self.outputs],
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a page that needs no other file: tables, and plots if matplotlib is there.
+
+        Raises TrtnetError where it cannot be written.
+        """
+        from trtnet.verify.page import page
+        from trtnet.verify.saved import write_file
+
+        write_file(Path(path), page(self).encode())
+
+
+def table(comparison: Comparison) -> Table:
+    """The numbers: a row an output, those of its worst iteration."""
+    picture = Table(title=title(comparison))
+    for column in COLUMNS:
+        picture.add_column(column, justify="left" if column in ("", "output", "dtype") else "right")
+    for output in comparison.outputs:
+        style = "green" if output.passed else "red"
+        picture.add_row(*(Text(cell) for cell in cells(output)), Text(verdict(output), style=f"bold {style}"))
+    return picture
+
+
+COLUMNS = ("", "output", "dtype", "max abs", "p99 abs", "relative L2", "cosine", "top-1", "verdict")
+
+
+def title(comparison: Comparison) -> str:
+    """What was compared with what, on which inputs."""
+    count = max((len(output.iterations) for output in comparison.outputs), default=0)
+    inputs = "given inputs" if comparison.seed is None else f"random inputs, seed {comparison.seed}"
+    several = f", {count} iterations, the worst of each" if count > 1 else ""
+    return f"against {comparison.expected}: {inputs}{several}"
+
+
+def cells(output: OutputComparison) -> list[str]:
+    """A row of the table, but for its verdict."""
+    worst = output.worst
+    name = output.output if output.output == output.expected_output else f"{output.output} ({output.expected_output})"
+    dtype = worst.dtype if worst.dtype == worst.expected_dtype else f"{worst.dtype} ({worst.expected_dtype})"
+    numbers = [f"{value:.2e}" for value in (worst.max_abs, worst.p99, worst.relative_l2)]
+    top = "" if worst.ranking is None else f"{100 * worst.ranking.argmax:.4g} %"
+    return [output.candidate, f"{name} {list(worst.shape)}", dtype, *numbers, f"{worst.cosine:.7f}", top]
+
+
+def verdict(output: OutputComparison) -> str:
+    return "PASS" if output.passed else "FAIL"
+
+
+def _output_json(output: OutputComparison) -> dict[str, Any]:
+    document = {
+        "candidate": output.candidate,
+        "output": output.output,
+        "expected_output": output.expected_output,
+        "passed": output.passed,
+        "failures": list(output.failures),
+        "tolerance": asdict(output.tolerance),
+        "smallest_passing": {name: getattr(output.worst, name) for name in ("max_abs", "max_rel", "relative_l2")},
+        "over_iterations": output.over_iterations(),
+        "iterations": [asdict(metrics) for metrics in output.iterations],
+    }
+    return dict(_plain(document))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value

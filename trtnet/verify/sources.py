@@ -1,0 +1,160 @@
+"""What can be compared: anything that gives outputs by name for inputs by name."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from trtnet import dtypes
+from trtnet.calling import TensorInfo
+from trtnet.definition import DefinedNetwork
+from trtnet.errors import InputError, ModelError
+from trtnet.nn import Module
+from trtnet.runtime import Engine, Session, load
+from trtnet.verify.feeding import Array, Arrays, Notes, fed
+from trtnet.verify.inputs import to_array
+from trtnet.verify.naming import by_name_or_position, flattened
+from trtnet.verify.saved import read_iterations
+
+
+@dataclass(frozen=True)
+class Results:
+    """Outputs by name, and notes of what had to be done to get them."""
+
+    outputs: Arrays
+    notes: Notes = ()
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Something to compare. kind: in a word or two. takes: the inputs it declares, () if it declares none.
+
+    computed: the floating dtypes in which it computes, as far as known.
+    """
+
+    kind: str
+    takes: tuple[TensorInfo, ...]
+    computed: frozenset[str]
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        """The outputs for the inputs of one iteration. Raises InputError for inputs it cannot take."""
+        ...
+
+
+class Called:
+    """An engine, a session, a reference: what is called with arrays by the names it declares."""
+
+    def __init__(self, callee: Any, kind: str, computed: Iterable[str]) -> None:
+        self._callee, self.kind = callee, kind
+        self.takes: tuple[TensorInfo, ...] = callee.inputs
+        self.computed = _floating((*computed, *(info.dtype for info in (*callee.inputs, *callee.outputs))))
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        arrays, notes = fed(self.takes, inputs)
+        result = self._callee(**arrays)
+        outputs = result if isinstance(result, dict) else {self._callee.outputs[0].name: result}
+        return Results(outputs, notes)
+
+
+class Function:
+    """A function of numpy arrays. It is called by name if its parameters have the inputs' names, else by position."""
+
+    takes: tuple[TensorInfo, ...] = ()
+    computed: frozenset[str] = frozenset()
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function, self.kind = function, getattr(function, "__name__", type(function).__name__)
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        args, kwargs, notes = by_name_or_position(inspect.signature(self._function), inputs)
+        values, left = flattened(self._function(*args, **kwargs))
+        return Results({name: to_array(value, f"output {name}") for name, value in values.items()}, notes + left)
+
+
+class Saved:
+    """Outputs from a file: see :func:`trtnet.verify.saved.read_runs`. runner: whose, where the file has several."""
+
+    takes: tuple[TensorInfo, ...] = ()
+
+    def __init__(self, path: str | os.PathLike[str], runner: str = "") -> None:
+        self.kind = Path(path).name
+        self._iterations = read_iterations(Path(path), runner)
+        self.computed = _floating(a.dtype.name for arrays in self._iterations for a in arrays.values())
+
+    @property
+    def iterations(self) -> int:
+        return len(self._iterations)
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        if iteration >= self.iterations:
+            raise InputError(f"{self.kind} has the outputs of {self.iterations} iterations; there are more inputs")
+        return Results(self._iterations[iteration])
+
+
+def open_source(thing: Any) -> Source:
+    """What a thing gives to compare.
+
+    thing: a network that :func:`trtnet.define` returned (its reference is run), a reference, an engine, a session, a
+    torch module, a function of numpy arrays, or a file: ``.onnx`` (what NVIDIA's parser makes of it, on the CPU
+    reference), ``.engine``, or saved outputs (``.npz``, ``.json``, a folder). Raises ModelError for anything else.
+    """
+    if isinstance(thing, Source):
+        return thing
+    if isinstance(thing, str | os.PathLike):
+        return _open_file(Path(thing))
+    if isinstance(thing, DefinedNetwork):
+        return _reference(thing.reference(), "trtnet on the CPU")
+    if isinstance(thing, Engine):
+        return Called(thing, "engine", _known(thing.info.dtype))
+    if isinstance(thing, Session):
+        return Called(thing, "session", ())
+    if _has_base(thing, "trtnet.reference.executor", "Reference"):
+        return _reference(thing, "network on the CPU")
+    if _has_base(thing, "torch.nn.modules.module", "Module"):
+        from trtnet.verify.torch_source import TorchModule
+
+        return TorchModule(thing)
+    if isinstance(thing, Module):
+        raise ModelError(f"{type(thing).__name__} has no weights yet: compare trtnet.define(model, weights=...)")
+    if callable(thing):
+        return Function(thing)
+    raise ModelError(
+        f"a {type(thing).__name__} cannot be compared; give an engine, a session, a reference, a defined network, a"
+        f" torch module, a function, or a file (.onnx, .engine, .npz, .json)"
+    )
+
+
+def _open_file(path: Path) -> Source:
+    if path.suffix == ".onnx":
+        from trtnet.reference.onnx import parse
+
+        return _reference(parse(path).reference(), "ONNX parser on the CPU")
+    if path.suffix in (".npz", ".json") or path.is_dir():
+        return Saved(path)
+    file, _, runner = str(path).rpartition(":")
+    if Path(file).suffix == ".json":
+        return Saved(file, runner)
+    return open_source(load(path))
+
+
+def _reference(reference: Any, kind: str) -> Source:
+    layers = (reference.network.get_layer(i) for i in range(reference.network.num_layers))
+    outputs = (layer.get_output(i) for layer in layers for i in range(layer.num_outputs))
+    return Called(reference, kind, {dtypes.get(tensor.dtype).name for tensor in outputs})
+
+
+def _floating(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if dtypes.get(name).is_floating)
+
+
+def _known(dtype: str) -> Sequence[str]:
+    return [dtype] if any(dtype == each.name for each in dtypes.TABLE) else []
+
+
+def _has_base(thing: Any, module: str, name: str) -> bool:
+    """Whether an object is of a class, without importing it."""
+    return any(cls.__module__ == module and cls.__name__ == name for cls in type(thing).__mro__)

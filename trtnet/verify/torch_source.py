@@ -1,0 +1,63 @@
+"""A torch module as something to compare with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from trtnet import dtypes
+from trtnet.calling import TensorInfo
+from trtnet.reference.step import to_numpy, to_torch
+from trtnet.verify.feeding import Array, Notes, cast
+from trtnet.verify.naming import by_name_or_position, flattened
+from trtnet.verify.sources import Results
+
+
+class TorchModule:
+    """A module, called in eval mode and without gradients, where its parameters are; its modes are put back after.
+
+    Floating inputs are cast to the dtype of its first floating parameter, and the cast is noted.
+    """
+
+    takes: tuple[TensorInfo, ...] = ()
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._module, self.kind = module, f"torch {type(module).__name__}"
+        tensors = [*module.parameters(), *module.buffers()]
+        floating = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+        self._dtype = dtypes.get(floating[0]) if floating else None
+        self._device = tensors[0].device if tensors else torch.device("cpu")
+        self.computed = frozenset(dtypes.get(dtype).name for dtype in floating)
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        """The module's results. Raises InputError for inputs that its ``forward`` does not take."""
+        tensors, notes = self._tensors(inputs)
+        args, kwargs, how = by_name_or_position(inspect.signature(self._module.forward), tensors)
+        with _evaluated(self._module), torch.inference_mode():
+            values, left = flattened(self._module(*args, **kwargs))
+        return Results({name: to_numpy(value.detach().cpu()) for name, value in values.items()}, notes + how + left)
+
+    def _tensors(self, inputs: Mapping[str, Array]) -> tuple[dict[str, torch.Tensor], Notes]:
+        tensors, notes = {}, Notes()
+        for name, array in inputs.items():
+            own = dtypes.get(array.dtype)
+            wanted = self._dtype if self._dtype is not None and own.is_floating else own
+            values, note = cast(array, wanted, f"input {name}")
+            tensors[name] = to_torch(values).to(self._device)
+            notes += note
+        return tensors, notes
+
+
+@contextmanager
+def _evaluated(module: torch.nn.Module) -> Iterator[Any]:
+    modes = {each: each.training for each in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for each, training in modes.items():
+            each.training = training
