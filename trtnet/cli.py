@@ -28,6 +28,7 @@ app.add_typer(cli_weights.weights, name="weights")
 app.command()(cli_weights.convert)
 app.command()(cli_weights.refit)
 app.command()(cli_inspect.inspect)
+app.command()(cli_inspect.diff)
 
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
 Weights = Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")]

@@ -41,3 +41,30 @@ def inspect(
 
     found = inspect_any.look(target, Choices(weights, dtype, dim, arg, input), depth)
     show(found.picture, found.document, json)
+
+
+def diff(
+    first: Target,
+    second: Target,
+    weights: Weights = None,
+    dtype: DType = "float32",
+    dim: Dim = [],
+    arg: Arg = [],
+    input: Inputs = [],
+    other_weights: Annotated[str | None, typer.Option(help="Checkpoint of SECOND; that of FIRST by default.")] = None,
+    other_dtype: Annotated[str | None, typer.Option(help="dtype of SECOND; that of FIRST by default.")] = None,
+    other_arg: Annotated[list[str], typer.Option(help="Argument of SECOND's factory; FIRST's by default.")] = [],
+    values: Annotated[bool, typer.Option("--values", help="Compare the numbers in weights too, exactly.")] = False,
+    json: Json = None,
+) -> None:
+    """Compares two networks, or two engines, layer by layer, by module. Exit code 1 if they differ."""
+    from trtnet.tools import diff as tool
+    from trtnet.tools.described import describe
+    from trtnet.tools.network_target import Choices
+    from trtnet.tools.output import show
+
+    a = describe(first, Choices(weights, dtype, dim, arg, input), values)
+    other = Choices(other_weights or weights, other_dtype or dtype, dim, other_arg or arg, input)
+    found = tool.compare(a, describe(second, other, values))
+    show(tool.render(found), tool.to_json(found), json)
+    raise typer.Exit(1 if found.differs else 0)

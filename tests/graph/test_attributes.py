@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from comparing import network_of, random_weights
 from trtnet.models import lenet
 
@@ -62,3 +63,9 @@ def test_nothing_is_said_to_the_error_recorder() -> None:
     for node in read(network.trt):
         attributes(node)
     assert network.recorder.take() == []
+
+
+def test_what_comes_as_a_tensor_is_not_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    network = network_of(lambda x: ops.arange(x.shape[0]), {"x": trtnet.Input(("batch", 3))})
+    found = attributes(only(network, "FILL"))
+    assert "shape" not in found and found["operation"] == "LINSPACE" and caplog.text == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,8 @@ Value = Any
 
 NOT_OWN = ("attention", "conditional", "loop", "plugin", "padding_nd")
 """Objects behind a layer; and the paddings of both sides at once, which are not there when these differ."""
+FROM_INPUTS = {"FILL": ("shape", "alpha", "beta")}
+"""Attributes that a layer has not where the input of that number is given; TensorRT warns who asks."""
 OF_EVERY_LAYER = ("name", "metadata", "num_inputs", "num_outputs", "num_ranks")
 
 
@@ -42,7 +44,9 @@ def attributes(node: Node) -> dict[str, Value]:
     if cls is None:
         return {}
     node.layer.__class__ = cls
-    found = dict(sorted(_read(getattr(node.layer, "attention", node.layer))))
+    given = zip(FROM_INPUTS.get(node.kind, ()), node.inputs, strict=False)
+    hidden = {*NOT_OWN, *OF_EVERY_LAYER, *(name for name, tensor in given if tensor is not None)}
+    found = dict(sorted(_read(getattr(node.layer, "attention", node.layer), hidden)))
     if isinstance(found.get("axes"), int):
         found["axes"] = tuple(axis for axis in range(8) if found["axes"] >> axis & 1)
     if node.kind == "SHUFFLE":  # TensorRT gives eight numbers for every rank
@@ -59,9 +63,9 @@ def _class(kind: str) -> Any:
     return next((getattr(trt, name) for name in dir(trt) if name.lower() in wanted), None)
 
 
-def _read(owner: Any) -> Iterator[tuple[str, Value]]:
+def _read(owner: Any, hidden: Container[str]) -> Iterator[tuple[str, Value]]:
     for name, member in vars(type(owner)).items():
-        if not isinstance(member, property) or name in (*NOT_OWN, *OF_EVERY_LAYER):
+        if not isinstance(member, property) or name in hidden:
             continue
         try:
             value = _plain(getattr(owner, name))
