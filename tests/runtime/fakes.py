@@ -9,6 +9,7 @@ memory.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import threading
@@ -259,6 +260,8 @@ class FakeContext:
         self.allocators: dict[str, Any] = {}
         self.profiles: list[int] = [profile]
         self.executions = self.inferences = 0
+        self.profiler: Any = None
+        self.nvtx_verbosity: Any = None
         self.busy = threading.Lock()
 
     def refuse(self, what: str) -> bool:
@@ -283,6 +286,7 @@ class FakeContext:
         if self.refuse("shape"):
             return False
         assert self.active_optimization_profile >= 0, "no profile is set"
+        assert name not in self.engine.host
         low, _, high = self.engine.plan.info.profiles[self.active_optimization_profile][name]
         assert all(a <= size <= b for a, size, b in zip(low, shape, high, strict=True))
         self.shapes[name] = tuple(shape)
@@ -293,7 +297,12 @@ class FakeContext:
         self.inferences += 1
         if self.refuse("inference"):
             raise RuntimeError("shape inference failed")
-        return [info.name for info in self.engine.plan.info.inputs if info.name not in self.shapes]
+        for name in self.engine.host & set(self.addresses):
+            low, _, high = self.engine.plan.info.profiles[self.active_optimization_profile][name]
+            values = self._on_host(name).reshape(-1)
+            assert all(a <= value <= b for a, value, b in zip(low, values, high, strict=True))
+        known = set(self.shapes) | self.engine.host & set(self.addresses)
+        return [info.name for info in self.engine.plan.info.inputs if info.name not in known]
 
     @alone
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
@@ -301,7 +310,8 @@ class FakeContext:
             return (-1, 3)
         if name in self.engine.dependent:
             return (-1,) * len(next(info.shape for info in self.engine.plan.info.outputs if info.name == name))
-        return self._run({n: np.ones(shape, self._dtype(n)) for n, shape in self.shapes.items()})[name].shape
+        arrays = {n: np.ones(shape, self._dtype(n)) for n, shape in self.shapes.items()}
+        return self._run(arrays | {n: self._on_host(n) for n in self.engine.host})[name].shape
 
     @alone
     def set_tensor_address(self, name: str, address: int) -> bool:
@@ -321,12 +331,14 @@ class FakeContext:
     @alone
     def execute_async_v3(self, stream: int) -> bool:
         info = self.engine.plan.info
-        assert set(self.shapes) == {i.name for i in info.inputs}, "a shape is missing"
+        assert set(self.shapes) | self.engine.host == {i.name for i in info.inputs}, "a shape is missing"
         placed = {*self.addresses, *self.allocators}
         assert placed == {i.name for i in (*info.inputs, *info.outputs)}, "an address is missing"
         if self.refuse("execution"):
             return False
         self.executions += 1
+        for name in self.engine.layers if self.profiler is not None else ():
+            self.profiler.report_layer_time(name, 0.25 * self.executions)
         shapes, addresses = dict(self.shapes), dict(self.addresses)
         queue = self.engine.device.streams[stream]
         if self.allocators:
@@ -355,7 +367,14 @@ class FakeContext:
             dtype = self._dtype(name)
             raw = device.at(addresses[name], int(np.prod(shape)) * dtype.itemsize)
             inputs[name] = raw.view(dtype).reshape(shape)
-        return inputs
+        return inputs | {name: self._on_host(name, addresses[name]) for name in self.engine.host}
+
+    def _on_host(self, name: str, address: int | None = None) -> np.ndarray:
+        """What is now where an input in host memory was said to be."""
+        (info,) = (info for info in self.engine.plan.info.inputs if info.name == name)
+        dtype = self._dtype(name)
+        raw = ctypes.string_at(address or self.addresses[name], int(np.prod(info.shape)) * dtype.itemsize)
+        return np.frombuffer(raw, dtype).reshape(info.shape)
 
     def _execute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
         device = self.engine.device
@@ -407,7 +426,8 @@ class FakeEngine:
 
     refuses: what shall fail from now on ("profile", "shape", "inference", "allocator", "address", "execution",
     "context"). later_profile: the profile of all contexts but the first. host: the names of tensors in host memory.
-    dependent: outputs whose shape TensorRT does not know before it has seen the data.
+    layers: what a profiler is told of each execution. dependent: outputs whose shape TensorRT does not know before it
+    has seen the data.
     """
 
     def __init__(self, plan: Plan, reference: Reference, device: FakeDevice, dependent: frozenset[str]) -> None:
@@ -416,10 +436,11 @@ class FakeEngine:
         self.lock = threading.Lock()
         self.refuses = ""
         self.later_profile = 0
-        self.host: set[str] = set()
+        self.host = {info.name for info in plan.info.inputs if info.values}
         self.dependent = dependent
         self.config: FakeRuntimeConfig | None = None
         self.aliases: dict[str, str] = {}
+        self.layers: list[str] = []
 
     def get_aliased_input_tensor(self, name: str) -> str:
         return self.aliases.get(name, "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from trtnet.errors import InputError
 from trtnet.runtime.context import Shape
 from trtnet.runtime.profiles import fitting
 from trtnet.runtime.tensors import check_devices
+from trtnet.runtime.values import Values, values_of
 
 KEPT = 256
 
@@ -21,9 +22,10 @@ KEPT = 256
 class Signature:
     """What is known of calls with arguments of one combination.
 
-    number: another for each combination. order: for each input, the place of its value among the call's. on_device:
-    whether they are torch tensors. profiles: those that take the shapes. outputs: by profile, the outputs' shapes, once
-    known. out: the kinds of arrays for results that were found to fit.
+    number: another for each combination. order: for each input that is an array, its place among the call's arguments.
+    on_device: whether they are torch tensors. shapes: of these inputs, and the values of those that say sizes.
+    profiles: those that take the shapes. outputs: by profile, the outputs' shapes, once known. out: the kinds of arrays
+    for results that were found to fit.
     """
 
     number: int
@@ -35,22 +37,27 @@ class Signature:
     out: set[tuple[Any, ...]] = field(default_factory=set)
 
     def values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of such a call, by input name."""
+        """The arrays of such a call, by input name."""
         given = (*args, *kwargs.values())
         return {name: given[place] for name, place in self.order}
 
 
 class Arguments:
-    """The combinations seen; the last 256 are kept. device: the number of the GPU."""
+    """The combinations seen; the last 256 are kept. device: the number of the GPU.
+
+    arrays: the inputs that are arrays on the GPU; the others say sizes.
+    """
 
     def __init__(self, info: PlanInfo, device: int) -> None:
         self._info, self._device = info, device
+        self.arrays = tuple(one for one in info.inputs if not one.values)
+        self._sizes = {place: one for place, one in enumerate(info.inputs) if one.values}
         self._seen: dict[tuple[Any, ...], Signature] = {}
         self._numbers = itertools.count()
 
     def find(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature | None:
         """What is known of a call, None if none like it came yet."""
-        return self._seen.get(_key(args, kwargs))
+        return self._seen.get(self._key(args, kwargs))
 
     def look(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
         """What is to know of a call. Raises InputError and ProfileError."""
@@ -59,28 +66,40 @@ class Arguments:
             signature = self._examine(args, kwargs)
             if len(self._seen) == KEPT:
                 del self._seen[next(iter(self._seen))]
-            self._seen[_key(args, kwargs)] = signature
+            self._seen[self._key(args, kwargs)] = signature
         return signature
 
     def _examine(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
         inputs = self._info.inputs
-        arrays = bind(inputs, args, kwargs)
+        given = bind(inputs, args, kwargs)
+        arrays = {info.name: given[info.name] for info in self.arrays}
         on_device = {is_torch(array) for array in arrays.values()}
         if len(on_device) > 1:
             raise InputError("the inputs are numpy arrays and torch tensors; give all of one kind")
-        check(inputs, arrays)
+        check(self.arrays, arrays)
         if True in on_device:
             check_devices(arrays, self._device)
-        shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+        shapes = {
+            info.name: values_of(info, given[info.name]) if info.values else tuple(given[info.name].shape)
+            for info in inputs
+        }
         places = {name: len(args) + place for place, name in enumerate(kwargs)}
         places |= {info.name: place for place, info in enumerate(inputs[: len(args)])}
-        order = tuple((info.name, places[info.name]) for info in inputs)
+        order = tuple((info.name, places[info.name]) for info in self.arrays)
         profiles = fitting(self._info.profiles, shapes)
         return Signature(next(self._numbers), order, True in on_device, shapes, profiles)
 
+    def _key(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+        key = (len(args), *kwargs, *map(kind_of, args), *map(kind_of, kwargs.values()))
+        return (*key, *self._values(args, kwargs)) if self._sizes else key
 
-def _key(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (len(args), *kwargs, *map(kind_of, args), *map(kind_of, kwargs.values()))
+    def _values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Values]:
+        """The values of inputs that say sizes, as far as they are given: other sizes are another combination."""
+        for place, info in self._sizes.items():
+            if place < len(args):
+                yield values_of(info, args[place])
+            elif info.name in kwargs:
+                yield values_of(info, kwargs[info.name])
 
 
 def kind_of(value: Any) -> tuple[Any, ...]:

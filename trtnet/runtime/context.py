@@ -17,6 +17,7 @@ from trtnet.runtime.allocator import OutputAllocator
 from trtnet.runtime.cache import RuntimeCache
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
+from trtnet.runtime.values import HostMemory
 
 Shape = tuple[int, ...]
 
@@ -45,7 +46,8 @@ class Context:
 
     eager: whether TensorRT-RTX compiles a call's kernels before the call, not beside the first few, where it may.
     provide: where outputs go whose shape depends on data: the address of at least so many bytes for an output, by name;
-    without it they are refused. aliases: outputs that are written in an input's place: output -> input.
+    without it they are refused. aliases: outputs that are written in an input's place: output -> input. values: where
+    TensorRT reads the inputs that say sizes.
     Raises PlanError for an engine with inputs or outputs that this runtime does not move.
     """
 
@@ -71,6 +73,7 @@ class Context:
         self._outputs: dict[str, Shape] = {}
         self._allocator = OutputAllocator(provide) if provide is not None else None
         self._allocated: set[str] = set()
+        self.values = HostMemory(self._info.inputs)
 
     def __del__(self) -> None:
         # the context before its configuration, both before the engine: the bindings do not see to it
@@ -79,6 +82,7 @@ class Context:
     def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
         """Changes to a profile, tells the inputs' shapes, returns the outputs', but for those that depend on data.
 
+        shapes: of all inputs, with the values of those that say sizes.
         Raises InputError if TensorRT refuses them.
         """
         if profile == self.profile and self._shapes == shapes:
@@ -89,8 +93,10 @@ class Context:
             if not self._trt.set_optimization_profile_async(profile, stream):
                 self._fail(f"TensorRT did not change to profile {profile}", TrtnetError)
             self.profile = profile
+        places = self.values.addresses(shapes)
+        self._place(places)
         for name, shape in shapes.items():
-            if not self._trt.set_input_shape(name, shape):
+            if name not in places and not self._trt.set_input_shape(name, shape):
                 self._fail(f"TensorRT refused the shape {list(shape)} of input {name}", InputError)
         self._infer()
         self._outputs = {}
@@ -112,13 +118,7 @@ class Context:
         self._recorder.clear()
         if self._allocator is not None:
             self._allocator.clear()
-        for name, address in addresses.items():
-            if self._addresses.get(name) == address or name in self._allocated:
-                continue
-            self._addresses.pop(name, None)
-            if not self._trt.set_tensor_address(name, address):
-                self._fail(f"TensorRT refused the address of {name}", TrtnetError)
-            self._addresses[name] = address
+        self._place(addresses)
         if not self._trt.execute_async_v3(stream):
             if self._allocator is not None and self._allocator.error is not None:
                 raise self._allocator.error
@@ -137,6 +137,21 @@ class Context:
         if verbosity not in VERBOSITIES:
             raise InputError(f"nvtx is one of {', '.join(VERBOSITIES)}; found {verbosity!r}")
         self._trt.nvtx_verbosity = getattr(trt.ProfilingVerbosity, verbosity.upper())
+
+    def _place(self, addresses: Mapping[str, int]) -> None:
+        """Tells TensorRT the addresses that are others than before."""
+        for name, address in addresses.items():
+            if self._addresses.get(name) == address or name in self._allocated:
+                continue
+            self._addresses.pop(name, None)
+            if not self._trt.set_tensor_address(name, address):
+                self._fail(f"TensorRT refused the address of {name}", TrtnetError)
+            self._addresses[name] = address
+
+    def forget_values(self) -> None:
+        """Frees the memory of the values of inputs that say sizes; the shapes are told again."""
+        self.values.clear()
+        self._shapes = None
 
     def _infer(self) -> None:
         try:
@@ -222,5 +237,10 @@ def words(recorder: ErrorRecorder) -> str:
 def _check_movable(info: TensorInfo, engine: trt.ICudaEngine) -> None:
     if dtypes.get(info.dtype).bits < 8:
         raise PlanError(f"{info}: this runtime does not move packed {info.dtype} values in or out of an engine")
-    if engine.get_tensor_location(info.name) == trt.TensorLocation.HOST:
-        raise PlanError(f"{info} holds a shape, which TensorRT wants in host memory: this runtime does not do that")
+    on_host = engine.get_tensor_location(info.name) == trt.TensorLocation.HOST
+    if on_host and not info.values:
+        raise PlanError(
+            f"{info} says sizes, which TensorRT wants in host memory: its values need names, see trtnet.Input"
+        )
+    if info.values and not on_host:
+        raise PlanError(f"{info} says sizes, which this TensorRT wants in device memory: this runtime does not do that")

@@ -42,6 +42,9 @@ class Launcher:
 
     def shapes(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
         """The shapes of the outputs, but for those that depend on data."""
+        if self._context.values.full:
+            self._order.drain()
+            self._context.forget_values()
         if profile not in signature.outputs:
             found = signature.outputs[profile] = self._tell(signature, profile)
             dependent = [info.name for info in self._info.outputs if info.name not in found]
@@ -52,7 +55,7 @@ class Launcher:
     def run(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> bool:
         """Queues one execution between what is on a stream and what will be. Returns whether it was a graph."""
         self._latest = profile
-        key = (signature.number, profile, tuple(addresses.values()))
+        key = (signature.number, profile, self._context.values.generation, tuple(addresses.values()))
         graph = self.graphs.find(key) if self.graphs else None
         own = self._order.own
         self._order.move(theirs)

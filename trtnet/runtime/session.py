@@ -105,7 +105,8 @@ class Session:
         are the caller's own; or torch CUDA tensors, read and written in place in the order of torch's current stream,
         as an operation of torch's would. Arrays of other libraries on the GPU (DLPack, ``__cuda_array_interface__``)
         are taken as torch tensors of the same memory, and the results given in the library's own kind. An output that
-        the engine writes in an input's place (a KV cache) is that input.
+        the engine writes in an input's place (a KV cache) is that input. An input that says sizes takes ints, or an
+        integer array on the CPU.
         out=: where the results go, an array or a dict by name, of the inputs' kind and the outputs' shapes and dtypes.
         A call with numpy arrays first waits until the results of the session's call before are out of its buffers;
         they are kept for their ``Pending``.
@@ -181,7 +182,7 @@ class Session:
         self._check_out(signature, profile, out)
         staging = self._staging
         self._order.move(self._stream)
-        for info in self._info.inputs:
+        for info in self._arguments.arrays:
             staging.upload(info, np.asarray(values[info.name]))
         for info in self._info.outputs:
             if info.name in shapes:
