@@ -42,6 +42,8 @@ from transformers import Qwen2ForCausalLM, StaticCache  # noqa: E402
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb  # noqa: E402
 
 HELD, STEPS, MARGIN = 700, 64, 0.1
+QWEN2 = {"vocab_size": 151936, "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24,
+         "num_attention_heads": 14, "num_key_value_heads": 2}  # fmt: skip
 SMALL = {"vocab_size": 999, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
          "num_attention_heads": 4, "num_key_value_heads": 2}  # fmt: skip
 
@@ -121,10 +123,10 @@ def network_of(model: Any, sizes: dict[str, int], capacity: int, dtype: str, for
 def onnx_of(model: Any, caches: list[torch.Tensor], held: int) -> tuple[Any, list[str]]:
     """NVIDIA's parser's network, and the names of its inputs."""
     ids, position = torch.zeros(1, 1, dtype=torch.int64), torch.tensor([held])
-    arguments = (ids, position, *(x.cpu() for x in caches))
+    step, arguments = Step(model.cpu()).eval(), (ids, position, *(x.cpu() for x in caches))
     with warnings.catch_warnings(), io.BytesIO() as file:
         warnings.simplefilter("ignore")
-        torch.onnx.export(Step(model).cpu(), arguments, dynamo=True, verbose=False).save(file)
+        torch.onnx.export(step, arguments, dynamo=True, verbose=False).save(file)
         parsed = parse(file.getvalue())
     return parsed, [info.name for info in parsed.reference().inputs]
 
@@ -180,17 +182,17 @@ def agreement(theirs: Transformers, call: Callable[..., torch.Tensor]) -> dict[s
 
 
 def routes(chosen: list[str], forms: list[dict[str, str]]) -> Iterator[tuple[str, Any]]:
-    model = model_of({}, torch.float16, "cuda")
+    model = model_of(QWEN2, torch.float16, "cuda")
     theirs = Transformers(model, HELD, 1024)
     caches = theirs.caches()
     if "onnx" in chosen:
-        parsed, names = onnx_of(model_of({}, torch.float16, "cpu"), caches, HELD)
+        parsed, names = onnx_of(model_of(QWEN2, torch.float16, "cpu"), caches, HELD)
         shapes = [(1, 1), (1,), *(tuple(x.shape) for x in caches)]
         built = plan(parsed, dict(zip(names, shapes, strict=True)))
         assert built is not None, "the ONNX parser's network does not build"
         yield "onnx", onnx_called(Engine(built), theirs.first, [x.clone() for x in caches], HELD)
     for choice in forms if "trtnet" in chosen else []:
-        network = network_of(model, {}, 1024, "float16", choice)
+        network = network_of(model, QWEN2, 1024, "float16", choice)
         work = count(network.trt)
         yield "floor", 1e3 * max(work.flops / PEAK_FLOPS, work.minimum_bytes / PEAK_BYTES)
         label = " ".join(["trtnet", *(f"{kind}={form}" for kind, form in choice.items())])
