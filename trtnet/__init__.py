@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork, build, define
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.runtime import Engine, load
+    from trtnet.verify.bisect import bisect
     from trtnet.verify.compare import compare
 
 _HOME = {
@@ -24,6 +25,7 @@ _HOME = {
     "Engine": "trtnet.runtime",
     "Input": "trtnet.graph",
     "Tensor": "trtnet.graph",
+    "bisect": "trtnet.verify.bisect",
     "build": "trtnet.definition",
     "compare": "trtnet.verify.compare",
     "define": "trtnet.definition",
@@ -39,6 +41,7 @@ __all__ = [
     "Engine",
     "Input",
     "Tensor",
+    "bisect",
     "build",
     "compare",
     "define",

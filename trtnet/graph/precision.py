@@ -40,11 +40,6 @@ class Precision:
             path = path.rpartition(".")[0]
         return self.by_path[path]
 
-    def below(self, path: str) -> dict[str, DTypeLike]:
-        """The mapping for the module at a path as a model of its own, with the paths that it has here."""
-        inside = {name: dtype for name, dtype in self.by_path.items() if name.startswith(f"{path}.")}
-        return {"": self.at(path), **inside}
-
     def check(self, paths: Iterable[str]) -> None:
         """Raises ModelError for a path of the mapping that is not among a model's."""
         known = list(paths)

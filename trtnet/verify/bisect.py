@@ -1,0 +1,85 @@
+"""Finds the module whose results part from its original's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trtnet.builder import describe
+from trtnet.definition import DefinedNetwork
+from trtnet.errors import InputError
+from trtnet.verify.bisection import Bisection, Finding
+from trtnet.verify.diagnosis import settings_that_differ
+from trtnet.verify.feeding import fed
+from trtnet.verify.inputs import given_inputs
+from trtnet.verify.judging import Judge
+from trtnet.verify.metrics import Array
+from trtnet.verify.original import Names, Original
+from trtnet.verify.rerun import MakeTaps
+from trtnet.verify.taps import Recording, ReferenceTaps
+
+if TYPE_CHECKING:
+    import torch
+
+
+def bisect(
+    network: DefinedNetwork,
+    original: torch.nn.Module,
+    inputs: Any,
+    *,
+    original_inputs: Mapping[str, Any] | None = None,
+    names: Names | None = None,
+    on: MakeTaps = ReferenceTaps,
+) -> Bisection:
+    """Names the first module of a network that computes something else than the one of that name in its original.
+
+    inputs: arrays by the names of the network's inputs, or one array for the only one; a cast to the dtype it declares
+    is noted. original_inputs: those of the torch model, by name or in order, if it takes others. names: paths in the
+    original for those of ours that are called otherwise. on: where the network runs: ``ReferenceTaps`` on the CPU,
+    ``EngineTaps`` on the GPU, as engines of the same layers and dtypes.
+
+    A module is accused only where its outputs are further from the original's than its inputs, and only after it was
+    run alone on the original's own inputs: errors that pile up accuse nobody. In float16 it is run in float32 too,
+    which tells a wrong formula from rounding and overflow.
+    Raises InputError for inputs that do not fit, and what running the network raises.
+    """
+    given = _one_call(inputs, network)
+    feeds, notes = fed(describe(network).inputs, given)
+    run = Original(original, given if original_inputs is None else _one_call(original_inputs, network), names or {})
+    recording = on(network)(feeds)
+    rows, findings = Judge(network, run, recording, on).run()
+    harmless = tuple(_harmless(network, run, findings))
+    return Bisection(rows, findings, _overflow(network, recording), harmless, (*notes, *run.results.notes))
+
+
+def _one_call(inputs: Any, network: DefinedNetwork) -> dict[str, Array]:
+    iterations = given_inputs(inputs, describe(network).inputs)
+    if len(iterations) != 1:
+        raise InputError(f"bisect takes the inputs of one call; found those of {len(iterations)}")
+    return iterations[0]
+
+
+def _overflow(network: DefinedNetwork, recording: Recording) -> str:
+    """Where the first value that is not finite comes from: a layer, or where only modules were seen, a module."""
+    if recording.overflow is not None:
+        return str(recording.overflow)
+    for call in network.calls:
+        inputs, outputs = ([recording.values.get(x.name) for x in side] for side in (call.inputs, call.outputs))
+        if all(map(_is_finite, inputs)) and not all(map(_is_finite, outputs)):
+            return f"{call.path or 'the model'}: it gets finite values and gives others"
+    return ""
+
+
+def _is_finite(array: Array | None) -> bool:
+    return array is None or array.dtype.kind in "biu" or bool(np.isfinite(array.astype(np.float32)).all())
+
+
+def _harmless(network: DefinedNetwork, original: Original, findings: Sequence[Finding]) -> Iterator[str]:
+    """Settings that differ between modules of one name and kind, of which none was accused."""
+    accused = {finding.row.path for finding in findings}
+    for module, path in network.modules.items():
+        theirs = original.module(path)
+        if theirs is not None and path not in accused and type(theirs).__name__ == type(module).__name__:
+            yield from (f"{path}: {difference}" for difference in settings_that_differ(module, theirs))

@@ -1,0 +1,120 @@
+"""What a bisection found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """What can be said of one call of a module."""
+
+    AGREES = "agrees"
+    FAULT = "computes something else"
+    OVERFLOW = "overflows"
+    ROUNDS = "rounds too much"
+    KERNEL = "its kernel computes something else"
+    CONTAINS = "contains what differs"
+    DOWNSTREAM = "its inputs differ"
+    CLEARED = "agrees when run alone"
+    DIVIDED = "divided otherwise, the module around it agrees"
+    MERGED = "merged into another module's layer"
+    INCOMPARABLE = "not comparable"
+    ABSENT = "not in the original"
+    UNUSED = "not computed"
+
+
+NAMED = (Verdict.FAULT, Verdict.OVERFLOW, Verdict.ROUNDS, Verdict.KERNEL)
+"""Verdicts that name a module."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call of a module, in the order in which calls returned. Errors are relative L2.
+
+    call: which of the module's calls. inputs, outputs: the largest error of what it got and gave, None if unknown.
+    budget: what the error of its outputs may be. alone: the error of its outputs on the original's own inputs, None if
+    it was not run so. note: what was done to compare the values, and what could not be.
+    """
+
+    path: str
+    kind: str
+    call: int
+    dtype: str
+    inputs: float | None
+    outputs: float | None
+    budget: float
+    alone: float | None
+    verdict: Verdict
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path, with the number of the call from the second on."""
+        return (self.path or "(the model)") + (f" #{self.call + 1}" if self.call else "")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A module that differs by itself. reasons: what is known of why, the plainest first."""
+
+    row: Row
+    reasons: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """``layer1.0.bn1 (BatchNorm2d): its inputs agree to 1e-06, its output differs by 0.3``."""
+        got = "it has no inputs to compare" if self.row.inputs is None else f"its inputs agree to {self.row.inputs:.1e}"
+        gave = "is not finite" if self.row.outputs == math.inf else f"differs by {self.row.outputs or 0:.1e}"
+        return f"{self.row.name} ({self.row.kind}) {self.row.verdict}: {got}, its output {gave}"
+
+
+@dataclass(frozen=True)
+class Bisection:
+    """Where a network and its torch original part.
+
+    rows: every call of a module, in the order in which they returned. findings: the modules that differ by themselves,
+    the first of them first. overflow: where the first NaN or infinity comes from, "" if there is none. harmless:
+    settings that differ without effect on these inputs. notes: what was done to run both.
+    """
+
+    rows: tuple[Row, ...]
+    findings: tuple[Finding, ...]
+    overflow: str = ""
+    harmless: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str | None:
+        """The path of the first module that differs, "" for the model itself; None if none does."""
+        return self.findings[0].row.path if self.findings else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for a program; an infinite error is the text "inf"."""
+        return {
+            "module": self.module,
+            "findings": [
+                {"headline": f.headline, "row": _row(f.row), "reasons": list(f.reasons)} for f in self.findings
+            ],
+            "overflow": self.overflow,
+            "harmless": list(self.harmless),
+            "notes": list(self.notes),
+            "rows": [_row(row) for row in self.rows],
+        }
+
+    def save(self, path: str) -> None:
+        """Writes the report as a self-contained HTML page, whole or not at all. Raises TrtnetError if it cannot."""
+        from trtnet.verify.bisect_page import save
+
+        save(self, path)
+
+    def __str__(self) -> str:
+        from trtnet.verify.bisect_text import text
+
+        return text(self)
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {name: "inf" if value == math.inf else value for name, value in asdict(row).items()}

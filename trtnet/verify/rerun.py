@@ -1,0 +1,89 @@
+"""A module run alone on the original's own inputs: what tells its own fault from those before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trtnet.definition import DefinedNetwork
+from trtnet.errors import TrtnetError
+from trtnet.graph.calls import Call
+from trtnet.verify.alone import alone
+from trtnet.verify.bisection import Row, Verdict
+from trtnet.verify.original import TorchCall
+from trtnet.verify.pairs import Pairs, Value, pair
+from trtnet.verify.taps import Recording, ReferenceTaps, Taps
+from trtnet.verify.tolerances import tolerance_for
+from trtnet.verify.values import argument_names, is_leaf, known
+
+MakeTaps = Callable[[DefinedNetwork], Taps]
+
+JUMP = 2.0
+"""A module is looked at where the error of its outputs is this much larger than that of its inputs."""
+LEAF = 0.5
+"""The share of a model's tolerance that a module without modules in it may take."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """The error of a module alone; None and why if it could not be run, or its results not be compared."""
+
+    error: float | None
+    why: str = ""
+
+
+def budget(call: Call, dtype: str) -> float:
+    """The error that the outputs of a module may have on exact inputs: a model's tolerance, half of it for a leaf."""
+    whole = tolerance_for(dtype).relative_l2 or 0.0
+    return whole * LEAF if is_leaf(call.module) else whole
+
+
+class Reruns:
+    """Runs calls of a network alone. recording: what the network's modules got, for what the original does not have."""
+
+    def __init__(self, network: DefinedNetwork, recording: Recording, on: MakeTaps) -> None:
+        self.network, self.recording, self.on = network, recording, on
+
+    def verdict(self, row: Row, call: Call, theirs: TorchCall) -> tuple[Verdict, Rerun]:
+        """Whether a module differs by itself, and in which way."""
+        own = self.run(call, theirs, self.on, None)
+        if own.error is None:
+            return Verdict.FAULT, own
+        if own.error <= row.budget:
+            return Verdict.CLEARED, own
+        if row.dtype == "float32" and self.on is ReferenceTaps:
+            return Verdict.FAULT, own
+        exact = self.run(call, theirs, ReferenceTaps, "float32")
+        if exact.error is None or exact.error > budget(call, "float32"):
+            return Verdict.FAULT, own
+        return (Verdict.OVERFLOW if own.error == math.inf else self._right_formula(row, call, theirs)), own
+
+    def _right_formula(self, row: Row, call: Call, theirs: TorchCall) -> Verdict:
+        """Of a module that is right in float32 and too far off in its own dtype."""
+        if self.on is not ReferenceTaps:
+            told = self.run(call, theirs, ReferenceTaps, None)
+            if told.error is not None and told.error <= row.budget:
+                return Verdict.KERNEL
+        return Verdict.ROUNDS if is_leaf(call.module) else Verdict.CLEARED
+
+    def run(self, call: Call, theirs: TorchCall, on: MakeTaps, dtype: str | None) -> Rerun:
+        """The call on the original's inputs, and on our own where the original has none. dtype: None for its own."""
+        values = {x.name: self.recording.values[x.name] for x in call.inputs if x.name in self.recording.values}
+        unknown = [x for x in call.inputs if x.name not in values]
+        values |= {call.inputs[one.index].name: one.expected for one in self.inputs(call, theirs).pairs}
+        values |= {x.name: value.array for x, value in zip(unknown, theirs.inputs, strict=False)}
+        try:
+            results = alone(self.network, call, dtype).run(on, values)
+        except TrtnetError as error:
+            return Rerun(None, str(error))
+        outputs = pair([Value("output", array) for array in results], theirs.outputs)
+        return Rerun(outputs.error, "" if outputs.pairs else "its results cannot be compared")
+
+    def inputs(self, call: Call, theirs: TorchCall) -> Pairs:
+        """What the call got beside what the original's got."""
+        return pair(known(self.recording.values, call.inputs, argument_names(call)), theirs.inputs)
+
+    def outputs(self, call: Call, theirs: TorchCall) -> Pairs:
+        """What the call gave beside what the original's gave."""
+        return pair(known(self.recording.values, call.outputs, ["output"] * len(call.outputs)), theirs.outputs)
