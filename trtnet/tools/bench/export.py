@@ -5,11 +5,15 @@ As NVIDIA/TensorRT samples/common/sampleReporting.cpp writes them, so that what 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from trtnet.errors import TrtnetError
+from trtnet.files import atomic_write
 from trtnet.tools.bench.profile import Profile
 from trtnet.tools.bench.sample import Sample
 
@@ -63,3 +67,17 @@ def _values(array: np.ndarray[Any, Any]) -> list[Any]:
         return array.ravel().tolist()
     values = array.astype(np.float64).ravel()
     return [value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values), strict=True)]
+
+
+def text(document: Any) -> str:
+    """A document as JSON."""
+    return json.dumps(document, indent=1) + "\n"
+
+
+def write(path: Path, content: str) -> None:
+    """Writes a file, whole or not at all. Raises TrtnetError if it cannot be written."""
+    try:
+        with atomic_write(path) as file:
+            file.write(content.encode())
+    except OSError as error:
+        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error

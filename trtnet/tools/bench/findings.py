@@ -1,0 +1,94 @@
+"""All that `trtnet bench` finds: the times, and beside them the floor, the layers' times, other tools'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trtnet.builder import PlanInfo
+from trtnet.runtime import Engine
+from trtnet.runtime.device import CudaDevice, Device
+from trtnet.runtime.profiling import layer_times
+from trtnet.tools.bench import against, originals
+from trtnet.tools.bench.gpus import GPUS, Peaks
+from trtnet.tools.bench.measurement import Setting, measured
+from trtnet.tools.bench.peaks import measured_peaks
+from trtnet.tools.bench.profile import Profile, profile
+from trtnet.tools.bench.report import Bench
+from trtnet.tools.bench.roofline import Floor, floor
+from trtnet.tools.bench.target import Target
+from trtnet.tools.inspect_engine import parse
+
+Arrays = Mapping[str, Any]
+EXECUTIONS = 50
+"""Inferences of which the profiler takes the layers' times."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What to find beside the times.
+
+    profile: the layers' times. measure_peaks: the GPU's speeds by measuring, not by its data sheet. routes: other tools
+    (against.ROUTES). factory: what makes the PyTorch original, ``path.py:factory``.
+    """
+
+    profile: bool = False
+    measure_peaks: bool = False
+    routes: tuple[str, ...] = ()
+    factory: str | None = None
+
+
+def examine(
+    target: Target,
+    inputs: Arrays,
+    setting: Setting,
+    wishes: Wishes,
+    device: Callable[[], Device] = CudaDevice,
+) -> Bench:
+    """Measures an engine that was not used before. Raises as the engine's first call, and what the parts raise.
+
+    device: the GPU that the engine will be on.
+    """
+    engine, found = target.engine, measured(target.engine, inputs, setting, device)
+    peaks = measured_peaks(device(), engine.info.dtype) if wishes.measure_peaks else found.device
+    made, unknown = known_floor(engine.info, found.shapes, peaks)
+    layers = profiled(engine, inputs, setting.profile) if wishes.profile else None
+    others = rivals(target, inputs, wishes.routes, wishes.factory) if wishes.routes else ()
+    return Bench(engine.info, found, made, unknown, layers, others)
+
+
+def known_floor(info: PlanInfo, shapes: Mapping[str, tuple[int, ...]], peaks: Peaks | str) -> tuple[Floor | None, str]:
+    """The floor of an inference of these shapes, or None and why it is not known.
+
+    peaks: of the GPU, or its name for the data sheet's.
+    """
+    found = GPUS.get(peaks) if isinstance(peaks, str) else peaks
+    if found is None:
+        return None, f"not known: no data sheet of {peaks} is kept; --measure-peaks measures instead"
+    if not info.flops:
+        return None, "not known: the plan's sidecar does not say its operations; build it again"
+    at = [
+        index for index, one in enumerate(info.profiles) if {name: opt for name, (_, opt, _) in one.items()} == shapes
+    ]
+    if not at:
+        return None, "not known: the plan's sidecar says the operations at a profile's opt shapes, these are others"
+    made = floor(info.flops[at[0]], info.minimum_bytes[at[0]], info.dtype, found)
+    return made, "" if made else f"not known: {found.source} says no peak for {info.dtype} products"
+
+
+def profiled(engine: Engine, inputs: Arrays, profile_index: int | None) -> Profile:
+    """The times of the engine's layers. Raises as a call."""
+    times = layer_times(engine, inputs, EXECUTIONS, profile_index)
+    description = parse(engine.inspect().layers) if times else None
+    return profile(times, EXECUTIONS, description)
+
+
+def rivals(target: Target, inputs: Arrays, routes: Sequence[str], factory: str | None) -> tuple[against.Rival, ...]:
+    """Times of other tools. factory: makes the PyTorch original. Raises what the originals and the routes raise."""
+    torch = originals.import_torch()
+    from trtnet.reference.step import to_torch
+
+    model = originals.original(factory, target.name, target.checkpoint, target.engine.info.dtype)
+    tensors = {name: to_torch(array).to(torch.device("cuda")) for name, array in inputs.items()}
+    return against.compare(target.engine, model, tensors, routes)

@@ -1,0 +1,74 @@
+"""What `trtnet bench` is given: a plan file, or a model, which it builds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtnet.checkpoint import Checkpoint, open_checkpoint
+from trtnet.definition import define
+from trtnet.errors import ModelError
+from trtnet.runtime import Engine, load
+from trtnet.tools import arguments, models
+from trtnet.tools.bench.feeds import RandomWeights
+
+
+@dataclass(frozen=True)
+class Target:
+    """name: of the model. checkpoint: its weights, None for a plan without. sizes: given for a plan's dimensions."""
+
+    engine: Engine
+    name: str
+    checkpoint: Checkpoint | None
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says of a model.
+
+    weights: a checkpoint's file, None for random ones. dims: a size, or a range to be measured at its opt; a dimension
+    that is not among them is 1, as trtexec takes it. declared: inputs, for a model that does not say what it takes.
+    """
+
+    weights: str | None = None
+    dtype: str = "float32"
+    dims: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    declared: Sequence[str] = ()
+
+
+def open_target(target: str, choices: Choices) -> Target:
+    """A plan file is loaded, anything else is a model to build. Raises what loading, or defining and building, does."""
+    if Path(target).is_file():
+        engine = load(target)
+        checkpoint = open_checkpoint(choices.weights) if choices.weights else None
+        return Target(engine, engine.info.model, checkpoint, _sizes(choices.dims))
+    return _built(target, choices)
+
+
+def _built(target: str, choices: Choices) -> Target:
+    values, sizes = arguments.literals(choices.arguments), arguments.dims(choices.dims)
+    model = models.create(models.find(target), values)
+    declared = arguments.inputs(choices.declared) or model.inputs
+    named = {size for spec in declared.values() for size in spec.shape if isinstance(size, str)}
+    sizes = dict.fromkeys(named, 1) | sizes
+    weights = open_checkpoint(choices.weights) if choices.weights else RandomWeights(model, choices.dtype)
+    network = define(
+        model,
+        arguments.with_sizes(declared, sizes),
+        weights,
+        dtype=choices.dtype,
+        name=target,
+        arguments=values,
+    )
+    return Target(network.build({name: sizes[name] for name in network.dims}), target, weights, {})
+
+
+def _sizes(texts: Sequence[str]) -> dict[str, int]:
+    found = arguments.dims(texts)
+    ranges = [name for name, size in found.items() if not isinstance(size, int)]
+    if ranges:
+        raise ModelError(f"--dim {ranges[0]}: a plan is measured at one size, batch=8; ranges are for what is built")
+    return {name: size for name, size in found.items() if isinstance(size, int)}
