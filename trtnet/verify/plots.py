@@ -39,7 +39,7 @@ def svg(found: Array, expected: Array) -> str:
     _by_magnitude(scatter, errors.ravel()[::step], magnitudes.ravel()[::step])
     _heatmap(figure, heat, errors)
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return file.getvalue()[file.getvalue().index("<svg") :]
 
 

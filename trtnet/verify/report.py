@@ -144,15 +144,17 @@ class Comparison:
 def table(comparison: Comparison) -> Table:
     """The numbers: a row an output, those of its worst iteration."""
     picture = Table(title=title(comparison))
-    for column in COLUMNS:
-        picture.add_column(column, justify="left" if column in ("", "output", "dtype") else "right")
+    for column in COLUMNS[:3]:
+        picture.add_column(column, overflow="fold")
+    for column in COLUMNS[3:]:
+        picture.add_column(column, justify="right", no_wrap=True)
     for output in comparison.outputs:
         style = "green" if output.passed else "red"
         picture.add_row(*(Text(cell) for cell in cells(output)), Text(verdict(output), style=f"bold {style}"))
     return picture
 
 
-COLUMNS = ("", "output", "dtype", "max abs", "p99 abs", "relative L2", "cosine", "top-1", "verdict")
+COLUMNS = ("", "output", "dtype", "max abs", "rel. L2", "cosine", "top-1", "verdict")
 
 
 def title(comparison: Comparison) -> str:
@@ -168,7 +170,7 @@ def cells(output: OutputComparison) -> list[str]:
     worst = output.worst
     name = output.output if output.output == output.expected_output else f"{output.output} ({output.expected_output})"
     dtype = worst.dtype if worst.dtype == worst.expected_dtype else f"{worst.dtype} ({worst.expected_dtype})"
-    numbers = [f"{value:.2e}" for value in (worst.max_abs, worst.p99, worst.relative_l2)]
+    numbers = [f"{value:.2e}" for value in (worst.max_abs, worst.relative_l2)]
     top = "" if worst.ranking is None else f"{100 * worst.ranking.argmax:.4g} %"
     return [output.candidate, f"{name} {list(worst.shape)}", dtype, *numbers, f"{worst.cosine:.7f}", top]
 
