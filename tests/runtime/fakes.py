@@ -339,8 +339,6 @@ class FakeContext:
         self.executions += 1
         for name in self.engine.layers if self.profiler is not None else ():
             self.profiler.report_layer_time(name, 0.25 * self.executions)
-        for name in self.engine.layers if self.profiler is not None else ():
-            self.profiler.report_layer_time(name, 0.25 * self.executions)
         shapes, addresses = dict(self.shapes), dict(self.addresses)
         queue = self.engine.device.streams[stream]
         if self.allocators:
@@ -428,7 +426,6 @@ class FakeEngine:
 
     refuses: what shall fail from now on ("profile", "shape", "inference", "allocator", "address", "execution",
     "context"). later_profile: the profile of all contexts but the first. host: the names of tensors in host memory.
-    layers: what a profiler is told of each execution.
     layers: what a profiler is told of each execution. dependent: outputs whose shape TensorRT does not know before it
     has seen the data.
     """
