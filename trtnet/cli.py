@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trtnet import cli_bench, cli_inspect, cli_weights
+from trtnet import cli_bench, cli_draw, cli_inspect, cli_verify, cli_weights
 from trtnet.cli_weights import Json
 from trtnet.errors import TrtnetError
 from trtnet.files import check_writable
@@ -27,8 +27,11 @@ app = typer.Typer(
 app.add_typer(cli_weights.weights, name="weights")
 app.command()(cli_weights.convert)
 app.command()(cli_weights.refit)
+app.command()(cli_verify.compare)
 app.command()(cli_inspect.inspect)
 app.command()(cli_inspect.diff)
+app.command()(cli_draw.draw)
+app.add_typer(cli_inspect.export, name="export")
 app.command()(cli_bench.bench)
 
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]

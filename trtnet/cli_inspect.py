@@ -1,12 +1,14 @@
-"""The commands that look into networks and engines: `trtnet inspect`."""
+"""The commands that look into networks and engines, and hand them on: `trtnet inspect`, `diff`, `export`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trtnet.cli_weights import Json
+from trtnet.files import check_writable
 
 Target = Annotated[
     str,
@@ -68,3 +70,63 @@ def diff(
     found = tool.compare(a, describe(second, other, values))
     show(tool.render(found), tool.to_json(found), json)
     raise typer.Exit(1 if found.differs else 0)
+
+
+export = typer.Typer(help="Hands models and engines to other tools.", no_args_is_help=True)
+
+
+@export.command("polygraphy")
+def export_polygraphy(
+    model: Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")],
+    weights: Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The script to write.")],
+    dtype: DType = "float32",
+    dim: Annotated[
+        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=1:8:32 (min:opt:max) or batch=8.")
+    ] = [],
+    arg: Arg = [],
+    input: Inputs = [],
+    json: Json = None,
+) -> None:
+    """Writes a network script, which polygraphy takes as a model, and says how."""
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from trtnet.tools.export import polygraphy
+    from trtnet.tools.network_target import Choices
+    from trtnet.tools.output import show
+
+    check_writable(output)
+    script = polygraphy.write(model, Choices(weights, dtype, dim, arg, input), output)
+    show(Text("\n".join([script.path, *script.commands]), no_wrap=True, overflow="ignore"), asdict(script), json)
+
+
+@export.command("triton")
+def export_triton(
+    engine: Annotated[Path, typer.Argument(help="A plan with its sidecar.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model repository, a folder.")],
+    name: Annotated[str, typer.Option(help="Name of the model in it.")],
+    max_batch_size: Annotated[
+        int | None, typer.Option(help="The most samples in a batch; what the profiles allow by default, 0 for none.")
+    ] = None,
+    delay: Annotated[int, typer.Option(help="Microseconds that a sample waits for others.")] = 100,
+    instances: Annotated[int, typer.Option(help="Executions at a time on a GPU.")] = 1,
+    version: Annotated[int, typer.Option(help="Version of the model.")] = 1,
+    python: Annotated[
+        bool, typer.Option("--python", help="Serve it by Triton's python backend, as engines of TensorRT-RTX must be.")
+    ] = False,
+    json: Json = None,
+) -> None:
+    """Writes a model of a Triton repository: config.pbtxt and model.plan."""
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from trtnet.tools.export import triton
+    from trtnet.tools.output import show
+
+    serving = triton.Serving(max_batch_size, delay, instances, version)
+    found = triton.write(engine, output, name, serving, python=python)
+    lines = [*found.files, f"max_batch_size {found.max_batch_size}", *found.notes]
+    show(Text("\n".join(lines)), asdict(found), json)

@@ -118,7 +118,7 @@ def _aligned(a: Layers, b: Layers) -> Iterator[tuple[DescribedLayer | None, Desc
 def _difference(module: str, a: DescribedLayer | None, b: DescribedLayer | None) -> LayerDifference | None:
     if a is None or b is None:
         kinds = {"kind": (a.kind if a else None, b.kind if b else None)}
-        return LayerDifference(module, a and a.name, b and b.name, kinds)
+        return LayerDifference(module, a.name if a else None, b.name if b else None, kinds)
     kind = {"kind": a.kind}, {"kind": b.kind}
     changes = _changes({**kind[0], **a.says}, {**kind[1], **b.says})
     return LayerDifference(module, a.name, b.name, changes) if changes else None

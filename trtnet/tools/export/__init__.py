@@ -1,0 +1,1 @@
+"""Bridges to other tools: a script for polygraphy, a model repository for Triton."""

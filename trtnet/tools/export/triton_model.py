@@ -1,0 +1,56 @@
+"""A model of Triton's python backend that runs an engine with trtnet; `trtnet export triton --python` puts it there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as triton
+
+import trtnet
+from trtnet.errors import TrtnetError
+
+
+class TritonPythonModel:
+    """One instance of the model, as Triton's python backend wants it to be named."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Loads the engine that lies beside this file."""
+        self.batched = json.loads(args["model_config"])["max_batch_size"] > 0
+        self.engine = trtnet.load(Path(args["model_repository"]) / args["model_version"] / "model.plan")
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """A response to each request: all in one batch where the model has one, else one after another."""
+        groups = [requests] if self.batched else [[request] for request in requests]
+        return [response for group in groups for response in self._answer(group)]
+
+    def _answer(self, requests: Sequence[Any]) -> list[Any]:
+        try:
+            inputs = {info.name: self._gather(requests, info.name) for info in self.engine.inputs}
+            outputs = self._named(self.engine(**inputs))
+        except TrtnetError as error:
+            failed = triton.TritonError(str(error))
+            return [triton.InferenceResponse(output_tensors=[], error=failed) for _ in requests]
+        return self._responses(outputs, [self._rows(request) for request in requests])
+
+    def _gather(self, requests: Sequence[Any], name: str) -> np.ndarray[Any, Any]:
+        arrays = [triton.get_input_tensor_by_name(request, name).as_numpy() for request in requests]
+        return np.concatenate(arrays) if self.batched else arrays[0]
+
+    def _rows(self, request: Any) -> int:
+        first = triton.get_input_tensor_by_name(request, self.engine.inputs[0].name)
+        return len(first.as_numpy()) if self.batched else 0
+
+    def _named(self, result: Any) -> dict[str, np.ndarray[Any, Any]]:
+        return result if isinstance(result, dict) else {self.engine.outputs[0].name: result}
+
+    def _responses(self, outputs: Mapping[str, np.ndarray[Any, Any]], rows: Sequence[int]) -> list[Any]:
+        ends = np.cumsum(rows)[:-1]
+        parts = {name: np.split(array, ends) if self.batched else [array] for name, array in outputs.items()}
+        return [
+            triton.InferenceResponse(output_tensors=[triton.Tensor(name, parts[name][index]) for name in outputs])
+            for index in range(len(rows))
+        ]
