@@ -21,6 +21,20 @@ def dims(texts: Sequence[str]) -> dict[str, int | tuple[int, int, int]]:
     }
 
 
+def sizes(texts: Sequence[str]) -> dict[str, int]:
+    """``["batch=8"]`` -> sizes. Raises ModelError for anything else, ranges too."""
+    found = dims(texts)
+    for name, size in found.items():
+        if not isinstance(size, int):
+            raise ModelError(f"--dim {name}: one size is needed here, as in {name}={size[1]}")
+    return {name: size for name, size in found.items() if isinstance(size, int)}
+
+
+def names(texts: Sequence[str]) -> dict[str, str]:
+    """``["logits=output"]`` -> name -> name. Raises ModelError."""
+    return dict(_pairs(texts, "--output", "expected=found"))
+
+
 def literals(texts: Sequence[str]) -> dict[str, Any]:
     """``["num_classes=10", "softmax=True"]`` -> Python values; what is no literal stays text."""
     return {name: _literal(value) for name, value in _pairs(texts, "--arg", "num_classes=10")}

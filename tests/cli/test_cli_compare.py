@@ -1,0 +1,138 @@
+"""`trtnet compare`, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import originals
+import pytest
+import torch
+from cli.test_cli import trtnet
+from comparing import random_weights
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+from trtnet import models
+from trtnet.cli import app
+from trtnet.errors import InputError, ModelError
+
+FACTORY = """
+import torch
+from torch import nn
+from trtnet.models import lenet as ours
+
+class LeNet(nn.Module):
+    def __init__(self, eps=0):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+        self.eps = eps
+
+    def forward(self, image):
+        x = image
+        for conv in (self.conv1, self.conv2):
+            x = nn.functional.max_pool2d(conv(x).relu(), 2)
+        return self.fc3(self.fc2(self.fc1(x.flatten(1)).relu()).relu()) + self.eps
+
+def lenet():
+    torch.manual_seed(0)
+    return LeNet()
+
+def wrong():
+    torch.manual_seed(0)
+    return LeNet(eps=0.01)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compare")
+    (path / "original.py").write_text(FACTORY)
+    save_file(random_weights(models.lenet()), path / "other.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = originals.LeNet().eval()
+        torch.onnx.export(module, (torch.zeros(2, 1, 28, 28),), path / "lenet.onnx", dynamo=True, verbose=False)
+        torch.save(module.state_dict(), path / "lenet.pth")
+    return path
+
+
+def test_passes_with_exit_code_0_and_writes_everything(folder: Path) -> None:
+    things = "ours=lenet", "file=original.py:ours", "torch=torch:original.py:lenet"
+    options = "--dim", "batch=3", "--iterations", "2", "--random", "7", "--html", "page.html", "--json", "r.json"
+    result = trtnet("compare", *things, *options, "--save-inputs", "i.json", "--save-outputs", "o.json", folder=folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "against torch: random inputs, seed 7, 2 iterations" in result.stdout and result.stdout.count("PASS") == 2
+    document = json.loads((folder / "r.json").read_text())
+    assert document["passed"] and [x["candidate"] for x in document["outputs"]] == ["ours", "file"]
+    assert "<svg" in (folder / "page.html").read_text() or document["outputs"][0]["iterations"][0]["different"] == 0
+    saved = trtnet("compare", "ours=o.json:ours", "o.json:torch", "--json", "-", folder=folder)
+    assert saved.returncode == 0 and len(json.loads(saved.stdout)["outputs"][0]["iterations"]) == 2
+
+
+def test_a_difference_is_exit_code_1_and_an_error_2(folder: Path) -> None:
+    result = trtnet("compare", "lenet", "torch:original.py:wrong", "--dim", "batch=1", folder=folder)
+    assert result.returncode == 1 and "FAIL relative L2" in result.stdout and not result.stderr
+    error = trtnet("compare", "lenet", "torch:original.py:lenet", folder=folder)
+    assert error.returncode == 2 and "give the size of batch: dims={'batch': 1}, or --dim" in error.stderr
+    assert not error.stdout
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """In this process: (exit code, output); raises trtnet's errors."""
+    result = CliRunner().invoke(app, ["compare", *arguments], catch_exceptions=False)
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_parsers_network_a_checkpoint_and_files_of_inputs(inside: Path) -> None:
+    image = np.random.default_rng(0).standard_normal((2, 1, 28, 28)).astype(np.float32)
+    np.save("image.npy", image)
+    image.tofile("image.bin")
+    np.savez("inputs.npz", image=image)
+    for given in (
+        ("--input", "image=image.npy"),
+        ("--input", "image=image.bin", "--dim", "batch=2"),
+        ("--inputs", "inputs.npz"),
+    ):
+        code, text = run("lenet", "lenet.onnx", "--weights", "lenet.pth", *given)
+        assert code == 0, text
+        assert "given inputs" in text and "outputs by order" in text
+    code, _ = run("lenet", "lenet.onnx", "--weights", "other.safetensors", "--input", "image=image.npy")
+    assert code == 1
+    with pytest.raises(InputError, match="use either"):
+        run("lenet", "lenet.onnx", "--weights", "lenet.pth", "--inputs", "inputs.npz", "--input", "image=image.npy")
+
+
+def test_tolerances_and_dtypes(inside: Path) -> None:
+    half = "lenet", "torch:original.py:lenet", "--dtype", "float16", "--dim", "batch=2"
+    assert run(*half)[0] == 0
+    assert run(*half, "--relative-l2", "1e-6")[0] == 1
+    assert run(*half, "--atol", "0.1")[0] == run(*half, "--cosine", "0.99", "--margin", "0.05")[0] == 0
+    code, text = run(*half, "--atol", "1e-9", "--rtol", "1e-9")
+    assert code == 1 and "outside atol=1e-09, rtol=1e-09" in text
+
+
+def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
+    torch_module = "torch:original.py:lenet"
+    for arguments, words in (
+        (("lenet",), "name two things at least"),
+        (("lenet", "lenet", torch_module), "two things of one name; name them, as in first=lenet"),
+        (("lenet", "lenet.onnx"), "lenet needs its checkpoint: --weights FILE, or one torch: module"),
+        (("lenet", "torch:original.py:LeNets"), "has no function 'LeNets'"),
+        (("lenet", "torch:original.py:torch.nn"), "has no function"),
+        (("lenets", torch_module), "unknown model 'lenets'"),
+        (("lenet", torch_module, "--dim", "batch=1:2:3"), "one size is needed here, as in batch=2"),
+        (("lenet", torch_module, "--range", "image=1"), "--range is written input_ids=0:30000; found 'image=1'"),
+        (("a=original.py:lenet", torch_module), "returned a LeNet, not an nn.Module"),
+    ):
+        with pytest.raises((InputError, ModelError), match=words.replace("(", r"\(")):
+            run(*arguments)

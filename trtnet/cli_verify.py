@@ -1,0 +1,97 @@
+"""The command that compares: `trtnet compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trtnet.cli_weights import Json, Rules
+from trtnet.files import check_writable
+
+THINGS = """What to compare, and last what is expected: a model of the zoo or path/to/file.py:factory (on the CPU
+reference), torch:path/to/file.py:factory, model.onnx (NVIDIA's parser, on the CPU reference), x.engine, saved outputs
+(.npz, .json of polygraphy or trtexec), engine:MODEL or engine:model.onnx (built and run on the GPU). name=THING names
+it in the report."""
+
+
+def compare(
+    things: Annotated[list[str], typer.Argument(metavar="THING... EXPECTED", help=THINGS)],
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint of the models; by default the weights of the torch: module.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="dtype of the models: float32, float16 or bfloat16.")] = "float32",
+    arg: Annotated[list[str], typer.Option("--arg", help="Argument of the models' factories: num_classes=10.")] = [],
+    rules: Rules = None,
+    input: Annotated[
+        list[str], typer.Option("--input", help="An input's array: image=photo.npy, or raw bytes: image=photo.bin.")
+    ] = [],
+    inputs: Annotated[
+        Path | None, typer.Option(help="All inputs: an .npz, or polygraphy's .json with one or more iterations.")
+    ] = None,
+    random: Annotated[int, typer.Option(help="Seed of random inputs, which are used if no others are given.")] = 0,
+    dim: Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8.")] = [],
+    range: Annotated[
+        list[str], typer.Option("--range", help="Random values of an input: input_ids=0:30000, the end excluded.")
+    ] = [],
+    iterations: Annotated[int, typer.Option(min=1, help="How many random inputs.")] = 1,
+    output: Annotated[
+        list[str], typer.Option("--output", help="Outputs that belong together: expected=found, if it cannot be told.")
+    ] = [],
+    relative_l2: Annotated[float | None, typer.Option(help="An output passes with at most this relative L2.")] = None,
+    cosine: Annotated[float | None, typer.Option(help="... with at least this cosine.")] = None,
+    atol: Annotated[float | None, typer.Option(help="... if each element is within this absolute error,")] = None,
+    rtol: Annotated[float | None, typer.Option(help="or within this relative error.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="... if the top-1 is the same wherever it leads by this margin.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as a page with plots.")] = None,
+    save_inputs: Annotated[Path | None, typer.Option(help="Write the inputs: polygraphy's .json, or .npz.")] = None,
+    save_outputs: Annotated[Path | None, typer.Option(help="Write all outputs: polygraphy's .json.")] = None,
+    json: Json = None,
+) -> None:
+    """Compares what things compute, output by output. Exit code 1 if they differ.
+
+    The tolerances are those of the coarsest dtype in use, unless some are given; then those alone hold.
+    """
+    from trtnet.errors import InputError
+    from trtnet.tools import arguments
+    from trtnet.tools import compare as tool
+    from trtnet.tools.output import show
+    from trtnet.verify import compare as run
+    from trtnet.verify.saved import write_inputs, write_outputs
+
+    for file in (html, save_inputs, save_outputs):
+        if file is not None:
+            check_writable(file)
+    if inputs is not None and input:
+        raise InputError("--inputs has all inputs; --input gives one by one: use either")
+    if len(things) < 2:
+        raise InputError("nothing to compare it with: name two things at least, last what is expected")
+    sizes = arguments.sizes(dim)
+    choices = tool.Choices(weights, dtype, arguments.literals(arg), rules, sizes)
+    sources = tool.open_things(things, choices)
+    expected = list(sources)[-1]
+    takes = next((source.takes for source in sources.values() if source.takes), ())
+    given = tool.read_given(arguments.files(input), takes, sizes)
+    report = run(
+        {name: source for name, source in sources.items() if name != expected},
+        {expected: sources[expected]},
+        inputs or given or None,
+        tolerance=tool.tolerance(relative_l2, cosine, atol, rtol, margin),
+        outputs=arguments.names(output) or None,
+        iterations=iterations,
+        seed=random,
+        dims=sizes,
+        ranges=tool.ranges(range),
+        keep=save_inputs is not None or save_outputs is not None,
+    )
+    if html is not None:
+        report.save(html)
+    if save_inputs is not None:
+        write_inputs(save_inputs, report.kept_inputs)
+    if save_outputs is not None:
+        write_outputs(save_outputs, report.kept_outputs)
+    show(report, report.to_json(), json)
+    raise typer.Exit(0 if report.passed else 1)

@@ -1,0 +1,137 @@
+"""`trtnet compare`: what the command line names, as things to compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtnet.calling import TensorInfo
+from trtnet.checkpoint import open_checkpoint
+from trtnet.definition import DefinedNetwork, define
+from trtnet.errors import ModelError
+from trtnet.runtime import Engine
+from trtnet.tools import models
+from trtnet.tools.run import read_inputs
+from trtnet.tools.weights import find_rules
+from trtnet.verify.feeding import Arrays
+from trtnet.verify.sources import Source, open_source
+from trtnet.verify.tolerances import Tolerance
+from trtnet.verify.trtexec import read_raw
+
+FILES = (".onnx", ".engine", ".plan", ".trt", ".npz", ".json")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says of the models among the things. weights: None for those of the torch module.
+
+    rules: of a family, that make the weights fit. dims: the sizes of dynamic dimensions, for engines built here.
+    """
+
+    weights: str | None
+    dtype: str
+    arguments: Mapping[str, Any]
+    rules: str | None
+    dims: Mapping[str, int]
+
+
+def open_things(texts: Sequence[str], choices: Choices) -> dict[str, Source]:
+    """The things by the names the report uses: ``name=thing``, or the thing's own text.
+
+    A thing is a model (of the zoo, or ``path.py:factory``; its network runs on the CPU), ``torch:path.py:factory``, a
+    file of :data:`FILES`, or ``engine:`` and a model or an ONNX file, to be built and run on this machine's GPU.
+    Raises ModelError for what is none of it, or has no weights.
+    """
+    named = dict(_label(text) for text in texts)
+    if len(named) < len(texts):
+        raise ModelError("two things of one name; name them, as in first=lenet second=lenet")
+    modules = {name: _torch(text) for name, text in named.items() if text.startswith("torch:")}
+    opener = _Opener(choices, list(modules.values()))
+    return {name: open_source(modules[name] if name in modules else opener.open(text)) for name, text in named.items()}
+
+
+def read_given(files: Mapping[str, str], takes: Sequence[TensorInfo], dims: Mapping[str, int]) -> Arrays:
+    """Arrays of ``--input``: ``.npy`` files, and others as trtexec's ``--loadInputs`` takes them. Raises InputError."""
+    infos = {info.name: info for info in takes}
+    numpy = {name: file for name, file in files.items() if file.endswith(".npy")}
+    for name in files:
+        if name not in numpy and name not in infos:
+            raise ModelError(f"--input {name}={files[name]}: raw bytes of an input that nothing declares; save a .npy")
+    raw = {name: read_raw(file, infos[name], dims) for name, file in files.items() if name not in numpy}
+    return read_inputs(numpy) | raw
+
+
+def tolerance(
+    relative_l2: float | None, cosine: float | None, atol: float | None, rtol: float | None, margin: float | None
+) -> Tolerance | None:
+    """The tolerance that was asked for; None, the table's, if nothing was."""
+    asked = Tolerance(relative_l2, cosine, atol, rtol, margin)
+    return None if asked == Tolerance() else asked
+
+
+def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """``["input_ids=0:30000"]`` -> low and high by input. Raises ModelError for anything else."""
+    number = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+    found = [re.fullmatch(rf"([^=]+)=({number}):({number})", text) for text in texts]
+    for text, match in zip(texts, found, strict=True):
+        if match is None:
+            raise ModelError(f"--range is written input_ids=0:30000; found {text!r}")
+    return {match[1]: (float(match[2]), float(match[3])) for match in found if match}
+
+
+class _Opener:
+    def __init__(self, choices: Choices, modules: Sequence[Any]) -> None:
+        self._choices, self._modules = choices, modules
+
+    def open(self, text: str) -> Any:
+        if text.startswith("engine:"):
+            return self._engine(text.removeprefix("engine:"))
+        file = text.rpartition(":")[0] if Path(text.rpartition(":")[0]).suffix == ".json" else text
+        is_file = Path(file).suffix in FILES or Path(text).is_dir()
+        return text if is_file else self._define(text)
+
+    def _engine(self, text: str) -> Engine:
+        if not text.endswith(".onnx"):
+            return self._define(text).build(self._choices.dims or None)
+        from trtnet.reference.onnx import parse
+        from trtnet.tools.bench.onnx_route import plan
+
+        parsed = parse(text)
+        shapes = {info.name: _sized(info, self._choices.dims) for info in parsed.reference().inputs}
+        return Engine(plan(parsed, shapes))
+
+    def _define(self, text: str) -> DefinedNetwork:
+        values = dict(self._choices.arguments)
+        model = models.create(models.find(text), values)
+        return define(model, None, self._weights(text), dtype=self._choices.dtype, name=text, arguments=values)
+
+    def _weights(self, text: str) -> Any:
+        if self._choices.weights is None and len(self._modules) != 1:
+            raise ModelError(f"{text} needs its checkpoint: --weights FILE, or one torch: module to take them from")
+        weights = open_checkpoint(self._choices.weights or self._modules[0])
+        return find_rules(self._choices.rules, weights).apply(weights) if self._choices.rules else weights
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, found, thing = text.partition("=")
+    return (name, thing) if found and thing else (text, text)
+
+
+def _torch(text: str) -> Any:
+    import torch
+
+    name = text.removeprefix("torch:")
+    module: Any = models.find(name)()
+    if not isinstance(module, torch.nn.Module):
+        raise ModelError(f"{name} returned a {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def _sized(info: TensorInfo, dims: Mapping[str, int]) -> tuple[int, ...]:
+    missing = [size for size in info.shape if isinstance(size, str) and size not in dims]
+    if missing:
+        raise ModelError(f"input {info}: give the size of {missing[0]}, as in --dim {missing[0]}=1")
+    return tuple(size if isinstance(size, int) else dims[size] for size in info.shape)
