@@ -45,9 +45,9 @@ class Rival:
 
 
 def compare(
-    engine: Engine, model: Any, tensors: Mapping[str, Any], routes: Sequence[str], rounds: int = 10, calls: int = 30
+    engine: Engine, model: Any, tensors: Mapping[str, Any], routes: Sequence[str], rounds: int = 10, count: int = 30
 ) -> tuple[Rival, ...]:
-    """Times of the chosen ROUTES and of the engine.
+    """Times of the chosen ROUTES and of the engine, in rounds of so many calls of each.
 
     model: a torch module on the CPU in the engine's dtype, called with the tensors in order. tensors: the engine's
     inputs by name, on the GPU. Raises InputError for a route that is none, and what exporting and building raises.
@@ -71,7 +71,7 @@ def compare(
             ready["compile"] = torch_call(torch.compile(model, mode="max-autotune"), given)
         expected = eager().float()
         differences = {route: relative_l2(call().float(), expected) for route, call in ready.items()}
-        times = in_turns(ready, rounds, calls)
+        times = in_turns(ready, rounds, count, torch_times)
     return tuple(Rival(route, summarize(times[route]), differences[route]) for route in sorted(ready, key=_order))
 
 
@@ -109,7 +109,7 @@ def first_tensor(result: Any) -> Any:
     return result
 
 
-def in_turns(calls: Mapping[str, Call], rounds: int, count: int, timer: Timer = torch_times) -> dict[str, list[float]]:
+def in_turns(calls: Mapping[str, Call], rounds: int, count: int, timer: Timer) -> dict[str, list[float]]:
     """Times by name. Each round times every one of them, so that what changes on the GPU meanwhile changes all."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):

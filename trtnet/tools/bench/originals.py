@@ -34,7 +34,7 @@ def import_torch() -> Any:
 def _from_file(factory: str) -> Any:
     torch, made = import_torch(), find(factory)()
     if not isinstance(made, torch.nn.Module):
-        raise ModelError(f"{factory} returned a {type(made).__name__}, not a torch.nn.Module")
+        raise ModelError(f"{factory} returned {type(made).__name__}, not a torch.nn.Module")
     return made
 
 

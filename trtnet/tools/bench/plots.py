@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import importlib.util
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from trtnet.tools.bench.report import Bench, title
 
 SHOWN = 25
 """Modules in the picture; those that take least are one bar."""
-INK, ACCENT, QUIET = "#1f2933", "#3e7cb1", "#9aa5b1"
+STYLES = ("-", "--", "-.", ":")
+INK, ACCENT = "#1f2933", "#3e7cb1"
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -66,7 +68,7 @@ def _drawn(bench: Bench, depth: int, kind: str) -> bytes:
     from matplotlib.figure import Figure
 
     rows = largest(bench.profile.by_module(depth)) if bench.profile is not None and bench.profile.layers else []
-    heights = [3.2, 0.9 + 0.24 * len(rows)] if rows else [3.2]
+    heights = [3.2, 1.0 + 0.22 * len(rows)] if rows else [3.2]
     figure = Figure(figsize=(9, sum(heights)), layout="constrained")
     figure.suptitle(title(bench), color=INK, fontsize=11)
     panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -79,23 +81,20 @@ def _drawn(bench: Bench, depth: int, kind: str) -> bytes:
 
 
 def _distribution(axes: Any, bench: Bench) -> None:
-    """A histogram up to the 99th percentile and a little more, since a few stragglers would squeeze all the others."""
+    """A histogram to a little beyond the last percentile: a few stragglers would squeeze all the others."""
     latency = bench.measurement.timing.latency
     values = [sample.latency_ms for sample in bench.measurement.samples]
     lines = {"median": latency.median} | {f"p{percent:g}": value for percent, value in latency.percentiles.items()}
-    end = max(lines.values()) * 1.05
-    axes.hist([value for value in values if value <= end], bins=80, color=ACCENT)
-    for name, value in lines.items():
-        axes.axvline(value, color=INK, linewidth=0.8)
-        axes.annotate(
-            f"{name} {value:.3f}", (value, 1), xycoords=("data", "axes fraction"), rotation=90, fontsize=8,
-            va="top", ha="right", color=INK,
-        )  # fmt: skip
-    if bench.floor is not None:
-        axes.axvline(bench.floor.ms, color=QUIET, linestyle="--", label=f"floor {bench.floor.ms:.3f} ms")
-        axes.legend(frameon=False)
+    end = max(lines.values()) * 1.02
+    axes.hist([value for value in values if value <= end], bins=100, color=ACCENT)
+    for (name, value), style in zip(lines.items(), itertools.cycle(STYLES), strict=False):
+        axes.axvline(value, color=INK, linewidth=1, linestyle=style, label=f"{name} {value:.4f} ms")
+    axes.legend(frameon=False, fontsize=8)
     beyond = sum(value > end for value in values)
-    axes.set_xlabel(f"latency, ms ({len(values):,} queries" + (f", {beyond:,} beyond the picture)" if beyond else ")"))
+    words = f"latency, ms: {len(values):,} queries"
+    words += f", {beyond:,} beyond the picture" if beyond else ""
+    words += f", the floor is {bench.floor.ms:.4f} ms" if bench.floor else ""
+    axes.set_xlabel(words)
     axes.set_ylabel("queries")
     _plain(axes)
 
@@ -109,7 +108,7 @@ def _modules(axes: Any, rows: Sequence[Row]) -> None:
     axes.invert_yaxis()
     for place, row in zip(places, rows, strict=True):
         axes.annotate(f" {row.percentage:.1f} %", (row.average_ms, place), va="center", fontsize=8, color=INK)
-    axes.margins(x=0.1)
+    axes.margins(x=0.1, y=0.02)
     axes.set_xlabel("ms an execution, by TensorRT's profiler")
     _plain(axes)
 
