@@ -73,6 +73,10 @@ class InputError(TrtnetError, ValueError):
     """An input of a call has the wrong name, shape, dtype or device."""
 
 
+class ClosedError(TrtnetError):
+    """An engine or a session was closed, and is used again."""
+
+
 class ReferenceError(TrtnetError):
     """The reference executor cannot execute a layer of this network."""
 

@@ -24,6 +24,8 @@ RECEIVERS: dict[str, dict[str, str]] = {
     "builder/build.py": {"target": "IBuilderConfig"},
     "builder/timing.py": {"target": "IBuilderConfig"},
     "builder/profiles.py": {"target": "IBuilderConfig", "profile": "IOptimizationProfile"},
+    "runtime/creation.py": {"engine": "ICudaEngine", "config": "IRuntimeConfig"},
+    "runtime/streaming.py": {"engine": "ICudaEngine"},
     "runtime/context.py": {"_trt": "IExecutionContext", "engine": "ICudaEngine", "config": "IRuntimeConfig"},
     "runtime/engine.py": {"maker": "Runtime"},
     "runtime/inspection.py": {"engine": "ICudaEngine", "inspector": "EngineInspector"},

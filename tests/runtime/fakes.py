@@ -79,6 +79,13 @@ class FakeGraph:
         self.launches.append(stream.handle)
 
 
+class FakeRun:
+    """An execution that is queued, or done. check: fails if its scratch memory is not there, or is in use."""
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self.check, self.done = check, False
+
+
 class FakeEvent:
     """time: when the work before it was done, in milliseconds of the device's clock."""
 
@@ -93,13 +100,15 @@ class FakeDevice:
     clock: milliseconds; a copy and an execution take one each.
     """
 
-    index, name = 0, "Fake GPU"
+    name = "Fake GPU"
 
-    def __init__(self) -> None:
+    def __init__(self, index: int = 0) -> None:
+        self.index = index
         self.memory: weakref.WeakValueDictionary[int, FakeBuffer] = weakref.WeakValueDictionary()
         self.streams = {0: FakeStream(0)}
         self.active: set[int] = set()
-        self.allocations = self.synchronizations = 0
+        self.allocations = self.synchronizations = self.trims = 0
+        self.scratch: list[tuple[int, FakeRun]] = []
         self.refuses_capture = ""
         self.clock = 0.0
         self.free = 1 << 30
@@ -153,6 +162,9 @@ class FakeDevice:
         for event in (start, end):
             event.stream.run(event.mark)
         return end.time - start.time
+
+    def trim(self) -> None:
+        self.trims += 1
 
     def free_memory(self) -> int:
         return self.free - sum(buffer.nbytes for buffer in list(self.memory.values()) if not buffer.on_host)
@@ -260,6 +272,8 @@ class FakeContext:
         self.allocators: dict[str, Any] = {}
         self.profiles: list[int] = [profile]
         self.executions = self.inferences = 0
+        self.needs_memory = False
+        self.memory = (0, 0)
         self.profiler: Any = None
         self.nvtx_verbosity: Any = None
         self.busy = threading.Lock()
@@ -321,6 +335,18 @@ class FakeContext:
         return True
 
     @alone
+    def update_device_memory_size_for_shapes(self) -> int:
+        return self._scratch()
+
+    @alone
+    def set_device_memory(self, address: int, nbytes: int) -> None:
+        assert self.needs_memory
+        self.memory = (address, nbytes)
+
+    def _scratch(self) -> int:
+        return 1000 * max(int(np.prod(shape)) for shape in self.shapes.values())
+
+    @alone
     def set_output_allocator(self, name: str, allocator: Any) -> bool:
         if self.refuse("allocator"):
             return False
@@ -346,8 +372,23 @@ class FakeContext:
             for name, array in self._run(self._inputs(shapes, addresses)).items():
                 if name in self.allocators and not self._place(name, array, addresses, stream):
                     return False
-        queue.work.append(lambda: self._execute(shapes, addresses))
+        run = self._use_scratch() if self.needs_memory else FakeRun()
+        queue.work.append(lambda: self._execute(shapes, addresses, run))
         return True
+
+    def _use_scratch(self) -> FakeRun:
+        """Fails if an execution runs before one that was queued earlier with the same scratch memory."""
+        address, nbytes = self.memory
+        assert nbytes >= self._scratch(), "too little scratch memory"
+        device = self.engine.device
+        before = [other for at, other in device.scratch if at == address]
+        run = FakeRun(lambda: self._check_scratch(address, nbytes, before))
+        device.scratch.append((address, run))
+        return run
+
+    def _check_scratch(self, address: int, nbytes: int, before: list[FakeRun]) -> None:
+        self.engine.device.at(address, nbytes)
+        assert all(run.done for run in before), "two executions use one scratch memory at once"
 
     def _place(self, name: str, array: np.ndarray, addresses: dict[str, int], stream: int) -> bool:
         """Asks for the memory of an output as TensorRT does: first for more than it needs."""
@@ -376,8 +417,10 @@ class FakeContext:
         raw = ctypes.string_at(address or self.addresses[name], int(np.prod(info.shape)) * dtype.itemsize)
         return np.frombuffer(raw, dtype).reshape(info.shape)
 
-    def _execute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
+    def _execute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int], run: FakeRun) -> None:
         device = self.engine.device
+        run.check()
+        run.done = True
         device.clock += 1
         for name, array in self._run(self._inputs(shapes, addresses)).items():
             raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
@@ -412,6 +455,10 @@ class FakeRuntimeCache:
 class FakeRuntimeConfig:
     dynamic_shapes_kernel_specialization_strategy: Any = None
     cache: FakeRuntimeCache | None = None
+    allocation: Any = trt.ExecutionContextAllocationStrategy.STATIC
+
+    def set_execution_context_allocation_strategy(self, strategy: Any) -> None:
+        self.allocation = strategy
 
     def create_runtime_cache(self) -> FakeRuntimeCache:
         return FakeRuntimeCache()
@@ -451,11 +498,14 @@ class FakeEngine:
     def create_runtime_config(self) -> FakeRuntimeConfig:
         return FakeRuntimeConfig()
 
-    def create_execution_context(self, config: FakeRuntimeConfig | None = None) -> FakeContext | None:
-        self.config = config
+    def create_execution_context(self, how: Any = None) -> FakeContext | None:
+        """how: a configuration, a strategy, or nothing."""
+        self.config = how if isinstance(how, FakeRuntimeConfig) else None
         if self.refuses == "context":
             return None
+        strategy = how if self.config is None else self.config.allocation
         self.contexts.append(FakeContext(self, self.later_profile if self.contexts else 0))
+        self.contexts[-1].needs_memory = strategy == trt.ExecutionContextAllocationStrategy.USER_MANAGED
         return self.contexts[-1]
 
 
@@ -539,12 +589,16 @@ class FakeTorch:
 
 
 class Opener:
-    """Opens plans on a fake device, and counts how often. dependent: outputs whose shape depends on data."""
+    """Opens plans on fake devices, and counts how often. dependent: outputs whose shape depends on data.
+
+    devices: by number; device: number 0.
+    """
 
     def __init__(self, reference: Reference, dependent: Iterable[str] = ()) -> None:
         self.reference = reference
         self.dependent = frozenset(dependent)
-        self.device = FakeDevice()
+        self.devices = {0: FakeDevice()}
+        self.device = self.devices[0]
         self.torch = FakeTorch(self.device)
         self.recorder = ErrorRecorder()
         self.engines: list[FakeEngine] = []
@@ -553,6 +607,8 @@ class Opener:
     def engine(self) -> FakeEngine:
         return self.engines[-1]
 
-    def __call__(self, plan: Plan) -> OpenEngine:
-        self.engines.append(FakeEngine(plan, self.reference, self.device, self.dependent))
-        return OpenEngine(self.engines[-1], self.device, self.recorder, plan.info, torch=lambda: self.torch)
+    def __call__(self, plan: Plan, index: int = 0) -> OpenEngine:
+        device = self.devices.setdefault(index, FakeDevice(index))
+        device.activate()
+        self.engines.append(FakeEngine(plan, self.reference, device, self.dependent))
+        return OpenEngine(self.engines[-1], device, self.recorder, plan.info, torch=lambda: self.torch)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
+from weakref import WeakSet
 
 from trtnet import dtypes
 from trtnet.backend import supports, trt
@@ -15,6 +16,7 @@ from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError, PlanError, TrtnetError
 from trtnet.runtime.allocator import OutputAllocator
 from trtnet.runtime.cache import RuntimeCache
+from trtnet.runtime.creation import create, runtime_config, specializes
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
 from trtnet.runtime.values import HostMemory
@@ -27,8 +29,9 @@ class OpenEngine:
     """A deserialized engine on its device.
 
     recorder: where it reports errors. runtime: what must live as long. torch: makes what tensors are handled with.
-    specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what :func:`specializes` says.
-    cache: where it keeps them.
+    specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what
+    :func:`~trtnet.runtime.creation.specializes` says. cache: where it keeps them. users: the sessions and whatever else
+    holds memory for it, to be closed with it.
     """
 
     engine: trt.ICudaEngine
@@ -39,6 +42,7 @@ class OpenEngine:
     torch: Callable[[], Any] = Torch
     specialize: bool | None = None
     cache: RuntimeCache | None = None
+    users: WeakSet[Any] = field(default_factory=WeakSet, compare=False)
 
 
 class Context:
@@ -47,19 +51,25 @@ class Context:
     eager: whether TensorRT-RTX compiles a call's kernels before the call, not beside the first few, where it may.
     provide: where outputs go whose shape depends on data: the address of at least so many bytes for an output, by name;
     without it they are refused. aliases: outputs that are written in an input's place: output -> input. values: where
-    TensorRT reads the inputs that say sizes.
+    TensorRT reads the inputs that say sizes. scratch: whether the context holds scratch memory of its own; without it,
+    :meth:`use_memory` comes before each execution.
     Raises PlanError for an engine with inputs or outputs that this runtime does not move.
     """
 
     def __init__(
-        self, opened: OpenEngine, eager: bool = False, provide: Callable[[str, int], int] | None = None
+        self,
+        opened: OpenEngine,
+        eager: bool = False,
+        provide: Callable[[str, int], int] | None = None,
+        scratch: bool = True,
     ) -> None:
         self._info = opened.info
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
-        self._opened = opened
-        self._config = _runtime_config(opened, eager)
-        self._trt = _create(opened.engine, self._config)
+        self._opened: OpenEngine | None = opened
+        allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
+        self._config = runtime_config(opened.engine, opened.cache, allowed, eager)
+        self._trt = create(opened.engine, self._config, scratch)
         # a recorder of its own: the errors of calls in other threads stay out of this one's
         self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
         if self._trt is None:
@@ -76,8 +86,13 @@ class Context:
         self.values = HostMemory(self._info.inputs)
 
     def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives TensorRT's context back; nothing may use it any more."""
         # the context before its configuration, both before the engine: the bindings do not see to it
         self._trt = self._config = None
+        self._opened = None
 
     def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
         """Changes to a profile, tells the inputs' shapes, returns the outputs', but for those that depend on data.
@@ -123,6 +138,14 @@ class Context:
             if self._allocator is not None and self._allocator.error is not None:
                 raise self._allocator.error
             self._fail("TensorRT did not run the engine", TrtnetError)
+
+    def scratch_nbytes(self) -> int:
+        """The scratch memory that an execution with the shapes told takes, where the context holds none."""
+        return int(self._trt.update_device_memory_size_for_shapes())
+
+    def use_memory(self, address: int, nbytes: int) -> None:
+        """The scratch memory of the next execution, where the context holds none."""
+        self._trt.set_device_memory(address, nbytes)
 
     def found(self) -> dict[str, Shape]:
         """The shapes of the latest execution's outputs that depended on data."""
@@ -184,36 +207,6 @@ class Context:
     ) -> NoReturn:
         said = words(self._recorder)
         raise error(headline + said + advice(said))
-
-
-def _create(engine: trt.ICudaEngine, config: trt.IRuntimeConfig | None) -> Any:
-    """A context, or None. A function of its own: the frame of an error must not keep the configuration alive."""
-    return engine.create_execution_context() if config is None else engine.create_execution_context(config)
-
-
-def specializes(info: PlanInfo) -> bool:
-    """Whether TensorRT-RTX may compile kernels for the very shapes it sees in a call, as it does by default.
-
-    Not for a float32 network of dynamic shapes: those kernels of TensorRT-RTX 1.6 compute wrong numbers for some
-    (EfficientNet-Lite0 at batch 2, whoever made the network: tests/gpu/specialization.py).
-    """
-    dynamic = any(shapes[0] != shapes[2] for profile in info.profiles for shapes in profile.values())
-    return not (dynamic and info.dtype == "float32")
-
-
-def _runtime_config(opened: OpenEngine, eager: bool) -> trt.IRuntimeConfig | None:
-    """What TensorRT-RTX is told; None where there is nothing to tell."""
-    allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
-    strategy = ("EAGER" if eager else "LAZY") if allowed else "NONE"
-    cached = opened.cache is not None and supports("runtime_cache")
-    if not supports("kernel_specialization") or (strategy == "LAZY" and not cached):
-        return None
-    config = opened.engine.create_runtime_config()
-    strategies = trt.DynamicShapesKernelSpecializationStrategy
-    config.dynamic_shapes_kernel_specialization_strategy = getattr(strategies, strategy)
-    if opened.cache is not None and cached:
-        opened.cache.attach(config)
-    return config
 
 
 def _aliases(opened: OpenEngine) -> dict[str, str]:

@@ -86,6 +86,9 @@ class Device(Protocol):
     def free_memory(self) -> int:
         """Bytes of device memory that nobody holds, in this process or another."""
 
+    def trim(self) -> None:
+        """Gives the memory of buffers that are gone back to the driver, where the device keeps it for the next ones."""
+
     def capture(self, queue: Callable[[], None], stream: Stream) -> Graph:
         """What `queue` queues on the stream, as a graph; it is not run. Raises DeviceError if CUDA cannot."""
 
@@ -191,6 +194,13 @@ class CudaDevice:
         if int(status) != 0:
             raise DeviceError(f"the driver does not tell how much device memory is free: {status.name}")
         return int(free)
+
+    def trim(self) -> None:
+        from cuda.bindings import driver
+
+        pool = getattr(self._device.memory_resource, "handle", None)  # there is none where a GPU has no memory pools
+        if pool is not None:
+            driver.cuMemPoolTrimTo(pool, 0)
 
     def capture(self, queue: Callable[[], None], stream: Any) -> Graph:
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from trtnet.errors import ProfileError
+from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import Signature
 from trtnet.runtime.context import Context, OpenEngine, Shape
-from trtnet.runtime.device import Stream
+from trtnet.runtime.device import Graph, Stream
 from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.order import Order
 from trtnet.runtime.profiles import ranges
@@ -17,16 +19,27 @@ class Launcher:
     """A context with its order and its graphs.
 
     fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
-    launched on the caller's otherwise. graphs: None for no CUDA graphs.
+    launched on the caller's otherwise. graphs: None for no CUDA graphs. memory: the scratch memory that a context
+    without its own takes turns in with others. launched: the latest execution's graph, if it was one that may be
+    launched again on any stream.
     """
 
     def __init__(
-        self, opened: OpenEngine, context: Context, order: Order, graphs: Graphs | None, fixed: int | None, stays: bool
+        self,
+        opened: OpenEngine,
+        context: Context,
+        order: Order,
+        graphs: Graphs | None,
+        fixed: int | None,
+        stays: bool,
+        memory: ActivationMemory | None = None,
     ) -> None:
         self._info, self._context, self._order, self.graphs = opened.info, context, order, graphs
         self._fixed, self._stays = fixed, stays
         self._latest = context.profile
         self._cache = opened.cache
+        self._memory = memory
+        self.launched: Graph | None = None
 
     def profile(self, signature: Signature) -> int:
         """The profile to stay in or, where the shapes do not fit it, the first that they do. Raises ProfileError."""
@@ -54,25 +67,47 @@ class Launcher:
 
     def run(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> bool:
         """Queues one execution between what is on a stream and what will be. Returns whether it was a graph."""
+        if self._memory is None:
+            return self._run(signature, profile, addresses, theirs, 0)
+        with self._memory.turn():
+            return self._run(signature, profile, addresses, theirs, self._memory.address)
+
+    def _run(
+        self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream, scratch: int
+    ) -> bool:
         self._latest = profile
-        key = (signature.number, profile, self._context.values.generation, tuple(addresses.values()))
+        key = (signature.number, profile, self._context.values.generation, scratch, tuple(addresses.values()))
         graph = self.graphs.find(key) if self.graphs else None
-        own = self._order.own
         self._order.move(theirs)
+        self.launched = None
         if graph is not None:
-            self._order.move(own if self._stays else theirs)
-            graph.launch(own if self._stays else theirs)
+            where = self._order.own if self._stays else theirs
+            self._order.move(where)
+            with self._scratch_on(where):
+                graph.launch(where)
+            self.launched = graph if self._memory is None and not self._stays else None
         else:
             # not on torch's stream: TensorRT synchronizes the whole device on the default stream
             self._tell(signature, profile)
-            self._context.execute(addresses, own.handle)
-            if self._cache is not None:
-                self._cache.save()  # a process that is killed later has compiled for the next one
-                self._cache = None
-            if self.graphs is not None:
-                self.graphs.learn(key, lambda: self._context.execute(addresses, own.handle))
+            with self._scratch_on(self._order.own):
+                self._queue(key, addresses)
         self._order.move(theirs)
         return graph is not None
+
+    def _scratch_on(self, stream: Stream) -> AbstractContextManager[None]:
+        return nullcontext() if self._memory is None else self._memory.used_on(stream)
+
+    def _queue(self, key: Hashable, addresses: Mapping[str, int]) -> None:
+        own = self._order.own
+        if self._memory is not None:
+            self._memory.grow(self._context.scratch_nbytes(), own)
+            self._context.use_memory(self._memory.address, self._memory.nbytes)
+        self._context.execute(addresses, own.handle)
+        if self._cache is not None:
+            self._cache.save()  # a process that is killed later has compiled for the next one
+            self._cache = None
+        if self.graphs is not None:
+            self.graphs.learn(key, lambda: self._context.execute(addresses, own.handle))
 
     def _tell(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
         self._order.move(self._order.own)

@@ -1,0 +1,52 @@
+"""How execution contexts are made: with which kernels, and whose memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trtnet.backend import supports, trt
+from trtnet.builder.plan import PlanInfo
+from trtnet.runtime.cache import RuntimeCache
+
+
+def specializes(info: PlanInfo) -> bool:
+    """Whether TensorRT-RTX may compile kernels for the very shapes it sees in a call, as it does by default.
+
+    Not for a float32 network of dynamic shapes: those kernels of TensorRT-RTX 1.6 compute wrong numbers for some
+    (EfficientNet-Lite0 at batch 2, whoever made the network: tests/gpu/specialization.py).
+    """
+    dynamic = any(shapes[0] != shapes[2] for profile in info.profiles for shapes in profile.values())
+    return not (dynamic and info.dtype == "float32")
+
+
+def runtime_config(
+    engine: trt.ICudaEngine, cache: RuntimeCache | None, specialize: bool, eager: bool
+) -> trt.IRuntimeConfig | None:
+    """What TensorRT-RTX is told; None where there is nothing to tell.
+
+    cache: where kernels are kept. specialize: whether they are compiled for the shapes of a call; eager: before it, not
+    beside it.
+    """
+    strategy = ("EAGER" if eager else "LAZY") if specialize else "NONE"
+    cached = cache is not None and supports("runtime_cache")
+    if not supports("kernel_specialization") or (strategy == "LAZY" and not cached):
+        return None
+    config = engine.create_runtime_config()
+    strategies = trt.DynamicShapesKernelSpecializationStrategy
+    config.dynamic_shapes_kernel_specialization_strategy = getattr(strategies, strategy)
+    if cache is not None and cached:
+        cache.attach(config)
+    return config
+
+
+def create(engine: trt.ICudaEngine, config: trt.IRuntimeConfig | None, scratch: bool) -> Any:
+    """A context, or None. scratch: whether it allocates its scratch memory itself.
+
+    A function of its own: the frame of an error must not keep the configuration alive.
+    """
+    strategies = trt.ExecutionContextAllocationStrategy
+    strategy = strategies.STATIC if scratch else strategies.USER_MANAGED
+    if config is None:
+        return engine.create_execution_context(strategy)
+    config.set_execution_context_allocation_strategy(strategy)
+    return engine.create_execution_context(config)
