@@ -1,0 +1,56 @@
+"""A drawing in Graphviz's language: a digraph with a cluster for each module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trtnet.tools.draw.families import family
+from trtnet.tools.draw.picture import PAPER, TINT, mixed
+from trtnet.tools.draw.tree import GROUP, Group, Tree
+
+
+def dot(tree: Tree) -> str:
+    """All layers; Graphviz does the layout."""
+    lines = [
+        f"digraph {quoted(tree.drawing.title)} {{",
+        '  node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11];',
+        '  edge [fontname="Helvetica", fontsize=9, color="#8b95a5"];',
+        *_cluster(tree, tree.groups[0], "  "),
+        *_edges(tree),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(text: str) -> str:
+    """A string of DOT."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+def _cluster(tree: Tree, group: Group, indent: str) -> Iterator[str]:
+    for kind, index in group.items:
+        if kind != GROUP:
+            yield f"{indent}n{index} [{_node(tree, index)}];"
+            continue
+        inside = tree.groups[index]
+        yield f"{indent}subgraph cluster_{index} {{"
+        yield f"{indent}  label={quoted(inside.path)}; color={quoted('#d5dae1')};"
+        yield from _cluster(tree, inside, indent + "  ")
+        yield f"{indent}}}"
+
+
+def _node(tree: Tree, index: int) -> str:
+    layer = tree.drawing.layers[index]
+    colour = family(layer.kind).colour
+    label = quoted(f"{layer.title}\x00{tree.labels[index]}").replace("\x00", "\\n")
+    fill = mixed(colour, TINT, PAPER)
+    return f'label={label}, tooltip={quoted(layer.name)}, color="{colour}", fillcolor="{fill}"'
+
+
+def _edges(tree: Tree) -> Iterator[str]:
+    drawing = tree.drawing
+    maker = {tensor: index for index, layer in enumerate(drawing.layers) for tensor in layer.outputs}
+    for index, layer in enumerate(drawing.layers):
+        for tensor in layer.inputs:
+            if tensor in maker:
+                yield f"  n{maker[tensor]} -> n{index} [label={quoted(str(drawing.tensors[tensor]))}];"

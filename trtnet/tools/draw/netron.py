@@ -1,0 +1,112 @@
+"""A drawing as ONNX in JSON, which Netron opens: a graph to look at, without weights, that no runtime executes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor
+
+DOMAIN = "tensorrt"
+"""Of what ONNX has no operator for."""
+
+OPERATORS: dict[str, str] = {
+    "CAST": "Cast", "CONCATENATION": "Concat", "CONVOLUTION": "Conv", "CUMULATIVE": "CumSum",
+    "DECONVOLUTION": "ConvTranspose", "DEQUANTIZE": "DequantizeLinear", "EINSUM": "Einsum", "GATHER": "Gather",
+    "GRID_SAMPLE": "GridSample", "IDENTITY": "Identity", "LRN": "LRN", "MATRIX_MULTIPLY": "MatMul",
+    "NON_ZERO": "NonZero", "NORMALIZATION": "LayerNormalization", "ONE_HOT": "OneHot", "PADDING": "Pad",
+    "PARAMETRIC_RELU": "PRelu", "QUANTIZE": "QuantizeLinear", "RESIZE": "Resize", "SCATTER": "ScatterND",
+    "SELECT": "Where", "SHAPE": "Shape", "SHUFFLE": "Reshape", "SLICE": "Slice", "SOFTMAX": "Softmax",
+    "SQUEEZE": "Squeeze", "TOPK": "TopK", "UNSQUEEZE": "Unsqueeze",
+}  # fmt: skip
+"""By the kind of a layer: Netron colours operators by these names."""
+
+VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
+    "ACTIVATION": ("type", {
+        "CLIP": "Clip", "ELU": "Elu", "GELU_ERF": "Gelu", "GELU_TANH": "Gelu", "HARD_SIGMOID": "HardSigmoid",
+        "LEAKY_RELU": "LeakyRelu", "RELU": "Relu", "SELU": "Selu", "SIGMOID": "Sigmoid", "SOFTPLUS": "Softplus",
+        "SOFTSIGN": "Softsign", "TANH": "Tanh", "THRESHOLDED_RELU": "ThresholdedRelu",
+    }),
+    "ELEMENTWISE": ("op", {
+        "AND": "And", "DIV": "Div", "EQUAL": "Equal", "GREATER": "Greater", "LESS": "Less", "MAX": "Max", "MIN": "Min",
+        "OR": "Or", "POW": "Pow", "PROD": "Mul", "SUB": "Sub", "SUM": "Add", "XOR": "Xor",
+    }),
+    "POOLING": ("type", {"AVERAGE": "AveragePool", "MAX": "MaxPool"}),
+    "REDUCE": ("op", {
+        "AVG": "ReduceMean", "MAX": "ReduceMax", "MIN": "ReduceMin", "PROD": "ReduceProd", "SUM": "ReduceSum",
+    }),
+    "UNARY": ("op", {
+        "ABS": "Abs", "CEIL": "Ceil", "COS": "Cos", "ERF": "Erf", "EXP": "Exp", "FLOOR": "Floor", "LOG": "Log",
+        "NEG": "Neg", "NOT": "Not", "RECIP": "Reciprocal", "ROUND": "Round", "SIGN": "Sign", "SIN": "Sin",
+        "SQRT": "Sqrt", "TAN": "Tan",
+    }),
+}  # fmt: skip
+"""By the kind: the attribute that tells the operator, and its values."""
+
+ELEMENT_TYPES = {
+    "float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int32": 6, "int64": 7, "bool": 9, "float16": 10, "float64": 11,
+    "bfloat16": 16, "float8_e4m3fn": 17, "float8_e5m2": 19, "int4": 22, "float4_e2m1fn": 23, "float8_e8m0fnu": 24,
+}  # fmt: skip
+"""``TensorProto.DataType``; 0 (undefined) for what is not known."""
+
+
+def onnx_json(drawing: Drawing) -> str:
+    """The text of a file; Netron tells by its beginning that it is ONNX."""
+    return json.dumps(document(drawing), indent=1) + "\n"
+
+
+def document(drawing: Drawing) -> dict[str, Any]:
+    """``ModelProto`` in protobuf's JSON. Layers' attributes are text, as the drawing shows them."""
+    ends = {kind: [x for x in drawing.layers if x.kind == kind] for kind in (INPUT, OUTPUT)}
+    inputs = [tensor for layer in ends[INPUT] for tensor in layer.outputs]
+    outputs = [tensor for layer in ends[OUTPUT] for tensor in layer.inputs]
+    inner = [tensor for tensor in range(len(drawing.tensors)) if tensor not in {*inputs, *outputs}]
+    values = [_value(tensor) for tensor in drawing.tensors]
+    return {
+        "irVersion": "10",
+        "producerName": "trtnet",
+        "docString": " ".join(drawing.notes),
+        "opsetImport": [{"domain": "", "version": "21"}, {"domain": DOMAIN, "version": "1"}],
+        "graph": {
+            "name": drawing.title,
+            "node": [_node(layer, drawing.tensors) for layer in drawing.layers if layer.kind not in (INPUT, OUTPUT)],
+            "input": [values[tensor] for tensor in inputs],
+            "output": [values[tensor] for tensor in outputs],
+            "valueInfo": [values[tensor] for tensor in inner],
+        },
+    }
+
+
+def operator(layer: DrawnLayer) -> str:
+    """ONNX's name of what a layer does, "" where it has none."""
+    if layer.kind in VARIANTS:
+        attribute, names = VARIANTS[layer.kind]
+        return names.get(layer.attributes.get(attribute, ""), "")
+    return OPERATORS.get(layer.kind, "")
+
+
+def _node(layer: DrawnLayer, tensors: tuple[DrawnTensor, ...]) -> dict[str, Any]:
+    known = operator(layer)
+    places = {"module": layer.module, "source": layer.source}
+    return {
+        "name": layer.name,
+        "opType": known or layer.title,
+        "domain": "" if known else DOMAIN,
+        "input": [tensors[index].name for index in layer.inputs],
+        "output": [tensors[index].name for index in layer.outputs],
+        "attribute": [_attribute(name, value) for name, value in layer.attributes.items()],
+        "metadataProps": [{"key": key, "value": value} for key, value in places.items() if value],
+    }
+
+
+def _attribute(name: str, value: str) -> Mapping[str, Any]:
+    return {"name": name, "type": "STRING", "s": base64.b64encode(value.encode()).decode()}
+
+
+def _value(tensor: DrawnTensor) -> dict[str, Any]:
+    dims = [{"dimValue": str(size)} if isinstance(size, int) else {"dimParam": size} for size in tensor.shape]
+    dims = [{} if size == -1 else dim for size, dim in zip(tensor.shape, dims, strict=True)]
+    tensor_type = {"elemType": ELEMENT_TYPES.get(tensor.dtype, 0), "shape": {"dim": dims}}
+    return {"name": tensor.name, "type": {"tensorType": tensor_type}}

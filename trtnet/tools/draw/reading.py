@@ -1,0 +1,30 @@
+"""What `trtnet draw` is given, as a drawing: a model, an ONNX file, an engine, or what an engine's inspector said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trtnet.errors import PlanError
+from trtnet.tools import inspect_plan
+from trtnet.tools.draw.drawing import Drawing
+from trtnet.tools.draw.from_engine import draw_engine
+from trtnet.tools.draw.from_network import draw_network
+from trtnet.tools.draw.onnx_names import read as read_names
+from trtnet.tools.inspect_any import is_network
+from trtnet.tools.network_target import Choices, open_network
+
+
+def read(target: str, choices: Choices) -> Drawing:
+    """Reads ``resnet50``, ``file.py:factory``, ``x.onnx``, ``layers.json`` (the inspector's) or ``x.engine``.
+
+    choices: how a model is defined. Raises what opening such a thing raises; PlanError for an engine whose layers are
+    not known, as where there is no GPU.
+    """
+    path = Path(target)
+    if is_network(target):
+        names = read_names(target) if path.suffix == ".onnx" and path.is_file() else None
+        return draw_network(open_network(target, choices), names)
+    engine = inspect_plan.read_document(path) if path.suffix == ".json" else inspect_plan.read_engine(path)
+    if engine.layers is None:
+        raise PlanError(f"{target}: nothing is known of the engine's layers{engine.unknown and f': {engine.unknown}'}")
+    return draw_engine(path.stem, engine.layers)

@@ -1,0 +1,37 @@
+"""What `trtnet draw` says it wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from trtnet.tools.draw.drawing import INPUT, OUTPUT
+from trtnet.tools.draw.writing import Layout
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A written drawing. modules: those that are drawn as boxes with something inside, without the model itself."""
+
+    path: str
+    bytes: int
+    layers: int
+    tensors: int
+    modules: int
+    notes: tuple[str, ...]
+
+
+def summarize(layout: Layout, path: Path) -> Summary:
+    """Counts what is in a drawing, and the bytes of its file."""
+    drawing = layout.drawing
+    layers = sum(layer.kind not in (INPUT, OUTPUT) for layer in drawing.layers)
+    modules = len(layout.tree.groups) - 1
+    return Summary(str(path), path.stat().st_size, layers, len(drawing.tensors), modules, drawing.notes)
+
+
+def text(summary: Summary) -> Text:
+    """The same, to read."""
+    first = f"{summary.path}: {summary.layers:,} layers in {summary.modules:,} modules, {summary.bytes:,} bytes"
+    return Text("\n".join([first, *summary.notes]))

@@ -1,0 +1,178 @@
+"""Layers nested by their modules, and what is connected to what inside each module.
+
+A module is drawn as a box with a graph of its own: its layers and submodules, and a port for each tensor that crosses
+its border. A connection between layers of different modules is a chain of links through the ports between them, so
+each box can be laid out, opened and closed by itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from trtnet.tools.draw.drawing import Drawing
+
+LAYER, GROUP, ENTRY, EXIT = "layer", "group", "entry", "exit"
+Key = tuple[str, int]
+"""An item of a group: a layer or group by its index, an entry or exit by its tensor's."""
+Link = tuple[Key, Key, int]
+"""From, to, and the tensor that is handed on."""
+
+
+@dataclass(eq=False)
+class Group:
+    """A module. label: its name in its parent. parent: None of the model. items: layers and groups, in their order."""
+
+    index: int
+    path: str
+    label: str
+    parent: Group | None
+    items: list[Key] = field(default_factory=list)
+    links: dict[Link, None] = field(default_factory=dict)
+
+    @property
+    def depth(self) -> int:
+        """How many groups are around it."""
+        return 0 if self.parent is None else self.parent.depth + 1
+
+
+@dataclass(frozen=True)
+class Tree:
+    """groups: the model first. labels: of layers, in their group. order: each layer's position in execution."""
+
+    drawing: Drawing
+    groups: tuple[Group, ...]
+    labels: tuple[str, ...]
+    order: tuple[int, ...]
+
+    def layers(self, group: Group) -> Iterator[int]:
+        """All layers in a group, and in those inside it."""
+        for kind, index in group.items:
+            if kind == LAYER:
+                yield index
+            else:
+                yield from self.layers(self.groups[index])
+
+    def position(self, key: Key) -> int:
+        """Where an item comes in execution: a group with its first layer."""
+        return self.order[key[1]] if key[0] == LAYER else min(self.order[i] for i in self.layers(self.groups[key[1]]))
+
+
+def nest(drawing: Drawing) -> Tree:
+    """The tree of modules. A module that is one layer is drawn as that layer, under the module's name."""
+    builder = _Builder(drawing)
+    groups, labels = builder.groups(), builder.labels
+    tree = Tree(drawing, groups, tuple(labels), tuple(_order(drawing)))
+    for group in groups:
+        group.items.sort(key=tree.position)
+    _connect(drawing, groups)
+    return tree
+
+
+def _order(drawing: Drawing) -> list[int]:
+    """Positions in execution: TensorRT's order where a layer waits for nothing, a loop opened at its first layer."""
+    producer = {tensor: index for index, layer in enumerate(drawing.layers) for tensor in layer.outputs}
+    before = [{producer[x] for x in layer.inputs if x in producer} for layer in drawing.layers]
+    after: dict[int, list[int]] = defaultdict(list)
+    for index, needs in enumerate(before):
+        for need in needs:
+            after[need].append(index)
+    waiting = set(range(len(before)))
+    ready = [index for index, needs in enumerate(before) if not needs]
+    heapify(ready)
+    position = [0] * len(before)
+    while waiting:
+        index = heappop(ready) if ready else min(waiting)
+        if index not in waiting:
+            continue
+        position[index] = len(before) - len(waiting)
+        waiting.remove(index)
+        for reader in after[index]:
+            before[reader].discard(index)
+            if not before[reader]:
+                heappush(ready, reader)
+    return position
+
+
+class _Builder:
+    def __init__(self, drawing: Drawing) -> None:
+        self.labels = [layer.name.rpartition("/")[2] or layer.name for layer in drawing.layers]
+        self._drawing = drawing
+        self._paths: dict[str, Group] = {"": Group(0, "", "", None)}
+
+    def groups(self) -> tuple[Group, ...]:
+        for index, layer in enumerate(self._drawing.layers):
+            self._group(layer.module).items.append((LAYER, index))
+        everything = list(self._paths.values())
+        kept = [group for group in everything if not self._is_one_layer(group)]
+        numbers = {group.index: number for number, group in enumerate(kept)}
+        for number, group in enumerate(kept):
+            group.items = [self._final(item, everything, numbers) for item in group.items]
+            group.index = number
+        return tuple(kept)
+
+    def _group(self, path: str) -> Group:
+        if path not in self._paths:
+            above, _, name = path.rpartition(".")
+            parent = self._group(above)
+            label = f"{parent.label}.{name}" if name.isdecimal() and parent.label else name
+            group = Group(len(self._paths), path, label, parent)
+            self._paths[path] = group
+            parent.items.append((GROUP, group.index))
+        return self._paths[path]
+
+    @staticmethod
+    def _is_one_layer(group: Group) -> bool:
+        return group.parent is not None and [kind for kind, _ in group.items] == [LAYER]
+
+    def _final(self, item: Key, everything: list[Group], numbers: dict[int, int]) -> Key:
+        """An item with the group's final number, or the layer that a group is."""
+        kind, index = item
+        if kind == LAYER:
+            return item
+        if index in numbers:
+            return GROUP, numbers[index]
+        (layer,) = everything[index].items
+        self.labels[layer[1]] = everything[index].label
+        return layer
+
+
+def _connect(drawing: Drawing, groups: tuple[Group, ...]) -> None:
+    """Fills the links of all groups."""
+    home = {item[1]: group for group in groups for item in group.items if item[0] == LAYER}
+    producer = {tensor: index for index, layer in enumerate(drawing.layers) for tensor in layer.outputs}
+    for index, layer in enumerate(drawing.layers):
+        for tensor in layer.inputs:
+            if tensor in producer:
+                _link(home, producer[tensor], index, tensor)
+
+
+def _link(home: dict[int, Group], maker: int, reader: int, tensor: int) -> None:
+    """One link in each group that a tensor passes on its way from the layer that makes it to one that reads it."""
+    source, target = (LAYER, maker), (LAYER, reader)
+    above, below = _chain(home[maker]), _chain(home[reader])
+    while above[-1] not in below:
+        group = above.pop()
+        group.links[source, (EXIT, tensor), tensor] = None
+        source = GROUP, group.index
+    common = above[-1]
+    while below[-1] is not common:
+        group = below.pop()
+        group.links[(ENTRY, tensor), target, tensor] = None
+        target = GROUP, group.index
+    common.links[source, target, tensor] = None
+
+
+def _chain(group: Group) -> list[Group]:
+    """The model, ..., the group's parent, the group."""
+    chain = [group]
+    while chain[-1].parent is not None:
+        chain.append(chain[-1].parent)
+    return chain[::-1]
+
+
+def ports(group: Group, kind: str) -> Iterable[Key]:
+    """The entries, or the exits, of a group."""
+    return dict.fromkeys(key for link in group.links for key in link[:2] if key[0] == kind)
