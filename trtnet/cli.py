@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trtnet import cli_bench, cli_draw, cli_inspect, cli_verify, cli_weights
+from trtnet import cli_bench, cli_bisect, cli_draw, cli_inspect, cli_verify, cli_weights
 from trtnet.cli_weights import Json
 from trtnet.errors import TrtnetError
 from trtnet.files import check_writable
@@ -28,6 +28,8 @@ app.add_typer(cli_weights.weights, name="weights")
 app.command()(cli_weights.convert)
 app.command()(cli_weights.refit)
 app.command()(cli_verify.compare)
+app.command()(cli_bisect.bisect)
+app.command()(cli_bisect.precision)
 app.command()(cli_inspect.inspect)
 app.command()(cli_inspect.diff)
 app.command()(cli_draw.draw)
