@@ -11,12 +11,10 @@ Host cost: a session's call against the bare launch of its graph, and without gr
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,19 +22,20 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 
 import originals
-from gpu.onnx_engines import plan
 
 import trtnet
 from trtnet import backend, models
 from trtnet.graph.work import count
-from trtnet.reference.onnx import parse
 from trtnet.runtime import Engine
+from trtnet.tools.bench.against import engine_call, in_turns
+from trtnet.tools.bench.gpus import GPUS
+from trtnet.tools.bench.onnx_route import onnx_engine
+from trtnet.tools.bench.peaks import torch_times
 
 CASES = ["resnet50:1", "resnet50:8", "resnet50:32", "resnet50:128", "vit_b_16:1", "vit_b_16:32"]
-PEAK_FLOPS, PEAK_BYTES = 990e12, 4.8e12
+PEAK_FLOPS, PEAK_BYTES = GPUS["NVIDIA H200"].flops["float16"], GPUS["NVIDIA H200"].bandwidth
 
 
 def torch_model(name: str) -> torch.nn.Module:
@@ -56,44 +55,13 @@ def ours(name: str, batch: int, model: torch.nn.Module) -> tuple[Engine, float]:
     return network.build(), 1e3 * max(work.flops / PEAK_FLOPS, work.minimum_bytes / PEAK_BYTES)
 
 
-def onnx(model: torch.nn.Module, image: torch.Tensor) -> Engine:
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(model.half().cpu(), (image.cpu(),), dynamo=True, verbose=False).save(file)
-    parsed = parse(file.getvalue())
-    name = parsed.reference().inputs[0].name
-    made = plan(parsed, {name: tuple(image.shape)})
-    assert made is not None, "the ONNX parser's network does not build"
-    return Engine(made)
-
-
 def called(engine: Engine, image: torch.Tensor) -> Callable[[], Any]:
-    session = engine.session()
-    out = torch.empty(len(image), 1000, dtype=torch.float16, device="cuda")
-    for _ in range(3):
-        session(image, out=out)
-    assert session.no_cuda_graph == "", session.no_cuda_graph
-    return lambda: session(image, out=out)
+    return engine_call(engine, {engine.inputs[0].name: image})
 
 
 def medians(routes: dict[str, Callable[[], Any]], rounds: int = 10, calls: int = 30) -> dict[str, float]:
     """Milliseconds between CUDA events around a call."""
-    times: dict[str, list[float]] = {name: [] for name in routes}
-    for _ in range(rounds):
-        for name, route in routes.items():
-            for _ in range(5):
-                route()
-            events = [
-                (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(calls)
-            ]
-            for start, end in events:
-                start.record()
-                route()
-                end.record()
-            torch.cuda.synchronize()
-            times[name] += [start.elapsed_time(end) for start, end in events]
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(times) for name, times in in_turns(routes, rounds, calls, torch_times).items()}
 
 
 def case(name: str, batch: int, chosen: list[str]) -> dict[str, Any]:
@@ -101,7 +69,7 @@ def case(name: str, batch: int, chosen: list[str]) -> dict[str, Any]:
     engine, floor = ours(name, batch, model)
     routes: dict[str, Callable[[], Any]] = {}
     if "onnx" in chosen:
-        routes["onnx"] = called(onnx(model, image), image)
+        routes["onnx"] = called(onnx_engine(model.half().cpu(), [image.cpu()]), image)
     gpu = model.half().cuda()
     expected = gpu(image).float()
     if "trtnet" in chosen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,16 +28,14 @@ def exported(model: Any, arguments: Sequence[Any]) -> bytes:
     """The ONNX file of a torch module."""
     import torch
 
-    file = io.BytesIO()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(model, tuple(arguments), dynamo=True, verbose=False)
         assert program is not None
-        program.save(file)
+        return bytes(program.model_proto.SerializeToString())
     except Exception as error:  # the exporter, onnx and onnxscript raise errors of many kinds
         raise TrtnetError(f"torch.onnx.export failed: {type(error).__name__}: {error}") from error
-    return file.getvalue()
 
 
 def plan(parsed: OnnxNetwork, shapes: Mapping[str, tuple[int, ...]]) -> Plan:

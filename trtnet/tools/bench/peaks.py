@@ -58,7 +58,8 @@ def torch_times(call: Callable[[], Any], count: int) -> list[float]:
 
     for _ in range(3):
         call()
-    events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(count)]
+    event: Callable[..., Any] = torch.cuda.Event
+    events = [(event(enable_timing=True), event(enable_timing=True)) for _ in range(count)]
     for start, end in events:
         start.record()
         call()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trtnet.builder import DimRange
 from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.definition import define
 from trtnet.errors import ModelError
@@ -49,11 +50,11 @@ def open_target(target: str, choices: Choices) -> Target:
 
 
 def _built(target: str, choices: Choices) -> Target:
-    values, sizes = arguments.literals(choices.arguments), arguments.dims(choices.dims)
+    values = arguments.literals(choices.arguments)
     model = models.create(models.find(target), values)
     declared = arguments.inputs(choices.declared) or model.inputs
     named = {size for spec in declared.values() for size in spec.shape if isinstance(size, str)}
-    sizes = dict.fromkeys(named, 1) | sizes
+    sizes: dict[str, DimRange] = {**dict.fromkeys(named, 1), **arguments.dims(choices.dims)}
     weights = open_checkpoint(choices.weights) if choices.weights else RandomWeights(model, choices.dtype)
     network = define(
         model,
