@@ -23,11 +23,11 @@ class Torch:
         # what code that torch.compile makes asks: 0.1 microseconds instead of 4
         self._raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None)
 
-    def current_stream(self, device: Any) -> int:
-        """The handle of the calling thread's current stream of a device; 0 is the default stream."""
+    def current_stream(self, index: int) -> int:
+        """The handle of the calling thread's current stream of a GPU; 0 is the default stream."""
         if self._raw_stream is not None:
-            return int(self._raw_stream(device.index))
-        return int(self._torch.cuda.current_stream(device).cuda_stream)
+            return int(self._raw_stream(index))
+        return int(self._torch.cuda.current_stream(index).cuda_stream)
 
     def empty(self, shape: tuple[int, ...], dtype: str, device: Any) -> Any:
         return self._torch.empty(shape, dtype=getattr(self._torch, dtype), device=device)
@@ -61,15 +61,22 @@ def check_devices(tensors: Mapping[str, Any], index: int) -> None:
             raise InputError(f"input {name} is on {tensor.device}, the engine on cuda:{index}")
 
 
+def is_ready(tensor: Any) -> bool:
+    """Whether TensorRT can read and write a tensor where it is: contiguous, at an aligned address."""
+    return bool(tensor.is_contiguous()) and tensor.data_ptr() % ALIGNMENT == 0
+
+
 def ready(tensor: Any) -> Any:
-    """The tensor itself if TensorRT can read it in place, else a copy: contiguous, at an aligned address."""
-    tensor = tensor.contiguous()
-    return tensor.clone() if tensor.data_ptr() % ALIGNMENT else tensor
+    """The tensor itself, or a copy where TensorRT cannot read it in place."""
+    if is_ready(tensor):
+        return tensor
+    copy = tensor.contiguous()
+    return copy if is_ready(copy) else copy.clone()
 
 
 def check_in_place(tensor: Any, name: str) -> None:
     """Raises InputError for a tensor that TensorRT cannot write to as it is."""
-    if not tensor.is_contiguous() or tensor.data_ptr() % ALIGNMENT:
+    if not is_ready(tensor):
         raise InputError(
             f"{name} is written to, so its tensor must be contiguous and begin at a multiple of {ALIGNMENT} bytes"
         )
