@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -145,20 +146,30 @@ class CudaDevice:
     def __init__(self, index: int = 0) -> None:
         try:
             import cuda.core as core
+            from cuda.bindings import driver
 
-            self._core = core
+            self._core, self._driver = core, driver
             self._device = core.Device(index)
             self._device.set_current()
             self._pinned = core.LegacyPinnedMemoryResource()
             self._timed = core.EventOptions(timing_enabled=True)
+            self._context = self._current_context()
         except Exception as error:  # cuda.core raises its own errors, ImportError, RuntimeError or ValueError, by cause
             raise no_gpu(error) from error
         self.index = index
         self.name = str(self._device.name)
+        self._thread = threading.local()
 
     def activate(self) -> None:
+        # to ask costs a fraction of a microsecond, to set several
+        if getattr(self._thread, "active", False) and self._current_context() == self._context:
+            return
         # cuda.core's Device objects belong to the thread that made them
         self._core.Device(self.index).set_current()
+        self._thread.active = True
+
+    def _current_context(self) -> int:
+        return int(self._driver.cuCtxGetCurrent()[1])
 
     def create_stream(self) -> Stream:
         stream = self._device.create_stream()
