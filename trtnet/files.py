@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import filelock
+
 from trtnet.errors import TrtnetError
 
 
@@ -32,6 +34,17 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str], timeout: float = 60) -> Iterator[None]:
+    """Keeps other processes and threads out of the blocks that lock the same `path`; a process that dies lets go.
+
+    The lock is on a file `path`.lock. timeout: seconds to wait for another to be done.
+    Raises TimeoutError if it is not, OSError where the folder is missing or not writable.
+    """
+    with filelock.FileLock(f"{os.fspath(path)}.lock", timeout=timeout):
+        yield
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

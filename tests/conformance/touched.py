@@ -22,7 +22,7 @@ LAYER_CLASSES = {"ILayer", *(name for name, _ in LAYERS.values()), *(name for na
 RECEIVERS: dict[str, dict[str, str]] = {
     "builder/config.py": {"target": "IBuilderConfig"},
     "builder/build.py": {"target": "IBuilderConfig"},
-    "builder/timing.py": {"target": "IBuilderConfig"},
+    "builder/timing.py": {"config": "IBuilderConfig", "cache": "ITimingCache"},
     "builder/profiles.py": {"target": "IBuilderConfig", "profile": "IOptimizationProfile"},
     "runtime/creation.py": {"engine": "ICudaEngine", "config": "IRuntimeConfig"},
     "runtime/streaming.py": {"engine": "ICudaEngine"},

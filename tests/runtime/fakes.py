@@ -437,16 +437,26 @@ class FakeContext:
 
 
 class FakeRuntimeCache:
-    """loaded: what it was given. kernels: what it holds. refuses: whether it takes nothing."""
+    """loaded: what it was given. kernels: what it holds, a line each.
 
-    refuses = False
+    refuses: whether it takes nothing. mixes: whether it adds what it is given to what it holds.
+    """
+
+    refuses, mixes = False, True
 
     def __init__(self) -> None:
         self.loaded, self.kernels = b"", b"kernels 1"
 
     def deserialize(self, blob: bytes) -> bool:
-        self.loaded = b"" if self.refuses else blob
-        return not self.refuses
+        if self.refuses:
+            return False
+        self.loaded = blob
+        held = self.kernels.splitlines() if self.mixes else []
+        self.kernels = b"\n".join(dict.fromkeys([*held, *blob.splitlines()]))
+        return True
+
+    def reset(self) -> None:
+        self.kernels = b""
 
     def serialize(self) -> bytes:
         return self.kernels

@@ -13,6 +13,7 @@ from test_runtime import engine_of, x
 
 from trtnet import backend
 from trtnet.backend import supports
+from trtnet.files import locked
 from trtnet.runtime import Engine
 from trtnet.runtime.cache import RuntimeCache, cache_path
 
@@ -45,7 +46,7 @@ def test_the_first_call_writes_it_and_the_next_process_reads_it(saved: tuple[Eng
     other = again(opener, path.parent / "e.engine")
     other(x())
     assert opener.engine.config.cache.loaded == b"kernels 1"
-    assert [file.name for file in path.parent.iterdir() if file.suffix not in (".engine", ".json")] == [path.name]
+    assert [f.name for f in path.parent.iterdir() if f.suffix not in (".engine", ".json", ".lock")] == [path.name]
 
 
 def test_what_is_compiled_later_is_written_at_the_end(tmp_path: Path) -> None:
@@ -86,6 +87,34 @@ def test_a_folder_that_cannot_be_written_is_a_warning(
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
     assert "cannot read the runtime cache" in caplog.text and "cannot write the runtime cache" in caplog.text
+
+
+@pytest.mark.parametrize(("mixes", "kept"), [(True, {b"a", b"b", b"c"}), (False, {b"a", b"c"})])
+def test_what_another_process_wrote_meanwhile_is_not_lost(
+    tmp_path: Path, mixes: bool, kept: set[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where TensorRT does not mix two caches, the larger stays."""
+    monkeypatch.setattr("fakes.FakeRuntimeCache.mixes", mixes)
+    one, other = RuntimeCache(tmp_path / "k.cache"), RuntimeCache(tmp_path / "k.cache")
+    configs = FakeRuntimeConfig(), FakeRuntimeConfig()
+    for cache, config in zip((one, other), configs, strict=True):
+        cache.attach(config)
+    configs[0].cache.kernels, configs[1].cache.kernels = b"a\nc", b"b"
+    one.save()
+    other.save()
+    last = FakeRuntimeConfig()
+    RuntimeCache(tmp_path / "k.cache").attach(last)
+    assert set(last.cache.loaded.splitlines()) == kept
+
+
+def test_a_lock_that_another_keeps_is_a_warning(
+    saved: tuple[Engine, Opener, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, _, path = saved
+    monkeypatch.setattr("trtnet.runtime.cache.locked", lambda where: locked(where, timeout=0.01))
+    with locked(path), caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
+    assert "cannot write the runtime cache" in caplog.text and not path.exists()
 
 
 def test_contexts_share_one(saved: tuple[Engine, Opener, Path]) -> None:

@@ -12,7 +12,7 @@ from trtnet.builder.config import BuildConfig, apply
 from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
-from trtnet.builder.timing import load_timing_cache, save_timing_cache
+from trtnet.builder.timing import timings
 from trtnet.calling import TensorInfo
 from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
@@ -35,11 +35,8 @@ def build_plan(
     profiles = profile_shapes(network, dims)
     target = apply(config, network)
     add_profiles(network, target, profiles)
-    if config.timing_cache:
-        load_timing_cache(target, config.timing_cache)
-    data = _serialize(network, target, config)
-    if config.timing_cache:
-        save_timing_cache(target, config.timing_cache)
+    with timings(target, config.timing_cache):
+        data = _serialize(network, target, config)
     # what depends on an input's values cannot be counted from shapes
     counted = () if network.values else profiles
     works = [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in counted]

@@ -31,7 +31,9 @@ class BuildConfig:
     environment variable NVIDIA_TF32_OVERRIDE is 0, in the process that builds and in the one that runs.
     refit: whether the engine's weights may be replaced by Engine.refit; building such an engine takes a GPU.
     strip: a plan without the weights, which trtnet.load(path, weights) puts in; refit goes with it.
-    timing_cache: a file of measured kernel times, read before and written after the build; TensorRT only.
+    timing_cache: a file of measured kernel times, read before the build and added to after it; processes may share it.
+    TensorRT only.
+    weight_streaming: an engine whose weights may stay in host memory: see ``Engine.weight_streaming_budget``.
     compute_capabilities: GPUs to compile for ahead of time (``("8.6", "8.9")``); TensorRT-RTX only. Empty leaves the
     backend's choice: the GPU in this machine, or with TensorRT-RTX every GPU since Ampere.
     profiling_verbosity: what the plan says of its layers to profilers and to `trtnet inspect`: "detailed" (shapes,
@@ -45,6 +47,7 @@ class BuildConfig:
     refit: bool = False
     strip: bool = False
     timing_cache: Path | None = None
+    weight_streaming: bool = False
     compute_capabilities: tuple[str, ...] = ()
     profiling_verbosity: str = "detailed"
     progress: bool = False
@@ -70,6 +73,8 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
         target.set_flag(trt.BuilderFlag.REFIT)
     if config.strip:
         target.set_flag(trt.BuilderFlag.STRIP_PLAN)
+    if config.weight_streaming:
+        target.set_flag(trt.BuilderFlag.WEIGHT_STREAMING)
     if config.compute_capabilities:
         _set_compute_capabilities(target, config.compute_capabilities)
     return target

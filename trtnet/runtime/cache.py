@@ -11,7 +11,7 @@ from typing import Any
 
 from trtnet import backend
 from trtnet.backend import trt
-from trtnet.files import atomic_write
+from trtnet.files import atomic_write, locked
 
 log = logging.getLogger("trtnet.runtime")
 
@@ -25,13 +25,14 @@ class RuntimeCache:
         self.path = path
         self._lock = threading.Lock()
         self._trt: Any = None
+        self._other: Any = None
         self._saved = b""
 
     def attach(self, config: trt.IRuntimeConfig) -> None:
         """Gives the kernels to a context's configuration, which adds those that it compiles."""
         with self._lock:
             if self._trt is None:
-                self._trt = config.create_runtime_cache()
+                self._trt, self._other = config.create_runtime_cache(), config.create_runtime_cache()
                 self._load()
             config.set_runtime_cache(self._trt)
 
@@ -50,24 +51,40 @@ class RuntimeCache:
         self._saved = content
 
     def save(self) -> None:
-        """Writes the file, whole or not at all, if there are kernels that it has not."""
+        """Writes the file if there are kernels that it has not, with those that others wrote since it was read.
+
+        One process at a time replaces it, whole or not at all.
+        """
         with self._lock:
             if self._trt is None:
                 return
-            content = _packed(bytes(self._trt.serialize()))
-            if content == self._saved:
+            kernels = bytes(self._trt.serialize())
+            if _packed(kernels) == self._saved:
                 return
             try:
-                with atomic_write(self.path) as file:
-                    file.write(content)
-            except OSError as error:
+                with locked(self.path):
+                    content = _packed(self._with_theirs(kernels))
+                    with atomic_write(self.path) as file:
+                        file.write(content)
+            except OSError as error:  # a lock that another process keeps too long among them
                 log.warning("cannot write the runtime cache %s: %s", self.path, error.strerror or error)
-            self._saved = content
+            self._saved = _packed(kernels)
+
+    def _with_theirs(self, kernels: bytes) -> bytes:
+        """The kernels with those that another process wrote meanwhile, or the larger of the two if they do not mix."""
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        theirs = _unpacked(content)
+        if content == self._saved or theirs is None:
+            return kernels
+        self._other.reset()
+        if not (self._other.deserialize(theirs) and self._other.deserialize(kernels)):
+            return kernels
+        return max((kernels, bytes(self._other.serialize()), theirs), key=len)
 
     def close(self) -> None:
         """Saves, and lets go of TensorRT's object: it must not outlive its engine."""
         self.save()
-        self._trt = None
+        self._trt = self._other = None
 
 
 def cache_path(plan: Path, device: str) -> Path:
