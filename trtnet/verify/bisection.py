@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import math
+import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
+
+from rich.console import Console, RenderableType
 
 
 class Verdict(StrEnum):
@@ -63,13 +68,6 @@ class Finding:
     row: Row
     reasons: tuple[str, ...]
 
-    @property
-    def headline(self) -> str:
-        """``layer1.0.bn1 (BatchNorm2d): its inputs agree to 1e-06, its output differs by 0.3``."""
-        got = "it has no inputs to compare" if self.row.inputs is None else f"its inputs agree to {self.row.inputs:.1e}"
-        gave = "is not finite" if self.row.outputs == math.inf else f"differs by {self.row.outputs or 0:.1e}"
-        return f"{self.row.name} ({self.row.kind}) {self.row.verdict}: {got}, its output {gave}"
-
 
 @dataclass(frozen=True)
 class Bisection:
@@ -91,29 +89,35 @@ class Bisection:
         """The path of the first module that differs, "" for the model itself; None if none does."""
         return self.findings[0].row.path if self.findings else None
 
+    def __str__(self) -> str:
+        console = Console(file=io.StringIO(), width=140)
+        console.print(self)
+        return console.file.getvalue()  # type: ignore[attr-defined]
+
+    def __rich__(self) -> RenderableType:
+        from trtnet.verify.bisect_table import picture
+
+        return picture(self)
+
     def to_json(self) -> dict[str, Any]:
-        """Everything, for a program; an infinite error is the text "inf"."""
+        """Everything, for ``json.dumps``: an error that is not finite is the text inf."""
         return {
             "module": self.module,
-            "findings": [
-                {"headline": f.headline, "row": _row(f.row), "reasons": list(f.reasons)} for f in self.findings
-            ],
+            "findings": [{"row": _row(finding.row), "reasons": list(finding.reasons)} for finding in self.findings],
             "overflow": self.overflow,
             "harmless": list(self.harmless),
             "notes": list(self.notes),
             "rows": [_row(row) for row in self.rows],
         }
 
-    def save(self, path: str) -> None:
-        """Writes the report as a self-contained HTML page, whole or not at all. Raises TrtnetError if it cannot."""
-        from trtnet.verify.bisect_page import save
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a page that needs no other file: what was found, every call of a module, and, if matplotlib is there,
+        the error by depth. Raises TrtnetError where it cannot be written.
+        """
+        from trtnet.verify.bisect_page import page
+        from trtnet.verify.saved import write_file
 
-        save(self, path)
-
-    def __str__(self) -> str:
-        from trtnet.verify.bisect_text import text
-
-        return text(self)
+        write_file(Path(path), page(self).encode())
 
 
 def _row(row: Row) -> dict[str, Any]:

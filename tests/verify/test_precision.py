@@ -1,0 +1,89 @@
+"""The precision search: the smallest mapping of modules to float32 that passes; where the first infinity appears."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from planted import tokens, transformers
+from trtnet.models.gpt2 import GPT2, GPT2Config
+
+import trtnet
+from trtnet.errors import DifferenceError
+from trtnet.verify.bisect import bisect
+from trtnet.verify.bisection import Verdict
+from trtnet.verify.precision import search_precision
+from trtnet.verify.smallest import smallest_set
+
+SIZES = {"vocab_size": 99, "n_positions": 32, "n_embd": 48, "n_layer": 12, "n_head": 4}
+LIMIT = 65504
+
+
+@pytest.fixture(scope="module")
+def overflowing() -> torch.nn.Module:
+    """A GPT-2 of twelve layers whose layers 9 and 10 each add about 50,000 to one channel of the residual stream."""
+    torch.manual_seed(0)
+    model = transformers().GPT2LMHeadModel(transformers().GPT2Config(**SIZES)).eval()
+    with torch.no_grad():
+        for layer in (9, 10):
+            mlp = model.transformer.h[layer].mlp
+            mlp.c_fc.bias.fill_(3.0)
+            mlp.c_proj.weight[:, 5] = 50_000 / (3 * mlp.c_proj.weight.shape[0])
+    return model
+
+
+IDS = {"input_ids": tokens(2, 7, below=99)}
+
+
+def test_the_report_says_where_the_first_infinity_appears(overflowing: torch.nn.Module) -> None:
+    with torch.inference_mode():
+        stream = overflowing(torch.from_numpy(IDS["input_ids"]), output_hidden_states=True).hidden_states
+    assert stream[10].abs().max() < LIMIT < stream[11].abs().max()
+    network = trtnet.define(GPT2(GPT2Config(**SIZES)), weights=overflowing, dtype="float16")
+    found = bisect(network, overflowing, IDS)
+    assert found.module == "transformer.h.10" and found.findings[0].row.verdict is Verdict.OVERFLOW
+    assert found.overflow.startswith("transformer.h.10/") and "models/gpt2.py:" in found.overflow
+    assert found.overflow.endswith("14 of 672 values are NaN or infinite")
+
+
+def test_few_modules_in_float32_are_enough(overflowing: torch.nn.Module) -> None:
+    model = GPT2(GPT2Config(**SIZES))
+    found = search_precision(model, overflowing, IDS, overflowing)
+    assert 0 < found.share <= 0.1, found
+    assert "transformer.h.10" in found.best.modules and found.mapping[""] == "float16"
+    network = trtnet.define(model, weights=overflowing, dtype=found.mapping)
+    logits = network.reference()(torch.from_numpy(IDS["input_ids"]))
+    with torch.inference_mode():
+        expected = overflowing(torch.from_numpy(IDS["input_ids"])).logits
+    assert float((logits.float() - expected).norm() / expected.norm()) <= 1e-2
+    network.build({"batch": 2, "length": 7})
+
+
+def test_a_model_that_passes_is_narrow_throughout() -> None:
+    torch.manual_seed(0)
+    sizes = SIZES | {"n_layer": 1}
+    original = transformers().GPT2LMHeadModel(transformers().GPT2Config(**sizes)).eval()
+    found = search_precision(GPT2(GPT2Config(**sizes)), original, IDS, original)
+    assert found.mapping == {"": "float16"} and len(found.trials) == 1 and found.best.error > 0
+
+
+def test_a_wrong_model_is_not_a_matter_of_precision() -> None:
+    sizes = SIZES | {"n_layer": 1}
+    original = transformers().GPT2LMHeadModel(transformers().GPT2Config(**sizes)).eval()
+    expected = {"logits": np.ones((2, 7, 99), np.float32)}
+    with pytest.raises(DifferenceError, match=r"in float32 it does not pass either .*bisect"):
+        search_precision(GPT2(GPT2Config(**sizes)), original, IDS, expected)
+
+
+@pytest.mark.parametrize("needed", [{0}, {99}, {40, 41, 42}, {3, 50, 77}, set(range(100))], ids=str)
+def test_the_smallest_set_is_found_in_few_questions(needed: set[int]) -> None:
+    asked: list[Any] = []
+
+    def enough(items: Any) -> bool:
+        asked.append(items)
+        return needed <= set(items)
+
+    assert set(smallest_set(range(100), enough)) == needed
+    assert len(asked) <= 2 * len(needed) * 8

@@ -1,0 +1,149 @@
+"""The commands that find where a network parts from torch, and what helps: `trtnet bisect`, `trtnet precision`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trtnet.cli_weights import Json
+from trtnet.files import check_writable
+
+if TYPE_CHECKING:
+    from trtnet.verify.feeding import Arrays
+
+Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
+Weights = Annotated[str, typer.Option(help="Checkpoint of the model.")]
+Torch = Annotated[str, typer.Option("--torch", help="The torch original: path/to/file.py:factory.")]
+Load = Annotated[
+    bool, typer.Option("--load/--no-load", help="Give the checkpoint to the torch module too, or leave it its own.")
+]
+Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
+Declared = Annotated[list[str], typer.Option("--declare", help="An input of the model: image=batch,3,224,224:float16.")]
+Input = Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")]
+Random = Annotated[int, typer.Option(help="Seed of the random values of inputs that are not given.")]
+Dim = Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=2.")]
+Range = Annotated[
+    list[str], typer.Option("--range", help="Random values of an input: input_ids=0:30000, the end excluded.")
+]
+TorchInput = Annotated[
+    list[str], typer.Option("--torch-input", help="An input that the torch module takes; by default all of them.")
+]
+OnEngine = Annotated[bool, typer.Option("--engine", help="Run the network as engines on this machine's GPU.")]
+
+
+def bisect(
+    model: Model,
+    weights: Weights,
+    torch: Torch,
+    load: Load = True,
+    dtype: Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")] = "float32",
+    arg: Arg = [],
+    declare: Declared = [],
+    input: Input = [],
+    random: Random = 0,
+    dim: Dim = [],
+    range: Range = [],
+    torch_input: TorchInput = [],
+    name: Annotated[
+        list[str],
+        typer.Option("--name", help=r"A module path (regular expression) and the original's: 'layers\.(\d+)=h.\1'."),
+    ] = [],
+    strict: Annotated[bool, typer.Option("--strict/--no-strict", help="The checkpoint must fit the model.")] = True,
+    engine: OnEngine = False,
+    html: Annotated[Path | None, typer.Option(help="Write the report as a page with the error by depth.")] = None,
+    json: Json = None,
+) -> None:
+    """Names the first module that computes something else than its torch original, and why. Exit code 1 if one does."""
+    from trtnet.definition import define
+    from trtnet.tools import arguments, models
+    from trtnet.tools import bisect as tool
+    from trtnet.tools.output import show
+    from trtnet.verify.bisect import bisect as run
+    from trtnet.verify.taps import EngineTaps, ReferenceTaps
+
+    if html is not None:
+        check_writable(html)
+    values = arguments.literals(arg)
+    made = models.create(models.find(model), values)
+    specs = arguments.inputs(declare) or made.inputs
+    network = define(made, specs, weights, dtype=dtype, strict=strict, name=model, arguments=values)
+    given = _inputs(network, input, random, dim, range)
+    found = run(
+        network,
+        tool.original(torch, weights if load else None),
+        given,
+        original_inputs={key: given[key] for key in torch_input} if torch_input else None,
+        names=tool.renamed(name),
+        on=EngineTaps if engine else ReferenceTaps,
+    )
+    if html is not None:
+        found.save(html)
+    show(found, found.to_json(), json)
+    raise typer.Exit(1 if found.findings else 0)
+
+
+def _inputs(network: Any, files: list[str], seed: int, dim: list[str], ranges: list[str]) -> Arrays:
+    """The given arrays, and random ones for the rest."""
+    from trtnet.builder import describe
+    from trtnet.tools import arguments
+    from trtnet.tools.compare import ranges as parsed
+    from trtnet.tools.run import read_inputs
+    from trtnet.verify.inputs import random_inputs
+
+    given = read_inputs(arguments.files(files))
+    missing = [info for info in describe(network).inputs if info.name not in given]
+    (values,) = random_inputs(missing, arguments.sizes(dim), parsed(ranges), seed, 1)
+    return {**given, **values}
+
+
+def precision(
+    model: Model,
+    weights: Weights,
+    torch: Torch,
+    load: Load = True,
+    narrow: Annotated[
+        str, typer.Option(help="dtype of the modules that can bear it: float16 or bfloat16.")
+    ] = "float16",
+    wide: Annotated[str, typer.Option(help="dtype of the others.")] = "float32",
+    relative_l2: Annotated[
+        float | None, typer.Option(help="Largest relative L2 of an output; by default that of the narrow dtype.")
+    ] = None,
+    arg: Arg = [],
+    declare: Declared = [],
+    input: Input = [],
+    random: Random = 0,
+    dim: Dim = [],
+    range: Range = [],
+    torch_input: TorchInput = [],
+    engine: OnEngine = False,
+    json: Json = None,
+) -> None:
+    """Finds the fewest modules that must be float32 for the model to be near to torch, as `define(dtype=...)` takes."""
+    from trtnet.definition import DefinedNetwork, define
+    from trtnet.tools import arguments, models
+    from trtnet.tools import bisect as tool
+    from trtnet.tools.output import show
+    from trtnet.verify.precision import search_precision
+    from trtnet.verify.tolerances import Tolerance
+
+    made = models.create(models.find(model), arguments.literals(arg))
+    specs = arguments.inputs(declare) or made.inputs
+    given = _inputs(define(made, specs, weights, dtype=wide), input, random, dim, range)
+    sizes = arguments.sizes(dim)
+    found = search_precision(
+        made,
+        weights,
+        given,
+        tool.original(torch, weights if load else None),
+        None if relative_l2 is None else Tolerance(relative_l2=relative_l2),
+        specs=specs,
+        narrow=narrow,
+        wide=wide,
+        reference_inputs={key: given[key] for key in torch_input} if torch_input else None,
+        on=(lambda network: network.build(sizes)) if engine else DefinedNetwork.reference,
+        progress=sys.stderr.isatty(),
+    )
+    show(found, found.to_json(), json)

@@ -1,0 +1,75 @@
+"""A bisection to read in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trtnet.verify.bisection import NAMED, Bisection, Finding, Row
+
+AROUND = 3
+"""How many rows before and after a named module are shown; JSON and the page have all."""
+COLUMNS = ("module", "type", "in", "out", "budget", "alone", "verdict")
+
+
+def picture(bisection: Bisection) -> RenderableType:
+    """What was found and why, and the named module among its neighbours; without one, the largest errors."""
+    lines = [*headlines(bisection), *(Text(f"note: {note}") for note in remarks(bisection))]
+    return Group(*lines, table(shown(bisection), f"{len(bisection.rows)} calls of modules, in order; relative L2"))
+
+
+def headlines(bisection: Bisection) -> Iterator[Text]:
+    """The findings, or that there is none."""
+    if not bisection.findings:
+        yield Text("no module computes anything else than its original", style="bold green")
+    for finding in bisection.findings:
+        yield Text(headline(finding), style="bold red")
+        yield from (Text(f"  {reason}") for reason in finding.reasons)
+    if bisection.overflow:
+        yield Text(f"the first value that is not finite: {bisection.overflow}", style="bold red")
+
+
+def headline(finding: Finding) -> str:
+    """``layer1.0.bn1 (BatchNorm2d) computes something else: its inputs agree to 1e-06, its output differs by 0.3``."""
+    row = finding.row
+    got = "it has no inputs to compare" if row.inputs is None else f"its inputs agree to {row.inputs:.1e}"
+    gave = "is not finite" if row.outputs == float("inf") else f"differs by {row.outputs or 0:.1e}"
+    return f"{row.name} ({row.kind}) {row.verdict}: {got}, its output {gave}"
+
+
+def remarks(bisection: Bisection) -> Iterator[str]:
+    """What else there is to know."""
+    yield from bisection.notes
+    yield from (f"{text}, without effect on these inputs" for text in bisection.harmless)
+    for finding in bisection.findings:
+        if finding.row.note:
+            yield f"{finding.row.name}: {finding.row.note}"
+
+
+def shown(bisection: Bisection) -> Sequence[Row]:
+    """The rows around the first named module; without one, those with the largest errors."""
+    rows = bisection.rows
+    if bisection.findings:
+        place = rows.index(bisection.findings[0].row)
+        return rows[max(0, place - AROUND) : place + AROUND + 1]
+    worst = sorted(rows, key=lambda row: row.outputs or 0.0)[-2 * AROUND - 1 :]
+    return [row for row in rows if row in worst]
+
+
+def table(rows: Sequence[Row], title: str) -> Table:
+    """Calls of modules with their errors, what they may be, and the verdicts."""
+    made = Table(title=title)
+    for name in COLUMNS:
+        made.add_column(name, justify="right" if name in COLUMNS[2:6] else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in cells(row)), style="bold red" if row.verdict in NAMED else "")
+    return made
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row of the table; an error that is not known is "-"."""
+    numbers = (row.inputs, row.outputs, row.budget, row.alone)
+    return row.name, row.kind, *("-" if x is None else f"{x:.1e}" for x in numbers), str(row.verdict)

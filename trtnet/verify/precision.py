@@ -1,0 +1,158 @@
+"""Which modules need float32 for the rest to be float16."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from trtnet import dtypes
+from trtnet.checkpoint import Source as Weights
+from trtnet.checkpoint import open_checkpoint
+from trtnet.definition import DefinedNetwork, define
+from trtnet.dtypes import DTypeLike
+from trtnet.errors import DifferenceError, InputError, TrtnetError
+from trtnet.graph import Input
+from trtnet.graph.precision import Precision
+from trtnet.nn import Module
+from trtnet.verify.feeding import Arrays
+from trtnet.verify.inputs import Inputs, given_inputs, to_array
+from trtnet.verify.metrics import measure
+from trtnet.verify.naming import paired
+from trtnet.verify.precision_result import PrecisionResult, Trial
+from trtnet.verify.smallest import smallest_set
+from trtnet.verify.sources import open_source
+from trtnet.verify.tolerances import Tolerance, tolerance_for
+
+log = logging.getLogger(__name__)
+
+Run = Callable[[DefinedNetwork], Any]
+"""What runs a network: a reference, an engine."""
+
+
+def search_precision(
+    model: Module,
+    weights: Weights,
+    inputs: Inputs,
+    reference: Any,
+    tolerance: Tolerance | None = None,
+    *,
+    specs: Mapping[str, Input] | None = None,
+    narrow: DTypeLike = "float16",
+    wide: DTypeLike = "float32",
+    reference_inputs: Mapping[str, Any] | None = None,
+    on: Run = DefinedNetwork.reference,
+    progress: bool = False,
+) -> PrecisionResult:
+    """The fewest modules that must be wide for the model to be as near to its reference as the tolerance asks.
+
+    Modules are taken one by one: a module's own layers and weights may be wide, and those of the modules in it narrow.
+    The search halves (see ``smallest_set``), and defines and runs the network anew for each candidate.
+    inputs: arrays by name, of one call. reference: what gives the expected outputs: a torch module, an engine, a
+    function, a file, or the outputs by name. reference_inputs: what it is called with, if that is something else.
+    tolerance: by default that of a model in the narrow dtype. on: what runs a network: its CPU reference, or with
+    ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged, and is in the result.
+    Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
+    """
+    pair = dtypes.get(narrow).name, dtypes.get(wide).name
+    search = _Search(model, specs, weights, pair, tolerance or tolerance_for(pair[0]), on)
+    with _Bar(progress) as shown:
+        search.expect(inputs, reference, reference_inputs)
+        search.told = shown
+        return search.run()
+
+
+class _Search:
+    """Tries sets of wide modules."""
+
+    def __init__(
+        self,
+        model: Module,
+        specs: Mapping[str, Input] | None,
+        weights: Weights,
+        dtypes_: tuple[str, str],
+        tolerance: Tolerance,
+        on: Run,
+    ) -> None:
+        self.model, self.specs, self.checkpoint = model, specs, open_checkpoint(weights)
+        self.narrow, self.wide = dtypes_
+        self.tolerance, self.on = tolerance, on
+        self.paths = [path for path, module in model.named_modules() if hasattr(module, "forward")]
+        self.trials: dict[frozenset[str], Trial] = {}
+        self.told: Callable[[str], None] = log.info
+        self.inputs: Arrays = {}
+        self.expected: Arrays = {}
+
+    def expect(self, inputs: Inputs, reference: Any, reference_inputs: Mapping[str, Any] | None) -> None:
+        """Runs the reference once."""
+        (self.inputs, *more) = given_inputs(inputs, ())
+        if more:
+            raise InputError(f"search_precision takes the inputs of one call; found those of {1 + len(more)}")
+        given = self.inputs if reference_inputs is None else given_inputs(reference_inputs, ())[0]
+        if isinstance(reference, Mapping):
+            self.expected = {name: to_array(value, f"output {name}") for name, value in reference.items()}
+        else:
+            self.expected = open_source(reference).run(0, given).outputs
+
+    def run(self) -> PrecisionResult:
+        if not self.passes([]):
+            if not self.passes(self.paths):
+                failed = self.trials[frozenset(self.paths)]
+                raise DifferenceError(
+                    f"in {self.wide} it does not pass either ({failed.why}): trtnet bisect finds what is wrong"
+                )
+            self.passes(smallest_set(self.paths, self.passes))
+        passed = [(len(modules), trial) for modules, trial in self.trials.items() if trial.passed]
+        _, best = min(passed, key=lambda one: one[0])
+        return PrecisionResult(best, len(self.paths), tuple(self.trials.values()))
+
+    def passes(self, modules: Sequence[str]) -> bool:
+        """Whether the model passes with these modules wide."""
+        chosen = frozenset(modules)
+        if chosen not in self.trials:
+            trial = self.trials[chosen] = self._try(chosen)
+            text = f"{len(chosen)} of {len(self.paths)} modules in {self.wide}: {trial.why or trial.error}"
+            log.info("trial %d: %s", len(self.trials), text)
+            self.told(f"trial {len(self.trials)}: {text}")
+        return self.trials[chosen].passed
+
+    def _try(self, modules: frozenset[str]) -> Trial:
+        mapping = self._mapping(modules)
+        try:
+            network = define(self.model, self.specs, self.checkpoint, dtype=mapping)
+            found = open_source(self.on(network)).run(0, self.inputs).outputs
+        except TrtnetError as error:  # such as a cache that a cast would part from its input
+            return Trial(mapping, tuple(sorted(modules)), float("inf"), False, str(error).splitlines()[0])
+        pairs, _ = paired(list(found), list(self.expected), None)
+        metrics = [measure(found[a], self.expected[b], margin=self.tolerance.margin or 0.0) for a, b in pairs]
+        why = "; ".join(phrase for m in metrics for phrase in self.tolerance.failures(m))
+        error_ = max((m.relative_l2 for m in metrics), default=float("inf"))
+        return Trial(mapping, tuple(sorted(modules)), error_, not why, why)
+
+    def _mapping(self, modules: frozenset[str]) -> dict[str, str]:
+        """The shortest mapping that makes these modules wide and the others narrow."""
+        mapping = {"": self.wide if "" in modules else self.narrow}
+        for path in self.paths:
+            wanted = self.wide if path in modules else self.narrow
+            if Precision(mapping).at(path).name != wanted:
+                mapping[path] = wanted
+        return mapping
+
+
+class _Bar:
+    """A line on standard error that says how far the search is, where it is wanted."""
+
+    def __init__(self, wanted: bool) -> None:
+        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not wanted)
+        self._task = self._bar.add_task("the reference", total=None)
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._bar.start()
+        return lambda text: self._bar.update(self._task, description=text)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
