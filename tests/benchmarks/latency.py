@@ -5,7 +5,6 @@
 One process, float16, random weights, static shapes, inputs and results in place on the GPU; CUDA graphs for both
 engines, max-autotune for torch.compile. Rounds alternate; medians of CUDA event times. The floor is the time that the
 GPU's peak products (990 TFLOP/s dense float16, H200) or its memory (4.8 TB/s) need at least, whichever is longer.
-Host cost: a session's call against the bare launch of its graph, and without graphs against the bare execution.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import argparse
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,50 +84,15 @@ def case(name: str, batch: int, chosen: list[str]) -> dict[str, Any]:
     return {"case": f"{name} batch {batch}", "floor": floor, **medians(routes)}
 
 
-def host_cost() -> dict[str, float]:
-    """Median microseconds of Python a call, beyond the bare launch or execution."""
-    engine, _ = ours("resnet50", 1, torch_model("resnet50"))
-    image = torch.randn(1, 3, 224, 224, device="cuda", dtype=torch.float16)
-    out = torch.empty(1, 1000, dtype=torch.float16, device="cuda")
-
-    def host(call: Callable[[], Any], count: int = 1000) -> float:
-        found = []
-        for _ in range(count):
-            start = time.perf_counter()
-            call()
-            found.append(time.perf_counter() - start)
-            torch.cuda.synchronize()
-        return 1e6 * statistics.median(found[100:])
-
-    graph, plain = engine.session(), engine.session(cuda_graph=False)
-    for _ in range(3):
-        graph(image, out=out)
-        plain(image, out=out)
-    (bare,) = graph._graphs._graphs.values()
-    stream = graph._order.stream(torch.cuda.current_stream().cuda_stream)
-    context, own = plain._context._trt, plain._stream.handle
-    return {
-        "graph launch": host(lambda: bare.launch(stream)),
-        "session, graph": host(lambda: graph(image, out=out)),
-        "session, graph, new results": host(lambda: graph(image)),
-        "execute_async_v3": host(lambda: context.execute_async_v3(own)),
-        "session, no graph": host(lambda: plain(image, out=out)),
-    }
-
-
 @torch.inference_mode()
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--case", action="append")
     options.add_argument("--routes", default="eager,compile,onnx,trtnet")
-    options.add_argument("--host", action="store_true")
     options.add_argument("--json")
     chosen = options.parse_args()
     print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")
     results: list[dict[str, Any]] = []
-    if chosen.host:
-        results.append(host_cost())
-        print("microseconds of Python:", {name: round(value, 1) for name, value in results[-1].items()}, flush=True)
     for text in chosen.case or CASES:
         name, _, batch = text.partition(":")
         results.append(case(name, int(batch), chosen.routes.split(",")))
