@@ -136,7 +136,6 @@ def test_the_floor(doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPa
         ({}, {"x": (2, 3)}, "Fake GPU", "no data sheet of Fake GPU is kept; --measure-peaks"),
         ({"flops": ()}, {"x": (2, 3)}, PEAKS, "sidecar does not say its operations"),
         ({}, {"x": (4, 3)}, PEAKS, "at a profile's opt shapes, these are others"),
-        ({"dtype": "float16"}, {"x": (2, 3)}, PEAKS, "a test says no peak for float16"),
     ],
 )
 def test_a_floor_that_is_not_known_says_why(
@@ -144,6 +143,16 @@ def test_a_floor_that_is_not_known_says_why(
 ) -> None:
     found, why = findings.known_floor(replace(doubling[0].info, **change), shapes, peaks)
     assert found is None and words in why
+
+
+def test_without_a_peak_for_the_dtype_the_floor_is_the_memorys(
+    doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(GPUS, "Fake GPU", replace(PEAKS, flops={}))
+    found = bench(doubling)
+    assert found.floor is not None and found.floor.compute_ms is None
+    assert (found.floor.ms, found.floor.bound) == (found.floor.memory_ms, "memory")
+    assert "by memory alone, float32 has no peak" in " ".join(printed(found, capsys).split())
 
 
 def test_float32_is_held_against_tensorfloat_32_unless_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +164,6 @@ def test_float32_is_held_against_tensorfloat_32_unless_that_is_forbidden(monkeyp
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
     exact = floor(10**12, 1, "float32", h200)
     half, brain = floor(10**12, 1, "float16", h200), floor(10**12, 1, "bfloat16", h200)
-    assert rounded and exact and half and brain
     assert (rounded.dtype, exact.dtype) == ("tf32", "float32")
     assert rounded.ms == pytest.approx(1e3 / 494.7) and exact.ms > rounded.ms > half.ms == brain.ms
 

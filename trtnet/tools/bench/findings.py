@@ -73,8 +73,7 @@ def known_floor(info: PlanInfo, shapes: Mapping[str, tuple[int, ...]], peaks: Pe
     ]
     if not at:
         return None, "not known: the plan's sidecar says the operations at a profile's opt shapes, these are others"
-    made = floor(info.flops[at[0]], info.minimum_bytes[at[0]], info.dtype, found)
-    return made, "" if made else f"not known: {found.source} says no peak for {info.dtype} products"
+    return floor(info.flops[at[0]], info.minimum_bytes[at[0]], info.dtype, found), ""
 
 
 def profiled(engine: Engine, inputs: Arrays, profile_index: int | None) -> Profile:

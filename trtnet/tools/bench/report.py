@@ -111,8 +111,9 @@ def _floor(bench: Bench) -> str:
     floor, median = bench.floor, bench.measurement.timing.compute.median
     if floor is None:
         return bench.no_floor
+    bound = f"bound by {floor.bound}" if floor.compute_ms is not None else f"by memory alone, {floor.dtype} has no peak"
     return (
-        f"{floor.ms:.4f} ms, bound by {floor.bound}: {floor.share(median):.1f} % of the roofline"
+        f"{floor.ms:.4f} ms, {bound}: {floor.share(median):.1f} % of the roofline"
         f" ({floor.flops / 1e9:,.2f} GFLOP {floor.dtype}, {floor.bytes / 1e6:,.2f} MB; {floor.source})"
     )
 
