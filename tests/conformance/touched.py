@@ -29,6 +29,12 @@ RECEIVERS: dict[str, dict[str, str]] = {
     "runtime/context.py": {"_trt": "IExecutionContext", "engine": "ICudaEngine", "config": "IRuntimeConfig"},
     "runtime/engine.py": {"maker": "Runtime"},
     "runtime/inspection.py": {"engine": "ICudaEngine", "inspector": "EngineInspector"},
+    "tools/bench/onnx_route.py": {
+        "config": "IBuilderConfig",
+        "profile": "IOptimizationProfile",
+        "builder": "Builder",
+        "network": "INetworkDefinition",
+    },
     "reference/onnx.py": {"parser": "OnnxParser"},
     "reference/attention.py": {"attention": "IAttention"},
     "reference/execution.py": {"iterator": "IIteratorLayer"},

@@ -64,9 +64,9 @@ class Profile:
 
 def profile(times: Sequence[LayerTimes], executions: int, description: EngineDescription | None) -> Profile:
     """description: what the engine's inspector says, by which layers find their modules; else their names tell."""
-    known = {layer.name: layer.modules for layer in description.layers} if description else {}
-    total = sum(sum(layer.times) for layer in times)
-    rows = (_row(layer.name, modules_of(layer.name, known), layer.times, executions, total) for layer in times)
+    known = {one.name: one.modules for one in description.layers} if description else {}
+    total = sum(sum(one.times) for one in times)
+    rows = (_row(one.name, modules_of(one.name, known), one.times, executions, total) for one in times)
     return Profile(executions, tuple(rows), tuple(times))
 
 
@@ -103,7 +103,7 @@ def _common(paths: Sequence[str]) -> str:
 
 def _together(layers: Sequence[LayerTimes]) -> tuple[float, ...]:
     """The times of several layers, execution by execution."""
-    return tuple(map(sum, zip_longest(*(layer.times for layer in layers), fillvalue=0.0)))
+    return tuple(map(sum, zip_longest(*(one.times for one in layers), fillvalue=0.0)))
 
 
 def _row(name: str, modules: tuple[str, ...], times: Sequence[float], executions: int, total: float) -> Row:
