@@ -17,7 +17,7 @@ from trtnet.builder import Plan
 from trtnet.errors import DeviceError, PlanError
 from trtnet.runtime import Engine, load
 from trtnet.runtime.device import no_gpu
-from trtnet.runtime.engine import open_engine
+from trtnet.runtime.opening import open_engine
 
 
 class FakeRuntime:
@@ -40,7 +40,7 @@ def plan() -> Plan:
 
 
 def opened(plan: Plan, says: str = "") -> Any:
-    return open_engine(plan, FakeDevice, lambda: FakeRuntime(says))
+    return open_engine(plan, 0, FakeDevice, lambda: FakeRuntime(says))
 
 
 def test_the_runtime_lives_as_long_as_the_engine(plan: Plan) -> None:
@@ -70,7 +70,7 @@ def test_a_runtime_that_does_not_start(plan: Plan) -> None:
         raise TypeError("factory function returned nullptr")
 
     with pytest.raises(DeviceError, match=f"{backend.name()} .* does not run on this GPU and driver: factory"):
-        open_engine(plan, FakeDevice, runtime)
+        open_engine(plan, 0, FakeDevice, runtime)
 
 
 def test_a_plan_of_another_backend_touches_no_device(plan: Plan) -> None:
@@ -79,7 +79,7 @@ def test_a_plan_of_another_backend_touches_no_device(plan: Plan) -> None:
 
     other = replace(plan, info=replace(plan.info, backend="other"))
     with pytest.raises(PlanError, match=r"built with other .*, this process uses"):
-        open_engine(other, device)
+        open_engine(other, 0, device)
 
 
 def test_loading(plan: Plan, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_is_found_where_there_is_no_gpu(error: Exception, text: str) -> Non
 def test_a_failed_opening_is_tried_again(plan: Plan) -> None:
     tries: list[Plan] = []
 
-    def opener(given: Plan) -> Any:
+    def opener(given: Plan, device: int) -> Any:
         tries.append(given)
         raise DeviceError("busy")
 

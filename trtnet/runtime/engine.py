@@ -2,74 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trtnet import backend
-from trtnet.backend import trt
 from trtnet.builder.plan import Plan, PlanInfo
-from trtnet.calling import TensorInfo
+from trtnet.calling import TensorInfo, is_torch
 from trtnet.checkpoint import Source, open_checkpoint
-from trtnet.diagnostics import ErrorRecorder, logger
-from trtnet.errors import DeviceError, PlanError, TrtnetError
+from trtnet.errors import InputError, PlanError
+from trtnet.runtime.arguments import is_foreign
+from trtnet.runtime.batching import Batcher
 from trtnet.runtime.cache import RuntimeCache, cache_path
-from trtnet.runtime.context import OpenEngine, words
-from trtnet.runtime.device import CudaDevice, Device
+from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.device import Device
 from trtnet.runtime.inspection import Inspection, inspect
+from trtnet.runtime.opening import Opener, open_engine
 from trtnet.runtime.pending import Pending
+from trtnet.runtime.pipeline import pipeline
+from trtnet.runtime.pool import Pool
 from trtnet.runtime.refit import check_refittable, refitted
 from trtnet.runtime.session import Session
-
-Opener = Callable[[Plan], OpenEngine]
-
-
-def open_engine(
-    plan: Plan, device: Callable[[], Device] = CudaDevice, runtime: Callable[[], Any] = lambda: trt.Runtime(logger)
-) -> OpenEngine:
-    """Deserializes a plan on the first GPU.
-
-    Raises PlanError for a plan of another backend, DeviceError where there is no usable GPU or TensorRT refuses the
-    one there is, PlanError with TensorRT's words if it refuses the plan.
-    """
-    info = plan.info
-    if info.backend != backend.name():
-        raise PlanError(
-            f"the engine was built with {info.backend} {info.backend_version}, this process uses {backend.name()}"
-            f" {backend.version()}: set TRTNET_BACKEND={info.backend}, or build it again"
-        )
-    opened = device()
-    recorder = ErrorRecorder()
-    try:
-        maker = runtime()
-    except (TypeError, RuntimeError) as error:  # pybind11's words for TensorRT making none
-        raise DeviceError(
-            f"{backend.name()} {backend.version()} does not run on this GPU and driver: {error}"
-        ) from error
-    maker.error_recorder = recorder
-    engine = maker.deserialize_cuda_engine(plan.data)
-    if engine is None:
-        raise _refusal(info, words(recorder))
-    return OpenEngine(engine, opened, recorder, info, maker)
-
-
-def _refusal(info: PlanInfo, said: str) -> TrtnetError:
-    running = f"{backend.name()} {backend.version()}"
-    if "compute capability" in said.lower():
-        return DeviceError(
-            f"{running} does not run this plan on this GPU{said}\n"
-            f"  use a TensorRT that supports this GPU, or build the plan for it; `trtnet doctor` shows both.\n"
-            f"  network.reference() runs the same network on the CPU"
-        )
-    if info.backend_version != backend.version():
-        advice = f"{info.backend_version} built it, and a plan loads in the version that built it: build it again"
-    else:
-        advice = "a plan runs on the GPUs it was built for: build it again here; see `trtnet doctor`"
-    return PlanError(f"{running} refuses this plan{said}\n  {advice}")
 
 
 class Engine:
@@ -77,7 +37,7 @@ class Engine:
 
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
     kind (one array, or a dict by name). Several threads may call it; each call uses a session of its own, which goes
-    back to a pool when the call is done.
+    back to a pool when the call is done. A call makes the engine's GPU the calling thread's current one.
 
     An engine that is in a file keeps the kernels that TensorRT-RTX compiles for this GPU in another beside it, so that
     the next process starts at once: see :mod:`trtnet.runtime.cache`.
@@ -85,24 +45,31 @@ class Engine:
     specialize: whether TensorRT-RTX may compile kernels for the very shapes it sees. None leaves it to trtnet, which
     does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such kernels, and
     some much slower without. Set it to True before the first call where you have compared the results.
+    concurrency: how many calls run side by side, with device memory of their own each; those of further threads wait,
+    in the order in which they came. To be set before the first call. device: the number of the GPU, as torch counts.
     """
 
-    def __init__(self, plan: Plan, opener: Opener = open_engine, path: Path | None = None) -> None:
+    def __init__(self, plan: Plan, opener: Opener = open_engine, path: Path | None = None, device: int = 0) -> None:
         self.plan = plan
+        self.device = device
         self._path = path
         self.specialize: bool | None = None
+        self.concurrency = 8
         self._opener = opener
         self._opened: OpenEngine | None = None
-        self._idle: list[Session] = []
+        self._pool: Pool | None = None
+        self._callers: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], weights: Source | None = None) -> Engine:
-        """Reads a plan and its sidecar. weights: those of a stripped plan, which then needs a GPU: see :meth:`refit`.
+    def load(cls, path: str | os.PathLike[str], weights: Source | None = None, device: int = 0) -> Engine:
+        """Reads a plan and its sidecar.
 
-        Raises PlanError if one is missing, corrupt, or not the other's, and what refit raises.
+        weights: those of a stripped plan, which then needs a GPU: see :meth:`refit`. device: the number of the GPU to
+        run on, as torch counts. Raises PlanError if a file is missing, corrupt, or not the other's, and what refit
+        raises.
         """
-        engine = cls(Plan.load(path), path=Path(path))
+        engine = cls(Plan.load(path), path=Path(path), device=device)
         if weights is not None:
             engine.refit(weights)
         return engine
@@ -135,11 +102,11 @@ class Engine:
         """
         check_refittable(self.info)
         with self._lock:
-            opened = self._opener(self.plan)
+            opened = self._opener(self.plan, self.device)
             checkpoint = open_checkpoint(weights)
             data = refitted(opened, self.info, checkpoint)
             info = replace(self.info, checkpoint_digest=checkpoint.digest(), stripped=False)
-            self.plan, self._opened, self._idle = Plan(data, info), None, []
+            self.plan, self._opened, self._pool = Plan(data, info), None, None
 
     def session(
         self, profile: int | None = None, *, stream: Any = None, cuda_graph: bool = True, nvtx: str | None = None
@@ -157,21 +124,57 @@ class Engine:
         """
         return inspect(self._open())
 
+    def on(self, device: int) -> Engine:
+        """The same engine on another GPU, by its number; it must be of a kind that the plan was built for."""
+        engine = Engine(self.plan, self._opener, self._path, device)
+        engine.specialize, engine.concurrency = self.specialize, self.concurrency
+        return engine
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`Session.submit`. Raises DeviceError where there is no GPU."""
-        return self.submit(*args, **kwargs).result()
+        pool = self._sessions()
+        with pool.turns:
+            return pool.submit(args, kwargs).result()
 
     def submit(self, *args: Any, **kwargs: Any) -> Pending:
         """Queues a call and returns at once; ``.result()`` waits: see :meth:`Session.submit`.
 
-        Calls under way use a session each, with device memory of its own, until their result is asked for.
+        Calls under way use a session each, with device memory of its own, until their result is asked for: however
+        many there are.
         """
-        session = self._take()
-        try:
-            return session.start(args, kwargs, lambda: self._give(session))
-        except BaseException:
-            self._give(session)
-            raise
+        return self._sessions().submit(args, kwargs)
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """A call with numpy arrays that a task waits for, without holding up its event loop.
+
+        The arrays must not be changed meanwhile. A call that is cancelled before its turn is not run. Raises InputError
+        for tensors on the GPU: calls with them do not wait.
+        """
+        if any(is_torch(value) or is_foreign(value) for value in (*args, *kwargs.values())):
+            raise InputError("acall takes numpy arrays; a call with tensors on the GPU does not wait: engine(...)")
+        call = partial(self, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads(), call)
+
+    def pipeline(self, items: Iterable[Any], depth: int = 3, batch: int | None = None) -> Iterator[Any]:
+        """Runs a stream of inputs, with `depth` inferences in flight: copies to and from the GPU overlap computing.
+
+        items: numpy arrays; where there are several inputs, tuples by position or dicts by name. An item may be changed
+        as soon as the next is asked for, which is when a result is taken, or `depth` results ahead of it at first.
+        batch: items are single samples, without the batch axis, of which so many are run at a time; the last batch has
+        the rest, and samples of another shape begin another one. Rows that a profile wants beyond them are zero.
+        Returns the items' results in their order: one array each, or a dict by name. What an item, the iterable or
+        TensorRT raises is raised in the place of the item's result, after the results before it, and ends the iterator;
+        nothing was taken from the iterable after an item that does not fit. Closing it waits for what is in flight.
+        """
+        return pipeline((self._open(),), items, depth, batch)
+
+    def batcher(self, max_batch: int = 32, max_delay: float = 0.002) -> Batcher:
+        """Runs single samples of many tasks or threads in batches, of `max_batch` or what came within `max_delay`.
+
+        See :class:`Batcher <trtnet.runtime.batching.Batcher>`. max_delay: seconds. Raises InputError for an engine
+        without a batch axis, ProfileError if no profile takes so many, and as the first call.
+        """
+        return Batcher(self._open(), max_batch, max_delay)
 
     def open(self) -> OpenEngine:
         """The engine on its GPU, where it is loaded once: what sessions and slots are made of.
@@ -185,7 +188,7 @@ class Engine:
             raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
         with self._lock:
             if self._opened is None:
-                opened = self._opener(self.plan)
+                opened = self._opener(self.plan, self.device)
                 self._opened = replace(opened, specialize=self.specialize, cache=self._cache(opened.device))
                 if self._opened.cache is not None:
                     weakref.finalize(self._opened, self._opened.cache.close)
@@ -196,18 +199,20 @@ class Engine:
             return None
         return RuntimeCache(cache_path(self._path, device.name))
 
-    def _take(self) -> Session:
+    def _sessions(self) -> Pool:
         opened = self._open()
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return Session(opened)
+            if self._pool is None:
+                self._pool = Pool(opened, self.concurrency)
+            return self._pool
 
-    def _give(self, session: Session) -> None:
+    def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
-            self._idle.append(session)
+            if self._callers is None:
+                self._callers = ThreadPoolExecutor(self.concurrency, "trtnet-call")
+            return self._callers
 
 
-def load(path: str | os.PathLike[str], weights: Source | None = None) -> Engine:
+def load(path: str | os.PathLike[str], weights: Source | None = None, device: int = 0) -> Engine:
     """An engine from a plan file and its sidecar: see :meth:`Engine.load`."""
-    return Engine.load(path, weights)
+    return Engine.load(path, weights, device)

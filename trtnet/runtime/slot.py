@@ -24,7 +24,8 @@ class Slot:
 
     ``fill``, ``upload``, ``compute``, ``download``, ``results``, in this order; each but the first and the last only
     queues, in the order of what was queued for the slot before. A part may be repeated (a computation that is timed
-    without transfers). Buffers are kept, and grow where shapes need it.
+    without transfers). Buffers are kept, and grow where shapes need it. A slot is used by one thread at a time; those
+    of the same stages may be by several.
     """
 
     def __init__(self, stages: Stages) -> None:
@@ -59,7 +60,7 @@ class Slot:
     def reserve(self, like: Mapping[str, Any]) -> Arrays:
         """The page-locked memory of the inputs, to be written before the upload: what ``fill`` does but for the copies.
 
-        like: by input name, what has the shape and dtype of an input.
+        like: by input name, what has the shape and dtype of an input; the values themselves of inputs that say sizes.
         """
         self._device.activate()
         self._settle()
@@ -68,15 +69,16 @@ class Slot:
         if signature.on_device:
             raise InputError("a pipeline takes numpy arrays; tensors on the GPU need none: call the engine with them")
         self._profile = self._launcher.profile(signature)
-        outputs = self._launcher.shapes(signature, self._profile)
-        for info in self._info.inputs:
+        with self._stages.lock:
+            outputs = self._launcher.shapes(signature, self._profile)
+        for info in self._arguments.arrays:
             self._staging.grow(info, signature.shapes[info.name])
         for info in self._info.outputs:
             if info.name in outputs:
                 self._staging.grow(info, outputs[info.name])
         self._addresses, self._shapes = self._staging.addresses(), outputs
         self._signature = signature
-        return {info.name: self._staging.array(info, signature.shapes[info.name]) for info in self._info.inputs}
+        return {info.name: self._staging.array(info, signature.shapes[info.name]) for info in self._arguments.arrays}
 
     def upload(self) -> None:
         """Queues the way of the inputs to the GPU, behind the slot's computation before, which may read them."""
@@ -84,7 +86,7 @@ class Slot:
         self._follow(self._computed, stages.upload)
         if self._staging.aliases:
             self._follow(self._downloaded, stages.upload)
-        for info in self._info.inputs:
+        for info in self._arguments.arrays:
             self._staging.send(info, signature.shapes[info.name], stages.upload)
         self._uploaded = self._device.record(stages.upload)
 
@@ -96,15 +98,14 @@ class Slot:
         stages, signature = self._stages, self._filled()
         if len(self._shapes) < len(self._info.outputs):
             self._settle()  # TensorRT may replace the memory of the others
-        self._follow(self._uploaded, stages.compute)
-        self._follow(self._downloaded, stages.compute)
-        stages.turn.staging = self._staging
-        try:
-            self._launcher.run(signature, self._profile, self._addresses, stages.compute)
-        finally:
-            stages.turn.staging = None
-        self._computed = self._device.record(stages.compute)
-        if found := stages.context.found():
+        with stages.lock:
+            self._follow(self._uploaded, stages.compute)
+            self._follow(self._downloaded, stages.compute)
+            with stages.turn.of(self._staging):
+                self._launcher.run(signature, self._profile, self._addresses, stages.compute)
+            self._computed = self._device.record(stages.compute)
+            found = stages.context.found()
+        if found:
             self._shapes = {**signature.outputs[self._profile], **found}
 
     def download(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from trtnet.errors import ProfileError
 from trtnet.runtime.context import Context, OpenEngine
@@ -30,6 +32,7 @@ class Stages:
         self.device, self.info = opened.device, opened.info
         self.device.activate()
         self.upload, self.compute, self.download = (self.device.create_stream() for _ in range(3))
+        self.lock = threading.Lock()
         self.order = Order(self.device, self.compute)
         self.turn = Turn(self.device, self.upload, self.compute)
         self.context = Context(opened, eager=cuda_graph, provide=self.turn.provide)
@@ -53,10 +56,19 @@ class Turn:
 
     def __init__(self, device: Device, upload: Stream, compute: Stream) -> None:
         self._device, self._upload, self._compute = device, upload, compute
-        self.staging: Staging | None = None
+        self._staging: Staging | None = None
+
+    @contextmanager
+    def of(self, staging: Staging) -> Iterator[None]:
+        """While a slot with this memory executes."""
+        self._staging = staging
+        try:
+            yield
+        finally:
+            self._staging = None
 
     def provide(self, name: str, nbytes: int) -> int:
-        assert self.staging is not None, "TensorRT allocates while it executes"
-        address = self.staging.provide(name, nbytes)
+        assert self._staging is not None, "TensorRT allocates while it executes"
+        address = self._staging.provide(name, nbytes)
         self._device.order(self._upload, self._compute)  # the memory is there in the order of the upload stream
         return address

@@ -1,0 +1,45 @@
+"""The sessions that an engine's own calls use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.pending import Pending
+from trtnet.runtime.session import Session
+from trtnet.runtime.turns import Turns
+
+
+class Pool:
+    """Sessions of one opened engine: a call takes one, or a new one, and gives it back when it is done.
+
+    limit: how many are kept for the next calls. turns: for those that wait for their results, as many at a time.
+    """
+
+    def __init__(self, opened: OpenEngine, limit: int) -> None:
+        self._opened, self._limit = opened, limit
+        self.turns = Turns(limit)
+        self._idle: list[Session] = []
+        self._lock = threading.Lock()
+
+    def submit(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Pending:
+        """Queues a call in a session of its own: see :meth:`Session.submit`."""
+        session = self._take()
+        try:
+            return session.start(args, kwargs, lambda: self._give(session))
+        except BaseException:
+            self._give(session)
+            raise
+
+    def _take(self) -> Session:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return Session(self._opened)
+
+    def _give(self, session: Session) -> None:
+        with self._lock:
+            if len(self._idle) < self._limit:
+                self._idle.append(session)
