@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trtnet import cli_bench, cli_bisect, cli_draw, cli_inspect, cli_verify, cli_weights
+from trtnet.cli_inspect import Explain
 from trtnet.cli_weights import Json
 from trtnet.errors import TrtnetError
 from trtnet.files import check_writable
@@ -56,11 +57,13 @@ def main() -> None:
 
 
 @app.command()
-def doctor(json: Json = None) -> None:
-    """Says what this machine has, what is missing or mismatched, and how to get it."""
+def doctor(explain: Explain = None, json: Json = None) -> None:
+    """Says what this machine has, what is missing or mismatched, and how to get it; or what an error means."""
     from trtnet.tools import doctor as tool
     from trtnet.tools.output import show
 
+    if explain is not None:
+        cli_inspect.explain(explain, json)
     findings = tool.examine()
     show(tool.render(findings), tool.to_json(findings), json)
     raise typer.Exit(0 if tool.is_healthy(findings) else 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,22 @@ Dim = Annotated[
 ]
 Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
 Inputs = Annotated[list[str], typer.Option("--input", help="An input of a model: image=batch,3,224,224:float16.")]
+Explain = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Explain an error of TensorRT instead: its text, or - for standard input."),
+]
+
+
+def explain(text: str, json: str | None) -> None:
+    """`trtnet doctor --explain`: exit code 1 for a text that nothing is known of."""
+    from trtnet.tools import explain as tool
+    from trtnet.tools.output import show
+
+    text = sys.stdin.read() if text == "-" else text
+    found = tool.explain(text)
+    near = [] if found else tool.nearest(text)
+    show(tool.render(found, near), tool.to_json(found, near), json)
+    raise typer.Exit(0 if found else 1)
 
 
 def inspect(
