@@ -9,11 +9,13 @@ import typer
 
 from trtnet.cli_weights import Json
 
-Export = Annotated[Path | None, typer.Option(metavar="FILE")]
+Export = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON to write, as trtexec's export of that name.")]
 
 
 def bench(
-    target: Annotated[str, typer.Argument(help="An engine file; or a model, zoo name or path.py:factory, to build.")],
+    target: Annotated[
+        str, typer.Argument(help="An engine file; or what is built: a model (zoo, path.py:factory), a .onnx file.")
+    ],
     weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights without.")] = None,
     dtype: Annotated[str, typer.Option(help="dtype of a model's network: float32, float16 or bfloat16.")] = "float32",
     dim: Annotated[

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import originals
 import pytest
 import torch
@@ -60,8 +61,23 @@ class Small(torch.nn.Module):
 def test_the_onnx_route_builds_an_engine_of_the_same_shapes() -> None:
     made = onnx_engine(Small().half().eval(), [torch.ones(2, 3).half(), torch.ones(1, 3).half()])
     assert [info.shape for info in made.inputs] == [(2, 3), (1, 3)] and made.inputs[0].dtype == "float16"
+    assert made.info.flops == (2 * 3 + 2 * 2 * 3 * 4 + 2 * 4,) and made.info.dtype == "float16"
     assert [tuple(ranges[1]) for ranges in made.info.profiles[0].values()] == [(2, 3), (1, 3)]
     assert made.outputs[0].shape == (2, 4) and len(made.plan.data) > 1000
+
+
+def test_an_onnx_file_is_built_at_the_sizes_given(tmp_path: Path) -> None:
+    node = onnx.helper.make_node("Add", ["a", "b"], ["c"])
+    a, b, c = (onnx.helper.make_tensor_value_info(name, 10, ["n", 3]) for name in "abc")
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "sum", [a, b], [c]))
+    model.ir_version = 10
+    onnx.save(model, tmp_path / "sum.onnx")
+    made = open_target(str(tmp_path / "sum.onnx"), Choices(dims=["n=5"])).engine.info
+    assert made.profiles == ({"a": (((5, 3),) * 3), "b": (((5, 3),) * 3)},)
+    assert (made.flops, made.dtype, made.model) == ((15,), "float16", "sum")
+    assert open_target(str(tmp_path / "sum.onnx"), Choices()).engine.info.profiles[0]["a"][1] == (1, 3)
+    with pytest.raises(ModelError, match=r"--dim m: .*sum\.onnx has the dynamic dimensions n"):
+        open_target(str(tmp_path / "sum.onnx"), Choices(dims=["m=5"]))
 
 
 def test_what_torch_does_not_export_is_named() -> None:
@@ -160,7 +176,7 @@ def test_a_model_is_built_at_one_size_or_a_range_and_a_plan_is_loaded(tmp_path: 
     made.engine.save(tmp_path / "l.engine")
     loaded = open_target(str(tmp_path / "l.engine"), Choices(dims=["batch=2"]))
     assert loaded.sizes == {"batch": 2} and loaded.name == "lenet" and loaded.checkpoint is None
-    with pytest.raises(ModelError, match="--dim batch: a plan is measured at one size"):
+    with pytest.raises(ModelError, match="--dim batch: it is measured at one size"):
         open_target(str(tmp_path / "l.engine"), Choices(dims=["batch=1:2:3"]))
     with pytest.raises(ModelError, match="--dim width: no input has this dimension"):
         open_target("lenet", Choices(dims=["width=2"]))

@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trtnet import backend
+from trtnet import backend, dtypes
 from trtnet.backend import trt
 from trtnet.builder import Plan, PlanInfo
 from trtnet.errors import BuildError, TrtnetError
+from trtnet.graph.work import count
 from trtnet.reference.onnx import OnnxNetwork, parse
 from trtnet.runtime import Engine
 
@@ -38,21 +39,33 @@ def exported(model: Any, arguments: Sequence[Any]) -> bytes:
         raise TrtnetError(f"torch.onnx.export failed: {type(error).__name__}: {error}") from error
 
 
-def plan(parsed: OnnxNetwork, shapes: Mapping[str, tuple[int, ...]]) -> Plan:
-    """The plan of a parsed network at these shapes, one an input. Raises BuildError."""
-    reference = parsed.reference()
+def plan(parsed: OnnxNetwork, shapes: Mapping[str, tuple[int, ...]], model: str = "") -> Plan:
+    """The plan of a parsed network at these shapes, one an input. model: its name. Raises BuildError."""
     config = parsed.builder.create_builder_config()
-    profile = parsed.builder.create_optimization_profile()
-    tensors = [parsed.network.get_input(index) for index in range(parsed.network.num_inputs)]
-    dynamic = [tensor.name for tensor in tensors if -1 in tuple(tensor.shape)]
-    for name in dynamic:
-        profile.set_shape(name, shapes[name], shapes[name], shapes[name])
-    if dynamic:
-        config.add_optimization_profile(profile)
     config.clear_flag(trt.BuilderFlag.TF32)
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    profile = parsed.builder.create_optimization_profile()
+    for name in shapes:
+        profile.set_shape(name, shapes[name], shapes[name], shapes[name])
+    config.add_optimization_profile(profile)
     blob = parsed.builder.build_serialized_network(parsed.network, config)
     if blob is None:
         raise BuildError("TensorRT does not build the ONNX parser's network; its log says why")
-    profiles = ({info.name: (shapes[info.name],) * 3 for info in reference.inputs},)
-    info = PlanInfo(backend.name(), backend.version(), reference.inputs, reference.outputs, profiles)
-    return Plan(bytes(blob), info)
+    return Plan(bytes(blob), _info(parsed, shapes, model))
+
+
+def _info(parsed: OnnxNetwork, shapes: Mapping[str, tuple[int, ...]], model: str) -> PlanInfo:
+    """What the sidecar of a network of trtnet's would say. dtype: of the first floating input."""
+    reference, work = parsed.reference(), count(parsed.network, shapes)
+    floating = [info.dtype for info in reference.inputs if dtypes.get(info.dtype).is_floating]
+    return PlanInfo(
+        backend=backend.name(),
+        backend_version=backend.version(),
+        inputs=reference.inputs,
+        outputs=reference.outputs,
+        profiles=({name: (shape, shape, shape) for name, shape in shapes.items()},),
+        model=model,
+        dtype=floating[0] if floating else "float32",
+        flops=(work.flops,),
+        minimum_bytes=(work.minimum_bytes,),
+    )

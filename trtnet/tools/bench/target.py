@@ -1,4 +1,4 @@
-"""What `trtnet bench` is given: a plan file, or a model, which it builds."""
+"""What `trtnet bench` is given: a plan file, or a model or an ONNX file, which it builds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trtnet.errors import ModelError
 from trtnet.runtime import Engine, load
 from trtnet.tools import arguments, models
 from trtnet.tools.bench.feeds import RandomWeights
+from trtnet.tools.network_target import inputs_of
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Target:
 class Choices:
     """What the command line says of a model.
 
-    weights: a checkpoint's file, None for random ones. dims: a size, or a range to be measured at its opt; a dimension
-    that is not among them is 1, as trtexec takes it. declared: inputs, for a model that does not say what it takes.
+    weights: a checkpoint's file, None for random ones. dims: a size, or a model's range to be measured at its opt; a
+    dimension that is not among them is 1, as trtexec takes it. declared: inputs of a model that does not say them.
     """
 
     weights: str | None = None
@@ -41,7 +42,9 @@ class Choices:
 
 
 def open_target(target: str, choices: Choices) -> Target:
-    """A plan file is loaded, anything else is a model to build. Raises what loading, or defining and building, does."""
+    """A plan file is loaded, a model or an ONNX file is built. Raises what loading, defining and building do."""
+    if target.endswith(".onnx"):
+        return _parsed(target, choices)
     if Path(target).is_file():
         engine = load(target)
         checkpoint = open_checkpoint(choices.weights) if choices.weights else None
@@ -67,9 +70,25 @@ def _built(target: str, choices: Choices) -> Target:
     return Target(network.build({name: sizes[name] for name in network.dims}), target, weights, {})
 
 
+def _parsed(target: str, choices: Choices) -> Target:
+    from trtnet.reference.onnx import parse  # needs torch, which models do not
+    from trtnet.tools.bench.onnx_route import plan
+
+    parsed = parse(target)
+    infos = inputs_of(parsed.network)
+    sizes = {size: 1 for info in infos for size in info.shape if isinstance(size, str)}
+    given = _sizes(choices.dims)
+    unknown = sorted(set(given) - set(sizes))
+    if unknown:
+        raise ModelError(f"--dim {unknown[0]}: {target} has the dynamic dimensions {', '.join(sizes) or 'none'}")
+    sizes |= given
+    shapes = {info.name: tuple(sizes[n] if isinstance(n, str) else n for n in info.shape) for info in infos}
+    return Target(Engine(plan(parsed, shapes, Path(target).stem)), "", None, {})
+
+
 def _sizes(texts: Sequence[str]) -> dict[str, int]:
     found = arguments.dims(texts)
     ranges = [name for name, size in found.items() if not isinstance(size, int)]
     if ranges:
-        raise ModelError(f"--dim {ranges[0]}: a plan is measured at one size, batch=8; ranges are for what is built")
+        raise ModelError(f"--dim {ranges[0]}: it is measured at one size, batch=8; ranges are for models")
     return {name: size for name, size in found.items() if isinstance(size, int)}
