@@ -18,16 +18,18 @@ def settle_ends(drawing: Drawing) -> Drawing:
 
     A network with few of them keeps them outside of its modules.
     """
-    ends = [layer for layer in drawing.layers if layer.kind in (INPUT, OUTPUT)]
-    if len(ends) <= MANY:
+    if sum(map(_is_end, drawing.layers)) <= MANY:
         return drawing
     touching: dict[int, list[str]] = defaultdict(list)
     for layer in drawing.layers:
-        if layer not in ends:
-            for tensor in (*layer.inputs, *layer.outputs):
-                touching[tensor].append(layer.module)
-    layers = tuple(_settled(layer, touching) if layer in ends else layer for layer in drawing.layers)
+        for tensor in () if _is_end(layer) else (*layer.inputs, *layer.outputs):
+            touching[tensor].append(layer.module)
+    layers = tuple(_settled(layer, touching) if _is_end(layer) else layer for layer in drawing.layers)
     return replace(drawing, layers=layers)
+
+
+def _is_end(layer: DrawnLayer) -> bool:
+    return layer.kind in (INPUT, OUTPUT)
 
 
 def _settled(end: DrawnLayer, touching: dict[int, list[str]]) -> DrawnLayer:

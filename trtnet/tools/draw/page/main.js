@@ -8,7 +8,8 @@ class Picture {
     this.opened = new Set(drawing.open);
     this.selection = null;
     this.measured = drawing.measurement !== null;
-    this.view = new View(byId("canvas"), byId("world"));
+    this.pieces = new Pieces();
+    this.view = new View(byId("canvas"), byId("world"), (sight) => this.show(sight));
     this.panel = new Panel(drawing, byId("panel"), (selection) => this.go(selection));
     this.outline = new Outline(drawing, byId("outline"), (selection) => this.go(selection));
     this.search = new Search(drawing, byId("search"), byId("results"), (selection) => this.go(selection));
@@ -17,10 +18,17 @@ class Picture {
     this.select(null);
   }
 
+  show(sight) {
+    if (this.pieces.show(sight)) this.mark();
+  }
+
+  /** Draws what is open; to be followed by a move of the view, which shows it. */
   draw() {
     this.scene = placeGroup(this.drawing, 0, this.opened);
     this.scale = this.measured ? scaleOf(this.drawing.measurement, this.visible().map((one) => one.value)) : null;
-    byId("world").replaceChildren(drawScene(this.drawing, this.scene, (kind, index) => this.colour(kind, index)));
+    this.pieces = new Pieces();
+    const world = drawScene(this.drawing, this.scene, (kind, index) => this.colour(kind, index), this.pieces);
+    byId("world").replaceChildren(world);
     byId("canvas").classList.toggle("measured", this.measured);
   }
 
@@ -47,14 +55,19 @@ class Picture {
     return measuredLegend(this.drawing.measurement, this.scale);
   }
 
-  /** Marks what is selected and says what it is; null for nothing. */
+  /** Says what is selected and marks it; null for nothing. */
   select(selection) {
     this.selection = selection;
     this.panel.show(selection, this);
     this.outline.mark(selection);
+    this.mark();
+  }
+
+  /** Marks the boxes and lines of what is selected. */
+  mark() {
     for (const marked of document.querySelectorAll(".selected, .lit")) marked.classList.remove("selected", "lit");
-    if (!selection) return;
-    const [kind, index] = selection;
+    if (!this.selection) return;
+    const [kind, index] = this.selection;
     const names = { layer: `[data-layer="${index}"]`, group: `.node[data-group="${index}"], [data-open="${index}"]` };
     if (names[kind]) document.querySelector(names[kind])?.classList.add("selected");
     for (const tensor of this.tensors(kind, index)) {
@@ -198,6 +211,7 @@ function setUpColouring(drawing, picture) {
   choice.addEventListener("change", () => {
     picture.measured = choice.value === "measured";
     picture.draw();
+    picture.view.apply();
     picture.select(picture.selection);
   });
 }

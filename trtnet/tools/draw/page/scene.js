@@ -9,24 +9,64 @@ function element(name, attributes = {}, text = null) {
   return made;
 }
 
-/** Draws an open group's lines, then its boxes. colour: of a box, by its kind and index. */
-function drawScene(drawing, scene, colour) {
-  const layer = element("g");
-  const group = drawing.groups[scene.index];
+/** Elements that are made when they come into sight, and taken out when they leave it. */
+class Pieces {
+  constructor() {
+    this.pieces = [];
+  }
+
+  /** Makes an element in a parent when the box from one corner to another, in the whole, is in sight. */
+  add(parent, make, left, top, right, bottom) {
+    this.pieces.push({ parent, make, left, top, right, bottom, made: null, shown: false });
+  }
+
+  /** Shows what is in a part of the whole; what that makes may add pieces of its own. Returns whether any is new. */
+  show({ left, top, right, bottom }) {
+    let changed = false;
+    for (let i = 0; i < this.pieces.length; i++) {
+      const piece = this.pieces[i];
+      const shown = piece.right >= left && piece.left <= right && piece.bottom >= top && piece.top <= bottom;
+      if (shown === piece.shown) continue;
+      piece.shown = shown;
+      if (!shown) piece.made.remove();
+      else piece.parent.append((piece.made ??= piece.make()));
+      changed ||= shown;
+    }
+    return changed;
+  }
+}
+
+/** Draws an open group: its lines, then its boxes, then what is written on lines. x, y: of the group in the whole. */
+function drawScene(drawing, scene, colour, pieces, x = 0, y = 0) {
+  const [lines, boxes, labels] = [element("g"), element("g"), element("g")];
+  const add = (parent, box, make) => (
+    pieces.add(parent, make, x + box.x, y + box.y, x + box.x + box.width, y + box.y + box.height));
   const labelled = new Map();
-  const labels = [];
-  for (const [upper, lower, tensor, upward] of group.segments) {
-    const from = scene.boxes[upper];
-    layer.append(...drawEdge(from, scene.boxes[lower], tensor, upward));
-    if (!upward && isClosed(from)) label(drawing, from, tensor, labelled, labels);
+  for (const [upper, lower, tensor, upward] of drawing.groups[scene.index].segments) {
+    const [from, to] = [scene.boxes[upper], scene.boxes[lower]];
+    const left = Math.min(from.x, to.x);
+    const right = Math.max(from.x + from.width, to.x + to.width);
+    const around = { x: left, y: from.y, width: right - left, height: to.y - from.y };
+    add(lines, around, () => drawEdge(from, to, tensor, upward));
+    const side = upward || !isClosed(from) ? 0 : labelSide(labelled, from, tensor);
+    if (side) add(labels, around, () => drawLabel(drawing.tensors[tensor], from, tensor, side));
   }
   for (const box of scene.boxes) {
-    if (box.kind === "entry") layer.append(...drawLine(`M${box.x} 0V${box.y}`, box.index));
-    else if (box.inside) layer.append(drawOpen(drawing, box, colour));
-    else if (isClosed(box)) layer.append(drawClosed(drawing, box, colour(box.kind, box.index)));
+    if (box.kind === "entry") add(lines, { ...box, y: 0, height: box.y }, () => drawLine(`M${box.x} 0V${box.y}`, box.index));
+    else if (box.inside) add(boxes, box, () => drawOpen(drawing, box, colour, pieces, x + box.x, y + box.y));
+    else if (isClosed(box)) add(boxes, box, () => drawClosed(drawing, box, colour(box.kind, box.index)));
   }
-  layer.append(...labels);
+  const layer = element("g");
+  layer.append(lines, boxes, labels);
   return layer;
+}
+
+/** Beside its line: to the right (1) of the first tensor of a box, to the left (-1) of its second; else nowhere (0). */
+function labelSide(labelled, box, tensor) {
+  const known = labelled.get(box) ?? [];
+  if (known.includes(tensor) || known.length === 2) return 0;
+  labelled.set(box, [...known, tensor]);
+  return known.length ? -1 : 1;
 }
 
 const isClosed = (box) => (box.kind === "layer" || box.kind === "group") && !box.inside;
@@ -44,24 +84,20 @@ function drawEdge(from, to, tensor, upward) {
 
 /** A line, and an invisible wide one to click on. */
 function drawLine(d, tensor, arrow = "") {
-  return [
+  const line = element("g");
+  line.append(
     element("path", { class: `edge${arrow}`, d, "data-tensor": tensor }),
     element("path", { class: "grip", d, "data-tensor": tensor }),
-  ];
+  );
+  return line;
 }
 
-/** A tensor's shape and dtype beside its line: the first two of a box, to the right and to the left. */
-function label(drawing, box, tensor, labelled, labels) {
-  const known = labelled.get(box) ?? [];
-  if (known.includes(tensor) || known.length === 2) return;
-  labelled.set(box, [...known, tensor]);
-  const side = known.length ? -1 : 1;
+/** A tensor's shape and dtype. */
+function drawLabel({ shape, dtype }, box, tensor, side) {
   const text = element("text", { class: "shape", "data-tensor": tensor, "text-anchor": side > 0 ? "start" : "end" });
   const x = box.x + box.width / 2 + side * 6;
-  const { shape, dtype } = drawing.tensors[tensor];
-  text.append(element("tspan", { x, y: box.y + box.height + 15 }, shape));
-  text.append(element("tspan", { x, dy: 13 }, dtype));
-  labels.push(text);
+  text.append(element("tspan", { x, y: box.y + box.height + 15 }, shape), element("tspan", { x, dy: 13 }, dtype));
+  return text;
 }
 
 function drawClosed(drawing, box, colour) {
@@ -90,10 +126,11 @@ function drawStrip(drawing, { index, x, y, width, height }) {
   });
 }
 
-function drawOpen(drawing, box, colour) {
-  const { index, x, y, width, height, inside } = box;
+/** left, top: of the box in the whole. */
+function drawOpen(drawing, box, colour, pieces, left, top) {
+  const { index, width, height, inside } = box;
   const group = drawing.groups[index];
-  const frame = element("g", { class: "group", "data-open": index, transform: `translate(${x} ${y})` });
+  const frame = element("g", { class: "group", "data-open": index, transform: `translate(${box.x} ${box.y})` });
   frame.append(element("rect", { class: "frame", width, height, rx: 12 }));
   const heading = element("g", { class: "heading", "data-group": index });
   heading.append(element("rect", { width, height: 26, rx: 12 }));
@@ -101,6 +138,6 @@ function drawOpen(drawing, box, colour) {
   text.append(element("tspan", { class: "name" }, `▾ ${group.label}`));
   text.append(element("tspan", { class: "about", dx: 7 }, group.type));
   heading.append(text);
-  frame.append(drawScene(drawing, inside, colour), heading);
+  frame.append(drawScene(drawing, inside, colour, pieces, left, top), heading);
   return frame;
 }

@@ -11,7 +11,7 @@ class Search {
     this.entries = [...groups.slice(1), ...layers];
     input.addEventListener("input", () => this.update());
     input.addEventListener("keydown", (event) => this.key(event));
-    input.addEventListener("blur", () => setTimeout(() => { results.hidden = true; }, 150));
+    input.addEventListener("blur", () => { results.hidden = true; });
     input.addEventListener("focus", () => this.update());
   }
 

@@ -4,8 +4,9 @@ const CLOSEST = 4;
 const FARTHEST = 0.02;
 
 class View {
-  constructor(canvas, world) {
-    Object.assign(this, { canvas, world, x: 0, y: 0, scale: 1 });
+  /** moved: called with the part of the drawing that is in sight, whenever that changes. */
+  constructor(canvas, world, moved) {
+    Object.assign(this, { canvas, world, moved, x: 0, y: 0, scale: 1 });
     this.listen();
   }
 
@@ -13,6 +14,17 @@ class View {
     this.world.setAttribute("transform", `translate(${this.x} ${this.y}) scale(${this.scale})`);
     this.canvas.classList.toggle("far", this.scale < 0.45);
     this.canvas.classList.toggle("farther", this.scale < 0.2);
+    this.moved(this.sight());
+  }
+
+  /** The part of the drawing that is in sight, and as much again around it. */
+  sight() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const at = (pixels, offset) => (pixels - offset) / this.scale;
+    return {
+      left: at(-width / 2, this.x), right: at(1.5 * width, this.x),
+      top: at(-height / 2, this.y), bottom: at(1.5 * height, this.y),
+    };
   }
 
   /** Zooms by a factor; the point of the canvas stays where it is. */
@@ -32,20 +44,24 @@ class View {
 
   /** Shows all of a scene. */
   fit(scene) {
-    const { clientWidth, clientHeight } = this.canvas;
-    this.scale = Math.max(Math.min((clientWidth - 48) / scene.width, (clientHeight - 48) / scene.height, 1.2), FARTHEST);
-    this.x = (clientWidth - scene.width * this.scale) / 2;
-    this.y = (clientHeight - scene.height * this.scale) / 2;
-    this.apply();
+    const scale = Math.max(this.fitting(scene), FARTHEST);
+    this.look(scene, scale, (this.canvas.clientHeight - scene.height * scale) / 2);
   }
 
-  /** Shows the top of a scene, as large as can be read; all of it where that can be read. */
+  /** Shows all of a scene where that can be read, else the top of it as large as the width allows. */
   begin(scene) {
-    this.fit(scene);
-    if (this.scale >= 0.7) return;
-    this.scale = Math.min(Math.max((this.canvas.clientWidth - 48) / scene.width, 0.5), 0.9);
-    this.x = (this.canvas.clientWidth - scene.width * this.scale) / 2;
-    this.y = 16;
+    if (this.fitting(scene) >= 0.7) return this.fit(scene);
+    return this.look(scene, Math.min(Math.max((this.canvas.clientWidth - 48) / scene.width, 0.5), 0.9), 16);
+  }
+
+  fitting(scene) {
+    const { clientWidth, clientHeight } = this.canvas;
+    return Math.min((clientWidth - 48) / scene.width, (clientHeight - 48) / scene.height, 1.2);
+  }
+
+  /** Puts the middle of a scene into the middle, and its top at y. */
+  look(scene, scale, y) {
+    Object.assign(this, { scale, y, x: (this.canvas.clientWidth - scene.width * scale) / 2 });
     this.apply();
   }
 
@@ -65,6 +81,7 @@ class View {
       else this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0018)), event.clientX - left, event.clientY - top);
     }, { passive: false });
     this.canvas.addEventListener("pointerdown", (event) => this.drag(event));
+    window.addEventListener("resize", () => this.apply());
   }
 
   /** Pans while the pointer is down; what moved is no click. */
