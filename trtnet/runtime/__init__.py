@@ -1,7 +1,9 @@
 """Runs engines: one runtime for all of them."""
 
+from trtnet.runtime.batching import Batcher
 from trtnet.runtime.engine import Engine, load
 from trtnet.runtime.pending import Pending
+from trtnet.runtime.replicas import Replicas
 from trtnet.runtime.session import Session
 
-__all__ = ["Engine", "Pending", "Session", "load"]
+__all__ = ["Batcher", "Engine", "Pending", "Replicas", "Session", "load"]

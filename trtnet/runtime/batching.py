@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
 
-from trtnet.errors import InputError, TrtnetError
+from trtnet.errors import ClosedError, InputError
 from trtnet.runtime.context import OpenEngine
 from trtnet.runtime.line import Line
 from trtnet.runtime.rows import Rows
@@ -44,7 +44,7 @@ class Batcher:
         """Queues one sample: the inputs without their batch axis, by position or by name, as numpy arrays.
 
         They must not be changed before the result is there: an array without the batch axis, or a dict by name.
-        Raises InputError and ProfileError for a sample that does not fit, TrtnetError once the batcher is closed.
+        Raises InputError and ProfileError for a sample that does not fit, ClosedError once the batcher is closed.
         """
         return self._runner.add(self._samples.look(args, kwargs))
 
@@ -100,7 +100,7 @@ class _Runner:
         future: Future[Any] = Future()
         with self._changed:
             if self._stopped:
-                raise TrtnetError("the batcher is closed: make another with engine.batcher()")
+                raise ClosedError("the batcher is closed: make another with engine.batcher()")
             batch = next((b for b in self._waiting if b.kind is sample.kind and not b.full), None)
             if batch is None:
                 batch = _Waiting(sample.kind, time.monotonic() + self._max_delay)
