@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trtnet.runtime import Engine, load
     from trtnet.verify.bisect import bisect
     from trtnet.verify.compare import compare
+    from trtnet.verify.tolerances import Tolerance
 
 _HOME = {
     "BuildConfig": "trtnet.builder",
@@ -25,6 +26,7 @@ _HOME = {
     "Engine": "trtnet.runtime",
     "Input": "trtnet.graph",
     "Tensor": "trtnet.graph",
+    "Tolerance": "trtnet.verify.tolerances",
     "bisect": "trtnet.verify.bisect",
     "build": "trtnet.definition",
     "compare": "trtnet.verify.compare",
@@ -41,6 +43,7 @@ __all__ = [
     "Engine",
     "Input",
     "Tensor",
+    "Tolerance",
     "bisect",
     "build",
     "compare",

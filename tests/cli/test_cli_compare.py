@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from trtnet import models
 from trtnet.cli import app
 from trtnet.errors import InputError, ModelError
+from trtnet.tools.compare import Choices, open_things
 
 FACTORY = """
 import torch
@@ -119,6 +120,14 @@ def test_tolerances_and_dtypes(inside: Path) -> None:
     assert run(*half, "--atol", "0.1")[0] == run(*half, "--cosine", "0.99", "--margin", "0.05")[0] == 0
     code, text = run(*half, "--atol", "1e-9", "--rtol", "1e-9")
     assert code == 1 and "outside atol=1e-09, rtol=1e-09" in text
+
+
+def test_engines_are_built_of_models_and_of_onnx_files(inside: Path) -> None:
+    choices = Choices("lenet.pth", "float16", {}, None, {"batch": 2})
+    built = open_things(["engine:lenet", "engine:lenet.onnx"], choices)
+    assert [(source.kind, source.on_a_gpu) for source in built.values()] == [("engine", True)] * 2
+    assert [source.takes[0].shape for source in built.values()] == [("batch", 1, 28, 28), (2, 1, 28, 28)]
+    assert "float16" in built["engine:lenet"].computed
 
 
 def test_wrong_arguments_say_what_is_right(inside: Path) -> None:

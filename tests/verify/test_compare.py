@@ -100,6 +100,7 @@ def test_an_engine_and_a_session_on_a_device() -> None:
         "engine", "session", "reference", "network",
     ]  # fmt: skip
     assert all(output.worst.shape == (3, 3) for output in report.outputs)
+    assert [output.tolerance.relative_l2 for output in report.outputs] == [1e-4, 1e-4, 1e-5, 1e-5]
 
 
 def test_the_dtype_of_the_network_chooses_the_tolerance() -> None:
@@ -155,6 +156,15 @@ def test_sizes_of_dynamic_dimensions() -> None:
         compare({"a": network}, {"b": fixed}, dims={"n": 2})
 
 
+def test_an_input_that_says_sizes_says_those_of_dims() -> None:
+    inputs = {"x": trtnet.Input((1, 3)), "sizes": trtnet.Input((1,), "int64", values=("rows",))}
+    network = network_of(lambda x, sizes: x.expand(sizes.tolist()[0], 3), inputs)
+    report = compare(network, lambda x, sizes: np.broadcast_to(x, (sizes[0], 3)), dims={"rows": 4})
+    assert report.passed and report.outputs[0].worst.shape == (4, 3)
+    with pytest.raises(InputError, match="give the size of rows"):
+        compare(network, network.reference())
+
+
 class TwoInputs(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -180,6 +190,27 @@ def test_a_torch_module_by_name_and_by_position_and_its_modes_come_back() -> Non
     placed = compare(lambda p, q: {"logits": expected, "hidden.0": expected - 1}, module, {"p": x["a"], "q": x["b"]})
     assert placed.passed and any("inputs by position: p is its a, q is its b" in note for note in placed.notes)
     assert module.training and module.linear.training and not module.dropout.training
+
+
+def test_what_one_does_to_its_inputs_does_not_reach_the_others() -> None:
+    class InPlace(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.add_(1)
+
+    x = np.zeros(3, np.float32)
+    report = compare(
+        {"first": InPlace(), "second": InPlace(), "network": network_of(lambda x: x + 1, {"x": trtnet.Input((3,))})},
+        lambda x: x + 1,
+        {"x": x},
+    )
+    assert report.passed and not x.any() and x.flags.writeable
+
+    def careless(x: Any) -> Any:
+        x += 1
+        return x
+
+    with pytest.raises(ValueError, match="read-only"):
+        compare(careless, lambda x: x, {"x": x})
 
 
 def test_casts_are_reported_and_nothing_is_lost_silently() -> None:

@@ -54,7 +54,7 @@ def compare(
     run = _Run(sources, baseline, tolerance, outputs, keep)
     feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, iterations)
     for iteration, arrays in enumerate(feeds):
-        run.add(iteration, arrays)
+        run.add(iteration, {name: _read_only(array) for name, array in arrays.items()})
     return run.comparison(seed if inputs is None and any(source.takes for source in everything) else None)
 
 
@@ -86,13 +86,20 @@ def _feeds(
     if inputs is not None:
         return given_inputs(inputs, declared[0] if declared else ())
     if declared:
-        return random_inputs(merged(declared, dims), ranges, seed, iterations)
+        return random_inputs(merged(declared, dims), dims, ranges, seed, iterations)
     saved = {source.kind: source.iterations for source in sources if isinstance(source, Saved)}
     if len(saved) < len({source.kind for source in sources}):
         raise InputError("nothing that is compared says what inputs it takes: give inputs")
     if len(set(saved.values())) > 1:
         raise InputError(f"different numbers of saved iterations: {saved}")
     return [{} for _ in range(next(iter(saved.values())))]
+
+
+def _read_only(array: Array) -> Array:
+    """A view that nobody can write through: what one does to its inputs must not reach the others."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 class _Run:
@@ -154,4 +161,5 @@ class _Run:
         if self._tolerance is not None and name in self._tolerance:
             return self._tolerance[name]
         output = expected if dtypes.get(expected.dtype).is_floating else found
-        return tolerance_for(output.dtype.name, (found.dtype.name, *source.computed, *self._baseline.computed))
+        computed = (found.dtype.name, *source.computed, *self._baseline.computed)
+        return tolerance_for(output.dtype.name, computed, on_a_gpu=source.on_a_gpu or self._baseline.on_a_gpu)

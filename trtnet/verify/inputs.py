@@ -58,7 +58,7 @@ def merged(takes: Sequence[Sequence[TensorInfo]], dims: Mapping[str, int]) -> li
     them, so that no cast rounds it.
     Raises InputError for two sizes of one axis, and for a dimension that none has.
     """
-    sizes = {size for infos in takes for info in infos for size in info.shape if isinstance(size, str)}
+    sizes = {size for infos in takes for info in infos for size in (*info.shape, *info.values) if isinstance(size, str)}
     for name in dims:
         if name not in sizes:
             known = ", ".join(sorted(sizes)) or "none: all axes are fixed"
@@ -88,13 +88,16 @@ def _meet(infos: Sequence[TensorInfo]) -> TensorInfo:
         shape.append(fixed.pop() if fixed else size)
     floating = [info.dtype for info in infos if dtypes.get(info.dtype).is_floating]
     narrowest = min(floating, key=lambda name: (dtypes.get(name).bits, name)) if floating else first.dtype
-    return TensorInfo(first.name, tuple(shape), narrowest)
+    return replace(first, shape=tuple(shape), dtype=narrowest)
 
 
-def random_inputs(takes: Sequence[TensorInfo], ranges: Ranges, seed: int, iterations: int) -> Iterator[Arrays]:
+def random_inputs(
+    takes: Sequence[TensorInfo], dims: Mapping[str, int], ranges: Ranges, seed: int, iterations: int
+) -> Iterator[Arrays]:
     """Random arrays for each iteration, the same for the same seed.
 
-    Floats are standard normal, or uniform in their range; integers uniform in theirs; bools either.
+    Floats are standard normal, or uniform in their range; integers uniform in theirs; bools either. An input that says
+    sizes says those of `dims`.
     Raises InputError for an integer input without a range, a dynamic dimension, and a range of no input.
     """
     for name in ranges:
@@ -102,30 +105,35 @@ def random_inputs(takes: Sequence[TensorInfo], ranges: Ranges, seed: int, iterat
             known = ", ".join(info.name for info in takes)
             raise InputError(f"a range for {name}, which is no input; the inputs are {known}")
     for info in takes:
-        _check_determined(info, ranges)
+        _check_determined(info, dims, ranges)
     for iteration in range(iterations):
         rng = np.random.default_rng([seed, iteration])
-        yield {info.name: _random(info, ranges.get(info.name), rng) for info in takes}
+        yield {info.name: _random(info, dims, ranges.get(info.name), rng) for info in takes}
 
 
-def _check_determined(info: TensorInfo, ranges: Ranges) -> None:
+def _check_determined(info: TensorInfo, dims: Mapping[str, int], ranges: Ranges) -> None:
     missing = [size for size in info.shape if isinstance(size, str)]
+    missing += [size for size in info.values if size not in dims]
     if missing:
         raise InputError(f"input {info}: give the size of {missing[0]}: dims={{{missing[0]!r}: 1}}, or --dim")
     dtype = dtypes.get(info.dtype)
     low, high = ranges.get(info.name, (0, 1))
     if not low < high:
         raise InputError(f"input {info}: the range ({low}, {high}) is empty")
-    if not dtype.is_floating and dtype.name != "bool" and info.name not in ranges:
+    if not dtype.is_floating and dtype.name != "bool" and not info.values and info.name not in ranges:
         raise InputError(
             f"input {info} is of integers: say which are valid: ranges={{{info.name!r}: (0, 30000)}}, or --range; the"
             f" upper end is not among them"
         )
 
 
-def _random(info: TensorInfo, limits: tuple[float, float] | None, rng: np.random.Generator) -> Array:
+def _random(
+    info: TensorInfo, dims: Mapping[str, int], limits: tuple[float, float] | None, rng: np.random.Generator
+) -> Array:
     shape = tuple(int(size) for size in info.shape)
     dtype = dtypes.get(info.dtype)
+    if info.values:
+        return np.array([dims[size] for size in info.values], dtype.numpy).reshape(shape)
     if dtype.name == "bool":
         return rng.random(shape) < 0.5
     if limits is None:

@@ -87,8 +87,8 @@ class Metrics:
 def measure(found: Array, expected: Array, *, atol: float = 0.0, rtol: float = 0.0, margin: float = 0.0) -> Metrics:
     """Compares two arrays of any dtypes of :mod:`trtnet.dtypes`.
 
-    atol, rtol: see ``Metrics.outside``. margin: see ``Ranking.decided``. It works through a million elements at a time,
-    so it needs little memory beside the arrays.
+    atol, rtol: see ``Metrics.outside``. margin: see ``Ranking.decided``. It works through a few thousand elements at a
+    time, so it needs next to no memory beside the arrays.
     """
     found, expected = np.asarray(found), np.asarray(expected)
     names = dtypes.get(found.dtype).name, dtypes.get(expected.dtype).name

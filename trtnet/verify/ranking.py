@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK = 1 << 20
-"""How many values are looked at together."""
+CHUNK = 1 << 15
+"""How many values are looked at together: few enough to stay in a processor's cache."""
+
+LONGEST = 1 << 20
+"""Rows of more values are no scores of classes."""
 
 TOP = 5
 
@@ -36,13 +39,13 @@ def rank(found: NDArray[Any], expected: NDArray[Any], margin: float = 0.0) -> Ra
     """Compares the rows along the last axis of two arrays of one shape.
 
     margin: in the units of the scores. None for arrays without rows: scalars, rows of one value, empty arrays, and rows
-    of more than `CHUNK` values.
+    of more than `LONGEST` values.
     """
     length = expected.shape[-1] if expected.ndim else 0
-    if not 1 < length <= CHUNK or expected.size == 0:
+    if not 1 < length <= LONGEST or expected.size == 0:
         return None
     a, b = found.reshape(-1, length), expected.reshape(-1, length)
-    step = CHUNK // length
+    step = max(1, CHUNK // length)
     totals = np.sum([_counts(a[i : i + step], b[i : i + step], margin) for i in range(0, len(b), step)], axis=0)
     same, share, decided, right = (float(total) for total in totals)
     return Ranking(len(b), same / len(b), share / len(b), int(decided), right / decided if decided else 1.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from trtnet import dtypes
+from trtnet.builder import describe
 from trtnet.calling import TensorInfo
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import InputError, ModelError
@@ -33,12 +34,13 @@ class Results:
 class Source(Protocol):
     """Something to compare. kind: in a word or two. takes: the inputs it declares, () if it declares none.
 
-    computed: the floating dtypes in which it computes, as far as known.
+    computed: the floating dtypes in which it computes, as far as known. on_a_gpu: whether TensorRT's kernels do.
     """
 
     kind: str
     takes: tuple[TensorInfo, ...]
     computed: frozenset[str]
+    on_a_gpu: bool
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         """The outputs for the inputs of one iteration. Raises InputError for inputs it cannot take."""
@@ -48,9 +50,10 @@ class Source(Protocol):
 class Called:
     """An engine, a session, a reference: what is called with arrays by the names it declares."""
 
-    def __init__(self, callee: Any, kind: str, computed: Iterable[str]) -> None:
+    def __init__(self, callee: Any, kind: str, computed: Iterable[str], takes: tuple[TensorInfo, ...] = ()) -> None:
         self._callee, self.kind = callee, kind
-        self.takes: tuple[TensorInfo, ...] = callee.inputs
+        self.on_a_gpu = isinstance(callee, Engine | Session)
+        self.takes: tuple[TensorInfo, ...] = takes or callee.inputs
         self.computed = _floating((*computed, *(info.dtype for info in (*callee.inputs, *callee.outputs))))
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
@@ -65,6 +68,7 @@ class Function:
 
     takes: tuple[TensorInfo, ...] = ()
     computed: frozenset[str] = frozenset()
+    on_a_gpu = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function, self.kind = function, getattr(function, "__name__", type(function).__name__)
@@ -79,6 +83,7 @@ class Saved:
     """Outputs from a file: see :func:`trtnet.verify.saved.read_runs`. runner: whose, where the file has several."""
 
     takes: tuple[TensorInfo, ...] = ()
+    on_a_gpu = False
 
     def __init__(self, path: str | os.PathLike[str], runner: str = "") -> None:
         self.kind = Path(path).name
@@ -107,7 +112,7 @@ def open_source(thing: Any) -> Source:
     if isinstance(thing, str | os.PathLike):
         return _open_file(Path(thing))
     if isinstance(thing, DefinedNetwork):
-        return _reference(thing.reference(), "trtnet on the CPU")
+        return _reference(thing.reference(), "trtnet on the CPU", describe(thing).inputs)
     if isinstance(thing, Engine):
         return Called(thing, "engine", _known(thing.info.dtype))
     if isinstance(thing, Session):
@@ -141,10 +146,10 @@ def _open_file(path: Path) -> Source:
     return open_source(load(path))
 
 
-def _reference(reference: Any, kind: str) -> Source:
+def _reference(reference: Any, kind: str, takes: tuple[TensorInfo, ...] = ()) -> Source:
     layers = (reference.network.get_layer(i) for i in range(reference.network.num_layers))
     outputs = (layer.get_output(i) for layer in layers for i in range(layer.num_outputs))
-    return Called(reference, kind, {dtypes.get(tensor.dtype).name for tensor in outputs})
+    return Called(reference, kind, {dtypes.get(tensor.dtype).name for tensor in outputs}, takes)
 
 
 def _floating(names: Iterable[str]) -> frozenset[str]:

@@ -24,6 +24,7 @@ class TorchModule:
     """
 
     takes: tuple[TensorInfo, ...] = ()
+    on_a_gpu = False
 
     def __init__(self, module: torch.nn.Module) -> None:
         self._module, self.kind = module, f"torch {type(module).__name__}"
