@@ -35,6 +35,8 @@ RECEIVERS: dict[str, dict[str, str]] = {
         "builder": "Builder",
         "network": "INetworkDefinition",
     },
+    "tools/network_target.py": {"network": "INetworkDefinition", "tensor": "ITensor"},
+    "tools/inspect_network.py": {"network": "INetworkDefinition", "tensor": "ITensor"},
     "reference/onnx.py": {"parser": "OnnxParser"},
     "reference/attention.py": {"attention": "IAttention"},
     "reference/execution.py": {"iterator": "IIteratorLayer"},

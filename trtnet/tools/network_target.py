@@ -88,11 +88,11 @@ def define_model(target: str, choices: Choices) -> tuple[Module, DefinedNetwork]
 
 
 def _model(target: str, choices: Choices) -> NetworkTarget:
-    model, network = define_model(target, choices)
-    sizes, assumed = _sizes(list(network.dims), choices.dims)
+    model, defined = define_model(target, choices)
+    sizes, assumed = _sizes(list(defined.dims), choices.dims)
     return NetworkTarget(
-        target, network.trt, dict(model.named_modules()), sizes, assumed, network.weights,
-        real_weights=choices.weights is not None, owner=network,
+        target, defined.trt, dict(model.named_modules()), sizes, assumed, defined.weights,
+        real_weights=choices.weights is not None, owner=defined,
     )  # fmt: skip
 
 
