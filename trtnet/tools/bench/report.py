@@ -91,14 +91,18 @@ def _numbers(summary: Summary) -> Iterator[float]:
 
 def _facts(bench: Bench) -> Table:
     found, timing = bench.measurement, bench.measurement.timing
+    facts = {
+        "Throughput": f"{timing.throughput:,.2f} qps, {timing.queries:,} queries",
+        "Total Host Walltime": f"{timing.walltime:.3f} s",
+        "Total GPU Compute Time": f"{timing.compute_time:.3f} s",
+        "Floor": _floor(bench),
+        "First inference": f"{found.first_inference:.3f} s, from the plan in memory",
+        "Device memory": f"{found.device_memory / 2**20:,.1f} MiB, {_slots(found)}",
+        "CUDA graph": f"no: {found.no_cuda_graph}" if found.no_cuda_graph else "yes",
+    }
     table = Table(show_header=False, box=None, padding=(0, 1))
-    table.add_row("Throughput", f"{timing.throughput:,.2f} qps, {timing.queries:,} queries")
-    table.add_row("Total Host Walltime", f"{timing.walltime:.3f} s")
-    table.add_row("Total GPU Compute Time", f"{timing.compute_time:.3f} s")
-    table.add_row("Floor", _floor(bench))
-    table.add_row("First inference", f"{found.first_inference:.3f} s, from the plan in memory")
-    table.add_row("Device memory", f"{found.device_memory / 2**20:,.1f} MiB, {_slots(found)}")
-    table.add_row("CUDA graph", f"no: {found.no_cuda_graph}" if found.no_cuda_graph else "yes")
+    for name, value in facts.items():
+        table.add_row(name, Text(value))
     return table
 
 
