@@ -144,9 +144,9 @@ class Comparison:
 def table(comparison: Comparison) -> Table:
     """The numbers: a row an output, those of its worst iteration."""
     picture = Table(title=title(comparison))
-    for column in COLUMNS[:3]:
+    for column in COLUMNS[:2]:
         picture.add_column(column, overflow="fold")
-    for column in COLUMNS[3:]:
+    for column in COLUMNS[2:]:
         picture.add_column(column, justify="right", no_wrap=True)
     for output in comparison.outputs:
         style = "green" if output.passed else "red"
@@ -154,7 +154,7 @@ def table(comparison: Comparison) -> Table:
     return picture
 
 
-COLUMNS = ("", "output", "dtype", "max abs", "rel. L2", "cosine", "top-1", "verdict")
+COLUMNS = ("", "output", "max abs", "rel. L2", "cosine", "top-1", "verdict")
 
 
 def title(comparison: Comparison) -> str:
@@ -172,7 +172,7 @@ def cells(output: OutputComparison) -> list[str]:
     dtype = worst.dtype if worst.dtype == worst.expected_dtype else f"{worst.dtype} ({worst.expected_dtype})"
     numbers = [f"{value:.2e}" for value in (worst.max_abs, worst.relative_l2)]
     top = "" if worst.ranking is None else f"{100 * worst.ranking.argmax:.4g} %"
-    return [output.candidate, f"{name} {list(worst.shape)}", dtype, *numbers, f"{worst.cosine:.7f}", top]
+    return [output.candidate, f"{name} {list(worst.shape)} {dtype}", *numbers, f"{worst.cosine:.7f}", top]
 
 
 def verdict(output: OutputComparison) -> str:
