@@ -201,7 +201,7 @@ def test_tensorrt_rtx_is_served_by_python_alone(engine: Path, tmp_path: Path) ->
     files = {path.name for path in (tmp_path / "lenet" / "1").iterdir()}
     assert files == {"model.plan", "model.plan.json", "model.py"}
     made = text_format.Parse((tmp_path / "lenet" / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
-    assert made.backend == "python" and made.platform == "" and list(made.instance_group[0].gpus) == [0]
+    assert made.backend == "python" and made.platform == "" and made.max_batch_size == 32
     assert trtnet.load(tmp_path / "lenet" / "1" / "model.plan").info == Plan.load(engine).info
 
 
@@ -239,8 +239,11 @@ def served(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     namespace: dict[str, Any] = {"__name__": "model"}
     exec(compile((tmp_path / "lenet" / "1" / "model.py").read_text(), "model.py", "exec"), namespace)
     model = namespace["TritonPythonModel"]()
-    arguments = {"model_repository": str(tmp_path / "lenet"), "model_version": "1"}
+    arguments = {
+        "model_repository": str(tmp_path / "lenet"), "model_version": "1", "model_instance_device_id": "2",
+    }  # fmt: skip
     model.initialize(arguments | {"model_config": json.dumps({"max_batch_size": 32})})
+    assert model.engine.device == 2
     reference = trtnet.define(lenet(), weights=random_weights(lenet()), dtype="float16").reference()
     calls: list[int] = []
 

@@ -244,7 +244,7 @@ def engine_that_says(text: str, plan: Path, profiles: int = 1) -> Engine:
         recorder.clear = lambda: None  # as if it were reported while asking
     return Engine(
         Plan.load(plan),
-        lambda p: OpenEngine(Inspected(text, profiles), SimpleNamespace(name="Fake GPU"), recorder, p.info),
+        lambda p, _=0: OpenEngine(Inspected(text, profiles), SimpleNamespace(name="Fake GPU"), recorder, p.info),
     )
 
 

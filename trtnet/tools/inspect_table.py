@@ -13,7 +13,7 @@ from trtnet.tools.inspect_network import ModuleSummary, NetworkSummary
 from trtnet.tools.quantities import quantity, shape
 
 SHOWN_OUTPUTS = 3
-SHOWN_KINDS = 3
+SHOWN_KINDS = 2
 
 
 def render(summary: NetworkSummary, depth: int) -> RenderableType:

@@ -167,8 +167,7 @@ def _tensor(tensor: TensorInfo, max_batch_size: int) -> str:
 def _instances(info: PlanInfo, serving: Serving, python: bool) -> str:
     profiles = ", ".join(f'"{index}"' for index in range(len(info.profiles)))
     chosen = f" profile: [ {profiles} ]" if len(info.profiles) > 1 and not python else ""
-    where = " gpus: [ 0 ]" if python else ""
-    return f"instance_group [ {{ count: {serving.instances} kind: KIND_GPU{where}{chosen} }} ]"
+    return f"instance_group [ {{ count: {serving.instances} kind: KIND_GPU{chosen} }} ]"
 
 
 def _notes(info: PlanInfo, max_batch_size: int, python: bool) -> list[str]:

@@ -18,9 +18,10 @@ class TritonPythonModel:
     """One instance of the model, as Triton's python backend wants it to be named."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Loads the engine that lies beside this file."""
+        """Loads the engine that lies beside this file, on the instance's GPU."""
         self.batched = json.loads(args["model_config"])["max_batch_size"] > 0
-        self.engine = trtnet.load(Path(args["model_repository"]) / args["model_version"] / "model.plan")
+        plan = Path(args["model_repository"]) / args["model_version"] / "model.plan"
+        self.engine = trtnet.load(plan, device=int(args["model_instance_device_id"]))
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """A response to each request: all in one batch where the model has one, else one after another."""
