@@ -36,8 +36,9 @@ def test_the_wheel_brings_models_and_weights(tmp_path: Path) -> None:
         "import trtnet.models, trtnet.weights, trtnet.models.resnet as r; from importlib.resources import files;"
         "print(r.__file__); print(files('trtnet.weights').joinpath('lenet.safetensors').is_file());"
         "print(files('trtnet').joinpath('py.typed').is_file());"
-        "print(len(trtnet.weights.rules('vit').rules) > 5 and len(trtnet.weights.families()) > 10)"
+        "print(len(trtnet.weights.rules('vit').rules) > 5 and len(trtnet.weights.families()) > 10);"
+        "from trtnet.tools.explain import explain; print(len(explain('BuildCanceled') + explain('max_workspace_size')))"
     )
-    where, weights, typed, rules = run(python, "-c", program, folder=tmp_path).split()
+    where, weights, typed, rules, explained = run(python, "-c", program, folder=tmp_path).split()
     assert Path(where) == Path(site) / "trtnet" / "models" / "resnet.py"
-    assert (weights, typed, rules) == ("True", "True", "True")
+    assert (weights, typed, rules, explained) == ("True", "True", "True", "3")
