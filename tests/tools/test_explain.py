@@ -263,11 +263,60 @@ def _top_k(trial: Trial) -> None:
         trial.shape(layer)
 
 
+def _quantized(trial: Trial, dtype: Any) -> Any:
+    """A quantize layer, its dequantized output marked."""
+    scale = trial.network.add_constant((), np.array(0.5, np.float32)).get_output(0)
+    layer = trial.network.add_quantize(trial.x, scale, dtype)
+    trial.network.mark_output(trial.network.add_dequantize(layer.get_output(0), scale, trt.float32).get_output(0))
+    return layer
+
+
+def _zero_point(trial: Trial) -> None:
+    layer = _quantized(trial, trt.int8)
+    layer.set_input(2, trial.network.add_constant((), np.array(3, np.int8)).get_output(0))
+    trial.build()
+
+
+def _old_target(trial: Trial) -> None:
+    _quantized(trial, trt.fp8)
+    config = trial.builder.create_builder_config()
+    config.num_compute_capabilities = 1
+    config.set_compute_capability(trt.ComputeCapability.SM86, 0)
+    trial.builder.build_serialized_network(trial.network, config)
+
+
+class Refusing(trt.IProgressMonitor):
+    """Cancels the build at its first step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def phase_start(self, *_: Any) -> None:
+        pass
+
+    def phase_finish(self, *_: Any) -> None:
+        pass
+
+    def step_complete(self, *_: Any) -> bool:
+        return False
+
+
+def _cancelled(trial: Trial) -> None:
+    trial.network.mark_output(trial.network.add_softmax(trial.x).get_output(0))
+    config, monitor = trial.builder.create_builder_config(), Refusing()
+    config.progress_monitor = monitor
+    trial.builder.build_serialized_network(trial.network, config)
+
+
 CAUSES: dict[str, Callable[[Trial], None]] = {
     "A kernel does not fit the channels": _kernel,
     "A kernel has another dtype than the input": _half_kernel,
     "Shapes do not broadcast": _sum(trt.float32, 1, 2, 8, 8),
     "Ranks of an elementwise operation differ": _sum(trt.float32, 8, 8),
+    "Dtypes of an elementwise operation differ": _sum(trt.float16, 1, 3, 8, 8),
+    "A zero point that is not zero": _zero_point,
+    "A dtype that a target has not": _old_target,
+    "The build was cancelled": _cancelled,
     "A reshape changes the number of elements": _reshape,
     "A matrix product's inner sizes differ": _product,
     "Two inputs of one name": _twice,
