@@ -1,6 +1,6 @@
 """A decode step of Qwen2-0.5B's shape: trtnet's engine against the ONNX parser's, torch eager and torch.compile.
 
-    python tests/benchmarks/decode.py [--forms attention=products,linear=padded]... [--routes onnx,trtnet] [--json FILE]
+    python tests/benchmarks/decode.py [--forms decoding=fused]... [--routes onnx,trtnet] [--json FILE]
     python tests/benchmarks/decode.py --check       # the same on the CPU, two small layers, nothing timed
 
 Random float16 weights, batch 1, 700 tokens in a cache of 1,024. torch's routes are transformers' model with its static

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import torch.nn.functional as F
 from cases import FLOATS, SIZES, Case, concrete, conv, example, expected, names
-from cases_of_transformers import attention, like
+from cases_of_transformers import attention
 from comparing import TOLERANCES, Function, relative_l2
 
 import trtnet
@@ -20,20 +19,7 @@ from trtnet.ops.forms import FORMS, MEASURED
 
 RNG = np.random.default_rng(3)
 PATCH, SHIFT = RNG.standard_normal((5, 3, 2, 3)) / 4, RNG.standard_normal(5)
-WEIGHT, BIAS = RNG.standard_normal((5, 6)) / 2, RNG.standard_normal(5)
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
-
-
-def linear(bias: bool) -> Any:
-    def call(x: Any) -> Any:
-        shift = like(BIAS, x) if bias else None
-        return (
-            F.linear(x, like(WEIGHT, x), shift)
-            if isinstance(x, torch.Tensor)
-            else ops.linear(x, like(WEIGHT, x), shift)
-        )
-
-    return call
 
 
 def patches(bias: np.ndarray | None) -> tuple[Any, Any]:
@@ -47,13 +33,15 @@ CASES = {
         Case("groups", attention(), attention(), (HEADS, GROUPS, GROUPS)),
         Case("mask and groups", attention(), attention(), (HEADS, GROUPS, GROUPS, ("n", 1, "s", "s"))),
     ],
+    "decoding": [
+        Case("one query", attention(), attention(), (("n", 4, 1, 8), HEADS, HEADS)),
+        Case(
+            "one query, mask and groups", attention(), attention(), (("n", 4, 1, 8), GROUPS, GROUPS, ("n", 1, 1, "s"))
+        ),
+    ],
     "gelu": [
         Case("gelu", ops.gelu, F.gelu, (("n", 3, "s"),)),
         Case("tanh", lambda x: ops.gelu(x, "tanh"), lambda x: F.gelu(x, approximate="tanh"), (("n", 3, "s"),)),
-    ],
-    "linear": [
-        Case("one row", linear(True), linear(True), ((1, 1, 6),)),
-        Case("three rows without bias", linear(False), linear(False), ((3, 6),)),
     ],
     "patches": [
         Case("patches", *patches(SHIFT), (("n", 3, 4, 9),)),

@@ -35,8 +35,8 @@ def scaled_dot_product_attention(
     each serves a group of queries. attn_mask: bool (true where a query may look) or floating (added to the scores), of
     a shape that broadcasts to [batch, heads, length, key length]. is_causal: query i sees keys up to i, as in torch.
     scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
-    Layer: IAttention; in its form "products", and where there is none, matrix products and a softmax with the same
-    numerics.
+    Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), and where there is none,
+    matrix products and a softmax with the same numerics.
     """
     heads, groups = query.shape[1], key.shape[1]
     if not isinstance(heads, int) or not isinstance(groups, int) or heads % groups:
@@ -46,7 +46,8 @@ def scaled_dot_product_attention(
         query.network.fail("attention needs the size of its last axis, or a scale", {"query": query})
     factor = 1 / sqrt(int(width)) if scale is None else scale
     scaled = query if factor == 1 else mul(query, factor)
-    fused = supports("attention_v2") and form(query.network, "attention") == "fused"
+    kind = "decoding" if query.shape[2] == 1 else "attention"
+    fused = supports("attention_v2") and form(query.network, kind) == "fused"
     function = _fused if fused else _products
     return function(scaled, key, value, attn_mask, is_causal)
 

@@ -14,19 +14,19 @@ from trtnet.graph import Network
 
 FORMS: dict[str, tuple[str, ...]] = {
     "attention": ("fused", "products"),
+    "decoding": ("fused", "products"),
     "gelu": ("layer", "float32"),
-    "linear": ("plain", "padded"),
     "patches": ("convolution", "product"),
 }
 """What there is to choose from, the neutral form first.
 
-attention: IAttention, or two matrix products around a softmax. gelu: in the dtype of its input, or between casts to
-float32 and back. linear: as it is, or fewer than eight rows padded to eight. patches: a convolution whose windows do
-not overlap, or the matrix product that it is.
+attention: IAttention, or two matrix products around a softmax; decoding: the same for a single query. gelu: in the
+dtype of its input, or between casts to float32 and back. patches: a convolution whose windows do not overlap, or the
+matrix product that it is.
 """
 
 MEASURED: dict[str, dict[str, str]] = {
-    "tensorrt_rtx": {"gelu": "float32", "patches": "product"},
+    "tensorrt_rtx": {"decoding": "products", "gelu": "float32", "patches": "product"},
 }
 """The fastest forms by backend: TensorRT-RTX 1.6.1 on an H200."""
 

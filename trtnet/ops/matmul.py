@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from trtnet.backend import trt
 from trtnet.graph import Parameter, Shape, Size, Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import add, mul
-from trtnet.ops.forms import form
 from trtnet.ops.operands import broadcast, network_of, tensor
-from trtnet.ops.pad import pad
 from trtnet.ops.reduce import sum
-
-TENSOR_CORE_ROWS = 8
 
 
 def matmul(x: Operand, y: Operand) -> Tensor:
@@ -30,29 +24,10 @@ def matmul(x: Operand, y: Operand) -> Tensor:
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
     """``x @ weight.T + bias``. x: [..., in_features]. weight: [out_features, in_features]. bias: [out_features].
 
-    Layers: IMatrixMultiplyLayer with a transposed constant, IElementWiseLayer SUM. In its form "padded", fewer than
-    eight rows become eight, which kernels for tensor cores take.
+    Layers: IMatrixMultiplyLayer with a transposed constant, IElementWiseLayer SUM.
     """
-    if _few_rows(x) and form(x.network, "linear") == "padded":
-        return _padded(x, weight, bias)
     product = _product(x, tensor(weight, x.network, ndim=max(x.ndim, 2)), "NONE", "TRANSPOSE")
     return product if bias is None else add(product, bias)
-
-
-def _few_rows(x: Tensor) -> bool:
-    rows = [size for size in x.shape[:-1] if isinstance(size, int)]
-    return x.dtype.bits == 16 and x.ndim > 1 and len(rows) == x.ndim - 1 and prod(rows) < TENSOR_CORE_ROWS
-
-
-def _padded(x: Tensor, weight: Parameter, bias: Parameter | None) -> Tensor:
-    *lead, width = x.shape
-    rows = x.reshape(-1, width)
-    count = rows.shape[0]
-    assert isinstance(count, int)
-    whole = pad(rows, (0, 0, 0, TENSOR_CORE_ROWS - count))
-    product = _product(whole, tensor(weight, x.network), "NONE", "TRANSPOSE")
-    y = (product if bias is None else add(product, bias))[:count]
-    return y.reshape(*lead, y.shape[-1])
 
 
 def bilinear(x1: Tensor, x2: Tensor, weight: Operand, bias: Operand | None = None) -> Tensor:
