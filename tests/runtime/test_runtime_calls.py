@@ -49,16 +49,19 @@ def started(target: Callable[[], Any]) -> threading.Thread:
 
 
 def test_turns_are_taken_in_the_order_of_coming() -> None:
-    turns, order, gate = Turns(2), [], threading.Event()
+    turns, order, gate = Turns(1), [], threading.Event()
 
     def work(i: int) -> None:
         with turns:
             order.append(i)
             gate.wait()
 
-    threads = [started(lambda i=i: work(i)) for i in range(2)]
-    threads += [started(lambda i=i: work(i)) for i in range(2, 7)]
-    assert order == [0, 1]
+    threads = []
+    for i in range(7):
+        threads.append(started(lambda i=i: work(i)))
+        while len(order) + len(turns._waiting) <= i:
+            time.sleep(0.001)
+    assert order == [0]
     gate.set()
     for thread in threads:
         thread.join()
@@ -228,3 +231,19 @@ def test_tensors_run_on_the_gpu_that_they_are_on(doubling: tuple[Engine, Opener]
 def test_replicas_need_different_gpus(doubling: tuple[Engine, Opener], devices: list[int]) -> None:
     with pytest.raises(InputError, match="different GPUs"):
         doubling[0].replicas(devices)
+
+
+@pytest.mark.parametrize("place", ["input", "output"])
+def test_a_tensor_whose_memory_was_freed_is_refused(
+    doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    engine, opener = doubling
+    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
+    with monkeypatch.context() as patch:
+        # what torch says after tensor.untyped_storage().resize_(0)
+        patch.setattr(given if place == "input" else out, "data_ptr", lambda: 0)
+        with pytest.raises(InputError, match=r"a tensor of shape \[2, 3\] has no memory any more: it was freed"):
+            engine(given, out=out)
+    engine(given, out=out)
+    opener.device.synchronize(opener.device.streams[0])
+    np.testing.assert_array_equal(out.values, x() * 2 + 1)

@@ -67,7 +67,8 @@ def is_ready(tensor: Any) -> bool:
 
 
 def ready(tensor: Any) -> Any:
-    """The tensor itself, or a copy where TensorRT cannot read it in place."""
+    """The tensor itself, or a copy where TensorRT cannot read it in place. Raises InputError if it has no memory."""
+    _check_memory(tensor)
     if is_ready(tensor):
         return tensor
     copy = tensor.contiguous()
@@ -76,10 +77,16 @@ def ready(tensor: Any) -> Any:
 
 def check_in_place(tensor: Any, name: str) -> None:
     """Raises InputError for a tensor that TensorRT cannot write to as it is."""
+    _check_memory(tensor)
     if not is_ready(tensor):
         raise InputError(
             f"{name} is written to, so its tensor must be contiguous and begin at a multiple of {ALIGNMENT} bytes"
         )
+
+
+def _check_memory(tensor: Any) -> None:
+    if tensor.nbytes and not tensor.data_ptr():
+        raise InputError(f"a tensor of shape {list(tensor.shape)} has no memory any more: it was freed")
 
 
 def handle_of(stream: Any) -> int:
