@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -265,8 +266,19 @@ def test_an_engine_that_says_nothing_is_an_error_in_tensorrts_words(plan: Path) 
 def test_an_engine_without_a_gpu_is_its_sidecar_and_the_reason(plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "inspect", raising(DeviceError("no usable GPU")))
     found = look(str(plan), Choices(), 3)
-    assert "its layers are read on a GPU: no usable GPU" in printed(found.picture)
+    assert "its layers are not known here: no usable GPU" in printed(found.picture)
     assert found.document["sidecar"] and found.document["engine"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"stripped": True}, "stripped of its weights"), ({"backend": "other"}, "built with other")]
+)
+def test_an_engine_that_does_not_load_is_its_sidecar_and_the_reason(
+    plan: Path, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    Plan(plan.read_bytes(), replace(Plan.load(plan).info, **change)).save(tmp_path / "x.engine")
+    found = look(str(tmp_path / "x.engine"), Choices(), 3)
+    assert words in found.document["unknown"] and found.document["sidecar"]["info"]["dtype"] == "float16"
 
 
 def test_another_tools_plan_needs_the_gpu(plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,10 +36,9 @@ class EngineFile:
 
 
 def read_engine(path: Path) -> EngineFile:
-    """An engine, its layers too if there is a GPU.
+    """An engine, its layers too where it loads.
 
-    Raises PlanError for a file that is no engine of this TensorRT, DeviceError without a GPU where there is no sidecar
-    either.
+    Raises PlanError for a file that is not the sidecar's, and without a sidecar what loading raises.
     """
     beside = sidecar_path(path)
     if not beside.exists():
@@ -48,8 +47,8 @@ def read_engine(path: Path) -> EngineFile:
     sidecar = read_sidecar(beside)
     try:
         return of_engine(str(path), sidecar, engine)
-    except DeviceError as error:
-        return EngineFile(str(path), sidecar, unknown=f"its layers are read on a GPU: {error}")
+    except (DeviceError, PlanError) as error:  # no GPU, or not this one, another TensorRT's plan, one without weights
+        return EngineFile(str(path), sidecar, unknown=f"its layers are not known here: {error}")
 
 
 def read_document(path: Path) -> EngineFile:
