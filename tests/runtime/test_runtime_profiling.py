@@ -60,8 +60,8 @@ def test_tensorrts_ranges(doubling: tuple[Engine, Opener]) -> None:
         engine.session(nvtx="loud")
 
 
-def test_a_range_around_each_call(doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, opener = doubling
+def fake_nvtx(monkeypatch: pytest.MonkeyPatch, opener: Opener) -> list[str]:
+    """What ranges begin, and after how many executions they end."""
     seen: list[str] = []
 
     @contextmanager
@@ -73,10 +73,28 @@ def test_a_range_around_each_call(doubling: tuple[Engine, Opener], monkeypatch: 
     nvtx = ModuleType("nvtx")
     nvtx.annotate = annotate  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nvtx", nvtx)
+    return seen
+
+
+def test_a_range_around_each_call(doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, opener = doubling
+    seen = fake_nvtx(monkeypatch, opener)
     np.testing.assert_array_equal(engine.session(nvtx="detailed")(x()), x() * 2 + 1)
     assert seen == ["trtnet Function begins", "trtnet Function ends after 1"]
     engine.session()(x())
     assert len(seen) == 2, "nothing is named where it was not asked for"
+
+
+def test_ranges_of_a_pipelines_stages(doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, opener = doubling
+    seen = fake_nvtx(monkeypatch, opener)
+    (found,) = engine.pipeline([x()], nvtx="detailed")
+    np.testing.assert_array_equal(found, x() * 2 + 1)
+    assert opener.engine.contexts[-1].nvtx_verbosity == trt.ProfilingVerbosity.DETAILED
+    begun = [line.removesuffix(" begins") for line in seen if line.endswith("begins")]
+    assert begun == [f"trtnet Function {stage}" for stage in ("upload", "compute", "download", "collect")]
+    assert "trtnet Function compute ends after 1" in seen
+    assert list(engine.pipeline([x()] * 2))[1].shape == (2, 3) and len(seen) == 8, "not without nvtx="
 
 
 def test_without_the_package_there_are_no_ranges(

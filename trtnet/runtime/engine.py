@@ -155,18 +155,21 @@ class Engine:
         call = partial(self, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads(), call)
 
-    def pipeline(self, items: Iterable[Any], depth: int = 3, batch: int | None = None) -> Iterator[Any]:
+    def pipeline(
+        self, items: Iterable[Any], depth: int = 3, batch: int | None = None, *, nvtx: str | None = None
+    ) -> Iterator[Any]:
         """Runs a stream of inputs, with `depth` inferences in flight: copies to and from the GPU overlap computing.
 
         items: numpy arrays; where there are several inputs, tuples by position or dicts by name. An item may be changed
         as soon as the next is asked for, which is when a result is taken, or `depth` results ahead of it at first.
         batch: items are single samples, without the batch axis, of which so many are run at a time; the last batch has
         the rest, and samples of another shape begin another one. Rows that a profile wants beyond them are zero.
+        nvtx: as a session's, with a range for each stage of an inference.
         Returns the items' results in their order: one array each, or a dict by name. What an item, the iterable or
         TensorRT raises is raised in the place of the item's result, after the results before it, and ends the iterator;
         nothing was taken from the iterable after an item that does not fit. Closing it waits for what is in flight.
         """
-        return pipeline((self._open(),), items, depth, batch)
+        return pipeline((self._open(),), items, depth, batch, nvtx)
 
     def batcher(self, max_batch: int = 32, max_delay: float = 0.002) -> Batcher:
         """Runs single samples of many tasks or threads in batches, of `max_batch` or what came within `max_delay`.

@@ -18,11 +18,12 @@ T = TypeVar("T")
 class Line:
     """Slots that go through the same stages: ``take`` one, fill it, ``start`` it; it is free again once collected.
 
-    slots: how many; as many inferences are in flight at once at most.
+    slots: how many; as many inferences are in flight at once at most. nvtx: as a session's; the ranges are the stages.
     """
 
-    def __init__(self, opened: OpenEngine, slots: int) -> None:
-        stages = Stages(opened)
+    def __init__(self, opened: OpenEngine, slots: int, nvtx: str | None = None) -> None:
+        stages = Stages(opened, nvtx=nvtx)
+        self._range, self._name = stages.range, opened.info.model or "trtnet"
         self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
         for _ in range(slots):
             self._free.put(Slot(stages))
@@ -45,14 +46,18 @@ class Line:
         collect: what becomes of the outputs, called in another thread; they are views that hold no longer than the
         call. Raises TrtnetError in TensorRT's words if it fails; the slot is still the caller's then.
         """
-        slot.upload()
-        slot.compute()
-        slot.download()
+        with self._range(f"{self._name} upload"):
+            slot.upload()
+        with self._range(f"{self._name} compute"):
+            slot.compute()
+        with self._range(f"{self._name} download"):
+            slot.download()
         return self._collector.submit(self._collect, slot, collect)
 
     def _collect(self, slot: Slot, collect: Callable[[Arrays], T]) -> T:
         try:
-            return collect(slot.results())
+            with self._range(f"{self._name} collect"):
+                return collect(slot.results())
         finally:
             self._free.put(slot)
 

@@ -21,7 +21,9 @@ T = TypeVar("T")
 Results = Future[list[Any]]
 
 
-def pipeline(engines: Sequence[OpenEngine], items: Iterable[Any], depth: int, batch: int | None) -> Iterator[Any]:
+def pipeline(
+    engines: Sequence[OpenEngine], items: Iterable[Any], depth: int, batch: int | None, nvtx: str | None = None
+) -> Iterator[Any]:
     """The results of items that are dealt to engines in turn: one engine, opened on several GPUs.
 
     See :meth:`trtnet.runtime.Engine.pipeline`.
@@ -30,17 +32,20 @@ def pipeline(engines: Sequence[OpenEngine], items: Iterable[Any], depth: int, ba
         raise InputError(f"depth is the number of inferences in flight, at least 1; found {depth}")
     info = engines[0].info
     if batch is None:
-        return _results(engines, depth, lambda lines: _wholes(items, info.inputs, lines))
+        return _results(engines, depth, nvtx, lambda lines: _wholes(items, info.inputs, lines))
     samples = Samples(info, batch)
-    return _results(engines, depth, lambda lines: _batches(items, samples, lines))
+    return _results(engines, depth, nvtx, lambda lines: _batches(items, samples, lines))
 
 
 def _results(
-    engines: Sequence[OpenEngine], depth: int, start: Callable[[Iterator[Line]], Generator[Results, None, None]]
+    engines: Sequence[OpenEngine],
+    depth: int,
+    nvtx: str | None,
+    start: Callable[[Iterator[Line]], Generator[Results, None, None]],
 ) -> Iterator[Any]:
     """start: starts an inference on the next of the lines each time it is asked for one."""
     with ExitStack() as stack:
-        lines = [stack.enter_context(closing(Line(opened, depth))) for opened in engines]
+        lines = [stack.enter_context(closing(Line(opened, depth, nvtx))) for opened in engines]
         started = _Held(stack.enter_context(closing(start(itertools.cycle(lines)))))
         in_flight: deque[Results] = deque()
         for results in started:

@@ -12,6 +12,7 @@ from trtnet.runtime.device import Device, Stream
 from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.order import Order
+from trtnet.runtime.ranges import no_range, nvtx_ranges
 from trtnet.runtime.staging import Staging
 
 
@@ -23,10 +24,13 @@ class Stages:
     another may wait for their results.
 
     profile: the optimization profile to stay in; None changes to one that takes the shapes. cuda_graph: whether
-    executions that come again are captured. Raises ProfileError for a profile that the engine does not have.
+    executions that come again are captured. nvtx: as a session's. Raises ProfileError for a profile that the engine has
+    not.
     """
 
-    def __init__(self, opened: OpenEngine, *, profile: int | None = None, cuda_graph: bool = True) -> None:
+    def __init__(
+        self, opened: OpenEngine, *, profile: int | None = None, cuda_graph: bool = True, nvtx: str | None = None
+    ) -> None:
         if profile is not None and not 0 <= profile < len(opened.info.profiles):
             raise ProfileError(f"there is no profile {profile}: the engine has {len(opened.info.profiles)}")
         self.device, self.info = opened.device, opened.info
@@ -36,6 +40,9 @@ class Stages:
         self.order = Order(self.device, self.compute)
         self.turn = Turn(self.device, self.upload, self.compute)
         self.context = Context(opened, eager=cuda_graph, provide=self.turn.provide)
+        if nvtx is not None:
+            self.context.set_nvtx_verbosity(nvtx)
+        self.range = no_range if nvtx is None else nvtx_ranges()
         self._opened, self._profile, self._cuda_graph = opened, profile, cuda_graph
 
     def launcher(self) -> Launcher:
