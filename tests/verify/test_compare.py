@@ -310,9 +310,12 @@ def test_the_page_needs_nothing_else_and_escapes_names(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (300, 3), (2, 3, 4, 5), (5000,)])
-@pytest.mark.parametrize("value", [0.5, float("nan"), float("-inf")])
-def test_plots_of_any_array(shape: tuple[int, ...], value: float) -> None:
+@pytest.mark.parametrize(("value", "elements"), [(0.5, 100), (float("nan"), 1 << 22), (float("-inf"), 7)])
+def test_plots_of_any_array(
+    shape: tuple[int, ...], value: float, elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from trtnet.verify.plots import svg
 
+    monkeypatch.setattr("trtnet.verify.plots.ELEMENTS", elements)
     expected = np.zeros(shape, np.float16)
     assert svg(np.full(shape, value, np.float32), expected).startswith("<svg")

@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 POINTS = 20_000
 """How many elements are drawn, evenly taken from the array."""
 
+ELEMENTS = 1 << 22
+"""How many elements are looked at: of larger arrays, rows evenly taken from it."""
+
 CELLS = 128
 """Rows and columns of the heatmap, each the largest error of a block."""
 
@@ -31,16 +34,27 @@ def svg(found: Array, expected: Array) -> str:
 
     Elements that are not finite are left out of the first two, and white in the third.
     """
-    errors, magnitudes = _errors(found, expected)
+    rows, step = _rows(found), _step(found)
+    errors, magnitudes = _errors(rows[::step], _rows(expected)[::step])
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     histogram, scatter, heat = figure.subplots(1, 3)
-    step = max(1, errors.size // POINTS)
+    apart = max(1, errors.size // POINTS)
     _histogram(histogram, errors)
-    _by_magnitude(scatter, errors.ravel()[::step], magnitudes.ravel()[::step])
-    _heatmap(figure, heat, errors)
+    _by_magnitude(scatter, errors.ravel()[::apart], magnitudes.ravel()[::apart])
+    _heatmap(figure, heat, errors, rows.shape)
+    if step > 1:
+        figure.suptitle(f"one row in {step}")
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return file.getvalue()[file.getvalue().index("<svg") :]
+
+
+def _rows(array: Array) -> Array:
+    return array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
+
+
+def _step(array: Array) -> int:
+    return min(len(_rows(array)), max(1, array.size // ELEMENTS))
 
 
 def _errors(found: Array, expected: Array) -> tuple[Floats, Floats]:
@@ -59,7 +73,7 @@ def _histogram(axes: Axes, errors: Floats) -> None:
     low, high = np.log10(positive.min()), np.log10(positive.max())
     axes.hist(positive, bins=np.logspace(low - 0.01, high + 0.01, 60).tolist(), color="#4c72b0")
     axes.set_xscale("log")
-    axes.set_title(f"elements by error ({errors.size - positive.size:,} of {errors.size:,} without)")
+    axes.set_title(f"elements by error ({np.count_nonzero(errors == 0):,} of {errors.size:,} without)")
 
 
 def _by_magnitude(axes: Axes, errors: Floats, magnitudes: Floats) -> None:
@@ -72,11 +86,9 @@ def _by_magnitude(axes: Axes, errors: Floats, magnitudes: Floats) -> None:
     axes.set(xscale="log", yscale="log")
 
 
-def _heatmap(figure: Figure, axes: Axes, errors: Floats) -> None:
-    rows = errors.reshape(-1, errors.shape[-1]) if errors.ndim else errors.reshape(1, 1)
-    image: Any = axes.imshow(
-        _blocks(rows), aspect="auto", interpolation="nearest", cmap="magma", extent=(0, rows.shape[1], rows.shape[0], 0)
-    )
+def _heatmap(figure: Figure, axes: Axes, errors: Floats, shape: tuple[int, ...]) -> None:
+    extent = (0, shape[1], shape[0], 0)
+    image: Any = axes.imshow(_blocks(errors), aspect="auto", interpolation="nearest", cmap="magma", extent=extent)
     figure.colorbar(image, ax=axes)
     axes.set(title="largest errors by place", xlabel="last axis", ylabel="all other axes")
 
