@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from trtnet.definition import DefinedNetwork
+from trtnet.graph import Parameter
 from trtnet.nn import Module
 from trtnet.nn.function import Function
-from trtnet.nn.module import Parameter
 from trtnet.reference.step import to_numpy
 from trtnet.verify.layouts import distance
 from trtnet.verify.metrics import Array

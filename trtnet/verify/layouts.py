@@ -46,10 +46,10 @@ def distance(found: Array, expected: Array) -> float:
     """|found - expected| / |expected| as vectors, in float64: infinite where a value is not finite, unless both have
     the same infinity there."""
     a, b = found.astype(np.float64), expected.astype(np.float64)
-    same = a == b
-    if not np.isfinite(a[~same]).all() or not np.isfinite(b[~same]).all():
+    different = a != b
+    if not (np.isfinite(a[different]).all() and np.isfinite(b[different]).all()):
         return float("inf")
-    error = float(np.linalg.norm(np.where(same, 0, a - np.where(same, a, b))))
+    error = float(np.linalg.norm(a[different] - b[different]))
     whole = float(np.linalg.norm(np.where(np.isfinite(b), b, 0)))
     return 0.0 if error == 0 else error / whole if whole else float("inf")
 
@@ -91,14 +91,14 @@ def _permuted(values: Array, shape: tuple[int, ...]) -> Iterator[tuple[Array, st
     """Permutations of the finer one's axes with which it falls into the axes of the other. Neither has axes of 1."""
     if max(values.ndim, len(shape)) > MAX_RANK:
         return
-    finer = values.shape if values.ndim >= len(shape) else shape
+    splits = len(shape) > values.ndim
+    finer, coarser = (shape, values.shape) if splits else (values.shape, shape)
     for axes in permutations(range(len(finer))):
         turned = tuple(finer[axis] for axis in axes)
-        rule = "" if list(axes) == sorted(axes) else f"axes {list(axes)}"
-        if finer is values.shape and _merges(turned, shape):
-            yield values.transpose(axes).reshape(shape), rule
-        elif finer is shape and _merges(turned, values.shape):
-            yield values.reshape(turned).transpose(np.argsort(axes)), rule
+        if _merges(turned, coarser):
+            rule = "" if list(axes) == sorted(axes) else f"axes {list(axes)}"
+            back = np.argsort(axes)
+            yield (values.reshape(turned).transpose(back) if splits else values.transpose(axes).reshape(shape)), rule
 
 
 def _merges(fine: tuple[int, ...], coarse: tuple[int, ...]) -> bool:

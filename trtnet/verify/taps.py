@@ -12,7 +12,8 @@ from trtnet.builder import BuildConfig, build_plan, describe
 from trtnet.calling import TensorInfo
 from trtnet.definition import DefinedNetwork
 from trtnet.graph import Dim, Tensor
-from trtnet.runtime import Engine
+from trtnet.runtime.engine import Engine
+from trtnet.runtime.opening import Opener, open_engine
 from trtnet.verify.metrics import Array
 
 
@@ -96,8 +97,8 @@ class EngineTaps:
     of loops and conditionals, and those that the outputs do not need, are left out.
     """
 
-    def __init__(self, network: DefinedNetwork) -> None:
-        self.network = network
+    def __init__(self, network: DefinedNetwork, opener: Opener = open_engine) -> None:
+        self.network, self.opener = network, opener
 
     def __call__(self, feeds: Mapping[str, Array]) -> Recording:
         """Builds an engine for the shapes of the inputs and runs it. Raises as building and calling do."""
@@ -107,7 +108,8 @@ class EngineTaps:
             for axis, size in enumerate(self.network.inputs[name].shape)
             if isinstance(size, Dim)
         }
-        outputs = self.build(dims)(**feeds)
+        with self.build(dims) as engine:
+            outputs = engine(**feeds)
         named = outputs if isinstance(outputs, dict) else {next(iter(self.network.outputs)): outputs}
         return Recording({**feeds, **named})
 
@@ -116,7 +118,7 @@ class EngineTaps:
         with self._marked() as added:
             info = describe(self.network)
             info = replace(info, outputs=info.outputs + tuple(map(_info, added)))
-            return Engine(build_plan(self.network, dims, config or BuildConfig(), info))
+            return Engine(build_plan(self.network, dims, config or BuildConfig(), info), self.opener)
 
     @contextmanager
     def _marked(self) -> Iterator[list[Tensor]]:
