@@ -113,6 +113,8 @@ def test_the_dtype_of_the_network_chooses_the_tolerance() -> None:
     assert half.outputs[0].tolerance.relative_l2 == 1e-2 and half.passed
     only = compare(network_of(lambda x: x * 2 + 1, X), noisy, dims={"n": 2}, tolerance={"output": Tolerance(rtol=0.01)})
     assert only.passed
+    with pytest.raises(InputError, match="a tolerance for logits, which is not expected; the outputs are output"):
+        compare(network_of(lambda x: x, X), lambda x: x, dims={"n": 2}, tolerance={"logits": Tolerance(rtol=1)})
 
 
 def test_random_inputs_are_of_the_seed_and_in_range() -> None:

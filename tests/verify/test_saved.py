@@ -184,10 +184,15 @@ def test_saved_outputs_are_compared_by_iteration(tmp_path: Path) -> None:
     write_outputs(tmp_path / "short.json", {"one": first.kept_outputs["<lambda>"][:2]})
     with pytest.raises(InputError, match=r"short\.json has the outputs of 2 iterations; there are more inputs"):
         trtnet.compare(tmp_path / "short.json", lambda x: x, tmp_path / "in.json")
+    with pytest.raises(InputError, match=r"out\.json has the outputs of 3 iterations; there were 1"):
+        trtnet.compare(tmp_path / "out.json", lambda x: x * 2, inputs[0])
     files = trtnet.compare({"a": tmp_path / "out.json"}, {"b": tmp_path / "out.json"})
     assert files.passed and len(files.outputs[0].iterations) == 3 and files.seed is None
-    with pytest.raises(InputError, match="different numbers of saved iterations"):
-        trtnet.compare({"a": tmp_path / "out.json"}, {"b": tmp_path / "short.json"})
+    (tmp_path / "other").mkdir()
+    (tmp_path / "short.json").rename(tmp_path / "other" / "out.json")
+    for one, two in ((tmp_path, tmp_path / "other"), (tmp_path / "other", tmp_path)):
+        with pytest.raises(InputError, match=r"different numbers of saved iterations: [23], [23]"):
+            trtnet.compare({"a": one / "out.json"}, {"b": two / "out.json"})
 
 
 def test_reading_and_writing_need_no_torch(tmp_path: Path) -> None:

@@ -53,8 +53,9 @@ def compare(
     everything = [*sources.values(), baseline[1]]
     run = _Run(sources, baseline, tolerance, outputs, keep)
     feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, iterations)
-    for iteration, arrays in enumerate(feeds):
-        run.add(iteration, {name: _read_only(array) for name, array in arrays.items()})
+    for arrays in feeds:
+        run.add({name: _read_only(array) for name, array in arrays.items()})
+    _check_used_up(everything, run.iterations)
     return run.comparison(seed if inputs is None and any(source.takes for source in everything) else None)
 
 
@@ -87,12 +88,20 @@ def _feeds(
         return given_inputs(inputs, declared[0] if declared else ())
     if declared:
         return random_inputs(merged(declared, dims), dims, ranges, seed, iterations)
-    saved = {source.kind: source.iterations for source in sources if isinstance(source, Saved)}
-    if len(saved) < len({source.kind for source in sources}):
+    saved = [source.iterations for source in sources if isinstance(source, Saved)]
+    if len(saved) < len(sources):
         raise InputError("nothing that is compared says what inputs it takes: give inputs")
-    if len(set(saved.values())) > 1:
-        raise InputError(f"different numbers of saved iterations: {saved}")
-    return [{} for _ in range(next(iter(saved.values())))]
+    if len(set(saved)) > 1:
+        raise InputError(f"different numbers of saved iterations: {', '.join(map(str, saved))}")
+    return [{} for _ in range(saved[0])]
+
+
+def _check_used_up(sources: Iterable[Source], iterations: int) -> None:
+    for source in sources:
+        if isinstance(source, Saved) and source.iterations > iterations:
+            raise InputError(
+                f"{source.kind} has the outputs of {source.iterations} iterations; there were {iterations}"
+            )
 
 
 def _read_only(array: Array) -> Array:
@@ -115,29 +124,39 @@ class _Run:
     ) -> None:
         self._sources, (self._expected, self._baseline) = sources, baseline
         self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
+        self.iterations = 0
         self._notes: dict[str, None] = {}
         self._found: dict[tuple[str, str, str], OutputComparison] = {}
         self._inputs: list[Arrays] = []
         self._kept: dict[str, list[Arrays]] = {name: [] for name in (*sources, self._expected)}
 
-    def add(self, iteration: int, inputs: Arrays) -> None:
+    def add(self, inputs: Arrays) -> None:
+        """Runs everything once."""
         if self._keep:
             self._inputs.append(inputs)
-        expected = self._outputs_of(self._expected, self._baseline, iteration, inputs)
+        expected = self._outputs_of(self._expected, self._baseline, inputs)
+        self._check_tolerances(expected)
         for name, source in self._sources.items():
-            found = self._outputs_of(name, source, iteration, inputs)
+            found = self._outputs_of(name, source, inputs)
             pairs, notes = paired(list(found), list(expected), self._outputs)
             self._note(name, notes)
             for ours, theirs in pairs:
                 self._measure((name, ours, theirs), source, found[ours], expected[theirs])
+        self.iterations += 1
 
     def comparison(self, seed: int | None) -> Comparison:
         return Comparison(
             self._expected, tuple(self._found.values()), tuple(self._notes), seed, tuple(self._inputs), self._kept
         )
 
-    def _outputs_of(self, name: str, source: Source, iteration: int, inputs: Arrays) -> Arrays:
-        results = source.run(iteration, inputs)
+    def _check_tolerances(self, expected: Arrays) -> None:
+        for name in self._tolerance if isinstance(self._tolerance, Mapping) else ():
+            if name not in expected:
+                known = ", ".join(expected)
+                raise InputError(f"a tolerance for {name}, which is not expected; the outputs are {known}")
+
+    def _outputs_of(self, name: str, source: Source, inputs: Arrays) -> Arrays:
+        results = source.run(self.iterations, inputs)
         self._note(name, results.notes)
         if self._keep:
             self._kept[name].append(results.outputs)
