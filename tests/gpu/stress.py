@@ -1,0 +1,331 @@
+"""Many calls from many threads on one engine, with failures among them: what is right stays right, nothing grows.
+
+    NVIDIA_TF32_OVERRIDE=0 python tests/gpu/stress.py [--calls 10000] [--threads 8] [--json FILE]
+
+LeNet-5 with random weights and two profiles, float32. Each thread calls it at random batch sizes: numpy arrays, given
+results, submissions, a session of its own, torch tensors on its own stream, samples for a batcher, pipelines; one more
+runs an event loop whose tasks call it, too. Every result is compared with the reference executor's. About one call in
+ten must fail, each in its own way: shapes, dtypes, results too small, tensors whose memory was freed, cancelled tasks.
+Device memory and the process's resident memory are read after a tenth of the calls and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import itertools
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import trtnet
+from trtnet import backend, models
+from trtnet.errors import InputError, ProfileError, TrtnetError
+from trtnet.runtime import Batcher, Engine, Session
+
+PROFILES = [{"batch": (1, 4, 8)}, {"batch": (9, 32, 64)}]
+POOL = 256
+MEMORY_MARGIN = 64 << 20
+"""Bytes that memory may grow by: allocators keep what they were once given."""
+
+
+def network() -> trtnet.DefinedNetwork:
+    torch.manual_seed(0)
+    convolutions = [torch.nn.Conv2d(1, 6, 5), torch.nn.Conv2d(6, 16, 5)]
+    linears = [torch.nn.Linear(400, 120), torch.nn.Linear(120, 84), torch.nn.Linear(84, 10)]
+    layers = {f"conv{i + 1}": layer for i, layer in enumerate(convolutions)}
+    layers |= {f"fc{i + 1}": layer for i, layer in enumerate(linears)}
+    weights = {f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.state_dict().items()}
+    inputs = {"image": trtnet.Input(("batch", 1, 28, 28))}
+    return trtnet.define(models.lenet(), inputs, weights)
+
+
+class Samples:
+    """Images with their logits by the reference; batches are random rows of them."""
+
+    def __init__(self, reference: Any) -> None:
+        self.images = np.random.default_rng(0).standard_normal((POOL, 1, 28, 28)).astype(np.float32)
+        parts = [np.asarray(reference(part)) for part in np.split(self.images, POOL // 64)]
+        self.logits = np.concatenate(parts)
+        self.scale = float(np.abs(self.logits).max())
+
+    def rows(self, rng: random.Random, count: int) -> np.ndarray:
+        return np.array([rng.randrange(POOL) for _ in range(count)])
+
+    def check(self, found: Any, rows: Any) -> None:
+        error = float(np.abs(np.asarray(found) - self.logits[rows]).max()) / self.scale
+        assert error < 1e-4, f"relative error {error}"
+
+
+@contextmanager
+def failing(*kinds: type[BaseException]) -> Iterator[None]:
+    try:
+        yield
+    except kinds:
+        return
+    raise AssertionError(f"{kinds[0].__name__} was not raised")
+
+
+class Caller:
+    """One thread's calls. batcher: shared with the others. counts: by kind."""
+
+    batcher: Batcher
+
+    def __init__(self, engine: Engine, samples: Samples, seed: int) -> None:
+        self.engine, self.samples = engine, samples
+        self.rng = random.Random(seed)
+        self.session: Session = engine.session()
+        self.counts: Counter[str] = Counter()
+        self.kinds: list[Callable[[], int]] = [
+            *[self.call, self.given, self.submissions, self.own_session, self.batched] * 4,
+            self.pipeline, self.wrong_shape, self.wrong_dtype, self.too_small, self.outside, self.left,
+        ]  # fmt: skip
+        if torch.cuda.is_available():
+            self.stream = torch.cuda.Stream()
+            self.kinds += [*[self.tensors] * 4, self.freed, self.freed_result]
+
+    def step(self) -> int:
+        """Makes one call, or a few. Returns how many."""
+        kind = self.rng.choice(self.kinds)
+        count = kind()
+        self.counts[kind.__name__] += count
+        return count
+
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.samples.rows(self.rng, self.rng.randint(1, 64))
+        return self.samples.images[rows], rows
+
+    def call(self) -> int:
+        images, rows = self.batch()
+        self.samples.check(self.engine(images), rows)
+        return 1
+
+    def given(self) -> int:
+        images, rows = self.batch()
+        out = np.full((len(rows), 10), np.nan, np.float32)
+        assert self.engine(image=images, out=out) is out
+        self.samples.check(out, rows)
+        return 1
+
+    def submissions(self) -> int:
+        given = [self.batch() for _ in range(2)]
+        pending = [self.engine.submit(images) for images, _ in given]
+        for one, (_, rows) in zip(pending, given, strict=True):
+            self.samples.check(one.result(), rows)
+        return 2
+
+    def own_session(self) -> int:
+        images, rows = self.batch()
+        self.samples.check(self.session(images), rows)
+        return 1
+
+    def batched(self) -> int:
+        rows = self.samples.rows(self.rng, 4)
+        futures = [self.batcher.submit(self.samples.images[row]) for row in rows]
+        for future, row in zip(futures, rows, strict=True):
+            self.samples.check(future.result(timeout=60), row)
+        return len(rows)
+
+    def pipeline(self) -> int:
+        given = [self.batch() for _ in range(4)]
+        results = self.engine.pipeline((images for images, _ in given), depth=2)
+        for found, (_, rows) in zip(results, given, strict=True):
+            self.samples.check(found, rows)
+        return len(given)
+
+    def tensors(self) -> int:
+        images, rows = self.batch()
+        with torch.cuda.stream(self.stream):
+            found = self.engine(torch.from_numpy(images).cuda()).cpu()
+        self.samples.check(found, rows)
+        return 1
+
+    # what must fail, alone
+    def wrong_shape(self) -> int:
+        with failing(InputError):
+            self.engine(np.zeros((3, 1, 28, 27), np.float32))
+        return 1
+
+    def wrong_dtype(self) -> int:
+        with failing(InputError):
+            self.engine(np.zeros((3, 1, 28, 28)))
+        return 1
+
+    def outside(self) -> int:
+        with failing(ProfileError):
+            self.engine(np.zeros((65, 1, 28, 28), np.float32))
+        return 1
+
+    def too_small(self) -> int:
+        images, rows = self.batch()
+        with failing(InputError):
+            self.engine(images, out=np.zeros((len(rows) - 1, 10), np.float32))
+        return 1
+
+    def left(self) -> int:
+        rows = self.samples.rows(self.rng, 2)
+        stays, leaves = [self.batcher.submit(self.samples.images[row]) for row in rows]
+        if not leaves.cancel():
+            self.samples.check(leaves.result(timeout=60), rows[1])
+        self.samples.check(stays.result(timeout=60), rows[0])
+        return 2
+
+    def freed(self) -> int:
+        images, _ = self.batch()
+        tensor = torch.from_numpy(images).cuda()
+        tensor.untyped_storage().resize_(0)
+        with failing(InputError):
+            self.engine(tensor)
+        return 1
+
+    def freed_result(self) -> int:
+        images, rows = self.batch()
+        out = torch.zeros(len(rows), 10, device="cuda")
+        out.untyped_storage().resize_(0)
+        with failing(InputError):
+            self.engine(torch.from_numpy(images).cuda(), out=out)
+        return 1
+
+
+async def tasks(engine: Engine, batcher: Batcher, samples: Samples, running: Callable[[], bool]) -> Counter[str]:
+    """Tasks that await calls and samples; every tenth is cancelled."""
+    rng, counts = random.Random(99), Counter[str]()
+
+    async def one(number: int) -> None:
+        rows = samples.rows(rng, rng.randint(1, 64))
+        single = number % 2 == 0
+        call = batcher(samples.images[rows[0]]) if single else engine.acall(samples.images[rows])
+        task = asyncio.ensure_future(call)
+        if number % 10 == 3:
+            await asyncio.sleep(rng.random() * 1e-3)
+            task.cancel()
+        try:
+            samples.check(await task, rows[0] if single else rows)
+            counts["awaited"] += 1
+        except asyncio.CancelledError:
+            counts["cancelled"] += 1
+
+    for start in itertools.count(0, 8):
+        if not running():
+            return counts
+        await asyncio.gather(*(one(start + i) for i in range(8)))
+    raise AssertionError
+
+
+def resident_memory() -> int:
+    """Bytes, as Linux counts."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Run:
+    """Threads that share a number of calls, and a loop of tasks beside them."""
+
+    def __init__(self, engine: Engine, samples: Samples, threads: int) -> None:
+        self.engine, self.samples = engine, samples
+        self.device = engine.open().device
+        self.counts: Counter[str] = Counter()
+        self.failures: list[BaseException] = []
+        self.callers = [Caller(engine, samples, seed) for seed in range(threads)]
+        self.lock, self.left = threading.Lock(), 0
+
+    def phase(self, calls: int) -> None:
+        """Makes so many calls, by all threads together."""
+        self.left = calls
+        with self.engine.batcher(max_batch=32, max_delay=0.001) as batcher:
+            for caller in self.callers:
+                caller.batcher = batcher
+            targets = [lambda caller=caller: self.work(caller) for caller in self.callers]
+            targets.append(lambda: self.loop(batcher))
+            threads = [threading.Thread(target=self.guarded, args=(target,)) for target in targets]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        if self.failures:
+            raise self.failures[0]
+
+    def guarded(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        except BaseException as error:
+            self.failures.append(error)
+            self.left = 0
+
+    def work(self, caller: Caller) -> None:
+        while self.left > 0:
+            made = caller.step()
+            with self.lock:
+                self.left -= made
+
+    def loop(self, batcher: Batcher) -> None:
+        self.counts += asyncio.run(tasks(self.engine, batcher, self.samples, lambda: self.left > 0))
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes on the device, but for a constant, and resident on the host."""
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+        self.device.activate()
+        return -self.device.free_memory(), resident_memory()
+
+    def totals(self) -> Counter[str]:
+        return sum((caller.counts for caller in self.callers), self.counts.copy())
+
+
+def stress(engine: Engine, samples: Samples, calls: int, threads: int) -> dict[str, Any]:
+    run = Run(engine, samples, threads)
+    run.phase(calls // 10)
+    before, start = run.memory(), time.perf_counter()
+    run.phase(calls - calls // 10)
+    seconds = time.perf_counter() - start
+    after = run.memory()
+    return {
+        "calls": dict(sorted(run.totals().items())),
+        "seconds": seconds,
+        "device_growth": after[0] - before[0],
+        "resident_growth": after[1] - before[1],
+        "resident": after[1],
+    }
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--calls", type=int, default=10000)
+    options.add_argument("--threads", type=int, default=8)
+    options.add_argument("--json")
+    chosen = options.parse_args()
+    defined = network()
+    engine = defined.build([dict(profile) for profile in PROFILES])
+    print(f"{engine.open().device.name}, {backend.name()} {backend.version()}, {chosen.threads} threads", flush=True)
+    found = stress(engine, Samples(defined.reference()), chosen.calls, chosen.threads)
+    total = sum(found["calls"].values())
+    print(f"{total:,} calls, every result right, every failure its own: {found['calls']}")
+    print(f"{found['seconds']:.1f} s after the warm-up")
+    for kind in ("device", "resident"):
+        print(f"{kind} memory: {found[f'{kind}_growth'] / 2**20:+.1f} MiB after the warm-up")
+    if chosen.json:
+        Path(chosen.json).write_text(json.dumps(found, indent=2) + "\n")
+    if max(found["device_growth"], found["resident_growth"]) > MEMORY_MARGIN:
+        sys.exit(f"memory grew by more than {MEMORY_MARGIN >> 20} MiB")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TrtnetError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
