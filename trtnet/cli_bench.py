@@ -60,6 +60,7 @@ def bench(
     """
     from trtnet.tools import arguments
     from trtnet.tools.bench import feeds, findings, report
+    from trtnet.tools.bench.against import routes
     from trtnet.tools.bench.files import Files
     from trtnet.tools.bench.loop import Limits
     from trtnet.tools.bench.measurement import Setting
@@ -67,13 +68,13 @@ def bench(
 
     files = Files(plot, export_times, export_profile, export_output, export_layer_info)
     files.check()
+    chosen = routes(against) if against else ()
+    wishes = findings.Wishes(profile or export_profile is not None, measure_peaks, chosen, torch)
     opened = open_target(target, Choices(weights, dtype, dim, arg, declare))
     arrays = feeds.feeds(opened.engine.info, opened.sizes, arguments.files(input), seed, profile_index or 0)
     setting = Setting(
         Limits(warm_up, duration, iterations), streams, transfers, not no_cuda_graph, profile_index, tuple(percentile)
     )
-    routes = tuple(against.split(",")) if against else ()
-    wishes = findings.Wishes(profile or export_profile is not None, measure_peaks, routes, torch)
     found = findings.examine(opened, arrays, setting, wishes)
     files.write(found, opened.engine, depth)
     report.show_bench(found, depth, json, trtexec)

@@ -13,7 +13,7 @@ from test_runtime import engine_of, x
 from typer.testing import CliRunner
 
 from trtnet.cli import app
-from trtnet.errors import InputError, TrtnetError
+from trtnet.errors import InputError, ModelError, TrtnetError
 from trtnet.tools.bench import findings, target
 
 BRIEF = ("--warm-up", "4", "--duration", "0.02", "--iterations", "3")
@@ -77,6 +77,8 @@ def test_mistakes_are_named_before_anything_is_measured(opener: Opener, tmp_path
         ((f"--plot={tmp_path / 'p.jpg'}",), TrtnetError, r"\.png or \.html"),
         ((f"--export-times={tmp_path / 'none' / 't.json'}",), TrtnetError, "cannot write"),
         ((f"--input=x={tmp_path / 'none.npy'}",), InputError, "cannot read"),
+        (("--against=tvm",), InputError, "--against takes torch, compile, onnx"),
+        (("--against=torch", "--torch=none.py:net"), ModelError, "no model file none.py"),
     ):
         with pytest.raises(error, match=words):
             bench(*arguments)

@@ -128,9 +128,10 @@ def test_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [rival.difference for rival in found] == [0, pytest.approx(0.5), float("inf")]
 
 
-def test_an_unknown_route() -> None:
+def test_routes_by_name() -> None:
+    assert against.routes("torch,onnx") == ("torch", "onnx")
     with pytest.raises(InputError, match="--against takes torch, compile, onnx; found 'tvm'"):
-        against.compare(None, None, {}, ["torch", "tvm"])  # type: ignore[arg-type]
+        against.routes("torch,tvm")
 
 
 def test_torchvisions_original_with_the_checkpoints_weights(tmp_path: Path) -> None:

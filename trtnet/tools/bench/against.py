@@ -44,30 +44,36 @@ class Rival:
         return NAMES[self.route]
 
 
+def routes(text: str) -> tuple[str, ...]:
+    """``"torch,onnx"`` -> routes. Raises InputError for one that is none."""
+    found = tuple(text.split(","))
+    unknown = [route for route in found if route not in ROUTES]
+    if unknown:
+        raise InputError(f"--against takes {', '.join(ROUTES)}; found {unknown[0]!r}")
+    return found
+
+
 def compare(
-    engine: Engine, model: Any, tensors: Mapping[str, Any], routes: Sequence[str], rounds: int = 10, count: int = 30
+    engine: Engine, model: Any, tensors: Mapping[str, Any], chosen: Sequence[str], rounds: int = 10, count: int = 30
 ) -> tuple[Rival, ...]:
-    """Times of the chosen ROUTES and of the engine, in rounds of so many calls of each.
+    """Times of the chosen routes and of the engine, in rounds of so many calls of each.
 
     model: a torch module on the CPU in the engine's dtype, called with the tensors in order. tensors: the engine's
-    inputs by name, on the GPU. Raises InputError for a route that is none, and what exporting and building raises.
+    inputs by name, on the GPU. Raises what exporting and building raise.
     """
     import torch
 
-    unknown = sorted(set(routes) - set(ROUTES))
-    if unknown:
-        raise InputError(f"--against takes {', '.join(ROUTES)}; found {unknown[0]!r}")
     with torch.inference_mode():
         ready: dict[str, Call] = {TRTNET: engine_call(engine, tensors)}
         given = list(tensors.values())
-        if "onnx" in routes:
+        if "onnx" in chosen:
             built = onnx_engine(model, [tensor.cpu() for tensor in given])
             ready["onnx"] = engine_call(built, dict(zip((one.name for one in built.inputs), given, strict=True)))
         model.cuda()
         eager = torch_call(model, given)
-        if "torch" in routes:
+        if "torch" in chosen:
             ready["torch"] = eager
-        if "compile" in routes:
+        if "compile" in chosen:
             ready["compile"] = torch_call(torch.compile(model, mode="max-autotune"), given)
         expected = eager().float()
         differences = {route: relative_l2(call().float(), expected) for route, call in ready.items()}

@@ -10,9 +10,10 @@ from trtnet.builder import PlanInfo
 from trtnet.runtime import Engine
 from trtnet.runtime.device import CudaDevice, Device
 from trtnet.runtime.profiling import layer_times
-from trtnet.tools.bench import against, originals
+from trtnet.tools.bench.against import Rival, compare
 from trtnet.tools.bench.gpus import GPUS, Peaks
 from trtnet.tools.bench.measurement import Setting, measured
+from trtnet.tools.bench.originals import original
 from trtnet.tools.bench.peaks import measured_peaks
 from trtnet.tools.bench.profile import Profile, profile
 from trtnet.tools.bench.report import Bench
@@ -30,7 +31,7 @@ class Wishes:
     """What to find beside the times.
 
     profile: the layers' times. measure_peaks: the GPU's speeds by measuring, not by its data sheet. routes: other tools
-    (against.ROUTES). factory: what makes the PyTorch original, ``path.py:factory``.
+    (:func:`trtnet.tools.bench.against.routes`). factory: what makes the PyTorch original, ``path.py:factory``.
     """
 
     profile: bool = False
@@ -50,11 +51,14 @@ def examine(
 
     device: the GPU that the engine will be on.
     """
-    engine, found = target.engine, measured(target.engine, inputs, setting, device)
+    engine = target.engine
+    # before anything is measured: it may be missing
+    model = original(wishes.factory, target.name, target.checkpoint, engine.info.dtype) if wishes.routes else None
+    found = measured(engine, inputs, setting, device)
     peaks = measured_peaks(device(), engine.info.dtype) if wishes.measure_peaks else found.device
     made, unknown = known_floor(engine.info, found.shapes, peaks)
     layers = profiled(engine, inputs, setting.profile) if wishes.profile else None
-    others = rivals(target, inputs, wishes.routes, wishes.factory) if wishes.routes else ()
+    others = rivals(engine, model, inputs, wishes.routes) if wishes.routes else ()
     return Bench(engine.info, found, made, unknown, layers, others)
 
 
@@ -83,11 +87,8 @@ def profiled(engine: Engine, inputs: Arrays, profile_index: int | None) -> Profi
     return profile(times, EXECUTIONS, description)
 
 
-def rivals(target: Target, inputs: Arrays, routes: Sequence[str], factory: str | None) -> tuple[against.Rival, ...]:
-    """Times of other tools. factory: makes the PyTorch original. Raises what the originals and the routes raise."""
-    torch = originals.import_torch()
-    from trtnet.reference.step import to_torch
+def rivals(engine: Engine, model: Any, inputs: Arrays, routes: Sequence[str]) -> tuple[Rival, ...]:
+    """Times of other tools. model: the PyTorch original, on the CPU. Raises what exporting and building it raise."""
+    from trtnet.reference.step import to_torch  # needs torch, which the rest does not
 
-    model = originals.original(factory, target.name, target.checkpoint, target.engine.info.dtype)
-    tensors = {name: to_torch(array).to(torch.device("cuda")) for name, array in inputs.items()}
-    return against.compare(target.engine, model, tensors, routes)
+    return compare(engine, model, {name: to_torch(array).cuda() for name, array in inputs.items()}, routes)
