@@ -33,6 +33,10 @@ from trtnet.runtime.tensors import Torch
 GARBAGE = 0xCD
 
 
+def _done() -> None:
+    """Work that has run, which keeps nothing alive any more."""
+
+
 class FakeStream:
     """Queued work. done: how much of it has run. lock: one for all streams, which wait for each other."""
 
@@ -47,7 +51,8 @@ class FakeStream:
         with self.lock:
             while self.done < upto:
                 self.done += 1
-                self.work[self.done - 1]()
+                work, self.work[self.done - 1] = self.work[self.done - 1], _done
+                work()
 
 
 class FakeBuffer:
@@ -109,6 +114,8 @@ class FakeDevice:
         self.active: set[int] = set()
         self.allocations = self.synchronizations = self.trims = 0
         self.scratch: list[tuple[int, FakeRun]] = []
+        self.freed: dict[int, np.ndarray] = {}
+        self.capturing: set[int] = set()
         self.refuses_capture = ""
         self.clock = 0.0
         self.free = 1 << 30
@@ -175,14 +182,27 @@ class FakeDevice:
             raise DeviceError(self.refuses_capture)
         with stream.lock:
             mark = len(stream.work)
-            queue()
+            self.capturing.add(threading.get_ident())
+            try:
+                queue()
+            finally:
+                self.capturing.discard(threading.get_ident())
             self.graphs.append(FakeGraph(stream.work[mark:]))
             del stream.work[mark:]
         return self.graphs[-1]
 
     def allocate(self, nbytes: int, stream: FakeStream) -> FakeBuffer:
         assert stream is self.streams[stream.handle]
-        return self.buffer(nbytes)
+        buffer = self.buffer(nbytes)
+        weakref.finalize(buffer, self._free, buffer.address, buffer.raw, stream)
+        return buffer
+
+    def _free(self, address: int, raw: np.ndarray, stream: FakeStream) -> None:
+        """Memory goes once the stream that it was allocated on has got so far."""
+        if stream.done == len(stream.work):
+            return
+        self.freed[address] = raw
+        stream.work.append(lambda: self.freed.pop(address))
 
     def allocate_host(self, nbytes: int) -> FakeBuffer:
         return self.buffer(nbytes, on_host=True)
@@ -219,10 +239,11 @@ class FakeDevice:
     def at(self, address: int, nbytes: int) -> np.ndarray:
         """The device memory at an address. Fails if it is not all there."""
         assert address % 256 == 0, "TensorRT wants addresses aligned to 256 bytes"
-        for buffer in list(self.memory.values()):
-            if buffer.address <= address < buffer.address + buffer.nbytes:
-                assert not buffer.on_host and address + nbytes <= buffer.address + buffer.nbytes
-                return buffer.raw[address - buffer.address :][:nbytes]
+        there = {buffer.address: buffer.raw for buffer in list(self.memory.values()) if not buffer.on_host}
+        for start, raw in {**there, **self.freed}.items():
+            if start <= address < start + raw.size:
+                assert address + nbytes <= start + raw.size
+                return raw[address - start :][:nbytes]
         raise AssertionError("an address of memory that is not there, or not any more")
 
     def _copy(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: FakeStream) -> None:
@@ -383,7 +404,8 @@ class FakeContext:
         device = self.engine.device
         before = [other for at, other in device.scratch if at == address]
         run = FakeRun(lambda: self._check_scratch(address, nbytes, before))
-        device.scratch.append((address, run))
+        if threading.get_ident() not in device.capturing:
+            device.scratch.append((address, run))
         return run
 
     def _check_scratch(self, address: int, nbytes: int, before: list[FakeRun]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,8 @@ from trtnet import backend
 from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.calling import TensorInfo, is_torch
 from trtnet.checkpoint import Source, open_checkpoint
-from trtnet.errors import InputError, PlanError
+from trtnet.errors import ClosedError, InputError, PlanError
+from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import is_foreign
 from trtnet.runtime.batching import Batcher
 from trtnet.runtime.cache import RuntimeCache, cache_path
@@ -29,7 +30,9 @@ from trtnet.runtime.pending import Pending
 from trtnet.runtime.pipeline import pipeline
 from trtnet.runtime.pool import Pool
 from trtnet.runtime.refit import check_refittable, refitted
+from trtnet.runtime.replicas import Replicas
 from trtnet.runtime.session import Session
+from trtnet.runtime.streaming import limit_weights
 
 
 class Engine:
@@ -47,6 +50,10 @@ class Engine:
     some much slower without. Set it to True before the first call where you have compared the results.
     concurrency: how many calls run side by side, with device memory of their own each; those of further threads wait,
     in the order in which they came. To be set before the first call. device: the number of the GPU, as torch counts.
+    weight_streaming_budget: how much of the weights of an engine built with weight_streaming may be on the GPU at once,
+    in bytes or as "1.5GiB"; the others come from host memory as layers need them. None: all of them. To be set before
+    the first call.
+    As a context manager, it is closed at the end: see :meth:`close`.
     """
 
     def __init__(self, plan: Plan, opener: Opener = open_engine, path: Path | None = None, device: int = 0) -> None:
@@ -54,12 +61,39 @@ class Engine:
         self.device = device
         self._path = path
         self.specialize: bool | None = None
+        self.weight_streaming_budget: int | str | None = None
         self.concurrency = 8
         self._opener = opener
         self._opened: OpenEngine | None = None
         self._pool: Pool | None = None
         self._callers: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives back what the engine and its sessions hold on the GPU; results of calls under way stay.
+
+        Pipelines and batchers under way keep what they need until they are closed. Calls afterwards raise ClosedError;
+        the plan can still be saved.
+        """
+        with self._lock:
+            opened, callers = self._opened, self._callers
+            self._closed = True
+            self._opened = self._pool = self._callers = None
+        if callers is not None:
+            callers.shutdown(wait=False)
+        if opened is None:
+            return
+        for user in list(opened.users):
+            user.close()
+        if opened.cache is not None:
+            opened.cache.close()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], weights: Source | None = None, device: int = 0) -> Engine:
@@ -109,13 +143,26 @@ class Engine:
             self.plan, self._opened, self._pool = Plan(data, info), None, None
 
     def session(
-        self, profile: int | None = None, *, stream: Any = None, cuda_graph: bool = True, nvtx: str | None = None
+        self,
+        profile: int | None = None,
+        *,
+        stream: Any = None,
+        cuda_graph: bool = True,
+        nvtx: str | None = None,
+        memory: ActivationMemory | None = None,
     ) -> Session:
         """An execution context of its own, for calls that keep their buffers and stream: see :class:`Session`.
 
         Raises as the first call.
         """
-        return Session(self._open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx)
+        return Session(self._open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx, memory=memory)
+
+    def activation_memory(self) -> ActivationMemory:
+        """Scratch memory on the engine's GPU for several sessions, of this engine or others, to share by memory=.
+
+        They run one after another then. Raises as the first call.
+        """
+        return ActivationMemory(self._open().device)
 
     def inspect(self) -> Inspection:
         """What TensorRT says of the engine's layers and memory; ``trtnet inspect`` reads it.
@@ -128,6 +175,7 @@ class Engine:
         """The same engine on another GPU, by its number; it must be of a kind that the plan was built for."""
         engine = Engine(self.plan, self._opener, self._path, device)
         engine.specialize, engine.concurrency = self.specialize, self.concurrency
+        engine.weight_streaming_budget = self.weight_streaming_budget
         return engine
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -179,6 +227,10 @@ class Engine:
         """
         return Batcher(self._open(), max_batch, max_delay)
 
+    def replicas(self, devices: Sequence[int]) -> Replicas:
+        """The same engine on each of several GPUs, which take turns: see :class:`Replicas`."""
+        return Replicas([self.on(device) for device in devices])
+
     def open(self) -> OpenEngine:
         """The engine on its GPU, where it is loaded once: what sessions and slots are made of.
 
@@ -190,8 +242,12 @@ class Engine:
         if self.info.stripped:
             raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
         with self._lock:
+            if self._closed:
+                raise ClosedError("the engine was closed; load it again: trtnet.load(path)")
             if self._opened is None:
                 opened = self._opener(self.plan, self.device)
+                if self.weight_streaming_budget is not None:
+                    limit_weights(opened.engine, self.weight_streaming_budget)
                 self._opened = replace(opened, specialize=self.specialize, cache=self._cache(opened.device))
                 if self._opened.cache is not None:
                     weakref.finalize(self._opened, self._opened.cache.close)

@@ -34,6 +34,11 @@ class Graphs:
         """The graph to launch, or None if the execution must be queued."""
         return self._graphs.get(key)
 
+    def close(self) -> None:
+        """Drops the graphs; none may be running."""
+        self._graphs.clear()
+        self._seen.clear()
+
     def learn(self, key: Hashable, queue: Callable[[], None]) -> None:
         """After an execution was queued: captures it if it has come before. queue: queues it once more."""
         if self.refused:

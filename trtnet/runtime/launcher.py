@@ -94,6 +94,12 @@ class Launcher:
         self._order.move(theirs)
         return graph is not None
 
+    def close(self) -> None:
+        """Drops the graphs; none may be running."""
+        self.launched = None
+        if self.graphs is not None:
+            self.graphs.close()
+
     def _scratch_on(self, stream: Stream) -> AbstractContextManager[None]:
         return nullcontext() if self._memory is None else self._memory.used_on(stream)
 

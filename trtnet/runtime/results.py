@@ -10,7 +10,9 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.calling import TensorInfo
 from trtnet.errors import InputError
+from trtnet.runtime.arguments import Signature, kind_of
 from trtnet.runtime.pending import Outputs
+from trtnet.runtime.tensors import check_devices
 
 Shape = tuple[int, ...]
 
@@ -27,6 +29,19 @@ def named(out: Any, outputs: Sequence[TensorInfo]) -> Outputs | None:
     if sorted(out) != sorted(names):
         raise InputError(f"out= names {', '.join(out) or 'nothing'}; the outputs are {', '.join(names)}")
     return {name: out[name] for name in names}
+
+
+def check_given(out: Outputs, signature: Signature, profile: int, outputs: Sequence[TensorInfo], device: int) -> None:
+    """Checks the arrays given for a call's results, once for each combination of kinds. device: the GPU's number.
+
+    Raises InputError.
+    """
+    kinds = (profile, *map(kind_of, out.values()))
+    if kinds not in signature.out:
+        check_out(out, signature.outputs[profile], outputs, signature.on_device)
+        if signature.on_device:
+            check_devices(out, device)
+        signature.out.add(kinds)
 
 
 def check_out(out: Outputs, shapes: Mapping[str, Shape], outputs: Sequence[TensorInfo], on_device: bool) -> None:

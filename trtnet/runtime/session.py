@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from trtnet.calling import TensorInfo
-from trtnet.errors import InputError, ProfileError
-from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign, kind_of
+from trtnet.errors import ClosedError, InputError, ProfileError
+from trtnet.runtime.activation import ActivationMemory
+from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign
 from trtnet.runtime.context import Context, OpenEngine, Shape
 from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.launcher import Launcher
+from trtnet.runtime.on_device import TensorCalls
 from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
 from trtnet.runtime.ranges import no_range, nvtx_ranges
 from trtnet.runtime.repeats import Repeats
-from trtnet.runtime.results import check_out, named, written
+from trtnet.runtime.results import check_given, named, written
 from trtnet.runtime.staging import Staging
-from trtnet.runtime.tensors import check_devices, check_in_place, handle_of, ready
+from trtnet.runtime.tensors import handle_of
 
 
 class Session:
@@ -38,7 +40,10 @@ class Session:
     is none.
     nvtx: what shows on Nsight Systems' timeline, "detailed", "layer_names_only" or "none": TensorRT's layers, whose
     names are module paths, and if the package nvtx is installed a range around each call. None is TensorRT's default.
-    Raises ProfileError for a profile that the engine does not have.
+    memory: scratch memory to share with other sessions, which then run one after another: see
+    :meth:`Engine.activation_memory`. None is memory of the session's own.
+    As a context manager, it is closed at the end: see :meth:`close`. Raises ProfileError for a profile that the engine
+    does not have, InputError for memory of another GPU.
     """
 
     def __init__(
@@ -49,23 +54,26 @@ class Session:
         stream: Any = None,
         cuda_graph: bool = False,
         nvtx: str | None = None,
+        memory: ActivationMemory | None = None,
     ) -> None:
         self._device, self._info = opened.device, opened.info
         self._torch = opened.torch
         if profile is not None and not 0 <= profile < len(self._info.profiles):
             raise ProfileError(f"there is no profile {profile}: the engine has {len(self._info.profiles)}")
+        if memory is not None and memory.device.index != self._device.index:
+            raise InputError(f"memory= is on GPU {memory.device.index}, the engine on GPU {self._device.index}")
         self._device.activate()
         stays = stream is not None
         self._stream = self._device.foreign_stream(handle_of(stream)) if stays else self._device.create_stream()
         self._order = Order(self._device, self._stream)
         self._staging = Staging(self._device, self._stream)
-        self._context = Context(opened, eager=cuda_graph, provide=self._staging.provide)
+        self._context = Context(opened, cuda_graph, self._staging.provide, scratch=memory is None)
         self._staging.aliases = self._context.aliases
         if nvtx is not None:
             self._context.set_nvtx_verbosity(nvtx)
         self._range = no_range if nvtx is None else nvtx_ranges()
         graphs = Graphs(self._device, self._order) if cuda_graph else None
-        self._launcher = Launcher(opened, self._context, self._order, graphs, profile, stays)
+        self._launcher = Launcher(opened, self._context, self._order, graphs, profile, stays, memory)
         self._arguments = Arguments(self._info, self._device.index)
         self._takes_out = all(info.name != "out" for info in self._info.inputs)
         arrays_alone = len(self._arguments.arrays) == len(self._info.inputs)
@@ -73,8 +81,36 @@ class Session:
         self._repeats = Repeats() if repeatable else None
         self._lock = threading.Lock()
         self._pending: weakref.ref[Pending] | None = None
+        self._closed = False
         # neither the context nor the buffers may go while the GPU uses them
         weakref.finalize(self, self._order.drain)
+        opened.users.add(self)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Waits for what is under way, whose results stay, and gives the session's memory on the GPU back.
+
+        Calls afterwards raise ClosedError.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._device.activate()
+            if self._pending is not None:
+                self._settle()
+            self._order.drain()
+            self._repeats = None
+            self._launcher.close()
+            self._context.close()
+            self._staging.close()
+            self._device.synchronize(self._stream)  # freed in its order
+            self._device.trim()
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
@@ -87,6 +123,11 @@ class Session:
     @cached_property
     def _tensors(self) -> Any:
         return self._torch()
+
+    @cached_property
+    def _on_device(self) -> TensorCalls:
+        parts = self._context, self._launcher, self._staging, self._order
+        return TensorCalls(self._device, self._info, *parts, self._tensors)
 
     @property
     def no_cuda_graph(self) -> str:
@@ -101,22 +142,26 @@ class Session:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`submit`. Soonest with the tensors and the out= of a call before."""
         if self._repeats is not None and "out" in kwargs and self._again(args, kwargs):
-            outputs = named(kwargs["out"], self._info.outputs) or {}
-            return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+            return self._results(kwargs["out"])
         return self.submit(*args, **kwargs).result()
 
     def _again(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Launches the graph of a call that came before with the same tensors, if there is one."""
-        assert self._repeats is not None
         with self._lock, self._range(self._info.model or "trtnet"):
-            repeat = self._repeats.find(args, kwargs)
-            if repeat is None:
+            graph = self._repeats.find(args, kwargs) if self._repeats is not None else None
+            if graph is None:
                 return False
             self._device.activate()
             here = self._order.stream(self._tensors.current_stream(self._device.index))
             self._order.move(here)
-            repeat.graph.launch(here)
+            graph.launch(here)
             return True
+
+    def _results(self, out: Any) -> Any:
+        if not isinstance(out, dict):
+            return out
+        names = [info.name for info in self._info.outputs]
+        return out[names[0]] if len(names) == 1 else {name: out[name] for name in names}
 
     def submit(self, *args: Any, **kwargs: Any) -> Pending:
         """Queues a call and returns at once.
@@ -140,6 +185,8 @@ class Session:
             return self._begin(args, kwargs, finished)
 
     def _begin(self, args: tuple[Any, ...], given: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
+        if self._closed:
+            raise ClosedError("the session was closed, or its engine was; make another: engine.session()")
         out, kwargs = None, given
         if self._takes_out and "out" in given:
             out = named(given["out"], self._info.outputs)
@@ -164,7 +211,7 @@ class Session:
             self._settle()
         try:
             profile = self._launcher.profile(signature)
-            start = self._start_torch if signature.on_device else self._start_numpy
+            start = self._on_device.start if signature.on_device else self._start_numpy
             return start(signature, profile, values, out, finished)
         except BaseException:
             # what was queued before the failure must not meet the next call's data
@@ -196,7 +243,6 @@ class Session:
             pending.settle()
         self._pending = None
 
-    # numpy
     def _start_numpy(
         self,
         signature: Signature,
@@ -206,7 +252,8 @@ class Session:
         finished: Callable[[], None],
     ) -> Pending:
         shapes = self._launcher.shapes(signature, profile)
-        self._check_out(signature, profile, out)
+        if out is not None:
+            check_given(out, signature, profile, self._info.outputs, self._device.index)
         staging = self._staging
         self._order.move(self._stream)
         for info in self._arguments.arrays:
@@ -227,86 +274,6 @@ class Session:
         self._device.synchronize(self._stream)
         found = {info.name: self._staging.array(info, shapes[info.name]) for info in self._info.outputs}
         return written(found, out)
-
-    # torch
-    def _start_torch(
-        self,
-        signature: Signature,
-        profile: int,
-        tensors: Mapping[str, Any],
-        out: Outputs | None,
-        finished: Callable[[], None],
-    ) -> Pending:
-        torch = self._tensors
-        device = next(iter(tensors.values())).device
-        handle = torch.current_stream(device.index)
-        inputs = {name: ready(tensor) for name, tensor in tensors.items()}
-        shapes = self._launcher.shapes(signature, profile)
-        for name in self._context.aliases.values():
-            check_in_place(tensors[name], name)
-        if out is None:
-            outputs = self._new_outputs(tensors, shapes, device)
-        else:
-            self._check_out(signature, profile, out)
-            outputs = self._check_places(out, tensors)
-        addresses = {name: tensor.data_ptr() or self._staging.placeholder() for name, tensor in inputs.items()}
-        for name, tensor in outputs.items():
-            addresses[name] = tensor.data_ptr() or self._staging.placeholder()
-        if not self._launcher.run(signature, profile, addresses, self._order.stream(handle)):
-            for tensor in inputs.values():
-                torch.keep(tensor, device)
-        outputs |= self._copied(self._context.found(), device, handle)
-        outputs = {info.name: outputs[info.name] for info in self._info.outputs}
-        pending = Pending(lambda: outputs, lambda found: self._deliver(found, torch, device, handle), finished)
-        pending.settle()
-        return pending
-
-    def _check_out(self, signature: Signature, profile: int, out: Outputs | None) -> None:
-        kinds = (profile, *map(kind_of, out.values())) if out is not None else ()
-        if out is not None and kinds not in signature.out:
-            check_out(out, signature.outputs[profile], self._info.outputs, signature.on_device)
-            if signature.on_device:
-                check_devices(out, self._device.index)
-            signature.out.add(kinds)
-
-    def _check_places(self, out: Outputs, inputs: Mapping[str, Any]) -> Outputs:
-        for name, tensor in out.items():
-            check_in_place(tensor, name)
-            source = self._context.aliases.get(name)
-            if source is not None and tensor.data_ptr() != inputs[source].data_ptr():
-                raise InputError(f"output {name} is written in the place of input {source}: out= must be it")
-        return out
-
-    def _new_outputs(self, inputs: Mapping[str, Any], shapes: Mapping[str, Shape], device: Any) -> Outputs:
-        """The tensors to write to: inputs that the engine writes in place, else new ones."""
-        aliases = self._context.aliases
-        return {
-            info.name: inputs[aliases[info.name]]
-            if info.name in aliases
-            else self._tensors.empty(shapes[info.name], info.dtype, device)
-            for info in self._info.outputs
-            if info.name in shapes
-        }
-
-    def _copied(self, shapes: Mapping[str, Shape], device: Any, handle: int) -> Outputs:
-        """Tensors of the outputs that depended on data, out of the session's memory."""
-        outputs = {}
-        for info in self._info.outputs:
-            if info.name in shapes:
-                outputs[info.name] = self._tensors.empty(shapes[info.name], info.dtype, device)
-                address = outputs[info.name].data_ptr()
-                self._staging.copy(info, shapes[info.name], address, self._order.stream(handle))
-        return outputs
-
-    def _deliver(self, outputs: Outputs, torch: Any, device: Any, handle: int) -> Outputs:
-        """Orders the current stream behind the call, if it is not the one that the call was made on."""
-        current = torch.current_stream(device.index)
-        if current != handle:
-            self._device.activate()
-            self._device.order(self._order.stream(handle), self._order.stream(current))
-            for tensor in outputs.values():
-                torch.keep(tensor, device)
-        return outputs
 
 
 def _nothing() -> None:

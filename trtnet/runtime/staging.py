@@ -79,6 +79,12 @@ class Staging:
         if name not in self._host or self._host[name].nbytes < nbytes:
             self._host[name] = self._device.allocate_host(max(nbytes, 1))
 
+    def close(self) -> None:
+        """Frees the buffers, in the order of their stream."""
+        self._host.clear()
+        self._memory.clear()
+        self._empty = None
+
     def placeholder(self) -> int:
         """An address for an empty tensor, which torch gives none."""
         if self._empty is None:
