@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
 from trtnet import backend
 from trtnet.backend import trt
 from trtnet.builder.config import BuildConfig, apply
-from trtnet.builder.plan import Plan, PlanInfo
+from trtnet.builder.plan import Plan, PlanInfo, ShapeRange
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
 from trtnet.builder.timing import timings
 from trtnet.calling import TensorInfo
-from trtnet.errors import BuildError
+from trtnet.errors import BuildError, InputError
 from trtnet.graph import Dim, Network, Tensor
-from trtnet.graph.work import count
+from trtnet.graph.work import Work, count
 
 OLD_DRIVER = "CUDA error 222"  # CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 REFIT_NEEDS_A_GPU = "TensorRT-RTX builds engines for refit only where there is a GPU: build there, or without refit"
@@ -37,9 +37,7 @@ def build_plan(
     add_profiles(network, target, profiles)
     with timings(target, config.timing_cache):
         data = _serialize(network, target, config)
-    # what depends on an input's values cannot be counted from shapes
-    counted = () if network.values else profiles
-    works = [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in counted]
+    works = _works(network, profiles)
     info = replace(
         record or describe(network),
         profiles=profiles,
@@ -51,6 +49,17 @@ def build_plan(
         names, folded = tuple(sorted(network.named)), tuple(sorted(network.folded))
         info = replace(info, refittable=names, folded=folded, stripped=config.strip)
     return Plan(data, info)
+
+
+def _works(network: Network, profiles: Sequence[Mapping[str, ShapeRange]]) -> list[Work]:
+    """What an inference takes, by profile; nothing if sizes depend on values or data: shapes do not tell it then."""
+    if network.values:
+        return []
+    try:
+        return [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in profiles]
+    except InputError:
+        network.recorder.clear()
+        return []
 
 
 def describe(network: Network) -> PlanInfo:
