@@ -14,7 +14,7 @@ from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
 from trtnet.builder.timing import timings
 from trtnet.calling import TensorInfo
-from trtnet.errors import BuildError, InputError
+from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
 from trtnet.graph.work import Work, count
 
@@ -52,14 +52,10 @@ def build_plan(
 
 
 def _works(network: Network, profiles: Sequence[Mapping[str, ShapeRange]]) -> list[Work]:
-    """What an inference takes, by profile; nothing if sizes depend on values or data: shapes do not tell it then."""
-    if network.values:
+    """What an inference takes, by profile; nothing if sizes come from values, as shapes do not tell it then."""
+    if network.sized_by_values:  # TensorRT-RTX 1.7 loses its shapes when they are tried
         return []
-    try:
-        return [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in profiles]
-    except InputError:
-        network.recorder.clear()
-        return []
+    return [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in profiles]
 
 
 def describe(network: Network) -> PlanInfo:

@@ -54,7 +54,8 @@ class Network:
 
     precision: the dtype of each module, which its floating weights are cast to; boundary: the casts between modules of
     two. trt: the ``INetworkDefinition``. inputs, outputs: by name, in order. dims: the named dimensions of the inputs,
-    and the named values of inputs that say sizes; values: their names, by input.
+    and the named values of inputs that say sizes; values: their names, by input;
+    sized_by_values: whether sizes come from values, of an input or computed ones.
     weights: arrays TensorRT does not give back, by (layer name, attribute); the reference executor needs them.
     decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the chosen forms of
     operations, see ``trtnet.ops.forms``. modules: the path of each module of the model being defined. calls: of those
@@ -77,6 +78,7 @@ class Network:
         self.outputs: dict[str, Tensor] = {}
         self.dims: dict[str, Dim] = {}
         self.values: dict[str, tuple[str, ...]] = {}
+        self.sized_by_values = False
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
         self.decompositions: dict[str, Network] = {}
         self.forms: dict[str, str] = {}

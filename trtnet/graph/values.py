@@ -29,6 +29,7 @@ def elements(tensor: Tensor) -> tuple[Dim, ...]:
     count = 1 if tensor.ndim == 0 else tensor.shape[0]
     if tensor.ndim > 1 or tensor.dtype.name not in ("int32", "int64") or not isinstance(count, int):
         raise ModelError(f"sizes are read from int32 or int64 of rank 1 or 0 and of known size; found {tensor!r}")
+    tensor.network.sized_by_values = True
     if not tensor.trt.is_network_input:
         return tuple(Dim(f"{tensor.name}[{index}]", Value(tensor, index)) for index in range(count))
     names = tensor.network.values.get(tensor.name, ())
