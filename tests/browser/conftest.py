@@ -23,7 +23,10 @@ class Tab:
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda line: self.errors.append(line.text) if line.type in ("error", "warning") else None)
-        page.on("request", lambda request: self.errors.append(f"fetched {request.url}") if self.is_foreign(request.url) else None)
+        page.on(
+            "request",
+            lambda request: self.errors.append(f"fetched {request.url}") if self.is_foreign(request.url) else None,
+        )
 
     @staticmethod
     def is_foreign(url: str) -> bool:

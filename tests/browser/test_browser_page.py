@@ -9,7 +9,7 @@ import drawings
 import pytest
 
 from trtnet.tools.draw import writing
-from trtnet.tools.draw.drawing import Drawing, Measurement
+from trtnet.tools.draw.drawing import Drawing, Measurement, times
 from trtnet.tools.draw.from_network import draw_network
 from trtnet.tools.draw.placing import Scene, place
 from trtnet.tools.draw.writing import Layout, lay_out
@@ -40,9 +40,9 @@ def in_view(tab, selector: str) -> bool:
 def test_a_network_opens(tab, tmp_path: Path) -> None:
     opened(tab, tmp_path, drawings.resnet18())
     assert tab.page.title() == "resnet18"
-    assert "Conv 7×7 /2" in names(tab) and "layer1.0" in names(tab)
+    assert f"Conv {times((7, 7))} /2" in names(tab) and "layer1.0" in names(tab)
     shapes = tab.page.locator(".shape").all_text_contents()
-    assert "batch×64×112×112float16" in shapes
+    assert times(("batch", 64, 112, "112float16")) in shapes
     panel = tab.page.locator("#panel").inner_text()
     assert "convolution" in panel and "GFLOP" in panel and "no output needs" in panel
 
@@ -72,9 +72,16 @@ def test_a_click_shows_what_a_layer_is(tab, tmp_path: Path) -> None:
     opened(tab, tmp_path, drawings.lenet())
     tab.page.locator(".node", has_text="conv2").click()
     panel = tab.page.locator("#panel").inner_text()
-    for said in ("CONVOLUTION", "conv2/convolution", "models/lenet.py:21", "5×5", "num_output_maps", "480 kFLOP"):
+    for said in (
+        "CONVOLUTION",
+        "conv2/convolution",
+        "models/lenet.py:21",
+        times((5, 5)),
+        "num_output_maps",
+        "480 kFLOP",
+    ):
         assert said in panel
-    assert "batch×6×14×14 float16" in panel
+    assert times(("batch", 6, 14, "14 float16")) in panel
     assert tab.page.locator(".edge.lit").count() == 2
     tab.page.locator("#panel button", has_text="max_pool").first.click()
     assert "made by" in tab.page.locator("#panel").inner_text()
@@ -167,7 +174,9 @@ def test_colours_by_what_was_measured(tab, tmp_path: Path) -> None:
     assert "4.5 ms" in panel and "0 ms" in panel and "4 ms" in panel
 
     def colour(name: str) -> str:
-        return tab.page.locator(".node", has_text=name).first.evaluate("node => node.style.getPropertyValue('--colour')")
+        return tab.page.locator(".node", has_text=name).first.evaluate(
+            "node => node.style.getPropertyValue('--colour')"
+        )
 
     assert colour("a") == tab.page.evaluate("rampColour(1)")
     assert colour("b") == tab.page.evaluate("rampColour(0.125)")
@@ -179,7 +188,9 @@ def test_infinite_errors_are_the_worst(tab, tmp_path: Path) -> None:
     drawing = drawings.chain(["a", "b", "c"])
     measurement = Measurement("error", "", adds_up=False, modules={"a": 1e-6, "b": float("inf"), "c": 1e-2})
     opened(tab, tmp_path, Drawing("errors", drawing.layers, drawing.tensors, measurement=measurement))
-    places = tab.page.evaluate("['a', 'b', 'c'].map(x => measuredColour(picture.scale, picture.drawing.layers.find(l => l.label === x).value))")
+    places = tab.page.evaluate(
+        "['a', 'b', 'c'].map(x => measuredColour(picture.scale, picture.drawing.layers.find(l => l.label === x).value))"
+    )
     assert places[1] == places[2] == tab.page.evaluate("rampColour(1)")
     assert places[0] == tab.page.evaluate("rampColour(0)")
 
@@ -202,10 +213,12 @@ CONTRASTS = """() => {
     canvas.fillRect(0, 0, 1, 1);
     return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
   };
-  const light = (colour) => rgb(colour).map((x) => x / 255).map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4))
+  const linear = (x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  const light = (colour) => rgb(colour).map((x) => linear(x / 255))
     .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
   return [...document.querySelectorAll(".node text")].map((text) => {
-    const [a, b] = [getComputedStyle(text).fill, getComputedStyle(text.parentNode.querySelector("rect:not(.under)")).fill].map(light);
+    const box = text.parentNode.querySelector("rect:not(.under)");
+    const [a, b] = [text, box].map((one) => light(getComputedStyle(one).fill));
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   });
 }"""
@@ -215,7 +228,9 @@ def test_the_page_places_as_python_does(tab, tmp_path: Path) -> None:
     layout = opened(tab, tmp_path, drawings.model("unet"))
     for depth in range(1, 5):
         groups = [group.index for group in layout.tree.groups if group.depth < depth]
-        found = tab.page.evaluate(f"flat(placeGroup(picture.drawing, 0, new Set({groups})))".replace("flat(", FLAT + "("))
+        found = tab.page.evaluate(
+            f"flat(placeGroup(picture.drawing, 0, new Set({groups})))".replace("flat(", FLAT + "(")
+        )
         expected = flat(place(layout.tree, layout.arrangements, groups))
         assert len(found) == len(expected)
         for ours, theirs in zip(expected, found, strict=True):
@@ -223,8 +238,12 @@ def test_the_page_places_as_python_does(tab, tmp_path: Path) -> None:
 
 
 FLAT = """(function flat(scene) {
-  const boxes = scene.boxes.flatMap((box) => [[box.x, box.y, box.width, box.height], ...(box.inside ? flat(box.inside) : [])]);
-  return [[scene.width, scene.height, 0, 0], ...boxes];
+  const rows = [[scene.width, scene.height, 0, 0]];
+  for (const box of scene.boxes) {
+    rows.push([box.x, box.y, box.width, box.height]);
+    if (box.inside) rows.push(...flat(box.inside));
+  }
+  return rows;
 })"""
 
 
@@ -236,19 +255,26 @@ def flat(scene: Scene) -> list[list[float]]:
     return rows
 
 
+def seconds(tab, call: str) -> float:
+    """How long a call takes until the page is laid out."""
+    timed = (
+        "const start = performance.now(); {}; document.body.getBoundingClientRect(); return performance.now() - start;"
+    )
+    return tab.page.evaluate("() => {" + timed.replace("{}", call) + "}") / 1000
+
+
 def test_two_thousand_layers_stay_usable(tab, tmp_path: Path) -> None:
     target = drawings.deep()
     start = time.perf_counter()
     layout = opened(tab, tmp_path, draw_network(target))
     assert time.perf_counter() - start < 5
     assert sum(layer.kind not in ("INPUT", "OUTPUT") for layer in layout.drawing.layers) == 2000
-    assert tab.page.evaluate(COUNT_NODES) <= 40
-    took = tab.page.evaluate("(() => { const t = performance.now(); picture.open(() => true); document.body.getBoundingClientRect(); return performance.now() - t; })()")
-    assert took < 2000
+    assert tab.page.evaluate(COUNT_NODES) <= 50
+    assert seconds(tab, "picture.open(() => true)") < 2
     assert tab.page.evaluate(COUNT_NODES) == 2002
-    took = tab.page.evaluate("(() => { const t = performance.now(); picture.toggle(5); document.body.getBoundingClientRect(); return performance.now() - t; })()")
-    assert took < 2000
-    tab.page.keyboard.press("0")
+    assert seconds(tab, "picture.toggle(5)") < 1
+    assert seconds(tab, "picture.view.pan(0, -5000)") < 1
+    assert seconds(tab, "picture.view.fit(picture.scene)") < 2
     tab.page.fill("#search", "stages.7.blocks.3/relu_4")
     tab.page.keyboard.press("Enter")
     assert in_view(tab, ".selected")

@@ -13,8 +13,8 @@ from trtnet.tools.network_target import Choices, NetworkTarget, open_network
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
 
 
-def model(name: str, *dims: str, arguments: tuple[str, ...] = ()) -> Drawing:
-    return draw_network(open_network(name, Choices(dims=dims, arguments=arguments, dtype="float16")))
+def model(name: str) -> Drawing:
+    return draw_network(open_network(name, Choices(dtype="float16")))
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtnet.tools.draw.drawing import printable
 from trtnet.tools.draw.families import family
 from trtnet.tools.draw.picture import PAPER, TINT, mixed
 from trtnet.tools.draw.tree import GROUP, Group, Tree
@@ -22,9 +23,10 @@ def dot(tree: Tree) -> str:
     return "\n".join(lines) + "\n"
 
 
-def quoted(text: str) -> str:
+def quoted(*lines: str) -> str:
     """A string of DOT."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    escaped = (printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines)
+    return '"' + "\\n".join(escaped) + '"'
 
 
 def _cluster(tree: Tree, group: Group, indent: str) -> Iterator[str]:
@@ -42,7 +44,7 @@ def _cluster(tree: Tree, group: Group, indent: str) -> Iterator[str]:
 def _node(tree: Tree, index: int) -> str:
     layer = tree.drawing.layers[index]
     colour = family(layer.kind).colour
-    label = quoted(f"{layer.title}\x00{tree.labels[index]}").replace("\x00", "\\n")
+    label = quoted(layer.title, tree.labels[index])
     fill = mixed(colour, TINT, PAPER)
     return f'label={label}, tooltip={quoted(layer.name)}, color="{colour}", fillcolor="{fill}"'
 

@@ -14,6 +14,11 @@ def times(sizes: Iterable[object]) -> str:
     return "\N{MULTIPLICATION SIGN}".join(map(str, sizes))
 
 
+def printable(text: str) -> str:
+    """A name for a file that has no place for control characters."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
 @dataclass(frozen=True)
 class DrawnTensor:
     """shape: -1 for a size that is not known, a name for a dynamic one."""

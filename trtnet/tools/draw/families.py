@@ -25,17 +25,17 @@ FAMILIES = (
     _family("attention", "#c026d3", r"attention|mha|rotary|kv_cache|moe"),
     _family("quantization, cast", "#0d9488", r"quantize|^cast$|reformat"),
     _family("convolution", "#2563eb", r"conv"),
-    _family("matrix product", "#4f46e5", r"matrix_multiply|matmul|gemm|einsum|fully_connected"),
+    _family("matrix product", "#7c3aed", r"matrix_multiply|matmul|gemm|einsum|fully_connected"),
     _family("normalization", "#16a34a", r"normalization|^scale$|^lrn$|norm"),
     _family("activation", "#ea580c", r"activation|relu|softmax|^unary$"),
     _family("pooling, reduction", "#be123c", r"pooling|reduce|topk|cumulative|nms|non_zero"),
-    _family("elementwise", "#b45309", r"elementwise|pointwise|^select$|kgen|fusion"),
+    _family("elementwise", "#a16207", r"elementwise|pointwise|^select$|kgen|fusion"),
     _family(
         "shape, data movement", "#78716c",
         r"shuffle|slice|concat|gather|scatter|^shape$|squeeze|resize|padding|identity|constant|^fill$|one_hot|copy"
         r"|grid_sample|reverse|memcpy|move|transpose",
     ),
-    _family("control flow", "#7c3aed", r"loop|recurrence|iterator|trip_limit|condition|assertion"),
+    _family("control flow", "#4d7c0f", r"loop|recurrence|iterator|trip_limit|condition|assertion"),
     _family("other", "#475569", r""),
 )  # fmt: skip
 """The first whose expression is found in a kind; the last takes all. Networks' kinds and engines' types."""

@@ -77,8 +77,9 @@ class _Reader:
 
     def _layer(self, node: Node, work: LayerWork | None) -> DrawnLayer:
         own = attributes(node)
-        found = provenance.read(node.layer.metadata)
-        place = found[0] if found else self.names.place(node.layer.metadata)
+        metadata = getattr(node.layer, "attention", node.layer).metadata
+        found = provenance.read(metadata)
+        place = found[0] if found else self.names.place(metadata)
         return DrawnLayer(
             name=node.layer.name,
             kind=node.kind,
@@ -95,17 +96,20 @@ class _Reader:
 
     def _constants_of(self, node: Node) -> dict[str, str]:
         constants = {i: x for i, x in enumerate(node.inputs) if x is not None and self._is_constant(x)}
-        return {f"input {i}": f"constant {self.tensors[self._tensor(x)]}" for i, x in constants.items()}
+        return {f"input {i}": f"constant {self._drawn(x)}" for i, x in constants.items()}
 
     def _is_constant(self, tensor: Tensor) -> bool:
         return self._producer.get(tensor) in self._constant
 
     def _tensor(self, tensor: Tensor) -> int:
         if tensor not in self._index:
-            shape = self._shapes.get(tensor) or sizes(tensor, self._network)
             self._index[tensor] = len(self.tensors)
-            self.tensors.append(DrawnTensor(tensor.name, shape, dtypes.get(tensor.dtype).name))
+            self.tensors.append(self._drawn(tensor))
         return self._index[tensor]
+
+    def _drawn(self, tensor: Tensor) -> DrawnTensor:
+        shape = self._shapes.get(tensor) or sizes(tensor, self._network)
+        return DrawnTensor(tensor.name, shape, dtypes.get(tensor.dtype).name)
 
 
 def _constants(nodes: Sequence[Node]) -> set[Node]:

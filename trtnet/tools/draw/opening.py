@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trtnet.tools.draw.tree import GROUP, Tree
 
-ENOUGH = 40
+ENOUGH = 50
 """Boxes that a picture starts with at most, where opening nothing would not show more."""
 
 

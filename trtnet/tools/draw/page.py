@@ -16,7 +16,7 @@ from trtnet.tools.draw.drawing import INPUT, OUTPUT
 from trtnet.tools.draw.families import FAMILIES, family
 from trtnet.tools.draw.ranks import Arrangement
 from trtnet.tools.draw.totals import Total, layer_total, totals
-from trtnet.tools.draw.tree import Group, Tree
+from trtnet.tools.draw.tree import GROUP, LAYER, Group, Tree
 
 SCRIPTS = ("placing.js", "colours.js", "scene.js", "view.js", "panel.js", "outline.js", "search.js", "main.js")
 
@@ -83,7 +83,8 @@ def _layer(tree: Tree, index: int) -> dict[str, Any]:
         "attributes": dict(layer.attributes),
         "inputs": layer.inputs,
         "outputs": layer.outputs,
-        "width": placing.node_width(tree, ("layer", index)),
+        "width": placing.node_width(tree, (LAYER, index)),
+        "reach": placing.label_reach(tree, (LAYER, index)),
         **_numbers(layer_total(tree, index)),
     }
 
@@ -95,7 +96,8 @@ def _group(tree: Tree, group: Group, arrangement: Arrangement, total: Total) -> 
         "type": tree.drawing.types.get(group.path, ""),
         "parent": None if group.parent is None else group.parent.index,
         "subtitle": placing.subtitle(tree, group),
-        "width": placing.node_width(tree, ("group", group.index)),
+        "width": placing.node_width(tree, (GROUP, group.index)),
+        "reach": placing.label_reach(tree, (GROUP, group.index)),
         "header": placing.header_width(tree, group),
         "items": arrangement.items,
         "ranks": arrangement.ranks,

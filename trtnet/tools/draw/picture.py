@@ -49,7 +49,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Words:
-    """anchor: which part of the text is at x: start, middle or end. y: of the base line. size: in pixels."""
+    """anchor: which part of the text is at x: start, middle or end. y: of the base line. size: in pixels.
+
+    halo: whether it stands on lines, and hides them around it.
+    """
 
     x: float
     y: float
@@ -58,6 +61,7 @@ class Words:
     bold: bool = False
     faint: bool = False
     anchor: str = "start"
+    halo: bool = False
 
 
 Shape = Rectangle | Line | Words
@@ -149,8 +153,8 @@ class _Painter:
             known.append(one.tensor)
             tensor = self._tree.drawing.tensors[one.tensor]
             left, top = x + box.x + box.width / 2 + 6 * side, y + box.y + box.height
-            yield Words(left, top + 15, tensor.shape_text, 11, faint=True, anchor=anchor)
-            yield Words(left, top + 28, tensor.dtype, 11, faint=True, anchor=anchor)
+            yield Words(left, top + 15, tensor.shape_text, 11, faint=True, anchor=anchor, halo=True)
+            yield Words(left, top + 28, tensor.dtype, 11, faint=True, anchor=anchor, halo=True)
 
     def _colour(self, box: Box) -> str:
         kind, index = box.key

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from trtnet.tools.draw.drawing import INPUT, OUTPUT
 from trtnet.tools.draw.ranks import BEND, Arrangement
-from trtnet.tools.draw.tree import ENTRY, EXIT, GROUP, LAYER, Group, Key, Tree
+from trtnet.tools.draw.tree import ENTRY, EXIT, GROUP, LAYER, Group, Key, Tree, ports
 
 NODE_HEIGHT, HEADER, PADDING = 42, 30, 18
 ROW_GAP, COLUMN_GAP, PORT_GAP = 46, 26, 20
 CHARACTER, NODE_MARGIN, NODE_LEAST = 7, 28, 96
+SMALL_CHARACTER, LABEL_GAP, LABEL_MOST = 6.4, 6, 130
 SWEEPS = 6
 STIFFNESS = {LAYER: 8.0, GROUP: 8.0, BEND: 2.0, ENTRY: 2.0, EXIT: 2.0}
 """How much an item of each kind resists being moved from where its neighbours want it."""
@@ -25,13 +27,18 @@ PULL = {True: {True: 1.0, False: 0.001}, False: {True: 0.05, False: 1.0}}
 
 @dataclass(frozen=True)
 class Box:
-    """An item in its group. gates: the x of each tensor's port, from the box's centre; {} of what is closed."""
+    """An item in its group.
+
+    right: how far it reaches from its centre, with the label of its line. gates: the x of each tensor's port, from the
+    box's centre; {} of what is closed.
+    """
 
     key: Key
     x: float
     y: float
     width: float
     height: float
+    right: float = 0.0
     gates: Mapping[Key, float] = field(default_factory=dict)
     inside: Scene | None = None
 
@@ -54,9 +61,11 @@ def text_width(text: str) -> int:
 
 def subtitle(tree: Tree, group: Group) -> str:
     """What a closed group says under its name."""
-    count = sum(1 for _ in tree.layers(group))
+    kinds = [tree.drawing.layers[index].kind for index in tree.layers(group)]
+    count = sum(kind not in (INPUT, OUTPUT) for kind in kinds)
+    text = f"{count:,} layer" if count == 1 else f"{count:,} layers"
     kind = tree.drawing.types.get(group.path, "")
-    return f"{kind} · {count:,} layers" if kind else f"{count:,} layers"
+    return f"{kind} · {text}" if kind else text
 
 
 def node_width(tree: Tree, key: Key) -> int:
@@ -72,6 +81,14 @@ def node_width(tree: Tree, key: Key) -> int:
 def header_width(tree: Tree, group: Group) -> int:
     """The least width of an open group, which says its name and class above its items."""
     return 60 + text_width(group.label + tree.drawing.types.get(group.path, ""))
+
+
+def label_reach(tree: Tree, key: Key) -> float:
+    """How far the label beside the line of a layer or closed group reaches to the right of its centre."""
+    kind, index = key
+    tensors = tree.drawing.layers[index].outputs if kind == LAYER else [x for _, x in ports(tree.groups[index], EXIT)]
+    longest = max((len(tree.drawing.tensors[x].shape_text) for x in tensors), default=0)
+    return LABEL_GAP + min(longest * SMALL_CHARACTER, LABEL_MOST) if longest else 0.0
 
 
 def place(tree: Tree, arrangements: Sequence[Arrangement], opened: Collection[int]) -> Scene:
@@ -93,11 +110,8 @@ class _Placing:
         boxes = [self._sized(key) for key in arrangement.items]
         centres = _Columns(arrangement, boxes).centres()
         tops, height = _rows(arrangement, boxes)
-        placed = tuple(
-            Box(box.key, x - box.width / 2, y, box.width, box.height, box.gates, box.inside)
-            for box, x, y in zip(boxes, centres, tops, strict=True)
-        )
-        width = max((box.x + box.width for box in placed), default=0) + PADDING
+        placed = tuple(replace(box, x=x - box.width / 2, y=y) for box, x, y in zip(boxes, centres, tops, strict=True))
+        width = max((x + box.right for x, box in zip(centres, placed, strict=True)), default=0) + PADDING
         return _centred(Scene(group, arrangement, placed, width, height), max(width, header_width(self._tree, group)))
 
     def _sized(self, key: Key) -> Box:
@@ -107,19 +121,18 @@ class _Placing:
             gates = {
                 box.key: box.x + box.width / 2 - scene.width / 2 for box in scene.boxes if box.key[0] in (ENTRY, EXIT)
             }
-            return Box(key, 0, 0, scene.width, scene.height, gates, scene)
+            return Box(key, 0, 0, scene.width, scene.height, scene.width / 2, gates, scene)
         if kind in (LAYER, GROUP):
-            return Box(key, 0, 0, node_width(self._tree, key), NODE_HEIGHT)
+            width = node_width(self._tree, key)
+            return Box(key, 0, 0, width, NODE_HEIGHT, max(width / 2, label_reach(self._tree, key)))
         return Box(key, 0, 0, 0, 0)
 
 
 def _centred(scene: Scene, width: float) -> Scene:
     """A scene made wide enough for its header."""
     shift = (width - scene.width) / 2
-    boxes = tuple(
-        Box(box.key, box.x + shift, box.y, box.width, box.height, box.gates, box.inside) for box in scene.boxes
-    )
-    return Scene(scene.group, scene.arrangement, boxes, width, scene.height)
+    boxes = tuple(replace(box, x=box.x + shift) for box in scene.boxes)
+    return replace(scene, boxes=boxes, width=width)
 
 
 def _rows(arrangement: Arrangement, boxes: Sequence[Box]) -> tuple[list[float], float]:
@@ -159,8 +172,6 @@ class _Columns:
                 self._settle(row, [self._wanted(item, self._above[item]) for item in row])
             for row in self._ranks[-2::-1]:
                 self._settle(row, [self._wanted(item, self._below[item]) for item in row])
-        for row in self._ranks:
-            self._settle(row, [self._wanted(item, self._above[item] + self._below[item]) for item in row])
         left = min((x - box.width / 2 for x, box in zip(self._x, self._boxes, strict=True)), default=0)
         return [x - left + PADDING for x in self._x]
 
@@ -179,7 +190,7 @@ class _Columns:
         """The places nearest to those wanted, by least squares, that keep order and distance: isotonic regression."""
         offsets = [0.0]
         for left, right in pairwise(row):
-            offsets.append(offsets[-1] + (self._boxes[left].width + self._boxes[right].width) / 2 + COLUMN_GAP)
+            offsets.append(offsets[-1] + self._boxes[left].right + self._boxes[right].width / 2 + COLUMN_GAP)
         blocks: list[list[float]] = []  # mean, weight, length
         for item, place, offset in zip(row, wanted, offsets, strict=True):
             blocks.append([place - offset, STIFFNESS[self._boxes[item].key[0]], 1])

@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from trtnet.errors import DependencyError, InputError
+from trtnet.tools.draw.drawing import printable
 from trtnet.tools.draw.picture import FAINT, INK, LINE, PAPER, Line, Picture, Rectangle, Shape, Words
 
 SCALE = 2
@@ -90,8 +91,11 @@ def _arrows(line: Line) -> list[tuple[float, float, float]]:
 
 
 def _words(axes: Any, words: Words, order: int) -> None:
+    from matplotlib.patheffects import withStroke
+
     axes.text(
-        words.x, words.y, words.text, fontsize=words.size * POINTS, color=FAINT if words.faint else INK,
+        words.x, words.y, printable(words.text), fontsize=words.size * POINTS, color=FAINT if words.faint else INK,
         fontweight="bold" if words.bold else "normal", horizontalalignment=ALIGNMENT[words.anchor],
         verticalalignment="baseline", parse_math=False, zorder=order,
+        path_effects=[withStroke(linewidth=3 * POINTS, foreground=PAPER)] if words.halo else None,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
+from trtnet.tools.draw.drawing import printable
 from trtnet.tools.draw.picture import FAINT, INK, LINE, PAPER, Line, Picture, Rectangle, Shape, Words
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
@@ -15,7 +16,7 @@ def svg(picture: Picture, title: str) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}">',
-            f"<title>{escape(title)}</title>",
+            f"<title>{escape(printable(title))}</title>",
             '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
             f' orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" fill="{LINE}"/></marker></defs>',
             f'<rect width="100%" height="100%" fill="{PAPER}"/>',
@@ -46,12 +47,8 @@ def _line(line: Line) -> str:
 
 def _words(words: Words) -> str:
     weight = ' font-weight="650"' if words.bold else ""
+    halo = f' stroke="{PAPER}" stroke-width="3" paint-order="stroke"' if words.halo else ""
     return (
         f'<text x="{words.x:.1f}" y="{words.y:.1f}" font-size="{words.size:g}" text-anchor="{words.anchor}"'
-        f' fill="{FAINT if words.faint else INK}"{weight}>{escape(_visible(words.text))}</text>'
+        f' fill="{FAINT if words.faint else INK}"{weight}{halo}>{escape(printable(words.text))}</text>'
     )
-
-
-def _visible(text: str) -> str:
-    """XML has no place for control characters, however they are escaped."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -45,8 +45,8 @@ def layer_total(tree: Tree, index: int) -> Total:
     layer = tree.drawing.layers[index]
     measured = tree.drawing.measurement
     value = measured.layers.get(index) if measured else None
-    if value is None and measured and tree.labels[index] == layer.module.rpartition(".")[2]:
-        value = measured.modules.get(layer.module)  # the layer is drawn in its module's place
+    if value is None and measured and layer.module != tree.homes[index]:
+        value = measured.modules.get(layer.module)  # it is drawn in its module's place
     return Total(layer.kind not in (INPUT, OUTPUT), layer.flops, layer.bytes, layer.weight_bytes, value)
 
 

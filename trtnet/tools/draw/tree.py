@@ -7,12 +7,11 @@ each box can be laid out, opened and closed by itself.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 
 from trtnet.tools.draw.drawing import Drawing
+from trtnet.tools.draw.order import in_order
 
 LAYER, GROUP, ENTRY, EXIT = "layer", "group", "entry", "exit"
 Key = tuple[str, int]
@@ -40,12 +39,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Tree:
-    """groups: the model first. labels: of layers, in their group. order: each layer's position in execution."""
+    """groups: the model first. labels: of layers, in their group. order: each layer's position in execution.
+
+    homes: the path of the group that each layer is drawn in.
+    """
 
     drawing: Drawing
     groups: tuple[Group, ...]
     labels: tuple[str, ...]
     order: tuple[int, ...]
+    homes: tuple[str, ...]
 
     def layers(self, group: Group) -> Iterator[int]:
         """All layers in a group, and in those inside it."""
@@ -63,37 +66,33 @@ class Tree:
 def nest(drawing: Drawing) -> Tree:
     """The tree of modules. A module that is one layer is drawn as that layer, under the module's name."""
     builder = _Builder(drawing)
-    groups, labels = builder.groups(), builder.labels
-    tree = Tree(drawing, groups, tuple(labels), tuple(_order(drawing)))
-    for group in groups:
-        group.items.sort(key=tree.position)
+    groups = builder.groups()
+    homes = {index: group.path for group in groups for kind, index in group.items if kind == LAYER}
+    tree = Tree(
+        drawing, groups, tuple(builder.labels), tuple(_positions(drawing)), tuple(homes[i] for i in sorted(homes))
+    )
     _connect(drawing, groups)
+    for group in groups:
+        _sort(group, tree.position)
     return tree
 
 
-def _order(drawing: Drawing) -> list[int]:
-    """Positions in execution: TensorRT's order where a layer waits for nothing, a loop opened at its first layer."""
+def _positions(drawing: Drawing) -> list[int]:
+    """Each layer's position in execution."""
     producer = {tensor: index for index, layer in enumerate(drawing.layers) for tensor in layer.outputs}
-    before = [{producer[x] for x in layer.inputs if x in producer} for layer in drawing.layers]
-    after: dict[int, list[int]] = defaultdict(list)
-    for index, needs in enumerate(before):
-        for need in needs:
-            after[need].append(index)
-    waiting = set(range(len(before)))
-    ready = [index for index, needs in enumerate(before) if not needs]
-    heapify(ready)
-    position = [0] * len(before)
-    while waiting:
-        index = heappop(ready) if ready else min(waiting)
-        if index not in waiting:
-            continue
-        position[index] = len(before) - len(waiting)
-        waiting.remove(index)
-        for reader in after[index]:
-            before[reader].discard(index)
-            if not before[reader]:
-                heappush(ready, reader)
-    return position
+    order = in_order([{producer[x] for x in layer.inputs if x in producer} for layer in drawing.layers])
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
+def _sort(group: Group, position: Callable[[Key], int]) -> None:
+    """Puts a group's items so that lines run forward, in the order of execution where that leaves a choice."""
+    items = sorted(group.items, key=position)
+    place = {item: number for number, item in enumerate(items)}
+    needs: list[set[int]] = [set() for _ in items]
+    for source, target, _ in group.links:
+        if source in place and target in place:
+            needs[place[target]].add(place[source])
+    group.items = [items[number] for number in in_order(needs)]
 
 
 class _Builder:
@@ -106,11 +105,13 @@ class _Builder:
         for index, layer in enumerate(self._drawing.layers):
             self._group(layer.module).items.append((LAYER, index))
         everything = list(self._paths.values())
+        for group in reversed(everything):  # those inside come after those around them
+            group.items = [self._final(item, everything) for item in group.items]
         kept = [group for group in everything if not self._is_one_layer(group)]
         numbers = {group.index: number for number, group in enumerate(kept)}
-        for number, group in enumerate(kept):
-            group.items = [self._final(item, everything, numbers) for item in group.items]
-            group.index = number
+        for group in kept:
+            group.items = [(kind, numbers[i] if kind == GROUP else i) for kind, i in group.items]
+            group.index = numbers[group.index]
         return tuple(kept)
 
     def _group(self, path: str) -> Group:
@@ -127,13 +128,11 @@ class _Builder:
     def _is_one_layer(group: Group) -> bool:
         return group.parent is not None and [kind for kind, _ in group.items] == [LAYER]
 
-    def _final(self, item: Key, everything: list[Group], numbers: dict[int, int]) -> Key:
-        """An item with the group's final number, or the layer that a group is."""
+    def _final(self, item: Key, everything: list[Group]) -> Key:
+        """An item, or the layer that it is if it is a group of one."""
         kind, index = item
-        if kind == LAYER:
+        if kind == LAYER or not self._is_one_layer(everything[index]):
             return item
-        if index in numbers:
-            return GROUP, numbers[index]
         (layer,) = everything[index].items
         self.labels[layer[1]] = everything[index].label
         return layer

@@ -59,7 +59,7 @@ class Picture {
   select(selection) {
     this.selection = selection;
     this.panel.show(selection, this);
-    this.outline.mark(selection);
+    this.outline.mark(this.around(selection));
     this.mark();
   }
 
@@ -96,6 +96,12 @@ class Picture {
   home(kind, index) {
     const group = this.drawing.groups.findIndex((one) => one.items.some(([k, i]) => k === kind && i === index));
     return group < 0 ? null : group;
+  }
+
+  /** The group that is selected, or that what is selected is in; null for none. */
+  around(selection) {
+    if (!selection || selection[0] === "tensor") return null;
+    return selection[0] === "group" ? selection[1] : this.home(...selection);
   }
 
   /** An item's box, in the coordinates of the whole; null if it is in what is closed. */

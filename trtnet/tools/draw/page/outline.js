@@ -27,10 +27,11 @@ class Outline {
     return branch;
   }
 
-  mark(selection) {
+  /** Marks a group; null for none. */
+  mark(group) {
     for (const row of this.rows.values()) row.classList.remove("current");
-    if (selection?.[0] !== "group") return;
-    const row = this.rows.get(selection[1]);
+    if (group === null) return;
+    const row = this.rows.get(group);
     row.classList.add("current");
     for (let at = row.parentElement.closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
     row.scrollIntoView({ block: "nearest" });

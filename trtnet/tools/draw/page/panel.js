@@ -89,10 +89,11 @@ class Panel {
   }
 
   tensors(heading, indices) {
-    return section(heading, indices.map((index) => {
+    const rows = indices.map((index) => {
       const { name, shape, dtype } = this.drawing.tensors[index];
-      return [this.link(name, ["tensor", index]), `${shape} ${dtype}`];
-    }));
+      return html("p", { class: "tensor" }, `${shape} ${dtype}`, html("br"), this.link(name, ["tensor", index]));
+    });
+    return rows.length ? [html("h3", {}, heading), ...rows] : [];
   }
 
   modules(path) {

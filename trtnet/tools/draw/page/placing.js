@@ -7,7 +7,7 @@ function placeGroup(drawing, index, opened) {
   const columns = new Columns(drawing.metrics, group, boxes);
   columns.settleAll();
   const height = placeRows(drawing.metrics, group, boxes);
-  let width = drawing.metrics.padding + Math.max(0, ...boxes.map((box) => box.x + box.width));
+  let width = drawing.metrics.padding + Math.max(0, ...boxes.map((box) => box.x + box.width / 2 + box.right));
   const shift = Math.max(0, (group.header - width) / 2);
   for (const box of boxes) box.x += shift;
   width += 2 * shift;
@@ -16,7 +16,7 @@ function placeGroup(drawing, index, opened) {
 
 function sizedBox(drawing, key, opened) {
   const [kind, index] = key;
-  const box = { kind, index, x: 0, y: 0, width: 0, height: 0, gates: new Map(), inside: null };
+  const box = { kind, index, x: 0, y: 0, width: 0, height: 0, right: 0, gates: new Map(), inside: null };
   if (kind === "group" && opened.has(index)) {
     const scene = placeGroup(drawing, index, opened);
     for (const port of scene.boxes) {
@@ -24,10 +24,12 @@ function sizedBox(drawing, key, opened) {
         box.gates.set(port.kind + port.index, port.x + port.width / 2 - scene.width / 2);
       }
     }
-    return { ...box, width: scene.width, height: scene.height, inside: scene };
+    return { ...box, width: scene.width, height: scene.height, right: scene.width / 2, inside: scene };
   }
   if (kind === "layer" || kind === "group") {
-    box.width = (kind === "layer" ? drawing.layers : drawing.groups)[index].width;
+    const { width, reach } = (kind === "layer" ? drawing.layers : drawing.groups)[index];
+    box.width = width;
+    box.right = Math.max(width / 2, reach);
     box.height = drawing.metrics.node_height;
   }
   return box;
@@ -70,7 +72,6 @@ class Columns {
       for (let row = 1; row < ranks.length; row++) this.settle(ranks[row], (item) => this.wanted(item, above[item]));
       for (let row = ranks.length - 2; row >= 0; row--) this.settle(ranks[row], (item) => this.wanted(item, below[item]));
     }
-    for (const rank of ranks) this.settle(rank, (item) => this.wanted(item, [...above[item], ...below[item]]));
     const left = Math.min(...this.boxes.map((box, item) => this.centres[item] - box.width / 2));
     this.boxes.forEach((box, item) => { box.x = this.centres[item] - left + metrics.padding - box.width / 2; });
   }
@@ -91,7 +92,7 @@ class Columns {
   settle(rank, wanted) {
     const offsets = [0];
     for (let i = 1; i < rank.length; i++) {
-      const distance = (this.boxes[rank[i - 1]].width + this.boxes[rank[i]].width) / 2 + this.metrics.column_gap;
+      const distance = this.boxes[rank[i - 1]].right + this.boxes[rank[i]].width / 2 + this.metrics.column_gap;
       offsets.push(offsets[i - 1] + distance);
     }
     const blocks = [];
