@@ -29,20 +29,23 @@ class TensorInfo:
 def bind(inputs: Sequence[TensorInfo], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays by input name, in the order of the inputs. Raises InputError for missing, unknown or doubled ones."""
     names = [info.name for info in inputs]
-    takes = "it takes " + ", ".join(map(str, inputs))
     if len(args) > len(names):
-        raise InputError(f"{len(args)} inputs given by position; {takes}")
+        raise InputError(f"{len(args)} inputs given by position; {_takes(inputs)}")
     given = dict(zip(names, args, strict=False))
     doubled, unknown = sorted(set(given) & set(kwargs)), sorted(set(kwargs) - set(names))
     if doubled:
-        raise InputError(f"input {doubled[0]} is given by position and by name; {takes}")
+        raise InputError(f"input {doubled[0]} is given by position and by name; {_takes(inputs)}")
     if unknown:
-        raise InputError(f"there is no input {unknown[0]!r}; {takes}")
+        raise InputError(f"there is no input {unknown[0]!r}; {_takes(inputs)}")
     given |= kwargs
     missing = [name for name in names if name not in given]
     if missing:
-        raise InputError(f"input {missing[0]} is missing; {takes}")
+        raise InputError(f"input {missing[0]} is missing; {_takes(inputs)}")
     return {name: given[name] for name in names}
+
+
+def _takes(inputs: Sequence[TensorInfo]) -> str:
+    return "it takes " + ", ".join(map(str, inputs))
 
 
 def check(inputs: Sequence[TensorInfo], arrays: Mapping[str, Any]) -> dict[str, int]:
