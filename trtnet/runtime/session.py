@@ -8,21 +8,20 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from trtnet.calling import TensorInfo
 from trtnet.errors import ClosedError, InputError, ProfileError
 from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign
-from trtnet.runtime.context import Context, OpenEngine, Shape
+from trtnet.runtime.context import Context, OpenEngine
 from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.on_device import TensorCalls
+from trtnet.runtime.on_host import ArrayCalls
 from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
 from trtnet.runtime.ranges import no_range, nvtx_ranges
 from trtnet.runtime.repeats import Repeats
-from trtnet.runtime.results import check_given, named, written
+from trtnet.runtime.results import named
 from trtnet.runtime.staging import Staging
 from trtnet.runtime.tensors import handle_of
 
@@ -129,6 +128,11 @@ class Session:
         parts = self._context, self._launcher, self._staging, self._order
         return TensorCalls(self._device, self._info, *parts, self._tensors)
 
+    @cached_property
+    def _on_host(self) -> ArrayCalls:
+        parts = self._context, self._launcher, self._staging, self._order
+        return ArrayCalls(self._device, self._arguments.arrays, self._info.outputs, *parts)
+
     @property
     def no_cuda_graph(self) -> str:
         """Why calls are not captured as CUDA graphs; "" if they are."""
@@ -211,8 +215,11 @@ class Session:
             self._settle()
         try:
             profile = self._launcher.profile(signature)
-            start = self._on_device.start if signature.on_device else self._start_numpy
-            return start(signature, profile, values, out, finished)
+            if signature.on_device:
+                return self._on_device.start(signature, profile, values, out, finished)
+            pending = self._on_host.start(signature, profile, values, out, finished)
+            self._pending = weakref.ref(pending)
+            return pending
         except BaseException:
             # what was queued before the failure must not meet the next call's data
             self._order.drain()
@@ -242,38 +249,6 @@ class Session:
         else:
             pending.settle()
         self._pending = None
-
-    def _start_numpy(
-        self,
-        signature: Signature,
-        profile: int,
-        values: Mapping[str, Any],
-        out: Outputs | None,
-        finished: Callable[[], None],
-    ) -> Pending:
-        shapes = self._launcher.shapes(signature, profile)
-        if out is not None:
-            check_given(out, signature, profile, self._info.outputs, self._device.index)
-        staging = self._staging
-        self._order.move(self._stream)
-        for info in self._arguments.arrays:
-            staging.upload(info, np.asarray(values[info.name]))
-        for info in self._info.outputs:
-            if info.name in shapes:
-                staging.grow(info, shapes[info.name])
-        self._launcher.run(signature, profile, staging.addresses(), self._stream)
-        found = {**shapes, **self._context.found()}
-        for info in self._info.outputs:
-            staging.download(info, found[info.name])
-        pending = Pending(lambda: self._collect(found, out), finished=finished)
-        self._pending = weakref.ref(pending)
-        return pending
-
-    def _collect(self, shapes: Mapping[str, Shape], out: Outputs | None) -> Outputs:
-        self._device.activate()
-        self._device.synchronize(self._stream)
-        found = {info.name: self._staging.array(info, shapes[info.name]) for info in self._info.outputs}
-        return written(found, out)
 
 
 def _nothing() -> None:
