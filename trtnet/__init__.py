@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trtnet.runtime import Engine, load
     from trtnet.verify.bisect import bisect
     from trtnet.verify.compare import compare
+    from trtnet.verify.precision import search_precision
     from trtnet.verify.tolerances import Tolerance
 
 _HOME = {
@@ -34,6 +35,7 @@ _HOME = {
     "load": "trtnet.runtime",
     "nn": "",
     "ops": "",
+    "search_precision": "trtnet.verify.precision",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "load",
     "nn",
     "ops",
+    "search_precision",
 ]
 
 

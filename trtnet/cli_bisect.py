@@ -91,11 +91,12 @@ def _inputs(network: Any, files: list[str], seed: int, dim: list[str], ranges: l
     from trtnet.tools import arguments
     from trtnet.tools.compare import ranges as parsed
     from trtnet.tools.run import read_inputs
-    from trtnet.verify.inputs import random_inputs
+    from trtnet.verify.inputs import merged, random_inputs
 
     given = read_inputs(arguments.files(files))
-    missing = [info for info in describe(network).inputs if info.name not in given]
-    (values,) = random_inputs(missing, arguments.sizes(dim), parsed(ranges), seed, 1)
+    sizes = arguments.sizes(dim)
+    missing = [info for info in merged([describe(network).inputs], sizes) if info.name not in given]
+    (values,) = random_inputs(missing, sizes, parsed(ranges), seed, 1)
     return {**given, **values}
 
 

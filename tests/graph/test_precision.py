@@ -14,6 +14,7 @@ from comparing import random_weights, relative_l2
 import trtnet
 from trtnet import nn, ops
 from trtnet.errors import ModelError
+from trtnet.runtime.creation import specializes
 
 
 class Block(nn.Module):
@@ -117,3 +118,12 @@ def test_the_sidecar_records_it_and_older_ones_are_read(tmp_path: Path) -> None:
     del document["dtypes"]
     sidecar.write_text(json.dumps(document))
     assert trtnet.load(tmp_path / "m.engine").info.dtypes == {}
+
+
+def test_float32_modules_in_a_dynamic_float16_network_count_as_float32_for_kernels_of_seen_shapes() -> None:
+    network = trtnet.define(Model(), weights=weights(), dtype=BLOCKS)
+    assert not specializes(network.build({"batch": (1, 2, 4)}).info)
+    assert specializes(network.build({"batch": 2}).info)
+    assert specializes(
+        trtnet.define(Block(), Model.inputs, random_weights(Block()), dtype="float16").build({"batch": (1, 2, 4)}).info
+    )

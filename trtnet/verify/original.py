@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from trtnet.errors import InputError, TrtnetError
 from trtnet.reference.step import to_numpy
 from trtnet.verify.metrics import Array
 from trtnet.verify.pairs import Value
@@ -36,6 +37,7 @@ class Original:
     """A torch model that was run once, with all that its modules got and gave.
 
     calls: by path, in order. results: the model's own. Hooks are gone when it is made; the model is as it was.
+    Raises InputError, with torch's words, for inputs on which it does not run.
     """
 
     def __init__(self, model: torch.nn.Module, inputs: Mapping[str, Array], names: Names) -> None:
@@ -48,7 +50,19 @@ class Original:
             for path, module in model.named_modules():
                 hooks.enter_context(module.register_forward_pre_hook(self._before(path), with_kwargs=True))
                 hooks.enter_context(module.register_forward_hook(self._after(path)))
-            self.results: Results = TorchModule(model).run(0, inputs)
+            self.results: Results = self._run(inputs)
+
+    def _run(self, inputs: Mapping[str, Array]) -> Results:
+        try:
+            return TorchModule(self.model).run(0, inputs)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            if isinstance(error, TrtnetError):
+                raise
+            shapes = ", ".join(f"{name} {list(array.shape)} {array.dtype}" for name, array in inputs.items())
+            raise InputError(
+                f"the torch module does not run on {shapes}: {type(error).__name__}: {error}\n"
+                f"  original_inputs (--torch-input) gives it others than the network's"
+            ) from error
 
     def _before(self, path: str) -> Callable[..., None]:
         def hook(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -1,0 +1,51 @@
+"""Bisection and precision search on engines in float16: the same modules are named as on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from verify.planted import BUGS, RIGHT
+
+import trtnet
+from trtnet.verify.bisect import bisect
+from trtnet.verify.bisection import Verdict
+from trtnet.verify.precision import search_precision
+from trtnet.verify.taps import EngineTaps, ReferenceTaps
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize("name", ["transposed_weight", "swapped_q_and_k", "wrong_padding"])
+def test_the_module_with_the_bug_is_named_on_the_engine(name: str) -> None:
+    bug = BUGS[name]()
+    found = bisect(bug.network("float16"), bug.original, bug.inputs, on=EngineTaps)
+    print(found)
+    assert [finding.row.path for finding in found.findings] == [bug.module]
+    assert found.findings[0].row.verdict is Verdict.FAULT
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet18", "vit", "gpt2", "bert"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_right_engine_has_nothing_to_name(name: str, dtype: str) -> None:
+    right = RIGHT[name]()
+    found = bisect(right.network(dtype), right.original, right.inputs, on=EngineTaps)
+    assert found.module is None, str(found)
+
+
+def test_taps_of_the_engine_are_near_to_those_of_the_reference() -> None:
+    network = RIGHT["resnet18"]().network("float16")
+    image = RIGHT["resnet18"]().inputs["image"].astype(np.float16)
+    ours, theirs = (taps(network)({"image": image}).values for taps in (EngineTaps, ReferenceTaps))
+    assert set(ours) <= set(theirs) | {"image"} and len(ours) > 20
+    for name, values in ours.items():
+        error = np.linalg.norm(values.astype(np.float64) - theirs[name].astype(np.float64))
+        assert error <= 1e-2 * np.linalg.norm(theirs[name].astype(np.float64)), name
+
+
+def test_a_mapping_of_dtypes_is_searched_for_and_runs_on_the_gpu() -> None:
+    right = RIGHT["lenet"]()
+    found = search_precision(
+        right.model, right.weights, right.inputs, right.original,
+        trtnet.verify.Tolerance(relative_l2=2e-4), on=lambda network: network.build({"batch": 2}),
+    )  # fmt: skip
+    assert found.best.passed and 0 < found.share <= 1
