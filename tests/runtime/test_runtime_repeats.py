@@ -12,7 +12,7 @@ import torch
 from fakes import FakeStream, Opener, Tensor
 from test_runtime import engine_of, x
 
-from trtnet.errors import InputError
+from trtnet.errors import InputError, TrtnetError
 from trtnet.runtime import Session
 
 
@@ -127,7 +127,7 @@ def test_it_is_launched_on_the_current_stream_after_the_sessions_other_work(doub
     assert opener.device.graphs[0].launches[-1] == 7
 
 
-def test_tensors_are_not_kept_alive_and_new_ones_in_their_place_are_looked_at(doubling: tuple[Session, Opener]) -> None:
+def test_tensors_are_not_kept_alive(doubling: tuple[Session, Opener]) -> None:
     session, opener = doubling
     given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
     warm(session, (given, out))
@@ -141,8 +141,37 @@ def test_tensors_are_not_kept_alive_and_new_ones_in_their_place_are_looked_at(do
     del given
     gc.collect()
     assert gone() is None
-    for _ in range(8):
-        np.testing.assert_array_equal(values(opener, session(opener.torch.tensor(x() - 1), out=out)), x() * 2 - 1)
+
+
+def test_other_tensors_in_the_same_places_are_the_same_call(
+    doubling: tuple[Session, Opener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, opener = doubling
+    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
+    warm(session, (given, out))
+    calls = looked_at(session, monkeypatch)
+    view = opener.torch.tensor(x() * 0)
+    values(opener, out)
+    view.buffer = given.buffer
+    np.testing.assert_array_equal(values(opener, session(view, out=out)), x() * 2 + 1)
+    assert calls == []
+
+
+def test_without_graphs_they_are_queued_at_once_whatever_came_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, opener = engine_of(lambda x: x * 2 + 1, dims=[{"n": (1, 2, 4)}, {"n": (5, 8, 16)}])
+    opener.device.activate()
+    session = engine.session(cuda_graph=False)
+    pairs = [(opener.torch.tensor(x(n)), opener.torch.tensor(x(n) * 0)) for n in (2, 16)]
+    warm(session, *pairs)
+    calls = looked_at(session, monkeypatch)
+    for given, out in pairs * 2:
+        values(opener, out)
+        given.values[...] += 1
+        np.testing.assert_array_equal(values(opener, session(given, out=out)), given.values * 2 + 1)
+    assert calls == [] and opener.device.graphs == []
+    opener.engine.refuses = "execution"
+    with pytest.raises(TrtnetError, match="no execution today"):
+        session(pairs[0][0], out=pairs[0][1])
 
 
 def test_several_outputs_in_a_dict() -> None:

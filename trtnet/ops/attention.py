@@ -67,7 +67,8 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_ca
 
 def _products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
     batch, heads, length, _ = query.shape
-    groups, keys = key.shape[1], key.shape[2]
+    groups, keys = key.shape[1:3]
+    assert isinstance(groups, int)
     scores = matmul(_grouped(query, groups), key.mT).reshape(batch, heads, length, keys)
     if is_causal:
         mask = _causal(query, key) if mask is None else _with_causal(mask, query, key)

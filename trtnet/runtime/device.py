@@ -111,8 +111,11 @@ class Device(Protocol):
 
 @dataclass(frozen=True)
 class _CudaStream:
+    """stream: cuda.core's. handle: its ``cudaStream_t``; 0 is the default stream. raw: as the driver takes it."""
+
     stream: Any
     handle: int
+    raw: Any
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ class CudaDevice:
         self.index = index
         self.name = str(self._device.name)
         self._thread = threading.local()
+        self._marks: dict[int, Any] = {}
 
     def activate(self) -> None:
         # to ask costs a fraction of a microsecond, to set several
@@ -173,17 +177,33 @@ class CudaDevice:
 
     def create_stream(self) -> Stream:
         stream = self._device.create_stream()
-        return _CudaStream(stream, int(stream.handle))
+        return _CudaStream(stream, int(stream.handle), stream.handle)
 
     def foreign_stream(self, handle: int) -> Stream:
         stream = self._core.Stream.from_handle(handle) if handle else self._core.LEGACY_DEFAULT_STREAM
-        return _CudaStream(stream, handle)
+        return _CudaStream(stream, handle, stream.handle)
 
     def synchronize(self, stream: Any) -> None:
         stream.stream.sync()
 
     def order(self, before: Any, after: Any) -> None:
-        after.stream.wait(before.stream)
+        # with an event that is kept: to make one takes longer than the rest
+        event = self._marks.get(before.handle)
+        if event is None:
+            event = self._mark(before.handle)
+        self._check(self._driver.cuEventRecord(event, before.raw), self._driver.cuStreamWaitEvent(after.raw, event, 0))
+
+    def _mark(self, handle: int) -> Any:
+        """The event that orders what waits for a stream: recording it again leaves earlier waits as they are."""
+        flags = self._driver.CUevent_flags.CU_EVENT_DISABLE_TIMING
+        status, event = self._driver.cuEventCreate(flags)
+        self._check((status,))
+        return self._marks.setdefault(handle, event)
+
+    def _check(self, *results: tuple[Any, ...]) -> None:
+        for status, *_ in results:
+            if int(status):
+                raise DeviceError(f"CUDA did not order two streams: {status.name}")
 
     def record(self, stream: Any) -> Event:
         return _CudaEvent(stream.stream.record(options=self._timed))

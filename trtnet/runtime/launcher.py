@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 from trtnet.errors import ProfileError
 from trtnet.runtime.activation import ActivationMemory
@@ -15,13 +16,22 @@ from trtnet.runtime.order import Order
 from trtnet.runtime.profiles import ranges
 
 
+@dataclass(frozen=True)
+class Execution:
+    """An execution that is no graph. addresses: of every input and output, by name."""
+
+    signature: Signature
+    profile: int
+    addresses: Mapping[str, int]
+
+
 class Launcher:
     """A context with its order and its graphs.
 
     fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
     launched on the caller's otherwise. graphs: None for no CUDA graphs. memory: the scratch memory that a context
-    without its own takes turns in with others. launched: the latest execution's graph, if it was one that may be
-    launched again on any stream.
+    without its own takes turns in with others. launched: the latest execution, if :meth:`again` may repeat it; a graph
+    where there are any.
     """
 
     def __init__(
@@ -39,7 +49,7 @@ class Launcher:
         self._latest = context.profile
         self._cache = opened.cache
         self._memory = memory
-        self.launched: Graph | None = None
+        self.launched: Graph | Execution | None = None
 
     def profile(self, signature: Signature) -> int:
         """The profile to stay in or, where the shapes do not fit it, the first that they do. Raises ProfileError."""
@@ -91,14 +101,28 @@ class Launcher:
             self._tell(signature, profile)
             with self._scratch_on(self._order.own):
                 self._queue(key, addresses)
+            if self._repeatable(signature, profile):
+                self.launched = Execution(signature, profile, addresses)
         self._order.move(theirs)
         return graph is not None
+
+    def again(self, launched: Graph | Execution, theirs: Stream) -> None:
+        """Repeats an execution, between what is on a stream and what will be."""
+        if isinstance(launched, Execution):
+            self.run(launched.signature, launched.profile, launched.addresses, theirs)
+        else:
+            self._order.move(theirs)
+            launched.launch(theirs)
 
     def close(self) -> None:
         """Drops the graphs; none may be running."""
         self.launched = None
         if self.graphs is not None:
             self.graphs.close()
+
+    def _repeatable(self, signature: Signature, profile: int) -> bool:
+        """Whether an execution without graphs is all that there is to a call: no output's shape depends on data."""
+        return self.graphs is None and len(signature.outputs[profile]) == len(self._info.outputs)
 
     def _scratch_on(self, stream: Stream) -> AbstractContextManager[None]:
         return nullcontext() if self._memory is None else self._memory.used_on(stream)

@@ -76,8 +76,7 @@ class Session:
         self._arguments = Arguments(self._info, self._device.index)
         self._takes_out = all(info.name != "out" for info in self._info.inputs)
         arrays_alone = len(self._arguments.arrays) == len(self._info.inputs)
-        repeatable = cuda_graph and not stays and self._takes_out and arrays_alone
-        self._repeats = Repeats() if repeatable else None
+        self._repeats = Repeats() if self._takes_out and arrays_alone and not stays else None
         self._lock = threading.Lock()
         self._pending: weakref.ref[Pending] | None = None
         self._closed = False
@@ -150,15 +149,14 @@ class Session:
         return self.submit(*args, **kwargs).result()
 
     def _again(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Launches the graph of a call that came before with the same tensors, if there is one."""
+        """Launches a call that came before with tensors in the same places, if there is one."""
         with self._lock, self._range(self._info.model or "trtnet"):
-            graph = self._repeats.find(args, kwargs) if self._repeats is not None else None
-            if graph is None:
+            repeat = self._repeats.find(args, kwargs) if self._repeats is not None else None
+            if repeat is None:
                 return False
             self._device.activate()
-            here = self._order.stream(self._tensors.current_stream(self._device.index))
-            self._order.move(here)
-            graph.launch(here)
+            here = self._tensors.current_stream(self._device.index)
+            self._launcher.again(repeat, self._order.stream(here))
             return True
 
     def _results(self, out: Any) -> Any:
@@ -202,9 +200,9 @@ class Session:
                 return self._start_foreign(foreign, args, kwargs, out, finished)
             signature = self._arguments.look(args, kwargs)
         pending = self._start(signature, signature.values(args, kwargs), out, finished)
-        graph = self._launcher.launched
-        if self._repeats is not None and out is not None and signature.on_device and graph is not None:
-            self._repeats.keep(graph, args, given)
+        launched = self._launcher.launched
+        if self._repeats is not None and out is not None and signature.on_device and launched is not None:
+            self._repeats.keep(launched, args, given)
         return pending
 
     def _start(
