@@ -12,8 +12,9 @@ from trtnet.runtime.cache import RuntimeCache
 def specializes(info: PlanInfo) -> bool:
     """Whether TensorRT-RTX may compile kernels for the very shapes it sees in a call, as it does by default.
 
-    Not for a network of dynamic shapes that is float32, or has modules that are: those kernels of TensorRT-RTX 1.6 compute wrong numbers for some
-    (EfficientNet-Lite0 at batch 2, whoever made the network: tests/gpu/specialization.py).
+    Not for a network of dynamic shapes that is float32, or has modules that are: those kernels of TensorRT-RTX 1.6
+    compute wrong numbers for some (EfficientNet-Lite0 at batch 2, whoever made the network:
+    tests/gpu/specialization.py).
     """
     dynamic = any(shapes[0] != shapes[2] for profile in info.profiles for shapes in profile.values())
     return not (dynamic and "float32" in (info.dtype, *info.dtypes.values()))
