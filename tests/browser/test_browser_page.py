@@ -44,7 +44,7 @@ def test_a_network_opens(tab, tmp_path: Path) -> None:
     shapes = tab.page.locator(".shape").all_text_contents()
     assert times(("batch", 64, 112, "112float16")) in shapes
     panel = tab.page.locator("#panel").inner_text()
-    assert "convolution" in panel and "GFLOP" in panel and "no output needs" in panel
+    assert "convolution" in panel and "GFLOP" in panel and "no output needs them: 20" in panel
 
 
 def test_search_finds_opens_and_shows(tab, tmp_path: Path) -> None:

@@ -43,6 +43,35 @@ def test_a_module_of_one_layer_is_that_layer() -> None:
     assert tree.groups[1].items == [(LAYER, 1), (GROUP, 2)]
 
 
+def test_a_module_called_twice_has_two_boxes() -> None:
+    """conv, act, conv, act: the activation is one module of the model."""
+    tree = nest(drawings.chain(["conv1", "act", "conv2", "act"]))
+    assert len(tree.groups) == 1
+    assert [tree.labels[index] for _, index in tree.groups[0].items][1:5] == ["conv1", "act", "conv2", "act #2"]
+    larger = nest(drawings.chain(["conv1", "act", "act", "conv2", "act", "act"]))
+    assert [(group.path, group.label) for group in larger.groups[1:]] == [("act", "act"), ("act", "act #2")]
+    assert not any(one.upward for one in arrange(larger, larger.groups[0]).segments)
+
+
+def test_a_module_of_two_parts_that_nothing_connects_stays_one() -> None:
+    """As a table of cosines and sines: both parts are read at once."""
+    tree = nest(graph([(0, 2), (1, 2), (2, 3)], ["tables", "tables", "", ""]))
+    assert [group.path for group in tree.groups] == ["", "tables"]
+
+
+def test_layers_around_a_submodule_stay_together() -> None:
+    """As the activations of a residual block, which calls its convolutions in between."""
+    for inner in ("conv1", "conv2"), ("first.conv", "second.conv"):
+        tree = nest(drawings.chain([f"block.{inner[0]}", "block", f"block.{inner[1]}", "block"]))
+        assert [group.path for group in tree.groups] == ["", "block"]
+
+
+def test_what_leaves_a_module_leaves_below_its_layers() -> None:
+    tree = nest(graph([(0, 1), (0, 3), (1, 2)], ["a", "a", "a", ""]))
+    arrangement = arrange(tree, tree.groups[1])
+    assert [arrangement.items[item][0] for item in arrangement.ranks[-1]] == [EXIT]
+
+
 def test_connections_pass_the_borders_of_modules_through_ports() -> None:
     tree = nest(graph([(0, 1), (0, 2), (2, 3)], ["a.b", "a.b", "a.c", "d"]))
     inner, outer = (next(group for group in tree.groups if group.path == path) for path in ("a.b", "a"))

@@ -57,7 +57,7 @@ def test_times_of_modules(tmp_path: Path) -> None:
 def test_a_comparison_by_modules(tmp_path: Path) -> None:
     found = with_comparison(CHAIN, file(tmp_path, {"a.x": 1e-6, "a.y": 0.5, "nowhere": 1.0}))
     assert values(found) == {"": 0.5, "a": 0.5, "a.x": 1e-6}
-    assert found.notes[-1] == "measured.json names 1 modules that this network has no layers of."
+    assert found.notes[-1] == "Modules of measured.json that this network has no layers of: 1."
 
 
 def test_what_bisect_writes(tmp_path: Path) -> None:

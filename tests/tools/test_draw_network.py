@@ -14,7 +14,7 @@ from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, times
 from trtnet.tools.draw.ends import common_module, settle_ends
 from trtnet.tools.draw.families import FAMILIES, family
 from trtnet.tools.draw.reading import read
-from trtnet.tools.network_target import Choices
+from trtnet.tools.network_target import Choices, open_network
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -56,7 +56,7 @@ def test_constants_are_attributes_of_what_reads_them() -> None:
 def test_layers_that_nobody_needs_are_left_out() -> None:
     drawing = drawings.resnet18()
     assert sum(one.kind == "CONVOLUTION" for one in drawing.layers) == 20
-    assert "20 layers that no output needs are left out." in drawing.notes
+    assert "Layers left out because no output needs them: 20." in drawing.notes
 
 
 def test_modules_have_their_classes() -> None:
@@ -125,6 +125,15 @@ def test_an_engine_of_names_alone_is_drawn_and_says_so() -> None:
     drawing = read(str(DATA / "inspect_rtx_names.json"), Choices())
     assert len(drawing.layers) == 93 and drawing.tensors == ()
     assert 'profiling_verbosity="detailed"' in drawing.notes[0]
+
+
+def test_a_sidecar_has_no_layers(tmp_path: Path) -> None:
+    network = open_network("lenet", Choices(dims=("batch=1",)))
+    network.owner.build().save(tmp_path / "lenet.engine")
+    with pytest.raises(
+        PlanError, match=r"lenet\.engine\.json cannot be drawn: its layers are in the engine, .*lenet\.engine"
+    ):
+        read(str(tmp_path / "lenet.engine.json"), Choices())
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -42,17 +42,17 @@ def _cluster(tree: Tree, group: Group, indent: str) -> Iterator[str]:
 
 
 def _node(tree: Tree, index: int) -> str:
-    layer = tree.drawing.layers[index]
-    colour = family(layer.kind).colour
-    label = quoted(layer.title, tree.labels[index])
+    drawn = tree.drawing.layers[index]
+    colour = family(drawn.kind).colour
+    label = quoted(drawn.title, tree.labels[index])
     fill = mixed(colour, TINT, PAPER)
-    return f'label={label}, tooltip={quoted(layer.name)}, color="{colour}", fillcolor="{fill}"'
+    return f'label={label}, tooltip={quoted(drawn.name)}, color="{colour}", fillcolor="{fill}"'
 
 
 def _edges(tree: Tree) -> Iterator[str]:
     drawing = tree.drawing
-    maker = {tensor: index for index, layer in enumerate(drawing.layers) for tensor in layer.outputs}
-    for index, layer in enumerate(drawing.layers):
-        for tensor in layer.inputs:
+    maker = {tensor: index for index, drawn in enumerate(drawing.layers) for tensor in drawn.outputs}
+    for index, drawn in enumerate(drawing.layers):
+        for tensor in drawn.inputs:
             if tensor in maker:
                 yield f"  n{maker[tensor]} -> n{index} [label={quoted(str(drawing.tensors[tensor]))}];"

@@ -14,6 +14,11 @@ def times(sizes: Iterable[object]) -> str:
     return "\N{MULTIPLICATION SIGN}".join(map(str, sizes))
 
 
+def around(path: str) -> list[str]:
+    """The paths of the modules that a module is in: ``layer1.0`` and ``layer1`` of ``layer1.0.conv1``."""
+    return [path[:dot] for dot in range(len(path) - 1, 0, -1) if path[dot] == "."]
+
+
 def printable(text: str) -> str:
     """A name for a file that has no place for control characters."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -21,15 +21,15 @@ def settle_ends(drawing: Drawing) -> Drawing:
     if sum(map(_is_end, drawing.layers)) <= MANY:
         return drawing
     touching: dict[int, list[str]] = defaultdict(list)
-    for layer in drawing.layers:
-        for tensor in () if _is_end(layer) else (*layer.inputs, *layer.outputs):
-            touching[tensor].append(layer.module)
-    layers = tuple(_settled(layer, touching) if _is_end(layer) else layer for layer in drawing.layers)
+    for drawn in drawing.layers:
+        for tensor in () if _is_end(drawn) else (*drawn.inputs, *drawn.outputs):
+            touching[tensor].append(drawn.module)
+    layers = tuple(_settled(drawn, touching) if _is_end(drawn) else drawn for drawn in drawing.layers)
     return replace(drawing, layers=layers)
 
 
-def _is_end(layer: DrawnLayer) -> bool:
-    return layer.kind in (INPUT, OUTPUT)
+def _is_end(drawn: DrawnLayer) -> bool:
+    return drawn.kind in (INPUT, OUTPUT)
 
 
 def _settled(end: DrawnLayer, touching: dict[int, list[str]]) -> DrawnLayer:

@@ -19,10 +19,10 @@ def draw_engine(title: str, description: EngineDescription) -> Drawing:
     """
     tensors = _tensors(description)
     index = {name: i for i, name in enumerate(tensors)}
-    made = {x.name for layer in description.layers for x in layer.outputs}
+    made = {x.name for one in description.layers for x in one.outputs}
     ends = [name for name in description.io if name in index]
     layers = [DrawnLayer(name, INPUT, "Input", outputs=(index[name],)) for name in ends if name not in made]
-    layers += _housed([_layer(layer, index) for layer in description.layers], description.layers)
+    layers += _housed([_layer(one, index) for one in description.layers], description.layers)
     layers += [DrawnLayer(name, OUTPUT, "Output", inputs=(index[name],)) for name in ends if name in made]
     drawn = tuple(DrawnTensor(x.name, x.shape, x.dtype) for x in tensors.values())
     notes = () if description.detailed else (f"The engine has the names of its layers alone: {BUILD_DETAILED}.",)
@@ -32,42 +32,42 @@ def draw_engine(title: str, description: EngineDescription) -> Drawing:
 def _tensors(description: EngineDescription) -> dict[str, EngineTensor]:
     """All tensors by name; what a layer writes says more of one than what reads it."""
     found: dict[str, EngineTensor] = {}
-    for layer in description.layers:
-        for tensor in layer.outputs:
+    for one in description.layers:
+        for tensor in one.outputs:
             found[tensor.name] = tensor
-        for tensor in layer.inputs:
+        for tensor in one.inputs:
             found.setdefault(tensor.name, tensor)
     return found
 
 
-def _layer(layer: EngineLayer, index: dict[str, int]) -> DrawnLayer:
+def _layer(one: EngineLayer, index: dict[str, int]) -> DrawnLayer:
     return DrawnLayer(
-        name=layer.name,
-        kind=layer.type or "layer",
-        title=(layer.type or "Layer").replace("_", " "),
-        module=common_module([module for module in layer.modules if module]),
-        source=", ".join(layer.sources),
-        attributes=dict(_attributes(layer)),
-        inputs=tuple(index[x.name] for x in layer.inputs),
-        outputs=tuple(index[x.name] for x in layer.outputs),
+        name=one.name,
+        kind=one.type or "layer",
+        title=(one.type or "Layer").replace("_", " "),
+        module=common_module([module for module in one.modules if module]),
+        source=", ".join(one.sources),
+        attributes=dict(_attributes(one)),
+        inputs=tuple(index[x.name] for x in one.inputs),
+        outputs=tuple(index[x.name] for x in one.outputs),
     )
 
 
-def _housed(drawn: Sequence[DrawnLayer], described: Sequence[EngineLayer]) -> Iterable[DrawnLayer]:
+def _housed(layers: Sequence[DrawnLayer], described: Sequence[EngineLayer]) -> Iterable[DrawnLayer]:
     touching: dict[int, list[str]] = defaultdict(list)
-    for layer, engine_layer in zip(drawn, described, strict=True):
-        for tensor in (*layer.inputs, *layer.outputs) if engine_layer.modules else ():
-            touching[tensor].append(layer.module)
-    for layer, engine_layer in zip(drawn, described, strict=True):
-        around = [module for tensor in (*layer.inputs, *layer.outputs) for module in touching[tensor]]
-        yield layer if engine_layer.modules else replace(layer, module=common_module(around))
+    for drawn, one in zip(layers, described, strict=True):
+        for tensor in (*drawn.inputs, *drawn.outputs) if one.modules else ():
+            touching[tensor].append(drawn.module)
+    for drawn, one in zip(layers, described, strict=True):
+        around = [module for tensor in (*drawn.inputs, *drawn.outputs) for module in touching[tensor]]
+        yield drawn if one.modules else replace(drawn, module=common_module(around))
 
 
-def _attributes(layer: EngineLayer) -> Iterable[tuple[str, str]]:
-    if layer.tactic:
-        yield "tactic", layer.tactic
-    if layer.modules:
-        yield "fused from", ", ".join(module or "(model)" for module in layer.modules)
-    for tensor in (*layer.inputs, *layer.outputs):
+def _attributes(one: EngineLayer) -> Iterable[tuple[str, str]]:
+    if one.tactic:
+        yield "tactic", one.tactic
+    if one.modules:
+        yield "fused from", ", ".join(module or "(model)" for module in one.modules)
+    for tensor in (*one.inputs, *one.outputs):
         if tensor.format:
             yield f"format of {tensor.name}", tensor.format

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from trtnet import dtypes, provenance
@@ -30,7 +31,7 @@ def draw_network(target: NetworkTarget, names: OnnxNames | None = None) -> Drawi
     work, note = _work(target)
     types = {path: type(module).__name__ for path, module in target.modules.items()} or reader.names.types
     layers = tuple(reader.layers({one.name: one for one in work.layers} if work else {}))
-    return Drawing(target.name, layers, tuple(reader.tensors), types, (*reader.notes(), *note))
+    return Drawing(Path(target.name).name, layers, tuple(reader.tensors), types, (*reader.notes(), *note))
 
 
 def _work(target: NetworkTarget) -> tuple[Work | None, tuple[str, ...]]:
@@ -72,8 +73,8 @@ class _Reader:
     def notes(self) -> list[str]:
         """What is not in the picture."""
         unneeded, folded = len(self._all) - len(self._nodes), len(self._constant)
-        notes = [f"{folded:,} layers of constants are drawn as attributes of those that read them."] if folded else []
-        return notes + ([f"{unneeded:,} layers that no output needs are left out."] if unneeded else [])
+        notes = [f"Layers of constants, drawn as attributes of those that read them: {folded:,}."] if folded else []
+        return notes + ([f"Layers left out because no output needs them: {unneeded:,}."] if unneeded else [])
 
     def _layer(self, node: Node, work: LayerWork | None) -> DrawnLayer:
         own = attributes(node)

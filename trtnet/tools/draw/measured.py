@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.errors import InputError
-from trtnet.tools.draw.drawing import Drawing, Measurement
+from trtnet.tools.draw.drawing import Drawing, Measurement, around
 
 PROFILE = 'a profile is trtexec\'s --exportProfile, or {"name of a layer or module": milliseconds}'
 COMPARISON = 'a comparison is `trtnet bisect --json`, or {"path of a module": error}'
@@ -36,7 +36,7 @@ def with_comparison(drawing: Drawing, path: Path) -> Drawing:
     if not modules:
         raise _nothing(path, errors, names)
     missing = len(errors) - len(modules)
-    note = f"{path.name} names {missing:,} modules that this network has no layers of." if missing else ""
+    note = f"Modules of {path.name} that this network has no layers of: {missing:,}." if missing else ""
     return _measured(drawing, Measurement("error", "", adds_up=False, modules=modules), note)
 
 
@@ -45,7 +45,7 @@ def _measured(drawing: Drawing, measurement: Measurement, note: str) -> Drawing:
 
 
 def _placed(drawing: Drawing, path: Path, times: Mapping[str, float]) -> Measurement:
-    index = {layer.name: number for number, layer in enumerate(drawing.layers)}
+    index = {drawn.name: number for number, drawn in enumerate(drawing.layers)}
     modules = _names(drawing)
     by_layer: dict[int, float] = {}
     by_module: dict[str, float] = {}
@@ -64,8 +64,8 @@ def _placed(drawing: Drawing, path: Path, times: Mapping[str, float]) -> Measure
 
 def _names(drawing: Drawing) -> set[str]:
     """The paths of all modules that have layers."""
-    paths = {layer.module for layer in drawing.layers}
-    return paths | {path[:dot] for path in paths for dot in range(len(path)) if path[dot] == "."} | {""}
+    paths = {drawn.module for drawn in drawing.layers}
+    return paths | {outer for path in paths for outer in around(path)} | {""}
 
 
 def _nothing(path: Path, found: Iterable[str], known: Iterable[str]) -> InputError:

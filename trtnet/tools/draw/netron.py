@@ -60,8 +60,8 @@ def onnx_json(drawing: Drawing) -> str:
 def document(drawing: Drawing) -> dict[str, Any]:
     """``ModelProto`` in protobuf's JSON. Layers' attributes are text, as the drawing shows them."""
     ends = {kind: [x for x in drawing.layers if x.kind == kind] for kind in (INPUT, OUTPUT)}
-    inputs = [tensor for layer in ends[INPUT] for tensor in layer.outputs]
-    outputs = [tensor for layer in ends[OUTPUT] for tensor in layer.inputs]
+    inputs = [tensor for drawn in ends[INPUT] for tensor in drawn.outputs]
+    outputs = [tensor for drawn in ends[OUTPUT] for tensor in drawn.inputs]
     inner = [tensor for tensor in range(len(drawing.tensors)) if tensor not in {*inputs, *outputs}]
     values = [_value(tensor) for tensor in drawing.tensors]
     return {
@@ -71,7 +71,7 @@ def document(drawing: Drawing) -> dict[str, Any]:
         "opsetImport": [{"domain": "", "version": "21"}, {"domain": DOMAIN, "version": "1"}],
         "graph": {
             "name": drawing.title,
-            "node": [_node(layer, drawing.tensors) for layer in drawing.layers if layer.kind not in (INPUT, OUTPUT)],
+            "node": [_node(drawn, drawing.tensors) for drawn in drawing.layers if drawn.kind not in (INPUT, OUTPUT)],
             "input": [values[tensor] for tensor in inputs],
             "output": [values[tensor] for tensor in outputs],
             "valueInfo": [values[tensor] for tensor in inner],
@@ -79,24 +79,24 @@ def document(drawing: Drawing) -> dict[str, Any]:
     }
 
 
-def operator(layer: DrawnLayer) -> str:
+def operator(drawn: DrawnLayer) -> str:
     """ONNX's name of what a layer does, "" where it has none."""
-    if layer.kind in VARIANTS:
-        attribute, names = VARIANTS[layer.kind]
-        return names.get(layer.attributes.get(attribute, ""), "")
-    return OPERATORS.get(layer.kind, "")
+    if drawn.kind in VARIANTS:
+        attribute, names = VARIANTS[drawn.kind]
+        return names.get(drawn.attributes.get(attribute, ""), "")
+    return OPERATORS.get(drawn.kind, "")
 
 
-def _node(layer: DrawnLayer, tensors: tuple[DrawnTensor, ...]) -> dict[str, Any]:
-    known = operator(layer)
-    places = {"module": layer.module, "source": layer.source}
+def _node(drawn: DrawnLayer, tensors: tuple[DrawnTensor, ...]) -> dict[str, Any]:
+    known = operator(drawn)
+    places = {"module": drawn.module, "source": drawn.source}
     return {
-        "name": layer.name,
-        "opType": known or layer.title,
+        "name": drawn.name,
+        "opType": known or drawn.title,
         "domain": "" if known else DOMAIN,
-        "input": [tensors[index].name for index in layer.inputs],
-        "output": [tensors[index].name for index in layer.outputs],
-        "attribute": [_attribute(name, value) for name, value in layer.attributes.items()],
+        "input": [tensors[index].name for index in drawn.inputs],
+        "output": [tensors[index].name for index in drawn.outputs],
+        "attribute": [_attribute(name, value) for name, value in drawn.attributes.items()],
         "metadataProps": [{"key": key, "value": value} for key, value in places.items() if value],
     }
 

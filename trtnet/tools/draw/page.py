@@ -71,18 +71,18 @@ METRICS = ("NODE_HEIGHT", "HEADER", "PADDING", "ROW_GAP", "COLUMN_GAP", "PORT_GA
 
 
 def _layer(tree: Tree, index: int) -> dict[str, Any]:
-    layer = tree.drawing.layers[index]
+    drawn = tree.drawing.layers[index]
     return {
-        "name": layer.name,
-        "kind": layer.kind,
-        "title": layer.title,
+        "name": drawn.name,
+        "kind": drawn.kind,
+        "title": drawn.title,
         "label": tree.labels[index],
-        "family": FAMILIES.index(family(layer.kind)),
-        "module": layer.module,
-        "source": layer.source,
-        "attributes": dict(layer.attributes),
-        "inputs": layer.inputs,
-        "outputs": layer.outputs,
+        "family": FAMILIES.index(family(drawn.kind)),
+        "module": drawn.module,
+        "source": drawn.source,
+        "attributes": dict(drawn.attributes),
+        "inputs": drawn.inputs,
+        "outputs": drawn.outputs,
         "width": placing.node_width(tree, (LAYER, index)),
         "reach": placing.label_reach(tree, (LAYER, index)),
         **_numbers(layer_total(tree, index)),

@@ -65,7 +65,7 @@ def _ranks(items: Sequence[Key], edges: Sequence[tuple[int, int]]) -> list[int]:
     for number in reversed(range(len(items))):
         if items[number][0] in (LAYER, GROUP) and not above[number] and below[number]:
             rank[number] = max(rank[number], min(rank[other] for other in below[number]) - 1)
-    last = max(rank, default=0)
+    last = 1 + max((row for row, (kind, _) in zip(rank, items, strict=True) if kind != EXIT), default=-1)
     return [last if kind == EXIT else rank[number] for number, (kind, _) in enumerate(items)]
 
 

@@ -26,5 +26,5 @@ def read(target: str, choices: Choices) -> Drawing:
         return draw_network(open_network(target, choices), names)
     engine = inspect_plan.read_document(path) if path.suffix == ".json" else inspect_plan.read_engine(path)
     if engine.layers is None:
-        raise PlanError(f"{target}: nothing is known of the engine's layers{engine.unknown and f': {engine.unknown}'}")
+        raise PlanError(f"{target} cannot be drawn: {engine.unknown}")
     return draw_engine(path.stem, engine.layers)

@@ -26,7 +26,7 @@ class Summary:
 def summarize(layout: Layout, path: Path) -> Summary:
     """Counts what is in a drawing, and the bytes of its file."""
     drawing = layout.drawing
-    layers = sum(layer.kind not in (INPUT, OUTPUT) for layer in drawing.layers)
+    layers = sum(drawn.kind not in (INPUT, OUTPUT) for drawn in drawing.layers)
     modules = len(layout.tree.groups) - 1
     return Summary(str(path), path.stat().st_size, layers, len(drawing.tensors), modules, drawing.notes)
 

@@ -42,12 +42,12 @@ def _total(tree: Tree, group: Group, found: dict[int, Total]) -> Total:
 
 def layer_total(tree: Tree, index: int) -> Total:
     """Of one layer."""
-    layer = tree.drawing.layers[index]
+    drawn = tree.drawing.layers[index]
     measured = tree.drawing.measurement
     value = measured.layers.get(index) if measured else None
-    if value is None and measured and layer.module != tree.homes[index]:
-        value = measured.modules.get(layer.module)  # it is drawn in its module's place
-    return Total(layer.kind not in (INPUT, OUTPUT), layer.flops, layer.bytes, layer.weight_bytes, value)
+    if value is None and measured and drawn.module != tree.homes[index]:
+        value = measured.modules.get(drawn.module)  # it is drawn in its module's place
+    return Total(drawn.kind not in (INPUT, OUTPUT), drawn.flops, drawn.bytes, drawn.weight_bytes, value)
 
 
 def _value(measured: Measurement | None, path: str, parts: Sequence[float | None]) -> float | None:

@@ -7,9 +7,10 @@ each box can be laid out, opened and closed by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from trtnet.tools.draw.calls import calls
 from trtnet.tools.draw.drawing import Drawing
 from trtnet.tools.draw.order import in_order
 
@@ -64,13 +65,12 @@ class Tree:
 
 
 def nest(drawing: Drawing) -> Tree:
-    """The tree of modules. A module that is one layer is drawn as that layer, under the module's name."""
+    """The tree of modules: a box for each call of one; a module that is one layer is that layer, under its name."""
     builder = _Builder(drawing)
-    groups = builder.groups()
+    order = _positions(drawing)
+    groups = builder.groups(calls(drawing, order))
     homes = {index: group.path for group in groups for kind, index in group.items if kind == LAYER}
-    tree = Tree(
-        drawing, groups, tuple(builder.labels), tuple(_positions(drawing)), tuple(homes[i] for i in sorted(homes))
-    )
+    tree = Tree(drawing, groups, tuple(builder.labels), tuple(order), tuple(homes[i] for i in sorted(homes)))
     _connect(drawing, groups)
     for group in groups:
         _sort(group, tree.position)
@@ -79,8 +79,8 @@ def nest(drawing: Drawing) -> Tree:
 
 def _positions(drawing: Drawing) -> list[int]:
     """Each layer's position in execution."""
-    producer = {tensor: index for index, layer in enumerate(drawing.layers) for tensor in layer.outputs}
-    order = in_order([{producer[x] for x in layer.inputs if x in producer} for layer in drawing.layers])
+    producer = {tensor: index for index, drawn in enumerate(drawing.layers) for tensor in drawn.outputs}
+    order = in_order([{producer[x] for x in drawn.inputs if x in producer} for drawn in drawing.layers])
     return sorted(range(len(order)), key=order.__getitem__)
 
 
@@ -97,14 +97,15 @@ def _sort(group: Group, position: Callable[[Key], int]) -> None:
 
 class _Builder:
     def __init__(self, drawing: Drawing) -> None:
-        self.labels = [layer.name.rpartition("/")[2] or layer.name for layer in drawing.layers]
+        self.labels = [drawn.name.rpartition("/")[2] or drawn.name for drawn in drawing.layers]
         self._drawing = drawing
-        self._paths: dict[str, Group] = {"": Group(0, "", "", None)}
+        self._groups = {("", 0): Group(0, "", "", None)}
 
-    def groups(self) -> tuple[Group, ...]:
-        for index, layer in enumerate(self._drawing.layers):
-            self._group(layer.module).items.append((LAYER, index))
-        everything = list(self._paths.values())
+    def groups(self, calls: Sequence[int]) -> tuple[Group, ...]:
+        """calls: which call of its module each layer is from."""
+        for index, (drawn, call) in enumerate(zip(self._drawing.layers, calls, strict=True)):
+            self._group(drawn.module, call).items.append((LAYER, index))
+        everything = list(self._groups.values())
         for group in reversed(everything):  # those inside come after those around them
             group.items = [self._final(item, everything) for item in group.items]
         kept = [group for group in everything if not self._is_one_layer(group)]
@@ -114,15 +115,15 @@ class _Builder:
             group.index = numbers[group.index]
         return tuple(kept)
 
-    def _group(self, path: str) -> Group:
-        if path not in self._paths:
+    def _group(self, path: str, call: int = 0) -> Group:
+        if (path, call) not in self._groups:
             above, _, name = path.rpartition(".")
             parent = self._group(above)
             label = f"{parent.label}.{name}" if name.isdecimal() and parent.label else name
-            group = Group(len(self._paths), path, label, parent)
-            self._paths[path] = group
+            group = Group(len(self._groups), path, f"{label} #{call + 1}" if call else label, parent)
+            self._groups[path, call] = group
             parent.items.append((GROUP, group.index))
-        return self._paths[path]
+        return self._groups[path, call]
 
     @staticmethod
     def _is_one_layer(group: Group) -> bool:
@@ -133,17 +134,17 @@ class _Builder:
         kind, index = item
         if kind == LAYER or not self._is_one_layer(everything[index]):
             return item
-        (layer,) = everything[index].items
-        self.labels[layer[1]] = everything[index].label
-        return layer
+        (only,) = everything[index].items
+        self.labels[only[1]] = everything[index].label
+        return only
 
 
 def _connect(drawing: Drawing, groups: tuple[Group, ...]) -> None:
     """Fills the links of all groups."""
     home = {item[1]: group for group in groups for item in group.items if item[0] == LAYER}
-    producer = {tensor: index for index, layer in enumerate(drawing.layers) for tensor in layer.outputs}
-    for index, layer in enumerate(drawing.layers):
-        for tensor in layer.inputs:
+    producer = {tensor: index for index, drawn in enumerate(drawing.layers) for tensor in drawn.outputs}
+    for index, drawn in enumerate(drawing.layers):
+        for tensor in drawn.inputs:
             if tensor in producer:
                 _link(home, producer[tensor], index, tensor)
 
