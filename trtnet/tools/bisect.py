@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import trtnet.reference  # noqa: F401  (says which extra brings torch)
 from trtnet.checkpoint import open_checkpoint
 from trtnet.errors import ModelError, WeightsError
+from trtnet.reference.step import to_torch
 from trtnet.tools import models
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ def original(name: str, weights: str | None) -> torch.nn.Module:
 
 
 def _with_weights(module: torch.nn.Module, name: str, weights: str) -> torch.nn.Module:
-    from trtnet.reference.step import to_torch
-
     state = {key: to_torch(array) for key, array in open_checkpoint(weights).items()}
     try:
         missing, unexpected = module.load_state_dict(state, strict=False)

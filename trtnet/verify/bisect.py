@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import trtnet.reference  # noqa: F401  (says which extra brings torch)
 from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import InputError

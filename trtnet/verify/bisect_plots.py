@@ -33,9 +33,10 @@ def svg(rows: Sequence[Row]) -> str:
     axes.step(places, [row.budget for _, row in known], where="mid", color="#888888", lw=1, label="budget")
     for i, row in known:
         if row.verdict in NAMED:
-            axes.annotate(row.name, (i, _height(row.outputs, top)), rotation=20, fontsize=9)
-            axes.plot([i], [_height(row.outputs, top)], "o", color="#c44e52")
-    axes.set(yscale="log", xlabel="calls of modules, in order", ylabel="relative L2 from torch")
+            place, side = (i, _height(row.outputs, top)), "right" if i > len(rows) / 2 else "left"
+            axes.annotate(row.name, place, (0, 7), textcoords="offset points", ha=side, fontsize=9)
+            axes.plot(*place, "o", color="#c44e52")
+    axes.set(yscale="log", ylim=(None, 3 * top), xlabel="calls of modules, in order", ylabel="relative L2 from torch")
     axes.legend(loc="upper left")
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
