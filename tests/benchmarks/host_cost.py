@@ -5,7 +5,7 @@
 ResNet-50, float16, random weights. Microseconds are medians; a session's call and the bare launch or execution take
 turns, once with the GPU idle before each and once back to back. The loop that numpy is measured against keeps its
 buffers and its context, and copies pageable memory by cudaMemcpyAsync. First inferences are those of new processes,
-from the load of the plan to the result, the interpreter's start and imports apart.
+from the load of the plan to the result; the interpreter's and CUDA's start and imports come before.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import trtnet
 from trtnet import backend
 from trtnet.runtime import Engine
+from trtnet.runtime.device import CudaDevice
 
 Call = Callable[[], Any]
 
@@ -68,12 +69,22 @@ def of_sessions() -> dict[str, dict[str, float]]:
     (bare,) = graph._launcher.graphs._graphs.values()
     stream = graph._order.stream(torch.cuda.current_stream().cuda_stream)
     context, own = plain._context._trt, plain._order.own.handle
+    beside = torch.cuda.Stream()
+    staying = engine.session(cuda_graph=False, stream=beside)
+    with torch.cuda.stream(beside):
+        staying(image, out=out)
+
+    def on_its_stream() -> None:
+        with torch.cuda.stream(beside):
+            staying(image, out=out)
+
     calls: dict[str, Call] = {
         "graph launch": lambda: bare.launch(stream),
         "session, graph": lambda: graph(image, out=out),
         "session, graph, new results": lambda: graph(image),
         "execute_async_v3": lambda: context.execute_async_v3(own),
         "session, no graph": lambda: plain(image, out=out),
+        "session, no graph, stream=": on_its_stream,
     }
     return {"alone": in_turns(calls, 1000, 1), "in a row": in_turns(calls, 50, 20)}
 
@@ -121,15 +132,17 @@ def of_numpy(batch: int) -> dict[str, float]:
 
 
 def first_inference(path: str) -> None:
-    """In a new process: prints seconds of loading, of the first call and of the second."""
+    """In a new process: prints seconds of CUDA's start, of loading, of the first call and of the second."""
     image = np.zeros((1, 3, 224, 224), np.float16)
+    begin = time.perf_counter()
+    CudaDevice()
     start = time.perf_counter()
     session = trtnet.load(path).session()
     loaded = time.perf_counter()
     session(image)
     first = time.perf_counter()
     session(image)
-    print(json.dumps([loaded - start, first - loaded, time.perf_counter() - first]))
+    print(json.dumps([start - begin, loaded - start, first - loaded, time.perf_counter() - first]))
 
 
 def of_first_inferences() -> dict[str, list[float]]:
@@ -160,7 +173,7 @@ def main() -> None:
     with torch.inference_mode():
         results["microseconds of Python"] = of_sessions()
         results["microseconds from numpy to numpy"] = {f"batch {n}": of_numpy(n) for n in (1, 32)}
-    results["seconds: load, first call, second"] = of_first_inferences()
+    results["seconds: start of CUDA, load, first call, second"] = of_first_inferences()
     for title, found in results.items():
         print(title)
         for name, value in found.items():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import itertools
 import json
@@ -289,7 +290,9 @@ class Run:
 
 def stress(engine: Engine, samples: Samples, calls: int, threads: int) -> dict[str, Any]:
     run = Run(engine, samples, threads)
+    start = time.perf_counter()
     run.phase(calls // 10)
+    print(f"warm-up: {time.perf_counter() - start:.1f} s, {dict(sorted(run.totals().items()))}", flush=True)
     before, start = run.memory(), time.perf_counter()
     run.phase(calls - calls // 10)
     seconds = time.perf_counter() - start
@@ -308,7 +311,10 @@ def main() -> None:
     options.add_argument("--calls", type=int, default=10000)
     options.add_argument("--threads", type=int, default=8)
     options.add_argument("--json")
+    options.add_argument("--hang", type=float, default=0, help="Show all threads and end after so many seconds.")
     chosen = options.parse_args()
+    if chosen.hang:
+        faulthandler.dump_traceback_later(chosen.hang, exit=True)
     defined = network()
     engine = defined.build([dict(profile) for profile in PROFILES])
     print(f"{engine.open().device.name}, {backend.name()} {backend.version()}, {chosen.threads} threads", flush=True)

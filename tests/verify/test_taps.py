@@ -13,7 +13,9 @@ from runtime.fakes import Opener
 import trtnet
 from trtnet import nn, ops
 from trtnet.definition import DefinedNetwork
+from trtnet.errors import BuildError
 from trtnet.runtime.context import OpenEngine
+from trtnet.verify import taps
 from trtnet.verify.bisect import bisect
 from trtnet.verify.taps import EngineTaps, ReferenceTaps, tapped
 
@@ -63,12 +65,12 @@ def test_calls_in_the_order_in_which_they_returned_with_what_they_got_and_gave()
     assert [(len(call.inputs), len(call.outputs)) for call in calls] == [(1, 1)] * 4 + [(2, 2), (1, 1)]
 
 
-@pytest.mark.parametrize("taps", [ReferenceTaps, on_fake_gpu])
+@pytest.mark.parametrize("route", [ReferenceTaps, on_fake_gpu])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_values_of_every_module_but_of_what_went_into_another(taps: Any, dtype: str) -> None:
+def test_values_of_every_module_but_of_what_went_into_another(route: Any, dtype: str) -> None:
     made = network(dtype)
     x = X.astype(dtype)
-    values = taps(made)({"x": x}).values
+    values = route(made)({"x": x}).values
     by_path = {call.path: [values.get(t.name) for t in call.outputs] for call in made.calls}
     assert by_path["conv1"] == [None] and made.merged[made.calls[0].outputs[0].trt] == "bn1"
     relu, conv2 = by_path["pair"]
@@ -82,12 +84,34 @@ def test_values_of_every_module_but_of_what_went_into_another(taps: Any, dtype: 
 def test_the_engine_has_the_modules_tensors_as_outputs_and_the_network_is_as_before() -> None:
     made = network("float16")
     before = [made.trt.get_output(i).name for i in range(made.trt.num_outputs)]
-    engine = EngineTaps(made).build({"batch": 2})
+    engine = EngineTaps(made).build({"batch": 2}, EngineTaps(made).tensors())
     assert [info.name for info in engine.outputs][:1] == ["output"]
     assert {info.dtype for info in engine.outputs} == {"float16"}
     assert {info.shape[1:] for info in engine.outputs} == {(4, 8, 8)}
     assert {info.name.partition("/")[0] for info in engine.outputs} == {"output", "conv1", "relu", "conv2"}
     assert [made.trt.get_output(i).name for i in range(made.trt.num_outputs)] == before
+
+
+def test_where_tensorrt_builds_no_engine_of_all_tensors_several_have_a_part_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, sizes = network("float16"), []
+    build_plan = taps.build_plan
+
+    def some(network: Any, dims: Any, config: Any, info: Any) -> Any:
+        sizes.append(len(info.outputs))
+        if len(info.outputs) > 2 or info.outputs[-1].name.startswith("conv2"):
+            raise BuildError("too much for it")
+        return build_plan(network, dims, config, info)
+
+    x = X.astype(np.float16)
+    whole = on_fake_gpu(made)({"x": x}).values
+    monkeypatch.setattr(taps, "build_plan", some)
+    parts = on_fake_gpu(made)({"x": x}).values
+    assert sizes[0] > 2 and set(whole) - set(parts) == {"conv2/convolution"}
+    assert "conv2/convolution" in caplog.text
+    for name, value in parts.items():
+        np.testing.assert_array_equal(value, whole[name])
 
 
 def test_both_taps_lead_to_the_same_module() -> None:

@@ -31,7 +31,7 @@ class Repeats:
 
     def keep(self, launched: Graph | Execution, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Remembers a call of torch tensors, if it read and wrote these and no copies of them."""
-        if not all(map(is_ready, _flat(args, kwargs))):
+        if not all(map(is_ready, _flat(args, kwargs)[1])):
             return
         if len(self._kept) == KEPT:
             del self._kept[next(iter(self._kept))]
@@ -39,13 +39,14 @@ class Repeats:
 
 
 def _places(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
-    out = kwargs["out"]
-    names = (*kwargs, *out) if isinstance(out, dict) else tuple(kwargs)
-    return names, *[(x.data_ptr(), x.shape, x.dtype, x.is_contiguous()) for x in _flat(args, kwargs)]
+    names, given = _flat(args, kwargs)
+    return names, *[(x.data_ptr(), x.shape, x.dtype, x.is_contiguous()) for x in given]
 
 
-def _flat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+def _flat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The names of a call's arguments, and all tensors among them."""
     out = kwargs["out"]
     if not isinstance(out, dict):
-        return (*args, *kwargs.values())
-    return (*args, *(value for value in kwargs.values() if value is not out), *out.values())
+        return tuple(kwargs), (*args, *kwargs.values())
+    rest = [value for value in kwargs.values() if value is not out]
+    return (*kwargs, *out), (*args, *rest, *out.values())

@@ -11,6 +11,7 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.calling import TensorInfo
 from trtnet.runtime.context import Shape
+from trtnet.runtime.copying import copy
 from trtnet.runtime.device import Buffer, Device, HostBuffer, Stream
 
 
@@ -34,7 +35,7 @@ class Staging:
     def upload(self, info: TensorInfo, value: np.ndarray[Any, Any]) -> None:
         """Copies an input to the page-locked memory at once, and queues its way to the GPU."""
         self.grow(info, value.shape)
-        self.array(info, value.shape)[...] = value
+        copy(self.array(info, value.shape), value)
         self.send(info, value.shape, self._stream)
 
     def send(self, info: TensorInfo, shape: Shape, stream: Stream) -> None:

@@ -121,7 +121,9 @@ def check_old_code(chosen: Module) -> Finding:
     """A hint for who brings code of an older TensorRT."""
     count = len(vanished(chosen.module))
     found = f"{count} names that code for TensorRT 8 and 10 uses are not in {chosen.name} {chosen.version}"
-    return Finding("older code", Status.OK, found, "`trtnet doctor --explain NAME` says what takes their place." if count else "")
+    return Finding(
+        "older code", Status.OK, found, "`trtnet doctor --explain NAME` says what takes their place." if count else ""
+    )
 
 
 def explain_import(module: Module) -> str:

@@ -130,13 +130,13 @@ def inputs_of(network: trt.INetworkDefinition) -> tuple[TensorInfo, ...]:
     return tuple(TensorInfo(x.name, axis_names(x), dtypes.get(x.dtype).name) for x in tensors)
 
 
-def module_path(layer: str) -> str:
+def module_path(name: str) -> str:
     """The module path in a layer's name.
 
     ``layer1.0.conv1/convolution`` is trtnet's, ``/layer1/layer1.0/conv1/Conv`` the same by torch's exporter to ONNX,
     where each part but the last is a module's name in its parent, of a Sequential's child with the parent's before it.
     """
-    parts = layer.strip("/").split("/")[:-1]
+    parts = name.strip("/").split("/")[:-1]
     path: list[str] = []
     for part in parts:
         if path and part.startswith(f"{path[-1]}."):

@@ -52,7 +52,7 @@ class Judge:
 
     def _row(self, call: Call, index: int) -> Row:
         dtype = self._dtype(call)
-        kind, limit = type(call.module).__name__, budget(call, dtype)
+        kind, limit = type(call.module).__name__, budget(call, dtype, self.reruns.on)
         row = Row(call.path, kind, index, dtype, None, None, limit, None, Verdict.ABSENT)
         if self.original.call(call.path, index) is None:
             return row

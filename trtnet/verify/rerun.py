@@ -33,9 +33,9 @@ class Rerun:
     why: str = ""
 
 
-def budget(call: Call, dtype: str) -> float:
+def budget(call: Call, dtype: str, on: MakeTaps) -> float:
     """The error that the outputs of a module may have on exact inputs: a model's tolerance, half of it for a leaf."""
-    whole = tolerance_for(dtype).relative_l2 or 0.0
+    whole = tolerance_for(dtype, on_a_gpu=on is not ReferenceTaps).relative_l2 or 0.0
     return whole * LEAF if is_leaf(call.module) else whole
 
 
@@ -55,7 +55,7 @@ class Reruns:
         if row.dtype == "float32" and self.on is ReferenceTaps:
             return Verdict.FAULT, own
         exact = self.run(call, theirs, ReferenceTaps, "float32")
-        if exact.error is None or exact.error > budget(call, "float32"):
+        if exact.error is None or exact.error > budget(call, "float32", ReferenceTaps):
             return Verdict.FAULT, own
         return (Verdict.OVERFLOW if own.error == math.inf else self._right_formula(row, call, theirs)), own
 

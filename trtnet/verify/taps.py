@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,10 +12,13 @@ from trtnet import provenance
 from trtnet.builder import BuildConfig, build_plan, describe
 from trtnet.calling import TensorInfo
 from trtnet.definition import DefinedNetwork
+from trtnet.errors import BuildError
 from trtnet.graph import Dim, Tensor
 from trtnet.runtime.engine import Engine
 from trtnet.runtime.opening import Opener, open_engine
 from trtnet.verify.metrics import Array
+
+log = logging.getLogger("trtnet.verify")
 
 
 @dataclass(frozen=True)
@@ -108,28 +112,43 @@ class EngineTaps:
             for axis, size in enumerate(self.network.inputs[name].shape)
             if isinstance(size, Dim)
         }
-        with self.build(dims) as engine:
-            outputs = engine(**feeds)
-        named = outputs if isinstance(outputs, dict) else {next(iter(self.network.outputs)): outputs}
-        return Recording({**feeds, **named})
+        return Recording({**feeds, **self._run(self.tensors(), dims, feeds)})
 
-    def build(self, dims: Mapping[str, int], config: BuildConfig | None = None) -> Engine:
-        """The engine with further outputs, named as the tensors are. Raises BuildError and ProfileError."""
-        with self._marked() as added:
-            info = describe(self.network)
-            info = replace(info, outputs=info.outputs + tuple(map(_info, added)))
+    def _run(self, tensors: Sequence[Tensor], dims: Mapping[str, int], feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs and tensors by name; by engines of a part of the tensors each where TensorRT builds none of all."""
+        try:
+            with self.build(dims, tensors) as engine:
+                outputs = engine(**feeds)
+        except BuildError as error:
+            if not tensors:
+                raise
+            half = len(tensors) // 2
+            if half == 0:
+                log.warning("TensorRT builds no engine in which %s is an output: %s", tensors[0].name, error)
+            parts = (tensors[:half], tensors[half:]) if half else ((),)
+            return {name: value for part in parts for name, value in self._run(part, dims, feeds).items()}
+        return outputs if isinstance(outputs, dict) else {next(iter(self.network.outputs)): outputs}
+
+    def build(self, dims: Mapping[str, int], tensors: Sequence[Tensor], config: BuildConfig | None = None) -> Engine:
+        """The engine with tensors as further outputs, named as they are. Raises BuildError and ProfileError."""
+        info = describe(self.network)
+        info = replace(info, outputs=info.outputs + tuple(map(_info, tensors)))
+        with self._marked(tensors):
             return Engine(build_plan(self.network, dims, config or BuildConfig(), info), self.opener)
 
-    @contextmanager
-    def _marked(self) -> Iterator[list[Tensor]]:
+    def tensors(self) -> list[Tensor]:
+        """Those that may be outputs, in the order of the calls."""
         reached = self._reached()
-        wanted = [x for name, x in tapped(self.network).items() if name in reached and not x.trt.is_network_output]
-        for tensor in wanted:
+        return [x for name, x in tapped(self.network).items() if name in reached and not x.trt.is_network_output]
+
+    @contextmanager
+    def _marked(self, tensors: Sequence[Tensor]) -> Iterator[None]:
+        for tensor in tensors:
             self.network.trt.mark_output(tensor.trt)
         try:
-            yield wanted
+            yield
         finally:
-            for tensor in wanted:
+            for tensor in tensors:
                 self.network.trt.unmark_output(tensor.trt)
 
     def _reached(self) -> set[str]:

@@ -97,13 +97,19 @@ def _facts(bench: Bench) -> Table:
         "Total GPU Compute Time": f"{timing.compute_time:.3f} s",
         "Floor": _floor(bench),
         "First inference": f"{found.first_inference:.3f} s, from the plan in memory",
-        "Device memory": f"{found.device_memory / 2**20:,.1f} MiB, {_slots(found)}",
+        "Device memory": _device_memory(found),
         "CUDA graph": f"no: {found.no_cuda_graph}" if found.no_cuda_graph else "yes",
     }
     table = Table(show_header=False, box=None, padding=(0, 1))
     for name, value in facts.items():
         table.add_row(name, Text(value))
     return table
+
+
+def _device_memory(found: Measurement) -> str:
+    if found.device_memory <= 0:
+        return "not known: other programs on the GPU gave more back meanwhile"
+    return f"{found.device_memory / 2**20:,.1f} MiB, {_slots(found)}"
 
 
 def _slots(found: Measurement) -> str:
