@@ -18,20 +18,6 @@ if importlib.util.find_spec("trtnet.models") is None:
     trtnet.__path__.append(str(Path(__file__).parents[1]))  # models/ and weights/ stand beside trtnet/
 
 
-def why_no_gpu() -> str:
-    """Why engines do not run here; "" if they do."""
-    from trtnet.errors import TrtnetError
-
-    try:
-        from comparing import network_of
-
-        network = network_of(lambda x: x + 1, {"x": trtnet.Input((1, 2))})
-        network.build().session()
-    except TrtnetError as error:
-        return str(error).splitlines()[0]
-    return ""
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("trtnet", "runs on a GPU, where a driver may hang or end a process")
     group.addoption("--share", default="0/1", help="1/4 runs the second quarter of the tests")
@@ -58,7 +44,11 @@ def _chosen(items: list[pytest.Item], options: argparse.Namespace) -> list[pytes
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = _chosen(items, config.option)
     marked = [item for item in items if item.get_closest_marker("gpu")]
-    reason = why_no_gpu() if marked else ""
+    if not marked:
+        return
+    from gpus import why_no_gpu
+
+    reason = why_no_gpu()
     if reason:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=f"no GPU that this TensorRT runs on: {reason}"))

@@ -69,22 +69,12 @@ def of_sessions() -> dict[str, dict[str, float]]:
     (bare,) = graph._launcher.graphs._graphs.values()
     stream = graph._order.stream(torch.cuda.current_stream().cuda_stream)
     context, own = plain._context._trt, plain._order.own.handle
-    beside = torch.cuda.Stream()
-    staying = engine.session(cuda_graph=False, stream=beside)
-    with torch.cuda.stream(beside):
-        staying(image, out=out)
-
-    def on_its_stream() -> None:
-        with torch.cuda.stream(beside):
-            staying(image, out=out)
-
     calls: dict[str, Call] = {
         "graph launch": lambda: bare.launch(stream),
         "session, graph": lambda: graph(image, out=out),
         "session, graph, new results": lambda: graph(image),
         "execute_async_v3": lambda: context.execute_async_v3(own),
         "session, no graph": lambda: plain(image, out=out),
-        "session, no graph, stream=": on_its_stream,
     }
     return {"alone": in_turns(calls, 1000, 1), "in a row": in_turns(calls, 50, 20)}
 

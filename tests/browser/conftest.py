@@ -36,7 +36,7 @@ class Tab:
         self.page.goto(path.as_uri())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop stands in the way of others as long as it runs
 def browser(tmp_path_factory: pytest.TempPathFactory):
     executable = shutil.which("chromium")
     if executable is None:

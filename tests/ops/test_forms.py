@@ -103,3 +103,14 @@ def test_windows_that_overlap_or_leave_a_rest_stay_convolutions() -> None:
         assert "CONVOLUTION" in kinds(network)
         inputs = example(case, "float32", [shape])
         assert relative_l2(network.reference()(*inputs), expected(case, inputs)) <= TOLERANCES["float32"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "width", "fused"), [("float16", 12, False), ("float32", 12, True), ("float16", 8, True)]
+)
+def test_heads_without_a_fused_kernel_are_products(dtype: str, width: int, fused: bool) -> None:
+    case = Case("attention", attention(), attention(), (("n", 4, "s", width),) * 3)
+    network = define({"attention": "fused"}, case, dtype)
+    assert ("ATTENTION_INPUT" in kinds(network)) is fused
+    inputs = example(case, dtype, [(2, 4, 5, width)] * 3)
+    assert relative_l2(network.reference()(*inputs), expected(case, inputs)) <= TOLERANCES[dtype]

@@ -211,6 +211,13 @@ class FakeDevice:
         assert source.on_host and not target.on_host
         self._copy(source, target, nbytes, stream)
 
+    def upload_pageable(self, source: np.ndarray, target: FakeBuffer, stream: FakeStream) -> None:
+        assert source.flags.c_contiguous
+        staged = self.buffer(source.nbytes, on_host=True)
+        staged.raw[:] = source.reshape(-1).view(np.uint8)
+        self._copy(staged, target, source.nbytes, stream)
+        stream.work.append(lambda: staged.nbytes)  # which keeps it
+
     def download(self, source: FakeBuffer, target: FakeBuffer, nbytes: int, stream: FakeStream) -> None:
         assert target.on_host and not source.on_host
         self._copy(source, target, nbytes, stream)

@@ -125,9 +125,14 @@ def test_contexts_share_one(saved: tuple[Engine, Opener, Path]) -> None:
     assert configs[0].cache is configs[1].cache
 
 
-def test_an_engine_that_is_in_no_file_keeps_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_contexts_of_an_engine_that_is_in_no_file_share_kernels_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     engine, opener = engine_of(lambda x: x * 2 + 1)
     engine(x())
-    assert opener.engine.config is None or opener.engine.config.cache is None
+    first = opener.engine.config.cache
+    engine.session()(x())
+    assert first is not None and opener.engine.config.cache is first
+    engine.close()
     assert list(tmp_path.iterdir()) == []

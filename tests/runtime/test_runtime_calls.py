@@ -94,11 +94,11 @@ def test_calls_of_many_threads_use_so_many_sessions(doubling: tuple[Engine, Open
 def test_sessions_of_many_submissions_are_not_all_kept(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
     engine.concurrency = 2
-    for i, pending in enumerate([engine.submit(x() * i) for i in range(5)]):
+    for i, pending in enumerate([engine.submit(x() * i) for i in range(11)]):
         np.testing.assert_array_equal(pending.result(), x() * i * 2 + 1)
         np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
     del pending
-    assert len(opener.device.memory) == 2 * 4
+    assert len(opener.device.memory) == 4 * 2 * 4
 
 
 def test_tasks_await_calls_and_the_loop_goes_on(doubling: tuple[Engine, Opener], busy: Callable[[], None]) -> None:

@@ -88,19 +88,18 @@ def test_another_tf32_override_than_at_the_build(doubling: tuple[Engine, Opener]
 def test_no_kernels_for_the_shapes_seen_of_a_dynamic_float32_network(dtype: str, dims: Any, specializes: bool) -> None:
     engine, opener = engine_of(lambda x: x * 2 + 1, dims={"n": dims}, dtype=dtype)
     engine.session(cuda_graph=False)
-    config = opener.engine.config
-    if specializes:
-        assert config is None
-    else:
-        none = trt.DynamicShapesKernelSpecializationStrategy.NONE
-        assert config.dynamic_shapes_kernel_specialization_strategy == none
+    strategies = trt.DynamicShapesKernelSpecializationStrategy
+    expected = strategies.LAZY if specializes else strategies.NONE
+    assert opener.engine.config.dynamic_shapes_kernel_specialization_strategy == expected
 
 
+@pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")
 def test_a_caller_may_allow_what_trtnet_would_not() -> None:
     engine, opener = engine_of(lambda x: x * 2 + 1)
     engine.specialize = True
     engine.session(cuda_graph=False)
-    assert opener.engine.config is None
+    lazy = trt.DynamicShapesKernelSpecializationStrategy.LAZY
+    assert opener.engine.config.dynamic_shapes_kernel_specialization_strategy == lazy
 
 
 @pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")

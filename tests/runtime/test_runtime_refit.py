@@ -145,7 +145,7 @@ def test_folded_weights_are_named() -> None:
 
 @pytest.mark.skipif(name() != "tensorrt_rtx", reason="TensorRT has a GPU wherever it builds")
 def test_building_for_refit_needs_a_gpu_on_tensorrt_rtx() -> None:
-    from conftest import why_no_gpu
+    from gpus import why_no_gpu
 
     if not why_no_gpu():
         pytest.skip("there is a GPU")

@@ -136,3 +136,15 @@ def test_arrays_of_other_libraries(
     out = Foreign(opener.torch.tensor(x()))
     assert engine(x=Foreign(given), out=out) is out
     assert opener.engine.contexts[0].addresses["x"] == given.data_ptr()
+
+
+def test_large_arrays_may_be_changed_as_soon_as_they_are_given() -> None:
+    engine, _ = engine_of(lambda x: x * 2 + 1, dims={"n": (1, 2, 1 << 18)})
+    session = engine.session()
+    large = np.random.default_rng(0).random((1 << 18, 3)).astype(np.float32)
+    for given in (large.copy(), np.asfortranarray(large), large.copy()):
+        pending = session.submit(given)
+        given[...] = 0
+        np.testing.assert_array_equal(pending.result(), large * 2 + 1)
+    small = large[:2].copy()
+    np.testing.assert_array_equal(session(small), small * 2 + 1)

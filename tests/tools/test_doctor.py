@@ -29,6 +29,7 @@ BASE = {
     "safetensors": "0.8.0",
     "cuda-core": "1.2.2",
     "cuda-bindings": "13.5.0",
+    "filelock": "4.2.12",
     "rich": "15.0.0",
     "typer": "0.29.2",
     "matplotlib": "3.11.2",

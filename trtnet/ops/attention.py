@@ -46,10 +46,18 @@ def scaled_dot_product_attention(
         query.network.fail("attention needs the size of its last axis, or a scale", {"query": query})
     factor = 1 / sqrt(int(width)) if scale is None else scale
     scaled = query if factor == 1 else mul(query, factor)
-    kind = "decoding" if query.shape[2] == 1 else "attention"
-    fused = supports("attention_v2") and form(query.network, kind) == "fused"
-    function = _fused if fused else _products
+    function = _fused if _has_kernel(query) and _is_fused(query) else _products
     return function(scaled, key, value, attn_mask, is_causal)
+
+
+def _has_kernel(query: Tensor) -> bool:
+    """TensorRT-RTX 1.6 does not build some networks with 16-bit heads that are no multiple of 16 bytes."""
+    width = query.shape[-1]
+    return supports("attention_v2") and (query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0))
+
+
+def _is_fused(query: Tensor) -> bool:
+    return form(query.network, "decoding" if query.shape[2] == 1 else "attention") == "fused"
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:

@@ -1,4 +1,4 @@
-"""The runtime cache: kernels that TensorRT-RTX compiled for this GPU, kept beside the plan for the next start."""
+"""The runtime cache: kernels that TensorRT-RTX compiled for this GPU, for an engine's contexts and its next start."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ _MAGIC = b"trtnet runtime cache 1\n"
 
 
 class RuntimeCache:
-    """One file's kernels, for all contexts of one engine. What is wrong with the file is a warning, never an error."""
+    """The kernels that are compiled for an engine, for all its contexts, and for the next process if it has a file.
 
-    def __init__(self, path: Path) -> None:
+    path: None for an engine that is in no file. What is wrong with the file is a warning, never an error.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = threading.Lock()
         self._trt: Any = None
@@ -37,6 +40,8 @@ class RuntimeCache:
             config.set_runtime_cache(self._trt)
 
     def _load(self) -> None:
+        if self.path is None:
+            return
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -56,23 +61,23 @@ class RuntimeCache:
         One process at a time replaces it, whole or not at all.
         """
         with self._lock:
-            if self._trt is None:
+            if self._trt is None or self.path is None:
                 return
             kernels = bytes(self._trt.serialize())
             if _packed(kernels) == self._saved:
                 return
             try:
                 with locked(self.path):
-                    content = _packed(self._with_theirs(kernels))
+                    content = _packed(self._with_theirs(kernels, self.path))
                     with atomic_write(self.path) as file:
                         file.write(content)
             except OSError as error:  # a lock that another process keeps too long among them
                 log.warning("cannot write the runtime cache %s: %s", self.path, error.strerror or error)
             self._saved = _packed(kernels)
 
-    def _with_theirs(self, kernels: bytes) -> bytes:
+    def _with_theirs(self, kernels: bytes, path: Path) -> bytes:
         """The kernels with those that another process wrote meanwhile, or the larger of the two if they do not mix."""
-        content = self.path.read_bytes() if self.path.is_file() else b""
+        content = path.read_bytes() if path.is_file() else b""
         theirs = _unpacked(content)
         if content == self._saved or theirs is None:
             return kernels

@@ -102,6 +102,9 @@ class Device(Protocol):
     def upload(self, source: HostBuffer, target: Buffer, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes`."""
 
+    def upload_pageable(self, source: np.ndarray[Any, Any], target: Buffer, stream: Stream) -> None:
+        """Queues a copy of a contiguous array, which may be changed as soon as this returns."""
+
     def download(self, source: Buffer, target: HostBuffer, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes`."""
 
@@ -203,7 +206,7 @@ class CudaDevice:
     def _check(self, *results: tuple[Any, ...]) -> None:
         for status, *_ in results:
             if int(status):
-                raise DeviceError(f"CUDA did not order two streams: {status.name}")
+                raise DeviceError(f"CUDA did not queue what it was told to: {status.name}")
 
     def record(self, stream: Any) -> Event:
         return _CudaEvent(stream.stream.record(options=self._timed))
@@ -262,6 +265,9 @@ class CudaDevice:
 
     def upload(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
         self._copy(source, target, nbytes, stream)
+
+    def upload_pageable(self, source: np.ndarray[Any, Any], target: Any, stream: Any) -> None:
+        self._check(self._driver.cuMemcpyHtoDAsync(target.address, source.ctypes.data, source.nbytes, stream.raw))
 
     def download(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
         self._copy(source, target, nbytes, stream)

@@ -254,9 +254,9 @@ class Engine:
             return self._opened
 
     def _cache(self, device: Device) -> RuntimeCache | None:
-        if self._path is None or not backend.supports("runtime_cache"):
+        if not backend.supports("runtime_cache"):
             return None
-        return RuntimeCache(cache_path(self._path, device.name))
+        return RuntimeCache(None if self._path is None else cache_path(self._path, device.name))
 
     def _sessions(self) -> Pool:
         opened = self._open()

@@ -11,11 +11,14 @@ from trtnet.runtime.pending import Pending
 from trtnet.runtime.session import Session
 from trtnet.runtime.turns import Turns
 
+KEPT = 4
+
 
 class Pool:
     """Sessions of one opened engine: a call takes one, or a new one, and gives it back when it is done.
 
-    limit: how many are kept for the next calls. turns: for those that wait for their results, as many at a time.
+    limit: how many of the calls that wait for their results are under way at a time, in turns. Of the sessions that
+    submissions need beyond that, three times as many are kept: to make one can take a second.
     """
 
     def __init__(self, opened: OpenEngine, limit: int) -> None:
@@ -41,5 +44,5 @@ class Pool:
 
     def _give(self, session: Session) -> None:
         with self._lock:
-            if len(self._idle) < self._limit:
+            if len(self._idle) < KEPT * self._limit:
                 self._idle.append(session)

@@ -11,7 +11,6 @@ from trtnet import dtypes
 from trtnet.calling import TensorInfo
 from trtnet.errors import InputError
 from trtnet.runtime.arguments import Signature, kind_of
-from trtnet.runtime.copying import copy
 from trtnet.runtime.pending import Outputs
 from trtnet.runtime.tensors import check_devices
 
@@ -70,7 +69,7 @@ def _dtype(array: Any) -> str:
 def written(staged: Outputs, out: Outputs | None) -> Outputs:
     """The staging memory's arrays copied: into `out`, or into arrays of the caller's own."""
     if out is None:
-        out = {name: np.empty_like(array) for name, array in staged.items()}
+        return {name: array.copy() for name, array in staged.items()}
     for name, array in staged.items():
-        copy(out[name], array)
+        out[name][...] = array
     return out

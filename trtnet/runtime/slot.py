@@ -12,7 +12,6 @@ from trtnet import dtypes
 from trtnet.errors import InputError
 from trtnet.runtime.arguments import Arguments, Signature
 from trtnet.runtime.context import Shape
-from trtnet.runtime.copying import copy
 from trtnet.runtime.device import Event
 from trtnet.runtime.stages import Stages
 from trtnet.runtime.staging import Staging
@@ -56,7 +55,7 @@ class Slot:
         First waits for what the slot did before. Raises InputError and ProfileError as a call of a session.
         """
         for name, place in self.reserve(arrays).items():
-            copy(place, np.asarray(arrays[name]))
+            place[...] = arrays[name]
 
     def reserve(self, like: Mapping[str, Any]) -> Arrays:
         """The page-locked memory of the inputs, to be written before the upload: what ``fill`` does but for the copies.

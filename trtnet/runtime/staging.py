@@ -11,8 +11,10 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.calling import TensorInfo
 from trtnet.runtime.context import Shape
-from trtnet.runtime.copying import copy
 from trtnet.runtime.device import Buffer, Device, HostBuffer, Stream
+
+LARGE = 1 << 20
+"""Bytes from which on a copy to page-locked memory takes longer than what it spares."""
 
 
 class Staging:
@@ -33,9 +35,16 @@ class Staging:
         return own | {output: own[name] for output, name in self.aliases.items()}
 
     def upload(self, info: TensorInfo, value: np.ndarray[Any, Any]) -> None:
-        """Copies an input to the page-locked memory at once, and queues its way to the GPU."""
+        """Takes an input's values at once, and queues their way to the GPU.
+
+        They go through the page-locked memory; large ones through the driver's own, which it fills and empties at once.
+        """
+        if value.nbytes >= LARGE and value.flags.c_contiguous:
+            self.provide(info.name, value.nbytes)
+            self._device.upload_pageable(value, self._memory[info.name], self._stream)
+            return
         self.grow(info, value.shape)
-        copy(self.array(info, value.shape), value)
+        self.array(info, value.shape)[...] = value
         self.send(info, value.shape, self._stream)
 
     def send(self, info: TensorInfo, shape: Shape, stream: Stream) -> None:

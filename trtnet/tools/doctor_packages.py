@@ -40,6 +40,7 @@ NEEDED = (
     Package("ml-dtypes", "ml_dtypes", "0.5"),
     Package("safetensors", "safetensors", "0.5"),
     Package("cuda-core", "cuda.core", "1.0", below="2"),
+    Package("filelock", "filelock", "3.12"),
     Package("cuda-bindings", "cuda.bindings.driver", "13"),
     Package("rich", "rich", "13"),
     Package("typer", "typer", "0.15"),
