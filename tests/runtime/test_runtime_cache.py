@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from trtnet import backend
 from trtnet.backend import supports
 from trtnet.files import locked
 from trtnet.runtime import Engine
-from trtnet.runtime.cache import RuntimeCache, cache_path
+from trtnet.runtime.cache import Kernels, RuntimeCache, cache_path
 
 pytestmark = pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
 
@@ -89,22 +91,18 @@ def test_a_folder_that_cannot_be_written_is_a_warning(
     assert "cannot read the runtime cache" in caplog.text and "cannot write the runtime cache" in caplog.text
 
 
-@pytest.mark.parametrize(("mixes", "kept"), [(True, {b"a", b"b", b"c"}), (False, {b"a", b"c"})])
-def test_what_another_process_wrote_meanwhile_is_not_lost(
-    tmp_path: Path, mixes: bool, kept: set[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where TensorRT does not mix two caches, the larger stays."""
-    monkeypatch.setattr("fakes.FakeRuntimeCache.mixes", mixes)
+def kernels_of(cache: RuntimeCache) -> Kernels:
+    with cache.kernels(FakeRuntimeConfig()) as kernels:
+        return kernels
+
+
+def test_of_what_another_process_wrote_meanwhile_the_larger_stays(tmp_path: Path) -> None:
     one, other = RuntimeCache(tmp_path / "k.cache"), RuntimeCache(tmp_path / "k.cache")
-    configs = FakeRuntimeConfig(), FakeRuntimeConfig()
-    for cache, config in zip((one, other), configs, strict=True):
-        cache.attach(config)
-    configs[0].cache.kernels, configs[1].cache.kernels = b"a\nc", b"b"
-    one.save()
-    other.save()
-    last = FakeRuntimeConfig()
-    RuntimeCache(tmp_path / "k.cache").attach(last)
-    assert set(last.cache.loaded.splitlines()) == kept
+    first, second = kernels_of(one), kernels_of(other)
+    first.trt.kernels, second.trt.kernels = b"of both the larger one", b"the smaller one"
+    one.save(first)
+    other.save(second)
+    assert kernels_of(RuntimeCache(tmp_path / "k.cache")).trt.loaded == b"of both the larger one"
 
 
 def test_a_lock_that_another_keeps_is_a_warning(
@@ -117,22 +115,41 @@ def test_a_lock_that_another_keeps_is_a_warning(
     assert "cannot write the runtime cache" in caplog.text and not path.exists()
 
 
-def test_contexts_share_one(saved: tuple[Engine, Opener, Path]) -> None:
-    cache = RuntimeCache(saved[2])
-    configs = FakeRuntimeConfig(), FakeRuntimeConfig()
-    for config in configs:
-        cache.attach(config)
-    assert configs[0].cache is configs[1].cache
+def test_a_context_gets_what_those_before_it_compiled_in_an_object_of_its_own() -> None:
+    cache = RuntimeCache(None)
+    first = kernels_of(cache)
+    assert first.trt.loaded == b""
+    second = kernels_of(cache)
+    assert second.trt is not first.trt and second.trt.loaded == b"kernels 1"
+    second.trt.kernels = b"kernels 1\nkernels 2"
+    cache.drop(second)
+    assert second.trt is None
+    assert kernels_of(cache).trt.loaded == b"kernels 1\nkernels 2"
 
 
-def test_the_contexts_of_an_engine_that_is_in_no_file_share_kernels_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_contexts_are_made_one_at_a_time() -> None:
+    cache, inside, most = RuntimeCache(None), [0], [0]
+
+    def make() -> None:
+        with cache.kernels(FakeRuntimeConfig()):
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.01)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def test_an_engine_that_is_in_no_file_writes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     engine, opener = engine_of(lambda x: x * 2 + 1)
     engine(x())
-    first = opener.engine.config.cache
     engine.session()(x())
-    assert first is not None and opener.engine.config.cache is first
+    assert opener.engine.config.cache.loaded == b"kernels 1"
     engine.close()
     assert list(tmp_path.iterdir()) == []

@@ -6,8 +6,11 @@ import hashlib
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from trtnet import backend
 from trtnet.backend import trt
@@ -18,78 +21,109 @@ log = logging.getLogger("trtnet.runtime")
 _MAGIC = b"trtnet runtime cache 1\n"
 
 
-class RuntimeCache:
-    """The kernels that are compiled for an engine, for all its contexts, and for the next process if it has a file.
+class Kernels:
+    """What one context was given and compiled since. trt: TensorRT's object; it must not outlive its engine."""
 
-    path: None for an engine that is in no file. What is wrong with the file is a warning, never an error.
+    def __init__(self, cache: trt.IRuntimeCache) -> None:
+        self.trt: Any = cache
+
+
+class RuntimeCache:
+    """The kernels that are compiled for an engine: what one context compiled the next ones get, and the next process.
+
+    Each context has a TensorRT object of its own, and they are made one at a time: TensorRT-RTX 1.6 crashed where
+    contexts of several threads shared one. path: the file; None for an engine that is in none. What is wrong with the
+    file is a warning, never an error.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._trt: Any = None
-        self._other: Any = None
+        self._lock = threading.RLock()  # a context that is collected while another is made comes back to it
+        self._known: bytes | None = None
         self._saved = b""
+        self._living: WeakSet[Kernels] = WeakSet()
 
-    def attach(self, config: trt.IRuntimeConfig) -> None:
-        """Gives the kernels to a context's configuration, which adds those that it compiles."""
+    @contextmanager
+    def kernels(self, config: trt.IRuntimeConfig) -> Iterator[Kernels]:
+        """Gives what is known to a configuration; inside, its context is made, which may compile more."""
         with self._lock:
-            if self._trt is None:
-                self._trt, self._other = config.create_runtime_cache(), config.create_runtime_cache()
-                self._load()
-            config.set_runtime_cache(self._trt)
+            kernels = Kernels(config.create_runtime_cache())
+            self._give(kernels)
+            config.set_runtime_cache(kernels.trt)
+            self._living.add(kernels)
+            yield kernels
+            self._learn(kernels)
 
-    def _load(self) -> None:
-        if self.path is None:
-            return
+    def _give(self, kernels: Kernels) -> None:
+        if self._known is None:
+            self._known = self._read()
+        if self._known and not kernels.trt.deserialize(self._known):
+            self._warn_of_damage()
+            self._known = self._saved = b""
+
+    def _read(self) -> bytes:
+        """The file's kernels; b"" if it has none."""
         try:
-            content = self.path.read_bytes()
+            content = b"" if self.path is None else self.path.read_bytes()
         except FileNotFoundError:
-            return
+            return b""
         except OSError as error:
             log.warning("cannot read the runtime cache %s: %s", self.path, error.strerror or error)
-            return
+            return b""
+        if self.path is None:
+            return b""
         blob = _unpacked(content)
-        if blob is None or self._trt is None or not self._trt.deserialize(blob):
-            log.warning("the runtime cache %s is damaged; kernels are compiled again, and it is replaced", self.path)
-            return
+        if blob is None:
+            self._warn_of_damage()
+            return b""
         self._saved = content
+        return blob
 
-    def save(self) -> None:
-        """Writes the file if there are kernels that it has not, with those that others wrote since it was read.
+    def _warn_of_damage(self) -> None:
+        log.warning("the runtime cache %s is damaged; kernels are compiled again, and it is replaced", self.path)
 
-        One process at a time replaces it, whole or not at all.
-        """
+    def _learn(self, kernels: Kernels) -> None:
+        """Keeps what a context has compiled: a context knew all before, so the larger is the newer."""
+        if kernels.trt is not None:
+            self._known = max(bytes(kernels.trt.serialize()), self._known or b"", key=len)
+
+    def save(self, kernels: Kernels) -> None:
+        """Keeps what a context has compiled, and writes the file if that is more than it has."""
         with self._lock:
-            if self._trt is None or self.path is None:
-                return
-            kernels = bytes(self._trt.serialize())
-            if _packed(kernels) == self._saved:
-                return
-            try:
-                with locked(self.path):
-                    content = _packed(self._with_theirs(kernels, self.path))
-                    with atomic_write(self.path) as file:
-                        file.write(content)
-            except OSError as error:  # a lock that another process keeps too long among them
-                log.warning("cannot write the runtime cache %s: %s", self.path, error.strerror or error)
-            self._saved = _packed(kernels)
+            self._learn(kernels)
+            self._write()
 
-    def _with_theirs(self, kernels: bytes, path: Path) -> bytes:
-        """The kernels with those that another process wrote meanwhile, or the larger of the two if they do not mix."""
-        content = path.read_bytes() if path.is_file() else b""
-        theirs = _unpacked(content)
-        if content == self._saved or theirs is None:
-            return kernels
-        self._other.reset()
-        if not (self._other.deserialize(theirs) and self._other.deserialize(kernels)):
-            return kernels
-        return max((kernels, bytes(self._other.serialize()), theirs), key=len)
+    def drop(self, kernels: Kernels) -> None:
+        """Keeps what a context has compiled, and lets go of TensorRT's object."""
+        with self._lock:
+            self._learn(kernels)
+            kernels.trt = None
 
     def close(self) -> None:
-        """Saves, and lets go of TensorRT's object: it must not outlive its engine."""
-        self.save()
-        self._trt = self._other = None
+        """At the engine's end: keeps and writes what its contexts have compiled."""
+        with self._lock:
+            for kernels in list(self._living):
+                self._learn(kernels)
+            self._write()
+
+    def _write(self) -> None:
+        """Replaces the file, whole or not at all, one process at a time, with what others wrote since it was read."""
+        content = _packed(self._known or b"")
+        if self.path is None or not self._known or content == self._saved:
+            return
+        try:
+            with locked(self.path):
+                theirs = self._theirs(self.path)
+                with atomic_write(self.path) as file:
+                    file.write(_packed(max(self._known, theirs, key=len)))
+        except OSError as error:  # a lock that another process keeps too long among them
+            log.warning("cannot write the runtime cache %s: %s", self.path, error.strerror or error)
+        self._saved = content
+
+    def _theirs(self, path: Path) -> bytes:
+        """What another process wrote meanwhile; b"" for a file that is ours, or damaged."""
+        content = path.read_bytes() if path.is_file() else b""
+        return b"" if content == self._saved else _unpacked(content) or b""
 
 
 def cache_path(plan: Path, device: str) -> Path:

@@ -15,7 +15,7 @@ from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError, PlanError, TrtnetError
 from trtnet.runtime.allocator import OutputAllocator
-from trtnet.runtime.cache import RuntimeCache
+from trtnet.runtime.cache import Kernels, RuntimeCache
 from trtnet.runtime.creation import create, runtime_config, specializes
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
@@ -64,12 +64,17 @@ class Context:
         scratch: bool = True,
     ) -> None:
         self._info = opened.info
+        self._kernels: Kernels | None = None
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
         self._opened: OpenEngine | None = opened
         allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
-        self._config = runtime_config(opened.engine, opened.cache, allowed, eager)
-        self._trt = create(opened.engine, self._config, scratch)
+        self._config = runtime_config(opened.engine, allowed, eager, opened.cache is not None)
+        if opened.cache is None or self._config is None:
+            self._trt = create(opened.engine, self._config, scratch)
+        else:
+            with opened.cache.kernels(self._config) as self._kernels:
+                self._trt = create(opened.engine, self._config, scratch)
         # a recorder of its own: the errors of calls in other threads stay out of this one's
         self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
         if self._trt is None:
@@ -92,7 +97,14 @@ class Context:
         """Gives TensorRT's context back; nothing may use it any more."""
         # the context before its configuration, both before the engine: the bindings do not see to it
         self._trt = self._config = None
-        self._opened = None
+        if self._kernels is not None and self._opened is not None and self._opened.cache is not None:
+            self._opened.cache.drop(self._kernels)
+        self._opened = self._kernels = None
+
+    def save_kernels(self) -> None:
+        """Writes what TensorRT-RTX compiled so far to the engine's cache, for the next process."""
+        if self._kernels is not None and self._opened is not None and self._opened.cache is not None:
+            self._opened.cache.save(self._kernels)
 
     def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
         """Changes to a profile, tells the inputs' shapes, returns the outputs', but for those that depend on data.

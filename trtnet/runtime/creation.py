@@ -6,7 +6,6 @@ from typing import Any
 
 from trtnet.backend import supports, trt
 from trtnet.builder.plan import PlanInfo
-from trtnet.runtime.cache import RuntimeCache
 
 
 def specializes(info: PlanInfo) -> bool:
@@ -20,23 +19,18 @@ def specializes(info: PlanInfo) -> bool:
     return not (dynamic and "float32" in (info.dtype, *info.dtypes.values()))
 
 
-def runtime_config(
-    engine: trt.ICudaEngine, cache: RuntimeCache | None, specialize: bool, eager: bool
-) -> trt.IRuntimeConfig | None:
+def runtime_config(engine: trt.ICudaEngine, specialize: bool, eager: bool, cached: bool) -> trt.IRuntimeConfig | None:
     """What TensorRT-RTX is told; None where there is nothing to tell.
 
-    cache: where kernels are kept. specialize: whether they are compiled for the shapes of a call; eager: before it, not
-    beside it.
+    specialize: whether kernels are compiled for the shapes of a call; eager: before it, not beside it. cached: whether
+    they are kept.
     """
     strategy = ("EAGER" if eager else "LAZY") if specialize else "NONE"
-    cached = cache is not None and supports("runtime_cache")
     if not supports("kernel_specialization") or (strategy == "LAZY" and not cached):
         return None
     config = engine.create_runtime_config()
     strategies = trt.DynamicShapesKernelSpecializationStrategy
     config.dynamic_shapes_kernel_specialization_strategy = getattr(strategies, strategy)
-    if cache is not None and cached:
-        cache.attach(config)
     return config
 
 
