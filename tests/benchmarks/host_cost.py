@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import trtnet
 from trtnet import backend
 from trtnet.runtime import Engine
-from trtnet.runtime.device import CudaDevice
+from trtnet.runtime.cuda import CudaDevice
 
 Call = Callable[[], Any]
 

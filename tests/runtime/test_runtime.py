@@ -222,7 +222,7 @@ def test_a_failed_execution_is_an_error_and_the_engine_lives_on(doubling: tuple[
 
 
 def gpu_is_usable() -> bool:
-    from trtnet.runtime.device import CudaDevice
+    from trtnet.runtime.cuda import CudaDevice
 
     try:
         CudaDevice()

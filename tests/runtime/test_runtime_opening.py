@@ -16,7 +16,7 @@ from trtnet.backend import trt
 from trtnet.builder import Plan
 from trtnet.errors import DeviceError, PlanError
 from trtnet.runtime import Engine, load
-from trtnet.runtime.device import no_gpu
+from trtnet.runtime.cuda import no_gpu
 from trtnet.runtime.opening import open_engine
 
 

@@ -11,7 +11,8 @@ from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.errors import DeviceError, PlanError, TrtnetError
 from trtnet.runtime.context import OpenEngine, words
-from trtnet.runtime.device import CudaDevice, Device
+from trtnet.runtime.cuda import CudaDevice
+from trtnet.runtime.device import Device
 
 Opener = Callable[[Plan, int], OpenEngine]
 """Opens a plan on the GPU of a number."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from trtnet.builder import PlanInfo
 from trtnet.runtime import Engine
-from trtnet.runtime.device import CudaDevice, Device
+from trtnet.runtime.cuda import CudaDevice
+from trtnet.runtime.device import Device
 from trtnet.runtime.profiling import layer_times
 from trtnet.tools.bench.against import Rival, compare
 from trtnet.tools.bench.gpus import GPUS, Peaks
