@@ -313,6 +313,7 @@ def main() -> None:
     options.add_argument("--json")
     options.add_argument("--hang", type=float, default=0, help="Show all threads and end after so many seconds.")
     chosen = options.parse_args()
+    faulthandler.enable()
     if chosen.hang:
         faulthandler.dump_traceback_later(chosen.hang, exit=True)
     defined = network()

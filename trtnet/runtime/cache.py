@@ -24,8 +24,8 @@ _MAGIC = b"trtnet runtime cache 1\n"
 class Kernels:
     """What one context was given and compiled since. trt: TensorRT's object; it must not outlive its engine."""
 
-    def __init__(self, cache: trt.IRuntimeCache) -> None:
-        self.trt: Any = cache
+    def __init__(self, cache: Any) -> None:
+        self.trt = cache
 
 
 class RuntimeCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -91,6 +92,8 @@ class Context:
         self.values = HostMemory(self._info.inputs)
 
     def __del__(self) -> None:
+        if sys.is_finalizing():  # what TensorRT needs to tell its kernels may be gone; the engine's end saved them
+            self._kernels = None
         self.close()
 
     def close(self) -> None:
