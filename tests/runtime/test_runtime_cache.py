@@ -56,10 +56,22 @@ def test_what_is_compiled_later_is_written_at_the_end(tmp_path: Path) -> None:
     engine.save(tmp_path / "e.engine")
     path = cache_path(tmp_path / "e.engine", "Fake GPU")
     engine(x())
-    opener.engine.config.cache.kernels = b"kernels 2"
+    opener.engine.config.cache.kernels = b"kernels 1\nkernels 2"
     del engine, opener.engines[:]
     gc.collect()
-    assert path.read_bytes().endswith(b"kernels 2")
+    assert path.read_bytes().endswith(b"kernels 1\nkernels 2")
+
+
+def test_a_start_that_compiles_nothing_writes_nothing(saved: tuple[Engine, Opener, Path]) -> None:
+    engine, opener, path = saved
+    engine(x())
+    engine.close()
+    path.chmod(0o444)
+    before = path.stat().st_ino
+    other = again(opener, path.parent / "e.engine")
+    other(x())
+    other.close()
+    assert path.stat().st_ino == before
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "other", "empty", "TensorRT refuses"])

@@ -83,9 +83,10 @@ class RuntimeCache:
         log.warning("the runtime cache %s is damaged; kernels are compiled again, and it is replaced", self.path)
 
     def _learn(self, kernels: Kernels) -> None:
-        """Keeps what a context has compiled: a context knew all before, so the larger is the newer."""
-        if kernels.trt is not None:
-            self._known = max(bytes(kernels.trt.serialize()), self._known or b"", key=len)
+        """Keeps what a context has compiled: one that compiled nothing tells what it was given, in any order."""
+        told = b"" if kernels.trt is None else bytes(kernels.trt.serialize())
+        if len(told) > len(self._known or b""):
+            self._known = told
 
     def save(self, kernels: Kernels) -> None:
         """Keeps what a context has compiled, and writes the file if that is more than it has."""
