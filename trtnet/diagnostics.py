@@ -24,6 +24,8 @@ _LEVELS = {
 
 # A machine without a driver adds this line to every report of an error; it says nothing of the error.
 _NO_DRIVER = re.compile(r"cudaError 35\b|CUDA driver version is insufficient")
+# What TensorRT says when attributes of a layer with dynamic sizes are read: nothing is wrong.
+_READ = re.compile(r"returning -1 for nbScales|getSize works only for static size")
 _LOCATION = re.compile(r"\s*\(?In \w+ at /[^)]*\)?|\s*\(/[^()]*:\d+\)")
 _PREFIX = re.compile(r"^(\[?[\w:.<>~]+\]?: ?)?Error Code:? ?\d+: (API Usage Error )?|^ITensor::getDimensions: ")
 
@@ -35,7 +37,7 @@ class Logger(trt.ILogger):  # type: ignore[misc]
         super().__init__()
 
     def log(self, severity: trt.ILogger.Severity, message: str) -> None:
-        if not _NO_DRIVER.search(message):
+        if not (_NO_DRIVER.search(message) or _READ.search(message)):
             log.log(_LEVELS[severity], message)
 
 

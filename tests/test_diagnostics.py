@@ -1,0 +1,33 @@
+"""What of TensorRT's words reaches the log."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from comparing import network_of
+
+import trtnet
+from trtnet import ops
+from trtnet.backend import trt
+from trtnet.diagnostics import logger
+
+
+def test_reading_layers_with_dynamic_sizes_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    inputs = {
+        "x": trtnet.Input((1, 3, "height", "width")),
+        "size": trtnet.Input((2,), "int64", values=("new_height", "new_width")),
+    }
+    with caplog.at_level(logging.WARNING, logger="trtnet.tensorrt"):
+        network = network_of(lambda x, size: ops.interpolate(x, size.tolist(), mode="bilinear"), inputs)
+        found = network.reference()(np.ones((1, 3, 4, 5), np.float32), np.array([8, 10]))
+    assert found.shape == (1, 3, 8, 10)
+    assert caplog.text == ""
+
+
+def test_other_warnings_do_and_a_missing_driver_does_not(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="trtnet.tensorrt"):
+        logger.log(trt.ILogger.Severity.WARNING, "a tensor is not used")
+        logger.log(trt.ILogger.Severity.ERROR, "createInferRuntime: cudaError 35")
+    assert [record.message for record in caplog.records] == ["a tensor is not used"]
