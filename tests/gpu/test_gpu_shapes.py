@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from comparing import network_of
+from threads import in_threads
 
 import trtnet
 from trtnet import ops
@@ -129,24 +129,16 @@ def test_sessions_share_scratch_memory() -> None:
 
 
 def test_sessions_of_threads_share_scratch_memory() -> None:
-    engine, failures = deep(), []
+    engine = deep()
     memory = engine.activation_memory()
 
     def work(seed: int) -> None:
-        try:
-            with engine.session(memory=memory) as session:
-                given = x(64 * seed, seed)
-                for _ in range(30):
-                    close(session(given.cpu().numpy()), given)
-        except BaseException as error:
-            failures.append(error)
+        with engine.session(memory=memory) as session:
+            given = x(64 * seed, seed)
+            for _ in range(30):
+                close(session(given.cpu().numpy()), given)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(1, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    in_threads(work)
 
 
 def test_shared_scratch_memory_is_less_than_one_each() -> None:

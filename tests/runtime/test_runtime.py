@@ -12,6 +12,7 @@ import pytest
 import torch
 from comparing import network_of
 from fakes import Opener
+from threads import in_threads
 
 import trtnet
 from trtnet import backend
@@ -116,22 +117,13 @@ def test_submissions_side_by_side_use_contexts_of_their_own(doubling: tuple[Engi
 
 def test_threads(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
-    failures: list[BaseException] = []
 
     def work(seed: int) -> None:
-        try:
-            for i in range(20):
-                values = x(1 + (seed + i) % 8) * seed
-                np.testing.assert_array_equal(engine(values), values * 2 + 1)
-        except BaseException as error:
-            failures.append(error)
+        for i in range(20):
+            values = x(1 + (seed + i) % 8) * seed
+            np.testing.assert_array_equal(engine(values), values * 2 + 1)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(1, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    in_threads(work)
     assert len(opener.engines) == 1 and len(opener.engines[0].contexts) <= 4
 
 

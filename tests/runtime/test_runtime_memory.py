@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import FakeDevice, FakeStream, Opener
 from test_runtime import engine_of, x
+from threads import in_threads
 
 from trtnet.errors import DeviceError, InputError, PlanError
 from trtnet.runtime import Engine
@@ -85,23 +85,14 @@ def test_calls_under_way_in_several_sessions(doubling: tuple[Engine, Opener]) ->
 def test_from_several_threads(doubling: tuple[Engine, Opener]) -> None:
     engine, _ = doubling
     memory = engine.activation_memory()
-    failures: list[BaseException] = []
 
     def work(seed: int) -> None:
-        try:
-            with engine.session(memory=memory) as session:
-                for step in range(20):
-                    given = x(1 + (seed + step) % 8) * seed
-                    np.testing.assert_array_equal(session(given), given * 2 + 1)
-        except BaseException as error:
-            failures.append(error)
+        with engine.session(memory=memory) as session:
+            for step in range(20):
+                given = x(1 + (seed + step) % 8) * seed
+                np.testing.assert_array_equal(session(given), given * 2 + 1)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(1, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    in_threads(work)
 
 
 def test_graphs_are_captured_with_the_memory_they_use(doubling: tuple[Engine, Opener]) -> None:

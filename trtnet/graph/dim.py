@@ -149,8 +149,3 @@ def numel(shape: Shape) -> Size:
     for size in shape:
         count = count * size
     return count
-
-
-def to_trt(shape: Shape) -> tuple[int, ...]:
-    """The shape as TensorRT writes it, -1 for a dynamic axis."""
-    return tuple(size if isinstance(size, int) else -1 for size in shape)
