@@ -305,6 +305,7 @@ class FakeContext:
         self.profiler: Any = None
         self.nvtx_verbosity: Any = None
         self.busy = threading.Lock()
+        self.executed: dict[str, tuple[int, ...]] = {}
 
     def refuse(self, what: str) -> bool:
         """Whether the test wants this to fail; if so, says so as TensorRT does."""
@@ -318,6 +319,7 @@ class FakeContext:
         assert stream in self.engine.device.streams
         if self.refuse("profile"):
             return False
+        self.engine.look_up()
         self.active_optimization_profile = profile
         self.profiles.append(profile)
         self.shapes.clear()
@@ -390,6 +392,9 @@ class FakeContext:
         assert placed == {i.name for i in (*info.inputs, *info.outputs)}, "an address is missing"
         if self.refuse("execution"):
             return False
+        if self.shapes != self.executed:
+            self.engine.look_up()
+            self.executed = dict(self.shapes)
         self.executions += 1
         for name in self.engine.layers if self.profiler is not None else ():
             self.profiler.report_layer_time(name, 0.25 * self.executions)
@@ -468,10 +473,10 @@ class FakeContext:
 class FakeRuntimeCache:
     """loaded: what it was given. kernels: what it holds, a line each.
 
-    refuses: whether it takes nothing. mixes: whether it adds what it is given to what it holds.
+    refuses: whether it takes nothing.
     """
 
-    refuses, mixes = False, True
+    refuses = False
 
     def __init__(self) -> None:
         self.loaded, self.kernels = b"", b"kernels 1"
@@ -480,12 +485,8 @@ class FakeRuntimeCache:
         if self.refuses:
             return False
         self.loaded = blob
-        held = self.kernels.splitlines() if self.mixes else []
-        self.kernels = b"\n".join(dict.fromkeys([*held, *blob.splitlines()]))
+        self.kernels = b"\n".join(dict.fromkeys([*self.kernels.splitlines(), *blob.splitlines()]))
         return True
-
-    def reset(self) -> None:
-        self.kernels = b""
 
     def serialize(self) -> bytes:
         return self.kernels
@@ -513,7 +514,7 @@ class FakeEngine:
     refuses: what shall fail from now on ("profile", "shape", "inference", "allocator", "address", "execution",
     "context"). later_profile: the profile of all contexts but the first. host: the names of tensors in host memory.
     layers: what a profiler is told of each execution. dependent: outputs whose shape TensorRT does not know before it
-    has seen the data.
+    has seen the data. looked_up: how often kernels were, by one thread at a time.
     """
 
     def __init__(self, plan: Plan, reference: Reference, device: FakeDevice, dependent: frozenset[str]) -> None:
@@ -527,6 +528,14 @@ class FakeEngine:
         self.config: FakeRuntimeConfig | None = None
         self.aliases: dict[str, str] = {}
         self.layers: list[str] = []
+        self.looked_up = 0
+        self._looking = threading.Lock()
+
+    def look_up(self) -> None:
+        assert self._looking.acquire(blocking=False), "two threads look kernels up at once"
+        time.sleep(1e-3)
+        self.looked_up += 1
+        self._looking.release()
 
     def get_aliased_input_tensor(self, name: str) -> str:
         return self.aliases.get(name, "")
@@ -542,6 +551,7 @@ class FakeEngine:
         self.config = how if isinstance(how, FakeRuntimeConfig) else None
         if self.refuses == "context":
             return None
+        self.look_up()
         strategy = how if self.config is None else self.config.allocation
         self.contexts.append(FakeContext(self, self.later_profile if self.contexts else 0))
         self.contexts[-1].needs_memory = strategy == trt.ExecutionContextAllocationStrategy.USER_MANAGED

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
-import time
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeRuntimeConfig, Opener
+from fakes import FakeRuntimeCache, FakeRuntimeConfig, Opener
 from test_runtime import engine_of, x
+from threads import in_threads
 
 from trtnet import backend
 from trtnet.backend import supports
 from trtnet.files import locked
 from trtnet.runtime import Engine
-from trtnet.runtime.cache import Kernels, RuntimeCache, cache_path
+from trtnet.runtime.cache import RuntimeCache, cache_path
 
 pytestmark = pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
 
@@ -40,9 +40,10 @@ def test_its_name_tells_gpu_and_version() -> None:
     assert found == Path(f"models/e.engine.NVIDIA_H200_NVL.{backend.name()}_{backend.version()}.cache")
 
 
-def test_the_first_call_writes_it_and_the_next_process_reads_it(saved: tuple[Engine, Opener, Path]) -> None:
+def test_the_second_call_writes_it_and_the_next_process_reads_it(saved: tuple[Engine, Opener, Path]) -> None:
     engine, opener, path = saved
-    assert not path.exists()
+    np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
+    assert not path.exists(), "the first result waits for it"
     np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
     assert path.exists()
     other = again(opener, path.parent / "e.engine")
@@ -80,6 +81,7 @@ def test_a_damaged_file_is_a_warning_and_is_replaced(
 ) -> None:
     engine, opener, path = saved
     engine(x())
+    engine.close()
     whole = path.read_bytes()
     path.write_bytes(
         {"cut": whole[:-1], "changed": whole[:-1] + b"?", "other": b"abc", "empty": b""}.get(damage, whole)
@@ -89,6 +91,7 @@ def test_a_damaged_file_is_a_warning_and_is_replaced(
     other = again(opener, path.parent / "e.engine")
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(other(x()), x() * 2 + 1)
+        other.close()
     assert f"{path} is damaged" in caplog.text and opener.engine.config.cache.loaded == b""
     assert path.read_bytes() == whole
 
@@ -100,21 +103,25 @@ def test_a_folder_that_cannot_be_written_is_a_warning(
     path.mkdir()
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
+        engine.close()
     assert "cannot read the runtime cache" in caplog.text and "cannot write the runtime cache" in caplog.text
 
 
-def kernels_of(cache: RuntimeCache) -> Kernels:
-    with cache.kernels(FakeRuntimeConfig()) as kernels:
-        return kernels
+def opened(cache: RuntimeCache) -> FakeRuntimeCache:
+    """TensorRT's object after a context is made and has compiled."""
+    config = FakeRuntimeConfig()
+    with cache.turn("kernels"):
+        kernels: FakeRuntimeCache = cache.attach(config)
+    assert config.cache is kernels
+    return kernels
 
 
 def test_of_what_another_process_wrote_meanwhile_the_larger_stays(tmp_path: Path) -> None:
     one, other = RuntimeCache(tmp_path / "k.cache"), RuntimeCache(tmp_path / "k.cache")
-    first, second = kernels_of(one), kernels_of(other)
-    first.trt.kernels, second.trt.kernels = b"of both the larger one", b"the smaller one"
-    one.save(first)
-    other.save(second)
-    assert kernels_of(RuntimeCache(tmp_path / "k.cache")).trt.loaded == b"of both the larger one"
+    opened(one).kernels, opened(other).kernels = b"of both the larger one", b"the smaller one"
+    one.save()
+    other.save()
+    assert opened(RuntimeCache(tmp_path / "k.cache")).loaded == b"of both the larger one"
 
 
 def test_a_lock_that_another_keeps_is_a_warning(
@@ -124,37 +131,75 @@ def test_a_lock_that_another_keeps_is_a_warning(
     monkeypatch.setattr("trtnet.runtime.cache.locked", lambda where: locked(where, timeout=0.01))
     with locked(path), caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
+        engine.close()
     assert "cannot write the runtime cache" in caplog.text and not path.exists()
 
 
-def test_a_context_gets_what_those_before_it_compiled_in_an_object_of_its_own() -> None:
+def test_contexts_share_one_object_as_long_as_the_last_of_them_lives() -> None:
     cache = RuntimeCache(None)
-    first = kernels_of(cache)
-    assert first.trt.loaded == b""
-    second = kernels_of(cache)
-    assert second.trt is not first.trt and second.trt.loaded == b"kernels 1"
-    second.trt.kernels = b"kernels 1\nkernels 2"
-    cache.drop(second)
-    assert second.trt is None
-    assert kernels_of(cache).trt.loaded == b"kernels 1\nkernels 2"
+    kernels = opened(cache)
+    assert opened(cache) is kernels
+    gone = weakref.ref(kernels)
+    cache.close()
+    assert gone() is kernels
+    del kernels
+    assert gone() is None
 
 
-def test_contexts_are_made_one_at_a_time() -> None:
-    cache, inside, most = RuntimeCache(None), [0], [0]
+def test_while_an_engine_runs_it_is_written_when_something_was_compiled_and_a_second_has_passed(tmp_path: Path) -> None:
+    now = 100.0
+    cache = RuntimeCache(tmp_path / "k.cache", clock=lambda: now)
+    kernels = opened(cache)
 
-    def make() -> None:
-        with cache.kernels(FakeRuntimeConfig()):
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-            time.sleep(0.01)
-            inside[0] -= 1
+    def writes() -> bool:
+        before = cache.path.read_bytes() if cache.path.exists() else b""
+        cache.save_soon()
+        return cache.path.exists() and cache.path.read_bytes() != before
 
-    threads = [threading.Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1]
+    assert writes()
+    kernels.kernels += b"\nkernels 2"
+    now += 10
+    assert not writes(), "nobody said that something was compiled"
+    with cache.turn("kernels"):
+        assert not writes()
+    assert not writes(), "what the same turn compiled before"
+    for shape in range(2, 4):
+        kernels.kernels += b"\nkernels %d" % shape
+        with cache.turn("kernels", shape):
+            pass
+        now += 0.5
+        assert not writes() if shape == 3 else writes()
+    now += 0.5
+    assert writes() and not writes()
+
+
+def test_contexts_take_turns_where_kernels_are_looked_up() -> None:
+    """In the fake, any two of these at a time fail: 8 threads make, run, change and close contexts of one engine."""
+    engine, opener = engine_of(lambda x: x * 2 + 1, dims=[{"n": (1, 2, 4)}, {"n": (5, 6, 9)}])
+
+    def work(seed: int) -> None:
+        session = engine.session()
+        for step in range(6):
+            rows = (seed * 5 + step * 3) % 9 + 1
+            given = np.ones((rows, 3), np.float32)
+            np.testing.assert_array_equal(session(given), given * 3)
+        session.close()
+
+    in_threads(work, 8)
+    assert opener.engine.looked_up >= 8 * 8
+
+
+def test_shapes_that_came_just_before_need_no_turn() -> None:
+    engine, opener = engine_of(lambda x: x * 2 + 1)
+    session = engine.session(cuda_graph=False)
+    session(x())
+    before = opener.engine.looked_up
+    for _ in range(3):
+        session(x())
+    assert opener.engine.looked_up == before
+    session(np.ones((1, 3), np.float32))
+    session(x())
+    assert opener.engine.looked_up == before + 2
 
 
 def test_an_engine_that_is_in_no_file_writes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +207,6 @@ def test_an_engine_that_is_in_no_file_writes_none(tmp_path: Path, monkeypatch: p
     engine, opener = engine_of(lambda x: x * 2 + 1)
     engine(x())
     engine.session()(x())
-    assert opener.engine.config.cache.loaded == b"kernels 1"
+    assert opener.engine.config.cache.kernels == b"kernels 1"
     engine.close()
     assert list(tmp_path.iterdir()) == []

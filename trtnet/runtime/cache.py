@@ -6,11 +6,11 @@ import hashlib
 import logging
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 from trtnet import backend
 from trtnet.backend import trt
@@ -20,111 +20,104 @@ log = logging.getLogger("trtnet.runtime")
 
 _MAGIC = b"trtnet runtime cache 1\n"
 
-
-class Kernels:
-    """What one context was given and compiled since. trt: TensorRT's object; it must not outlive its engine."""
-
-    def __init__(self, cache: Any) -> None:
-        self.trt = cache
+PAUSE = 1.0
+"""Seconds between two writes while the engine runs."""
 
 
 class RuntimeCache:
-    """The kernels that are compiled for an engine: what one context compiled the next ones get, and the next process.
+    """The kernels that are compiled for an engine: one for all its contexts, and for the next process if it has a file.
 
-    Each context has a TensorRT object of its own, and they are made one at a time: TensorRT-RTX 1.6 crashed where
-    contexts of several threads shared one. path: the file; None for an engine that is in none. What is wrong with the
-    file is a warning, never an error.
+    TensorRT-RTX compiles kernels, and looks them up, where a context is made, changes its profile, or executes with
+    other shapes than just before. Contexts take turns at that: TensorRT-RTX 1.6 crashed where threads did it at once.
+    path: the file; None for an engine that is in none. What is wrong with the file is a warning, never an error.
+    clock: in seconds.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
-        self._lock = threading.RLock()  # a context that is collected while another is made comes back to it
-        self._known: bytes | None = None
+        self._clock = clock
+        self._lock = threading.RLock()  # a context that is collected in another's turn comes back to it
+        self._trt: Any = None
+        self._compiled: set[Hashable] = set()
+        self._has_news = False
         self._saved = b""
-        self._living: WeakSet[Kernels] = WeakSet()
+        self._saved_at = -PAUSE
+
+    def attach(self, config: trt.IRuntimeConfig) -> Any:
+        """Gives the kernels to the configuration of a context, in whose turn this is.
+
+        Returns TensorRT's object, which the context must hold as long as it lives.
+        """
+        if self._trt is None:
+            self._trt = config.create_runtime_cache()
+            if not self._load():
+                self._trt = config.create_runtime_cache()
+        config.set_runtime_cache(self._trt)
+        return self._trt
 
     @contextmanager
-    def kernels(self, config: trt.IRuntimeConfig) -> Iterator[Kernels]:
-        """Gives what is known to a configuration; inside, its context is made, which may compile more."""
+    def turn(self, *compiles: Hashable) -> Iterator[None]:
+        """One context's turn. compiles: what its kernels depend on, if it may compile some."""
         with self._lock:
-            kernels = Kernels(config.create_runtime_cache())
-            self._give(kernels)
-            config.set_runtime_cache(kernels.trt)
-            self._living.add(kernels)
-            yield kernels
-            self._learn(kernels)
+            yield
+            if compiles and compiles not in self._compiled:
+                self._compiled.add(compiles)
+                self._has_news = True
 
-    def _give(self, kernels: Kernels) -> None:
-        if self._known is None:
-            self._known = self._read()
-        if self._known and not kernels.trt.deserialize(self._known):
-            self._warn_of_damage()
-            self._known = self._saved = b""
-
-    def _read(self) -> bytes:
-        """The file's kernels; b"" if it has none."""
+    def _load(self) -> bool:
+        """Reads the file. Returns whether TensorRT's object can be used."""
+        if self.path is None or not self.path.exists():
+            return True
         try:
-            content = b"" if self.path is None else self.path.read_bytes()
-        except FileNotFoundError:
-            return b""
+            content = self.path.read_bytes()
         except OSError as error:
             log.warning("cannot read the runtime cache %s: %s", self.path, error.strerror or error)
-            return b""
-        if self.path is None:
-            return b""
+            return True
         blob = _unpacked(content)
-        if blob is None:
-            self._warn_of_damage()
-            return b""
-        self._saved = content
-        return blob
-
-    def _warn_of_damage(self) -> None:
+        if blob is not None and self._trt.deserialize(blob):
+            self._saved = content
+            return True
         log.warning("the runtime cache %s is damaged; kernels are compiled again, and it is replaced", self.path)
+        return False
 
-    def _learn(self, kernels: Kernels) -> None:
-        """Keeps what a context has compiled: one that compiled nothing tells what it was given, in any order."""
-        told = b"" if kernels.trt is None else bytes(kernels.trt.serialize())
-        if len(told) > len(self._known or b""):
-            self._known = told
+    def save_soon(self) -> None:
+        """Writes the file if kernels may have been compiled since, but not a second after the last time.
 
-    def save(self, kernels: Kernels) -> None:
-        """Keeps what a context has compiled, and writes the file if that is more than it has."""
+        To be called before an execution: the one that compiles them does not wait for it.
+        """
+        if self._has_news and self._clock() >= self._saved_at + PAUSE:
+            self.save()
+
+    def save(self) -> None:
+        """Replaces the file, if there are kernels that it has not: whole or not at all, one process at a time.
+
+        If another process wrote it meanwhile, the larger of the two stays.
+        """
         with self._lock:
-            self._learn(kernels)
-            self._write()
-
-    def drop(self, kernels: Kernels) -> None:
-        """Keeps what a context has compiled, and lets go of TensorRT's object."""
-        with self._lock:
-            self._learn(kernels)
-            kernels.trt = None
-
-    def close(self) -> None:
-        """At the engine's end: keeps and writes what its contexts have compiled."""
-        with self._lock:
-            for kernels in list(self._living):
-                self._learn(kernels)
-            self._write()
-
-    def _write(self) -> None:
-        """Replaces the file, whole or not at all, one process at a time, with what others wrote since it was read."""
-        content = _packed(self._known or b"")
-        if self.path is None or not self._known or content == self._saved:
-            return
-        try:
-            with locked(self.path):
-                theirs = self._theirs(self.path)
-                with atomic_write(self.path) as file:
-                    file.write(_packed(max(self._known, theirs, key=len)))
-        except OSError as error:  # a lock that another process keeps too long among them
-            log.warning("cannot write the runtime cache %s: %s", self.path, error.strerror or error)
-        self._saved = content
+            self._has_news, self._saved_at = False, self._clock()
+            if self._trt is None or self.path is None:
+                return
+            content = _packed(bytes(self._trt.serialize()))
+            if content == self._saved:
+                return
+            try:
+                with locked(self.path):
+                    largest = max(content, self._theirs(self.path), key=len)
+                    with atomic_write(self.path) as file:
+                        file.write(largest)
+            except OSError as error:  # a lock that another process keeps too long among them
+                log.warning("cannot write the runtime cache %s: %s", self.path, error.strerror or error)
+            self._saved = content
 
     def _theirs(self, path: Path) -> bytes:
         """What another process wrote meanwhile; b"" for a file that is ours, or damaged."""
         content = path.read_bytes() if path.is_file() else b""
-        return b"" if content == self._saved else _unpacked(content) or b""
+        return b"" if content == self._saved or _unpacked(content) is None else content
+
+    def close(self) -> None:
+        """Saves, and lets go of TensorRT's object: it must not outlive its engine."""
+        self.save()
+        self._trt = None
 
 
 def cache_path(plan: Path, device: str) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from weakref import WeakSet
@@ -16,7 +16,7 @@ from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError, PlanError, TrtnetError
 from trtnet.runtime.allocator import OutputAllocator
-from trtnet.runtime.cache import Kernels, RuntimeCache
+from trtnet.runtime.cache import RuntimeCache
 from trtnet.runtime.creation import create, runtime_config, specializes
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
@@ -32,7 +32,7 @@ class OpenEngine:
     recorder: where it reports errors. runtime: what must live as long. torch: makes what tensors are handled with.
     specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what
     :func:`~trtnet.runtime.creation.specializes` says. cache: where it keeps them. users: the sessions and whatever else
-    holds memory for it, to be closed with it.
+    holds memory for it, to be closed with it. contexts: those that are open.
     """
 
     engine: trt.ICudaEngine
@@ -44,6 +44,7 @@ class OpenEngine:
     specialize: bool | None = None
     cache: RuntimeCache | None = None
     users: WeakSet[Any] = field(default_factory=WeakSet, compare=False)
+    contexts: WeakSet[Context] = field(default_factory=WeakSet, compare=False)
 
 
 class Context:
@@ -65,17 +66,18 @@ class Context:
         scratch: bool = True,
     ) -> None:
         self._info = opened.info
-        self._kernels: Kernels | None = None
+        self._trt: Any = None
+        self._kernels: Any = None
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
-        self._opened: OpenEngine | None = opened
+        self._cache, self._eager = opened.cache, eager
         allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
-        self._config = runtime_config(opened.engine, allowed, eager, opened.cache is not None)
-        if opened.cache is None or self._config is None:
+        with self._turn():
+            self._config = runtime_config(opened.engine, allowed, eager, self._cache is not None)
+            if self._config is not None and self._cache is not None:
+                self._kernels = self._cache.attach(self._config)
             self._trt = create(opened.engine, self._config, scratch)
-        else:
-            with opened.cache.kernels(self._config) as self._kernels:
-                self._trt = create(opened.engine, self._config, scratch)
+        self._opened: OpenEngine | None = opened  # it must live as long
         # a recorder of its own: the errors of calls in other threads stay out of this one's
         self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
         if self._trt is None:
@@ -85,29 +87,33 @@ class Context:
         self.profile = int(self._trt.active_optimization_profile)
         self.aliases = _aliases(opened)
         self._shapes: dict[str, Shape] | None = None
+        self._executed: dict[str, Shape] | None = None
         self._addresses: dict[str, int] = {}
         self._outputs: dict[str, Shape] = {}
         self._allocator = OutputAllocator(provide) if provide is not None else None
         self._allocated: set[str] = set()
         self.values = HostMemory(self._info.inputs)
+        opened.contexts.add(self)
 
     def __del__(self) -> None:
-        if sys.is_finalizing():  # what TensorRT needs to tell its kernels may be gone; the engine's end saved them
-            self._kernels = None
         self.close()
 
     def close(self) -> None:
         """Gives TensorRT's context back; nothing may use it any more."""
-        # the context before its configuration, both before the engine: the bindings do not see to it
-        self._trt = self._config = None
-        if self._kernels is not None and self._opened is not None and self._opened.cache is not None:
-            self._opened.cache.drop(self._kernels)
-        self._opened = self._kernels = None
+        if self._trt is None:
+            return
+        # the context before its configuration and its kernels, all before the engine: the bindings do not see to it
+        with self._turn():
+            self._trt = self._config = self._kernels = None
+        self._opened = None
+
+    def _turn(self, *compiles: Hashable) -> AbstractContextManager[None]:
+        return nullcontext() if self._cache is None else self._cache.turn(*compiles)
 
     def save_kernels(self) -> None:
-        """Writes what TensorRT-RTX compiled so far to the engine's cache, for the next process."""
-        if self._kernels is not None and self._opened is not None and self._opened.cache is not None:
-            self._opened.cache.save(self._kernels)
+        """Writes what TensorRT-RTX compiled so far to the engine's cache, for the next process, if it is time to."""
+        if self._cache is not None:
+            self._cache.save_soon()
 
     def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
         """Changes to a profile, tells the inputs' shapes, returns the outputs', but for those that depend on data.
@@ -120,7 +126,9 @@ class Context:
         self._shapes = None
         self._recorder.clear()
         if profile != self.profile:
-            if not self._trt.set_optimization_profile_async(profile, stream):
+            with self._turn():
+                changed = self._trt.set_optimization_profile_async(profile, stream)
+            if not changed:
                 self._fail(f"TensorRT did not change to profile {profile}", TrtnetError)
             self.profile = profile
         places = self.values.addresses(shapes)
@@ -149,10 +157,19 @@ class Context:
         if self._allocator is not None:
             self._allocator.clear()
         self._place(addresses)
-        if not self._trt.execute_async_v3(stream):
+        if not self._execute(stream):
             if self._allocator is not None and self._allocator.error is not None:
                 raise self._allocator.error
             self._fail("TensorRT did not run the engine", TrtnetError)
+
+    def _execute(self, stream: int) -> bool:
+        if self._executed is self._shapes:
+            return bool(self._trt.execute_async_v3(stream))
+        shapes = self._shapes or {}
+        with self._turn(self._eager, self.profile, *shapes.items()):
+            done = bool(self._trt.execute_async_v3(stream))
+        self._executed = self._shapes
+        return done
 
     def scratch_nbytes(self) -> int:
         """The scratch memory that an execution with the shapes told takes, where the context holds none."""

@@ -22,7 +22,7 @@ from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import is_foreign
 from trtnet.runtime.batching import Batcher
 from trtnet.runtime.cache import RuntimeCache, cache_path
-from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.context import Context, OpenEngine
 from trtnet.runtime.device import Device
 from trtnet.runtime.inspection import Inspection, inspect
 from trtnet.runtime.opening import Opener, open_engine
@@ -93,7 +93,7 @@ class Engine:
         for user in list(opened.users):
             user.close()
         if opened.cache is not None:
-            opened.cache.close()
+            opened.cache.save()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], weights: Source | None = None, device: int = 0) -> Engine:
@@ -249,8 +249,7 @@ class Engine:
                 if self.weight_streaming_budget is not None:
                     limit_weights(opened.engine, self.weight_streaming_budget)
                 self._opened = replace(opened, specialize=self.specialize, cache=self._cache(opened.device))
-                if self._opened.cache is not None:
-                    weakref.finalize(self._opened, self._opened.cache.close)
+                weakref.finalize(self._opened, _end, self._opened.contexts, self._opened.cache)
             return self._opened
 
     def _cache(self, device: Device) -> RuntimeCache | None:
@@ -270,6 +269,14 @@ class Engine:
             if self._callers is None:
                 self._callers = ThreadPoolExecutor(self.concurrency, "trtnet-call")
             return self._callers
+
+
+def _end(contexts: Iterable[Context], cache: RuntimeCache | None) -> None:
+    """At the end of the process, while TensorRT is whole: Python would take it apart in any order."""
+    for context in list(contexts):
+        context.close()
+    if cache is not None:
+        cache.close()
 
 
 def load(path: str | os.PathLike[str], weights: Source | None = None, device: int = 0) -> Engine:

@@ -47,7 +47,6 @@ class Launcher:
         self._info, self._context, self._order, self.graphs = opened.info, context, order, graphs
         self._fixed, self._stays = fixed, stays
         self._latest = context.profile
-        self._saved = False
         self._memory = memory
         self.launched: Graph | Execution | None = None
 
@@ -132,10 +131,8 @@ class Launcher:
         if self._memory is not None:
             self._memory.grow(self._context.scratch_nbytes(), own)
             self._context.use_memory(self._memory.address, self._memory.nbytes)
+        self._context.save_kernels()  # of executions before: a process that is killed later has them for the next one
         self._context.execute(addresses, own.handle)
-        if not self._saved:
-            self._context.save_kernels()  # a process that is killed later has compiled for the next one
-            self._saved = True
         if self.graphs is not None:
             self.graphs.learn(key, lambda: self._context.execute(addresses, own.handle))
 
