@@ -1,8 +1,8 @@
 """Many calls from many threads on one engine, with failures among them: what is right stays right, nothing grows.
 
-    NVIDIA_TF32_OVERRIDE=0 python tests/gpu/stress.py [--calls 10000] [--threads 8] [--json FILE]
+    NVIDIA_TF32_OVERRIDE=0 python tests/gpu/stress.py [--calls 10000] [--threads 8] [--dtype float16] [--json FILE]
 
-LeNet-5 with random weights and two profiles, float32. Each thread calls it at random batch sizes: numpy arrays, given
+LeNet-5 with random weights and two profiles. Each thread calls it at random batch sizes: numpy arrays, given
 results, submissions, a session of its own, torch tensors on its own stream, samples for a batcher, pipelines; one more
 runs an event loop whose tasks call it, too. Every result is compared with the reference executor's. About one call in
 ten must fail, each in its own way: shapes, dtypes, results too small, tensors whose memory was freed, cancelled tasks.
@@ -44,22 +44,27 @@ MEMORY_MARGIN = 64 << 20
 """Bytes that memory may grow by: allocators keep what they were once given."""
 
 
-def network() -> trtnet.DefinedNetwork:
+TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
+"""Largest error of a logit, relative to the largest logit."""
+
+
+def network(dtype: str) -> trtnet.DefinedNetwork:
     torch.manual_seed(0)
     convolutions = [torch.nn.Conv2d(1, 6, 5), torch.nn.Conv2d(6, 16, 5)]
     linears = [torch.nn.Linear(400, 120), torch.nn.Linear(120, 84), torch.nn.Linear(84, 10)]
     layers = {f"conv{i + 1}": layer for i, layer in enumerate(convolutions)}
     layers |= {f"fc{i + 1}": layer for i, layer in enumerate(linears)}
     weights = {f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.state_dict().items()}
-    inputs = {"image": trtnet.Input(("batch", 1, 28, 28))}
-    return trtnet.define(models.lenet(), inputs, weights)
+    inputs = {"image": trtnet.Input(("batch", 1, 28, 28), dtype)}
+    return trtnet.define(models.lenet(), inputs, weights, dtype=dtype)
 
 
 class Samples:
     """Images with their logits by the reference; batches are random rows of them."""
 
-    def __init__(self, reference: Any) -> None:
-        self.images = np.random.default_rng(0).standard_normal((POOL, 1, 28, 28)).astype(np.float32)
+    def __init__(self, reference: Any, dtype: str) -> None:
+        self.dtype, self.tolerance = np.dtype(dtype), TOLERANCES[dtype]
+        self.images = np.random.default_rng(0).standard_normal((POOL, 1, 28, 28)).astype(dtype)
         parts = [np.asarray(reference(part)) for part in np.split(self.images, POOL // 64)]
         self.logits = np.concatenate(parts)
         self.scale = float(np.abs(self.logits).max())
@@ -68,8 +73,9 @@ class Samples:
         return np.array([rng.randrange(POOL) for _ in range(count)])
 
     def check(self, found: Any, rows: Any) -> None:
-        error = float(np.abs(np.asarray(found) - self.logits[rows]).max()) / self.scale
-        assert error < 1e-4, f"relative error {error}"
+        difference = np.asarray(found, np.float32) - self.logits[rows].astype(np.float32)
+        error = float(np.abs(difference).max()) / self.scale
+        assert error < self.tolerance, f"relative error {error}"
 
 
 @contextmanager
@@ -86,10 +92,10 @@ class Caller:
 
     batcher: Batcher
 
-    def __init__(self, engine: Engine, samples: Samples, seed: int) -> None:
+    def __init__(self, engine: Engine, samples: Samples, seed: int, cuda_graph: bool) -> None:
         self.engine, self.samples = engine, samples
         self.rng = random.Random(seed)
-        self.session: Session = engine.session()
+        self.session: Session = engine.session(cuda_graph=cuda_graph)
         self.counts: Counter[str] = Counter()
         self.kinds: list[Callable[[], int]] = [
             *[self.call, self.given, self.submissions, self.own_session, self.batched] * 4,
@@ -117,7 +123,7 @@ class Caller:
 
     def given(self) -> int:
         images, rows = self.batch()
-        out = np.full((len(rows), 10), np.nan, np.float32)
+        out = np.full((len(rows), 10), np.nan, self.samples.dtype)
         assert self.engine(image=images, out=out) is out
         self.samples.check(out, rows)
         return 1
@@ -158,7 +164,7 @@ class Caller:
     # what must fail, alone
     def wrong_shape(self) -> int:
         with failing(InputError):
-            self.engine(np.zeros((3, 1, 28, 27), np.float32))
+            self.engine(np.zeros((3, 1, 28, 27), self.samples.dtype))
         return 1
 
     def wrong_dtype(self) -> int:
@@ -168,13 +174,13 @@ class Caller:
 
     def outside(self) -> int:
         with failing(ProfileError):
-            self.engine(np.zeros((65, 1, 28, 28), np.float32))
+            self.engine(np.zeros((65, 1, 28, 28), self.samples.dtype))
         return 1
 
     def too_small(self) -> int:
         images, rows = self.batch()
         with failing(InputError):
-            self.engine(images, out=np.zeros((len(rows) - 1, 10), np.float32))
+            self.engine(images, out=np.zeros((len(rows) - 1, 10), self.samples.dtype))
         return 1
 
     def left(self) -> int:
@@ -195,10 +201,11 @@ class Caller:
 
     def freed_result(self) -> int:
         images, rows = self.batch()
-        out = torch.zeros(len(rows), 10, device="cuda")
+        given = torch.from_numpy(images).cuda()
+        out = given.new_zeros(len(rows), 10)
         out.untyped_storage().resize_(0)
         with failing(InputError):
-            self.engine(torch.from_numpy(images).cuda(), out=out)
+            self.engine(given, out=out)
         return 1
 
 
@@ -240,7 +247,7 @@ class Run:
         self.device = engine.open().device
         self.counts: Counter[str] = Counter()
         self.failures: list[BaseException] = []
-        self.callers = [Caller(engine, samples, seed) for seed in range(threads)]
+        self.callers = [Caller(engine, samples, seed, engine.cuda_graph) for seed in range(threads)]
         self.lock, self.left = threading.Lock(), 0
 
     def phase(self, calls: int) -> None:
@@ -310,16 +317,19 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--calls", type=int, default=10000)
     options.add_argument("--threads", type=int, default=8)
+    options.add_argument("--dtype", default="float32", choices=TOLERANCES)
+    options.add_argument("--no-cuda-graph", action="store_true")
     options.add_argument("--json")
     options.add_argument("--hang", type=float, default=0, help="Show all threads and end after so many seconds.")
     chosen = options.parse_args()
     faulthandler.enable()
     if chosen.hang:
         faulthandler.dump_traceback_later(chosen.hang, exit=True)
-    defined = network()
+    defined = network(chosen.dtype)
     engine = defined.build([dict(profile) for profile in PROFILES])
+    engine.cuda_graph = not chosen.no_cuda_graph
     print(f"{engine.open().device.name}, {backend.name()} {backend.version()}, {chosen.threads} threads", flush=True)
-    found = stress(engine, Samples(defined.reference()), chosen.calls, chosen.threads)
+    found = stress(engine, Samples(defined.reference(), chosen.dtype), chosen.calls, chosen.threads)
     total = sum(found["calls"].values())
     print(f"{total:,} calls, every result right, every failure its own: {found['calls']}")
     print(f"{found['seconds']:.1f} s after the warm-up")

@@ -10,7 +10,7 @@ import pytest
 from fakes import FakeStream, Opener, Tensor
 from test_runtime import engine_of, x
 
-from trtnet.runtime import Engine
+from trtnet.runtime import Engine, graphs
 
 PROFILES = [{"n": (1, 2, 4)}, {"n": (3, 8, 16)}]
 
@@ -79,19 +79,40 @@ def test_a_graph_comes_after_what_the_session_did_on_other_streams(doubling: tup
     expect(session(given, out=out), x(), opener)
 
 
-def test_other_addresses_are_other_graphs_and_the_last_eight_are_kept(doubling: tuple[Engine, Opener]) -> None:
+def sized(opener: Opener, session: Any, *sizes: int) -> list[int]:
+    """Calls with arrays of these sizes. Returns how often each graph so far was launched."""
+    for size in sizes:
+        expect(session(x(size)), x(size), opener)
+    return [len(graph.launches) for graph in opener.device.graphs]
+
+
+def test_the_eight_graphs_used_last_are_kept(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
     session = engine.session()
-    out = opener.torch.tensor(x() * 0)
-    tensors = [opener.torch.tensor(x() * i) for i in range(10)]
-    for _ in range(2):
-        for i, given in enumerate(tensors):
-            expect(session(given, out=out), x() * i, opener)
-    assert len(opener.device.graphs) == 10
-    for i in (9, 0):
-        expect(session(tensors[i], out=out), x() * i, opener)
-    assert [len(graph.launches) for graph in opener.device.graphs][9] == 1
-    assert len(opener.device.graphs) == 11, "the first was forgotten"
+    sized(opener, session, 16)  # the staging memory does not grow any more
+    eight = range(5, 13)
+    assert sized(opener, session, *eight, *eight, *eight) == [1] * 8
+    assert sized(opener, session, 5) == [2, *[1] * 7]
+    assert sized(opener, session, *[13] * (graphs.PAUSE - 10)) == [2, *[1] * 7], "not yet a ninth"
+    assert len(sized(opener, session, *[13] * 10)) == 9
+    before = sized(opener, session)
+    assert sized(opener, session, 5) == [before[0] + 1, *before[1:]]
+    assert sized(opener, session, 6) == [before[0] + 1, *before[1:]], "the one that was not used for longest went"
+
+
+def test_where_more_take_turns_than_are_kept_one_execution_in_32_is_captured(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    session = engine.session()
+    sizes = [5 + step * 5 % 12 for step in range(600)]
+    launches = sized(opener, session, 16, *sizes)
+    assert 8 < len(launches) <= 8 + 600 / graphs.PAUSE and sum(launches) > 200
+
+
+def test_an_engines_own_calls_become_graphs(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    for _ in range(4):
+        expect(engine(x()), x(), opener)
+    assert [len(graph.launches) for graph in opener.device.graphs] == [2]
 
 
 def test_where_cuda_captures_nothing_the_session_says_why(
@@ -110,6 +131,7 @@ def test_where_cuda_captures_nothing_the_session_says_why(
 def test_without_graphs(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
     session = engine.session(cuda_graph=False)
+    engine.cuda_graph = False
     for _ in range(4):
         expect(session(x()), x(), opener)
         expect(engine(x()), x(), opener)

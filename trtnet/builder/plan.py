@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trtnet import pieces
 from trtnet.calling import TensorInfo
 from trtnet.errors import PlanError
 from trtnet.files import atomic_write
 
-SIDECAR_VERSION = 1
+SIDECAR_VERSION = 2
 
 ShapeRange = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 """The (min, opt, max) shape of one input in one optimization profile; of an input that says sizes, its values."""
@@ -30,7 +30,7 @@ class PlanInfo:
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
     stripped: whether the plan has no weights. flops, minimum_bytes: what one inference at each profile's opt shapes
-    takes, as trtnet.graph.work counts; empty in sidecars of before they were counted.
+    takes, as trtnet.graph.work counts.
     """
 
     backend: str
@@ -56,14 +56,14 @@ class PlanInfo:
 class Plan:
     """A serialized engine and what is known of it."""
 
-    data: bytes = field(repr=False)
+    data: bytes | memoryview = field(repr=False)
     info: PlanInfo
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes `path` and `path`.json, each whole or not at all. Raises PlanError if the place cannot be written."""
         document = {
             "sidecar": SIDECAR_VERSION,
-            "plan_sha256": _sha256(self.data),
+            "plan_digest": pieces.digest(self.data),
             "plan_bytes": len(self.data),
         }
         document |= asdict(self.info)
@@ -78,11 +78,11 @@ class Plan:
     def load(cls, path: str | os.PathLike[str]) -> Plan:
         """Reads a plan and its sidecar. Raises PlanError if one is missing, corrupt, or not the other's."""
         try:
-            data = Path(path).read_bytes()
+            data, digest = pieces.read(path)
         except OSError as error:
-            raise PlanError(f"cannot read the engine {path}: {error.filename}: {error.strerror or error}") from error
+            raise PlanError(f"cannot read the engine {path}: {error.strerror or error}") from error
         sidecar = read_sidecar(sidecar_path(path))
-        if sidecar.plan_sha256 != _sha256(data):
+        if sidecar.plan_digest != digest:
             raise PlanError(
                 f"{path} is not the plan that {sidecar_path(path)} describes: it has {len(data):,} bytes, the sidecar"
                 f" speaks of {sidecar.plan_bytes:,} with another checksum. Build it again, or copy both files."
@@ -92,18 +92,19 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What stands beside a plan, without the plan. plan_bytes, plan_sha256: of the plan that it describes."""
+    """What stands beside a plan, without the plan. plan_bytes, plan_digest: of the plan that it
+    describes, as trtnet.pieces.digest computes."""
 
     info: PlanInfo
     plan_bytes: int
-    plan_sha256: str
+    plan_digest: str
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     """Reads a sidecar; the plan need not be there. Raises PlanError if it is missing, corrupt, or no sidecar."""
     try:
         document = json.loads(Path(path).read_bytes())
-        return Sidecar(_info(document), document["plan_bytes"], document["plan_sha256"])
+        return Sidecar(_info(document), document["plan_bytes"], document["plan_digest"])
     except OSError as error:
         raise PlanError(f"cannot read the engine description {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -115,15 +116,11 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
     return Path(f"{os.fspath(path)}.json")
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
-        raise ValueError(f"sidecar version {document.get('sidecar')}, this trtnet reads {SIDECAR_VERSION}")
-    # sidecars of trtnet before it had them
-    document = {"dtypes": {}, "flops": [], "minimum_bytes": []} | document
+        raise ValueError(
+            f"sidecar version {document.get('sidecar')}, this trtnet reads {SIDECAR_VERSION}: build it again"
+        )
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(

@@ -49,7 +49,9 @@ class Engine:
     does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such kernels, and
     some much slower without. Set it to True before the first call where you have compared the results.
     concurrency: how many calls run side by side, with device memory of their own each; those of further threads wait,
-    in the order in which they came. To be set before the first call. device: the number of the GPU, as torch counts.
+    in the order in which they came. To be set before the first call. cuda_graph: whether calls are captured as CUDA
+    graphs where shapes and addresses come again, as a session's; those of numpy arrays do. To be set before the first
+    call. device: the number of the GPU, as torch counts.
     weight_streaming_budget: how much of the weights of an engine built with weight_streaming may be on the GPU at once,
     in bytes or as "1.5GiB"; the others come from host memory as layers need them. None: all of them. To be set before
     the first call.
@@ -63,6 +65,7 @@ class Engine:
         self.specialize: bool | None = None
         self.weight_streaming_budget: int | str | None = None
         self.concurrency = 8
+        self.cuda_graph = True
         self._opener = opener
         self._opened: OpenEngine | None = None
         self._pool: Pool | None = None
@@ -174,7 +177,7 @@ class Engine:
     def on(self, device: int) -> Engine:
         """The same engine on another GPU, by its number; it must be of a kind that the plan was built for."""
         engine = Engine(self.plan, self._opener, self._path, device)
-        engine.specialize, engine.concurrency = self.specialize, self.concurrency
+        engine.specialize, engine.concurrency, engine.cuda_graph = self.specialize, self.concurrency, self.cuda_graph
         engine.weight_streaming_budget = self.weight_streaming_budget
         return engine
 
@@ -261,7 +264,7 @@ class Engine:
         opened = self._open()
         with self._lock:
             if self._pool is None:
-                self._pool = Pool(opened, self.concurrency)
+                self._pool = Pool(opened, self.concurrency, self.cuda_graph)
             return self._pool
 
     def _threads(self) -> ThreadPoolExecutor:

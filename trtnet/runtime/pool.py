@@ -18,11 +18,12 @@ class Pool:
     """Sessions of one opened engine: a call takes one, or a new one, and gives it back when it is done.
 
     limit: how many of the calls that wait for their results are under way at a time, in turns. Of the sessions that
-    submissions need beyond that, three times as many are kept: to make one can take a second.
+    submissions need beyond that, three times as many are kept: to make one can take a second. cuda_graph: as a
+    session's.
     """
 
-    def __init__(self, opened: OpenEngine, limit: int) -> None:
-        self._opened, self._limit = opened, limit
+    def __init__(self, opened: OpenEngine, limit: int, cuda_graph: bool) -> None:
+        self._opened, self._limit, self._cuda_graph = opened, limit, cuda_graph
         self.turns = Turns(limit)
         self._idle: list[Session] = []
         self._lock = threading.Lock()
@@ -40,7 +41,7 @@ class Pool:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return Session(self._opened)
+        return Session(self._opened, cuda_graph=self._cuda_graph)
 
     def _give(self, session: Session) -> None:
         with self._lock:

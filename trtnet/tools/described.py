@@ -141,7 +141,7 @@ def _sidecar(sidecar: Sidecar) -> dict[str, str]:
     facts |= {f"profile {i}": str(profile) for i, profile in enumerate(info.profiles)}
     written = {"inputs", "outputs", "profiles"}
     facts |= {name.replace("_", " "): _said(value) for name, value in vars(info).items() if name not in written}
-    return facts | {"plan bytes": f"{sidecar.plan_bytes:,}", "plan": sidecar.plan_sha256}
+    return facts | {"plan bytes": f"{sidecar.plan_bytes:,}", "plan": sidecar.plan_digest}
 
 
 def _said(value: Any) -> str:

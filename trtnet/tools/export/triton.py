@@ -69,8 +69,8 @@ def write(engine: Path, repository: Path, name: str, serving: Serving, *, python
     _check(plan.info, engine, python)
     size = _max_batch_size(plan.info, serving)
     folder = repository / name / str(serving.version)
-    files = {repository / name / "config.pbtxt": config(plan.info, name, serving, python=python).encode()}
-    files[folder / PLAN] = plan.data
+    written = config(plan.info, name, serving, python=python).encode()
+    files: dict[Path, bytes | memoryview] = {repository / name / "config.pbtxt": written, folder / PLAN: plan.data}
     if python:
         files[sidecar_path(folder / PLAN)] = sidecar_path(engine).read_bytes()
         files[folder / "model.py"] = resources.files(__package__).joinpath("triton_model.py").read_bytes()
