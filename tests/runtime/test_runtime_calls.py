@@ -132,6 +132,7 @@ def test_a_call_that_was_cancelled_in_time_is_not_run(
         second = asyncio.ensure_future(engine.acall(x()))
         await asyncio.sleep(0.05)
         second.cancel()
+        await asyncio.wait([second])
         busy()
         await first
         np.testing.assert_array_equal(await engine.acall(x=x(3)), x(3) * 2 + 1)

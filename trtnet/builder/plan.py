@@ -118,9 +118,8 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 
 def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
-        raise ValueError(
-            f"sidecar version {document.get('sidecar')}, this trtnet reads {SIDECAR_VERSION}: build it again"
-        )
+        found = document.get("sidecar")
+        raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(
