@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def in_threads(work: Callable[[int], None], count: int = 4) -> None:
-    """Runs work(1), work(2), ... side by side. Raises the first failure, once all have ended."""
+    """Runs work(0), work(1), ... side by side. Raises the first failure, once all have ended."""
     failures: list[BaseException] = []
 
     def guarded(seed: int) -> None:
@@ -16,7 +16,7 @@ def in_threads(work: Callable[[int], None], count: int = 4) -> None:
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=guarded, args=(seed,)) for seed in range(1, count + 1)]
+    threads = [threading.Thread(target=guarded, args=(seed,)) for seed in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import torch
 from comparing import network_of, relative_l2
 from originals import randomize
+from threads import in_threads
 
 import trtnet
 from trtnet import models, ops
@@ -107,45 +107,27 @@ def test_the_engine_equals_the_reference(name: str) -> None:
 def test_two_contexts_in_two_threads() -> None:
     one = engine("resnet18", "float32")
     sessions = [one.session(), one.session()]
-    failures: list[BaseException] = []
 
-    def work(session: Any, seed: int) -> None:
-        try:
-            for i in range(10):
-                x = image("resnet18", 1 + (seed + i) % 4)
-                assert relative_l2(session(x.numpy()), expected[len(x)]) <= 1e-4
-        except BaseException as error:
-            failures.append(error)
+    def work(seed: int) -> None:
+        for i in range(10):
+            x = image("resnet18", 1 + (seed + i) % 4)
+            assert relative_l2(sessions[seed](x.numpy()), expected[len(x)]) <= 1e-4
 
     expected = {n: wanted("resnet18", image("resnet18", n)) for n in range(1, 5)}
-    threads = [threading.Thread(target=work, args=(session, seed)) for seed, session in enumerate(sessions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    in_threads(work, 2)
 
 
 def test_many_threads_on_one_engine_with_torch() -> None:
     one = engine("lenet", "float32")
-    failures: list[BaseException] = []
 
     def work(seed: int) -> None:
-        try:
-            with torch.cuda.stream(torch.cuda.Stream()):
-                for i in range(20):
-                    x = image("lenet", 1 + (seed * 7 + i) % 32)
-                    assert relative_l2(one(x.cuda()).cpu(), expected[len(x)]) <= 1e-4
-        except BaseException as error:
-            failures.append(error)
+        with torch.cuda.stream(torch.cuda.Stream()):
+            for i in range(20):
+                x = image("lenet", 1 + (seed * 7 + i) % 32)
+                assert relative_l2(one(x.cuda()).cpu(), expected[len(x)]) <= 1e-4
 
     expected = {n: wanted("lenet", image("lenet", n)) for n in range(1, 33)}
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    in_threads(work)
 
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])

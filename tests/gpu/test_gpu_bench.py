@@ -15,7 +15,7 @@ from trtnet.cli import app
 from trtnet.runtime import profiling
 from trtnet.tools.bench.feeds import RandomWeights
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.alone]
 
 BRIEF = ("--warm-up", "20", "--duration", "0.2")
 

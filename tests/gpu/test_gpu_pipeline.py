@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu import raw
-from test_gpu_runtime import engine, equal, in_threads, x
+from test_gpu_runtime import engine, equal, x
+from threads import in_threads
 
 from trtnet.errors import InputError, ProfileError
 from trtnet.runtime import Engine
@@ -96,6 +97,7 @@ def test_an_item_that_does_not_fit_is_an_error_in_its_place(at: int, wrong: Any,
         equal(one, values)
 
 
+@pytest.mark.alone
 def test_pipelines_that_are_closed_or_forgotten_give_their_memory_back() -> None:
     def run() -> None:
         results = engine().pipeline(x(4096) for _ in itertools.count())

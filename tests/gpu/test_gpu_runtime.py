@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from gpu import raw
+from threads import in_threads
 
 from trtnet.errors import InputError, ProfileError
 from trtnet.runtime import Engine
@@ -45,23 +45,6 @@ def equal(found: Any, given: np.ndarray) -> None:
 
 def on_gpu(values: np.ndarray, dtype: str = "float32") -> torch.Tensor:
     return torch.from_numpy(values.astype(np.float32)).cuda().to(getattr(torch, dtype))
-
-
-def in_threads(work: Callable[[int], None], count: int) -> None:
-    failures: list[BaseException] = []
-
-    def guarded(seed: int) -> None:
-        try:
-            work(seed)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(seed,)) for seed in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
 
 
 @pytest.mark.parametrize("dtype", NUMPY)

@@ -6,7 +6,6 @@ import gc
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from comparing import network_of
 from gpu import raw
 from test_gpu_runtime import engine, equal, on_gpu, x
+from threads import in_threads
 
 import trtnet
 from trtnet import ops
@@ -124,6 +124,7 @@ def test_given_results_of_another_shape_are_refused_and_nothing_is_written() -> 
     assert bool((out == 7).all())
 
 
+@pytest.mark.alone
 def test_device_memory_does_not_grow() -> None:
     made = mixing()
     sessions = [made.session() for _ in range(2)]
@@ -145,23 +146,15 @@ def test_device_memory_does_not_grow() -> None:
 
 
 def test_threads_with_a_session_each() -> None:
-    made, failures = mixing(), []
+    made = mixing()
 
     def work(seed: int) -> None:
-        try:
-            session = made.session()
-            for step in range(30):
-                given = batch(1 + (seed * 7 + step) % 64, seed * 100 + step)
-                close(session(given), given)
-        except BaseException as error:
-            failures.append(error)
+        session = made.session()
+        for step in range(30):
+            given = batch(1 + (seed * 7 + step) % 64, seed * 100 + step)
+            close(session(given), given)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    in_threads(work)
 
 
 @pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")

@@ -134,13 +134,14 @@ def test_sessions_of_threads_share_scratch_memory() -> None:
 
     def work(seed: int) -> None:
         with engine.session(memory=memory) as session:
-            given = x(64 * seed, seed)
+            given = x(64 * (seed + 1), seed)
             for _ in range(30):
                 close(session(given.cpu().numpy()), given)
 
     in_threads(work)
 
 
+@pytest.mark.alone
 def test_shared_scratch_memory_is_less_than_one_each() -> None:
     engine = deep()
     given = x(2048)
@@ -162,6 +163,7 @@ def test_shared_scratch_memory_is_less_than_one_each() -> None:
     assert together < apart
 
 
+@pytest.mark.alone
 def test_closing_gives_memory_back() -> None:
     deep()(x(2048))  # what the process needs once
     gc.collect()

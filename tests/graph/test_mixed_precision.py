@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -108,16 +107,11 @@ def test_a_path_that_is_no_module_is_an_error_with_the_nearest() -> None:
         trtnet.define(Model(), weights=weights(), dtype={"blocks": "float32"})
 
 
-def test_the_sidecar_records_it_and_older_ones_are_read(tmp_path: Path) -> None:
+def test_the_sidecar_records_it(tmp_path: Path) -> None:
     network = trtnet.define(Model(), weights=weights(), dtype=BLOCKS)
     network.build({"batch": (1, 2, 4)}).save(tmp_path / "m.engine")
     info = trtnet.load(tmp_path / "m.engine").info
     assert info.dtype == "float16" and info.dtypes == {"blocks.0": "float32", "blocks.1": "float32"}
-    sidecar = tmp_path / "m.engine.json"
-    document = json.loads(sidecar.read_text())
-    del document["dtypes"]
-    sidecar.write_text(json.dumps(document))
-    assert trtnet.load(tmp_path / "m.engine").info.dtypes == {}
 
 
 def test_float32_modules_in_a_dynamic_float16_network_count_as_float32_for_kernels_of_seen_shapes() -> None:

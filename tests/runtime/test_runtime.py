@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +120,7 @@ def test_threads(doubling: tuple[Engine, Opener]) -> None:
 
     def work(seed: int) -> None:
         for i in range(20):
-            values = x(1 + (seed + i) % 8) * seed
+            values = x(1 + (seed + i) % 8) * (seed + 1)
             np.testing.assert_array_equal(engine(values), values * 2 + 1)
 
     in_threads(work)
@@ -131,11 +130,7 @@ def test_threads(doubling: tuple[Engine, Opener]) -> None:
 def test_one_session_in_two_threads(doubling: tuple[Engine, Opener]) -> None:
     session = doubling[0].session()
     results: dict[int, np.ndarray] = {}
-    threads = [threading.Thread(target=lambda i=i: results.update({i: session(x() * i)})) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(lambda i: results.update({i: session(x() * i)}), 6)
     for i, result in results.items():
         np.testing.assert_array_equal(result, x() * i * 2 + 1)
     assert len(results) == 6

@@ -15,6 +15,7 @@ import pytest
 from fakes import Opener
 from test_runtime import engine_of, x
 from test_runtime_pipeline import doubling_engine, idle
+from threads import in_threads
 
 import trtnet
 from trtnet.errors import ClosedError, InputError, ProfileError, TrtnetError
@@ -208,22 +209,13 @@ def test_what_cannot_be_is_refused(doubling: tuple[Engine, Opener]) -> None:
 
 def test_threads(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
-    failures: list[BaseException] = []
 
     def work(seed: int) -> None:
-        try:
-            for i in range(20):
-                expect(batcher.submit(sample(seed * 100 + i)).result(timeout=10), seed * 100 + i)
-        except BaseException as error:
-            failures.append(error)
+        for i in range(20):
+            expect(batcher.submit(sample(seed * 100 + i)).result(timeout=10), seed * 100 + i)
 
     with engine.batcher(max_batch=8, max_delay=0.001) as batcher:
-        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert not failures, failures
+        in_threads(work)
     assert batches(opener) < 80
 
 

@@ -89,7 +89,7 @@ def test_from_several_threads(doubling: tuple[Engine, Opener]) -> None:
     def work(seed: int) -> None:
         with engine.session(memory=memory) as session:
             for step in range(20):
-                given = x(1 + (seed + step) % 8) * seed
+                given = x(1 + (seed + step) % 8) * (seed + 1)
                 np.testing.assert_array_equal(session(given), given * 2 + 1)
 
     in_threads(work)
