@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import faulthandler
 import gc
 import itertools
@@ -285,6 +286,7 @@ class Run:
     def memory(self) -> tuple[int, int]:
         """Bytes on the device, but for a constant, and resident on the host."""
         gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed between allocations that live is no growth
         if torch.cuda.is_available():
             torch.cuda.synchronize()
             torch.cuda.empty_cache()
