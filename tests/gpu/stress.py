@@ -6,7 +6,8 @@ LeNet-5 with random weights and two profiles. Each thread calls it at random bat
 results, submissions, a session of its own, torch tensors on its own stream, samples for a batcher, pipelines; one more
 runs an event loop whose tasks call it, too. Every result is compared with the reference executor's. About one call in
 ten must fail, each in its own way: shapes, dtypes, results too small, tensors whose memory was freed, cancelled tasks.
-Device memory and the process's resident memory are read after a tenth of the calls, and after each third of the others.
+Device memory and the process's resident memory are read after 5,000 calls to warm up, and after each third of the
+others.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ from trtnet.errors import InputError, ProfileError, TrtnetError
 from trtnet.runtime import Batcher, Engine, Session
 
 PROFILES = [{"batch": (1, 4, 8)}, {"batch": (9, 32, 64)}]
+SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 20, 24, 32, 48, 64]
 POOL = 256
+WARM_UP = 5000
+"""Calls after which every session has met every size: TensorRT keeps something for each."""
 MEMORY_MARGIN = 64
 """MiB that memory may grow by: allocators keep what they were once given."""
 
@@ -114,7 +118,7 @@ class Caller:
         return count
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.samples.rows(self.rng, self.rng.randint(1, 64))
+        rows = self.samples.rows(self.rng, self.rng.choice(SIZES))
         return self.samples.images[rows], rows
 
     def call(self) -> int:
@@ -215,7 +219,7 @@ async def tasks(engine: Engine, batcher: Batcher, samples: Samples, running: Cal
     rng, counts = random.Random(99), Counter[str]()
 
     async def one(number: int) -> None:
-        rows = samples.rows(rng, rng.randint(1, 64))
+        rows = samples.rows(rng, rng.choice(SIZES))
         single = number % 2 == 0
         call = batcher(samples.images[rows[0]]) if single else engine.acall(samples.images[rows])
         task = asyncio.ensure_future(call)
@@ -298,14 +302,14 @@ class Run:
 
 
 def stress(engine: Engine, samples: Samples, calls: int, threads: int) -> dict[str, Any]:
-    """A tenth of the calls to warm up, and three thirds of the others; memory is read after each."""
+    """The calls come in thirds, after others to warm up; memory is read after each."""
     run = Run(engine, samples, threads)
     start = time.perf_counter()
-    run.phase(calls // 10)
+    run.phase(WARM_UP)
     print(f"warm-up: {time.perf_counter() - start:.1f} s, {dict(sorted(run.totals().items()))}", flush=True)
     memory, start = [run.memory()], time.perf_counter()
     for _ in range(3):
-        run.phase((calls - calls // 10) // 3)
+        run.phase(calls // 3)
         memory.append(run.memory())
     growth = [[(now - before) / 2**20 for now, before in zip(at, memory[0], strict=True)] for at in memory[1:]]
     return {
