@@ -46,6 +46,7 @@ CAPABILITIES: dict[str, str] = {
     "progress_monitor": "IBuilderConfig.progress_monitor",
     "kernel_specialization": "IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy",
     "runtime_cache": "IRuntimeConfig.create_runtime_cache",
+    "cuda_graph_strategy": "IRuntimeConfig.cuda_graph_strategy",
     "aliased_io": "ICudaEngine.get_aliased_input_tensor",
     "engine_validity": "Runtime.get_engine_validity",
     "refit_again": "SerializationFlag.INCLUDE_REFIT",

@@ -26,6 +26,7 @@ BEHIND: dict[str, str] = {
     r"IBuilderConfig\.(num_compute_capabilities|set_compute_capability)": "target_compute_capabilities",
     r"IBuilderConfig\.(create_timing_cache|set_timing_cache|get_timing_cache)": "timing_cache",
     r"DynamicShapesKernelSpecializationStrategy.*|IRuntimeConfig\.dynamic_shapes.*": "kernel_specialization",
+    r"CudaGraphStrategy.*": "cuda_graph_strategy",
     r"KVCacheMode.*|IKVCacheUpdateLayer.*": "kv_cache_update",
     r"IRotaryEmbeddingLayer.*": "rotary_embedding",
     r"IMoELayer.*|MoEActType.*": "moe",

@@ -124,6 +124,16 @@ def test_given_results_of_another_shape_are_refused_and_nothing_is_written() -> 
     assert bool((out == 7).all())
 
 
+@pytest.mark.skipif(not supports("cuda_graph_strategy"), reason="this TensorRT makes no CUDA graphs by itself")
+def test_graphs_of_the_backend_over_shapes_and_addresses() -> None:
+    session = mixing().session(cuda_graph="backend")
+    for step in range(40):
+        given = batch((1, 8, 9)[step % 3], step)
+        close(session(given), given)
+        close(session(given.cpu().numpy()), given)
+    assert session.no_cuda_graph == ""
+
+
 @pytest.mark.alone
 def test_device_memory_does_not_grow() -> None:
     made = mixing()

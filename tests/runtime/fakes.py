@@ -494,6 +494,7 @@ class FakeRuntimeCache:
 
 class FakeRuntimeConfig:
     dynamic_shapes_kernel_specialization_strategy: Any = None
+    cuda_graph_strategy: Any = None
     cache: FakeRuntimeCache | None = None
     allocation: Any = trt.ExecutionContextAllocationStrategy.STATIC
 

@@ -10,6 +10,8 @@ import pytest
 from fakes import FakeStream, Opener, Tensor
 from test_runtime import engine_of, x
 
+from trtnet.backend import supports, trt
+from trtnet.errors import InputError
 from trtnet.runtime import Engine, graphs
 
 PROFILES = [{"n": (1, 2, 4)}, {"n": (3, 8, 16)}]
@@ -136,6 +138,29 @@ def test_without_graphs(doubling: tuple[Engine, Opener]) -> None:
         expect(session(x()), x(), opener)
         expect(engine(x()), x(), opener)
     assert opener.device.graphs == [] and session.no_cuda_graph == "cuda_graph=False"
+
+
+@pytest.mark.skipif(not supports("cuda_graph_strategy"), reason="this TensorRT makes no CUDA graphs by itself")
+def test_graphs_of_the_backend(doubling: tuple[Engine, Opener]) -> None:
+    engine, opener = doubling
+    with engine.session(cuda_graph="backend") as session:
+        assert opener.engine.config.cuda_graph_strategy == trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        for _ in range(4):
+            expect(session(x()), x(), opener)
+        assert opener.device.graphs == [] and session.no_cuda_graph == ""
+    engine.session()
+    assert opener.engine.config.cuda_graph_strategy is None
+
+
+def test_a_backend_that_makes_no_graphs_says_so(
+    doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, _ = doubling
+    with pytest.raises(InputError, match="cuda_graph is True, False or \"backend\"; found 'always'"):
+        engine.session(cuda_graph="always")
+    monkeypatch.setattr("trtnet.runtime.creation.supports", lambda feature: False)
+    with pytest.raises(InputError, match=r"makes no CUDA graphs by itself; cuda_graph=True captures them"):
+        engine.session(cuda_graph="backend")
 
 
 def test_a_stream_of_the_callers_takes_everything(doubling: tuple[Engine, Opener]) -> None:

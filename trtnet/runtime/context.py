@@ -17,7 +17,7 @@ from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError, PlanError, TrtnetError
 from trtnet.runtime.allocator import OutputAllocator
 from trtnet.runtime.cache import RuntimeCache
-from trtnet.runtime.creation import create, runtime_config, specializes
+from trtnet.runtime.creation import Graphs, create, runtime_config, specializes
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
 from trtnet.runtime.values import HostMemory
@@ -50,7 +50,7 @@ class OpenEngine:
 class Context:
     """An execution context. It is used by one thread at a time, and its work is ordered by one stream.
 
-    eager: whether TensorRT-RTX compiles a call's kernels before the call, not beside the first few, where it may.
+    graphs: who makes CUDA graphs of its executions.
     provide: where outputs go whose shape depends on data: the address of at least so many bytes for an output, by name;
     without it they are refused. aliases: outputs that are written in an input's place: output -> input. values: where
     TensorRT reads the inputs that say sizes. scratch: whether the context holds scratch memory of its own; without it,
@@ -61,7 +61,7 @@ class Context:
     def __init__(
         self,
         opened: OpenEngine,
-        eager: bool = False,
+        graphs: Graphs = "none",
         provide: Callable[[str, int], int] | None = None,
         scratch: bool = True,
     ) -> None:
@@ -70,10 +70,10 @@ class Context:
         self._kernels: Any = None
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
-        self._cache, self._eager = opened.cache, eager
+        self._cache, self._graphs = opened.cache, graphs
         allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
         with self._turn():
-            self._config = runtime_config(opened.engine, allowed, eager, self._cache is not None)
+            self._config = runtime_config(opened.engine, allowed, graphs, self._cache is not None)
             if self._config is not None and self._cache is not None:
                 self._kernels = self._cache.attach(self._config)
             self._trt = create(opened.engine, self._config, scratch)
@@ -166,7 +166,7 @@ class Context:
         if self._executed is self._shapes:
             return bool(self._trt.execute_async_v3(stream))
         shapes = self._shapes or {}
-        with self._turn(self._eager, self.profile, *shapes.items()):
+        with self._turn(self._graphs, self.profile, *shapes.items()):
             done = bool(self._trt.execute_async_v3(stream))
         self._executed = self._shapes
         return done

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from trtnet import backend
 from trtnet.backend import supports, trt
 from trtnet.builder.plan import PlanInfo
+from trtnet.errors import InputError
+
+Graphs = Literal["none", "captured", "backend"]
+"""Who makes CUDA graphs of a context's executions: nobody, trtnet, or TensorRT-RTX."""
+
+
+def graphs_of(cuda_graph: bool | str) -> Graphs:
+    """What cuda_graph= of a session says. Raises InputError for anything else, or what this TensorRT has not."""
+    if isinstance(cuda_graph, bool):
+        return "captured" if cuda_graph else "none"
+    if cuda_graph != "backend":
+        raise InputError(f'cuda_graph is True, False or "backend"; found {cuda_graph!r}')
+    if not supports("cuda_graph_strategy"):
+        raise InputError(f"{backend.name()} makes no CUDA graphs by itself; cuda_graph=True captures them")
+    return "backend"
 
 
 def specializes(info: PlanInfo) -> bool:
@@ -19,18 +35,22 @@ def specializes(info: PlanInfo) -> bool:
     return not (dynamic and "float32" in (info.dtype, *info.dtypes.values()))
 
 
-def runtime_config(engine: trt.ICudaEngine, specialize: bool, eager: bool, cached: bool) -> trt.IRuntimeConfig | None:
+def runtime_config(
+    engine: trt.ICudaEngine, specialize: bool, graphs: Graphs, cached: bool
+) -> trt.IRuntimeConfig | None:
     """What TensorRT-RTX is told; None where there is nothing to tell.
 
-    specialize: whether kernels are compiled for the shapes of a call; eager: before it, not beside it. cached: whether
-    they are kept.
+    specialize: whether kernels are compiled for the shapes of a call: before it, where it is captured, or else beside
+    the first few. cached: whether they are kept.
     """
-    strategy = ("EAGER" if eager else "LAZY") if specialize else "NONE"
-    if not supports("kernel_specialization") or (strategy == "LAZY" and not cached):
+    strategy = ("EAGER" if graphs == "captured" else "LAZY") if specialize else "NONE"
+    if not supports("kernel_specialization") or (strategy == "LAZY" and graphs == "none" and not cached):
         return None
     config = engine.create_runtime_config()
     strategies = trt.DynamicShapesKernelSpecializationStrategy
     config.dynamic_shapes_kernel_specialization_strategy = getattr(strategies, strategy)
+    if graphs == "backend":
+        config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
     return config
 
 

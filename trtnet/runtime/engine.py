@@ -65,7 +65,7 @@ class Engine:
         self.specialize: bool | None = None
         self.weight_streaming_budget: int | str | None = None
         self.concurrency = 8
-        self.cuda_graph = True
+        self.cuda_graph: bool | str = True
         self._opener = opener
         self._opened: OpenEngine | None = None
         self._pool: Pool | None = None
@@ -150,7 +150,7 @@ class Engine:
         profile: int | None = None,
         *,
         stream: Any = None,
-        cuda_graph: bool = True,
+        cuda_graph: bool | str = True,
         nvtx: str | None = None,
         memory: ActivationMemory | None = None,
     ) -> Session:

@@ -22,7 +22,7 @@ class Pool:
     session's.
     """
 
-    def __init__(self, opened: OpenEngine, limit: int, cuda_graph: bool) -> None:
+    def __init__(self, opened: OpenEngine, limit: int, cuda_graph: bool | str) -> None:
         self._opened, self._limit, self._cuda_graph = opened, limit, cuda_graph
         self.turns = Turns(limit)
         self._idle: list[Session] = []

@@ -13,6 +13,7 @@ from trtnet.errors import ClosedError, InputError, ProfileError
 from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign
 from trtnet.runtime.context import Context, OpenEngine
+from trtnet.runtime.creation import graphs_of
 from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.on_device import TensorCalls
@@ -36,13 +37,14 @@ class Session:
     and the current stream's order for torch tensors.
     cuda_graph: whether calls that come again with the same shapes and addresses are captured as a CUDA graph, which
     takes a call's host time from hundreds of microseconds to a few. ``no_cuda_graph`` says why there is none, if there
-    is none.
+    is none. "backend" leaves it to TensorRT-RTX, which captures anew whenever an address changes: see the README's
+    design notes.
     nvtx: what shows on Nsight Systems' timeline, "detailed", "layer_names_only" or "none": TensorRT's layers, whose
     names are module paths, and if the package nvtx is installed a range around each call. None is TensorRT's default.
     memory: scratch memory to share with other sessions, which then run one after another: see
     :meth:`Engine.activation_memory`. None is memory of the session's own.
     As a context manager, it is closed at the end: see :meth:`close`. Raises ProfileError for a profile that the engine
-    does not have, InputError for memory of another GPU.
+    does not have, InputError for memory of another GPU, or "backend" where the TensorRT makes no graphs.
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class Session:
         profile: int | None = None,
         *,
         stream: Any = None,
-        cuda_graph: bool = False,
+        cuda_graph: bool | str = False,
         nvtx: str | None = None,
         memory: ActivationMemory | None = None,
     ) -> None:
         self._device, self._info = opened.device, opened.info
         self._torch = opened.torch
+        self._graphs = graphs_of(cuda_graph)
         if profile is not None and not 0 <= profile < len(self._info.profiles):
             raise ProfileError(f"there is no profile {profile}: the engine has {len(self._info.profiles)}")
         if memory is not None and memory.device.index != self._device.index:
@@ -66,12 +69,12 @@ class Session:
         self._stream = self._device.foreign_stream(handle_of(stream)) if stays else self._device.create_stream()
         self._order = Order(self._device, self._stream)
         self._staging = Staging(self._device, self._stream)
-        self._context = Context(opened, cuda_graph, self._staging.provide, scratch=memory is None)
+        self._context = Context(opened, self._graphs, self._staging.provide, scratch=memory is None)
         self._staging.aliases = self._context.aliases
         if nvtx is not None:
             self._context.set_nvtx_verbosity(nvtx)
         self._range = no_range if nvtx is None else nvtx_ranges()
-        graphs = Graphs(self._device, self._order) if cuda_graph else None
+        graphs = Graphs(self._device, self._order) if self._graphs == "captured" else None
         self._launcher = Launcher(opened, self._context, self._order, graphs, profile, stays, memory)
         self._arguments = Arguments(self._info, self._device.index)
         self._takes_out = all(info.name != "out" for info in self._info.inputs)
@@ -136,7 +139,9 @@ class Session:
     def no_cuda_graph(self) -> str:
         """Why calls are not captured as CUDA graphs; "" if they are."""
         graphs = self._launcher.graphs
-        return "cuda_graph=False" if graphs is None else graphs.refused
+        if graphs is not None:
+            return graphs.refused
+        return "cuda_graph=False" if self._graphs == "none" else ""
 
     def report_layers(self, profiler: Any) -> None:
         """Lets TensorRT report each layer's time to an ``IProfiler``: see :mod:`trtnet.runtime.profiling`."""

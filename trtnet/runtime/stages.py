@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 from trtnet.errors import ProfileError
 from trtnet.runtime.context import Context, OpenEngine
+from trtnet.runtime.creation import graphs_of
 from trtnet.runtime.device import Device, Stream
 from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.launcher import Launcher
@@ -39,7 +40,7 @@ class Stages:
         self.lock = threading.Lock()
         self.order = Order(self.device, self.compute)
         self.turn = Turn(self.device, self.upload, self.compute)
-        self.context = Context(opened, eager=cuda_graph, provide=self.turn.provide)
+        self.context = Context(opened, graphs_of(cuda_graph), provide=self.turn.provide)
         if nvtx is not None:
             self.context.set_nvtx_verbosity(nvtx)
         self.range = no_range if nvtx is None else nvtx_ranges()
