@@ -15,6 +15,7 @@ from trtnet.backend import supports, trt
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import LayerError, ModelError
+from trtnet.graph.bindings import Bindings, Read
 from trtnet.graph.calls import Boundary, Call
 from trtnet.graph.dim import Axis, Dim, Shape, Value
 from trtnet.graph.inputs import Input
@@ -85,16 +86,14 @@ class Network:
         self.modules: dict[Any, str] = {}
         self.cache: dict[Any, Tensor] = {}
         self.convolutions: dict[trt.ITensor, Convolution] = {}
+        self._bindings = Bindings(self.precision.by_path)
         self.named: set[str] = set()
-        self.folded: set[str] = set()
+        self.folded = self._bindings.folded
         self.calls: list[Call] = []
         self.boundary = Boundary()
         self.merged: dict[trt.ITensor, str] = {}
         self._paths: list[str] = [""]
         self._names: set[str] = set()
-        self._keys: dict[Parameter, str] = {}
-        self._read: Callable[[str, DType | None], np.ndarray[Any, Any]] | None = None
-        self._bound: dict[tuple[Parameter, DType], Weight] = {}
         self._alive: list[Weight] = []
         self._makers: dict[Any, Any] = {}
         self._entered: list[Token[Network]] = []
@@ -166,52 +165,28 @@ class Network:
         self._names.add(name)
 
     # weights
-    def bind(self, keys: Mapping[Parameter, str], read: Callable[[str, DType | None], np.ndarray[Any, Any]]) -> None:
-        """Says where parameters come from: ``read(key, dtype)`` gives an array, in the checkpoint's dtype for None."""
-        self._keys, self._read = dict(keys), read
+    def bind(self, keys: Mapping[Parameter, str], read: Read) -> None:
+        """Says where parameters come from: their checkpoint keys, and what gives an array for a key and a dtype."""
+        self._bindings.bind(keys, read)
 
     def bind_like(self, other: Network) -> None:
         """Modules, their parameters and their forms are those of another network."""
         self.modules, self.forms = other.modules, other.forms
-        self._keys, self._read = other._keys, other._read
+        self._bindings.bind_like(other._bindings)
 
     def array(self, parameter: Parameter) -> np.ndarray[Any, Any]:
         """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""
-        array = self._from_checkpoint(parameter, None)
-        self.folded.add(self.key(parameter))
-        return array
+        return self._bindings.array(parameter, self.path)
 
     def weight(self, value: Parameter | np.ndarray[Any, Any]) -> Weight:
-        """A parameter (in its own dtype, else the network's) or an array; read once."""
+        """A parameter (in its own dtype, else the network's) or an array; read once. Raises ModelError as array."""
         if not isinstance(value, Parameter):
             return Weight(np.asarray(value))
-        wanted = dtypes.get(value.dtype) if value.dtype else self.dtype
-        if (value, wanted) not in self._bound:
-            array = self._from_checkpoint(value, wanted)
-            self._bound[value, wanted] = Weight(array, self._name_once(value))
-        return self._bound[value, wanted]
-
-    def _name_once(self, parameter: Parameter) -> str:
-        """The key as TensorRT's name of a weight; none if there is one in another dtype already, for refit to miss."""
-        key = self.key(parameter)
-        if any((parameter, dtype) in self._bound for dtype in self.precision.by_path.values()):
-            self.folded.add(key)
-            return ""
-        return key
+        return self._bindings.weight(value, dtypes.get(value.dtype) if value.dtype else self.dtype, self.path)
 
     def key(self, parameter: Parameter) -> str:
         """The checkpoint key of a parameter. Raises ModelError if it is unbound."""
-        if parameter not in self._keys:
-            raise ModelError(
-                f"{self.path or 'the model'} uses {parameter!r}, which is not an attribute of any module of the"
-                f" model, so no checkpoint key fills it"
-            )
-        return self._keys[parameter]
-
-    def _from_checkpoint(self, parameter: Parameter, dtype: DType | None) -> np.ndarray[Any, Any]:
-        key = self.key(parameter)
-        assert self._read is not None  # bind gives both
-        return self._read(key, dtype)
+        return self._bindings.key(parameter, self.path)
 
     # layers
     def add(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from trtnet import dtypes
 from trtnet.errors import InputError
 from trtnet.runtime.arguments import Arguments, Signature
 from trtnet.runtime.context import Shape
@@ -138,8 +137,3 @@ class Slot:
             if event is not None:
                 self._device.wait(event)
         self._uploaded = self._computed = self._downloaded = None
-
-
-def stand_in(shape: Shape, dtype: str) -> np.ndarray[Any, Any]:
-    """What :meth:`Slot.reserve` needs to know of an array, without its memory."""
-    return np.broadcast_to(np.empty((), dtypes.get(dtype).numpy), shape)
