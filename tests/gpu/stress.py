@@ -1,13 +1,13 @@
 """Many calls from many threads on one engine, with failures among them: what is right stays right, nothing grows.
 
-    NVIDIA_TF32_OVERRIDE=0 python tests/gpu/stress.py [--calls 10000] [--threads 8] [--dtype float16] [--json FILE]
+    NVIDIA_TF32_OVERRIDE=0 python tests/gpu/stress.py [--calls 10000] [--threads 8] [--dtype float16] [--kind pipeline]
 
 LeNet-5 with random weights and two profiles. Each thread calls it at random batch sizes: numpy arrays, given
 results, submissions, a session of its own, torch tensors on its own stream, samples for a batcher, pipelines; one more
 runs an event loop whose tasks call it, too. Every result is compared with the reference executor's. About one call in
 ten must fail, each in its own way: shapes, dtypes, results too small, tensors whose memory was freed, cancelled tasks.
 Device memory and the process's resident memory are read after 5,000 calls to warm up, and after each third of the
-others.
+others. With --kind there are calls of one kind alone, to find the one that takes memory.
 """
 
 from __future__ import annotations
@@ -109,6 +109,10 @@ class Caller:
         if torch.cuda.is_available():
             self.stream = torch.cuda.Stream()
             self.kinds += [*[self.tensors] * 4, self.freed, self.freed_result]
+
+    def only(self, kind: str) -> None:
+        """Makes calls of one kind from now on. Raises StopIteration for an unknown one."""
+        self.kinds = [next(call for call in self.kinds if call.__name__ == kind)]
 
     def step(self) -> int:
         """Makes one call, or a few. Returns how many."""
@@ -245,15 +249,18 @@ def resident_memory() -> int:
 
 
 class Run:
-    """Threads that share a number of calls, and a loop of tasks beside them."""
+    """Threads that share a number of calls, and, unless all are of one kind, a loop of tasks beside them."""
 
-    def __init__(self, engine: Engine, samples: Samples, threads: int) -> None:
+    def __init__(self, engine: Engine, samples: Samples, threads: int, kind: str | None = None) -> None:
         self.engine, self.samples = engine, samples
         self.device = engine.open().device
         self.counts: Counter[str] = Counter()
         self.failures: list[BaseException] = []
         self.callers = [Caller(engine, samples, seed, engine.cuda_graph) for seed in range(threads)]
         self.lock, self.left = threading.Lock(), 0
+        self.has_tasks = kind is None
+        for caller in self.callers if kind is not None else ():
+            caller.only(kind)
 
     def phase(self, calls: int) -> None:
         """Makes so many calls, by all threads together."""
@@ -262,7 +269,8 @@ class Run:
             for caller in self.callers:
                 caller.batcher = batcher
             targets = [lambda caller=caller: self.work(caller) for caller in self.callers]
-            targets.append(lambda: self.loop(batcher))
+            if self.has_tasks:
+                targets.append(lambda: self.loop(batcher))
             threads = [threading.Thread(target=self.guarded, args=(target,)) for target in targets]
             for thread in threads:
                 thread.start()
@@ -301,9 +309,9 @@ class Run:
         return sum((caller.counts for caller in self.callers), self.counts.copy())
 
 
-def stress(engine: Engine, samples: Samples, calls: int, threads: int) -> dict[str, Any]:
+def stress(engine: Engine, samples: Samples, calls: int, threads: int, kind: str | None = None) -> dict[str, Any]:
     """The calls come in thirds, after others to warm up; memory is read after each."""
-    run = Run(engine, samples, threads)
+    run = Run(engine, samples, threads, kind)
     start = time.perf_counter()
     run.phase(WARM_UP)
     print(f"warm-up: {time.perf_counter() - start:.1f} s, {dict(sorted(run.totals().items()))}", flush=True)
@@ -326,6 +334,7 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=8)
     options.add_argument("--dtype", default="float32", choices=TOLERANCES)
     options.add_argument("--no-cuda-graph", action="store_true")
+    options.add_argument("--kind", help="call, given, own_session, submissions, batched, pipeline, tensors, ...")
     options.add_argument("--json")
     options.add_argument("--hang", type=float, default=0, help="Show all threads and end after so many seconds.")
     chosen = options.parse_args()
@@ -336,7 +345,8 @@ def main() -> None:
     engine = defined.build([dict(profile) for profile in PROFILES])
     engine.cuda_graph = not chosen.no_cuda_graph
     print(f"{engine.open().device.name}, {backend.name()} {backend.version()}, {chosen.threads} threads", flush=True)
-    found = stress(engine, Samples(defined.reference(), chosen.dtype), chosen.calls, chosen.threads)
+    samples = Samples(defined.reference(), chosen.dtype)
+    found = stress(engine, samples, chosen.calls, chosen.threads, chosen.kind)
     total = sum(found["calls"].values())
     print(f"{total:,} calls, every result right, every failure its own: {found['calls']}")
     print(f"{found['seconds']:.1f} s after the warm-up")
