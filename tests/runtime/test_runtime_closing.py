@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 from fakes import Opener
 from test_runtime import engine_of, x
 
+from trtnet.backend import supports
 from trtnet.errors import ClosedError
 from trtnet.runtime import Engine
 
@@ -117,3 +122,35 @@ def test_an_engine_that_never_ran_closes_too(doubling: tuple[Engine, Opener]) ->
     with pytest.raises(ClosedError):
         engine(x())
     assert opener.engines == []
+
+
+ENDS = """
+import itertools
+from fakes import FakeContext, FakeEngine, FakeRuntimeCache
+from test_runtime import engine_of, x
+
+kept = []
+for _ in range(3):
+    engine, opener = engine_of(lambda x: x * 2 + 1)
+    session, waiting = engine.session(), engine.submit(x())
+    batcher, results = engine.batcher(4), engine.pipeline(x() for _ in itertools.count())
+    session(x()), next(results), batcher.submit(x()[0]).result()
+    opener.engine.contexts.clear()
+    opener.engine.config = None
+    kept += [engine, opener, session, waiting, batcher, results, kept]
+    for part, name in (FakeContext, "context"), (FakeRuntimeCache, "kernels"), (FakeEngine, "engine"):
+        part.__del__ = lambda self, name=name: print(name, end=" ", flush=True)
+print("end", end=" ", flush=True)
+"""
+
+
+@pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
+def test_at_the_end_of_a_process_contexts_go_before_kernels_and_engines() -> None:
+    """Python takes what a process leaves apart in any order, which TensorRT does not survive."""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    command = [sys.executable, "-c", ENDS]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    order = done.stdout.split()
+    one = ["context"] * 4 + ["kernels"]
+    assert order[: 1 + 3 * len(one)] == ["end", *one, *one, *one], done.stdout
+    assert set(order[1 + 3 * len(one) :]) <= {"engine"}
