@@ -20,7 +20,7 @@ from threads import in_threads
 import trtnet
 from trtnet import ops
 from trtnet.backend import supports
-from trtnet.errors import InputError
+from trtnet.errors import DeviceError, InputError
 from trtnet.runtime import Engine
 
 pytestmark = pytest.mark.gpu
@@ -122,6 +122,21 @@ def test_given_results_of_another_shape_are_refused_and_nothing_is_written() -> 
     with pytest.raises(InputError, match="out= of output"):
         engine()(on_gpu(x(5)), out=out)
     assert bool((out == 7).all())
+
+
+def test_a_capture_that_cuda_refuses_is_an_error_and_hurts_nothing_else() -> None:
+    made = mixing()
+    device, given = made.open().device, batch(4, 0)
+    stream = device.create_stream()
+    for _ in range(3):
+        with pytest.raises(DeviceError, match="CUDA did not capture the graph"):
+            device.capture(lambda: device.synchronize(stream), stream)
+        gc.collect()
+    session = made.session()
+    out = {name: tensor.clone() for name, tensor in session(given).items()}
+    for _ in range(4):
+        close(session(given, out=out), given)
+    assert session.no_cuda_graph == ""
 
 
 @pytest.mark.skipif(not supports("cuda_graph_strategy"), reason="this TensorRT makes no CUDA graphs by itself")

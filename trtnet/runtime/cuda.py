@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.errors import DeviceError, TrtnetError
+from trtnet.errors import DeviceError
+from trtnet.runtime.cuda_graph import capture
 from trtnet.runtime.device import Buffer, Bytes, Event, Graph, HostBuffer, Stream
 
 
@@ -26,14 +27,6 @@ class _CudaStream:
 @dataclass(frozen=True)
 class _CudaEvent:
     event: Any
-
-
-@dataclass(frozen=True)
-class _CudaGraph:
-    graph: Any
-
-    def launch(self, stream: Any) -> None:
-        self.graph.launch(stream.stream)
 
 
 @dataclass(frozen=True)
@@ -139,20 +132,7 @@ class CudaDevice:
             driver.cuMemPoolTrimTo(pool, 0)
 
     def capture(self, queue: Callable[[], None], stream: Any) -> Graph:
-        try:
-            builder = stream.stream.create_graph_builder()
-            builder.begin_building("thread_local")
-            try:
-                queue()
-            finally:
-                builder.end_building()
-            graph = builder.complete()
-            graph.upload(stream.stream)
-        except TrtnetError:
-            raise
-        except Exception as error:
-            raise DeviceError(f"CUDA did not capture the graph: {type(error).__name__}: {error}") from error
-        return _CudaGraph(graph)
+        return capture(self._driver, queue, stream)
 
     def allocate(self, nbytes: int, stream: Any) -> Buffer:
         buffer = self._device.allocate(nbytes, stream=stream.stream)

@@ -40,7 +40,10 @@ class Repeats:
 
 def _places(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
     names, given = _flat(args, kwargs)
-    return names, *[(x.data_ptr(), x.shape, x.dtype, x.is_contiguous()) for x in given]
+    places: list[Hashable] = [names]
+    for x in given:
+        places += x.data_ptr(), x.shape, x.dtype, x.is_contiguous()
+    return tuple(places)
 
 
 def _flat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
