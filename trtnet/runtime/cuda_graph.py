@@ -20,7 +20,7 @@ class CudaGraph:
 
     def launch(self, stream: Any) -> None:
         (status,) = self._launch(self._executable, stream.raw)
-        if int(status):
+        if status:
             raise DeviceError(f"CUDA did not launch the graph: {status.name}")
 
     def __del__(self) -> None:
