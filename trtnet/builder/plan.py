@@ -92,8 +92,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What stands beside a plan, without the plan. plan_bytes, plan_digest: of the plan that it
-    describes, as trtnet.pieces.digest computes."""
+    """What stands beside a plan, without the plan.
+
+    plan_bytes, plan_digest: of the plan that it describes, as trtnet.pieces.digest computes.
+    """
 
     info: PlanInfo
     plan_bytes: int

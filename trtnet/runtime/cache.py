@@ -66,10 +66,12 @@ class RuntimeCache:
 
     def _load(self) -> bool:
         """Reads the file. Returns whether TensorRT's object can be used."""
-        if self.path is None or not self.path.exists():
+        if self.path is None:
             return True
         try:
             content = self.path.read_bytes()
+        except FileNotFoundError:
+            return True
         except OSError as error:
             log.warning("cannot read the runtime cache %s: %s", self.path, error.strerror or error)
             return True

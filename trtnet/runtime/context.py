@@ -17,7 +17,7 @@ from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError, PlanError, TrtnetError
 from trtnet.runtime.allocator import OutputAllocator
 from trtnet.runtime.cache import RuntimeCache
-from trtnet.runtime.creation import Graphs, create, runtime_config, specializes
+from trtnet.runtime.creation import GraphMaker, create, runtime_config, specializes
 from trtnet.runtime.device import Device
 from trtnet.runtime.tensors import Torch
 from trtnet.runtime.values import HostMemory
@@ -61,7 +61,7 @@ class Context:
     def __init__(
         self,
         opened: OpenEngine,
-        graphs: Graphs = "none",
+        graphs: GraphMaker = "none",
         provide: Callable[[str, int], int] | None = None,
         scratch: bool = True,
     ) -> None:
@@ -70,7 +70,7 @@ class Context:
         self._kernels: Any = None
         for info in (*self._info.inputs, *self._info.outputs):
             _check_movable(info, opened.engine)
-        self._cache, self._graphs = opened.cache, graphs
+        self._cache, self.graphs = opened.cache, graphs
         allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
         with self._turn():
             self._config = runtime_config(opened.engine, allowed, graphs, self._cache is not None)
@@ -166,7 +166,7 @@ class Context:
         if self._executed is self._shapes:
             return bool(self._trt.execute_async_v3(stream))
         shapes = self._shapes or {}
-        with self._turn(self._graphs, self.profile, *shapes.items()):
+        with self._turn(self.graphs, self.profile, *shapes.items()):
             done = bool(self._trt.execute_async_v3(stream))
         self._executed = self._shapes
         return done

@@ -9,11 +9,11 @@ from trtnet.backend import supports, trt
 from trtnet.builder.plan import PlanInfo
 from trtnet.errors import InputError
 
-Graphs = Literal["none", "captured", "backend"]
+GraphMaker = Literal["none", "captured", "backend"]
 """Who makes CUDA graphs of a context's executions: nobody, trtnet, or TensorRT-RTX."""
 
 
-def graphs_of(cuda_graph: bool | str) -> Graphs:
+def graphs_of(cuda_graph: bool | str) -> GraphMaker:
     """What cuda_graph= of a session says. Raises InputError for anything else, or what this TensorRT has not."""
     if isinstance(cuda_graph, bool):
         return "captured" if cuda_graph else "none"
@@ -36,7 +36,7 @@ def specializes(info: PlanInfo) -> bool:
 
 
 def runtime_config(
-    engine: trt.ICudaEngine, specialize: bool, graphs: Graphs, cached: bool
+    engine: trt.ICudaEngine, specialize: bool, graphs: GraphMaker, cached: bool
 ) -> trt.IRuntimeConfig | None:
     """What TensorRT-RTX is told; None where there is nothing to tell.
 

@@ -117,19 +117,15 @@ class CudaDevice:
         return float(end.event - start.event)
 
     def free_memory(self) -> int:
-        from cuda.bindings import driver
-
-        status, free, _ = driver.cuMemGetInfo()
+        status, free, _ = self._driver.cuMemGetInfo()
         if int(status) != 0:
             raise DeviceError(f"the driver does not tell how much device memory is free: {status.name}")
         return int(free)
 
     def trim(self) -> None:
-        from cuda.bindings import driver
-
         pool = getattr(self._device.memory_resource, "handle", None)  # there is none where a GPU has no memory pools
         if pool is not None:
-            driver.cuMemPoolTrimTo(pool, 0)
+            self._driver.cuMemPoolTrimTo(pool, 0)
 
     def capture(self, queue: Callable[[], None], stream: Any) -> Graph:
         return capture(self._driver, queue, stream)

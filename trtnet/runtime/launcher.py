@@ -26,10 +26,10 @@ class Execution:
 
 
 class Launcher:
-    """A context with its order and its graphs.
+    """A context with its order, and its graphs where trtnet captures them.
 
     fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
-    launched on the caller's otherwise. graphs: None for no CUDA graphs. memory: the scratch memory that a context
+    launched on the caller's otherwise. memory: the scratch memory that a context
     without its own takes turns in with others. launched: the latest execution, if :meth:`again` may repeat it; a graph
     where there are any.
     """
@@ -39,16 +39,23 @@ class Launcher:
         opened: OpenEngine,
         context: Context,
         order: Order,
-        graphs: Graphs | None,
         fixed: int | None,
         stays: bool,
         memory: ActivationMemory | None = None,
     ) -> None:
-        self._info, self._context, self._order, self.graphs = opened.info, context, order, graphs
+        self._info, self._context, self._order = opened.info, context, order
+        self.graphs = Graphs(opened.device, order) if context.graphs == "captured" else None
         self._fixed, self._stays = fixed, stays
         self._latest = context.profile
         self._memory = memory
         self.launched: Graph | Execution | None = None
+
+    @property
+    def no_cuda_graph(self) -> str:
+        """Why executions are no CUDA graphs; "" if they are."""
+        if self.graphs is not None:
+            return self.graphs.refused
+        return "cuda_graph=False" if self._context.graphs == "none" else ""
 
     def profile(self, signature: Signature) -> int:
         """The profile to stay in or, where the shapes do not fit it, the first that they do. Raises ProfileError."""

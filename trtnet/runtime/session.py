@@ -14,7 +14,6 @@ from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign
 from trtnet.runtime.context import Context, OpenEngine
 from trtnet.runtime.creation import graphs_of
-from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.on_device import TensorCalls
 from trtnet.runtime.on_host import ArrayCalls
@@ -57,9 +56,9 @@ class Session:
         nvtx: str | None = None,
         memory: ActivationMemory | None = None,
     ) -> None:
+        graphs = graphs_of(cuda_graph)
         self._device, self._info = opened.device, opened.info
         self._torch = opened.torch
-        self._graphs = graphs_of(cuda_graph)
         if profile is not None and not 0 <= profile < len(self._info.profiles):
             raise ProfileError(f"there is no profile {profile}: the engine has {len(self._info.profiles)}")
         if memory is not None and memory.device.index != self._device.index:
@@ -69,13 +68,12 @@ class Session:
         self._stream = self._device.foreign_stream(handle_of(stream)) if stays else self._device.create_stream()
         self._order = Order(self._device, self._stream)
         self._staging = Staging(self._device, self._stream)
-        self._context = Context(opened, self._graphs, self._staging.provide, scratch=memory is None)
+        self._context = Context(opened, graphs, self._staging.provide, scratch=memory is None)
         self._staging.aliases = self._context.aliases
         if nvtx is not None:
             self._context.set_nvtx_verbosity(nvtx)
         self._range = no_range if nvtx is None else nvtx_ranges()
-        graphs = Graphs(self._device, self._order) if self._graphs == "captured" else None
-        self._launcher = Launcher(opened, self._context, self._order, graphs, profile, stays, memory)
+        self._launcher = Launcher(opened, self._context, self._order, profile, stays, memory)
         self._arguments = Arguments(self._info, self._device.index)
         self._takes_out = all(info.name != "out" for info in self._info.inputs)
         arrays_alone = len(self._arguments.arrays) == len(self._info.inputs)
@@ -138,10 +136,7 @@ class Session:
     @property
     def no_cuda_graph(self) -> str:
         """Why calls are not captured as CUDA graphs; "" if they are."""
-        graphs = self._launcher.graphs
-        if graphs is not None:
-            return graphs.refused
-        return "cuda_graph=False" if self._graphs == "none" else ""
+        return self._launcher.no_cuda_graph
 
     def report_layers(self, profiler: Any) -> None:
         """Lets TensorRT report each layer's time to an ``IProfiler``: see :mod:`trtnet.runtime.profiling`."""

@@ -46,7 +46,7 @@ class Slot:
     @property
     def no_cuda_graph(self) -> str:
         """Why executions are not captured as CUDA graphs; "" if they are."""
-        return "cuda_graph=False" if self._launcher.graphs is None else self._launcher.graphs.refused
+        return self._launcher.no_cuda_graph
 
     def fill(self, arrays: Mapping[str, Any]) -> None:
         """Copies the inputs, by name, into page-locked memory; the arrays may be changed afterwards.

@@ -10,7 +10,6 @@ from trtnet.errors import ProfileError
 from trtnet.runtime.context import Context, OpenEngine
 from trtnet.runtime.creation import graphs_of
 from trtnet.runtime.device import Device, Stream
-from trtnet.runtime.graphs import Graphs
 from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.order import Order
 from trtnet.runtime.ranges import no_range, nvtx_ranges
@@ -44,12 +43,11 @@ class Stages:
         if nvtx is not None:
             self.context.set_nvtx_verbosity(nvtx)
         self.range = no_range if nvtx is None else nvtx_ranges()
-        self._opened, self._profile, self._cuda_graph = opened, profile, cuda_graph
+        self._opened, self._profile = opened, profile
 
     def launcher(self) -> Launcher:
         """What runs the context for one slot, whose addresses make CUDA graphs of its own."""
-        graphs = Graphs(self.device, self.order) if self._cuda_graph else None
-        return Launcher(self._opened, self.context, self.order, graphs, self._profile, stays=True)
+        return Launcher(self._opened, self.context, self.order, self._profile, stays=True)
 
     def drain(self) -> None:
         """Waits until everything queued is done."""
