@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 import torch
 from comparing import network_of
 from gpu import raw
+from processes import output_of
 from test_gpu_runtime import engine, equal, on_gpu, x
 from threads import in_threads
 
@@ -221,6 +219,4 @@ print("left")
 def test_a_process_may_end_with_all_open() -> None:
     """Python takes what is left apart in any order, which TensorRT does not survive: trtnet does before."""
     for _ in range(3):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-        done = subprocess.run([sys.executable, "-c", LEAVES], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0 and done.stdout == "left\n", done.stderr
+        assert output_of(LEAVES, Path(__file__).parent) == "left\n"

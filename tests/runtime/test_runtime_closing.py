@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import subprocess
-import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import Opener
+from processes import output_of
 from test_runtime import engine_of, x
 
 from trtnet.backend import supports
@@ -147,10 +145,7 @@ print("end", end=" ", flush=True)
 @pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
 def test_at_the_end_of_a_process_contexts_go_before_kernels_and_engines() -> None:
     """Python takes what a process leaves apart in any order, which TensorRT does not survive."""
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    command = [sys.executable, "-c", ENDS]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True)
-    order = done.stdout.split()
+    order = output_of(ENDS, Path(__file__).parent).split()
     one = ["context"] * 4 + ["kernels"]
-    assert order[: 1 + 3 * len(one)] == ["end", *one, *one, *one], done.stdout
+    assert order[: 1 + 3 * len(one)] == ["end", *one, *one, *one], order
     assert set(order[1 + 3 * len(one) :]) <= {"engine"}

@@ -47,6 +47,13 @@ def warm(session: Session, *pairs: tuple[Tensor, Tensor]) -> None:
             session(given, out=out)
 
 
+def warmed(session: Session, opener: Opener) -> tuple[Tensor, Tensor]:
+    """An input and where its result goes, after a few calls."""
+    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
+    warm(session, (given, out))
+    return given, out
+
+
 def test_the_same_tensors_are_not_looked_at_again(
     doubling: tuple[Session, Opener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,8 +70,7 @@ def test_the_same_tensors_are_not_looked_at_again(
 
 def test_what_is_in_the_tensors_may_change(doubling: tuple[Session, Opener]) -> None:
     session, opener = doubling
-    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
-    warm(session, (given, out))
+    given, out = warmed(session, opener)
     values(opener, out)
     given.values[...] = 5
     assert (values(opener, session(given, out=out)) == 11).all()
@@ -74,8 +80,7 @@ def test_another_order_of_names_is_another_call(
     doubling: tuple[Session, Opener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, opener = doubling
-    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
-    warm(session, (given, out))
+    given, out = warmed(session, opener)
     with pytest.raises(InputError):
         session(out=given, y=out)
     calls = looked_at(session, monkeypatch)
@@ -87,8 +92,7 @@ def test_a_tensor_that_moved_or_changed_its_shape_is_looked_at(
     doubling: tuple[Session, Opener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, opener = doubling
-    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
-    warm(session, (given, out))
+    given, out = warmed(session, opener)
     values(opener, out)
     calls = looked_at(session, monkeypatch)
     other = opener.torch.tensor(x() + 3)
@@ -117,8 +121,7 @@ def test_a_strided_input_is_read_through_a_copy_each_time(
 
 def test_it_is_launched_on_the_current_stream_after_the_sessions_other_work(doubling: tuple[Session, Opener]) -> None:
     session, opener = doubling
-    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
-    warm(session, (given, out))
+    given, out = warmed(session, opener)
     late = session.submit(x(4) * 3)
     opener.device.streams[7] = FakeStream(7)
     opener.torch.current = 7
@@ -129,8 +132,7 @@ def test_it_is_launched_on_the_current_stream_after_the_sessions_other_work(doub
 
 def test_tensors_are_not_kept_alive(doubling: tuple[Session, Opener]) -> None:
     session, opener = doubling
-    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
-    warm(session, (given, out))
+    given, out = warmed(session, opener)
     values(opener, out)
     opener.torch.kept.clear()
     for stream in opener.device.streams.values():  # what is queued there keeps its tensors
@@ -147,8 +149,7 @@ def test_other_tensors_in_the_same_places_are_the_same_call(
     doubling: tuple[Session, Opener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, opener = doubling
-    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
-    warm(session, (given, out))
+    given, out = warmed(session, opener)
     calls = looked_at(session, monkeypatch)
     view = opener.torch.tensor(x() * 0)
     values(opener, out)
@@ -193,6 +194,5 @@ def test_sizes_among_the_inputs_and_streams_of_the_callers_have_no_repeats(doubl
     opener.device.activate()
     opener.device.streams[5] = FakeStream(5)
     session = engine.session(stream=5)
-    given, out = opener.torch.tensor(x()), opener.torch.tensor(x() * 0)
-    warm(session, (given, out))
+    warmed(session, opener)
     assert {handle for graph in opener.device.graphs for handle in graph.launches} == {5}

@@ -30,12 +30,9 @@ def calls(drawing: Drawing, positions: Sequence[int]) -> list[int]:
 
 
 def _readers(drawing: Drawing) -> Mapping[int, list[int]]:
-    producer = {tensor: index for index, drawn in enumerate(drawing.layers) for tensor in drawn.outputs}
     readers: dict[int, list[int]] = defaultdict(list)
-    for index, drawn in enumerate(drawing.layers):
-        for tensor in drawn.inputs:
-            if tensor in producer:
-                readers[producer[tensor]].append(index)
+    for maker, reader, _ in drawing.edges():
+        readers[maker].append(reader)
     return readers
 
 

@@ -50,9 +50,5 @@ def _node(tree: Tree, index: int) -> str:
 
 
 def _edges(tree: Tree) -> Iterator[str]:
-    drawing = tree.drawing
-    maker = {tensor: index for index, drawn in enumerate(drawing.layers) for tensor in drawn.outputs}
-    for index, drawn in enumerate(drawing.layers):
-        for tensor in drawn.inputs:
-            if tensor in maker:
-                yield f"  n{maker[tensor]} -> n{index} [label={quoted(str(drawing.tensors[tensor]))}];"
+    for maker, reader, tensor in tree.drawing.edges():
+        yield f"  n{maker} -> n{reader} [label={quoted(str(tree.drawing.tensors[tensor]))}];"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 INPUT, OUTPUT = "INPUT", "OUTPUT"
@@ -92,3 +92,11 @@ class Drawing:
     types: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     measurement: Measurement | None = None
+
+    def edges(self) -> Iterator[tuple[int, int, int]]:
+        """Each way of a tensor from a layer to one that reads it: the two layers' indices, and the tensor's."""
+        producer = {tensor: index for index, drawn in enumerate(self.layers) for tensor in drawn.outputs}
+        for index, drawn in enumerate(self.layers):
+            for tensor in drawn.inputs:
+                if tensor in producer:
+                    yield producer[tensor], index, tensor

@@ -79,8 +79,10 @@ def nest(drawing: Drawing) -> Tree:
 
 def _positions(drawing: Drawing) -> list[int]:
     """Each layer's position in execution."""
-    producer = {tensor: index for index, drawn in enumerate(drawing.layers) for tensor in drawn.outputs}
-    order = in_order([{producer[x] for x in drawn.inputs if x in producer} for drawn in drawing.layers])
+    makers: list[set[int]] = [set() for _ in drawing.layers]
+    for maker, reader, _ in drawing.edges():
+        makers[reader].add(maker)
+    order = in_order(makers)
     return sorted(range(len(order)), key=order.__getitem__)
 
 
@@ -142,11 +144,8 @@ class _Builder:
 def _connect(drawing: Drawing, groups: tuple[Group, ...]) -> None:
     """Fills the links of all groups."""
     home = {item[1]: group for group in groups for item in group.items if item[0] == LAYER}
-    producer = {tensor: index for index, drawn in enumerate(drawing.layers) for tensor in drawn.outputs}
-    for index, drawn in enumerate(drawing.layers):
-        for tensor in drawn.inputs:
-            if tensor in producer:
-                _link(home, producer[tensor], index, tensor)
+    for maker, reader, tensor in drawing.edges():
+        _link(home, maker, reader, tensor)
 
 
 def _link(home: dict[int, Group], maker: int, reader: int, tensor: int) -> None:
