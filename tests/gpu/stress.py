@@ -6,20 +6,18 @@ LeNet-5 with random weights and two profiles. Each thread calls it at random bat
 results, submissions, a session of its own, torch tensors on its own stream, samples for a batcher, pipelines; one more
 runs an event loop whose tasks call it, too. Every result is compared with the reference executor's. About one call in
 ten must fail, each in its own way: shapes, dtypes, results too small, tensors whose memory was freed, cancelled tasks.
-Device memory and the process's resident memory are read after 5,000 calls to warm up, and after each third of the
-others. With --kind there are calls of one kind alone, to find the one that takes memory.
+Device memory, what is allocated on the host, and what is resident there are read after 5,000 calls to warm up, and
+after each third of the others. With --kind there are calls of one kind alone, to find the one that takes memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import faulthandler
 import gc
 import itertools
 import json
-import os
 import random
 import sys
 import threading
@@ -34,6 +32,8 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from host_memory import allocated, resident
 
 import trtnet
 from trtnet import backend, models
@@ -243,11 +243,6 @@ async def tasks(engine: Engine, batcher: Batcher, samples: Samples, running: Cal
     raise AssertionError
 
 
-def resident_memory() -> int:
-    """Bytes, as Linux counts."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 class Run:
     """Threads that share a number of calls, and, unless all are of one kind, a loop of tasks beside them."""
 
@@ -295,15 +290,14 @@ class Run:
     def loop(self, batcher: Batcher) -> None:
         self.counts += asyncio.run(tasks(self.engine, batcher, self.samples, lambda: self.left > 0))
 
-    def memory(self) -> tuple[int, int]:
-        """Bytes on the device, but for a constant, and resident on the host."""
+    def memory(self) -> dict[str, int]:
+        """Bytes, by kind; of the device's but for a constant."""
         gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)  # what was freed between allocations that live is no growth
         if torch.cuda.is_available():
             torch.cuda.synchronize()
             torch.cuda.empty_cache()
         self.device.activate()
-        return -self.device.free_memory(), resident_memory()
+        return {"device": -self.device.free_memory(), "allocated": allocated(), "resident": resident()}
 
     def totals(self) -> Counter[str]:
         return sum((caller.counts for caller in self.callers), self.counts.copy())
@@ -319,12 +313,10 @@ def stress(engine: Engine, samples: Samples, calls: int, threads: int, kind: str
     for _ in range(3):
         run.phase(calls // 3)
         memory.append(run.memory())
-    growth = [[(now - before) / 2**20 for now, before in zip(at, memory[0], strict=True)] for at in memory[1:]]
     return {
         "calls": dict(sorted(run.totals().items())),
         "seconds": time.perf_counter() - start,
-        "device_growth_mib": [device for device, _ in growth],
-        "resident_growth_mib": [resident for _, resident in growth],
+        "growth_mib": {kind: [(at[kind] - memory[0][kind]) / 2**20 for at in memory[1:]] for kind in memory[0]},
     }
 
 
@@ -350,7 +342,7 @@ def main() -> None:
     total = sum(found["calls"].values())
     print(f"{total:,} calls, every result right, every failure its own: {found['calls']}")
     print(f"{found['seconds']:.1f} s after the warm-up")
-    grown = {kind: found[f"{kind}_growth_mib"] for kind in ("device", "resident")}
+    grown = found["growth_mib"]
     for kind, growth in grown.items():
         print(f"{kind} memory after each third, MiB beyond the warm-up's: {', '.join(f'{mib:+.1f}' for mib in growth)}")
     if chosen.json:

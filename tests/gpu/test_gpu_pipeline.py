@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -49,7 +50,9 @@ def test_a_pipeline_gives_what_a_session_gives_in_order(depth: int) -> None:
         np.testing.assert_array_equal(found, session(values))
 
 
-def test_graphs_are_captured_and_every_shape_stays_right() -> None:
+@pytest.mark.parametrize("lifetime", [math.inf, 3])
+def test_graphs_are_captured_and_every_shape_stays_right(lifetime: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: lifetime)
     given = [x((4096, 9)[i // 30 % 2]) * (i % 90) for i in range(200)]
     for found, values in zip(engine().pipeline(given), given, strict=True):
         equal(found, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from comparing import network_of
 from gpu import raw
+from host_memory import allocated
 from processes import output_of
 from test_gpu_runtime import engine, equal, on_gpu, x
 from threads import in_threads
@@ -19,7 +21,7 @@ import trtnet
 from trtnet import ops
 from trtnet.backend import supports
 from trtnet.errors import DeviceError, InputError
-from trtnet.runtime import Engine
+from trtnet.runtime import Engine, creation
 
 pytestmark = pytest.mark.gpu
 
@@ -50,7 +52,11 @@ def batch(n: int, seed: int) -> torch.Tensor:
     return torch.randn(n, 64, 64, generator=generator, device="cuda", dtype=torch.float16) * 0.3
 
 
-def test_graphs_over_two_profiles_and_many_shapes_in_changing_order() -> None:
+@pytest.mark.parametrize("lifetime", [math.inf, 10], ids=["one context", "new contexts"])
+def test_graphs_over_two_profiles_and_many_shapes_in_changing_order(
+    lifetime: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: lifetime)
     session = mixing().session()
     buffers = {n: (batch(n, n), {k: v.half() for k, v in expected(batch(n, n)).items()}) for n in (1, 2, 8, 9, 16, 64)}
     for step in range(120):
@@ -166,6 +172,20 @@ def test_device_memory_does_not_grow() -> None:
     gc.collect()
     torch.cuda.empty_cache()
     assert before - torch.cuda.mem_get_info()[0] < 8 << 20
+
+
+def test_host_memory_does_not_grow_where_shapes_change() -> None:
+    """TensorRT-RTX keeps some of it for each change, until its context goes."""
+    session, given = mixing().session(cuda_graph=False), [batch(n, n) for n in (1, 2, 9)]
+
+    def run(steps: int) -> None:
+        for step in range(steps):
+            close(session(given[step % 3]), given[step % 3])
+
+    run(creation.SHAPE_CHANGES)
+    before = allocated()
+    run(3 * creation.SHAPE_CHANGES)
+    assert allocated() - before < 1 << 20
 
 
 def test_threads_with_a_session_each() -> None:

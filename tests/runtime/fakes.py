@@ -27,7 +27,7 @@ from trtnet.builder import Plan
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import DeviceError
 from trtnet.reference import Reference
-from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.tensors import Torch
 
 GARBAGE = 0xCD

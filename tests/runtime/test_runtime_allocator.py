@@ -138,3 +138,15 @@ def test_a_context_that_is_given_no_memory_refuses(finding: tuple[Engine, Opener
     context = Context(engine._open())
     with pytest.raises(InputError, match=r"the shape of output where .* depends on data: call a session"):
         context.set_shapes({"x": (2, 3)}, 0, 0)
+
+
+def test_a_context_that_makes_way_for_a_new_one(
+    finding: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, opener = finding
+    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: 6)
+    session = engine.session()
+    for step in range(30):
+        given = x(1 + step % 8) - step % 3
+        np.testing.assert_array_equal(session(given)["where"], expected(given))
+    assert len(opener.engine.contexts) == 5

@@ -149,3 +149,15 @@ def test_a_tensorrt_that_wants_them_elsewhere(repeating: tuple[Engine, Opener]) 
     opener.engine.host = set()
     with pytest.raises(PlanError, match=r"size \[2\] int64 says sizes, which this TensorRT wants in device memory"):
         engine.session()
+
+
+def test_a_context_that_makes_way_for_a_new_one(
+    repeating: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, opener = repeating
+    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: 6)
+    session = engine.session(profile=1)
+    for step in range(30):
+        columns = 1 + step % 20
+        np.testing.assert_array_equal(session(x(), (9, columns)), expected(x(), 9, columns))
+    assert len(opener.engine.contexts) == 5

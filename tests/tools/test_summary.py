@@ -26,8 +26,8 @@ from trtnet.cli import app
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import DeviceError, InputError, ModelError, PlanError, TrtnetError
 from trtnet.runtime import Engine
-from trtnet.runtime.context import OpenEngine
 from trtnet.runtime.inspection import Inspection
+from trtnet.runtime.opened import OpenEngine
 from trtnet.tools import inspect_plan
 from trtnet.tools.inspect_any import is_network, look
 from trtnet.tools.inspect_network import ModuleSummary, NetworkSummary, summarize

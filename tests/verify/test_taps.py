@@ -14,7 +14,7 @@ import trtnet
 from trtnet import nn, ops
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import BuildError
-from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.opened import OpenEngine
 from trtnet.verify import taps
 from trtnet.verify.bisect import bisect
 from trtnet.verify.taps import EngineTaps, ReferenceTaps, tapped

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from trtnet.errors import ClosedError, InputError
-from trtnet.runtime.context import OpenEngine
 from trtnet.runtime.line import Line
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.rows import Rows
 from trtnet.runtime.samples import Kind, Sample, Samples
 from trtnet.runtime.slot import Slot

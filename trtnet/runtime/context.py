@@ -4,47 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from weakref import WeakSet
 
-from trtnet import dtypes
-from trtnet.backend import supports, trt
+from trtnet.backend import trt
 from trtnet.builder.config import TF32_OVERRIDE, VERBOSITIES
-from trtnet.builder.plan import PlanInfo
 from trtnet.calling import TensorInfo
 from trtnet.diagnostics import ErrorRecorder
-from trtnet.errors import InputError, PlanError, TrtnetError
+from trtnet.errors import InputError, TrtnetError
 from trtnet.runtime.allocator import OutputAllocator
-from trtnet.runtime.cache import RuntimeCache
-from trtnet.runtime.creation import GraphMaker, create, runtime_config, specializes
-from trtnet.runtime.device import Device
-from trtnet.runtime.tensors import Torch
+from trtnet.runtime.creation import GraphMaker, create, lifetime, runtime_config, specializes
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.values import HostMemory
 
 Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class OpenEngine:
-    """A deserialized engine on its device.
-
-    recorder: where it reports errors. runtime: what must live as long. torch: makes what tensors are handled with.
-    specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what
-    :func:`~trtnet.runtime.creation.specializes` says. cache: where it keeps them. users: the sessions and whatever else
-    holds memory for it, to be closed with it. contexts: those that are open.
-    """
-
-    engine: trt.ICudaEngine
-    device: Device
-    recorder: ErrorRecorder
-    info: PlanInfo
-    runtime: Any = None
-    torch: Callable[[], Any] = Torch
-    specialize: bool | None = None
-    cache: RuntimeCache | None = None
-    users: WeakSet[Any] = field(default_factory=WeakSet, compare=False)
-    contexts: WeakSet[Context] = field(default_factory=WeakSet, compare=False)
 
 
 class Context:
@@ -65,47 +37,83 @@ class Context:
         provide: Callable[[str, int], int] | None = None,
         scratch: bool = True,
     ) -> None:
-        self._info = opened.info
-        self._trt: Any = None
-        self._kernels: Any = None
-        for info in (*self._info.inputs, *self._info.outputs):
-            _check_movable(info, opened.engine)
-        self._cache, self.graphs = opened.cache, graphs
-        allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
-        with self._turn():
-            self._config = runtime_config(opened.engine, allowed, graphs, self._cache is not None)
-            if self._config is not None and self._cache is not None:
-                self._kernels = self._cache.attach(self._config)
-            self._trt = create(opened.engine, self._config, scratch)
         self._opened: OpenEngine | None = opened  # it must live as long
+        self._info, self._cache = opened.info, opened.cache
+        opened.check_movable()
+        self.graphs, self._scratch = graphs, scratch
+        self._trt: Any = None
+        self._config: Any = None
+        self._kernels: Any = None
         # a recorder of its own: the errors of calls in other threads stay out of this one's
-        self._recorder = ErrorRecorder() if self._trt is not None else opened.recorder
-        if self._trt is None:
-            self._fail("TensorRT made no execution context", TrtnetError, _advice)
-        self._trt.error_recorder = self._recorder
-        # -1 where the TensorRT gives no profile to the second context of an engine
-        self.profile = int(self._trt.active_optimization_profile)
-        self.aliases = _aliases(opened)
-        self._shapes: dict[str, Shape] | None = None
-        self._executed: dict[str, Shape] | None = None
+        self._recorder = ErrorRecorder()
+        self._profiler: Any = None
+        self._nvtx: Any = None
+        self.aliases = opened.aliases()
         self._addresses: dict[str, int] = {}
         self._outputs: dict[str, Shape] = {}
         self._allocator = OutputAllocator(provide) if provide is not None else None
         self._allocated: set[str] = set()
         self.values = HostMemory(self._info.inputs)
+        self.generation, self._lifetime = 0, lifetime()
+        self._make(opened)
         opened.contexts.add(self)
+
+    def _make(self, opened: OpenEngine) -> None:
+        """Makes TensorRT's context, which has been told nothing yet."""
+        self._shapes: dict[str, Shape] | None = None
+        self._executed: dict[str, Shape] | None = None
+        self._changes = 0
+        self._addresses.clear()
+        self._allocated.clear()
+        allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
+        with self._turn():
+            self._config = runtime_config(opened.engine, allowed, self.graphs, self._cache is not None)
+            if self._config is not None and self._cache is not None:
+                self._kernels = self._cache.attach(self._config)
+            self._trt = create(opened.engine, self._config, self._scratch)
+        if self._trt is None:
+            said = words(opened.recorder)
+            raise TrtnetError("TensorRT made no execution context" + said + _advice(said))
+        self._trt.error_recorder = self._recorder
+        # -1 where the TensorRT gives no profile to the second context of an engine
+        self.profile = int(self._trt.active_optimization_profile)
+        if self._profiler is not None:
+            self._trt.profiler = self._profiler
+        if self._nvtx is not None:
+            self._trt.nvtx_verbosity = self._nvtx
 
     def __del__(self) -> None:
         self.close()
 
     def close(self) -> None:
         """Gives TensorRT's context back; nothing may use it any more."""
-        if self._trt is None:
-            return
+        if self._opened is not None:
+            self._drop()
+            self._opened = None
+
+    def _drop(self) -> None:
         # the context before its configuration and its kernels, all before the engine: the bindings do not see to it
         with self._turn():
             self._trt = self._config = self._kernels = None
-        self._opened = None
+
+    @property
+    def worn(self) -> bool:
+        """Whether to :meth:`renew` it."""
+        return self.values.full or self._changes >= self._lifetime or self._trt is None
+
+    def renew(self) -> None:
+        """Frees what has gathered: the values of inputs that say sizes, and what TensorRT-RTX keeps of shapes.
+
+        Nothing of it may be under way. Graphs captured before must not be launched again; generation: how often this
+        was. Raises TrtnetError if TensorRT makes no other context; to try again, call it again.
+        """
+        assert self._opened is not None, "a closed context is of no more use"
+        self.generation += 1
+        self.values.clear()
+        self._shapes = None
+        if self._changes >= self._lifetime or self._trt is None:
+            self._drop()
+            self._make(self._opened)
 
     def _turn(self, *compiles: Hashable) -> AbstractContextManager[None]:
         return nullcontext() if self._cache is None else self._cache.turn(*compiles)
@@ -169,6 +177,7 @@ class Context:
         with self._turn(self.graphs, self.profile, *shapes.items()):
             done = bool(self._trt.execute_async_v3(stream))
         self._executed = self._shapes
+        self._changes += 1
         return done
 
     def scratch_nbytes(self) -> int:
@@ -185,13 +194,13 @@ class Context:
 
     def report_layers(self, profiler: trt.IProfiler) -> None:
         """Lets TensorRT measure the layers of each execution from now on, and wait for them."""
-        self._trt.profiler = profiler
+        self._profiler = self._trt.profiler = profiler
 
     def set_nvtx_verbosity(self, verbosity: str) -> None:
         """How much TensorRT says of its layers on Nsight's timeline. Raises InputError for an unknown word."""
         if verbosity not in VERBOSITIES:
             raise InputError(f"nvtx is one of {', '.join(VERBOSITIES)}; found {verbosity!r}")
-        self._trt.nvtx_verbosity = getattr(trt.ProfilingVerbosity, verbosity.upper())
+        self._nvtx = self._trt.nvtx_verbosity = getattr(trt.ProfilingVerbosity, verbosity.upper())
 
     def _place(self, addresses: Mapping[str, int]) -> None:
         """Tells TensorRT the addresses that are others than before."""
@@ -202,11 +211,6 @@ class Context:
             if not self._trt.set_tensor_address(name, address):
                 self._fail(f"TensorRT refused the address of {name}", TrtnetError)
             self._addresses[name] = address
-
-    def forget_values(self) -> None:
-        """Frees the memory of the values of inputs that say sizes; the shapes are told again."""
-        self.values.clear()
-        self._shapes = None
 
     def _infer(self) -> None:
         try:
@@ -234,18 +238,8 @@ class Context:
             self._fail(f"TensorRT took no allocator for output {info}", TrtnetError)
         self._allocated.add(info.name)
 
-    def _fail(
-        self, headline: str, error: type[TrtnetError], advice: Callable[[str], str] = lambda said: ""
-    ) -> NoReturn:
-        said = words(self._recorder)
-        raise error(headline + said + advice(said))
-
-
-def _aliases(opened: OpenEngine) -> dict[str, str]:
-    if not supports("aliased_io"):
-        return {}
-    found = {info.name: opened.engine.get_aliased_input_tensor(info.name) for info in opened.info.outputs}
-    return {output: name for output, name in found.items() if name}
+    def _fail(self, headline: str, error: type[TrtnetError]) -> NoReturn:
+        raise error(headline + words(self._recorder))
 
 
 def _advice(said: str) -> str:
@@ -257,15 +251,3 @@ def _advice(said: str) -> str:
 def words(recorder: ErrorRecorder) -> str:
     """What TensorRT reported since it was last asked, a line each, to follow a headline."""
     return "".join(f"\n  TensorRT: {text}" for text in recorder.take())
-
-
-def _check_movable(info: TensorInfo, engine: trt.ICudaEngine) -> None:
-    if dtypes.get(info.dtype).bits < 8:
-        raise PlanError(f"{info}: this runtime does not move packed {info.dtype} values in or out of an engine")
-    on_host = engine.get_tensor_location(info.name) == trt.TensorLocation.HOST
-    if on_host and not info.values:
-        raise PlanError(
-            f"{info} says sizes, which TensorRT wants in host memory: its values need names, see trtnet.Input"
-        )
-    if info.values and not on_host:
-        raise PlanError(f"{info} says sizes, which this TensorRT wants in device memory: this runtime does not do that")

@@ -22,9 +22,10 @@ from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import is_foreign
 from trtnet.runtime.batching import Batcher
 from trtnet.runtime.cache import RuntimeCache, cache_path
-from trtnet.runtime.context import Context, OpenEngine
+from trtnet.runtime.context import Context
 from trtnet.runtime.device import Device
 from trtnet.runtime.inspection import Inspection, inspect
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.opening import Opener, open_engine
 from trtnet.runtime.pending import Pending
 from trtnet.runtime.pipeline import pipeline

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from trtnet.backend import trt
 from trtnet.errors import TrtnetError
-from trtnet.runtime.context import OpenEngine, words
+from trtnet.runtime.context import words
+from trtnet.runtime.opened import OpenEngine
 
 
 @dataclass(frozen=True)

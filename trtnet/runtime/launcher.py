@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from trtnet.errors import ProfileError
 from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import Signature
-from trtnet.runtime.context import Context, OpenEngine, Shape
+from trtnet.runtime.context import Context, Shape
 from trtnet.runtime.device import Graph, Stream
 from trtnet.runtime.graphs import Graphs
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.order import Order
 from trtnet.runtime.profiles import ranges
 
@@ -30,7 +31,8 @@ class Launcher:
 
     fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
     launched on the caller's otherwise. memory: the scratch memory that a context
-    without its own takes turns in with others. launched: the latest execution, if :meth:`again` may repeat it; a graph
+    without its own takes turns in with others. renewed: called when executions that were launched before must not be
+    repeated any more. launched: the latest execution, if :meth:`again` may repeat it; a graph
     where there are any.
     """
 
@@ -42,12 +44,14 @@ class Launcher:
         fixed: int | None,
         stays: bool,
         memory: ActivationMemory | None = None,
+        renewed: Callable[[], None] = lambda: None,
     ) -> None:
         self._info, self._context, self._order = opened.info, context, order
         self.graphs = Graphs(opened.device, order) if context.graphs == "captured" else None
         self._fixed, self._stays = fixed, stays
         self._latest = context.profile
         self._memory = memory
+        self._generation, self._renewed = context.generation, renewed
         self.launched: Graph | Execution | None = None
 
     @property
@@ -71,9 +75,6 @@ class Launcher:
 
     def shapes(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
         """The shapes of the outputs, but for those that depend on data."""
-        if self._context.values.full:
-            self._order.drain()
-            self._context.forget_values()
         if profile not in signature.outputs:
             found = signature.outputs[profile] = self._tell(signature, profile)
             dependent = [info.name for info in self._info.outputs if info.name not in found]
@@ -92,7 +93,8 @@ class Launcher:
         self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream, scratch: int
     ) -> bool:
         self._latest = profile
-        key = (signature.number, profile, self._context.values.generation, scratch, tuple(addresses.values()))
+        self._forget()
+        key = (signature.number, profile, scratch, tuple(addresses.values()))
         graph = self.graphs.find(key) if self.graphs else None
         self._order.move(theirs)
         self.launched = None
@@ -145,4 +147,16 @@ class Launcher:
 
     def _tell(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
         self._order.move(self._order.own)
+        if self._context.worn:
+            self._order.drain()
+            self._context.renew()
+            self._forget()
         return self._context.set_shapes(signature.shapes, profile, self._order.own.handle)
+
+    def _forget(self) -> None:
+        """Drops the graphs of the context before it was renewed, by whichever launcher."""
+        if self._generation != self._context.generation:
+            self._generation = self._context.generation
+            self._renewed()
+            if self.graphs is not None:
+                self.graphs.close()

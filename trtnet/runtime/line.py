@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.slot import Arrays, Slot
 from trtnet.runtime.stages import Stages
 

@@ -10,9 +10,10 @@ from trtnet.backend import trt
 from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.errors import DeviceError, PlanError, TrtnetError
-from trtnet.runtime.context import OpenEngine, words
+from trtnet.runtime.context import words
 from trtnet.runtime.cuda import CudaDevice
 from trtnet.runtime.device import Device
+from trtnet.runtime.opened import OpenEngine
 
 Opener = Callable[[Plan, int], OpenEngine]
 """Opens a plan on the GPU of a number."""

@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from trtnet.calling import TensorInfo, bind
 from trtnet.errors import InputError
-from trtnet.runtime.context import OpenEngine
 from trtnet.runtime.line import Line
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.rows import Rows
 from trtnet.runtime.samples import Samples
 from trtnet.runtime.slot import Arrays

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.pending import Pending
 from trtnet.runtime.session import Session
 from trtnet.runtime.turns import Turns

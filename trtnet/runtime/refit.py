@@ -12,7 +12,8 @@ from trtnet.checkpoint.matching import keys_apart
 from trtnet.diagnostics import ErrorRecorder, logger
 from trtnet.errors import PlanError, TrtnetError, WeightsError
 from trtnet.graph.weight import Weight
-from trtnet.runtime.context import OpenEngine, words
+from trtnet.runtime.context import words
+from trtnet.runtime.opened import OpenEngine
 
 
 def check_refittable(info: PlanInfo) -> None:

@@ -37,6 +37,10 @@ class Repeats:
             del self._kept[next(iter(self._kept))]
         self._kept[_places(args, kwargs)] = launched
 
+    def clear(self) -> None:
+        """Forgets them."""
+        self._kept.clear()
+
 
 def _places(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
     names, given = _flat(args, kwargs)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from trtnet.calling import is_torch
 from trtnet.errors import DeviceError, InputError
-from trtnet.runtime.context import OpenEngine
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.pending import Pending
 from trtnet.runtime.pipeline import pipeline
 

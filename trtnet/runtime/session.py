@@ -12,11 +12,12 @@ from trtnet.calling import TensorInfo
 from trtnet.errors import ClosedError, InputError, ProfileError
 from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign
-from trtnet.runtime.context import Context, OpenEngine
+from trtnet.runtime.context import Context
 from trtnet.runtime.creation import graphs_of
 from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.on_device import TensorCalls
 from trtnet.runtime.on_host import ArrayCalls
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
 from trtnet.runtime.ranges import no_range, nvtx_ranges
@@ -73,11 +74,12 @@ class Session:
         if nvtx is not None:
             self._context.set_nvtx_verbosity(nvtx)
         self._range = no_range if nvtx is None else nvtx_ranges()
-        self._launcher = Launcher(opened, self._context, self._order, profile, stays, memory)
         self._arguments = Arguments(self._info, self._device.index)
         self._takes_out = all(info.name != "out" for info in self._info.inputs)
         arrays_alone = len(self._arguments.arrays) == len(self._info.inputs)
-        self._repeats = Repeats() if self._takes_out and arrays_alone and not stays else None
+        repeats = Repeats()
+        self._repeats = repeats if self._takes_out and arrays_alone and not stays else None
+        self._launcher = Launcher(opened, self._context, self._order, profile, stays, memory, repeats.clear)
         self._lock = threading.Lock()
         self._pending: weakref.ref[Pending] | None = None
         self._closed = False

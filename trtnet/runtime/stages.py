@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from trtnet.errors import ProfileError
-from trtnet.runtime.context import Context, OpenEngine
+from trtnet.runtime.context import Context
 from trtnet.runtime.creation import graphs_of
 from trtnet.runtime.device import Device, Stream
 from trtnet.runtime.launcher import Launcher
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.order import Order
 from trtnet.runtime.ranges import no_range, nvtx_ranges
 from trtnet.runtime.staging import Staging

@@ -44,13 +44,12 @@ class HostMemory:
     """The values of a context's inputs, each combination in memory of its own: what is queued or captured may read it.
 
     They are kept until :meth:`clear`, which is to be called when :attr:`full`, once nothing that is queued reads them
-    any more. generation: how often that was; graphs captured before must not be launched again.
+    any more.
     """
 
     def __init__(self, inputs: Sequence[TensorInfo]) -> None:
         self._inputs = {info.name: info for info in inputs if info.values}
         self._arrays: dict[tuple[str, Values], np.ndarray[Any, Any]] = {}
-        self.generation = 0
 
     @property
     def full(self) -> bool:
@@ -68,4 +67,3 @@ class HostMemory:
 
     def clear(self) -> None:
         self._arrays.clear()
-        self.generation += 1

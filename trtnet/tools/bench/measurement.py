@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from trtnet.runtime import Engine
-from trtnet.runtime.context import OpenEngine
 from trtnet.runtime.cuda import CudaDevice
 from trtnet.runtime.device import Device
+from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.slot import Slot
 from trtnet.runtime.stages import Stages
 from trtnet.tools.bench.loop import SLOTS, Lane, Limits, measure
