@@ -43,6 +43,8 @@ from trtnet.runtime import Batcher, Engine, Session
 PROFILES = [{"batch": (1, 4, 8)}, {"batch": (9, 32, 64)}]
 SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 20, 24, 32, 48, 64]
 POOL = 256
+MAX_BATCH = 32
+"""Samples that a batcher puts together: it makes batches of any size up to this."""
 WARM_UP = 5000
 """Calls after which every session has met every size: TensorRT keeps something for each."""
 MEMORY_MARGIN = 64
@@ -260,7 +262,7 @@ class Run:
     def phase(self, calls: int) -> None:
         """Makes so many calls, by all threads together."""
         self.left = calls
-        with self.engine.batcher(max_batch=32, max_delay=0.001) as batcher:
+        with self.engine.batcher(max_batch=MAX_BATCH, max_delay=0.001) as batcher:
             for caller in self.callers:
                 caller.batcher = batcher
             targets = [lambda caller=caller: self.work(caller) for caller in self.callers]
@@ -304,9 +306,11 @@ class Run:
 
 
 def stress(engine: Engine, samples: Samples, calls: int, threads: int, kind: str | None = None) -> dict[str, Any]:
-    """The calls come in thirds, after others to warm up; memory is read after each."""
+    """The calls come in thirds, after others to warm up, which meet every size; memory is read after each."""
     run = Run(engine, samples, threads, kind)
     start = time.perf_counter()
+    for size in {*SIZES, *range(1, MAX_BATCH + 1)}:
+        engine(samples.images[:size])
     run.phase(WARM_UP)
     print(f"warm-up: {time.perf_counter() - start:.1f} s, {dict(sorted(run.totals().items()))}", flush=True)
     memory, start = [run.memory()], time.perf_counter()
