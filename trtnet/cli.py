@@ -36,6 +36,7 @@ app.command()(cli_inspect.diff)
 app.command()(cli_draw.draw)
 app.add_typer(cli_inspect.export, name="export")
 app.command()(cli_bench.bench)
+app.command()(cli_bench.warm)
 
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
 Weights = Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")]

@@ -1,4 +1,4 @@
-"""The command `trtnet bench`."""
+"""The commands `trtnet bench` and `trtnet warm`."""
 
 from __future__ import annotations
 
@@ -78,3 +78,19 @@ def bench(
     found = findings.examine(opened, arrays, setting, wishes)
     files.write(found, opened.engine, depth)
     report.show_bench(found, depth, json, trtexec)
+
+
+def warm(
+    engine: Annotated[str, typer.Argument(help="An engine file.")],
+    dim: Annotated[
+        list[str], typer.Option("--dim", help="Sizes of a dynamic dimension: batch=1,8,32; the profiles' without.")
+    ] = [],
+    json: Json = None,
+) -> None:
+    """Compiles TensorRT-RTX's kernels for shapes to come, into the cache beside the engine: no request waits."""
+    from trtnet.tools import arguments
+    from trtnet.tools import warm as tool
+    from trtnet.tools.output import show
+
+    found = tool.warm(Path(engine), arguments.lists(dim))
+    show(tool.table(found), tool.to_json(found), json)

@@ -22,6 +22,7 @@ from trtnet import ops
 from trtnet.backend import supports
 from trtnet.errors import DeviceError, InputError
 from trtnet.runtime import Engine, creation
+from trtnet.tools.warm import warm
 
 pytestmark = pytest.mark.gpu
 
@@ -213,6 +214,19 @@ def test_the_runtime_cache_is_written_and_read(tmp_path: Path) -> None:
     with trtnet.load(tmp_path / "m.engine") as made:
         close(made(batch(8, 0)), batch(8, 0))
     assert cache.stat().st_size == size
+
+
+@pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
+def test_shapes_that_were_warmed_compile_nothing_more(tmp_path: Path) -> None:
+    mixing().save(tmp_path / "m.engine")
+    warmed = warm(tmp_path / "m.engine", {"n": [1, 8, 9]})
+    cache = warmed.cache.read_bytes()
+    assert [call.sizes for call in warmed.calls] == [{"n": 1}, {"n": 8}, {"n": 9}] and warmed.nbytes == len(cache)
+    for sizes, same in (((1, 8, 9), True), ((16,), False)):
+        with trtnet.load(tmp_path / "m.engine") as made:
+            for n in sizes:
+                close(made(batch(n, n).cpu().numpy()), batch(n, n))
+        assert (warmed.cache.read_bytes() == cache) == same
 
 
 LEAVES = """

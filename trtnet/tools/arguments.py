@@ -30,6 +30,11 @@ def sizes(texts: Sequence[str]) -> dict[str, int]:
     return {name: size for name, size in found.items() if isinstance(size, int)}
 
 
+def lists(texts: Sequence[str]) -> dict[str, list[int]]:
+    """``["batch=1,8,32"]`` -> sizes. Raises ModelError for anything else."""
+    return {name: _list(name, value) for name, value in _pairs(texts, "--dim", "batch=1,8,32")}
+
+
 def names(texts: Sequence[str]) -> dict[str, str]:
     """``["logits=output"]`` -> name -> name. Raises ModelError."""
     return dict(_pairs(texts, "--output", "expected=found"))
@@ -84,6 +89,13 @@ def _range(name: str, value: str) -> int | tuple[int, int, int]:
     if len(sizes) != value.count(":") + 1 or len(sizes) not in (1, 3):
         raise ModelError(f"--dim {name}={value}: a size is written 8, a range 1:8:32 (min:opt:max)")
     return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
+
+
+def _list(name: str, value: str) -> list[int]:
+    sizes = value.split(",")
+    if not all(size.isdecimal() for size in sizes):
+        raise ModelError(f"--dim {name}={value}: sizes are written 1,8,32")
+    return [int(size) for size in sizes]
 
 
 def _literal(value: str) -> Any:

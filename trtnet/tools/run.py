@@ -39,7 +39,10 @@ def read_inputs(files: Mapping[str, str]) -> dict[str, Array]:
 
 
 def random_inputs(inputs: tuple[TensorInfo, ...], sizes: Mapping[str, int], seed: int) -> dict[str, Array]:
-    """Standard normal floats, or integers 0 and 1, of the inputs' shapes and dtypes; `sizes` fill dynamic axes."""
+    """Standard normal floats, or integers 0 and 1, of the inputs' shapes and dtypes.
+
+    sizes: of dynamic axes, and the values of inputs that say sizes. Raises InputError for one that is missing.
+    """
     rng = np.random.default_rng(seed)
     return {info.name: _random(info, sizes, rng) for info in inputs}
 
@@ -95,11 +98,13 @@ def _read(name: str, path: Path) -> Array:
 
 
 def _random(info: TensorInfo, sizes: Mapping[str, int], rng: np.random.Generator) -> Array:
-    missing = [size for size in info.shape if isinstance(size, str) and size not in sizes]
+    missing = [size for size in (*info.shape, *info.values) if isinstance(size, str) and size not in sizes]
     if missing:
         raise InputError(f"input {info}: give the size of {missing[0]}, as in --dim {missing[0]}=1")
     shape = tuple(size if isinstance(size, int) else sizes[size] for size in info.shape)
     dtype = dtypes.get(info.dtype)
+    if info.values:
+        return np.array([sizes[name] for name in info.values], dtype.numpy).reshape(shape)
     values = rng.standard_normal(shape, np.float32) if dtype.is_floating else rng.integers(0, 2, shape)
     return values.astype(dtype.numpy)
 

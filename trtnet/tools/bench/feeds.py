@@ -25,7 +25,7 @@ def feeds(
     dims: sizes of dynamic dimensions; others are as in the files, else the profile's opt sizes. Raises InputError for
     files that do not fit, ModelError for a dimension that no input has.
     """
-    sizes = opt_sizes(info, profile)
+    sizes = profile_sizes(info, profile)
     unknown = sorted(set(dims) - set(sizes))
     if unknown:
         known = ", ".join(sizes) or "none: all axes are fixed"
@@ -37,12 +37,15 @@ def feeds(
     return arrays
 
 
-def opt_sizes(info: PlanInfo, profile: int) -> dict[str, int]:
-    """The sizes of dynamic dimensions that a profile was optimized for."""
+def profile_sizes(info: PlanInfo, profile: int, at: int = 1) -> dict[str, int]:
+    """A profile's sizes of the dynamic dimensions, and of the values of inputs that say sizes.
+
+    at: 0 for its min, 1 for its opt, 2 for its max.
+    """
     return {
         name: size
         for one in info.inputs
-        for name, size in zip(one.shape, info.profiles[profile][one.name][1], strict=True)
+        for name, size in zip(one.values or one.shape, info.profiles[profile][one.name][at], strict=True)
         if isinstance(name, str)
     }
 
