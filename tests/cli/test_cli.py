@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from trtnet import models
 
-COMMAND = [sys.executable, "-c", "from trtnet.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "trtnet"]
 
 
 def trtnet(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

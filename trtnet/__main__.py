@@ -1,0 +1,6 @@
+"""``python -m trtnet``: the command line."""
+
+from trtnet.cli import main
+
+if __name__ == "__main__":
+    main()
