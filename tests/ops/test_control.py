@@ -171,6 +171,7 @@ WRONG = {
         "what is carried changes its shape",
     ),
     "branches": (lambda x: ops.cond(x.sum() > 0, lambda: x, lambda: x.half()), "branches differ in dtype or rank"),
+    "shape of branches": (lambda x: ops.cond(x.sum() > 0, lambda: x, lambda: x[:1]), "the branches differ in shape"),
     "number": (lambda x: ops.cond(x.sum() > 0, lambda: x, lambda: (x, x)), "the branches give 1 and 2 tensors"),
 }
 

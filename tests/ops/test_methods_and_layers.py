@@ -21,6 +21,9 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "cumsum": (1,), "std": (1,), "logsumexp": (1,), "norm": (2, 1), "flip": (1,), "roll": (1, 1), "tril": (),
     "triu": (1,), "isnan": (), "expm1": (), "trunc": (), "square": (), "neg": (), "sign": (), "repeat": (2, 1, 1),
     "repeat_interleave": (2, 1), "log_softmax": (1,), "sin": (), "fmod": (0.7,), "round": (), "any": (1,),
+    "contiguous": (), "detach": (), "clone": (), "eq": (0.0,), "ne": (0.0,), "lt": (0.5,), "le": (0.5,), "gt": (0.5,),
+    "ge": (0.5,), "add": (2,), "sub": (2,), "mul": (3,), "div": (4,), "remainder": (0.7,),
+    "floor_divide": (0.7,), "min": (), "asinh": (), "nan_to_num": (),
 }  # fmt: skip
 
 
@@ -30,6 +33,29 @@ def test_a_method_is_torchs(name: str) -> None:
     x = random_tensor(2, 3, 4)
     found, wanted = network_of(call, {"x": trtnet.Input(("n", 3, 4))}).reference()(x), call(x)
     assert found.dtype == wanted.dtype and torch.allclose(found.double(), wanted.double(), atol=1e-5)
+
+
+def test_methods_that_take_the_dtype_of_another() -> None:
+    def call(x: Any) -> Any:
+        assert x.dim() == 2
+        return {"type_as": x.type_as(x > 0), "to": (x > 0).to(x)}
+
+    x = torch.tensor([[0.0, 1.5, -2.0]])
+    found, wanted = network_of(call, {"x": trtnet.Input(("n", 3))}).reference()(x), call(x)
+    assert all(found[key].dtype == wanted[key].dtype and torch.equal(found[key], wanted[key]) for key in wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_infinities_become_the_limits_of_their_dtype(dtype: str) -> None:
+    x = torch.tensor([float("nan"), float("inf"), float("-inf"), 1.5], dtype=getattr(torch, dtype))
+    network = network_of(ops.nan_to_num, {"x": trtnet.Input((4,))}, dtype)
+    assert torch.equal(network.reference()(x), x.nan_to_num())
+
+
+def test_dropout_passes_on() -> None:
+    x = random_tensor(2, 3)
+    network = network_of(lambda x: ops.dropout(x, 0.5, training=False), {"x": trtnet.Input((2, 3))})
+    assert torch.equal(network.reference()(x), x)
 
 
 def test_every_method_that_forwards_names_an_operation() -> None:

@@ -201,6 +201,7 @@ class Network:
         hint: str = "",
         dims: Sequence[Shape] = (),
         of: Any = None,
+        shown: Mapping[str, Any] | None = None,
     ) -> tuple[Tensor, ...]:
         """Creates one layer by ``INetworkDefinition.add_<method>`` and returns its outputs, checked.
 
@@ -209,18 +210,19 @@ class Network:
         their arguments. name: what the layer is called after its
         module path, from the method by default. hint: the first line of the error if TensorRT refuses the layer.
         dims: for each output, its shape as far as trtnet knows it; only the Dims in it are used. of: the ILoop or
-        IIfConditional that the layer is a boundary of.
+        IIfConditional that the layer is a boundary of. shown: the operands that an error lists, by default all.
         Raises LayerError if TensorRT refuses the layer, at once and with TensorRT's words.
         """
         kind = name or method.removesuffix("_v2").removesuffix("_nd")
         operands = {**arguments, **(attributes or {}), **{f"input{i}": t for i, t in (inputs or {}).items()}}
+        listed = operands if shown is None else shown
         try:
             make = getattr(of or self.trt, method if method.startswith("set_") else f"add_{method}")
             layer = make(**{key: _unwrap(value) for key, value in arguments.items()})
         except TypeError as error:
-            self.fail(f"{kind} got arguments of the wrong type: {_first_line(error)}", operands)
+            self.fail(f"{kind} got arguments of the wrong type: {_first_line(error)}", listed)
         if layer is None:
-            self.fail(hint or f"TensorRT refused {kind}", operands)
+            self.fail(hint or f"TensorRT refused {kind}", listed)
         self._label(layer, kind)
         for attribute, value in (attributes or {}).items():
             setattr(layer, attribute, _unwrap(value))
@@ -230,9 +232,9 @@ class Network:
             getattr(layer, setter)(**{key: _unwrap(value) for key, value in given.items()})
         self._keep(layer, operands)
         if layer.num_outputs == 0 and self.recorder.num_errors():
-            self.fail(hint or f"TensorRT refused {kind}", operands)
+            self.fail(hint or f"TensorRT refused {kind}", listed)
         return tuple(
-            self._output(layer, index, dims[index] if dims else (), hint or f"TensorRT refused {kind}", operands)
+            self._output(layer, index, dims[index] if dims else (), hint or f"TensorRT refused {kind}", listed)
             for index in range(layer.num_outputs)
         )
 

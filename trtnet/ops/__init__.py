@@ -1,8 +1,10 @@
 """Operations on tensors: a function each, with torch's names, arguments and meaning."""
 
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from trtnet.graph import Tensor
+from trtnet.missing import missing
 from trtnet.ops.activation import (
     celu,
     elu,
@@ -54,6 +56,7 @@ from trtnet.ops.create import (
     full,
     full_like,
     linspace,
+    meshgrid,
     ones,
     ones_like,
     rand,
@@ -78,13 +81,16 @@ from trtnet.ops.elementwise import (
     asin,
     asinh,
     atan,
+    atan2,
     atanh,
     cast,
     ceil,
     clamp,
+    clip,
     cos,
     cosh,
     div,
+    dropout,
     eq,
     erf,
     exp,
@@ -103,6 +109,7 @@ from trtnet.ops.elementwise import (
     log1p,
     log2,
     log10,
+    logaddexp,
     logical_and,
     logical_not,
     logical_or,
@@ -112,6 +119,7 @@ from trtnet.ops.elementwise import (
     maximum,
     minimum,
     mul,
+    nan_to_num,
     ne,
     neg,
     pow,
@@ -139,16 +147,19 @@ from trtnet.ops.gather import (
     embedding_bag,
     gather,
     index_select,
-    scatter,
-    scatter_add,
 )
 from trtnet.ops.index import (
     getitem,
 )
 from trtnet.ops.matmul import (
+    addmm,
+    baddbmm,
     bilinear,
+    bmm,
     linear,
     matmul,
+    mm,
+    outer,
 )
 from trtnet.ops.norm import (
     batch_norm,
@@ -186,6 +197,7 @@ from trtnet.ops.rearrange import (
     repeat,
     repeat_interleave,
     roll,
+    tile,
     tril,
     triu,
 )
@@ -196,6 +208,7 @@ from trtnet.ops.reduce import (
     any,
     argmax,
     argmin,
+    count_nonzero,
     logsumexp,
     max,
     mean,
@@ -212,9 +225,17 @@ from trtnet.ops.resample import (
     grid_sample,
     interpolate,
 )
+from trtnet.ops.scatter import (
+    index_add,
+    scatter,
+    scatter_add,
+    scatter_reduce,
+)
 from trtnet.ops.shape import (
     cat,
     chunk,
+    concat,
+    concatenate,
     expand,
     flatten,
     numel,
@@ -232,6 +253,20 @@ from trtnet.ops.sort import (
     sort,
     topk,
 )
+from trtnet.ops.views import (
+    broadcast_to,
+    diagonal,
+    hstack,
+    moveaxis,
+    movedim,
+    narrow,
+    select,
+    swapaxes,
+    swapdims,
+    unbind,
+    unflatten,
+    vstack,
+)
 
 __all__ = [
     "Plugin",
@@ -246,6 +281,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "add",
+    "addmm",
     "affine_grid",
     "all",
     "amax",
@@ -259,12 +295,16 @@ __all__ = [
     "asinh",
     "assertion",
     "atan",
+    "atan2",
     "atanh",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "baddbmm",
     "batch_norm",
     "bilinear",
+    "bmm",
+    "broadcast_to",
     "cast",
     "cat",
     "ceil",
@@ -272,6 +312,9 @@ __all__ = [
     "channel_shuffle",
     "chunk",
     "clamp",
+    "clip",
+    "concat",
+    "concatenate",
     "cond",
     "conv1d",
     "conv2d",
@@ -282,11 +325,14 @@ __all__ = [
     "cos",
     "cosh",
     "cosine_similarity",
+    "count_nonzero",
     "cumprod",
     "cumsum",
     "custom",
     "dequantize",
+    "diagonal",
     "div",
+    "dropout",
     "dynamic_quantize",
     "einsum",
     "elu",
@@ -320,6 +366,8 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hstack",
+    "index_add",
     "index_select",
     "instance_norm",
     "interpolate",
@@ -339,6 +387,7 @@ __all__ = [
     "log2",
     "log10",
     "log_softmax",
+    "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -354,11 +403,17 @@ __all__ = [
     "max_pool3d",
     "maximum",
     "mean",
+    "meshgrid",
     "min",
     "minimum",
     "mish",
     "mixture_of_experts",
+    "mm",
+    "moveaxis",
+    "movedim",
     "mul",
+    "nan_to_num",
+    "narrow",
     "ne",
     "neg",
     "nms",
@@ -370,6 +425,7 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "outer",
     "pad",
     "permute",
     "pixel_shuffle",
@@ -397,6 +453,8 @@ __all__ = [
     "scan",
     "scatter",
     "scatter_add",
+    "scatter_reduce",
+    "select",
     "selu",
     "shuffle",
     "sigmoid",
@@ -418,19 +476,25 @@ __all__ = [
     "std",
     "sub",
     "sum",
+    "swapaxes",
+    "swapdims",
     "tan",
     "tanh",
     "tanhshrink",
     "threshold",
+    "tile",
     "topk",
     "transpose",
     "tril",
     "triu",
     "trunc",
+    "unbind",
+    "unflatten",
     "unfold",
     "unsqueeze",
     "var",
     "var_mean",
+    "vstack",
     "where",
     "while_loop",
     "zeros",
@@ -438,3 +502,8 @@ __all__ = [
 ]
 
 Tensor.operations = sys.modules[__name__]
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> NoReturn:
+        raise missing("trtnet.ops", name, __all__)

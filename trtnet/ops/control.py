@@ -77,7 +77,7 @@ def cond(
 ) -> Any:
     """``true_fn(*operands)`` if `pred` (bool, one element), else ``false_fn(*operands)``; only that one is computed.
 
-    Both give the same number of tensors with the same dtypes and ranks. What a branch computes from tensors that are
+    Both give the same number of tensors with the same dtypes and shapes. What a branch computes from tensors that are
     not among the operands is computed in any case. torch's ``cond``. Layer: IIfConditional.
     Raises LayerError if the branches differ.
     """
@@ -92,6 +92,8 @@ def cond(
     for a, b in pairs:
         if a.dtype != b.dtype or a.ndim != b.ndim:
             network.fail("cond: the branches differ in dtype or rank", {"true": a, "false": b})
+        if _differ(a, b):
+            network.fail("cond: the branches differ in shape", {"true": a, "false": b})
     results = []
     for a, b in pairs:
         sides = {"true_subgraph_output": _inside(a), "false_subgraph_output": _inside(b)}
@@ -134,7 +136,7 @@ class _Loop:
                 text = f"{self.name}: what is carried changes its dtype or rank"
                 self.network.fail(text, {"before": before, "after": after})
             text = f"{self.name}: what is carried changes its shape"
-            if any(isinstance(n, int) and isinstance(m, int) and n != m for n, m in _sizes(before, after)):
+            if _differ(before, after):
                 self.network.fail(text, {"before": before, "after": after})
             self.network.connect(before, 1, after, text)
 
@@ -172,8 +174,9 @@ def _inside(x: Tensor) -> Tensor:
     return y
 
 
-def _sizes(x: Tensor, y: Tensor) -> list[tuple[Size, Size]]:
-    return list(zip(x.shape, y.shape, strict=True))
+def _differ(x: Tensor, y: Tensor) -> bool:
+    """Whether two shapes of one rank differ where both are known."""
+    return any(isinstance(n, int) and isinstance(m, int) and n != m for n, m in zip(x.shape, y.shape, strict=True))
 
 
 def _common(a: Shape, b: Shape) -> Shape:

@@ -87,6 +87,23 @@ def linspace(start: float, end: float, steps: int, dtype: DTypeLike | None = Non
     return constant(network, np.linspace(start, end, steps).astype(wanted.numpy))
 
 
+def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Vectors as the coordinates of a grid: of n, m, ... elements, tensors [n, m, ...]; "xy" exchanges the first two.
+
+    Raises LayerError for tensors of another rank, ValueError for another indexing.
+    """
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"indexing is 'ij' or 'xy', found {indexing!r}")
+    for x in tensors:
+        if x.ndim != 1:
+            x.network.fail(f"meshgrid takes vectors, found {x.ndim} dimensions", {"x": x})
+    rank = len(tensors)
+    places = [1, 0, *range(2, rank)] if indexing == "xy" and rank > 1 else list(range(rank))
+    sizes = [tensors[place].shape[0] for place in places]
+    apart = [x.reshape(*(1,) * at, -1, *(1,) * (rank - at - 1)) for x, at in zip(tensors, places, strict=True)]
+    return tuple(expand(x, sizes) for x in apart)
+
+
 def rand(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
     """Uniform values in [0, 1), other ones each time the engine runs. Layer: IFillLayer RANDOM_UNIFORM."""
     return _random("RANDOM_UNIFORM", (0.0, 1.0), shape, dtype)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import ml_dtypes
+
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DType, DTypeLike
@@ -26,14 +28,14 @@ def _elementwise(operation: str, x: Operand, y: Operand, name: str, dtype: DType
     return result
 
 
-def add(x: Operand, y: Operand) -> Tensor:
-    """``x + y``. Layer: IElementWiseLayer SUM."""
-    return _elementwise("SUM", x, y, "add")
+def add(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
+    """``x + alpha * y``. Layer: IElementWiseLayer SUM."""
+    return _elementwise("SUM", x, y if alpha == 1 else mul(y, alpha), "add")
 
 
-def sub(x: Operand, y: Operand) -> Tensor:
-    """``x - y``. Layer: IElementWiseLayer SUB."""
-    return _elementwise("SUB", x, y, "sub")
+def sub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
+    """``x - alpha * y``. Layer: IElementWiseLayer SUB."""
+    return _elementwise("SUB", x, y if alpha == 1 else mul(y, alpha), "sub")
 
 
 def mul(x: Operand, y: Operand) -> Tensor:
@@ -41,8 +43,16 @@ def mul(x: Operand, y: Operand) -> Tensor:
     return _elementwise("PROD", x, y, "mul")
 
 
-def div(x: Operand, y: Operand) -> Tensor:
-    """``x / y``, true division: integers divide as float32. Layer: IElementWiseLayer DIV."""
+def div(x: Operand, y: Operand, rounding_mode: str | None = None) -> Tensor:
+    """``x / y``, true division: integers divide as float32. Layer: IElementWiseLayer DIV.
+
+    rounding_mode: "floor" rounds down, "trunc" toward 0; integers then stay integers.
+    Raises ValueError for another one.
+    """
+    if rounding_mode not in (None, "floor", "trunc"):
+        raise ValueError(f"rounding_mode is None, 'floor' or 'trunc', found {rounding_mode!r}")
+    if rounding_mode:
+        return (floor_divide if rounding_mode == "floor" else _trunc_divide)(x, y)
     dtype = result_type(x, y)
     return _elementwise("DIV", x, y, "div", dtype if dtype.is_floating else dtypes.float32)
 
@@ -161,6 +171,9 @@ def clamp(x: Operand, min: float | None = None, max: float | None = None) -> Ten
     return tensor(low, network_of(x)) if max is None else minimum(low, max)
 
 
+clip = clamp
+
+
 def isfinite(x: Operand) -> Tensor:
     """Whether each element is neither infinite nor NaN."""
     return logical_not(logical_or(isinf(x), isnan(x)))
@@ -191,6 +204,48 @@ def expm1(x: Operand) -> Tensor:
     return _in_float32(lambda y: mul(_tanh(mul(y, 0.5)), add(exp(y), 1.0)), x)
 
 
+def logaddexp(x: Operand, y: Operand) -> Tensor:
+    """``log(exp(x) + exp(y))``, without overflow: the larger and ``log1p`` of the smaller over it, in float32."""
+    dtype = result_type(x, y)
+    a, b = (cast(side, "float32") for side in align("logaddexp", x, y))
+    rest = where(eq(a, b), math.log(2), log1p(exp(neg(abs(sub(a, b))))))
+    return cast(add(maximum(a, b), rest), dtype if dtype.is_floating else dtypes.float32)
+
+
+def atan2(y: Operand, x: Operand) -> Tensor:
+    """The angle of the point (x, y), from -pi to pi, computed in float32; a zero has no sign.
+
+    Two infinities give NaN, where torch gives a diagonal.
+    """
+    dtype = result_type(y, x)
+    a, b = (cast(side, "float32") for side in align("atan2", y, x))
+    side = where(lt(a, 0), -math.pi, math.pi)
+    right = atan(div(a, where(eq(b, 0), 1.0, b)))
+    upright = where(eq(a, 0), 0.0, mul(side, 0.5))
+    angle = where(eq(b, 0), upright, where(lt(b, 0), add(right, side), right))
+    return cast(angle, dtype if dtype.is_floating else dtypes.float32)
+
+
+def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """`x` with numbers for NaN and the infinities, by default 0 and the largest and the smallest of its dtype."""
+    if not x.dtype.is_floating:
+        return x
+    limits = ml_dtypes.finfo(x.dtype.numpy)  # type: ignore[no-untyped-call]
+    high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
+    below = where(isinf(x), low, x)
+    return where(isnan(x), nan, where(logical_and(isinf(x), gt(x, 0)), high, below))
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`x`: an engine infers. Write ``training=self.training``, which is False here.
+
+    Raises LayerError for training=True, torch's default, with which torch drops in eval() as well.
+    """
+    if training and p:
+        x.network.fail("dropout: an engine does not train; write training=self.training, which is False", {"x": x})
+    return x
+
+
 def _tanh(x: Tensor) -> Tensor:
     (y,) = x.network.add("activation", {"input": x, "type": trt.ActivationType.TANH}, name="tanh", dims=[x.shape])
     return y
@@ -213,9 +268,14 @@ def trunc(x: Tensor) -> Tensor:
 
 def fmod(x: Operand, y: Operand) -> Tensor:
     """What is left of x after division by `y`, with the sign of x."""
+    return sub(x, mul(_trunc_divide(x, y), y))
+
+
+def _trunc_divide(x: Operand, y: Operand) -> Tensor:
+    """The quotient rounded toward 0, as TensorRT's of integers is."""
     dtype = result_type(x, y)
-    quotient = _elementwise("DIV", x, y, "fmod", dtype)
-    return sub(x, mul(trunc(quotient) if dtype.is_floating else quotient, y))
+    quotient = _elementwise("DIV", x, y, "trunc_divide", dtype)
+    return trunc(quotient) if dtype.is_floating else quotient
 
 
 def lerp(x: Tensor, end: Tensor, weight: Operand) -> Tensor:

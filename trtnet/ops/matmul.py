@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from trtnet.backend import trt
-from trtnet.graph import Parameter, Shape, Size, Tensor
+from trtnet.graph import Parameter, Shape, Size, Tensor, Weight
 from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import add, mul
-from trtnet.ops.operands import broadcast, network_of, tensor
+from trtnet.ops.operands import broadcast, ndim_of, network_of, tensor
 from trtnet.ops.reduce import sum
 
 
@@ -16,9 +16,46 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     x: [..., n, k] or [k]. y: [..., k, m] or [k]. Both have one dtype: torch refuses mixed ones, and so does this.
     Layer: IMatrixMultiplyLayer.
     """
+    return _product(x, y, "NONE")
+
+
+def mm(x: Operand, y: Operand) -> Tensor:
+    """``x @ y`` of two matrices, [n, k] and [k, m]. Raises LayerError for other ranks."""
+    return matmul(*_ranked("mm", 2, x, y))
+
+
+def bmm(x: Operand, y: Operand) -> Tensor:
+    """``x @ y`` of two batches of matrices, [b, n, k] and [b, k, m]. Raises LayerError for other ranks."""
+    return matmul(*_ranked("bmm", 3, x, y))
+
+
+def addmm(x: Operand, mat1: Operand, mat2: Operand, beta: float = 1, alpha: float = 1) -> Tensor:
+    """``beta * x + alpha * mat1 @ mat2`` of two matrices. Raises LayerError for other ranks."""
+    return _plus(x, mm(mat1, mat2), beta, alpha)
+
+
+def baddbmm(x: Operand, batch1: Operand, batch2: Operand, beta: float = 1, alpha: float = 1) -> Tensor:
+    """``beta * x + alpha * batch1 @ batch2`` of two batches of matrices. Raises LayerError for other ranks."""
+    return _plus(x, bmm(batch1, batch2), beta, alpha)
+
+
+def outer(x: Operand, y: Operand) -> Tensor:
+    """``x[i] * y[j]`` of two vectors. Raises LayerError for other ranks."""
+    left, right = _ranked("outer", 1, x, y)
+    return mul(left.unsqueeze(1), right)
+
+
+def _ranked(name: str, ndim: int, x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
     network = network_of(x, y)
-    left, right = tensor(x, network), tensor(y, network)
-    return _product(left, right, "NONE", "NONE")
+    a, b = tensor(x, network), tensor(y, network)
+    if not a.ndim == b.ndim == ndim:
+        network.fail(f"{name} takes two tensors of rank {ndim}, found {a.ndim} and {b.ndim}", {"x": a, "y": b})
+    return a, b
+
+
+def _plus(x: Operand, product: Tensor, beta: float, alpha: float) -> Tensor:
+    scaled = product if alpha == 1 else mul(product, alpha)
+    return scaled if beta == 0 else add(x if beta == 1 else mul(x, beta), scaled)
 
 
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
@@ -26,7 +63,7 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
 
     Layers: IMatrixMultiplyLayer with a transposed constant, IElementWiseLayer SUM.
     """
-    product = _product(x, tensor(weight, x.network, ndim=max(x.ndim, 2)), "NONE", "TRANSPOSE")
+    product = _product(x, weight, "TRANSPOSE")
     return product if bias is None else add(product, bias)
 
 
@@ -38,30 +75,38 @@ def bilinear(x1: Tensor, x2: Tensor, weight: Operand, bias: Operand | None = Non
     kernel = tensor(weight, x1.network, x1.dtype)
     out, in1, in2 = kernel.shape
     lead = x1.shape[:-1]
-    left = _product(x1.reshape(-1, in1), kernel, "NONE", "NONE")
+    left = matmul(x1.reshape(-1, in1), kernel)
     products = sum(mul(left, x2.reshape(1, -1, in2)), -1)
     y = products.transpose(0, 1).reshape(*lead, out)
     return y if bias is None else add(y, bias)
 
 
-def _product(x: Tensor, y: Tensor, op0: str, op1: str) -> Tensor:
-    if x.dtype != y.dtype:
-        x.network.fail(f"matmul of {x.dtype} and {y.dtype}; cast one of them with .to()", {"x": x, "y": y})
-    vectors = (x.ndim == 1, y.ndim == 1)
-    if vectors[0]:
-        x = x.unsqueeze(0)
-    if vectors[1]:
-        y = y.unsqueeze(1)
-    ndim = max(x.ndim, y.ndim)
-    a, b = tensor(x, x.network, ndim=ndim), tensor(y, x.network, ndim=ndim)
+def _product(left: Operand, right: Operand, op1: str) -> Tensor:
+    """``left @ right``, or ``left @ right.T`` with TRANSPOSE."""
+    network = network_of(left, right)
+    vectors = (ndim_of(left) == 1, ndim_of(right) == 1)
+    ndim = max(ndim_of(left), ndim_of(right), 2)
+    a = tensor(left, network, ndim=ndim)
+    b = tensor(tensor(right, network).unsqueeze(1) if vectors[1] else right, network, ndim=ndim)
+    shown = {"x": _shown(left, a), "weight" if isinstance(right, Parameter) else "y": _shown(right, b)}
+    if a.dtype != b.dtype:
+        network.fail(f"matmul of {a.dtype} and {b.dtype}; cast one of them with .to()", shown)
     k0, k1 = a.shape[-1], b.shape[-2] if op1 == "NONE" else b.shape[-1]
     columns = b.shape[-1] if op1 == "NONE" else b.shape[-2]
     hint = f"matmul got {k0} columns on the left and {k1} rows on the right" if k0 != k1 else ""
     matrix = trt.MatrixOperation
-    arguments = {"input0": a, "op0": getattr(matrix, op0), "input1": b, "op1": getattr(matrix, op1)}
-    (product,) = a.network.add("matrix_multiply", arguments, name="matmul", hint=hint, dims=[_shape(a, b, columns)])
+    arguments = {"input0": a, "op0": matrix.NONE, "input1": b, "op1": getattr(matrix, op1)}
+    dims = [_shape(a, b, columns)]
+    (product,) = network.add("matrix_multiply", arguments, name="matmul", hint=hint, dims=dims, shown=shown)
     axes = [axis for axis, vector in zip((-2, -1), vectors, strict=True) if vector]
     return product.squeeze(axes) if axes else product
+
+
+def _shown(operand: Operand, used: Tensor) -> Tensor | Weight:
+    """An operand for an error: as it was given, a parameter with its checkpoint key."""
+    if isinstance(operand, Parameter):
+        return used.network.weight(operand)
+    return operand if isinstance(operand, Tensor) else used
 
 
 def _shape(a: Tensor, b: Tensor, columns: Size) -> Shape:

@@ -119,11 +119,12 @@ def align(operation: str, *operands: Operand, dtype: DType | None = None) -> tup
         wanted = dtype or result_type(*operands)
     except TypeError as error:
         network.fail(f"{operation}: {error}", named)
-    ndim = max(_ndim(operand) for operand in operands)
+    ndim = max(ndim_of(operand) for operand in operands)
     return tuple(tensor(operand, network, wanted, ndim) for operand in operands)
 
 
-def _ndim(operand: Operand) -> int:
+def ndim_of(operand: Operand) -> int:
+    """The rank of an operand, 0 for a number."""
     return len(operand.shape) if isinstance(operand, Tensor | Parameter | np.ndarray) else 0
 
 

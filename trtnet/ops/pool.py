@@ -120,8 +120,8 @@ def avg_pool(
     if divisor is None and ceil_mode and not count_include_pad and _reaches_beyond(kernel_size, stride, padding, rank):
         # TensorRT refuses to leave out padding that may fill a window: both means count it, and it cancels
         inside = ones_like(x[:, :1])
-        sums = (avg_pool(y, kernel_size, stride, padding, True, True, None, rank) for y in (x, inside))
-        return div(*sums)
+        total, part = (avg_pool(y, kernel_size, stride, padding, True, True, None, rank) for y in (x, inside))
+        return div(total, part)
     if divisor is None:
         attributes = {"average_count_excludes_padding": not count_include_pad}
         return _pool(x, "AVERAGE", kernel_size, stride, padding, ceil_mode, attributes, rank)

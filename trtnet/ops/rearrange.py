@@ -18,9 +18,9 @@ from trtnet.ops.shape import shuffle
 from trtnet.ops.slicing import Cut, cut
 
 
-def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """The given axes backwards. Layer: ISliceLayer with stride -1."""
-    axes = {axis(x, d, "flip") for d in ([dims] if isinstance(dims, int) else dims)}
+def flip(x: Tensor, dims: int | Sequence[int], *more: int) -> Tensor:
+    """The given axes backwards, ``flip(x, (1, 2))`` or ``flip(x, 1, 2)``. Layer: ISliceLayer with stride -1."""
+    axes = {axis(x, d, "flip") for d in ([dims, *more] if isinstance(dims, int) else dims)}
     return cut(x, {a: Cut(x.shape[a] - 1, x.shape[a], -1) for a in axes}, name="flip")
 
 
@@ -51,6 +51,11 @@ def repeat(x: Tensor, sizes: Sequence[int]) -> Tensor:
     lifted = x[(None,) * missing] if missing else x
     times = {a: n for a, n in enumerate(sizes) if n != 1}
     return cut(lifted, {a: Cut(0, lifted.shape[a] * n) for a, n in times.items()}, "WRAP", name="repeat")
+
+
+def tile(x: Tensor, dims: Sequence[int]) -> Tensor:
+    """`x` laid side by side along its last axes, `dims` times along each; more numbers than axes add axes."""
+    return repeat(x, (*(1,) * (x.ndim - len(dims)), *dims))
 
 
 def repeat_interleave(x: Tensor, repeats: int, dim: int) -> Tensor:

@@ -11,9 +11,9 @@ from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.graph import Shape, Tensor
 from trtnet.graph.dim import is_static
-from trtnet.ops.elementwise import abs, add, cast, exp, log, mul, pow, sqrt, sub
+from trtnet.ops.elementwise import abs, add, cast, exp, log, maximum, minimum, mul, pow, sqrt, sub
 from trtnet.ops.operands import axes_mask, axis
-from trtnet.ops.sort import topk
+from trtnet.ops.sort import Ordered, topk
 
 Axes = int | Sequence[int] | None
 
@@ -45,9 +45,12 @@ def amin(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
     return _reduce(x, "MIN", dim, keepdim)
 
 
-def var(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+def var(
+    x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False, unbiased: bool | None = None
+) -> Tensor:
     """The variance over ``n - correction``, computed in float32 from the centred values; n must be known.
 
+    unbiased: torch's older spelling, True for a correction of 1, False for 0.
     Raises LayerError if a reduced axis is dynamic.
     """
     axes = _axes(x, dim, "var")
@@ -58,12 +61,15 @@ def var(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False)
     wide = cast(x, "float32")
     centred = sub(wide, mean(wide, axes, keepdim=True))
     squares = sum(mul(centred, centred), axes, keepdim)
-    return cast(mul(squares, 1.0 / (count - correction)), x.dtype)
+    taken = correction if unbiased is None else int(unbiased)
+    return cast(mul(squares, 1.0 / (count - taken)), x.dtype)
 
 
-def std(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+def std(
+    x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False, unbiased: bool | None = None
+) -> Tensor:
     """The square root of the variance."""
-    return sqrt(var(x, dim, correction, keepdim))
+    return sqrt(var(x, dim, correction, keepdim, unbiased))
 
 
 def var_mean(x: Tensor, dim: Axes = None, correction: int = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
@@ -100,30 +106,46 @@ def all(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
     return cast(_reduce(cast(cast(x, "bool"), "int32"), "MIN", dim, keepdim), "bool")
 
 
-def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-    """The largest element; with `dim`, (values, int64 indices) along it."""
+def count_nonzero(x: Tensor, dim: Axes = None) -> Tensor:
+    """How many elements are not 0, int64."""
+    return sum(cast(x, "bool"), dim)
+
+
+def max(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | Ordered:
+    """The largest element; with `dim`, (values, int64 indices) along it; with a tensor for it, the larger of each."""
+    if isinstance(dim, Tensor):
+        return maximum(x, dim)
     return amax(x) if dim is None else _extreme(x, "MAX", dim, keepdim)
 
 
-def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-    """The smallest element; with `dim`, (values, int64 indices) along it."""
+def min(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | Ordered:
+    """The smallest element; with `dim`, (values, int64 indices) along it; with a tensor for it, the smaller of each."""
+    if isinstance(dim, Tensor):
+        return minimum(x, dim)
     return amin(x) if dim is None else _extreme(x, "MIN", dim, keepdim)
 
 
-def argmax(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
-    """The int64 index of the largest along `dim`. Layer: ITopKLayer."""
-    return _extreme(x, "MAX", dim, keepdim)[1]
+def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The int64 index of the largest along `dim`, by default among all elements in a row. Layer: ITopKLayer."""
+    return _place(x, "MAX", dim, keepdim)
 
 
-def argmin(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
-    """The int64 index of the smallest along `dim`. Layer: ITopKLayer."""
-    return _extreme(x, "MIN", dim, keepdim)[1]
+def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The int64 index of the smallest along `dim`, by default among all elements in a row. Layer: ITopKLayer."""
+    return _place(x, "MIN", dim, keepdim)
 
 
-def _extreme(x: Tensor, kind: str, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
+def _place(x: Tensor, kind: str, dim: int | None, keepdim: bool) -> Tensor:
+    if dim is not None:
+        return _extreme(x, kind, dim, keepdim).indices
+    index = _extreme(x.flatten(), kind, 0, False).indices
+    return index.reshape((1,) * x.ndim) if keepdim else index
+
+
+def _extreme(x: Tensor, kind: str, dim: int, keepdim: bool) -> Ordered:
     along = axis(x, dim, f"arg{kind.lower()}")
     values, indices = topk(x, 1, along, largest=kind == "MAX")
-    return (values, indices) if keepdim else (values.squeeze(along), indices.squeeze(along))
+    return Ordered(values, indices) if keepdim else Ordered(values.squeeze(along), indices.squeeze(along))
 
 
 def _reduce(x: Tensor, kind: str, dim: Axes, keepdim: bool) -> Tensor:

@@ -198,6 +198,9 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     return y
 
 
+concat = concatenate = cat
+
+
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors along a new axis."""
     return cat([unsqueeze(x, dim) for x in tensors], dim)
@@ -208,7 +211,7 @@ def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Ten
     along = axis(x, dim, "split")
     size = x.shape[along]
     if not isinstance(size, int):
-        x.network.fail(f"split needs the size of dim={dim}", {"x": x})
+        x.network.fail(f"split needs the size of dim={dim}, which is {size}; cut it by slices", {"x": x})
     step = split_size
     sizes = [min(step, size - i) for i in range(0, size, step)] if isinstance(step, int) else list(step)
     if sum(sizes) != size:
@@ -222,5 +225,5 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of equal size (the last may be smaller) along an axis of known size."""
     size = x.shape[axis(x, dim, "chunk")]
     if not isinstance(size, int):
-        x.network.fail(f"chunk needs the size of dim={dim}", {"x": x})
+        x.network.fail(f"chunk needs the size of dim={dim}, which is {size}; cut it by slices", {"x": x})
     return split(x, -(-size // chunks), dim)

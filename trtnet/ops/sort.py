@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.graph import Size, Tensor
@@ -13,10 +15,17 @@ LARGEST_K = 3840
 """The most elements that TensorRT's ITopKLayer selects."""
 
 
-def topk(x: Tensor, k: Size, dim: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+class Ordered(NamedTuple):
+    """What topk, sort, max and min give: elements, and the int64 indices at which they stand."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def topk(x: Tensor, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
     """(values, int64 indices) of the k largest or smallest along `dim`, in order; k is at most 3840.
 
-    Layer: ITopKLayer.
+    sorted=False would leave the order open; here it is the same one. Layer: ITopKLayer.
     """
     along = axis(x, dim, "topk")
     if isinstance(k, int) and k > LARGEST_K:
@@ -32,10 +41,10 @@ def topk(x: Tensor, k: Size, dim: int = -1, largest: bool = True) -> tuple[Tenso
         "topk", {"input": lifted, "op": operation} | given, inputs=inputs, dims=[shape, shape]
     )
     indices = cast(indices, dtypes.int64)
-    return (values, indices) if lifted is x else (values.squeeze(0), indices.squeeze(0))
+    return Ordered(values, indices) if lifted is x else Ordered(values.squeeze(0), indices.squeeze(0))
 
 
-def sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Ordered:
     """(values, int64 indices) of all elements along `dim` in order; there are at most 3840. Layer: ITopKLayer."""
     return topk(x, x.shape[axis(x, dim, "sort")], dim, largest=descending)
 

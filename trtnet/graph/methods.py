@@ -1,0 +1,239 @@
+"""torch's methods of a tensor: each is the function of its name in ``trtnet.ops``, the tensor its first argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+
+from trtnet.dtypes import DType, DTypeLike
+from trtnet.graph.dim import Shape, Size
+
+if TYPE_CHECKING:
+    from trtnet.graph.network import Network
+    from trtnet.graph.tensor import Operand, Tensor
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """The method that calls ``ops.name(self, ...)``."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.operations, name)(self, *args, **kwargs)
+
+    return method
+
+
+class _Operand:
+    """What the methods need of the tensor."""
+
+    # trtnet.ops puts itself here when it is imported: ops stand above graph, and imports point one way.
+    operations: ClassVar[Any] = None
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        network: Network
+        shape: Shape
+
+        @property
+        def dtype(self) -> DType: ...
+
+
+class Casts(_Operand):
+    """Methods with the names of types; a class of their own, since others' annotations say int, float and bool."""
+
+    __slots__ = ()
+
+    def to(self, dtype: DTypeLike | Tensor) -> Tensor:
+        return self.operations.cast(self, dtype.dtype if isinstance(dtype, Casts) else dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        return self.operations.cast(self, other.dtype)
+
+    def float(self) -> Tensor:
+        return self.operations.cast(self, "float32")
+
+    def half(self) -> Tensor:
+        return self.operations.cast(self, "float16")
+
+    def bfloat16(self) -> Tensor:
+        return self.operations.cast(self, "bfloat16")
+
+    def long(self) -> Tensor:
+        return self.operations.cast(self, "int64")
+
+    def int(self) -> Tensor:
+        return self.operations.cast(self, "int32")
+
+    def bool(self) -> Tensor:
+        return self.operations.cast(self, "bool")
+
+    def double(self) -> NoReturn:
+        self.network.fail("double: TensorRT has no float64; float() gives float32", {"x": self})
+
+
+class Methods(_Operand):
+    """All others."""
+
+    __slots__ = ()
+
+    # a network's tensors share no memory and learn nothing
+    def contiguous(self) -> Self:
+        return self
+
+    def detach(self) -> Self:
+        return self
+
+    def clone(self) -> Self:
+        return self
+
+    # shape
+    def reshape(self, *shape: Size | Sequence[Size]) -> Tensor:
+        return self.operations.reshape(self, _unpack(shape))
+
+    view = reshape
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        return self.operations.flatten(self, start_dim, end_dim)
+
+    def permute(self, *dims: int | Sequence[int]) -> Tensor:
+        return self.operations.permute(self, _unpack(dims))
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        return self.operations.transpose(self, dim0, dim1)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  (torch's name)
+        return self.operations.permute(self, tuple(reversed(range(len(self.shape)))))
+
+    def t(self) -> Tensor:
+        if len(self.shape) > 2:
+            self.network.fail(f"t takes at most two dimensions, found {len(self.shape)}; see mT", {"x": self})
+        return self.T
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802  (torch's name)
+        return self.operations.transpose(self, -2, -1)
+
+    def squeeze(self, dim: int | Sequence[int] | None = None) -> Tensor:
+        return self.operations.squeeze(self, dim)
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        return self.operations.unsqueeze(self, dim)
+
+    def expand(self, *sizes: Size | Sequence[Size]) -> Tensor:
+        return self.operations.expand(self, _unpack(sizes))
+
+    def broadcast_to(self, shape: Sequence[Size]) -> Tensor:
+        return self.operations.broadcast_to(self, shape)
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        return self.operations.expand(self, other.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        return self.operations.reshape(self, other.shape)
+
+    view_as = reshape_as
+
+    def repeat(self, *sizes: int | Sequence[int]) -> Tensor:
+        return self.operations.repeat(self, _unpack(sizes))
+
+    def tile(self, *dims: int | Sequence[int]) -> Tensor:
+        return self.operations.tile(self, _unpack(dims))
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        return self.operations.chunk(self, chunks, dim)
+
+    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+        return self.operations.split(self, split_size, dim)
+
+    # tensors of its dtype
+    def new_zeros(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
+        return self.new_full(_unpack(size), 0, dtype)
+
+    def new_ones(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
+        return self.new_full(_unpack(size), 1, dtype)
+
+    def new_full(self, size: Sequence[Size], fill_value: float, dtype: DTypeLike | None = None) -> Tensor:
+        return self.operations.full(size, fill_value, self.dtype if dtype is None else dtype)
+
+    # reductions
+    def sum(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.sum(self, dim, keepdim)
+
+    def mean(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.mean(self, dim, keepdim)
+
+    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.prod(self, dim, keepdim)
+
+    def amax(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.amax(self, dim, keepdim)
+
+    def amin(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.amin(self, dim, keepdim)
+
+    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.argmax(self, dim, keepdim)
+
+    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        return self.operations.argmin(self, dim, keepdim)
+
+    # elementwise
+    def abs(self) -> Tensor:
+        return self.operations.abs(self)
+
+    def exp(self) -> Tensor:
+        return self.operations.exp(self)
+
+    def log(self) -> Tensor:
+        return self.operations.log(self)
+
+    def sqrt(self) -> Tensor:
+        return self.operations.sqrt(self)
+
+    def rsqrt(self) -> Tensor:
+        return self.operations.rsqrt(self)
+
+    def where(self, condition: Tensor, other: Operand) -> Tensor:
+        return self.operations.where(condition, self, other)
+
+    # activations
+    def relu(self) -> Tensor:
+        return self.operations.relu(self)
+
+    def sigmoid(self) -> Tensor:
+        return self.operations.sigmoid(self)
+
+    def tanh(self) -> Tensor:
+        return self.operations.tanh(self)
+
+    def softmax(self, dim: int) -> Tensor:
+        return self.operations.softmax(self, dim)
+
+    # the rest of torch's methods, with the arguments of the functions
+    sin, cos, tan, asin, acos, atan = map(_method, ("sin", "cos", "tan", "asin", "acos", "atan"))
+    sinh, cosh, erf, floor, ceil, round = map(_method, ("sinh", "cosh", "erf", "floor", "ceil", "round"))
+    neg, sign, square, trunc, reciprocal = map(_method, ("neg", "sign", "square", "trunc", "reciprocal"))
+    log2, log10, log1p, expm1, lerp, fmod = map(_method, ("log2", "log10", "log1p", "expm1", "lerp", "fmod"))
+    isnan, isinf, isfinite, masked_fill = map(_method, ("isnan", "isinf", "isfinite", "masked_fill"))
+    max, min, var, std, norm = map(_method, ("max", "min", "var", "std", "norm"))
+    logsumexp, any, all, count_nonzero = map(_method, ("logsumexp", "any", "all", "count_nonzero"))
+    add, sub, mul, div, pow = map(_method, ("add", "sub", "mul", "div", "pow"))
+    floor_divide, remainder, clamp, clip = map(_method, ("floor_divide", "remainder", "clamp", "clip"))
+    eq, ne, lt, le, gt, ge = map(_method, ("eq", "ne", "lt", "le", "gt", "ge"))
+    logical_and, logical_or, logical_xor = map(_method, ("logical_and", "logical_or", "logical_xor"))
+    logical_not, maximum, minimum, atan2 = map(_method, ("logical_not", "maximum", "minimum", "atan2"))
+    asinh, acosh, atanh, nan_to_num, logaddexp = map(_method, ("asinh", "acosh", "atanh", "nan_to_num", "logaddexp"))
+    matmul, mm, bmm, addmm, baddbmm, outer = map(_method, ("matmul", "mm", "bmm", "addmm", "baddbmm", "outer"))
+    unbind, unflatten, narrow, select, diagonal = map(_method, ("unbind", "unflatten", "narrow", "select", "diagonal"))
+    movedim, moveaxis, swapaxes, swapdims = map(_method, ("movedim", "moveaxis", "swapaxes", "swapdims"))
+    topk, sort, argsort, cumsum, cumprod = map(_method, ("topk", "sort", "argsort", "cumsum", "cumprod"))
+    gather, scatter, scatter_add, index_select = map(_method, ("gather", "scatter", "scatter_add", "index_select"))
+    index_add, scatter_reduce = map(_method, ("index_add", "scatter_reduce"))
+    flip, roll, tril, triu = map(_method, ("flip", "roll", "tril", "triu"))
+    repeat_interleave, log_softmax, nonzero = map(_method, ("repeat_interleave", "log_softmax", "nonzero"))
+
+
+def _unpack(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """torch takes both ``reshape(2, 3)`` and ``reshape((2, 3))``."""
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
