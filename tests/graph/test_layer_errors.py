@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from typing import Any
@@ -56,8 +57,11 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "permute": (lambda x, y: x.permute(0, 1), r"permute got dims=\(0, 1\), its input has 3 dimensions"),
     "index range": (lambda x, y: x[:, 3], r"index 3 is out of range for dimension 1 of size 3"),
     "index count": (lambda x, y: x[0, 0, 0, 0], r"too many indices: 4 for 3 dimensions"),
-    "index type": (lambda x, y: x["a"], r"an index is an int, a slice, None or Ellipsis, found str"),
-    "index step": (lambda x, y: x[:, ::-1], r"slice step must be positive, found -1"),
+    "index type": (
+        lambda x, y: x["a"],
+        r"an index is an int, .* a tensor of integers, found str",
+    ),
+    "index step": (lambda x, y: x[:, ::-1], r"slice step must be positive, found -1; ops.flip goes backwards"),
     "expand": (lambda x, y: x.expand(-1, 4, -1), r"only axes of size 1 grow"),
     "concatenation": (lambda x, y: ops.cat([x, y], 2), r"TensorRT refused cat\n(.*\n)*  inputs\[1\]  \[n, 5, 8\]"),
     "mean of ints": (lambda x, y: x.to("int64").mean(), r"mean takes a floating tensor, found int64"),
@@ -68,6 +72,26 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
         lambda x, y: ops.conv2d(x[None], np.ones((1, 3, 1, 1), np.float16)),
         r"convolution got an input of float32, its kernel is float16",
     ),
+    "gather rank": (lambda x, y: ops.gather(x, 1, y[0, 0].long()), r"gather takes an index of .* input, 3, found 1"),
+    "scatter rank": (lambda x, y: x.scatter(1, y[0].long(), 1.0), r"scatter takes an index of .* input, 3, found 2"),
+    "index_add rank": (lambda x, y: x.index_add(1, y[0].long(), x), r"index_add takes an index of one dim.*found 2"),
+    "mask as index": (lambda x, y: x[x > 0], r"a mask of bool would choose .* use where or masked_fill"),
+    "floats as index": (lambda x, y: x[y], r"a tensor that is an index has integers, found float32"),
+    "two index tensors": (lambda x, y: x[y.long(), y.long()], r"an index has at most one tensor, found 2; use gather"),
+    "list index range": (lambda x, y: x[:, [0, 3]], r"index \[0, 3\] is out of range for a dimension of size 3"),
+    "assignment": (lambda x, y: operator.setitem(x, 0, 1), r"would change a tensor in place; .* where, scatter or cat"),
+    "float64": (lambda x, y: x.double(), r"double: TensorRT has no float64; float\(\) gives float32"),
+    "t": (lambda x, y: x.t(), r"t takes at most two dimensions, found 3"),
+    "mm rank": (lambda x, y: ops.mm(x, y), r"mm takes two tensors of rank 2, found 3 and 3"),
+    "bmm rank": (lambda x, y: x[0].bmm(y), r"bmm takes two tensors of rank 3, found 2 and 3"),
+    "outer rank": (lambda x, y: ops.outer(x, y), r"outer takes two tensors of rank 1, found 3 and 3"),
+    "unbind of dynamic": (lambda x, y: x.unbind(0), r"unbind needs the size of dim=0, found n"),
+    "split of dynamic": (lambda x, y: x.split(2, 0), r"split needs the size of dim=0, which is n; cut it by slices"),
+    "narrow": (lambda x, y: x.narrow(1, 2, 2), r"narrow got start=2 and length=2, dim=1 has 3"),
+    "diagonal": (lambda x, y: x.diagonal(), r"diagonal needs two axes of known sizes, found n and 3"),
+    "movedim": (lambda x, y: x.movedim((0, 0), (1, 2)), r"movedim got source=\(0, 0\) and destination=\(1, 2\)"),
+    "meshgrid": (lambda x, y: ops.meshgrid(x, y), r"meshgrid takes vectors, found 3 dimensions"),
+    "dropout": (lambda x, y: ops.dropout(x), r"dropout: an engine does not train; write training=self\.training"),
     "exp of ints": (lambda x, y: ops.exp(x.to("int64")), r"exp does not take int64"),
 }
 
@@ -89,6 +113,63 @@ def test_a_dimension_known_only_at_run_time_cannot_steer_python() -> None:
 def test_a_tensor_cannot_steer_python() -> None:
     with pytest.raises(ModelError, match=r"Tensor\('x', \[n, 2\], float32\) has no value .* ops\.where"):
         network_of(lambda x: x if x else -x, {"x": trtnet.Input(("n", 2))})
+
+
+def test_the_length_of_a_tensor() -> None:
+    network_of(lambda x: x[0] * len(x[0]), {"x": trtnet.Input((2, 3))})
+    with pytest.raises(ModelError, match=r"Tensor\('x', \[n, 2\], float32\) has no length"):
+        network_of(lambda x: x * len(x), {"x": trtnet.Input(("n", 2))})
+
+
+def test_a_linear_layer_shows_its_weight() -> None:
+    model = nn.Sequential(nn.Linear(6, 3))
+    weights = {"0.weight": np.ones((3, 6), np.float32), "0.bias": np.ones(3, np.float32)}
+    with pytest.raises(LayerError, match="0: matmul got 8 columns on the left and 6 rows on the right") as caught:
+        trtnet.define(model, {"x": trtnet.Input(("n", 8))}, weights)
+    assert str(caught.value).splitlines()[2:4] == [
+        "  x       [n, 8] float32",
+        "  weight  [3, 6] float32   (checkpoint key 0.weight)",
+    ]
+
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            self.linear = nn.Linear(6, 3)
+
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            return self.linear(x.float())
+
+    renamed = {f"linear{key.removeprefix('0')}": value for key, value in weights.items()}
+    with pytest.raises(LayerError, match="linear: matmul of float32 and float16") as caught:
+        trtnet.define(Mixed(), {"x": trtnet.Input(("n", 6))}, renamed, dtype="float16")
+    assert str(caught.value).splitlines()[2:] == [
+        "  x       [n, 6] float32",
+        "  weight  [3, 6] float16   (checkpoint key linear.weight)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda x: ops.gelu_(x), r"trtnet\.ops has no 'gelu_'; did you mean gelu\?"),
+        (lambda x: ops.einsm("ij->ji", x), r"trtnet\.ops has no 'einsm'; did you mean einsum\?"),
+        (lambda x: ops.fft(x), r"trtnet\.ops has no 'fft'$"),
+        (lambda x: nn.Conv4d(1, 1, 1), r"trtnet\.nn has no 'Conv4d'; did you mean Conv3d or Conv2d\?"),
+        (lambda x: nn.functional.relu(x), r"trtnet\.nn has no 'functional'; its functions are in trtnet\.ops"),
+        (lambda x: nn.relu(x), r"trtnet\.nn has no 'relu'; use ops\.relu"),
+        (lambda x: x.contigous(), r"a Tensor has no 'contigous'; did you mean contiguous\?"),
+        (lambda x: x.gelu(), r"a Tensor has no 'gelu'; use ops\.gelu\(x\)"),
+    ],
+)
+def test_a_name_that_there_is_not(call: Callable[..., Any], text: str) -> None:
+    with pytest.raises(AttributeError, match=f"^{text}"):
+        network_of(call, {"x": trtnet.Input(("n", 2))})
+
+
+def test_asking_for_a_name_goes_on_working() -> None:
+    network = network_of(lambda x: x * 2, {"x": trtnet.Input(("n", 2))})
+    x = network.inputs["x"]
+    assert not hasattr(x, "contigous") and not hasattr(x, "__array__") and hasattr(x, "contiguous")
+    assert not hasattr(ops, "gelu_") and not hasattr(nn, "relu") and getattr(ops, "fft", None) is None
 
 
 def test_a_module_needs_a_definition() -> None:

@@ -10,6 +10,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn
+from trtnet.errors import LayerError, ModelError
 
 IMAGE, SIGNAL, VOLUME, ROWS = (2, 4, 8, 6), (2, 4, 9), (2, 4, 5, 6, 4), (2, 5, 6)
 ACTIVATIONS = (
@@ -22,6 +23,12 @@ LAYERS: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
     *((name, ROWS, {}) for name in ACTIVATIONS.split()),
     *((name, ROWS, {"dim": 1}) for name in ("Softmax", "Softmin", "LogSoftmax")),
     ("ReLU", ROWS, {"inplace": True}),
+    ("Dropout", ROWS, {"p": 0.3, "inplace": True}),
+    *((name, IMAGE, {"p": 0.3}) for name in ("Dropout2d", "AlphaDropout", "FeatureAlphaDropout")),
+    ("Dropout1d", SIGNAL, {}),
+    ("Dropout3d", VOLUME, {}),
+    ("Unflatten", ROWS, {"dim": 2, "unflattened_size": (2, 3)}),
+    ("Identity", ROWS, {"unused": 1}),
     ("GELU", ROWS, {"approximate": "tanh"}),
     ("Threshold", ROWS, {"threshold": 0.1, "value": 2.0}),
     ("PReLU", IMAGE, {"num_parameters": 4}),
@@ -44,9 +51,13 @@ LAYERS: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
     ("ConvTranspose2d", IMAGE, {"in_channels": 4, "out_channels": 3, "kernel_size": 3, "stride": 2, "padding": 1}),
     ("ConvTranspose3d", VOLUME, {"in_channels": 4, "out_channels": 3, "kernel_size": 2, "stride": 2, "bias": False}),
     ("BatchNorm1d", SIGNAL, {"num_features": 4}),
+    ("BatchNorm1d", (2, 4), {"num_features": 4}),
+    ("SyncBatchNorm", IMAGE, {"num_features": 4}),
+    ("SyncBatchNorm", (2, 4), {"num_features": 4}),
     ("BatchNorm2d", IMAGE, {"num_features": 4, "eps": 1e-3, "affine": False}),
     ("BatchNorm3d", VOLUME, {"num_features": 4}),
     ("InstanceNorm1d", SIGNAL, {"num_features": 4}),
+    ("InstanceNorm2d", (4, 8, 6), {"num_features": 4, "affine": True}),
     ("InstanceNorm2d", IMAGE, {"num_features": 4, "affine": True}),
     ("InstanceNorm3d", VOLUME, {"num_features": 4}),
     ("LayerNorm", ROWS, {"normalized_shape": (5, 6)}),
@@ -82,11 +93,43 @@ def test_a_layer_equals_torchs(name: str, shape: tuple[int, ...], arguments: dic
     for value in theirs.state_dict().values():
         if value.is_floating_point():
             value.uniform_(0.1, 1.0)
-    network = trtnet.define(getattr(nn, name)(**arguments), {"x": trtnet.Input(("n", *shape[1:]))}, theirs)
+    first = shape[0] if name.startswith("InstanceNorm") else "n"
+    network = trtnet.define(getattr(nn, name)(**arguments), {"x": trtnet.Input((first, *shape[1:]))}, theirs)
     x = torch.randn(shape)
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), theirs(x)) <= 1e-6
-    network.build({"n": 2})
+    network.build({"n": 2} if network.dims else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("BatchNorm1d", IMAGE),
+        ("BatchNorm2d", (2, 4)),
+        ("BatchNorm2d", SIGNAL),
+        ("BatchNorm3d", IMAGE),
+        ("InstanceNorm1d", IMAGE),
+        ("InstanceNorm2d", (2, 4)),
+        ("InstanceNorm3d", SIGNAL),
+    ],
+)
+def test_a_normalization_takes_the_ranks_that_torch_takes(name: str, shape: tuple[int, ...]) -> None:
+    theirs = getattr(torch.nn, name)(4).eval()
+    with pytest.raises(ValueError, match="expected"):
+        theirs(torch.zeros(shape))
+    with pytest.raises(LayerError, match=f"{name} takes an input of .* dimensions, found {len(shape)}"):
+        trtnet.define(getattr(nn, name)(4), {"x": trtnet.Input(shape)}, theirs)
+
+
+def test_an_embedding_takes_the_arguments_of_training() -> None:
+    theirs = torch.nn.Embedding(7, 4, padding_idx=0, scale_grad_by_freq=True)
+    ours = nn.Embedding(7, 4, padding_idx=0, scale_grad_by_freq=True)
+    network = trtnet.define(ours, {"i": trtnet.Input(("n", 3), "int64")}, theirs)
+    index = torch.randint(0, 7, (2, 3))
+    with torch.inference_mode():
+        assert torch.equal(network.reference()(index), theirs(index))
+    with pytest.raises(ModelError, match="Embedding: max_norm changes the weights"):
+        nn.Embedding(7, 4, max_norm=1.0)
 
 
 def test_layers_of_two_inputs_and_of_indices() -> None:

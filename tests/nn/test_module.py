@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
 import pytest
+import torch
 
 import trtnet
-from trtnet import models, nn
+from trtnet import models, nn, ops
 from trtnet.errors import ModelError
 
 
@@ -27,11 +32,87 @@ def test_modules_are_listed_parents_first() -> None:
     assert "layer2.0.downsample.1" in paths
 
 
-def test_containers() -> None:
+def names(container: nn.Module) -> list[tuple[str, str]]:
+    return [(name, type(member).__name__) for name, member in container.members()]
+
+
+def test_lists() -> None:
     layers = nn.ModuleList([nn.ReLU()])
-    layers.append(nn.Identity())
-    assert len(layers) == 2 and isinstance(layers[1], nn.Identity)
-    assert [name for name, _ in layers.children()] == ["0", "1"]
+    layers.append(nn.Identity()).extend([nn.GELU(), nn.Tanh()])
+    layers.insert(1, nn.Sigmoid())
+    layers[-1] = nn.SiLU()
+    assert names(layers) == [("0", "ReLU"), ("1", "Sigmoid"), ("2", "Identity"), ("3", "GELU"), ("4", "SiLU")]
+    assert len(layers) == 5 and isinstance(layers[-2], nn.GELU)
+    assert [type(module).__name__ for module in layers[1:3]] == ["Sigmoid", "Identity"]
+    parameters = nn.ParameterList([nn.Parameter(2), nn.Parameter(3)])
+    assert [(key, parameter.shape) for key, parameter in parameters.named_parameters()] == [("0", (2,)), ("1", (3,))]
+
+
+def test_dicts() -> None:
+    layers = nn.ModuleDict({"a": nn.ReLU()})
+    layers["b"] = nn.GELU()
+    layers.update({"c": nn.Tanh()})
+    assert names(layers) == [("a", "ReLU"), ("b", "GELU"), ("c", "Tanh")]
+    assert list(layers) == list(layers.keys()) == [name for name, _ in layers.items()] and len(layers) == 3
+    assert "b" in layers and "d" not in layers and isinstance(layers["b"], nn.GELU)
+    with pytest.raises(ModelError, match="ModuleDict has a method 'items', so no member can have this name"):
+        layers["items"] = nn.ReLU()
+    parameters = nn.ParameterDict({"scale": nn.Parameter(2)})
+    assert [key for key, _ in parameters.named_parameters()] == ["scale"]
+
+
+def test_sequences_by_name() -> None:
+    layers = nn.Sequential({"first": nn.Linear(2, 2), "act": nn.ReLU()})
+    layers.add_module("second", nn.Linear(2, 3))
+    assert [name for name, _ in layers.named_children()] == ["first", "act", "second"]
+    assert [name for name, _ in layers[1:].named_children()] == ["act", "second"]
+    assert [type(module).__name__ for module in nn.Sequential(nn.ReLU(), nn.Tanh())[1:]] == ["Tanh"]
+    theirs = torch.nn.Sequential(OrderedDict(first=torch.nn.Linear(2, 2), act=torch.nn.ReLU()))
+    theirs.add_module("second", torch.nn.Linear(2, 3))
+    x = torch.randn(4, 2)
+    with torch.no_grad():
+        assert torch.allclose(trtnet.define(layers, {"x": trtnet.Input((4, 2))}, theirs).reference()(x), theirs(x))
+
+
+class Ported(nn.Module):
+    """A module that is made as torch's are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("scale", nn.Parameter(3))
+        self.register_parameter("nothing", None)
+        self.register_buffer("table", torch.zeros(3))
+        self.register_buffer("offset", torch.tensor([1.0, 2.0, 3.0]), persistent=False)
+        self.register_buffer("order", np.array([2, 0, 1]), persistent=False)
+        self.add_module("act", nn.ModuleDict({"relu": nn.ReLU()}))
+        self.scales = nn.ParameterList([nn.Parameter(3)])
+
+    def forward(self, x: Any) -> Any:
+        dropped = ops.dropout(self.act["relu"](x * self.scale + self.table), 0.5, self.training)
+        return dropped[:, self.order] * self.scales[0] + self.offset
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_module_made_as_torchs_are(dtype: str) -> None:
+    model = Ported().eval().train(False)
+    assert [key for key, _ in model.named_parameters()] == ["scale", "table", "scales.0"]
+    assert [type(module).__name__ for module in model.modules()] == ["Ported", "ModuleDict", "ReLU", "ParameterList"]
+    assert [type(child).__name__ for child in model.children()] == ["ModuleDict", "ParameterList"]
+    weights = {"scale": torch.tensor([1.0, -1, 2]), "table": torch.tensor([0.5, 1, -0.5]), "scales.0": torch.ones(3)}
+    network = trtnet.define(model, {"x": trtnet.Input((2, 3))}, weights, dtype=dtype)
+    x = torch.tensor([[1.0, 2, 3], [-1, -2, -3]], dtype=getattr(torch, dtype))
+    found = network.reference()(x)
+    wanted = torch.relu(x.float() * weights["scale"] + weights["table"])[:, [2, 0, 1]] + torch.tensor([1.0, 2, 3])
+    assert found.dtype == x.dtype and torch.equal(found.float(), wanted)
+    with pytest.raises(ModelError, match=r"Ported\.train\(\): a network is for inference"):
+        model.train()
+
+
+def test_parameters_in_a_plain_list_are_refused() -> None:
+    model = nn.Identity()
+    model.scales = [nn.Parameter(2)]
+    with pytest.raises(ModelError, match=r"Identity\.scales is a plain list of parameters.*nn\.ParameterList"):
+        list(model.named_parameters())
 
 
 def test_a_module_without_forward_is_refused() -> None:

@@ -1,6 +1,10 @@
 """Modules with torch.nn's names, arguments, defaults and weight names."""
 
+from typing import TYPE_CHECKING, NoReturn
+
+from trtnet import ops
 from trtnet.graph import Buffer, Parameter
+from trtnet.missing import missing
 from trtnet.nn.activation import (
     CELU,
     ELU,
@@ -35,6 +39,8 @@ from trtnet.nn.attention import (
     join_heads,
     split_heads,
 )
+from trtnet.nn.cells import GRUCell, LSTMCell, RNNCell
+from trtnet.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from trtnet.nn.conv import (
     Conv1d,
     Conv2d,
@@ -43,24 +49,21 @@ from trtnet.nn.conv import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
+from trtnet.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from trtnet.nn.function import (
     Function,
 )
 from trtnet.nn.linear import (
     Bilinear,
-    Dropout,
     Embedding,
     EmbeddingBag,
     Flatten,
     Identity,
     Linear,
     TransposedLinear,
+    Unflatten,
 )
-from trtnet.nn.module import (
-    Module,
-    ModuleList,
-    Sequential,
-)
+from trtnet.nn.module import Module
 from trtnet.nn.norm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -71,6 +74,7 @@ from trtnet.nn.norm import (
     InstanceNorm3d,
     LayerNorm,
     RMSNorm,
+    SyncBatchNorm,
 )
 from trtnet.nn.places import (
     ChannelShuffle,
@@ -111,6 +115,7 @@ from trtnet.nn.pool import (
     MaxPool3d,
 )
 from trtnet.nn.recurrent import GRU, LSTM, RNN
+from trtnet.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
     "CELU",
@@ -127,6 +132,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -149,11 +155,16 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
     "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "Fold",
     "Function",
+    "GRUCell",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
@@ -163,6 +174,7 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -174,13 +186,17 @@ __all__ = [
     "MaxPool3d",
     "Mish",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "MultiheadAttention",
     "PReLU",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PixelShuffle",
     "PixelUnshuffle",
     "RMSNorm",
+    "RNNCell",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -198,10 +214,14 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SyncBatchNorm",
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TransposedLinear",
+    "Unflatten",
     "Unfold",
     "Upsample",
     "ZeroPad1d",
@@ -210,3 +230,9 @@ __all__ = [
     "join_heads",
     "split_heads",
 ]
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> NoReturn:
+        here = {"functional": "its functions are in trtnet.ops"} | {other: f"use ops.{other}" for other in ops.__all__}
+        raise missing("trtnet.nn", name, __all__, here.get(name, ""))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from trtnet import ops
+from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
 from trtnet.nn.module import Module
 
@@ -33,9 +37,24 @@ class TransposedLinear(Module):
 
 
 class Embedding(Module):
-    """torch.nn.Embedding: indices [...] int -> [..., embedding_dim]. Weight: [num_embeddings, embedding_dim]."""
+    """torch.nn.Embedding: indices [...] int -> [..., embedding_dim]. Weight: [num_embeddings, embedding_dim].
 
-    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+    padding_idx, scale_grad_by_freq and sparse are training's. Raises ModelError for max_norm, which changes the
+    weights while torch runs.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> None:
+        if max_norm is not None:
+            raise ModelError("Embedding: max_norm changes the weights when torch runs; rescale the checkpoint's")
         self.weight = Parameter(num_embeddings, embedding_dim)
 
     def forward(self, indices: Tensor) -> Tensor:
@@ -77,15 +96,21 @@ class Flatten(Module):
         return x.flatten(self.start_dim, self.end_dim)
 
 
+class Unflatten(Module):
+    """torch.nn.Unflatten: one axis as several; one of the sizes may be -1."""
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.unflatten(x, self.dim, self.unflattened_size)
+
+
 class Identity(Module):
-    """torch.nn.Identity: x."""
+    """torch.nn.Identity: x, whatever else it is made of."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
 
     def forward(self, x: Tensor) -> Tensor:
         return x
-
-
-class Dropout(Identity):
-    """torch.nn.Dropout at inference: x. It keeps the places of a Sequential as the checkpoint counts them."""
-
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = p

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
+
+from trtnet import dtypes
 from trtnet.errors import ModelError
-from trtnet.graph import Input, Parameter, current
+from trtnet.graph import Buffer, Input, Parameter, current
 from trtnet.graph.calls import Call
 
 
 class Module:
     """Base of every layer and model.
 
-    Modules and Parameters that are attributes are children, in the order they were set; the path of attributes to a
+    Modules and Parameters that are attributes are members, in the order they were set; the path of attributes to a
     Parameter (``layer1.0.conv1.weight``) is its checkpoint key. Subclasses set attributes in ``__init__`` (no call of
     ``super().__init__()`` is needed) and write ``forward``. A model may say what it takes in ``inputs``, in the order
     of its ``forward``; :func:`trtnet.define` uses that where it is given no inputs.
     """
 
     inputs: Mapping[str, Input] = MappingProxyType({})
+    training = False
     forward: Callable[..., Any]
     """What the module computes, on symbolic tensors; written by each subclass."""
 
@@ -40,76 +44,93 @@ class Module:
             network.calls.append(Call(path, self, args, arguments, result))
             return network.boundary.convert(result, inside, outside)
 
-    def children(self) -> Iterator[tuple[str, Module | Parameter]]:
-        """(name, child) of the direct children. Raises ModelError for modules hidden in a plain list or dict."""
+    def members(self) -> Iterator[tuple[str, Module | Parameter]]:
+        """(name, member): the direct children and the module's own parameters, in order.
+
+        Raises ModelError for those hidden in a plain list or dict.
+        """
         for name, value in vars(self).items():
             if isinstance(value, Module | Parameter):
                 yield name, value
-            elif _hides_modules(value):
+            elif hidden := _hidden(value):
                 raise ModelError(
-                    f"{type(self).__name__}.{name} is a plain {type(value).__name__} of modules, whose parameters no"
-                    f" checkpoint key would reach. Use nn.ModuleList or nn.Sequential."
+                    f"{type(self).__name__}.{name} is a plain {type(value).__name__} of {hidden.lower()}s, which no"
+                    f" checkpoint key would reach. Use nn.{hidden}List or nn.{hidden}Dict."
                 )
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) of the direct children."""
+        return ((name, member) for name, member in self.members() if isinstance(member, Module))
+
+    def children(self) -> Iterator[Module]:
+        """The direct children."""
+        return (child for _, child in self.named_children())
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """(path, module) of this module and all below it, parents first."""
         yield prefix, self
-        for name, child in self.children():
-            if isinstance(child, Module):
-                yield from child.named_modules(_join(prefix, name))
+        for name, child in self.named_children():
+            yield from child.named_modules(_join(prefix, name))
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, parents first."""
+        return (module for _, module in self.named_modules())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter) of all parameters below; a shared one is listed once for each path to it."""
         for path, module in self.named_modules():
-            for name, child in module.children():
-                if isinstance(child, Parameter):
-                    yield _join(path, name), child
+            for name, member in module.members():
+                if isinstance(member, Parameter):
+                    yield _join(path, name), member
 
+    def parameters(self) -> Iterator[Parameter]:
+        """All parameters below."""
+        return (parameter for _, parameter in self.named_parameters())
 
-class ModuleList(Module):
-    """Modules in order, named by their index. Iterate over it; it is not called."""
+    def add_module(self, name: str, module: Module | None) -> None:
+        """``self.name = module``."""
+        setattr(self, name, module)
 
-    def __init__(self, modules: Any = ()) -> None:
-        self._modules: tuple[Module, ...] = tuple(modules)
+    register_module = add_module
 
-    def append(self, module: Module) -> ModuleList:
-        self._modules = (*self._modules, module)
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """``self.name = param``."""
+        setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """``self.name``: a Buffer that the checkpoint fills, with the shape of `tensor`, which may be a Buffer itself.
+
+        tensor: a numpy array or a torch tensor; its values count only if it is not persistent: then it has no key, and
+        is a constant, whose floats take the dtype of what they meet. None: no buffer.
+        """
+        setattr(self, name, _buffer(tensor, persistent))
+
+    def eval(self) -> Self:
+        """The module itself: a network is always for inference."""
         return self
 
-    def children(self) -> Iterator[tuple[str, Module | Parameter]]:
-        return ((str(i), module) for i, module in enumerate(self._modules))
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __getitem__(self, index: int) -> Module:
-        return self._modules[index]
+    def train(self, mode: bool = True) -> Self:
+        """The module itself. Raises ModelError for mode=True."""
+        if mode:
+            raise ModelError(f"{type(self).__name__}.train(): a network is for inference; train it with torch")
+        return self
 
 
-class Sequential(ModuleList):
-    """Modules called one after another, named by their index, or by the keys of the one dict that is given."""
-
-    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else None
-        super().__init__(modules if named is None else named.values())
-        self._names = None if named is None else tuple(named)
-
-    def children(self) -> Iterator[tuple[str, Module | Parameter]]:
-        return super().children() if self._names is None else zip(self._names, self, strict=True)
-
-    def forward(self, x: Any) -> Any:
-        for module in self:
-            x = module(x)
-        return x
+def _buffer(tensor: Any, persistent: bool) -> Any:
+    if tensor is None or isinstance(tensor, Buffer):
+        return tensor
+    kind, shape = dtypes.get(tensor.dtype), tuple(tensor.shape)
+    if persistent:
+        return Buffer(*shape, dtype=None if kind.is_floating else kind.name)
+    return np.asarray(tensor, np.float64 if kind.is_floating else None)
 
 
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def _hides_modules(value: Any) -> bool:
+def _hidden(value: Any) -> str:
+    """What a plain container hides: Module, Parameter, or nothing."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return any(isinstance(item, Module) for item in items)
+    kinds = {"Module": Module, "Parameter": Parameter}
+    return next((name for name, kind in kinds.items() if any(isinstance(item, kind) for item in items)), "")

@@ -7,11 +7,20 @@ from trtnet.graph import Buffer, Parameter, Tensor
 from trtnet.nn.module import Module
 
 
+def _check_rank(module: Module, x: Tensor, ranks: tuple[int, ...]) -> None:
+    if x.ndim not in ranks:
+        wanted = " or ".join(map(str, ranks))
+        x.network.fail(f"{type(module).__name__} takes an input of {wanted} dimensions, found {x.ndim}", {"x": x})
+
+
 class _BatchNorm(Module):
     """Batch normalization at inference of x [batch, num_features, ...].
 
     Weights: running_mean, running_var and, if affine, weight and bias, each [num_features]. momentum is training's.
+    Raises LayerError for an input of another rank than torch takes.
     """
+
+    ranks: tuple[int, ...]
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         self.eps = eps
@@ -21,11 +30,16 @@ class _BatchNorm(Module):
         self.running_var = Buffer(num_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+        _check_rank(self, x, self.ranks)
+        lifted = x.unsqueeze(-1) if x.ndim == 2 else x
+        y = ops.batch_norm(lifted, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+        return y.squeeze(-1) if x.ndim == 2 else y
 
 
 class BatchNorm1d(_BatchNorm):
-    """torch.nn.BatchNorm1d at inference: x [batch, num_features, length]."""
+    """torch.nn.BatchNorm1d at inference: x [batch, num_features] or [batch, num_features, length]."""
+
+    ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
@@ -34,16 +48,28 @@ class BatchNorm2d(_BatchNorm):
     Weights: running_mean, running_var and, if affine, weight and bias, each [num_features].
     """
 
+    ranks = (4,)
+
 
 class BatchNorm3d(_BatchNorm):
     """torch.nn.BatchNorm3d at inference: x [batch, num_features, depth, height, width]."""
 
+    ranks = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """torch.nn.SyncBatchNorm at inference: x [batch, num_features, ...] of two dimensions or more."""
+
+    ranks = (2, 3, 4, 5)
+
 
 class _InstanceNorm(Module):
-    """Normalization of each channel of x [batch, num_features, ...].
+    """Normalization of each channel of x [batch, num_features, ...], or without a batch.
 
-    Weights, if affine: weight and bias [num_features].
+    Weights, if affine: weight and bias [num_features]. Raises LayerError for an input of another rank than torch takes.
     """
+
+    rank: int
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False) -> None:
         self.eps = eps
@@ -51,19 +77,28 @@ class _InstanceNorm(Module):
         self.bias = Parameter(num_features) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.instance_norm(x, self.weight, self.bias, self.eps)
+        _check_rank(self, x, (self.rank - 1, self.rank))
+        if x.ndim == self.rank:
+            return ops.instance_norm(x, self.weight, self.bias, self.eps)
+        return ops.instance_norm(x.unsqueeze(0), self.weight, self.bias, self.eps).squeeze(0)
 
 
 class InstanceNorm1d(_InstanceNorm):
     """torch.nn.InstanceNorm1d: x [batch, num_features, length]."""
 
+    rank = 3
+
 
 class InstanceNorm2d(_InstanceNorm):
     """torch.nn.InstanceNorm2d: x [batch, num_features, height, width]."""
 
+    rank = 4
+
 
 class InstanceNorm3d(_InstanceNorm):
     """torch.nn.InstanceNorm3d: x [batch, num_features, depth, height, width]."""
+
+    rank = 5
 
 
 class LayerNorm(Module):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from trtnet import ops
 from trtnet.graph import Parameter, Tensor
-from trtnet.nn.module import Module
-
-State = tuple[Tensor, ...]
+from trtnet.nn.cells import Gates, GRUGates, LSTMGates, RNNGates, State
 
 
-class _Recurrent(Module):
+class _Recurrent(Gates):
     """Layers of cells, each over the whole sequence, in one or both directions.
 
     x: [length, batch, input_size], or [batch, length, input_size] with batch_first, or without a batch. Weights, for
@@ -19,9 +15,6 @@ class _Recurrent(Module):
     weight_hh_lk [gates * hidden_size, hidden_size], bias_ih_lk and bias_hh_lk [gates * hidden_size], and with proj_size
     weight_hr_lk [proj_size, hidden_size]. dropout is training's.
     """
-
-    gates: ClassVar[int]
-    states: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -41,21 +34,9 @@ class _Recurrent(Module):
         for layer in range(num_layers):
             size = input_size if layer == 0 else out * len(self.suffixes)
             for suffix in self.suffixes:
-                self._add_weights(f"_l{layer}{suffix}", size, out)
-
-    def _add_weights(self, name: str, input_size: int, output_size: int) -> None:
-        rows = self.gates * self.hidden_size
-        setattr(self, f"weight_ih{name}", Parameter(rows, input_size))
-        setattr(self, f"weight_hh{name}", Parameter(rows, output_size))
-        if self.bias:
-            setattr(self, f"bias_ih{name}", Parameter(rows))
-            setattr(self, f"bias_hh{name}", Parameter(rows))
-        if self.proj_size:
-            setattr(self, f"weight_hr{name}", Parameter(self.proj_size, self.hidden_size))
-
-    def cell(self, name: str, x: Tensor, state: State) -> State:
-        """The state after one step. x: what the step's input gives to the gates, [batch, gates * hidden_size]."""
-        raise NotImplementedError
+                self.add_weights(f"_l{layer}{suffix}", size, out)
+                if proj_size:
+                    setattr(self, f"weight_hr_l{layer}{suffix}", Parameter(proj_size, hidden_size))
 
     def run(self, x: Tensor, initial: State | None) -> tuple[Tensor, State]:
         """(output, last states [num_layers * directions, batch, size])."""
@@ -87,7 +68,7 @@ class _Recurrent(Module):
 
     def _direction(self, name: str, x: Tensor, state: State, reverse: bool) -> tuple[Tensor, State]:
         """One direction of one layer; the inputs' part of all gates is one product before the loop."""
-        inputs = ops.linear(x, getattr(self, f"weight_ih{name}"), getattr(self, f"bias_ih{name}", None))
+        inputs = self.received(name, x)
         if x.shape[1] == 1:  # TensorRT-RTX 1.7 compiles a loop with a product of one row without end: give it two
             inputs, state = inputs.expand(-1, 2, -1), tuple(s.expand(2, -1) for s in state)
 
@@ -98,18 +79,12 @@ class _Recurrent(Module):
         last, outputs = ops.scan(step, state, inputs, reverse=reverse)
         return (outputs[:, :1], tuple(s[:1] for s in last)) if x.shape[1] == 1 else (outputs, last)
 
-    def recurrent(self, name: str, h: Tensor) -> Tensor:
-        """What the state gives to the gates."""
-        return ops.linear(h, getattr(self, f"weight_hh{name}"), getattr(self, f"bias_hh{name}", None))
 
-
-class RNN(_Recurrent):
+class RNN(RNNGates, _Recurrent):
     """torch.nn.RNN: ``h = tanh(W_ih x + b_ih + W_hh h + b_hh)``; nonlinearity "tanh" or "relu".
 
     (x, h_0 [num_layers * directions, batch, hidden_size] or zeros) -> (output, h_n).
     """
-
-    gates = 1
 
     def __init__(
         self,
@@ -122,27 +97,19 @@ class RNN(_Recurrent):
         dropout: float = 0.0,
         bidirectional: bool = False,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"nonlinearity is 'tanh' or 'relu', found {nonlinearity!r}")
-        self.nonlinearity = nonlinearity
+        self.choose(nonlinearity)
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
-
-    def cell(self, name: str, x: Tensor, state: State) -> State:
-        total = x + self.recurrent(name, state[0])
-        return (ops.tanh(total) if self.nonlinearity == "tanh" else ops.relu(total),)
 
     def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         output, (h,) = self.run(x, None if hx is None else (hx,))
         return output, h
 
 
-class GRU(_Recurrent):
+class GRU(GRUGates, _Recurrent):
     """torch.nn.GRU (Cho et al., 2014), the reset gate after the product with the state, as in cuDNN.
 
     (x, h_0 [num_layers * directions, batch, hidden_size] or zeros) -> (output, h_n).
     """
-
-    gates = 3
 
     def __init__(
         self,
@@ -156,31 +123,19 @@ class GRU(_Recurrent):
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
-    def cell(self, name: str, x: Tensor, state: State) -> State:
-        (h,) = state
-        (xr, xz, xn), (hr, hz, hn) = x.chunk(3, -1), self.recurrent(name, h).chunk(3, -1)
-        reset, update = ops.sigmoid(xr + hr), ops.sigmoid(xz + hz)
-        new = ops.tanh(xn + reset * hn)
-        return (new + update * (h - new),)
-
     def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         output, (h,) = self.run(x, None if hx is None else (hx,))
         return output, h
 
 
-class LSTM(_Recurrent):
+class LSTM(LSTMGates, _Recurrent):
     """torch.nn.LSTM (Hochreiter and Schmidhuber, 1997), with projections where proj_size is given.
 
     (x, (h_0, c_0) [num_layers * directions, batch, size] or zeros) -> (output, (h_n, c_n)).
     """
 
-    gates, states = 4, 2
-
     def cell(self, name: str, x: Tensor, state: State) -> State:
-        h, c = state
-        i, f, g, o = (x + self.recurrent(name, h)).chunk(4, -1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        h = ops.sigmoid(o) * ops.tanh(c)
+        h, c = super().cell(name, x, state)
         return (ops.linear(h, getattr(self, f"weight_hr{name}")) if self.proj_size else h), c
 
     def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -66,7 +66,7 @@ def weights_that_differ(network: DefinedNetwork, path: str, module: Module, orig
     """What is different about the module's own weights, as the network was given them."""
     theirs = original.module(path)
     (prefix, *_) = original.paths(path)
-    own = {name: child for name, child in module.children() if isinstance(child, Parameter)}
+    own = {name: child for name, child in module.members() if isinstance(child, Parameter)}
     for name, parameter in own.items():
         expected = original.state.get(f"{prefix}.{name}" if prefix else name)
         if expected is not None:

@@ -22,7 +22,7 @@ def argument_names(call: Call) -> list[str]:
 
 def is_leaf(module: Module) -> bool:
     """Whether there are no modules in it."""
-    return not any(isinstance(child, Module) for _, child in module.children())
+    return not any(isinstance(child, Module) for _, child in module.members())
 
 
 def known(values: Mapping[str, Array], tensors: Sequence[Tensor], names: Sequence[str]) -> list[Value | None]:
