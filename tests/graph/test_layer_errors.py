@@ -121,6 +121,13 @@ def test_the_length_of_a_tensor() -> None:
         network_of(lambda x: x * len(x), {"x": trtnet.Input(("n", 2))})
 
 
+def test_numpy_has_no_values_of_a_tensor() -> None:
+    table = np.arange(3)
+    for call in (np.asarray, lambda x: table[x]):
+        with pytest.raises(ModelError, match=r"Tensor\('x', \[2, 3\], int64\) has no values for numpy .* trtnet\.ops"):
+            network_of(call, {"x": trtnet.Input((2, 3), "int64")})
+
+
 def test_a_linear_layer_shows_its_weight() -> None:
     model = nn.Sequential(nn.Linear(6, 3))
     weights = {"0.weight": np.ones((3, 6), np.float32), "0.bias": np.ones(3, np.float32)}
@@ -168,7 +175,7 @@ def test_a_name_that_there_is_not(call: Callable[..., Any], text: str) -> None:
 def test_asking_for_a_name_goes_on_working() -> None:
     network = network_of(lambda x: x * 2, {"x": trtnet.Input(("n", 2))})
     x = network.inputs["x"]
-    assert not hasattr(x, "contigous") and not hasattr(x, "__array__") and hasattr(x, "contiguous")
+    assert not hasattr(x, "contigous") and not hasattr(x, "__dlpack__") and hasattr(x, "contiguous")
     assert not hasattr(ops, "gelu_") and not hasattr(nn, "relu") and getattr(ops, "fft", None) is None
 
 

@@ -55,7 +55,7 @@ def test_dicts() -> None:
     assert names(layers) == [("a", "ReLU"), ("b", "GELU"), ("c", "Tanh")]
     assert list(layers) == list(layers.keys()) == [name for name, _ in layers.items()] and len(layers) == 3
     assert "b" in layers and "d" not in layers and isinstance(layers["b"], nn.GELU)
-    with pytest.raises(ModelError, match="ModuleDict has a method 'items', so no member can have this name"):
+    with pytest.raises(ModelError, match="ModuleDict has an attribute 'items', so no member can have this name"):
         layers["items"] = nn.ReLU()
     parameters = nn.ParameterDict({"scale": nn.Parameter(2)})
     assert [key for key, _ in parameters.named_parameters()] == ["scale"]
@@ -66,12 +66,28 @@ def test_sequences_by_name() -> None:
     layers.add_module("second", nn.Linear(2, 3))
     assert [name for name, _ in layers.named_children()] == ["first", "act", "second"]
     assert [name for name, _ in layers[1:].named_children()] == ["act", "second"]
+    with pytest.raises(ModelError, match=r"Sequential\.insert needs members that are named by their index"):
+        layers.insert(0, nn.Tanh())
     assert [type(module).__name__ for module in nn.Sequential(nn.ReLU(), nn.Tanh())[1:]] == ["Tanh"]
     theirs = torch.nn.Sequential(OrderedDict(first=torch.nn.Linear(2, 2), act=torch.nn.ReLU()))
     theirs.add_module("second", torch.nn.Linear(2, 3))
     x = torch.randn(4, 2)
     with torch.no_grad():
         assert torch.allclose(trtnet.define(layers, {"x": trtnet.Input((4, 2))}, theirs).reference()(x), theirs(x))
+
+
+def test_a_sequence_with_attributes_of_its_own() -> None:
+    class Scaled(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.ReLU())
+            self.scale = nn.Parameter(2)
+
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) * self.scale
+
+    network = trtnet.define(Scaled(), {"x": trtnet.Input((2,))}, {"scale": torch.tensor([2.0, 3.0])})
+    assert len(Scaled()) == 1
+    assert torch.equal(network.reference()(torch.tensor([1.0, -1.0])), torch.tensor([2.0, 0.0]))
 
 
 class Ported(nn.Module):

@@ -118,6 +118,9 @@ class Tensor(Casts, Methods):
             raise ModelError(f"{self!r} has no length: its first dimension is not known; shape[0] is it as a size")
         return self.shape[0]
 
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise ModelError(f"{self!r} has no values for numpy while the network is being defined; use trtnet.ops")
+
     def __iter__(self) -> Any:
         if self.ndim == 0 or not isinstance(self.shape[0], int):
             raise ModelError(f"cannot iterate over {self!r}: its first dimension is not known")

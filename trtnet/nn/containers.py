@@ -6,10 +6,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from trtnet.errors import ModelError
+from trtnet.graph import Parameter
 from trtnet.nn.module import Module
 
 
-class _List(Module):
+class _Container(Module):
+    """Members of one kind. A subclass may have other attributes, too."""
+
+    _kind: type[Module] | type[Parameter]
+
+    def _held(self) -> list[tuple[str, Any]]:
+        """(name, member) of that kind."""
+        return [(name, member) for name, member in self.members() if isinstance(member, self._kind)]
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+
+class _List(_Container):
     """Members in order, named by their index. Iterate over it; it is not called."""
 
     def __init__(self, members: Iterable[Any] = ()) -> None:
@@ -25,32 +39,35 @@ class _List(Module):
         return self
 
     def insert(self, index: int, member: Any) -> Self:
+        """Adds a member before another one. Raises ModelError where the members have names of their own."""
         members = list(self)
+        if any(name != str(i) for i, (name, _) in enumerate(self._held())):
+            raise ModelError(f"{type(self).__name__}.insert needs members that are named by their index")
         members.insert(index, member)
         for i, each in enumerate(members):
             self.add_module(str(i), each)
         return self
 
     def __iter__(self) -> Iterator[Any]:
-        return (member for _, member in self.members())
-
-    def __len__(self) -> int:
-        return len(list(self.members()))
+        return (member for _, member in self._held())
 
     def __getitem__(self, index: int | slice) -> Any:
         return type(self)(list(self)[index]) if isinstance(index, slice) else list(self)[index]
 
     def __setitem__(self, index: int, member: Any) -> None:
-        names = [name for name, _ in self.members()]
-        self.add_module(names[index], member)
+        self.add_module(self._held()[index][0], member)
 
 
 class ModuleList(_List):
     """torch.nn.ModuleList: modules in order, named by their index. Iterate over it; it is not called."""
 
+    _kind = Module
+
 
 class ParameterList(_List):
     """torch.nn.ParameterList: parameters in order, named by their index."""
+
+    _kind = Parameter
 
 
 class Sequential(ModuleList):
@@ -64,8 +81,8 @@ class Sequential(ModuleList):
             self.extend(modules)
 
     def __getitem__(self, index: int | slice) -> Any:
-        members = list(self.named_children())
-        return Sequential(dict(members[index])) if isinstance(index, slice) else members[index][1]
+        found = self._held()[index]
+        return Sequential(dict(found)) if isinstance(found, list) else found[1]
 
     def forward(self, x: Any) -> Any:
         for module in self:
@@ -73,10 +90,10 @@ class Sequential(ModuleList):
         return x
 
 
-class _Dict(Module):
+class _Dict(_Container):
     """Members by name, in the order they were added. It is not called.
 
-    Raises ModelError for a name that is one of its methods.
+    Raises ModelError for a name that is one of its own attributes.
     """
 
     def __init__(self, members: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
@@ -88,37 +105,38 @@ class _Dict(Module):
 
     def add_module(self, name: str, module: Any) -> None:
         if hasattr(type(self), name):
-            raise ModelError(f"{type(self).__name__} has a method {name!r}, so no member can have this name")
+            raise ModelError(f"{type(self).__name__} has an attribute {name!r}, so no member can have this name")
         super().add_module(name, module)
 
     def items(self) -> Iterator[tuple[str, Any]]:
-        return self.members()
+        return iter(self._held())
 
     def keys(self) -> Iterator[str]:
-        return (name for name, _ in self.members())
+        return (name for name, _ in self._held())
 
     def values(self) -> Iterator[Any]:
-        return (member for _, member in self.members())
+        return (member for _, member in self._held())
 
     def __setitem__(self, name: str, member: Any) -> None:
         self.add_module(name, member)
 
     def __getitem__(self, name: str) -> Any:
-        return dict(self.members())[name]
+        return dict(self._held())[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in dict(self.members())
+        return name in dict(self._held())
 
     def __iter__(self) -> Iterator[str]:
         return self.keys()
-
-    def __len__(self) -> int:
-        return len(dict(self.members()))
 
 
 class ModuleDict(_Dict):
     """torch.nn.ModuleDict: modules by name. It is not called."""
 
+    _kind = Module
+
 
 class ParameterDict(_Dict):
     """torch.nn.ParameterDict: parameters by name."""
+
+    _kind = Parameter
