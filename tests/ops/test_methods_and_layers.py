@@ -48,7 +48,7 @@ class Block(nn.Module):
 
     def forward(self, x: Any) -> Any:
         y = self.norm1(x)
-        x = x + self.attention(y, y, y)
+        x = x + self.attention(y, y, y)[0]
         return x + self.mlp(self.norm2(x))
 
 

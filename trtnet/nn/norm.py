@@ -21,7 +21,7 @@ class _BatchNorm(Module):
         self.running_var = Buffer(num_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+        return ops.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -51,7 +51,7 @@ class _InstanceNorm(Module):
         self.bias = Parameter(num_features) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.instance_norm(x, self.weight, self.bias, self.eps)
+        return ops.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -98,11 +98,17 @@ class GroupNorm(Module):
 
 
 class RMSNorm(Module):
-    """Root-mean-square norm over the last axis, rounded as Llama's is. Weight: [normalized_shape]."""
+    """torch.nn.RMSNorm over the last axes, of sizes normalized_shape, rounded where Llama's is.
 
-    def __init__(self, normalized_shape: int, eps: float = 1e-6) -> None:
+    Weight: normalized_shape. eps: see ops.rms_norm.
+    """
+
+    def __init__(
+        self, normalized_shape: int | tuple[int, ...], eps: float | None = None, elementwise_affine: bool = True
+    ) -> None:
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
         self.eps = eps
-        self.weight = Parameter(normalized_shape)
+        self.weight = Parameter(*self.normalized_shape) if elementwise_affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.rms_norm(x, self.weight, self.eps)
+        return ops.rms_norm(x, self.normalized_shape, self.weight, self.eps)

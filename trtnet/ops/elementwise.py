@@ -117,6 +117,38 @@ def logical_xor(x: Operand, y: Operand) -> Tensor:
     return _elementwise("XOR", x, y, "logical_xor", dtypes.bool_)
 
 
+def bitwise_and(x: Operand, y: Operand) -> Tensor:
+    """``x & y`` of bools. Raises LayerError for integers, of whose bits TensorRT has no layer; so do the others."""
+    return logical_and(*_bools("&", x, y))
+
+
+def bitwise_or(x: Operand, y: Operand) -> Tensor:
+    """``x | y`` of bools."""
+    return logical_or(*_bools("|", x, y))
+
+
+def bitwise_xor(x: Operand, y: Operand) -> Tensor:
+    """``x ^ y`` of bools."""
+    return logical_xor(*_bools("^", x, y))
+
+
+def bitwise_not(x: Operand) -> Tensor:
+    """``~x`` of bools."""
+    return logical_not(*_bools("~", x))
+
+
+def _bools(operator: str, *operands: Operand) -> tuple[Tensor, ...]:
+    found = align(operator, *operands)
+    if any(x.dtype != dtypes.bool_ for x in found):
+        named = dict(zip(("x", "y"), operands, strict=False))
+        found[0].network.fail(
+            f"{operator} takes bools: TensorRT computes no bits of integers; ops.logical_and and the others take them"
+            f" as true or false",
+            named,
+        )
+    return found
+
+
 def where(condition: Tensor, x: Operand, y: Operand) -> Tensor:
     """`x` where `condition` (bool) is true, else `y`; the three broadcast. Layer: ISelectLayer."""
     dtype = result_type(x, y)
