@@ -16,9 +16,9 @@ from trtnet import backend
 from trtnet.errors import BackendError, DTypeError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DType:
-    """An element type.
+    """An element type. It equals every library's spelling of it: ``x.dtype == "float16"``, ``== torch.float16``.
 
     name: torch's name. trt_name: the member of TensorRT's ``DataType``, None if TensorRT has no such type.
     numpy: the numpy (or ml_dtypes) dtype. bits: the width of one element in TensorRT's memory.
@@ -38,9 +38,30 @@ class DType:
             raise BackendError(f"{backend.name()} {backend.version()} has no element type {self.name}")
         return member
 
+    @property
+    def max(self) -> float:
+        """The largest finite value of a floating type."""
+        return float(ml_dtypes.finfo(self.numpy).max)  # type: ignore[no-untyped-call]
+
+    @property
+    def eps(self) -> float:
+        """How far the next value after 1 is in a floating type."""
+        return float(ml_dtypes.finfo(self.numpy).eps)  # type: ignore[no-untyped-call]
+
     def nbytes(self, count: int) -> int:
         """Bytes that `count` elements take in a TensorRT buffer (4-bit types are packed)."""
         return (count * self.bits + 7) // 8
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, DType):
+            return self.name == other.name
+        try:
+            return other is not None and self.name == get(other).name
+        except DTypeError:
+            return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __str__(self) -> str:
         return self.name

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from comparing import relative_l2
+from comparing import network_of, relative_l2
 
 import trtnet
 from trtnet import nn
@@ -163,7 +164,7 @@ def test_multihead_attention(batch_first: bool, crossed: bool, bias: bool) -> No
             self.attention = ours
 
         def forward(self, x: Any, y: Any) -> Any:
-            return self.attention(x, y, y) if crossed else self.attention(x, x, x) + y * 0
+            return self.attention(x, y, y)[0] if crossed else self.attention(x, x, x)[0] + y * 0
 
     weights = {f"attention.{key}": value for key, value in theirs.state_dict().items()}
     network = trtnet.define(Both(), {"x": trtnet.Input((3, "n", 8)), "y": trtnet.Input((3, "n", 8))}, weights)
@@ -171,6 +172,51 @@ def test_multihead_attention(batch_first: bool, crossed: bool, bias: bool) -> No
     with torch.inference_mode():
         assert relative_l2(network.reference()(x, y), theirs(x, other, other)[0]) <= 2e-6
     network.build({"n": 3})
+
+
+LOOKS_NOWHERE = np.triu(np.ones((5, 5), np.bool_), 1)
+PADDED = np.array([[False] * 3 + [True] * 2, [False] * 5])
+
+
+@pytest.mark.parametrize("floating", [(), ("attn_mask",), ("key_padding_mask",), ("attn_mask", "key_padding_mask")])
+@pytest.mark.parametrize(
+    "given", [("attn_mask",), ("key_padding_mask",), ("attn_mask", "key_padding_mask"), ("heads",)]
+)
+@pytest.mark.parametrize("widths", [{}, {"kdim": 6, "vdim": 4}])
+def test_multihead_attention_with_torchs_masks(
+    given: tuple[str, ...], floating: tuple[str, ...], widths: dict[str, int]
+) -> None:
+    options = {"embed_dim": 8, "num_heads": 2, "batch_first": True, **widths}
+    theirs = torch.nn.MultiheadAttention(**options).eval()
+    x, k, v = torch.randn(2, 5, 8), torch.randn(2, 5, options.get("kdim", 8)), torch.randn(2, 5, options.get("vdim", 8))
+    masks = {"attn_mask": LOOKS_NOWHERE, "key_padding_mask": PADDED}
+    masks = (
+        {name: masks[name] for name in given} if given != ("heads",) else {"attn_mask": np.stack([LOOKS_NOWHERE] * 4)}
+    )
+    for name in set(floating) & set(masks):
+        masks[name] = np.where(masks[name], -np.inf, 0.5).astype(np.float32)
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            self.attention = nn.MultiheadAttention(**options)
+
+        def forward(self, x: Any, k: Any, v: Any) -> Any:
+            output, weights = self.attention(x, k, v, **masks)
+            assert weights is None
+            return output
+
+    weights = {f"attention.{key}": value for key, value in theirs.state_dict().items()}
+    shapes = {"x": x.shape, "k": k.shape, "v": v.shape}
+    network = trtnet.define(Masked(), {name: trtnet.Input(tuple(shape)) for name, shape in shapes.items()}, weights)
+    wanted = {name: torch.from_numpy(mask) for name, mask in masks.items()}
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x, k, v), theirs(x, k, v, **wanted)[0]) <= 2e-6
+    network.build()
+
+
+def test_multihead_attention_gives_no_weights() -> None:
+    with pytest.raises(LayerError, match="need_weights=False"):
+        network_of(lambda x: nn.MultiheadAttention(8, 2)(x, x, x, need_weights=True)[0], {"x": trtnet.Input((2, 5, 8))})
 
 
 def test_an_argument_that_a_layer_has_not() -> None:

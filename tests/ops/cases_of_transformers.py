@@ -38,14 +38,13 @@ def group_norm(x: Any) -> Any:
 
 def instance_norm(x: Any) -> Any:
     if isinstance(x, torch.Tensor):
-        return F.instance_norm(x, weight=like(GAIN, x), bias=like(SHIFT, x))
-    return ops.instance_norm(x, like(GAIN, x), like(SHIFT, x))
+        return F.instance_norm(x, None, None, like(GAIN, x), like(SHIFT, x))
+    return ops.instance_norm(x, None, None, like(GAIN, x), like(SHIFT, x))
 
 
 def rms_norm(x: Any) -> Any:
-    if isinstance(x, torch.Tensor):
-        return F.rms_norm(x, (6,), like(GAIN, x), 1e-6)
-    return ops.rms_norm(x, like(GAIN, x), 1e-6)
+    function = F.rms_norm if isinstance(x, torch.Tensor) else ops.rms_norm
+    return function(x, (6,), like(GAIN, x), 1e-6)
 
 
 def attention(**options: Any) -> Any:

@@ -22,7 +22,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "triu": (1,), "isnan": (), "expm1": (), "trunc": (), "square": (), "neg": (), "sign": (), "repeat": (2, 1, 1),
     "repeat_interleave": (2, 1), "log_softmax": (1,), "sin": (), "fmod": (0.7,), "round": (), "any": (1,),
     "contiguous": (), "detach": (), "clone": (), "eq": (0.0,), "ne": (0.0,), "lt": (0.5,), "le": (0.5,), "gt": (0.5,),
-    "ge": (0.5,), "add": (2,), "sub": (2,), "mul": (3,), "div": (4,), "remainder": (0.7,),
+    "ge": (0.5,), "add": (2,), "sub": (2,), "mul": (3,), "div": (4,), "logical_not": (), "remainder": (0.7,),
     "floor_divide": (0.7,), "min": (), "asinh": (), "nan_to_num": (),
 }  # fmt: skip
 
@@ -74,7 +74,7 @@ class Block(nn.Module):
 
     def forward(self, x: Any) -> Any:
         y = self.norm1(x)
-        x = x + self.attention(y, y, y)
+        x = x + self.attention(y, y, y)[0]
         return x + self.mlp(self.norm2(x))
 
 

@@ -48,7 +48,8 @@ class Tensor(Casts, Methods):
     """A value of the network: TensorRT's ITensor with the network it belongs to.
 
     It has torch's operators and methods (``trtnet.graph.methods``); each calls the function of the same name in
-    ``trtnet.ops``, which says what it does. An operation adds layers to the network at once.
+    ``trtnet.ops``, which says what it does. An operation adds layers to the network at once. A tensor never changes:
+    ``x += y`` makes another one of the name x, and whatever else holds the one before keeps it.
     """
 
     __slots__ = ("__weakref__", "network", "shape", "trt")
@@ -139,9 +140,9 @@ class Tensor(Casts, Methods):
     __le__ = _operator("le")
     __gt__ = _operator("gt")
     __ge__ = _operator("ge")
-    __and__ = _operator("logical_and")
-    __or__ = _operator("logical_or")
-    __xor__ = _operator("logical_xor")
+    __and__, __rand__ = _operator("bitwise_and"), _reflected("bitwise_and")
+    __or__, __ror__ = _operator("bitwise_or"), _reflected("bitwise_or")
+    __xor__, __rxor__ = _operator("bitwise_xor"), _reflected("bitwise_xor")
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
         return self.operations.eq(self, other)
@@ -156,7 +157,7 @@ class Tensor(Casts, Methods):
         return self.operations.abs(self)
 
     def __invert__(self) -> Tensor:
-        return self.operations.logical_not(self)
+        return self.operations.bitwise_not(self)
 
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Tensor:
         return self.operations.getitem(self, index)

@@ -32,7 +32,7 @@ class _BatchNorm(Module):
     def forward(self, x: Tensor) -> Tensor:
         _check_rank(self, x, self.ranks)
         lifted = x.unsqueeze(-1) if x.ndim == 2 else x
-        y = ops.batch_norm(lifted, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+        y = ops.batch_norm(lifted, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         return y.squeeze(-1) if x.ndim == 2 else y
 
 
@@ -78,9 +78,9 @@ class _InstanceNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         _check_rank(self, x, (self.rank - 1, self.rank))
-        if x.ndim == self.rank:
-            return ops.instance_norm(x, self.weight, self.bias, self.eps)
-        return ops.instance_norm(x.unsqueeze(0), self.weight, self.bias, self.eps).squeeze(0)
+        batch = x if x.ndim == self.rank else x.unsqueeze(0)
+        y = ops.instance_norm(batch, weight=self.weight, bias=self.bias, eps=self.eps)
+        return y if batch is x else y.squeeze(0)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -133,11 +133,17 @@ class GroupNorm(Module):
 
 
 class RMSNorm(Module):
-    """Root-mean-square norm over the last axis, rounded as Llama's is. Weight: [normalized_shape]."""
+    """torch.nn.RMSNorm over the last axes, of sizes normalized_shape, rounded where Llama's is.
 
-    def __init__(self, normalized_shape: int, eps: float = 1e-6) -> None:
+    Weight: normalized_shape. eps: see ops.rms_norm.
+    """
+
+    def __init__(
+        self, normalized_shape: int | tuple[int, ...], eps: float | None = None, elementwise_affine: bool = True
+    ) -> None:
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
         self.eps = eps
-        self.weight = Parameter(normalized_shape)
+        self.weight = Parameter(*self.normalized_shape) if elementwise_affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.rms_norm(x, self.weight, self.eps)
+        return ops.rms_norm(x, self.normalized_shape, self.weight, self.eps)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import Any
 
 from trtnet import ops
-from trtnet.dtypes import bool_
 from trtnet.graph import Tensor
+from trtnet.graph.tensor import Operand
 from trtnet.nn.attention import MultiheadAttention
 from trtnet.nn.containers import ModuleList
 from trtnet.nn.linear import Linear
@@ -20,9 +21,8 @@ Activation = Callable[[Tensor], Tensor]
 class TransformerEncoderLayer(Module):
     """torch.nn.TransformerEncoderLayer at inference: src [length, batch, d_model], batch first with batch_first.
 
-    activation: "relu", "gelu" or a function. src_mask: [length, length], bool (true where a query may not look) or
-    floating (added to the scores). src_key_padding_mask: [batch, length], in the same way. is_causal: position i sees
-    those up to i, where there is no src_mask.
+    activation: "relu", "gelu" or a function. src_mask, src_key_padding_mask, is_causal: MultiheadAttention's attn_mask,
+    key_padding_mask and is_causal.
     Weights: self_attn.in_proj_weight, self_attn.in_proj_bias, self_attn.out_proj, linear1, linear2, norm1, norm2.
     Raises ValueError for another activation.
     """
@@ -49,20 +49,19 @@ class TransformerEncoderLayer(Module):
     def forward(
         self,
         src: Tensor,
-        src_mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None,
+        src_mask: Operand | None = None,
+        src_key_padding_mask: Operand | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        mask = _mask(src, src_mask, src_key_padding_mask)
-        causal = is_causal and src_mask is None
+        masks = {"attn_mask": src_mask, "key_padding_mask": src_key_padding_mask, "is_causal": is_causal}
         if self.norm_first:
-            x = src + self._attend(self.norm1(src), mask, causal)
+            x = src + self._attend(self.norm1(src), masks)
             return x + self._feed(self.norm2(x))
-        x = self.norm1(src + self._attend(src, mask, causal))
+        x = self.norm1(src + self._attend(src, masks))
         return self.norm2(x + self._feed(x))
 
-    def _attend(self, x: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
-        return self.self_attn(x, x, x, attn_mask=mask, is_causal=is_causal)
+    def _attend(self, x: Tensor, masks: Mapping[str, Any]) -> Tensor:
+        return self.self_attn(x, x, x, **masks)[0]
 
     def _feed(self, x: Tensor) -> Tensor:
         return self.linear2(self.activation(self.linear1(x)))
@@ -88,8 +87,8 @@ class TransformerEncoder(Module):
     def forward(
         self,
         src: Tensor,
-        mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None,
+        mask: Operand | None = None,
+        src_key_padding_mask: Operand | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
         for layer in self.layers:
@@ -104,16 +103,3 @@ def _activation(activation: str | Activation) -> Activation:
     if activation not in known:
         raise ValueError(f"activation is 'relu', 'gelu' or a function, found {activation!r}")
     return known[activation]
-
-
-def _mask(x: Tensor, mask: Tensor | None, padding: Tensor | None) -> Tensor | None:
-    """Both masks as one that is added to the scores, [length, length] or [batch, 1, length or 1, length]."""
-    added = [_added(x, mask)] if mask is not None else []
-    if padding is not None:
-        batch, length = padding.shape
-        added.append(_added(x, padding).reshape(batch, 1, 1, length))
-    return sum(added[1:], added[0]) if added else None
-
-
-def _added(x: Tensor, mask: Tensor) -> Tensor:
-    return ops.cast(ops.where(mask, float("-inf"), 0.0) if mask.dtype == bool_ else mask, x.dtype)

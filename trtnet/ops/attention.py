@@ -18,26 +18,32 @@ from trtnet.ops.operands import tensor
 from trtnet.ops.shape import cat
 
 LOWEST = -1e4
-"""What a masked score becomes where there is no fused layer: exp of it is 0, and float16 holds it."""
+"""What is added to a masked score, or becomes of it where there is no fused layer: exp of it is 0 in any dtype."""
 
 
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attn_mask: Tensor | None = None,
+    attn_mask: Operand | None = None,
+    dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """``softmax(query @ key.T * scale + mask) @ value`` (Vaswani et al., 2017).
 
     query: [batch, heads, length, dim]. key, value: [batch, key heads, key length, dim]; key heads divide heads, and
-    each serves a group of queries. attn_mask: bool (true where a query may look) or floating (added to the scores), of
-    a shape that broadcasts to [batch, heads, length, key length]. is_causal: query i sees keys up to i, as in torch.
-    scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
+    each serves a group of queries, with or without enable_gqa. attn_mask: bool (true where a query may look) or
+    floating (added to the scores), of a shape that broadcasts to [batch, heads, length, key length]; the result of a
+    query that may look nowhere is not defined, and NaN where the layer is fused (torch gives 0). is_causal: query i
+    sees keys up to i, as in torch. scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
+    Raises LayerError for a dropout_p other than 0.
     Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), and where there is none,
     matrix products and a softmax with the same numerics.
     """
+    if dropout_p:
+        query.network.fail(f"attention drops nothing at inference: dropout_p is {dropout_p}", {"query": query})
     heads, groups = query.shape[1], key.shape[1]
     if not isinstance(heads, int) or not isinstance(groups, int) or heads % groups:
         query.network.fail(f"attention of {heads} heads with {groups} key heads", {"query": query, "key": key})
@@ -47,7 +53,8 @@ def scaled_dot_product_attention(
     factor = 1 / sqrt(int(width)) if scale is None else scale
     scaled = query if factor == 1 else mul(query, factor)
     function = _fused if _has_kernel(query) and _is_fused(query) else _products
-    return function(scaled, key, value, attn_mask, is_causal)
+    mask = None if attn_mask is None else tensor(attn_mask, query.network)
+    return function(scaled, key, value, mask, is_causal)
 
 
 def _has_kernel(query: Tensor) -> bool:

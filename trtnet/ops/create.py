@@ -9,25 +9,42 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DTypeLike
-from trtnet.graph import Network, Size, Tensor, current
+from trtnet.graph import Dim, Network, Size, Tensor, current
 from trtnet.graph.dim import is_static
 from trtnet.graph.shapes import constant, shape_tensor, size_tensor
+from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import cast, eq
-from trtnet.ops.operands import tensor
+from trtnet.ops.operands import network_of, tensor
 from trtnet.ops.shape import expand
 
 
+def as_tensor(data: Operand, dtype: DTypeLike | None = None) -> Tensor:
+    """An array, a number or a Parameter as a tensor. Layer: a constant."""
+    return tensor(data, network_of(data), None if dtype is None else dtypes.get(dtype))
+
+
 def arange(
-    start: Size, end: Size | None = None, step: int = 1, dtype: DTypeLike = "int64", network: Network | None = None
+    start: Size | float,
+    end: Size | float | None = None,
+    step: float = 1,
+    dtype: DTypeLike | None = None,
+    network: Network | None = None,
 ) -> Tensor:
-    """[start, start + step, ...), below end; ``arange(n)`` counts from 0. Layer: a constant, or IFillLayer."""
+    """[start, start + step, ...), below end, or above it for a negative step; ``arange(n)`` counts from 0.
+
+    int64 by default, float32 if one of the three is a float. Layer: a constant, or IFillLayer where a size is known
+    only when the engine runs. Raises LayerError for such a size with a float.
+    """
     network = network or current()
     low, high = (0, start) if end is None else (start, end)
-    if is_static((low, high)):
-        values = np.arange(int(low), int(high), step)
-        return constant(network, values.astype(dtypes.get(dtype).numpy))
-    count = (high - low + (step - 1)) // step
-    return cast(_counted(network, low, count, step), dtype)
+    floating = any(isinstance(value, float) for value in (low, high, step))
+    wanted = dtypes.get(dtype or ("float32" if floating else "int64"))
+    if not isinstance(low, Dim) and not isinstance(high, Dim):
+        return constant(network, np.arange(low, high, step).astype(wanted.numpy))
+    if isinstance(low, float) or isinstance(high, float) or isinstance(step, float):
+        network.fail(f"arange({low}, {high}, {step}): floats and sizes known at run time; scale an arange of ints", {})
+    count = (high - low + (step - (1 if step > 0 else -1))) // step
+    return cast(_counted(network, low, count, step), wanted)
 
 
 def _counted(network: Network, first: Size, count: Size, step: int) -> Tensor:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import ml_dtypes
-
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DType, DTypeLike
@@ -127,6 +125,38 @@ def logical_xor(x: Operand, y: Operand) -> Tensor:
     return _elementwise("XOR", x, y, "logical_xor", dtypes.bool_)
 
 
+def bitwise_and(x: Operand, y: Operand) -> Tensor:
+    """``x & y`` of bools. Raises LayerError for integers, of whose bits TensorRT has no layer; so do the others."""
+    return logical_and(*_bools("&", x, y))
+
+
+def bitwise_or(x: Operand, y: Operand) -> Tensor:
+    """``x | y`` of bools."""
+    return logical_or(*_bools("|", x, y))
+
+
+def bitwise_xor(x: Operand, y: Operand) -> Tensor:
+    """``x ^ y`` of bools."""
+    return logical_xor(*_bools("^", x, y))
+
+
+def bitwise_not(x: Operand) -> Tensor:
+    """``~x`` of bools."""
+    return logical_not(*_bools("~", x))
+
+
+def _bools(operator: str, *operands: Operand) -> tuple[Tensor, ...]:
+    found = align(operator, *operands)
+    if any(x.dtype != dtypes.bool_ for x in found):
+        named = dict(zip(("x", "y"), operands, strict=False))
+        found[0].network.fail(
+            f"{operator} takes bools: TensorRT computes no bits of integers; ops.logical_and and the others take them"
+            f" as true or false",
+            named,
+        )
+    return found
+
+
 def where(condition: Tensor, x: Operand, y: Operand) -> Tensor:
     """`x` where `condition` (bool) is true, else `y`; the three broadcast. Layer: ISelectLayer."""
     dtype = result_type(x, y)
@@ -157,7 +187,12 @@ neg, reciprocal, erf = _unary("NEG"), _unary("RECIP"), _unary("ERF")
 floor, ceil, round, sign = _unary("FLOOR"), _unary("CEIL"), _unary("ROUND"), _unary("SIGN")
 sin, cos, tan, asin, acos, atan = (_unary(op) for op in ("SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN"))
 sinh, cosh, asinh, acosh, atanh = (_unary(op) for op in ("SINH", "COSH", "ASINH", "ACOSH", "ATANH"))
-logical_not, isinf, isnan = _unary("NOT"), _unary("ISINF"), _unary("ISNAN")
+isinf, isnan, _not = _unary("ISINF"), _unary("ISNAN"), _unary("NOT")
+
+
+def logical_not(x: Operand) -> Tensor:
+    """True where `x` is false or 0. Layer: IUnaryLayer NOT."""
+    return _not(cast(x, dtypes.bool_))
 
 
 def rsqrt(x: Operand) -> Tensor:
@@ -230,8 +265,7 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
     """`x` with numbers for NaN and the infinities, by default 0 and the largest and the smallest of its dtype."""
     if not x.dtype.is_floating:
         return x
-    limits = ml_dtypes.finfo(x.dtype.numpy)  # type: ignore[no-untyped-call]
-    high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
+    high, low = (x.dtype.max if posinf is None else posinf), (-x.dtype.max if neginf is None else neginf)
     below = where(isinf(x), low, x)
     return where(isnan(x), nan, where(logical_and(isinf(x), gt(x, 0)), high, below))
 

@@ -10,6 +10,7 @@ import numpy as np
 from trtnet.backend import supports, trt
 from trtnet.dtypes import float32
 from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import add, cast, clamp, div, mul, pow, rsqrt
 from trtnet.ops.operands import axes_mask, tensor
 from trtnet.ops.pad import pad
@@ -23,6 +24,8 @@ def batch_norm(
     running_var: Parameter,
     weight: Parameter | None = None,
     bias: Parameter | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
     """Batch normalization at inference: ``(x - mean) / sqrt(var + eps) * weight + bias`` (Ioffe and Szegedy, 2015).
@@ -32,8 +35,10 @@ def batch_norm(
     a convolution, they go into its weights, rounded once to the dtype of `x` (TensorRT-RTX would multiply and add in
     every pass), and the convolution is made again with them; a network in which nothing else reads the first one does
     not run it. Layer: IConvolutionLayer, else IScaleLayer CHANNEL.
-    Raises LayerError if a scale or shift does not fit into the dtype of `x`.
+    momentum is training's. Raises LayerError if a scale or shift does not fit into the dtype of `x`, and for training.
     """
+    if training:
+        x.network.fail("batch_norm of a network at inference takes no statistics: training=False", {"x": x})
     mean, var = _float64(x, running_mean), _float64(x, running_var)
     gain = 1.0 if weight is None else _float64(x, weight)
     scale = gain / np.sqrt(var + eps)
@@ -89,15 +94,21 @@ def layer_norm(
     normalized_shape: their sizes, and the shape of weight and bias. The statistics are float32 whatever the dtype.
     Layer: INormalizationLayer, of `add_normalization_v2` where the backend has it.
     """
-    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if tuple(x.shape[-len(sizes) :]) != sizes:
-        x.network.fail(f"layer_norm over {list(sizes)}, its input ends in {_text(x.shape[-len(sizes) :])}", {"x": x})
+    sizes = _last_sizes("layer_norm", x, normalized_shape)
     axes = axes_mask(tuple(range(x.ndim - len(sizes), x.ndim)))
     scale, shift = (_affine(x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
     method = "normalization_v2" if supports("normalization_v2") else "normalization"
     arguments = {"input": x, "scale": scale, "bias": shift, "axesMask": axes}
     (y,) = x.network.add(method, arguments, attributes={"epsilon": eps}, name="layer_norm", dims=[x.shape])
     return y
+
+
+def _last_sizes(operation: str, x: Tensor, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    """The sizes of the last axes of `x`, which must be these."""
+    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if tuple(x.shape[-len(sizes) :]) != sizes:
+        x.network.fail(f"{operation} over {list(sizes)}, its input ends in {_text(x.shape[-len(sizes) :])}", {"x": x})
+    return sizes
 
 
 def _affine(x: Tensor, weight: Parameter | None, fill: float, sizes: tuple[int, ...]) -> Tensor:
@@ -142,22 +153,42 @@ def _per_channel(x: Tensor, weight: Parameter | None, fill: float, count: int) -
 
 
 def instance_norm(
-    x: Tensor, weight: Parameter | None = None, bias: Parameter | None = None, eps: float = 1e-5
+    x: Tensor,
+    running_mean: Parameter | None = None,
+    running_var: Parameter | None = None,
+    weight: Parameter | None = None,
+    bias: Parameter | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
-    """Normalization over all positions of each channel (Ulyanov et al., 2016): group_norm with a group a channel."""
+    """Normalization over all positions of each channel (Ulyanov et al., 2016): group_norm with a group a channel.
+
+    Without use_input_stats it is batch_norm with the running statistics. momentum is training's.
+    """
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            x.network.fail("instance_norm without use_input_stats needs running_mean and running_var", {"x": x})
+        return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
     channels = x.shape[1]
     if not isinstance(channels, int):
         x.network.fail("instance_norm needs the number of channels", {"x": x})
     return group_norm(x, channels, weight, bias, eps)
 
 
-def rms_norm(x: Tensor, weight: Parameter | None = None, eps: float = 1e-6) -> Tensor:
-    """``x / sqrt(mean(x^2) + eps) * weight`` over the last axis, in float32 up to the product with weight.
+def rms_norm(
+    x: Tensor, normalized_shape: int | Sequence[int], weight: Operand | None = None, eps: float | None = None
+) -> Tensor:
+    """``x / sqrt(mean(x^2) + eps) * weight`` over the last axes, in float32 up to the product with weight.
 
-    weight: [x.shape[-1]] (Zhang and Sennrich, 2019; rounded where Llama rounds).
+    normalized_shape: their sizes, and the shape of weight. eps: by default the spacing of the dtype of `x` at 1, as in
+    torch (Zhang and Sennrich, 2019; rounded where Llama rounds).
     """
+    sizes = _last_sizes("rms_norm", x, normalized_shape)
+    epsilon = x.dtype.eps if eps is None else eps
     wide = cast(x, "float32")
-    inverse = rsqrt(add(mean(mul(wide, wide), -1, keepdim=True), eps))
+    squares = mean(mul(wide, wide), tuple(range(-len(sizes), 0)), keepdim=True)
+    inverse = rsqrt(add(squares, epsilon))
     normal = cast(mul(wide, inverse), x.dtype)
     return normal if weight is None else mul(normal, weight)
 

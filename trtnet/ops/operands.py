@@ -82,8 +82,19 @@ def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim:
     if isinstance(operand, Parameter):
         return _parameter(operand, network, dtype, ndim)
     wanted = dtype or _dtype(operand) or _weak(operand)
-    array = np.asarray(operand).astype(wanted.numpy)
+    array = _rounded(operand, network, wanted)
     return constant(network, array.reshape((1,) * (ndim - array.ndim) + array.shape))
+
+
+def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, Any]:
+    """A number or an array in a dtype. Raises LayerError for finite values that the dtype has not."""
+    given = np.asarray(operand)
+    with np.errstate(over="ignore"):
+        array = given.astype(dtype.numpy)
+    if dtype.is_floating and np.any(np.isinf(array.astype(np.float32)) & np.isfinite(given.astype(np.float64))):
+        largest = given.flat[np.abs(given.astype(np.float64)).argmax()]
+        network.fail(f"{largest:g} is too large for {dtype}, whose largest is {dtype.max:g}", {})
+    return array
 
 
 def _parameter(parameter: Parameter, network: Network, dtype: DType | None, ndim: int) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.dim import numel as count
+from trtnet.graph.dim import smallest
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import align, axis, network_of, tensor
@@ -167,7 +168,11 @@ def _move_ones(x: Tensor, method: str, axes: Sequence[int], shape: Shape) -> Ten
 
 
 def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
-    """Axes of size 1 repeated to `sizes`; -1 keeps an axis, new axes come in front. Layer: ISliceLayer, stride 0."""
+    """Axes of size 1 repeated to `sizes`; -1 keeps an axis, new axes come in front.
+
+    An axis whose size is known only when the engine runs must be 1 then, or the size it is expanded to.
+    Layer: ISliceLayer, stride 0.
+    """
     x = tensor(x, network_of(x))
     missing = len(sizes) - x.ndim
     if missing < 0:
@@ -180,7 +185,12 @@ def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
     if target == lifted.shape:
         return lifted
     grown = [a for a, (old, new) in enumerate(zip(lifted.shape, target, strict=True)) if old != new]
-    return cut(lifted, {a: Cut(0, target[a], 0) for a in grown}, name="expand")
+    return cut(lifted, {a: Cut(0, target[a], _step(lifted.shape[a])) for a in grown}, name="expand")
+
+
+def _step(size: Size) -> Size:
+    """How far an axis of a size goes from element to element when it is expanded: not at all if the size is 1."""
+    return 0 if isinstance(size, int) else smallest(1, size - 1)
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:

@@ -17,7 +17,7 @@ class Cut:
 
     start: Size
     size: Size
-    step: int = 1
+    step: Size = 1
 
 
 def cut(
@@ -34,10 +34,11 @@ def cut(
     chosen = [cuts.get(a, Cut(0, x.shape[a])) for a in axes]
     start: Shape = tuple(c.start for c in chosen)
     size: Shape = tuple(c.size for c in chosen)
-    inputs = {i: shape_tensor(x.network, s) for i, s in ((1, start), (2, size)) if not is_static(s)}
+    step: Shape = tuple(c.step for c in chosen)
+    inputs = {i: shape_tensor(x.network, s) for i, s in ((1, start), (2, size), (3, step)) if not is_static(s)}
     if fill is not None:
         inputs[4] = fill
-    arguments = {"start": _ints(start), "shape": _ints(size), "stride": tuple(c.step for c in chosen)}
+    arguments = {"start": _ints(start), "shape": _ints(size), "stride": _ints(step)}
     attributes = {"axes": axes} if len(axes) < x.ndim else {}
     if mode != "STRICT_BOUNDS":
         attributes["mode"] = getattr(trt.SampleMode, mode)
