@@ -78,7 +78,7 @@ class ClosedError(TrtnetError):
 
 
 class ReferenceError(TrtnetError):
-    """The reference executor cannot execute a layer of this network."""
+    """The reference executor cannot execute a layer of this network, or not with the values that it met."""
 
 
 class DifferenceError(TrtnetError, AssertionError):

@@ -12,6 +12,7 @@ from trtnet import dtypes
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError
 from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
+from trtnet.graph.source import here
 from trtnet.graph.values import elements
 from trtnet.graph.weight import Parameter
 
@@ -109,7 +110,7 @@ class Tensor:
         """The one element of a tensor of integers as a size. Raises ModelError if there are several."""
         found = elements(self)
         if len(found) != 1:
-            raise ModelError(f"item() takes the one element of a tensor; found {self!r}")
+            raise ModelError(here(f"item() takes the one element of a tensor; found {self!r}"))
         return found[0]
 
     def __repr__(self) -> str:
@@ -117,13 +118,15 @@ class Tensor:
 
     def __bool__(self) -> NoReturn:
         raise ModelError(
-            f"{self!r} has no value while the network is being defined, so Python cannot branch on it. Decide by"
-            f" shapes, dtypes or arguments of the model, or compute both sides and choose with ops.where."
+            here(
+                f"{self!r} has no value while the network is being defined, so Python cannot branch on it. Decide by"
+                f" shapes, dtypes or arguments of the model, or compute both sides and choose with ops.where."
+            )
         )
 
     def __iter__(self) -> Any:
         if self.ndim == 0 or not isinstance(self.shape[0], int):
-            raise ModelError(f"cannot iterate over {self!r}: its first dimension is not known")
+            raise ModelError(here(f"cannot iterate over {self!r}: its first dimension is not known"))
         return (self[i] for i in range(self.shape[0]))
 
     # operators
