@@ -33,6 +33,10 @@ class ModelError(TrtnetError):
     """A model, its arguments or its declared inputs are wrong."""
 
 
+class ArgumentError(ModelError, TypeError):
+    """The inputs of a network are not what the model's ``forward`` takes."""
+
+
 class CheckpointError(TrtnetError):
     """A checkpoint cannot be read: missing, truncated, corrupt, or not plain weights."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,12 @@ def _described(operands: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield from _described({f"{name}[{i}]": item for i, item in enumerate(operand)})
         elif isinstance(operand, Tensor | Weight):
             yield name, describe(operand)
+
+
+def type_name(value: object) -> str:
+    """``torch.nn.Linear``, ``numpy.ndarray``, ``int``: a value's type as its user writes it."""
+    module = re.sub(r"^torch\.nn\..*", "torch.nn", type(value).__module__)
+    return type(value).__name__ if module == "builtins" else f"{module}.{type(value).__name__}"
 
 
 def describe(operand: Tensor | Weight | Parameter) -> str:
