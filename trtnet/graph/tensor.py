@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError
 from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
 from trtnet.graph.source import here
+from trtnet.graph.symbolic import Symbolic
 from trtnet.graph.values import elements
 from trtnet.graph.weight import Parameter
 
@@ -53,7 +54,7 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-class Tensor:
+class Tensor(Symbolic):
     """A value of the network: TensorRT's ITensor with the network it belongs to.
 
     It has torch's operators and methods; each calls the function of the same name in ``trtnet.ops``, which says
@@ -61,12 +62,7 @@ class Tensor:
     of the name x, and whatever else holds the one before keeps it.
     """
 
-    # trtnet.ops puts itself here when it is imported: ops stand above graph, and imports point one way.
-    operations: ClassVar[Any] = None
-
     __slots__ = ("__weakref__", "network", "shape", "trt")
-    __array_priority__ = 100  # numpy leaves `array * tensor` to the tensor
-    __array_ufunc__ = None
     __hash__ = object.__hash__
 
     def __init__(self, network: Network, itensor: trt.ITensor, sizes: tuple[int, ...], dims: tuple[Any, ...] = ()):

@@ -2,7 +2,7 @@
 
 import sys
 
-from trtnet.graph import Tensor
+from trtnet.graph.symbolic import Symbolic
 from trtnet.ops.activation import (
     celu,
     elu,
@@ -447,4 +447,4 @@ __all__ = [
     "zeros_like",
 ]
 
-Tensor.operations = sys.modules[__name__]
+Symbolic.operations = sys.modules[__name__]
