@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from trtnet.errors import ModelError
 from trtnet.graph import Input, Parameter, current
 from trtnet.graph.calls import Call
+from trtnet.graph.report import type_name
+from trtnet.graph.source import here
+from trtnet.nn.foreign import refuse_foreign
 
 
 class Module:
@@ -40,12 +43,23 @@ class Module:
             network.calls.append(Call(path, self, args, arguments, result))
             return network.boundary.convert(result, inside, outside)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises ModelError for torch's modules and parameters."""
+        refuse_foreign(f"{type(self).__name__}.{name}", (value, *_items(value)))
+        super().__setattr__(name, value)
+
+    def add_module(self, name: str, module: Module) -> None:
+        """Sets a child, also where its name is no Python name, such as a number. Raises ModelError for no Module."""
+        setattr(self, name, module)
+        if not isinstance(module, Module):
+            raise ModelError(here(f"{type(self).__name__}.{name} is no nn.Module, found {type_name(module)}"))
+
     def children(self) -> Iterator[tuple[str, Module | Parameter]]:
         """(name, child) of the direct children. Raises ModelError for modules hidden in a plain list or dict."""
         for name, value in vars(self).items():
             if isinstance(value, Module | Parameter):
                 yield name, value
-            elif _hides_modules(value):
+            elif any(isinstance(item, Module) for item in _items(value)):
                 raise ModelError(
                     f"{type(self).__name__}.{name} is a plain {type(value).__name__} of modules, whose parameters no"
                     f" checkpoint key would reach. Use nn.ModuleList or nn.Sequential."
@@ -69,36 +83,35 @@ class Module:
 class ModuleList(Module):
     """Modules in order, named by their index. Iterate over it; it is not called."""
 
-    def __init__(self, modules: Any = ()) -> None:
-        self._modules: tuple[Module, ...] = tuple(modules)
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        for module in modules:
+            self.append(module)
 
     def append(self, module: Module) -> ModuleList:
-        self._modules = (*self._modules, module)
+        self.add_module(str(len(self)), module)
         return self
 
-    def children(self) -> Iterator[tuple[str, Module | Parameter]]:
-        return ((str(i), module) for i, module in enumerate(self._modules))
-
     def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules)
+        return (child for _, child in self.children() if isinstance(child, Module))
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return sum(1 for _ in self)
 
     def __getitem__(self, index: int) -> Module:
-        return self._modules[index]
+        return tuple(self)[index]
 
 
 class Sequential(ModuleList):
-    """Modules called one after another, named by their index, or by the keys of the one dict that is given."""
+    """Modules called one after another, named by their index, or by the keys of the one dict that is given.
+
+    Those that a subclass sets as attributes are called, too, in the order they were set.
+    """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else None
-        super().__init__(modules if named is None else named.values())
-        self._names = None if named is None else tuple(named)
-
-    def children(self) -> Iterator[tuple[str, Module | Parameter]]:
-        return super().children() if self._names is None else zip(self._names, self, strict=True)
+        one = modules[0] if len(modules) == 1 else None
+        named: Mapping[Any, Any] = one if isinstance(one, Mapping) else dict(enumerate(modules))
+        for name, module in named.items():
+            self.add_module(str(name), module)
 
     def forward(self, x: Any) -> Any:
         for module in self:
@@ -110,6 +123,5 @@ def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def _hides_modules(value: Any) -> bool:
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return any(isinstance(item, Module) for item in items)
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()

@@ -155,6 +155,7 @@ from trtnet.ops.matmul import (
     linear,
     matmul,
 )
+from trtnet.ops.mistaken import checked
 from trtnet.ops.norm import (
     batch_norm,
     cosine_similarity,
@@ -447,4 +448,5 @@ __all__ = [
     "zeros_like",
 ]
 
+globals().update({name: checked(globals()[name]) for name in __all__})
 Symbolic.operations = sys.modules[__name__]
