@@ -64,3 +64,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(home), name) if home else import_module(f"trtnet.{name}")
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -93,6 +93,10 @@ def __getattr__(attribute: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def name() -> str:
     """The module in use: ``"tensorrt"`` or ``"tensorrt_rtx"``. Raises BackendError if there is none."""
     return _load().__name__

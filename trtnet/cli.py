@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from trtnet import cli_bench, cli_bisect, cli_draw, cli_inspect, cli_verify, cli_weights
 from trtnet.cli_inspect import Explain
 from trtnet.cli_weights import Json
-from trtnet.errors import TrtnetError
+from trtnet.errors import ModelError, TrtnetError
 from trtnet.files import check_writable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ app.command()(cli_bench.bench)
 app.command()(cli_bench.warm)
 
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
-Weights = Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")]
+Weights = Annotated[str | None, typer.Option(help="Checkpoint of a model that has weights: .safetensors, .pth, .npz.")]
 DType = Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")]
 Dim = Annotated[
     list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=1:8:32 (min:opt:max) or batch=8.")
@@ -48,13 +48,24 @@ Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's f
 
 
 def main() -> None:
-    """The `trtnet` command: errors of trtnet's own are printed plainly, and end with exit code 2."""
+    """The `trtnet` command: errors of trtnet's own and of a model's code are printed plainly, with exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()
     except TrtnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except Exception as error:
+        from trtnet.graph.source import at, raised_at
+
+        line = raised_at(error)
+        if line is None:
+            raise
+        _fail(at(line, f"{type(error).__name__}: {error}"))
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 @app.command()
@@ -92,8 +103,8 @@ def models(json: Json = None) -> None:
 @app.command()
 def build(
     model: Model,
-    weights: Weights,
     output: Annotated[Path, typer.Option("--output", "-o", help="Plan file to write; its sidecar is FILE.json.")],
+    weights: Weights = None,
     dtype: DType = "float32",
     dim: Dim = [],
     arg: Arg = [],
@@ -139,7 +150,7 @@ def run(
     input: Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")] = [],
     random: Annotated[int | None, typer.Option(help="Random inputs from this seed.")] = None,
     dim: Dim = [],
-    weights: Annotated[str | None, typer.Option(help="Checkpoint, if TARGET is a model.")] = None,
+    weights: Weights = None,
     dtype: DType = "float32",
     arg: Arg = [],
     save: Annotated[str | None, typer.Option(help="Write the outputs to this .npz.")] = None,
@@ -149,18 +160,18 @@ def run(
     from trtnet.runtime import load
     from trtnet.tools import arguments
     from trtnet.tools import run as tool
+    from trtnet.tools.models import is_model
     from trtnet.tools.output import show
 
     function: Any
-    if weights is None:
+    if is_model(target):
+        function = _define(target, weights, dtype, [], arg, []).reference()
+    elif weights is None:
         function = load(target)
-        infos = function.inputs
     else:
-        network = _define(target, weights, dtype, [], arg, [])
-        function = network.reference()
-        infos = function.inputs
+        raise ModelError(f"{target} is no model, so it takes no --weights; a model is named path/to/file.py:factory")
     sizes = {name: size for name, size in arguments.dims(dim).items() if isinstance(size, int)}
-    given = tool.random_inputs(infos, sizes, random) if random is not None else {}
+    given = tool.random_inputs(function.inputs, sizes, random) if random is not None else {}
     outputs, seconds = tool.call(function, given | tool.read_inputs(arguments.files(input)))
     if save:
         tool.save(outputs, save)
@@ -168,7 +179,9 @@ def run(
     show(tool.table(summaries, seconds), tool.to_json(summaries, seconds), json)
 
 
-def _define(model: str, weights: str, dtype: str, dim: list[str], arg: list[str], inputs: list[str]) -> DefinedNetwork:
+def _define(
+    model: str, weights: str | None, dtype: str, dim: list[str], arg: list[str], inputs: list[str]
+) -> DefinedNetwork:
     from trtnet.definition import define
     from trtnet.tools import arguments
     from trtnet.tools.models import create, find

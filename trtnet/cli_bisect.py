@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trtnet.cli_weights import Json
+from trtnet.cli_weights import Json, Load
 from trtnet.files import check_writable
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
 Weights = Annotated[str, typer.Option(help="Checkpoint of the model.")]
 Torch = Annotated[str, typer.Option("--torch", help="The torch original: path/to/file.py:factory.")]
-Load = Annotated[
-    bool, typer.Option("--load/--no-load", help="Give the checkpoint to the torch module too, or leave it its own.")
-]
 Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
 Declared = Annotated[list[str], typer.Option("--declare", help="An input of the model: image=batch,3,224,224:float16.")]
 Input = Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")]
@@ -60,6 +57,7 @@ def bisect(
     from trtnet.definition import define
     from trtnet.tools import arguments, models
     from trtnet.tools import bisect as tool
+    from trtnet.tools.original import original
     from trtnet.tools.output import show
     from trtnet.verify.bisect import bisect as run
     from trtnet.verify.taps import EngineTaps, ReferenceTaps
@@ -73,7 +71,7 @@ def bisect(
     given = _inputs(network, input, random, dim, range)
     found = run(
         network,
-        tool.original(torch, weights if load else None),
+        original(torch, weights if load else None),
         given,
         original_inputs={key: given[key] for key in torch_input} if torch_input else None,
         names=tool.renamed(name),
@@ -125,7 +123,7 @@ def precision(
     """Finds the fewest modules that must be float32 for the model to be near to torch, as `define(dtype=...)` takes."""
     from trtnet.definition import DefinedNetwork, define
     from trtnet.tools import arguments, models
-    from trtnet.tools import bisect as tool
+    from trtnet.tools.original import original
     from trtnet.tools.output import show
     from trtnet.verify.precision import search_precision
     from trtnet.verify.tolerances import Tolerance
@@ -138,7 +136,7 @@ def precision(
         made,
         weights,
         given,
-        tool.original(torch, weights if load else None),
+        original(torch, weights if load else None),
         None if relative_l2 is None else Tolerance(relative_l2=relative_l2),
         specs=specs,
         narrow=narrow,

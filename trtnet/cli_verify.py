@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trtnet.cli_weights import Json, Rules
+from trtnet.cli_weights import Json, Load, Rules
 from trtnet.files import check_writable
 
 THINGS = """What to compare, and last what is expected: a model of the zoo or path/to/file.py:factory (on the CPU
@@ -21,6 +21,7 @@ def compare(
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint of the models; by default the weights of the torch: module.")
     ] = None,
+    load: Load = True,
     dtype: Annotated[str, typer.Option(help="dtype of the models: float32, float16 or bfloat16.")] = "float32",
     arg: Annotated[list[str], typer.Option("--arg", help="Argument of the models' factories: num_classes=10.")] = [],
     rules: Rules = None,
@@ -70,7 +71,7 @@ def compare(
     if len(things) < 2:
         raise InputError("nothing to compare it with: name two things at least, last what is expected")
     sizes = arguments.sizes(dim)
-    choices = tool.Choices(weights, dtype, arguments.literals(arg), rules, sizes)
+    choices = tool.Choices(weights, dtype, arguments.literals(arg), rules, sizes, load)
     sources = tool.open_things(things, choices)
     expected = list(sources)[-1]
     takes = next((source.takes for source in sources.values() if source.takes), ())

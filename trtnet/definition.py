@@ -14,8 +14,11 @@ import numpy as np
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint
 from trtnet.dtypes import DType, DTypeLike
-from trtnet.errors import ModelError
+from trtnet.errors import ModelError, WeightsError
+from trtnet.forwarding import bound
 from trtnet.graph import Input, Network, Parameter, Tensor
+from trtnet.graph.report import type_name
+from trtnet.graph.source import here
 from trtnet.nn import Module
 from trtnet.ops.forms import check_forms
 from trtnet.runtime import Engine
@@ -85,7 +88,7 @@ def define(
 ) -> DefinedNetwork:
     """Translates a model into a TensorRT network, its weights taken from a checkpoint by name.
 
-    inputs: name -> Input, in the order of the model's ``forward``; ``model.inputs`` by default.
+    inputs: name -> Input, by the names of ``forward``'s parameters or in their order; ``model.inputs`` by default.
     weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None for a model without any.
     dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes
     gives some modules another one: the longest path decides, "" is the whole model. The weights inside such a module
@@ -96,11 +99,15 @@ def define(
     model's factory, recorded in the sidecar; the class's name by default.
     ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict
     of them by name.
-    Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError.
+    Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError; what the model's
+    own code raises is raised as it is.
     """
     check_forms(forms)
-    checkpoint = open_checkpoint({} if weights is None else weights)
+    _check_model(model)
     keys, aliases = _keys(model)
+    if weights is None and keys:
+        raise WeightsError(_without_weights(model, keys), list(keys.values()))
+    checkpoint = open_checkpoint({} if weights is None else weights)
     skipped = _match(keys, aliases, checkpoint, ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
     network.skipped = skipped
@@ -144,13 +151,34 @@ def build(
 
 def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input]) -> None:
     with network:
-        entered = [_enter(network, network.add_input(name, spec)) for name, spec in inputs.items()]
-        for name, tensor in _named_outputs(model, model(*entered)).items():
+        entered = {name: _enter(network, network.add_input(name, spec)) for name, spec in inputs.items()}
+        given = bound(getattr(model, "forward", model), entered)
+        for name, tensor in _named_outputs(model, model(*given.args, **given.kwargs)).items():
             network.mark_output(name, tensor)
+
+
+def _check_model(model: Any) -> None:
+    if isinstance(model, type):
+        raise ModelError(here(f"define takes a model, found the class {model.__name__}: call it, {model.__name__}()"))
+    if not isinstance(model, Module):
+        raise ModelError(here(f"define takes a trtnet.nn.Module, found {type_name(model)}"))
+
+
+def _without_weights(model: Module, keys: Mapping[Parameter, str]) -> str:
+    (parameter, key), *_ = keys.items()
+    return (
+        f"{type(model).__name__} has {len(keys)} weights, such as {key} {list(parameter.shape)}, and was given none:"
+        f" say where they are, by define(weights=...) or --weights FILE"
+    )
 
 
 def _inputs(model: Module, inputs: Mapping[str, Input] | None) -> Mapping[str, Input]:
     chosen = model.inputs if inputs is None else inputs
+    if not isinstance(chosen, Mapping):
+        raise ModelError(here(f"inputs are a dict, {{'x': trtnet.Input((...))}}; found {chosen!r}"))
+    for name, spec in chosen.items():
+        if not isinstance(spec, Input):
+            raise ModelError(here(f"input {name} is declared as trtnet.Input(('batch', 8)); found {spec!r}"))
     if not chosen:
         raise ModelError(
             f"{type(model).__name__} does not say what it takes; give define(inputs={{'x': trtnet.Input((...))}})"

@@ -33,6 +33,10 @@ class ModelError(TrtnetError):
     """A model, its arguments or its declared inputs are wrong."""
 
 
+class ArgumentError(ModelError, TypeError):
+    """The inputs of a network are not what the model's ``forward`` takes."""
+
+
 class CheckpointError(TrtnetError):
     """A checkpoint cannot be read: missing, truncated, corrupt, or not plain weights."""
 
@@ -78,7 +82,7 @@ class ClosedError(TrtnetError):
 
 
 class ReferenceError(TrtnetError):
-    """The reference executor cannot execute a layer of this network."""
+    """The reference executor cannot execute a layer of this network, or not with the values that it met."""
 
 
 class DifferenceError(TrtnetError, AssertionError):

@@ -191,3 +191,69 @@ def test_without_a_backend_the_error_names_the_command_that_installs_one(tmp_pat
     assert result.returncode == 2
     assert "TRTNET_BACKEND asks for tensorrt, which is not installed" in result.stderr
     assert "pip install 'trtnet[rtx]'" in result.stderr
+
+
+MISTAKES = """
+from trtnet import Input, nn, ops
+
+class Plain(nn.Module):
+    inputs = {"x": Input(("a", 8)), "y": Input(("b", 8))}
+    def forward(self, x, y):
+        return x + y
+
+class Arity(Plain):
+    def forward(self, x, y, z):
+        return x + y + z
+
+class Missing(Plain):
+    def forward(self, x, y):
+        return x.nothing()
+
+class Broken(Plain):
+    def __init__(self):
+        self.width = self.height
+
+class Inner(Plain):
+    def forward(self, x, y):
+        return nn.GELU()(x, y)
+
+class Weighty(Plain):
+    def __init__(self):
+        self.fc = nn.Linear(8, 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "Plain",
+            "add: the layer does not take these values\n  in mistakes.py:7   return x + y\n  x  [2, 8]",
+        ),
+        ("Arity", "Arity.forward takes (x, y, z), the inputs are (x, y): missing a required argument: 'z'\n"),
+        ("Arity", "\n  in mistakes.py:10   def forward(self, x, y, z):\n"),
+        (
+            "Missing",
+            "AttributeError: 'Tensor' object has no attribute 'nothing'\n  in mistakes.py:15   return",
+        ),
+        ("Broken", "AttributeError: 'Broken' object has no attribute 'height'\n  in mistakes.py:19   self.width ="),
+        ("Inner", "\n  in mistakes.py:23   return nn.GELU()(x, y)\n"),
+        ("Weighty", "Weighty has 2 weights, such as fc.weight [2, 8], and was given none"),
+    ],
+)
+def test_mistakes_in_a_model_are_short_errors_with_its_line(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "mistakes.py").write_text(MISTAKES)
+    result = trtnet("run", f"mistakes.py:{name}", "--random", "0", "--dim", "a=2", "--dim", "b=3", folder=tmp_path)
+    assert result.returncode == 2, result.stdout
+    assert result.stderr.startswith("error: ") and text in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_model_without_weights_needs_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "mistakes.py").write_text(MISTAKES)
+    sizes = "--dim", "a=2", "--dim", "b=2"
+    run = trtnet("run", "mistakes.py:Plain", "--random", "0", *sizes, "--json", "-", folder=tmp_path)
+    assert run.returncode == 0 and json.loads(run.stdout)["outputs"][0]["shape"] == [2, 8], run.stderr
+    build = trtnet("build", "mistakes.py:Plain", *sizes, "-o", "p.engine", folder=tmp_path)
+    assert build.returncode == 0 and (tmp_path / "p.engine").is_file(), build.stderr
+    wrong = trtnet("run", "p.engine", "--weights", "w.npz", folder=tmp_path)
+    assert wrong.returncode == 2 and "p.engine is no model, so it takes no --weights" in wrong.stderr

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from trtnet import models
 from trtnet.cli import app
-from trtnet.errors import InputError, ModelError
+from trtnet.errors import InputError, ModelError, WeightsError
 from trtnet.tools.compare import Choices, open_things
 
 FACTORY = """
@@ -111,6 +111,28 @@ def test_the_parsers_network_a_checkpoint_and_files_of_inputs(inside: Path) -> N
     assert code == 1
     with pytest.raises(InputError, match="use either"):
         run("lenet", "lenet.onnx", "--weights", "lenet.pth", "--inputs", "inputs.npz", "--input", "image=image.npy")
+
+
+def test_a_checkpoint_is_given_to_the_torch_module_too(inside: Path) -> None:
+    things = "lenet", "torch:original.py:lenet", "--weights", "other.safetensors", "--dim", "batch=2"
+    code, text = run(*things)
+    assert code == 0, text
+    assert run(*things, "--no-load")[0] == 1
+    save_file({"weight": np.ones((2, 2), np.float32)}, "apart.safetensors")
+    with pytest.raises(WeightsError, match=r"apart\.safetensors does not fit original\.py:lenet: .*use --no-load"):
+        run(*things[:2], "--weights", "apart.safetensors")
+
+
+def test_a_model_without_weights_needs_no_checkpoint(inside: Path) -> None:
+    Path("halves.py").write_text(
+        "from trtnet import Input, nn\n"
+        "class Half(nn.Module):\n"
+        "    inputs = {'x': Input((2,))}\n"
+        "    def forward(self, x): return x / 2\n"
+    )
+    np.savez("halves.npz", output=np.ones(2, np.float32))
+    np.savez("x.npz", x=np.full(2, 2, np.float32))
+    assert run("halves.py:Half", "halves.npz", "--inputs", "x.npz")[0] == 0
 
 
 def test_tolerances_and_dtypes(inside: Path) -> None:

@@ -105,14 +105,24 @@ def test_refusals_name_the_line_and_the_operands(name: str) -> None:
     assert re.search(r"\n  \S+ +\[.*\] \w+", str(caught.value))
 
 
-def test_a_dimension_known_only_at_run_time_cannot_steer_python() -> None:
-    with pytest.raises(ModelError, match="dimension n is known only when the engine runs"):
-        network_of(lambda x: x if x.shape[0] > 1 else -x, {"x": trtnet.Input(("n", 2))})
+STEERED: dict[str, tuple[Callable[..., Any], str]] = {
+    "a dimension": (lambda x: x if x.shape[0] > 1 else -x, "dimension n is known only when the engine runs"),
+    "a size": (
+        lambda x: list(range((4 - x.shape[0] % 4) % 4)),
+        "a size computed from n is known only when the engine runs",
+    ),
+    "a tensor": (lambda x: x if x else -x, r"Tensor\('x', \[n, 2\], float32\) has no value .* ops\.where\."),
+    "an iteration": (lambda x: [*x], r"cannot iterate over Tensor\('x', \[n, 2\], float32\)"),
+    "an item": (lambda x: x.item(), "sizes are read from int32 or int64 of rank 1 or 0"),
+    "an item of several": (lambda x: ops.arange(2).item(), "item\\(\\) takes the one element of a tensor"),
+}
 
 
-def test_a_tensor_cannot_steer_python() -> None:
-    with pytest.raises(ModelError, match=r"Tensor\('x', \[n, 2\], float32\) has no value .* ops\.where"):
-        network_of(lambda x: x if x else -x, {"x": trtnet.Input(("n", 2))})
+@pytest.mark.parametrize("name", STEERED)
+def test_what_is_known_only_at_run_time_cannot_steer_python(name: str) -> None:
+    function, pattern = STEERED[name]
+    with pytest.raises(ModelError, match=rf"^{pattern}.*\n  in tests/graph/test_layer_errors\.py:\d+   \S"):
+        network_of(function, {"x": trtnet.Input(("n", 2))})
 
 
 def test_the_length_of_a_tensor() -> None:

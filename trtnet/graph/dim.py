@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trtnet.errors import ModelError
+from trtnet.graph.source import here
 
 if TYPE_CHECKING:
     from trtnet.graph.tensor import Tensor
@@ -102,9 +103,13 @@ class Dim:
         return self.name
 
     def _not_known(self, *_: object) -> NoReturn:
+        of = dict.fromkeys(_names(self))
+        what = f"dimension {self.name}" if self.name in of else f"a size computed from {', '.join(of)}"
         raise ModelError(
-            f"dimension {self.name} is known only when the engine runs, and Python asked for its value while the"
-            f" network was being defined. Use it in shapes and arithmetic, or declare the input with an int."
+            here(
+                f"{what} is known only when the engine runs, and Python asked for its value while the network was being"
+                f" defined. Use it in shapes and arithmetic, or declare the input with an int."
+            )
         )
 
     __int__ = __index__ = __float__ = __bool__ = _not_known
@@ -113,6 +118,15 @@ class Dim:
 
 Size = int | Dim
 Shape = tuple[Size, ...]
+
+
+def _names(size: Size) -> Iterator[str]:
+    """The dimensions that a size is computed from."""
+    if isinstance(size, Dim) and isinstance(size.origin, Arithmetic):
+        yield from _names(size.origin.left)
+        yield from _names(size.origin.right)
+    elif isinstance(size, Dim):
+        yield size.name
 
 
 def largest(left: Size, right: Size) -> Size:

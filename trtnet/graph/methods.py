@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.graph.dim import Shape, Size
+from trtnet.graph.symbolic import Symbolic
 
 if TYPE_CHECKING:
     from trtnet.graph.network import Network
@@ -22,11 +23,8 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-class _Operand:
+class _Operand(Symbolic):
     """What the methods need of the tensor."""
-
-    # trtnet.ops puts itself here when it is imported: ops stand above graph, and imports point one way.
-    operations: ClassVar[Any] = None
 
     __slots__ = ()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from trtnet.graph.source import SourceLine
+from trtnet.graph.source import SourceLine, at
 from trtnet.graph.tensor import Tensor
 from trtnet.graph.weight import Parameter, Weight
 
@@ -21,16 +22,16 @@ def layer_error(
     words: Iterable[str],
 ) -> str:
     """A message of one line each: headline, source line, operands, TensorRT's words."""
-    lines = [f"{path}: {headline}" if path else headline]
-    if source is not None:
-        lines.append(f"  in {source}   {source.text}")
-    lines += [f"  {line}" for line in _table(operands)]
-    lines += [f"  TensorRT: {text}" for text in words]
-    return "\n".join(lines)
-
-
-def _table(operands: Mapping[str, Any]) -> list[str]:
     rows = [(_NAMES.get(name, name), text) for name, text in _described(operands)]
+    return message(f"{path}: {headline}" if path else headline, source, rows, [f"TensorRT: {text}" for text in words])
+
+
+def message(headline: str, source: SourceLine | None, operands: Iterable[tuple[str, str]], words: Iterable[str]) -> str:
+    """A message of one line each; the operands by name, as a table."""
+    return "\n".join([at(source, headline), *(f"  {line}" for line in (*_table(list(operands)), *words))])
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> list[str]:
     width = max((len(name) for name, _ in rows), default=0)
     return [f"{name:<{width}}  {text}" for name, text in rows]
 
@@ -41,6 +42,12 @@ def _described(operands: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield from _described({f"{name}[{i}]": item for i, item in enumerate(operand)})
         elif isinstance(operand, Tensor | Weight):
             yield name, describe(operand)
+
+
+def type_name(value: object) -> str:
+    """``torch.nn.Linear``, ``numpy.ndarray``, ``int``: a value's type as its user writes it."""
+    module = re.sub(r"^torch\.nn\..*", "torch.nn", type(value).__module__)
+    return type(value).__name__ if module == "builtins" else f"{module}.{type(value).__name__}"
 
 
 def describe(operand: Tensor | Weight | Parameter) -> str:

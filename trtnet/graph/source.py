@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import linecache
+import re
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
-_ROOMS = tuple(f"{_PACKAGE}/{room}/" for room in ("graph", "ops", "nn", "builder", "verify", "tools"))
-_FILES = (f"{_PACKAGE}/definition.py", f"{_PACKAGE}/cli.py")
+_MODELS = f"{_PACKAGE}/models/"
+_LIBRARY = re.compile(r"^<|/lib/python3[^/]*/(?!(site|dist)-packages/)|/\w+-packages/(torch|numpy|typer|click)/")
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,40 @@ class SourceLine:
 
 
 def caller() -> SourceLine | None:
-    """The innermost line of the call stack that is not trtnet's own machinery (model files count as the user's)."""
+    """The innermost line of the call stack that is the user's, not trtnet's, torch's, numpy's or Python's own.
+
+    Model files count as the user's.
+    """
     frame = sys._getframe(1)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(_ROOMS) and file not in _FILES and not file.startswith("<"):
-            return SourceLine(file, frame.f_lineno)
+        if _is_users(frame.f_code.co_filename):
+            return SourceLine(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def raised_at(error: BaseException) -> SourceLine | None:
+    """The user's line that an error came from; None if it came through none."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return SourceLine(error.filename, error.lineno)
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return next((SourceLine(*frame) for frame in reversed(frames) if _is_users(frame[0])), None)
+
+
+def at(source: SourceLine | None, text: str) -> str:
+    """A message with the line that it is about."""
+    return text if source is None else f"{text}\n  in {source}   {source.text}"
+
+
+def here(text: str) -> str:
+    """A message with the user's line."""
+    return at(caller(), text)
+
+
+def _is_users(file: str) -> bool:
+    if file.startswith(f"{_PACKAGE}/"):
+        return file.startswith(_MODELS)
+    return not _LIBRARY.search(file)
 
 
 def _short(file: str) -> str:

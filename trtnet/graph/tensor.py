@@ -13,6 +13,7 @@ from trtnet.dtypes import DType
 from trtnet.errors import ModelError
 from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
 from trtnet.graph.methods import Casts, Methods
+from trtnet.graph.source import here
 from trtnet.graph.values import elements
 from trtnet.graph.weight import Parameter
 from trtnet.missing import missing
@@ -53,8 +54,6 @@ class Tensor(Casts, Methods):
     """
 
     __slots__ = ("__weakref__", "network", "shape", "trt")
-    __array_priority__ = 100  # numpy leaves `array * tensor` to the tensor
-    __array_ufunc__ = None
     __hash__ = object.__hash__
 
     def __init__(self, network: Network, itensor: trt.ITensor, sizes: tuple[int, ...], dims: tuple[Any, ...] = ()):
@@ -102,7 +101,7 @@ class Tensor(Casts, Methods):
         """The one element of a tensor of integers as a size. Raises ModelError if there are several."""
         found = elements(self)
         if len(found) != 1:
-            raise ModelError(f"item() takes the one element of a tensor; found {self!r}")
+            raise ModelError(here(f"item() takes the one element of a tensor; found {self!r}"))
         return found[0]
 
     def __repr__(self) -> str:
@@ -110,21 +109,24 @@ class Tensor(Casts, Methods):
 
     def __bool__(self) -> NoReturn:
         raise ModelError(
-            f"{self!r} has no value while the network is being defined, so Python cannot branch on it. Decide by"
-            f" shapes, dtypes or arguments of the model, or compute both sides and choose with ops.where."
+            here(
+                f"{self!r} has no value while the network is being defined, so Python cannot branch on it. Decide by"
+                f" shapes, dtypes or arguments of the model, or compute both sides and choose with ops.where."
+            )
         )
 
     def __len__(self) -> int:
         if self.ndim == 0 or not isinstance(self.shape[0], int):
-            raise ModelError(f"{self!r} has no length: its first dimension is not known; shape[0] is it as a size")
+            text = f"{self!r} has no length: its first dimension is not known; shape[0] is it as a size"
+            raise ModelError(here(text))
         return self.shape[0]
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
-        raise ModelError(f"{self!r} has no values for numpy while the network is being defined; use trtnet.ops")
+        raise ModelError(here(f"{self!r} has no values for numpy while the network is being defined; use trtnet.ops"))
 
     def __iter__(self) -> Any:
         if self.ndim == 0 or not isinstance(self.shape[0], int):
-            raise ModelError(f"cannot iterate over {self!r}: its first dimension is not known")
+            raise ModelError(here(f"cannot iterate over {self!r}: its first dimension is not known"))
         return (self[i] for i in range(self.shape[0]))
 
     # operators

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trtnet.errors import ModelError
 from trtnet.graph.dim import Dim, Value
+from trtnet.graph.source import here
 
 if TYPE_CHECKING:
     from trtnet.graph.inputs import Input
@@ -28,7 +29,7 @@ def elements(tensor: Tensor) -> tuple[Dim, ...]:
     """
     count = 1 if tensor.ndim == 0 else tensor.shape[0]
     if tensor.ndim > 1 or tensor.dtype.name not in ("int32", "int64") or not isinstance(count, int):
-        raise ModelError(f"sizes are read from int32 or int64 of rank 1 or 0 and of known size; found {tensor!r}")
+        raise ModelError(here(f"sizes are read from int32 or int64 of rank 1 or 0 and of known size; found {tensor!r}"))
     tensor.network.sized_by_values = True
     if not tensor.trt.is_network_input:
         return tuple(Dim(f"{tensor.name}[{index}]", Value(tensor, index)) for index in range(count))
@@ -36,7 +37,9 @@ def elements(tensor: Tensor) -> tuple[Dim, ...]:
     if not names:
         example = ", ".join(f'"size{index}"' for index in range(count))
         raise ModelError(
-            f"input {tensor.name} says sizes, whose ranges TensorRT wants to know: name them, by"
-            f' Input({tuple(tensor.shape)}, "{tensor.dtype}", values=({example},)), and give their ranges to build'
+            here(
+                f"input {tensor.name} says sizes, whose ranges TensorRT wants to know: name them, by"
+                f' Input({tuple(tensor.shape)}, "{tensor.dtype}", values=({example},)), and give their ranges to build'
+            )
         )
     return tuple(tensor.network.dims[name] for name in names)

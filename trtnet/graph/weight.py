@@ -10,17 +10,24 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DType
+from trtnet.errors import ModelError
+from trtnet.graph.source import here
+from trtnet.graph.symbolic import Symbolic
 
 
-class Parameter:
+class Parameter(Symbolic):
     """A place in a model that a checkpoint fills: the attribute's path in the module tree is the checkpoint key.
 
-    shape: ints only. dtype: None for the dtype the network is defined with; a name for a parameter that keeps its
-    own, such as an int64 table.
+    shape: ints, or one tuple of them. dtype: None for the dtype the network is defined with; a name for a parameter
+    that keeps its own, such as an int64 table. Raises ModelError for a shape of anything else.
     """
 
-    def __init__(self, *shape: int, dtype: str | None = None) -> None:
-        self.shape = tuple(shape)
+    def __init__(self, *shape: int | tuple[int, ...], dtype: str | None = None) -> None:
+        given: tuple[Any, ...] = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        if not all(isinstance(size, int | np.integer) and size >= 0 for size in given):
+            kind = type(self).__name__
+            raise ModelError(here(f"{kind} takes sizes: {kind}(16), {kind}(3, 4)"))
+        self.shape = tuple(map(int, given))
         self.dtype = dtype
 
     def __repr__(self) -> str:

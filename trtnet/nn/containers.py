@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from trtnet.errors import ModelError
 from trtnet.graph import Parameter
+from trtnet.graph.report import type_name
+from trtnet.graph.source import here
 from trtnet.nn.module import Module
 
 
@@ -19,6 +21,13 @@ class _Container(Module):
         """(name, member) of that kind."""
         return [(name, member) for name, member in self.members() if isinstance(member, self._kind)]
 
+    def _add(self, name: str, member: Any) -> None:
+        """Raises ModelError for a member of another kind."""
+        setattr(self, name, member)
+        if not isinstance(member, self._kind):
+            found = f"is no nn.{self._kind.__name__}, found {type_name(member)}"
+            raise ModelError(here(f"{type(self).__name__}.{name} {found}"))
+
     def __len__(self) -> int:
         return len(self._held())
 
@@ -30,7 +39,7 @@ class _List(_Container):
         self.extend(members)
 
     def append(self, member: Any) -> Self:
-        self.add_module(str(len(self)), member)
+        self._add(str(len(self)), member)
         return self
 
     def extend(self, members: Iterable[Any]) -> Self:
@@ -45,7 +54,7 @@ class _List(_Container):
             raise ModelError(f"{type(self).__name__}.insert needs members that are named by their index")
         members.insert(index, member)
         for i, each in enumerate(members):
-            self.add_module(str(i), each)
+            self._add(str(i), each)
         return self
 
     def __iter__(self) -> Iterator[Any]:
@@ -55,7 +64,7 @@ class _List(_Container):
         return type(self)(list(self)[index]) if isinstance(index, slice) else list(self)[index]
 
     def __setitem__(self, index: int, member: Any) -> None:
-        self.add_module(self._held()[index][0], member)
+        self._add(self._held()[index][0], member)
 
 
 class ModuleList(_List):
@@ -71,14 +80,16 @@ class ParameterList(_List):
 
 
 class Sequential(ModuleList):
-    """Modules called one after another, named by their index, or by the keys of the one dict that is given."""
+    """Modules called one after another, named by their index, or by the keys of the one dict that is given.
+
+    Those that a subclass sets as attributes are called, too, in the order they were set.
+    """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        if len(modules) == 1 and isinstance(modules[0], Mapping):
-            for name, module in modules[0].items():
-                self.add_module(name, module)
-        else:
-            self.extend(modules)
+        one = modules[0] if len(modules) == 1 else None
+        named: Mapping[Any, Any] = one if isinstance(one, Mapping) else dict(enumerate(modules))
+        for name, module in named.items():
+            self._add(str(name), module)
 
     def __getitem__(self, index: int | slice) -> Any:
         found = self._held()[index]
@@ -104,9 +115,7 @@ class _Dict(_Container):
             self[name] = member
 
     def add_module(self, name: str, module: Any) -> None:
-        if hasattr(type(self), name):
-            raise ModelError(f"{type(self).__name__} has an attribute {name!r}, so no member can have this name")
-        super().add_module(name, module)
+        self[name] = module
 
     def items(self) -> Iterator[tuple[str, Any]]:
         return iter(self._held())
@@ -118,7 +127,10 @@ class _Dict(_Container):
         return (member for _, member in self._held())
 
     def __setitem__(self, name: str, member: Any) -> None:
-        self.add_module(name, member)
+        if hasattr(type(self), name):
+            text = f"{type(self).__name__} has an attribute {name!r}, so no member can have this name"
+            raise ModelError(here(text))
+        self._add(name, member)
 
     def __getitem__(self, name: str) -> Any:
         return dict(self._held())[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -12,6 +12,9 @@ from trtnet import dtypes
 from trtnet.errors import ModelError
 from trtnet.graph import Buffer, Input, Parameter, current
 from trtnet.graph.calls import Call
+from trtnet.graph.report import type_name
+from trtnet.graph.source import here
+from trtnet.nn.foreign import refuse_foreign
 
 
 class Module:
@@ -43,6 +46,19 @@ class Module:
             result = self.forward(*args, **arguments)
             network.calls.append(Call(path, self, args, arguments, result))
             return network.boundary.convert(result, inside, outside)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises ModelError for torch's modules and parameters."""
+        refuse_foreign(f"{type(self).__name__}.{name}", (value, *_items(value)))
+        super().__setattr__(name, value)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Sets a child, also where its name is no Python name, such as a number. Raises ModelError for no Module."""
+        setattr(self, name, module)
+        if module is not None and not isinstance(module, Module):
+            raise ModelError(here(f"{type(self).__name__}.{name} is no nn.Module, found {type_name(module)}"))
+
+    register_module = add_module
 
     def members(self) -> Iterator[tuple[str, Module | Parameter]]:
         """(name, member): the direct children and the module's own parameters, in order.
@@ -87,12 +103,6 @@ class Module:
         """All parameters below."""
         return (parameter for _, parameter in self.named_parameters())
 
-    def add_module(self, name: str, module: Module | None) -> None:
-        """``self.name = module``."""
-        setattr(self, name, module)
-
-    register_module = add_module
-
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """``self.name = param``."""
         setattr(self, name, param)
@@ -129,8 +139,11 @@ def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+
+
 def _hidden(value: Any) -> str:
     """What a plain container hides: Module, Parameter, or nothing."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     kinds = {"Module": Module, "Parameter": Parameter}
-    return next((name for name, kind in kinds.items() if any(isinstance(item, kind) for item in items)), "")
+    return next((name for name, kind in kinds.items() if any(isinstance(item, kind) for item in _items(value))), "")

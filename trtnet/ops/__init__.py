@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from trtnet.graph import Tensor
+from trtnet.graph.symbolic import Symbolic
 from trtnet.missing import missing
 from trtnet.ops.activation import (
     celu,
@@ -166,6 +166,7 @@ from trtnet.ops.matmul import (
     mm,
     outer,
 )
+from trtnet.ops.mistaken import checked
 from trtnet.ops.norm import (
     batch_norm,
     cosine_similarity,
@@ -511,7 +512,8 @@ __all__ = [
     "zeros_like",
 ]
 
-Tensor.operations = sys.modules[__name__]
+globals().update({name: checked(globals()[name]) for name in __all__})
+Symbolic.operations = sys.modules[__name__]
 
 if not TYPE_CHECKING:  # a type checker knows the names
 

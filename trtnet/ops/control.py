@@ -26,7 +26,8 @@ def scan(
 
     init, xs: tensors, or tuples of tensors; combine_fn gets and gives the same. The carry keeps its shapes and dtypes.
     reverse: from the last slice to the first; the y keep their places. torch's ``scan``.
-    Layers: ILoop with IIteratorLayer, IRecurrenceLayer, ILoopOutputLayer. Raises LayerError if the carry changes.
+    Layers: ILoop with IIteratorLayer, IRecurrenceLayer, ILoopOutputLayer.
+    Raises LayerError if the carry changes, or the function gives no such pair.
     """
     sequences = _tuple(xs)
     network = network_of(*sequences)
@@ -35,7 +36,10 @@ def scan(
     loop = _Loop(network, _tuple(init), "scan")
     loop.limit(_scalar(network, length), "COUNT")
     slices = tuple(loop.iterate(x, a, reverse) for x, a in zip(sequences, along, strict=True))
-    carry, y = combine_fn(_like(init, loop.state), _like(xs, slices))
+    result = combine_fn(_like(init, loop.state), _like(xs, slices))
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        network.fail(f"scan: the function gives a carry and a y, found {result!r}", {})
+    carry, y = result
     loop.next(_tuple(carry))
     stacked = tuple(loop.collect(value, length, dim, reverse) for value in _tuple(y))
     return _like(init, loop.last()), _like(y, stacked)

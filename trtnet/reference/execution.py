@@ -10,6 +10,7 @@ import torch
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.errors import ReferenceError
+from trtnet.reference.refusal import explained
 from trtnet.reference.schedule import ConditionalUnit, LayerUnit, LoopUnit, Plan
 from trtnet.reference.step import Step, Weights, describe, storage, widen
 
@@ -59,7 +60,8 @@ class Execution:
             results = self.plugin(unit.layer, [values[x] for x in unit.inputs])
         else:
             wide = [None if x is None else widen(values[x]) for x in unit.arguments]
-            results = unit.function(Step(unit.layer, wide, self.weights))
+            with explained(unit.layer, {x: values[x] for x in unit.inputs}):
+                results = unit.function(Step(unit.layer, wide, self.weights))
         self._keep(unit.layer, unit.outputs, results, values)
 
     def _keep(self, layer: trt.ILayer, outputs: tuple[Any, ...], results: list[torch.Tensor], values: Values) -> None:
@@ -103,7 +105,8 @@ def _trips(unit: LoopUnit, outside: Mapping[Any, torch.Tensor]) -> float:
 
 def _slice(iterator: trt.IIteratorLayer, outside: Mapping[Any, torch.Tensor], iteration: int) -> torch.Tensor:
     x = outside[iterator.get_input(0)]
-    return x.select(iterator.axis, x.shape[iterator.axis] - 1 - iteration if iterator.reverse else iteration)
+    with explained(iterator, {iterator.get_input(0): x}):
+        return x.select(iterator.axis, x.shape[iterator.axis] - 1 - iteration if iterator.reverse else iteration)
 
 
 def _loop_output(
@@ -118,4 +121,5 @@ def _loop_output(
         return torch.zeros(shape, dtype=storage(dtypes.get(layer.get_output(0).dtype)))
     values = collected[:length]
     values += [torch.zeros_like(values[0])] * (length - len(values))
-    return torch.stack(values[::-1] if layer.kind.name == "REVERSE" else values, layer.axis)
+    with explained(layer, {}):
+        return torch.stack(values[::-1] if layer.kind.name == "REVERSE" else values, layer.axis)

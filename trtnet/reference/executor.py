@@ -54,7 +54,7 @@ class Reference:
         """Runs the network: inputs by position or by name, all numpy arrays or all torch tensors on the CPU.
 
         Returns an array of the same kind for one output, a dict by name for several.
-        Raises InputError for inputs that do not fit.
+        Raises InputError for inputs that do not fit, ReferenceError for a layer that does not take what it meets.
         """
         arrays = bind(self.inputs, args, kwargs)
         kinds = {is_torch(array) for array in arrays.values()}

@@ -29,6 +29,7 @@ class Choices:
     """What the command line says of the models among the things. weights: None for those of the torch module.
 
     rules: of a family, that make the weights fit. dims: the sizes of dynamic dimensions, for engines built here.
+    load: whether the torch modules get the weights, too, as they are in the file.
     """
 
     weights: str | None
@@ -36,6 +37,7 @@ class Choices:
     arguments: Mapping[str, Any]
     rules: str | None
     dims: Mapping[str, int]
+    load: bool = True
 
 
 def open_things(texts: Sequence[str], choices: Choices) -> dict[str, Source]:
@@ -48,7 +50,7 @@ def open_things(texts: Sequence[str], choices: Choices) -> dict[str, Source]:
     named = dict(_label(text) for text in texts)
     if len(named) < len(texts):
         raise ModelError("two things of one name; name them, as in first=lenet second=lenet")
-    modules = {name: _torch(text) for name, text in named.items() if text.startswith("torch:")}
+    modules = {name: _torch(text, choices) for name, text in named.items() if text.startswith("torch:")}
     opener = _Opener(choices, list(modules.values()))
     return {name: open_source(modules[name] if name in modules else opener.open(text)) for name, text in named.items()}
 
@@ -106,7 +108,8 @@ class _Opener:
     def _define(self, text: str) -> DefinedNetwork:
         values = dict(self._choices.arguments)
         model = models.create(models.find(text), values)
-        return define(model, None, self._weights(text), dtype=self._choices.dtype, name=text, arguments=values)
+        weights = self._weights(text) if any(model.named_parameters()) else None
+        return define(model, None, weights, dtype=self._choices.dtype, name=text, arguments=values)
 
     def _weights(self, text: str) -> Any:
         if self._choices.weights is None and len(self._modules) != 1:
@@ -120,14 +123,10 @@ def _label(text: str) -> tuple[str, str]:
     return (name, thing) if found and thing else (text, text)
 
 
-def _torch(text: str) -> Any:
-    import torch
+def _torch(text: str, choices: Choices) -> Any:
+    from trtnet.tools.original import original
 
-    name = text.removeprefix("torch:")
-    module: Any = models.find(name)()
-    if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"{name} returned a {type(module).__name__}, not a torch.nn.Module")
-    return module
+    return original(text.removeprefix("torch:"), choices.weights if choices.load else None)
 
 
 def _sized(info: TensorInfo, dims: Mapping[str, int]) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from trtnet.tools import inspect_network, inspect_plan, inspect_table
+from trtnet.tools.models import is_model
 from trtnet.tools.network_target import Choices, open_network
 
 
@@ -35,6 +36,4 @@ def look(target: str, choices: Choices, depth: int) -> Look:
 
 def is_network(target: str) -> bool:
     """Whether a target is a model or an ONNX file, and not a file of an engine."""
-    if target.endswith(".onnx") or ".py:" in target:
-        return True
-    return not Path(target).is_file() and Path(target).suffix in ("", ".py")
+    return target.endswith(".onnx") or is_model(target)

@@ -13,6 +13,7 @@ from typing import Any
 
 import trtnet.models as zoo
 from trtnet.errors import ModelError
+from trtnet.graph.source import at, raised_at
 from trtnet.nn import Buffer, Module
 
 Factory = Callable[..., Module]
@@ -26,6 +27,12 @@ class ModelSummary:
     description: str
     parameters: int
     inputs: dict[str, str]
+
+
+def is_model(name: str) -> bool:
+    """Whether a command's target is a model, and not a file: a name of the zoo, or what looks like a factory's."""
+    suffix = Path(name).suffix
+    return name in zoo.__all__ or ".py:" in name or suffix == ".py" or not (suffix or Path(name).is_file())
 
 
 def find(name: str) -> Factory:
@@ -52,7 +59,7 @@ def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
     try:
         model = factory(**arguments)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{factory.__name__}({arguments}): {error}") from error
+        raise ModelError(at(raised_at(error), f"{factory.__name__}({arguments}): {error}")) from error
     if not isinstance(model, Module):
         raise ModelError(f"{factory.__name__} returned a {type(model).__name__}, not an nn.Module")
     return model
@@ -84,7 +91,8 @@ def _from_file(name: str) -> Factory:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ModelError(f"{file} does not load: {type(error).__name__}: {error}") from error
+        text = f"{file} does not load: {type(error).__name__}: {error}"
+        raise ModelError(at(raised_at(error), text)) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise ModelError(f"{file} has no function {attribute!r}")

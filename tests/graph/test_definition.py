@@ -1,0 +1,96 @@
+"""What define is given: a model, and inputs that its forward takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import trtnet
+from trtnet import nn
+from trtnet.errors import ArgumentError, ModelError, WeightsError
+
+HERE = r"\n  in tests/graph/test_definition\.py:\d+   \S"
+
+
+class Difference(nn.Module):
+    def forward(self, image: trtnet.Tensor, mask: trtnet.Tensor, *, scale: Any = 1.0) -> trtnet.Tensor:
+        return (image - mask) * scale
+
+
+def inputs(*names: str) -> dict[str, trtnet.Input]:
+    return {name: trtnet.Input((2,)) for name in names}
+
+
+ARRAYS = [np.full(2, value, np.float32) for value in (5, 3, 10)]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("image", "mask"), 2),
+        (("mask", "image"), -2),
+        (("scale", "image", "mask"), -35),
+        (("a", "b"), 2),
+        (("image", "other"), 2),
+    ],
+)
+def test_inputs_are_bound_by_name_or_in_order(names: tuple[str, ...], expected: int) -> None:
+    reference = trtnet.define(Difference(), inputs(*names)).reference()
+    assert reference(*ARRAYS[: len(names)]).tolist() == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (("mask", "other"), r"takes \(image, mask, scale\), the inputs are \(mask, other\): mask stands where another"),
+        (("other", "image"), r"the inputs are \(other, image\): image stands where another parameter is"),
+        (("image",), r"missing a required argument: 'mask'"),
+        (("image", "mask", "scale", "other"), r"too many positional arguments"),
+    ],
+)
+def test_inputs_that_forward_does_not_take(names: tuple[str, ...], pattern: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"^Difference\.forward .*{pattern}.*{HERE}") as caught:
+        trtnet.define(Difference(), inputs(*names))
+    assert isinstance(caught.value, TypeError)
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str]] = {
+    "a class": (lambda: trtnet.define(Difference, inputs("x")), r"found the class Difference: call it, Difference\(\)"),
+    "torch's module": (
+        lambda: trtnet.define(torch.nn.Linear(2, 2), inputs("x")),
+        r"define takes a trtnet\.nn\.Module, found torch\.nn\.Linear",
+    ),
+    "a tuple": (
+        lambda: trtnet.define(Difference(), {"x": ("batch", 8)}),
+        r"input x is declared as trtnet\.Input\(.*; found \('batch', 8\)",
+    ),
+    "a list": (lambda: trtnet.define(Difference(), [trtnet.Input((2,))]), r"inputs are a dict, .*; found \["),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_no_model_and_no_input(name: str) -> None:
+    function, pattern = WRONG[name]
+    with pytest.raises(ModelError, match=rf"{pattern}.*{HERE}"):
+        function()
+
+
+def test_a_model_with_weights_is_given_some() -> None:
+    with pytest.raises(
+        WeightsError, match=r"Linear has 2 weights, such as weight \[2, 2\], and was given none"
+    ) as error:
+        trtnet.define(nn.Linear(2, 2), inputs("x"))
+    assert error.value.missing == ("weight", "bias")
+
+
+def test_what_a_models_own_code_raises_stays_what_it_is() -> None:
+    class Wrong(nn.Module):
+        def forward(self, x: trtnet.Tensor) -> Any:
+            return x.nothing_of_the_kind()
+
+    with pytest.raises(AttributeError, match="a Tensor has no 'nothing_of_the_kind'"):
+        trtnet.define(Wrong(), inputs("x"))

@@ -1,0 +1,43 @@
+"""The error of a layer that does not take the values it met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from trtnet import dtypes, provenance
+from trtnet.backend import trt
+from trtnet.errors import ReferenceError, TrtnetError
+from trtnet.graph.report import message
+from trtnet.graph.source import SourceLine
+
+
+@contextmanager
+def explained(layer: trt.ILayer, operands: Mapping[Any, torch.Tensor]) -> Iterator[None]:
+    """Raises what torch refuses as a ReferenceError: the layer, the user's line, the operands, torch's words."""
+    try:
+        yield
+    except (RuntimeError, IndexError, ValueError) as error:
+        if isinstance(error, TrtnetError):
+            raise
+        rows = [(str(tensor.name), _described(tensor, value)) for tensor, value in operands.items()]
+        words = [f"torch: {line}" for line in str(error).splitlines()]
+        headline = f"{layer.name}: the layer does not take these values"
+        raise ReferenceError(message(headline, _source(layer), rows, words)) from error
+
+
+def _source(layer: trt.ILayer) -> SourceLine | None:
+    found = provenance.read(layer.metadata)
+    file, _, line = found[0].source.rpartition(":") if found else ("", "", "")
+    return SourceLine(file, int(line)) if file else None
+
+
+def _described(tensor: trt.ITensor, value: torch.Tensor) -> str:
+    """``[2, 8] float32``; of integers, as indices are, their range too."""
+    text = f"{list(value.shape)} {dtypes.get(tensor.dtype)}"
+    if value.is_floating_point() or value.dtype == torch.bool or not value.numel():
+        return text
+    return f"{text}, {int(value.min())} to {int(value.max())}"

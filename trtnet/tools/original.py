@@ -1,0 +1,52 @@
+"""The torch module that a command names, with the checkpoint that its model has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trtnet.reference  # noqa: F401  (says which extra brings torch)
+from trtnet.checkpoint import open_checkpoint
+from trtnet.errors import ModelError, WeightsError
+from trtnet.reference.step import to_torch
+from trtnet.tools import models
+
+if TYPE_CHECKING:
+    import torch
+
+
+def original(name: str, weights: str | None) -> torch.nn.Module:
+    """The torch module that a factory makes, with a checkpoint's weights; None leaves it those it was made with.
+
+    Raises ModelError for what is no torch module, WeightsError for weights that do not fit it.
+    """
+    import torch
+
+    module: Any = models.find(name)()
+    if not isinstance(module, torch.nn.Module):
+        raise ModelError(f"{name} returned a {type(module).__name__}, not a torch.nn.Module")
+    return module if weights is None else _with_weights(module, name, weights)
+
+
+def _with_weights(module: torch.nn.Module, name: str, weights: str) -> torch.nn.Module:
+    state = {key: to_torch(array) for key, array in open_checkpoint(weights).items()}
+    try:
+        missing, unexpected = module.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"{weights} does not fit {name}: {error}") from error
+    tied = _shared(module)
+    missing = [key for key in missing if key not in tied]
+    if missing or unexpected:
+        raise WeightsError(
+            f"{weights} does not fit {name}: it lacks {', '.join(missing[:5]) or 'nothing'}, and has besides"
+            f" {', '.join(unexpected[:5]) or 'nothing'}. If the factory gives the module its weights, use --no-load.",
+            missing,
+            unexpected,
+        )
+    return module
+
+
+def _shared(module: torch.nn.Module) -> set[str]:
+    """Keys of weights that are another key's too: a checkpoint has them once. Those that no checkpoint need have."""
+    first: dict[int, str] = {}
+    state = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
+    return {key for key, tensor in state.items() if first.setdefault(id(tensor), key) != key}
