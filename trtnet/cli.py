@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from trtnet.cli_inspect import Explain
 from trtnet.cli_weights import Json
 from trtnet.errors import TrtnetError
 from trtnet.files import check_writable
+from trtnet.printing import visible
 
 if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork
@@ -38,6 +40,8 @@ app.add_typer(cli_inspect.export, name="export")
 app.command()(cli_bench.bench)
 app.command()(cli_bench.warm)
 
+STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
 Weights = Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")]
 DType = Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")]
@@ -50,11 +54,19 @@ Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's f
 def main() -> None:
     """The `trtnet` command: errors of trtnet's own are printed plainly, and end with exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in STOPS:
+        if signal.getsignal(name) is signal.SIG_DFL:
+            signal.signal(name, _stop)
     try:
         app()
     except TrtnetError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _stop(number: int, _: object) -> None:
+    """Ends the process as an error does, so that no half of a file is left."""
+    sys.exit(128 + number)
 
 
 @app.command()
@@ -83,7 +95,7 @@ def models(json: Json = None) -> None:
     picture = Table("model", "parameters", "inputs", "")
     found = summaries()
     for model in found:
-        inputs = [f"{name} {shape}".replace("[", "\\[") for name, shape in model.inputs.items()]
+        inputs = [f"{name} {shape}" for name, shape in model.inputs.items()]
         shown = inputs if len(inputs) <= 3 else [*inputs[:3], f"and {len(inputs) - 3} more"]
         picture.add_row(model.name, f"{model.parameters:,}", "\n".join(shown), model.description)
     show(picture, [asdict(model) for model in found], json)

@@ -65,8 +65,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
         descriptor, temporary = _beside(Path(os.path.realpath(path)))
-        os.close(descriptor)
-        Path(temporary).unlink()
+        try:
+            os.close(descriptor)
+        finally:
+            Path(temporary).unlink()
 
 
 @contextmanager

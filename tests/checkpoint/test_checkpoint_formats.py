@@ -133,7 +133,10 @@ CRAFTED = {
     "no module": (b"\x80\x02}.", "it holds no module"),
     "a class": (GLOBAL + b".", "it holds no module"),
     "a high memo": (GLOBAL + b"r\xff\xff\xff\x7f)\x81}b.", "it remembers more than it has"),
-    "expanded": (tensor(size=b"(L1099511627776L\nt", stride=b"(I0\nt"), "1,099,511,627,776 elements in a storage of 4"),
+    "expanded": (
+        tensor(size=b"(L1099511627776L\nt", stride=b"(I0\nt"),
+        "776 elements are in a storage of 4",
+    ),
     "size no tuple": (tensor(size=b"I5\n"), "is not a readable TorchScript archive"),
     "size of text": (tensor(size=b"(X\x01\0\0\0xt"), "a tensor of the impossible size ('x',)"),
     "negative size": (tensor(size=b"(I-1\nt"), "a tensor of the impossible size (-1,)"),

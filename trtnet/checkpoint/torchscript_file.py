@@ -56,7 +56,7 @@ class _Stored:
             raise pickle.UnpicklingError(f"it has a tensor of the impossible size {size}, stride {stride}")
         elements = math.prod(size)
         if elements > max(storage.elements, LARGEST_EXPANDED):
-            raise pickle.UnpicklingError(f"it has a tensor of {elements:,} elements in a storage of {storage.elements:,}")
+            raise pickle.UnpicklingError(f"{elements:,} elements are in a storage of {storage.elements:,}")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if elements and last >= storage.elements:
             raise pickle.UnpicklingError("it has a tensor that reaches beyond its storage")
