@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -14,6 +15,7 @@ from trtnet.cli_inspect import Explain
 from trtnet.cli_weights import Json
 from trtnet.errors import ModelError, TrtnetError
 from trtnet.files import check_writable
+from trtnet.printing import visible
 
 if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork
@@ -38,6 +40,8 @@ app.add_typer(cli_inspect.export, name="export")
 app.command()(cli_bench.bench)
 app.command()(cli_bench.warm)
 
+STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
 Weights = Annotated[str | None, typer.Option(help="Checkpoint of a model that has weights: .safetensors, .pth, .npz.")]
 DType = Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")]
@@ -50,6 +54,9 @@ Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's f
 def main() -> None:
     """The `trtnet` command: errors of trtnet's own and of a model's code are printed plainly, with exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in STOPS:
+        if signal.getsignal(name) is signal.SIG_DFL:
+            signal.signal(name, _stop)
     try:
         app()
     except TrtnetError as error:
@@ -64,8 +71,13 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {visible(message)}", file=sys.stderr)
     sys.exit(2)
+
+
+def _stop(number: int, _: object) -> None:
+    """Ends the process as an error does, so that no half of a file is left."""
+    sys.exit(128 + number)
 
 
 @app.command()
@@ -94,7 +106,7 @@ def models(json: Json = None) -> None:
     picture = Table("model", "parameters", "inputs", "")
     found = summaries()
     for model in found:
-        inputs = [f"{name} {shape}".replace("[", "\\[") for name, shape in model.inputs.items()]
+        inputs = [f"{name} {shape}" for name, shape in model.inputs.items()]
         shown = inputs if len(inputs) <= 3 else [*inputs[:3], f"and {len(inputs) - 3} more"]
         picture.add_row(model.name, f"{model.parameters:,}", "\n".join(shown), model.description)
     show(picture, [asdict(model) for model in found], json)

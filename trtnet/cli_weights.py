@@ -48,13 +48,11 @@ def diff(
     json: Json = None,
 ) -> None:
     """Compares two checkpoints: keys and shapes, and with --values the numbers. Exit code 1 if they differ."""
-    from dataclasses import asdict
-
     from trtnet.tools import weights as tool
     from trtnet.tools.output import show
 
     found = tool.differences(first, second, values)
-    show(tool.differences_table(found), [asdict(row) for row in found if row.differs], json)
+    show(tool.differences_table(found), tool.differences_json(found), json)
     raise typer.Exit(1 if any(row.differs for row in found) else 0)
 
 

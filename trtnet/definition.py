@@ -13,6 +13,7 @@ import numpy as np
 
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint
+from trtnet.checkpoint.base import raw_bytes
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError, WeightsError
 from trtnet.forwarding import bound
@@ -109,6 +110,7 @@ def define(
         raise WeightsError(_without_weights(model, keys), list(keys.values()))
     checkpoint = open_checkpoint({} if weights is None else weights)
     skipped = _match(keys, aliases, checkpoint, ignored, strict)
+    _check_aliases(aliases, checkpoint)
     network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
     network.skipped = skipped
     network.forms = dict(forms)
@@ -130,10 +132,24 @@ def match_weights(
 
 
 def _match(
-    keys: dict[Parameter, str], aliases: list[str], checkpoint: Checkpoint, ignored: Sequence[str], strict: bool
+    keys: dict[Parameter, str], aliases: Mapping[str, str], checkpoint: Checkpoint, ignored: Sequence[str], strict: bool
 ) -> tuple[str, ...]:
     shapes = {key: parameter.shape for parameter, key in keys.items()}
     return match(shapes, checkpoint, (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)), strict=strict)
+
+
+def _check_aliases(aliases: Mapping[str, str], checkpoint: Checkpoint) -> None:
+    """Raises WeightsError where the checkpoint has several tensors for one parameter."""
+    for alias, key in aliases.items():
+        if alias in checkpoint and not _same(checkpoint[key], checkpoint[alias]):
+            raise WeightsError(
+                f"{key} and {alias} are one weight of the model, and {checkpoint.name} has different tensors for them."
+                f" Give the model two modules, or make the tensors equal"
+            )
+
+
+def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(raw_bytes(a), raw_bytes(b))
 
 
 def build(
@@ -204,13 +220,13 @@ def _sequence(result: Any) -> Sequence[Any]:
     return result if isinstance(result, list | tuple) else [result]
 
 
-def _keys(model: Module) -> tuple[dict[Parameter, str], list[str]]:
-    """(parameter -> its key, the further keys of parameters that are used in several places)."""
+def _keys(model: Module) -> tuple[dict[Parameter, str], dict[str, str]]:
+    """(parameter -> its key, the further keys of parameters that are used in several places -> the first)."""
     keys: dict[Parameter, str] = {}
-    aliases = []
+    aliases = {}
     for key, parameter in model.named_parameters():
         if keys.setdefault(parameter, key) != key:
-            aliases.append(key)
+            aliases[key] = keys[parameter]
     return keys, aliases
 
 

@@ -73,6 +73,13 @@ class PlanError(TrtnetError):
     """A plan file or its sidecar is missing, corrupt, or made by another backend or version."""
 
 
+class FileError(TrtnetError, OSError):
+    """A file cannot be written: no space, no such folder, no permission. It has OSError's errno, strerror, filename."""
+
+    def __str__(self) -> str:
+        return f"cannot write {self.filename}: {self.strerror}"
+
+
 class InputError(TrtnetError, ValueError):
     """An input of a call has the wrong name, shape, dtype or device."""
 

@@ -184,13 +184,18 @@ def test_a_place_that_cannot_be_written_leaves_nothing(plan: Plan, tmp_path: Pat
     assert not list((tmp_path / "e.engine").iterdir())
 
 
-def test_control_c_while_building_cancels_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("progress", [True, False])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("call", ["add_task", "update", "remove_task"])
+def test_an_interruption_while_building_cancels_the_build(
+    call: str, error: type[BaseException], progress: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def pressed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        raise error
 
-    monkeypatch.setattr("rich.progress.Progress.update", pressed)
-    with pytest.raises(KeyboardInterrupt):
-        network().build({"n": 1, "h": 8}, BuildConfig(progress=True))
+    monkeypatch.setattr(f"rich.progress.Progress.{call}", pressed)
+    with pytest.raises(error):
+        network().build({"n": 1, "h": 8}, BuildConfig(progress=progress))
 
 
 def test_a_driver_older_than_tensorrt_is_named() -> None:
@@ -201,4 +206,4 @@ def test_a_driver_older_than_tensorrt_is_named() -> None:
         trt=None,
     )
     with pytest.raises(BuildError, match=r"CUDA error 222(.|\n)*driver is older than the CUDA of"):
-        build._serialize(refusing, None, BuildConfig())
+        build._serialize(refusing, SimpleNamespace(), BuildConfig())

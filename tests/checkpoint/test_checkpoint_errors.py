@@ -3,8 +3,10 @@
 import gzip
 import json
 import os
+import pathlib
 import pickle
 import random
+import tempfile
 import zipfile
 
 import ml_dtypes
@@ -14,6 +16,7 @@ import safetensors.torch
 import torch
 
 from trtnet import checkpoint
+from trtnet.checkpoint import rules
 from trtnet.errors import CheckpointError
 
 
@@ -66,6 +69,42 @@ def test_empty_and_garbage_files(suffix, tmp_path):
     for size in (1, 7, 8, 9, 1000):
         path.write_bytes(bytes(random.Random(size).randbytes(size)))
         refused(path)
+
+
+@pytest.mark.parametrize("name", [f"{'x' * 300}.safetensors", "x" * 300, "a\0b.pth"])
+def test_a_name_that_no_file_has(name, tmp_path):
+    refused(tmp_path / name, "cannot read the checkpoint")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.safetensors")
+    refused(tmp_path / "x.safetensors", "is a pipe, a device or a socket")
+    os.mkfifo(tmp_path / "x.toml")
+    with pytest.raises(CheckpointError, match=r"x.toml is no rule file: it is no regular file"):
+        rules.read(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_rules_of_a_name_that_no_file_has(name):
+    with pytest.raises(CheckpointError, match="cannot read the rules"):
+        rules.read(name)
+
+
+def test_a_folder_that_may_not_be_entered():
+    """As nobody, where this runs as root, whom no folder refuses."""
+    with tempfile.TemporaryDirectory() as folder:
+        inner = pathlib.Path(folder, "inner")
+        inner.mkdir()
+        pathlib.Path(folder).chmod(0o755)
+        inner.chmod(0o600)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            refused(inner, "Permission denied")
+        finally:
+            os.seteuid(user)
+            inner.chmod(0o700)
 
 
 def test_unknown_suffix(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -79,6 +81,107 @@ def test_damaged_torchscript_archives_never_raise_anything_else(archive: Path, t
             dict(open_checkpoint(tmp_path / "d.pt"))
         except CheckpointError:
             continue
+
+
+class Twice(torch.nn.Module):
+    """One module under two names, and tensors that are views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = torch.nn.Linear(3, 4)
+        self.b = self.a
+        self.register_buffer("expanded", torch.ones(1).expand(5))
+        self.register_buffer("part", torch.arange(12.0).reshape(3, 4)[:, 1:3])
+        self.register_buffer("none", torch.zeros(0, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.a(x) + self.b(x)
+
+
+def test_a_torchscript_archive_of_views_and_shared_modules(tmp_path: Path) -> None:
+    module = torch.jit.script(Twice())
+    torch.jit.save(module, tmp_path / "x.pt")
+    found, wanted = open_checkpoint(tmp_path / "x.pt"), module.state_dict()
+    assert set(found) == set(wanted)
+    for key, value in wanted.items():
+        np.testing.assert_array_equal(found[key], value.numpy(), strict=True)
+
+
+GLOBAL = b"\x80\x02c__torch__ M\n".replace(b" ", b"\n")
+TENSOR = GLOBAL + b")\x81}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n"
+TENSOR += b"X\x01\0\0\x000X\x03\0\0\0cpuI%dtQI%d\n%s%s\x89}tRsb."
+
+
+def tensor(count: int = 4, offset: int = 0, size: bytes = b"(I4\nt", stride: bytes = b"(I1\nt") -> bytes:
+    return TENSOR.replace(b"I%dtQI%d\n%s%s", b"I%d\ntQI%d\n%s%s" % (count, offset, size, stride))
+
+
+def nested(depth: int, names: bytes) -> bytes:
+    """Modules in each other, each under all these names."""
+    content = GLOBAL + b"q\0)\x81}bq\x01"
+    for _ in range(depth):
+        entries = b"".join(b"X\x01\0\0\0" + bytes([name]) + b"h\x01" for name in names)
+        content += b"0h\0)\x81}(" + entries + b"ubq\x01"
+    return content + b"."
+
+
+CRAFTED = {
+    "modules under two names": (nested(60, b"ab"), "its modules have more than 1,000,000 attributes"),
+    "modules in modules": (nested(200, b"a"), "has no attributes, or is too deep in others"),
+    "a module in itself": (GLOBAL + b")\x81q\0}X\x01\0\0\0ah\0sb.", "has no attributes, or is too deep in others"),
+    "a module without state": (GLOBAL + b")\x81.", "module '' has no attributes"),
+    "no module": (b"\x80\x02}.", "it holds no module"),
+    "a class": (GLOBAL + b".", "it holds no module"),
+    "a high memo": (GLOBAL + b"r\xff\xff\xff\x7f)\x81}b.", "it remembers more than it has"),
+    "expanded": (
+        tensor(size=b"(L1099511627776L\nt", stride=b"(I0\nt"),
+        "776 elements are in a storage of 4",
+    ),
+    "size no tuple": (tensor(size=b"I5\n"), "is not a readable TorchScript archive"),
+    "size of text": (tensor(size=b"(X\x01\0\0\0xt"), "a tensor of the impossible size ('x',)"),
+    "negative size": (tensor(size=b"(I-1\nt"), "a tensor of the impossible size (-1,)"),
+    "negative stride": (tensor(stride=b"(I-1\nt"), "a tensor of the impossible size (4,), stride (-1,)"),
+    "negative offset": (tensor(offset=-1), "a tensor of the impossible size (4,)"),
+    "other rank": (tensor(stride=b"(I1\nI1\nt"), "is not a readable TorchScript archive"),
+    "beyond": (tensor(offset=1), "a tensor that reaches beyond its storage"),
+    "count": (tensor(count=5), "its storage has 4 elements in place of 5"),
+    "count too small": (tensor(count=3, size=b"(I2\nt"), "data/0 has 16 bytes, more than the 12 that it may have"),
+}
+
+
+def crafted(path: Path, pickled: bytes, method: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in (("data.pkl", pickled), ("constants.pkl", b")."), ("data/0", bytes(16))):
+            archive.writestr(f"x/{name}", content)
+    return path
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_a_crafted_torchscript_archive(name: str, tmp_path: Path) -> None:
+    pickled, words = CRAFTED[name]
+    with pytest.raises(CheckpointError, match=re.escape(words)):
+        dict(open_checkpoint(crafted(tmp_path / "x.pt", pickled)))
+
+
+def test_what_the_crafted_archives_are_variants_of(tmp_path: Path) -> None:
+    found = open_checkpoint(crafted(tmp_path / "x.pt", tensor()))
+    assert {key: array.tolist() for key, array in found.items()} == {"w": [0, 0, 0, 0]}
+
+
+@pytest.mark.parametrize("promised", [True, False])
+def test_a_torchscript_archive_that_inflates(promised: bool, tmp_path: Path) -> None:
+    """A data.pkl of 256 MiB, whose size the directory tells or not."""
+    path = crafted(tmp_path / "x.pt", GLOBAL + b")\x81}b." + bytes(1 << 28), zipfile.ZIP_DEFLATED)
+    if not promised:
+        size = (1 << 28) + len(GLOBAL) + 5
+        path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), b"\0\x10\0\0"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="is not a readable TorchScript archive"):
+            open_checkpoint(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
 
 
 def test_gguf(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from trtnet import checkpoint, dtypes
-from trtnet.errors import CheckpointError, WeightsError
+from trtnet.errors import CheckpointError, FileError, WeightsError
 
 TENSORS = {
     "mask": np.array([True, False, True]),
@@ -103,8 +103,27 @@ def test_metadata_must_be_text(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("other", [np.ones(3, np.float32), np.ones(2, np.float64)])
+def test_what_is_read_is_what_was_announced(other, tmp_path):
+    failing = Failing()
+    failing._read = lambda key: other if key == "z" else np.ones(2, np.float32)
+    with pytest.raises(CheckpointError, match=r"failing: z was to be \[2\] float32, and is \[\d\] float\d\d when it"):
+        checkpoint.save_safetensors(tmp_path / "a.safetensors", failing)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_a_pair_of_utf16_is_no_text(tmp_path):
+    with pytest.raises(CheckpointError, match=r"the key 'a\\ud800' is no text that a file could hold"):
+        checkpoint.open_checkpoint({"a\ud800": np.ones(1)})
+    torch.save({"a\ud800": torch.ones(1)}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match=r"x.pth: the key 'a\\ud800' is no text"):
+        checkpoint.open_checkpoint(tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match=r"the metadata 'a': '\\ud800' is not text"):
+        checkpoint.save_safetensors(tmp_path / "a.safetensors", TENSORS, {"a": "\ud800"})
+
+
 def test_missing_folder(tmp_path):
-    with pytest.raises(OSError, match="no"):
+    with pytest.raises(FileError, match=r"cannot write .*no/a.safetensors: No such file or directory"):
         checkpoint.save_safetensors(tmp_path / "no" / "a.safetensors", TENSORS)
 
 

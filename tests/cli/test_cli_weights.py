@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +67,83 @@ def test_diff(weights: Path, tmp_path: Path) -> None:
     arguments = ("weights", "diff", weights, tmp_path / "o.safetensors", "--values", "--json", "-")
     found = {row["key"]: row for row in json.loads(trtnet(*arguments, code=1).stdout)}
     assert found["a.weight"]["max_abs"] == 3 and not found["a.weight"]["equal"] and "a.bias" not in found
+
+
+ODD = ["[/red]", "[attn]q", ":smile:", "a\x1b[2Jb"]
+
+
+def test_keys_are_shown_as_they_are(tmp_path: Path) -> None:
+    for name, value in (("a", 1), ("b", 2)):
+        save_file({key: np.full(2, value, np.float32) for key in ODD}, tmp_path / f"{name}.safetensors")
+    a, b = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    for shown in (trtnet("weights", "ls", a).stdout, trtnet("weights", "diff", a, b, "--values", code=1).stdout):
+        assert all(key in shown for key in (*ODD[:3], "a\\x1b[2Jb")) and "\x1b" not in shown
+    assert "[2] float32" in trtnet("weights", "diff", a, b, "--values", code=1).stdout
+    (tmp_path / "drop.toml").write_text(
+        "[[rules]]\nmerge = ['^a(.)', 'none\\\\1']\nto = 'x\\\\1'\n".replace("\\\\", "\\")
+    )
+    failed = trtnet("weights", "ls", a, "--rules", tmp_path / "drop.toml", code=2).stderr
+    assert "none\\x1b[2Jb is missing" in failed and "\x1b" not in failed
+
+
+def test_diff_of_infinities_is_json(tmp_path: Path) -> None:
+    values = {"a": [np.inf, -np.inf, np.nan, 1], "b": [np.inf, np.inf, np.nan, 2]}
+    others = {"same": [np.inf, np.nan], "zero": [0.0, 0.0]}
+    for name, array in values.items():
+        last = {"zero": [np.nan, 0.0]} if name == "a" else {}
+        tensors = {key: np.array(numbers, np.float32) for key, numbers in ({"x": array} | others | last).items()}
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    arguments = ("weights", "diff", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--values")
+    run = trtnet(*arguments, "--json", "-", code=1)
+    found = {row["key"]: row for row in json.loads(run.stdout, parse_constant=lambda name: pytest.fail(name))}
+    assert set(found) == {"x", "zero"} and all(row["max_abs"] is row["rel_l2"] is None for row in found.values())
+    assert "Warning" not in run.stderr and "Warning" not in trtnet(*arguments, code=1).stderr
+
+
+@pytest.mark.parametrize("place", ["pipe.json", "link.json"])
+def test_json_goes_where_it_is_told(place: str, weights: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "link.json").symlink_to(tmp_path / "there.json")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / place).read_text()), daemon=True)
+    if place == "pipe.json":
+        reader.start()
+    trtnet("weights", "ls", weights, "--json", tmp_path / place)
+    if place == "link.json":
+        reader.start()
+    reader.join(10)
+    assert json.loads(read[0])["bytes"] == 28
+    assert (tmp_path / "pipe.json").is_fifo() and (tmp_path / "link.json").is_symlink()
+
+
+def test_a_full_disk(weights: Path, tmp_path: Path) -> None:
+    out, small = (
+        tmp_path / "out.safetensors",
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); ",
+    )
+    command = [sys.executable, "-c", f"{small}from trtnet.cli import main; main()", "convert", str(weights), str(out)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (2, f"error: cannot write {out}: File too large\n")
+    assert [path.name for path in tmp_path.iterdir()] == [weights.name]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_no_half_of_a_file(name: str, tmp_path: Path) -> None:
+    text = json.dumps(
+        {f"w{i}": {"dtype": "F32", "shape": [1 << 24], "data_offsets": [i << 26, (i + 1) << 26]} for i in range(64)}
+    )
+    with (tmp_path / "in.safetensors").open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text.encode())
+        file.truncate(8 + len(text) + (64 << 26))
+    command = [sys.executable, "-c", "from trtnet.cli import main; main()", "convert", str(tmp_path / "in.safetensors")]
+    with subprocess.Popen([*command, str(tmp_path / "out.safetensors")]) as process:
+        for _ in range(600):
+            if any(path.name.startswith(".out") for path in tmp_path.iterdir()):
+                break
+            time.sleep(0.05)
+        process.send_signal(getattr(signal, name))
+        assert process.wait(60) == 128 + getattr(signal, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
 
 
 def test_convert_by_detected_rules_for_a_model(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from comparing import network_of, relative_l2
 
 import trtnet
 from trtnet import models, nn, ops, provenance
+from trtnet.errors import WeightsError
 from trtnet.graph import Dim
 
 X = {"x": trtnet.Input(("n", 3, 8))}
@@ -122,6 +123,10 @@ def test_a_shared_module_shares_its_weights() -> None:
     x = torch.randn(2, 3, 8)
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), linear(linear(x))) < 1e-6
+    others = ({"second.bias": torch.zeros(8)}, {"second.bias": torch.zeros(3)}, {"second.bias": torch.zeros(8).half()})
+    for other in others:
+        with pytest.raises(WeightsError, match=r"first.bias and second.bias are one weight of the model"):
+            trtnet.define(Shared(), X, state | other)
 
 
 def test_inputs_of_another_float_dtype_are_cast_where_they_enter() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 
 from trtnet import backend
@@ -78,13 +77,12 @@ def _info(name: str, tensor: Tensor, values: tuple[str, ...] = ()) -> TensorInfo
 
 def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig) -> bytes:
     network.recorder.clear()
-    monitor = ProgressBar() if config.progress else None
-    if monitor is not None:
-        target.progress_monitor = monitor
-    with monitor or nullcontext():
+    monitor = ProgressBar(config.progress)
+    target.progress_monitor = monitor
+    with monitor:
         blob = network.builder.build_serialized_network(network.trt, target)
-    if monitor is not None and monitor.interrupted:
-        raise KeyboardInterrupt
+    if monitor.interrupted is not None:
+        raise monitor.interrupted
     if blob is None:
         words = "\n".join(f"  TensorRT: {text}" for text in network.recorder.take())
         advice = _advice(words, config)

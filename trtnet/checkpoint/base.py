@@ -41,7 +41,7 @@ class Checkpoint(Mapping[str, Array]):
 
     Arrays are C-contiguous, aligned, of native byte order and bit-exact; bfloat16 and float8 have their
     ml_dtypes dtype. They share memory with the file or the live tensor where they can: do not write to them.
-    They stay valid after :meth:`close`.
+    They stay valid after :meth:`close`. Raises CheckpointError for a key that is no text.
     name: the path, or a description, for messages. metadata: the file's own text metadata, mostly empty.
     """
 
@@ -49,6 +49,9 @@ class Checkpoint(Mapping[str, Array]):
         self.name = name
         self.metadata = dict(metadata or {})
         self._keys = dict.fromkeys(keys)
+        for key in self._keys:
+            if not is_text(key):
+                raise CheckpointError(f"{name}: the key {key!r} is no text that a file could hold")
         self._closed = False
 
     @abstractmethod
@@ -108,6 +111,14 @@ class Checkpoint(Mapping[str, Array]):
             raise CheckpointError(f"{self.name} is closed; open it again to read {key}")
         if key not in self._keys:
             raise KeyError(f"{self.name} has no tensor {key!r}")
+
+
+def is_text(value: object) -> bool:
+    """Whether it is a str that can be written: without half of a pair of UTF-16."""
+    try:
+        return isinstance(value, str) and (value.isascii() or bool(value.encode()))
+    except UnicodeEncodeError:
+        return False
 
 
 def supported_dtype(dtype: DTypeLike, checkpoint: str, key: str) -> DType:

@@ -30,7 +30,7 @@ def cast(array: Array, dtype: DTypeLike, key: str) -> Array:
         raise WeightsError(f"{key}: {target} saturates where it overflows; quantize the weight with a scale")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = array.astype(target.numpy)
-    if _max(target.name) >= _max(source.name):
+    if _max(target.name) >= _max(source.name) and target != dtypes.float8_e8m0fnu:
         return converted
     overflowed = ~np.isfinite(converted)
     if overflowed.any():
@@ -62,6 +62,11 @@ def _require_none(overflowed: Array, array: Array, target: DType, key: str) -> N
     count = int(overflowed.sum())
     if count == 0:
         return
+    if target == dtypes.float8_e8m0fnu:
+        raise WeightsError(
+            f"{key}: {count:,} of {array.size:,} values do not fit {target}, the first {float(array[overflowed][0]):g}:"
+            f" it has powers of two alone, no zero and nothing negative. It is for scales"
+        )
     largest = float(np.abs(array[overflowed].astype(np.float64)).max())
     wider = [name for name in ("bfloat16", "float32") if name != target.name and largest <= _max(name)]
     advice = f"Keep this weight in {' or '.join(wider)}." if wider else "Rescale this weight."

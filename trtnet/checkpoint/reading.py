@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,8 @@ def open_checkpoint(source: Source) -> Checkpoint:
 
 
 def _open_path(path: Path) -> Checkpoint:
-    inside = [path / name for name in _FOLDER if (path / name).is_file()] if path.is_dir() else []
+    with _explained(path):
+        inside = [path / name for name in _FOLDER if (path / name).is_file()] if path.is_dir() else []
     path = inside[0] if inside else path
     if path.name.endswith(_INDEX):
         _require_content(path)
@@ -100,18 +103,27 @@ def _open_file(path: Path) -> Checkpoint:
 
 
 def _require_content(path: Path) -> None:
-    try:
+    with _explained(path):
         if path.is_dir():
             raise CheckpointError(f"{path} is a folder{_choices(path)}")
+        # opening a pipe would wait for who writes into it
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CheckpointError(f"{path} is a pipe, a device or a socket: write it to a file")
         with path.open("rb") as file:
             empty = not file.read(1)
+    if empty:
+        raise CheckpointError(f"{path} is empty (0 bytes). Download or write it again.")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     # ValueError: a name that no file can have, such as an index may hold
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"cannot read the checkpoint {path}: {getattr(error, 'strerror', '') or error}"
         ) from error
-    if empty:
-        raise CheckpointError(f"{path} is empty (0 bytes). Download or write it again.")
 
 
 def _choices(folder: Path) -> str:

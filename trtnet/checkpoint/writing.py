@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from trtnet import dtypes
-from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, combine_digests, raw_bytes, tensor_digest
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, combine_digests, is_text, raw_bytes, tensor_digest
 from trtnet.checkpoint.casting import cast
 from trtnet.checkpoint.reading import Source, open_checkpoint
 from trtnet.checkpoint.safetensors_file import DTYPES
@@ -34,7 +34,7 @@ def save_safetensors(
 
     The same content makes the same file, whatever order it comes in. `metadata` goes into the header, with
     :meth:`Checkpoint.digest` of the content under ``trtnet.digest``.
-    Raises CheckpointError for a tensor that cannot be read or that the format cannot hold, OSError if `path`
+    Raises CheckpointError for a tensor that cannot be read or that the format cannot hold, FileError if `path`
     cannot be written; either way `path` stays as it was.
     """
     checkpoint = open_checkpoint(tensors)
@@ -97,7 +97,7 @@ def _ordered_specs(checkpoint: Checkpoint) -> dict[str, TensorSpec]:
 
 def _checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     for key, text in metadata.items():
-        if not isinstance(key, str) or not isinstance(text, str):
+        if not is_text(key) or not is_text(text):
             raise CheckpointError(f"the metadata {key!r}: {text!r} is not text; .safetensors metadata is str to str")
     return dict(metadata)
 
@@ -122,6 +122,9 @@ def _write_data(
     done, total = 0, sum(spec.nbytes for spec in specs.values())
     for key, spec in specs.items():
         array = checkpoint[key]
+        if (array.shape, array.dtype) != (spec.shape, spec.dtype.numpy):
+            found = f"{list(array.shape)} {array.dtype}"
+            raise CheckpointError(f"{checkpoint.name}: {key} was to be {spec}, and is {found} when it is read")
         file.write(raw_bytes(array))
         digests[key] = tensor_digest(key, array)
         done += spec.nbytes

@@ -42,9 +42,9 @@ def picture(result: BuildResult) -> Table:
     table = Table(title=result.path, show_header=False)
     table.add_row("model", f"{info.model} {info.dtype}")
     for tensor in info.inputs:
-        table.add_row("input", str(tensor).replace("[", "\\["))
+        table.add_row("input", str(tensor))
     for tensor in info.outputs:
-        table.add_row("output", str(tensor).replace("[", "\\["))
+        table.add_row("output", str(tensor))
     for profile in info.profiles:
         ranges = "; ".join(f"{name} {'  '.join(map(_text, shapes))}" for name, shapes in profile.items())
         table.add_row("profile (min, opt, max)", ranges)

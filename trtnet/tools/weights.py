@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.table import Column, Table
 from trtnet.checkpoint import Array, Checkpoint, Source, convert, open_checkpoint
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.errors import CheckpointError
+from trtnet.printing import visible
 
 MOST_ROWS = 1000
 
@@ -106,13 +108,32 @@ def _difference(key: str, left: Checkpoint, right: Checkpoint, values: bool) -> 
 
 
 def _distance(a: Array, b: Array) -> tuple[bool, float, float]:
-    """(bit for bit equal, largest difference, relative L2 distance), in float64."""
+    """(bit for bit equal, largest difference, relative L2 distance), in float64; equal infinities do not differ."""
     equal = a.dtype == b.dtype and a.tobytes() == b.tobytes()
     wide, other = a.astype(np.float64), b.astype(np.float64)
-    gap = np.abs(wide - other)
-    norm = float(np.linalg.norm(other))
-    distance = float(np.linalg.norm(gap))
-    return equal, float(gap.max(initial=0.0)), distance / norm if norm else float(distance > 0)
+    same = (wide == other) | (np.isnan(wide) & np.isnan(other))
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.where(same, 0.0, np.abs(wide - other))
+        norm, distance = float(np.linalg.norm(other)), float(np.linalg.norm(gap))
+    return equal, float(gap.max(initial=0.0)), _relative(distance, norm)
+
+
+def _relative(distance: float, norm: float) -> float:
+    if distance == 0:
+        return 0.0
+    if not math.isfinite(norm) or not math.isfinite(distance):
+        return math.nan
+    return distance / norm if norm else 1.0
+
+
+def differences_json(found: list[Difference]) -> list[dict[str, Any]]:
+    """What differs, for a program; a number that is not finite is None, since JSON has none such."""
+    rows = [asdict(row) for row in found if row.differs]
+    return [{name: None if _is_lost(value) else value for name, value in row.items()} for row in rows]
+
+
+def _is_lost(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def differences_table(found: list[Difference]) -> Table:
@@ -122,7 +143,7 @@ def differences_table(found: list[Difference]) -> Table:
     picture.caption = f"{len(unequal):,} of {len(found):,} keys differ"
     for row in unequal[:MOST_ROWS]:
         numbers = ["" if x is None else f"{x:.3g}" for x in (row.max_abs, row.rel_l2)]
-        picture.add_row(row.key, (row.a or "-").replace("[", "\\["), (row.b or "-").replace("[", "\\["), *numbers)
+        picture.add_row(row.key, row.a or "-", row.b or "-", *numbers)
     return picture
 
 
@@ -133,6 +154,7 @@ def convert_file(
 
     Raises CheckpointError and WeightsError; `out` then stays as it was.
     """
+    from rich.markup import escape
     from rich.progress import Progress
 
     if out.suffix != ".safetensors":
@@ -142,7 +164,7 @@ def convert_file(
         if model is not None:
             _check(model, converted)
         with Progress(disable=not bar, transient=True) as progress:
-            task = progress.add_task(str(out))
+            task = progress.add_task(escape(visible(out)))
             convert(converted, out, dtype, lambda done, total: progress.update(task, completed=done, total=total))
     return rows(out)
 

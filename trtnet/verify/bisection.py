@@ -10,7 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
+
+from trtnet.printing import PlainConsole
 
 
 class Verdict(StrEnum):
@@ -90,7 +92,7 @@ class Bisection:
         return self.findings[0].row.path if self.findings else None
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=140)
+        console = PlainConsole(file=io.StringIO(), width=140)
         console.print(self)
         return console.file.getvalue()  # type: ignore[attr-defined]
 

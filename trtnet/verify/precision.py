@@ -146,7 +146,7 @@ class _Bar:
     """A line on standard error that says how far the search is, where it is wanted."""
 
     def __init__(self, wanted: bool) -> None:
-        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not wanted)
         self._task = self._bar.add_task("the reference", total=None)
 

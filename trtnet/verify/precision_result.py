@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from trtnet.printing import PlainConsole
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class PrecisionResult:
         }
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=140)
+        console = PlainConsole(file=io.StringIO(), width=140)
         console.print(self)
         return console.file.getvalue()  # type: ignore[attr-defined]
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from trtnet.errors import DifferenceError
+from trtnet.printing import PlainConsole
 from trtnet.verify.feeding import Array, Arrays
 from trtnet.verify.metrics import Metrics
 from trtnet.verify.tolerances import Tolerance, smallest_passing
@@ -111,7 +112,7 @@ class Comparison:
             raise DifferenceError(f"the outputs differ from those of {self.expected}\n{self}")
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=140)
+        console = PlainConsole(file=io.StringIO(), width=140)
         console.print(self)
         return console.file.getvalue()  # type: ignore[attr-defined]
 

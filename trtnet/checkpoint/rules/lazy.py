@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain
 from trtnet.errors import CheckpointError
 
@@ -16,7 +14,14 @@ class Lazy:
     """A tensor to be: its spec, and what reads and computes it."""
 
     spec: TensorSpec
-    read: Callable[[], Array]
+    make: Callable[[], Array]
+
+    def read(self) -> Array:
+        """The tensor. Raises ValueError if it is not what its spec says, and what making it raises."""
+        array = self.make()
+        if (array.shape, array.dtype) != (self.spec.shape, self.spec.dtype.numpy):
+            raise ValueError(f"it was to be {self.spec}, and is {list(array.shape)} {array.dtype}")
+        return array
 
     def changed(self, shape: tuple[int, ...], function: Callable[[Array], Array]) -> Lazy:
         """The tensor that a function makes of this one, of the same dtype."""
@@ -39,10 +44,9 @@ class Converted(Checkpoint):
     def _read(self, key: str) -> Array:
         lazy = self._tensors[key]
         try:
-            array = lazy.read()
+            return plain(lazy.read(), lazy.spec.dtype)
         except ValueError as error:
             raise CheckpointError(f"{self.name}: {key} cannot be made by its rule: {error}") from error
-        return plain(np.asarray(array, lazy.spec.dtype.numpy), lazy.spec.dtype)
 
     def _release(self) -> None:
         self._source.close()

@@ -6,28 +6,50 @@ A pattern is literal text with groups in it, ``^encoder\\.(\\d+)\\.(weight|bias)
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from trtnet.errors import CheckpointError
 
 LONGEST = 500
 MOST_REPEATS = 6
+MOST_STEPS = 10**8
+"""The most characters that a search may look at, by an estimate that is never too low: a second."""
+
+_TOKEN = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.)([*+?]|\{\d*,?\d*\})?", re.DOTALL)
 _SPECIAL = set(".[]*+?{}|^$")
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A regular expression without groups in groups or repeated groups, so that matching it never takes long.
+    """A regular expression without groups in groups or repeated groups, so that the time of a search is known.
 
     parts: literal text, and the sources of groups, in turn; None where text outside of the groups is no literal.
+    repeated: what its quantifiers repeat, each a character. choices: the combinations of alternatives and ``?``.
+    everywhere: a search begins at every character of a key.
     """
 
     text: str
     regex: re.Pattern[str]
     parts: tuple[tuple[str, bool], ...] | None
     anchors: tuple[bool, bool]
+    repeated: tuple[re.Pattern[str], ...]
+    choices: int
+    everywhere: bool
+
+    def search(self, key: str) -> re.Match[str] | None:
+        """What `re.search` finds. Raises CheckpointError for a key in which the pattern might be sought for long."""
+        runs = (max(map(len, run.findall(key)), default=0) + 1 for run in self.repeated)
+        starts = len(key) + 1 if self.everywhere else 1
+        if starts * self.choices * math.prod(runs) * len(self.text) > MOST_STEPS:
+            raise CheckpointError(
+                f"the pattern {self.text!r} might take too long on the key {key[:100]!r}: repeat less, or less than"
+                f" any character, such as \\d or [^.]"
+            )
+        return self.regex.search(key)
 
     @property
     def groups(self) -> list[str]:
@@ -38,18 +60,42 @@ def pattern(text: object) -> Pattern:
     """Reads a pattern. Raises CheckpointError for one that is no text, no regular expression, or too intricate."""
     if not isinstance(text, str) or not text or len(text) > LONGEST:
         raise CheckpointError(f"a pattern is a regular expression of 1 to {LONGEST} characters, found {text!r}")
-    bare = re.sub(r"\\.", "", text)
-    if re.search(r"\)[*+?{]|\([^)]*\(|\(\?", bare) or len(re.findall(r"[*+{]", bare)) > MOST_REPEATS:
+    tokens = _TOKEN.findall(text)
+    if _is_intricate(tokens):
         raise CheckpointError(
-            f"the pattern {text!r} is too intricate: no groups in groups, no repeated or special groups, at most"
-            f" {MOST_REPEATS} repeats"
+            f"the pattern {text!r} is too intricate: no groups in groups, no repeated or special groups, no groups that"
+            f" come again, at most {MOST_REPEATS} repeats"
         )
     try:
         regex = re.compile(text)
+        repeated = tuple(re.compile(f"(?:{what})+") for what, repeat in tokens if repeat not in ("", "?"))
     except (re.error, OverflowError, RecursionError) as error:
         raise CheckpointError(f"the pattern {text!r} is no regular expression: {error}") from error
     body, anchors = _without_anchors(text)
-    return Pattern(text, regex, _parts(body), anchors)
+    alternatives = _alternatives(tokens)
+    choices = math.prod(alternatives) << sum(repeat == "?" for _, repeat in tokens)
+    if choices * len(text) > MOST_STEPS:
+        raise CheckpointError(f"the pattern {text!r} is too intricate: its alternatives have {choices:,} combinations")
+    return Pattern(text, regex, _parts(body), anchors, repeated, choices, not anchors[0] or alternatives[0] > 1)
+
+
+def _is_intricate(tokens: list[tuple[str, str]]) -> bool:
+    """Whether how long a search takes cannot be told. tokens: (a character, class or parenthesis, what repeats it)."""
+    depths = list(accumulate((what == "(") - (what == ")") for what, _ in tokens))
+    repeats = sum(repeat not in ("", "?") for _, repeat in tokens)
+    again = any((what in "()" and repeat) or re.fullmatch(r"\\[1-9]", what) for what, repeat in tokens)
+    return again or max(depths) > 1 or repeats > MOST_REPEATS
+
+
+def _alternatives(tokens: list[tuple[str, str]]) -> list[int]:
+    """How many there are outside of groups, and in each group."""
+    counts, inside = [1], False
+    for what, _ in tokens:
+        if what == "(":
+            counts.append(1)
+        inside = what != ")" and (inside or what == "(")
+        counts[-1 if inside else 0] += what == "|"
+    return counts
 
 
 def template(text: object, groups: int) -> str:
