@@ -48,6 +48,7 @@ DType = Annotated[str, typer.Option(help="dtype of the network: float32, float16
 Dim = Annotated[
     list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=1:8:32 (min:opt:max) or batch=8.")
 ]
+Size = Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension, for --random: batch=8.")]
 Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
 
 
@@ -161,7 +162,7 @@ def run(
     target: Annotated[str, typer.Argument(help="An engine file; or a model, which then runs on the CPU reference.")],
     input: Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")] = [],
     random: Annotated[int | None, typer.Option(help="Random inputs from this seed.")] = None,
-    dim: Dim = [],
+    dim: Size = [],
     weights: Weights = None,
     dtype: DType = "float32",
     arg: Arg = [],
@@ -175,6 +176,7 @@ def run(
     from trtnet.tools.models import is_model
     from trtnet.tools.output import show
 
+    sizes = arguments.sizes(dim)
     function: Any
     if is_model(target):
         function = _define(target, weights, dtype, [], arg, []).reference()
@@ -182,7 +184,6 @@ def run(
         function = load(target)
     else:
         raise ModelError(f"{target} is no model, so it takes no --weights; a model is named path/to/file.py:factory")
-    sizes = {name: size for name, size in arguments.dims(dim).items() if isinstance(size, int)}
     given = tool.random_inputs(function.inputs, sizes, random) if random is not None else {}
     outputs, seconds = tool.call(function, given | tool.read_inputs(arguments.files(input)))
     if save:

@@ -28,6 +28,9 @@ Range = Annotated[
 TorchInput = Annotated[
     list[str], typer.Option("--torch-input", help="An input that the torch module takes; by default all of them.")
 ]
+Output = Annotated[
+    list[str], typer.Option("--output", help="Outputs that belong together: expected=found; only these are compared.")
+]
 OnEngine = Annotated[bool, typer.Option("--engine", help="Run the network as engines on this machine's GPU.")]
 
 
@@ -44,6 +47,7 @@ def bisect(
     dim: Dim = [],
     range: Range = [],
     torch_input: TorchInput = [],
+    output: Output = [],
     name: Annotated[
         list[str],
         typer.Option("--name", help=r"A module path (regular expression) and the original's: 'layers\.(\d+)=h.\1'."),
@@ -60,9 +64,11 @@ def bisect(
     from trtnet.tools.original import original
     from trtnet.tools.output import show
     from trtnet.verify.bisect import bisect as run
+    from trtnet.verify.saved import check_page
     from trtnet.verify.taps import EngineTaps, ReferenceTaps
 
     if html is not None:
+        check_page(html)
         check_writable(html)
     values = arguments.literals(arg)
     made = models.create(models.find(model), values)
@@ -75,6 +81,7 @@ def bisect(
         given,
         original_inputs={key: given[key] for key in torch_input} if torch_input else None,
         names=tool.renamed(name),
+        outputs=arguments.names(output) or None,
         on=EngineTaps if engine else ReferenceTaps,
     )
     if html is not None:
@@ -117,6 +124,7 @@ def precision(
     dim: Dim = [],
     range: Range = [],
     torch_input: TorchInput = [],
+    output: Output = [],
     engine: OnEngine = False,
     json: Json = None,
 ) -> None:
@@ -142,6 +150,7 @@ def precision(
         narrow=narrow,
         wide=wide,
         reference_inputs={key: given[key] for key in torch_input} if torch_input else None,
+        outputs=arguments.names(output) or None,
         on=(lambda network: network.build(sizes)) if engine else DefinedNetwork.reference,
         progress=sys.stderr.isatty(),
     )

@@ -61,8 +61,10 @@ def compare(
     from trtnet.tools import compare as tool
     from trtnet.tools.output import show
     from trtnet.verify import compare as run
-    from trtnet.verify.saved import write_inputs, write_outputs
+    from trtnet.verify.saved import check_page, write_inputs, write_outputs
 
+    if html is not None:
+        check_page(html)
     for file in (html, save_inputs, save_outputs):
         if file is not None:
             check_writable(file)

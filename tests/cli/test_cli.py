@@ -104,6 +104,13 @@ class Malicious:
         return os.mkdir, ("pwned",)
 
 
+def test_run_needs_one_size_of_a_dimension(tmp_path: Path, weights: Path) -> None:
+    sizes = "--random", "0", "--dim", "batch=1:2:4"
+    result = trtnet("run", "lenet", "--weights", str(weights), *sizes, folder=tmp_path)
+    assert result.returncode == 2 and "--dim batch: one size is needed here, as in batch=2" in result.stderr
+    assert "min:opt:max" not in trtnet("run", "--help", folder=tmp_path).stdout
+
+
 def bad_weights(folder: Path, kind: str, good: Path) -> str:
     state = random_weights(models.lenet())
     path = folder / "bad.safetensors"

@@ -13,7 +13,7 @@ from test_runtime import engine_of, x
 from typer.testing import CliRunner
 
 from trtnet.cli import app
-from trtnet.errors import InputError, ModelError, TrtnetError
+from trtnet.errors import InputError, ModelError, PlanError, TrtnetError
 from trtnet.tools.bench import findings, target
 
 BRIEF = ("--warm-up", "4", "--duration", "0.02", "--iterations", "3")
@@ -83,3 +83,8 @@ def test_mistakes_are_named_before_anything_is_measured(opener: Opener, tmp_path
         with pytest.raises(error, match=words):
             bench(*arguments)
     assert opener.engines == []
+
+
+def test_an_engine_that_is_not_there_is_no_model() -> None:
+    with pytest.raises(PlanError, match=r"cannot read the engine nothere\.engine: No such file"):
+        CliRunner().invoke(app, ["bench", "nothere.engine"], catch_exceptions=False)

@@ -60,6 +60,11 @@ def test_a_right_model_exits_with_0_and_precision_says_that_float16_will_do(
     assert result.exit_code == 0 and "no module computes anything else than its original" in result.stdout
     found = CliRunner().invoke(app, ["precision", *arguments, "--json", "p.json"])
     assert found.exit_code == 0 and "0 of 6 modules (0.0%)" in found.stdout
+    for command in ("bisect", "precision"):
+        chosen = CliRunner().invoke(app, [command, *arguments, "--output", "logits=output"])
+        assert str(chosen.exception) == "outputs= names 'logits'; there are output"
+    page = CliRunner().invoke(app, ["bisect", *arguments, "--html", "b.json"])
+    assert str(page.exception) == "a page is written to a file that ends in .html or .htm; found b.json"
     assert json.loads((tmp_path / "p.json").read_text())["mapping"] == {"": "float16"}
 
 
@@ -70,4 +75,4 @@ def test_weights_that_do_not_fit_the_original_are_an_error(tmp_path: Path, monke
     error = str(CliRunner().invoke(app, ["bisect", *arguments]).exception)
     assert "it lacks weight, bias, and has besides conv1.bias" in error and "--no-load" in error
     kept = CliRunner().invoke(app, ["bisect", *arguments, "--no-load"]).exception
-    assert "the torch module does not run on image [2, 1, 28, 28] float32: RuntimeError: mat1" in str(kept)
+    assert "the torch module Linear does not run on image [2, 1, 28, 28] float32: RuntimeError: mat1" in str(kept)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from trtnet import models
 from trtnet.cli import app
-from trtnet.errors import InputError, ModelError, WeightsError
+from trtnet.errors import InputError, ModelError, TrtnetError, WeightsError
 from trtnet.tools.compare import Choices, open_things
 
 FACTORY = """
@@ -71,6 +71,8 @@ def test_passes_with_exit_code_0_and_writes_everything(folder: Path) -> None:
     assert document["passed"] and [x["candidate"] for x in document["outputs"]] == ["ours", "file"]
     assert "<svg" in (folder / "page.html").read_text() or document["outputs"][0]["iterations"][0]["different"] == 0
     saved = trtnet("compare", "ours=o.json:ours", "o.json:torch", "--json", "-", folder=folder)
+    wrong = trtnet("compare", "o.json:ours", "o.json:a:b", folder=folder)
+    assert wrong.returncode == 2 and "name one: o.json:ours" in wrong.stderr
     assert saved.returncode == 0 and len(json.loads(saved.stdout)["outputs"][0]["iterations"]) == 2
 
 
@@ -80,6 +82,9 @@ def test_a_difference_is_exit_code_1_and_an_error_2(folder: Path) -> None:
     error = trtnet("compare", "lenet", "torch:original.py:lenet", folder=folder)
     assert error.returncode == 2 and "give the size of batch: dims={'batch': 1}, or --dim" in error.stderr
     assert not error.stdout
+    np.save(folder / "channels.npy", np.zeros((2, 3, 28, 28), np.float32))
+    shape = trtnet("compare", "lenet", "torch:original.py:lenet", "--input", "image=channels.npy", folder=folder)
+    assert shape.returncode == 2 and "found [2, 3, 28, 28]" in shape.stderr and "Traceback" not in shape.stderr
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -163,7 +168,10 @@ def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
         (("lenets", torch_module), "unknown model 'lenets'"),
         (("lenet", torch_module, "--dim", "batch=1:2:3"), "one size is needed here, as in batch=2"),
         (("lenet", torch_module, "--range", "image=1"), "--range is written input_ids=0:30000; found 'image=1'"),
+        (("lenet", torch_module, "--html", "rep.png"), "ends in .html or .htm; found rep.png"),
+        (("lenet", torch_module, "--dim", "batch=1", "--atol", "nan"), "tolerance atol is .* found nan"),
+        (("lenet", torch_module, "--dim", "batch=1", "--cosine", "2"), "tolerance cosine is between -1 and 1"),
         (("a=original.py:lenet", torch_module), "returned a LeNet, not an nn.Module"),
     ):
-        with pytest.raises((InputError, ModelError), match=words.replace("(", r"\(")):
+        with pytest.raises(TrtnetError, match=words.replace("(", r"\(")):
             run(*arguments)

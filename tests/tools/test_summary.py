@@ -216,11 +216,24 @@ def test_an_inspectors_file_shows_layers_without_a_gpu() -> None:
     assert found.document["engine"]["precisions"] == {"float16": 11} and found.document["sidecar"] is None
 
 
-@pytest.mark.parametrize("text", ["{}", "[1]", "not json", '{"sidecar": 1}'])
-def test_another_json_file_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "x.json").write_text(text)
-    with pytest.raises(PlanError):
-        look(str(tmp_path / "x.json"), Choices(), 3)
+NEITHER = r"x\.engine\.json is neither an engine's sidecar, x\.engine\.json, nor what TensorRT's engine inspector"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", f"{NEITHER}.*begins with '{{}}'"),
+        ("[1]", NEITHER),
+        ("not json", f"{NEITHER}.*begins with 'not json'"),
+        ("", f"{NEITHER}.*it is empty"),
+        ('{"sidecar": 1}', "is not a sidecar that trtnet wrote beside an engine"),
+        ('{"Layers": []}', "the engine says nothing of its layers"),
+    ],
+)
+def test_another_json_file_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "x.engine.json").write_text(text)
+    with pytest.raises(PlanError, match=words):
+        look(str(tmp_path / "x.engine.json"), Choices(), 3)
 
 
 class Inspected:
@@ -284,8 +297,13 @@ def test_an_engine_that_does_not_load_is_its_sidecar_and_the_reason(
 def test_another_tools_plan_needs_the_gpu(plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "other.plan").write_bytes(plan.read_bytes())
     monkeypatch.setattr(Engine, "inspect", raising(DeviceError("no usable GPU")))
-    with pytest.raises(DeviceError):
+    missing = r"other\.plan has no sidecar: .*other\.plan\.json is missing.* on a GPU only: no usable GPU"
+    with pytest.raises(PlanError, match=missing):
         look(str(tmp_path / "other.plan"), Choices(), 3)
+    for data, words in ((b"", "it is empty"), (b"PK\x03\x04 a checkpoint", r"it begins with b'PK\\x03\\x04 a ch")):
+        (tmp_path / "no.engine").write_bytes(data)
+        with pytest.raises(PlanError, match=rf"no\.engine is no plan of TensorRT: {words}"):
+            look(str(tmp_path / "no.engine"), Choices(), 3)
     inspection = Inspection((DATA / "inspect_rtx_names.json").read_text(), {"activations": 1})
     monkeypatch.setattr(Engine, "inspect", lambda engine: inspection)
     found = look(str(tmp_path / "other.plan"), Choices(), 3).document

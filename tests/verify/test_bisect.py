@@ -177,6 +177,70 @@ def test_the_report(tmp_path: Path) -> None:
     assert "<svg" in page and "layer4.1.bn2" in page and "src=" not in page and 'href="http' not in page
 
 
+class Many(nn.Module):
+    """A convolution that is upsampled, and what is best of it. given: outputs that it returns."""
+
+    inputs = {"x": trtnet.Input((2, 3, 4, 4))}
+
+    def __init__(self, given: str, align_corners: bool = False, best: Any = ops.argmax) -> None:
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=align_corners)
+        self.given, self.best = given.split(), best
+
+    def forward(self, x: Any) -> Any:
+        y = self.up(self.conv(x))
+        results = {"values": y, "mask": y > 0, "best": self.best(y.flatten(1), -1), "twice": y * 2}
+        return {name: results[name] for name in self.given}
+
+
+class TorchMany(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.up = torch.nn.Conv2d(3, 3, 1), torch.nn.Upsample(scale_factor=2, mode="bilinear")
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.up(self.conv(x))
+        return {"values": y, "mask": y > 0, "best": y.flatten(1).argmax(-1)}
+
+
+MANY = np.random.default_rng(0).standard_normal((2, 3, 4, 4)).astype(np.float32)
+
+
+def many(given: str = "values mask best", weights: Any = None, **arguments: Any) -> trtnet.DefinedNetwork:
+    return trtnet.define(Many(given, **arguments), weights=weights or TorchMany())
+
+
+def test_an_expected_output_that_is_missing_is_not_passed_over() -> None:
+    with pytest.raises(InputError, match=r"expected are missing: mask; there are values, best.*--output values=values"):
+        bisect(many("values best"), TorchMany(), MANY)
+    assert bisect(many("values best"), TorchMany(), MANY, outputs={"best": "best"}).module is None
+    more = bisect(many("twice values mask best"), TorchMany(), MANY)
+    assert more.module is None and any("not expected: twice" in note for note in more.notes)
+
+
+def test_settings_of_a_layer_that_is_a_function_and_ratios_of_integers() -> None:
+    (finding,) = bisect(many(align_corners=True), TorchMany(), MANY).findings
+    assert finding.row.path == "up" and "align_corners is True here, False in torch" in finding.reasons
+    assert bisect(many(), TorchMany(), MANY).harmless == ()
+    (finding,) = bisect(many(best=ops.argmin), TorchMany(), MANY).findings
+    assert finding.row.path == "" and not any("times torch's" in reason for reason in finding.reasons)
+
+
+@pytest.mark.parametrize(("value", "says"), [(0.0, "bias is all zeros here"), (0.5, "bias is 0.5 everywhere here")])
+def test_weights_of_one_value_have_no_twin(value: float, says: str) -> None:
+    original = TorchMany()
+    original.register_buffer("other", torch.full((3,), value))
+    weights = {"conv.weight": original.conv.weight, "conv.bias": torch.full((3,), value)}
+    (finding,) = bisect(many(weights=weights), original, MANY).findings
+    assert finding.row.path == "conv" and says in finding.reasons
+
+
+def test_the_inputs_are_those_that_the_network_declares() -> None:
+    with pytest.raises(InputError, match=r"^input x \[2, 3, 4, 4\] float32: found \[2, 1, 4, 4\] float32$"):
+        bisect(many(), TorchMany(), MANY[:, :1])
+
+
 def test_the_inputs_of_one_call_are_taken() -> None:
     right = RIGHT["lenet"]()
     with pytest.raises(InputError, match="one call; found those of 2"):

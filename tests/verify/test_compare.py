@@ -18,7 +18,7 @@ from runtime.fakes import Opener
 
 import trtnet
 from trtnet import models
-from trtnet.errors import DifferenceError, InputError, ModelError
+from trtnet.errors import DifferenceError, InputError, ModelError, TrtnetError
 from trtnet.runtime import Engine
 from trtnet.verify import Tolerance
 from trtnet.verify.compare import compare
@@ -241,15 +241,57 @@ def test_outputs_are_matched_by_name_else_by_order_else_not() -> None:
     assert compare(several(a=1, b=2), several(b=2, a=1), x).passed
     by_order = compare(several(a=1, b=2), several(c=1, d=2), x)
     assert by_order.passed and any("outputs by order: a against c, b against d" in note for note in by_order.notes)
-    more = compare(several(a=1), several(a=1, b=2), x)
-    assert more.passed and any("outputs not compared: b" in note for note in more.notes)
-    for ours, theirs in (({"a": 1, "b": 2}, {"a": 1, "c": 2}), ({"a": 1}, {"b": 1, "c": 2})):
-        with pytest.raises(InputError, match="which outputs belong together"):
+    more = compare(several(a=1, b=2), several(a=1), x)
+    assert more.passed and any("not compared, as they are not expected: b" in note for note in more.notes)
+    missing = r"expected are missing: b; there are a.*outputs={'a': 'a'} \(--output a=a\)"
+    with pytest.raises(InputError, match=missing):
+        compare(several(a=1), several(a=1, b=2), x)
+    assert compare(several(a=1), several(a=1, b=2), x, outputs={"a": "a"}).passed
+    for ours, theirs, say in (
+        ({"a": 1, "b": 2}, {"a": 1, "c": 2}, r"outputs={'c': 'b'} \(--output c=b\)"),
+        ({"a": 1}, {"b": 1, "c": 2}, r"outputs={'b': 'a'} \(--output b=a\)"),
+    ):
+        with pytest.raises(InputError, match=f"which outputs belong together.*{say}"):
+            compare(several(**ours), several(**theirs), x)
+    for ours, theirs, side in (({}, {"a": 1}, "found"), ({"a": 1}, {}, "expected"), ({}, {}, "found")):
+        with pytest.raises(InputError, match=f"no outputs are {side}: there is nothing to compare"):
             compare(several(**ours), several(**theirs), x)
     chosen = compare(several(a=1, b=2), several(a=2, c=1), x, outputs={"c": "a", "a": "b"})
     assert chosen.passed and len(chosen.outputs) == 2
     with pytest.raises(InputError, match="outputs= names 'z'; there are a, b"):
         compare(several(a=1, b=2), several(a=1), x, outputs={"a": "z"})
+
+
+class Raises(torch.nn.Module):
+    """Its inner module raises what torch does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.nn.Sequential(torch.nn.Linear(3, 3), Asserts())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
+
+
+class Asserts(torch.nn.Module):
+    def forward(this, x: torch.Tensor) -> torch.Tensor:  # noqa: N805
+        assert x.shape[0] == 1, "one at a time"
+        return x
+
+
+def test_what_the_torch_module_raises_says_where_and_on_what() -> None:
+    network = network_of(lambda x: x + 1, X)
+    for width, words in (
+        (3, r"in inner.1 \(Asserts\): AssertionError: one at a time"),
+        (4, r"in inner.0 \(Linear\): RuntimeError: mat1"),
+    ):
+        with pytest.raises(
+            InputError, match=rf"module Raises does not run on x \[2, {width}\] float32: {words}"
+        ) as raised:
+            compare(lambda x: x, Raises(), {"x": np.zeros((2, width), np.float32)})
+        assert isinstance(raised.value.__cause__, AssertionError if width == 3 else RuntimeError)
+    with pytest.raises(InputError, match=r"^input x \[n, 3\] float32: found \[2, 4\] float32$"):
+        compare(network, Raises(), {"x": np.zeros((2, 4), np.float32)})
 
 
 def test_another_shape_and_a_nan_are_results() -> None:
@@ -297,6 +339,9 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
 
 def test_the_page_needs_nothing_else_and_escapes_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).standard_normal((4, 6, 8)).astype(np.float32)
+    with pytest.raises(TrtnetError, match=r"ends in \.html or \.htm; found .*rep\.png"):
+        compare(lambda x: x, lambda x: x, x).save(tmp_path / "rep.png")
+    assert not (tmp_path / "rep.png").exists()
     hostile = "</title><script>alert(1)</script>"
     report = compare({hostile: lambda x: {"y": x * 1.01, "z": x[0, 0]}}, lambda x: {"y": x, "z": x[0, 0]}, x)
     report.save(tmp_path / "report.html")

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trtnet import dtypes
+from trtnet.errors import InputError
 from trtnet.verify import metrics as module
 from trtnet.verify.metrics import measure
 from trtnet.verify.ranking import rank
@@ -96,8 +97,34 @@ def test_integers_and_bools_are_exact(dtype: str) -> None:
 
 
 def test_integers_differ_beyond_float64() -> None:
-    m = measure(np.array([2**62 + 1]), np.array([2**62]))
-    assert m.different == 1 and m.max_abs > 0 and m.worst is not None
+    m = measure(np.array([2**53 + 1, 5]), np.array([2**53, 5]))
+    assert (m.different, m.max_abs, type(m.max_abs)) == (1, 1, int) and m.outside == 1
+    assert str(m.worst) == "[0]: 9007199254740993, expected 9007199254740992"
+    assert smallest_passing(m).startswith("passes with atol=1 or")
+    ends = measure(np.array([0, -(2**63)]), np.array([2**63 - 2, 2**63 - 1]))
+    assert ends.max_abs == 2**64 - 1 and ends.worst is not None and ends.worst.index == (1,)
+    large = measure(np.array([123456]), np.array([0]))
+    assert "atol=123456 or" in smallest_passing(large)
+    assert isinstance(measure(np.zeros(2), np.zeros(2)).max_abs, float)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{name: value} for name in ("relative_l2", "cosine", "atol", "rtol", "margin") for value in (NAN, INF, -1.5)]
+    + [{"cosine": 2.0}],
+)
+def test_what_is_no_tolerance_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=f"the tolerance {next(iter(wrong))} is .*; found"):
+        Tolerance(**wrong)
+    Tolerance(relative_l2=0, cosine=-1, atol=0, rtol=0, margin=0)
+
+
+def test_nan_is_no_bound() -> None:
+    a, b = np.array([[0.0, 1.0, 2.0]]), np.array([[2.0, 1.0, 0.0]])
+    for wrong in ({"atol": NAN}, {"rtol": NAN}):
+        assert measure(a, b, **wrong).outside
+    ranking = rank(a, b, margin=NAN)
+    assert ranking is not None and (ranking.decided, ranking.token) == (1, 0)
 
 
 @pytest.mark.parametrize(

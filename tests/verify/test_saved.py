@@ -172,6 +172,31 @@ def test_files_that_are_not_there_or_not_archives(tmp_path: Path) -> None:
             read_runs(tmp_path / name)
 
 
+@pytest.mark.parametrize(("name", "text"), [("x.json", "[]"), ("x.json", "[{}]"), ("x.json", '{"lst": []}')])
+def test_files_without_arrays(name: str, text: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "empty.npz")
+    (tmp_path / name).write_text(text)
+    for file in (tmp_path / "empty.npz", tmp_path / name):
+        with pytest.raises(InputError, match=rf"{file.name} holds no arrays"):
+            trtnet.compare({"a": file}, {"b": file})
+
+
+def test_an_empty_file_says_what_it_should_be(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("")
+    with pytest.raises(InputError, match=r"x\.json is not JSON, as polygraphy's inputs and outputs .* are"):
+        read_iterations(tmp_path / "x.json")
+
+
+def test_runners_may_have_colons_in_their_names(tmp_path: Path) -> None:
+    runs = {"cnn.py:ours": [{"y": np.zeros(2)}], "torch://x.npz": [{"y": np.ones(2)}]}
+    write_outputs(tmp_path / "o.json", runs)
+    for runner, arrays in runs.items():
+        report = trtnet.compare(f"{tmp_path}/o.json:{runner}", lambda x, arrays=arrays: arrays[0], {"x": np.zeros(2)})
+        assert report.passed and report.outputs[0].worst.max_abs == 0
+    with pytest.raises(InputError, match=r"name one: .*o\.json:cnn\.py:ours"):
+        trtnet.compare(tmp_path / "o.json", lambda x: x, {"x": np.zeros(2)})
+
+
 def test_saved_outputs_are_compared_by_iteration(tmp_path: Path) -> None:
     inputs = [{"x": np.full(2, float(i))} for i in range(3)]
     write_inputs(tmp_path / "in.json", inputs)

@@ -110,7 +110,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     except OSError as error:
         raise PlanError(f"cannot read the engine description {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PlanError(f"{path} is not a sidecar that trtnet wrote: {error!r}") from error
+        raise PlanError(f"{path} is not a sidecar that trtnet wrote beside an engine: {error!r}") from error
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:

@@ -14,14 +14,16 @@ from trtnet.definition import DefinedNetwork, define
 from trtnet.errors import ModelError
 from trtnet.runtime import Engine
 from trtnet.tools import models
+from trtnet.tools.inspect_plan import PLANS
 from trtnet.tools.run import read_inputs
 from trtnet.tools.weights import find_rules
 from trtnet.verify.feeding import Arrays
+from trtnet.verify.saved import split_runner
 from trtnet.verify.sources import Source, open_source
 from trtnet.verify.tolerances import Tolerance
 from trtnet.verify.trtexec import read_raw
 
-FILES = (".onnx", ".engine", ".plan", ".trt", ".npz", ".json")
+FILES = (".onnx", *PLANS, ".npz", ".json")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class _Opener:
     def open(self, text: str) -> Any:
         if text.startswith("engine:"):
             return self._engine(text.removeprefix("engine:"))
-        file = text.rpartition(":")[0] if Path(text.rpartition(":")[0]).suffix == ".json" else text
+        file, _ = split_runner(text)
         is_file = Path(file).suffix in FILES or Path(text).is_dir()
         return text if is_file else self._define(text)
 

@@ -19,6 +19,11 @@ from trtnet.tools import inspect_engine
 from trtnet.tools.inspect_engine import EngineDescription
 from trtnet.tools.quantities import quantity
 
+PLANS = (".engine", ".plan", ".trt")
+"""What the names of plan files end in."""
+MAGIC = b"trt"
+"""After the first byte of a plan: vtrt is TensorRT-RTX's, ftrt or ptrt TensorRT's."""
+
 
 @dataclass(frozen=True)
 class EngineFile:
@@ -38,11 +43,12 @@ class EngineFile:
 def read_engine(path: Path) -> EngineFile:
     """An engine, its layers too where it loads.
 
-    Raises PlanError for a file that is not the sidecar's, and without a sidecar what loading raises.
+    Raises PlanError for a file that is not the sidecar's, for one without a sidecar where there is no GPU, and what
+    loading raises.
     """
     beside = sidecar_path(path)
     if not beside.exists():
-        return of_engine(str(path), None, Engine(_foreign(path)))
+        return _without_sidecar(path)
     engine = Engine.load(path)
     sidecar = read_sidecar(beside)
     try:
@@ -60,6 +66,11 @@ def read_document(path: Path) -> EngineFile:
     if _is_sidecar(text):
         plan = str(path).removesuffix(".json")
         return EngineFile(str(path), read_sidecar(path), unknown=f"its layers are in the engine, {plan}")
+    if '"Layers"' not in text:
+        raise PlanError(
+            f"{path} is neither an engine's sidecar, x.engine.json, nor what TensorRT's engine inspector writes, JSON"
+            f' with "Layers": {_begins(text)}'
+        )
     return EngineFile(str(path), None, inspect_engine.parse(text))
 
 
@@ -90,13 +101,26 @@ def to_json(engine: EngineFile) -> dict[str, Any]:
     }
 
 
-def _foreign(path: Path) -> Plan:
+def _without_sidecar(path: Path) -> EngineFile:
     """A plan that another tool wrote, as of the TensorRT in use."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PlanError(f"cannot read the engine {path}: {error.strerror or error}") from error
-    return Plan(data, PlanInfo(backend.name(), backend.version(), (), (), ()))
+    plan = Plan(data, PlanInfo(backend.name(), backend.version(), (), (), ()))
+    try:
+        return of_engine(str(path), None, Engine(plan))
+    except DeviceError as error:
+        if data[1:4] != MAGIC:
+            raise PlanError(f"{path} is no plan of TensorRT: {_begins(data)}") from error
+        raise PlanError(
+            f"{path} has no sidecar: {sidecar_path(path)} is missing. trtnet writes both, copy both; without it an"
+            f" engine can be inspected on a GPU only: {error}"
+        ) from error
+
+
+def _begins(data: bytes | str) -> str:
+    return f"it begins with {data[:16]!r}" if data else "it is empty"
 
 
 def _is_sidecar(text: str) -> bool:

@@ -9,14 +9,16 @@ import numpy as np
 
 import trtnet.reference  # noqa: F401  (says which extra brings torch)
 from trtnet.builder import describe
+from trtnet.calling import check
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import InputError
 from trtnet.verify.bisection import Bisection, Finding
 from trtnet.verify.diagnosis import settings_that_differ
-from trtnet.verify.feeding import fed
+from trtnet.verify.feeding import Notes, fed
 from trtnet.verify.inputs import given_inputs
 from trtnet.verify.judging import Judge
 from trtnet.verify.metrics import Array
+from trtnet.verify.naming import paired
 from trtnet.verify.original import Names, Original
 from trtnet.verify.rerun import MakeTaps
 from trtnet.verify.taps import Recording, ReferenceTaps
@@ -32,13 +34,15 @@ def bisect(
     *,
     original_inputs: Mapping[str, Any] | None = None,
     names: Names | None = None,
+    outputs: Mapping[str, str] | None = None,
     on: MakeTaps = ReferenceTaps,
 ) -> Bisection:
     """Names the first module of a network that computes something else than the one of that name in its original.
 
     inputs: arrays by the names of the network's inputs, or one array for the only one; a cast to the dtype it declares
     is noted. original_inputs: those of the torch model, by name or in order, if it takes others. names: paths in the
-    original for those of ours that are called otherwise. on: where the network runs: ``ReferenceTaps`` on the CPU,
+    original for those of ours that are called otherwise. outputs: expected name -> ours, of models that do not have the
+    same outputs. on: where the network runs: ``ReferenceTaps`` on the CPU,
     ``EngineTaps`` on the GPU, as engines of the same layers and dtypes.
 
     A module is accused only where its outputs are further from the original's than its inputs, and only after it was
@@ -48,11 +52,22 @@ def bisect(
     """
     given = _one_call(inputs, network)
     feeds, notes = fed(describe(network).inputs, given)
+    check(describe(network).inputs, feeds)
     run = Original(original, given if original_inputs is None else _one_call(original_inputs, network), names or {})
+    of_outputs = _choose_outputs(network, run, outputs)
     recording = on(network)(feeds)
     rows, findings = Judge(network, run, recording, on).run()
     harmless = tuple(_harmless(network, run, findings))
-    return Bisection(rows, findings, _overflow(network, recording), harmless, (*notes, *run.results.notes))
+    return Bisection(rows, findings, _overflow(network, recording), harmless, (*notes, *run.results.notes, *of_outputs))
+
+
+def _choose_outputs(network: DefinedNetwork, original: Original, outputs: Mapping[str, str] | None) -> Notes:
+    """Which of the models' own results belong together; results without arrays are noted, and not compared."""
+    if not original.results.outputs:
+        return ()
+    pairs, notes = paired(list(network.outputs), list(original.results.outputs), outputs)
+    original.choose({theirs: ours for ours, theirs in pairs})
+    return notes
 
 
 def _one_call(inputs: Any, network: DefinedNetwork) -> dict[str, Array]:

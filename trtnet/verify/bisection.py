@@ -114,12 +114,12 @@ class Bisection:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a page that needs no other file: what was found, every call of a module, and, if matplotlib is there,
-        the error by depth. Raises TrtnetError where it cannot be written.
+        the error by depth. Raises TrtnetError for a name that does not end in .html, and where it cannot be written.
         """
         from trtnet.verify.bisect_page import page
-        from trtnet.verify.saved import write_file
+        from trtnet.verify.saved import write_page
 
-        write_file(Path(path), page(self).encode())
+        write_page(Path(path), page(self))
 
 
 def _row(row: Row) -> dict[str, Any]:

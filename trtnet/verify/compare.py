@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trtnet import dtypes
+from trtnet.calling import check
 from trtnet.errors import InputError
-from trtnet.verify.feeding import Array, Arrays
+from trtnet.verify.feeding import Array, Arrays, fed
 from trtnet.verify.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
 from trtnet.verify.metrics import measure
 from trtnet.verify.naming import paired
@@ -44,7 +45,8 @@ def compare(
     narrowest dtype that any of the things declares, so that all compute from the same numbers; whatever is cast, or
     matched by order because the names differ, is in the report's notes.
     tolerance: what an output passes with; by default the table's for the coarsest dtype that computed it.
-    outputs: expected name -> the candidates' name, where they cannot be told; only these are compared.
+    outputs: expected name -> the candidates' name, where they cannot be told; only these are compared. Without
+    it an expected output that is missing is an error; one more than expected is a note.
     keep: keep all inputs and outputs in the report, to be saved.
     Raises InputError and ModelError for what cannot be compared, and what the things raise; a difference, another shape
     or a NaN is a result, not an error: see :meth:`Comparison.raise_if_failed`.
@@ -134,6 +136,8 @@ class _Run:
         """Runs everything once."""
         if self._keep:
             self._inputs.append(inputs)
+        for source in (*self._sources.values(), self._baseline):
+            check(source.takes, fed(source.takes, inputs)[0])
         expected = self._outputs_of(self._expected, self._baseline, inputs)
         self._check_tolerances(expected)
         for name, source in self._sources.items():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from trtnet import dtypes
 from trtnet.definition import DefinedNetwork
 from trtnet.graph import Parameter
 from trtnet.nn import Module
@@ -32,20 +33,26 @@ def settings_that_differ(ours: Module, theirs: torch.nn.Module) -> list[str]:
     found = []
     for name, value in settings(ours).items():
         other = next((getattr(theirs, n) for n in (name, *ALIASES.get(name, ())) if hasattr(theirs, n)), None)
-        if _is_plain(other) and _plain(value) != _plain(other):
+        value, other = _or_false(value, other), _or_false(other, value)
+        if _is_plain(value) and _is_plain(other) and _plain(value) != _plain(other):
             found.append(f"{name} is {_plain(value)!r} here, {_plain(other)!r} in torch")
     return found
 
 
 def settings(module: Module) -> dict[str, Any]:
-    """The numbers, texts and tuples of them that a module was made with."""
+    """The numbers, texts and tuples of them that a module was made with; None for those left out."""
     values = dict(vars(module))
     if isinstance(module, Function):
         args, kwargs = module.arguments
         bound = inspect.signature(type(module).function).bind(None, *args, **kwargs)
         bound.apply_defaults()
         values = dict(list(bound.arguments.items())[1:])
-    return {name: value for name, value in values.items() if name not in IGNORED and _is_plain(value)}
+    return {n: value for n, value in values.items() if n not in IGNORED and (value is None or _is_plain(value))}
+
+
+def _or_false(value: Any, other: Any) -> Any:
+    """A setting that is left out, beside one that is True or False, is False: as torch takes align_corners=None."""
+    return False if value is None and isinstance(other, bool) else value
 
 
 def _is_plain(value: Any) -> bool:
@@ -84,6 +91,8 @@ def _weight(name: str, found: Array, expected: Array, state: Mapping[str, torch.
         yield f"{name} is torch's, transposed"
     elif found.shape != expected.shape:
         yield f"{name} is {list(found.shape)} here, {list(expected.shape)} in torch"
+    elif (found == found.flat[0]).all():
+        yield f"{name} is {f'{float(found.flat[0]):.4g} everywhere' if found.any() else 'all zeros'} here"
     elif twin := next((key for key, other in state.items() if _equal(found, other)), ""):
         yield f"{name} has the values of torch's {twin}"
     elif factor := scale(found, expected):
@@ -97,7 +106,9 @@ def _equal(found: Array, other: torch.Tensor) -> bool:
 
 
 def scale(found: Array, expected: Array, within: float = 1e-3) -> float | None:
-    """The factor that makes `expected` of `found`; None if there is none, or it is 1."""
+    """The factor that makes `found` of `expected`; None if there is none, it is 1, or they are integers or bools."""
+    if not dtypes.get(found.dtype).is_floating:
+        return None
     a, b = found.astype(np.float64).ravel(), expected.astype(np.float64).ravel()
     square = float(b @ b)
     if not np.isfinite(a).all() or not square or not np.isfinite(square):

@@ -15,6 +15,8 @@ from trtnet.verify.ranking import CHUNK, Ranking, rank
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
+Number = int | float
+"""Of integers and bools an integer, which is exact."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,16 @@ class Place:
     """One element of both arrays."""
 
     index: tuple[int, ...]
-    found: float
-    expected: float
+    found: Number
+    expected: Number
 
     def __str__(self) -> str:
-        return f"{list(self.index)}: {self.found:.6g}, expected {self.expected:.6g}"
+        return f"{list(self.index)}: {written(self.found, '.6g')}, expected {written(self.expected, '.6g')}"
+
+
+def written(value: Number, form: str) -> str:
+    """A number in a form for floats; integers with all their digits."""
+    return str(value) if isinstance(value, int) else format(value, form)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How far `found` is from `expected`, all of it in float64.
+    """How far `found` is from `expected`, all of it in float64; the differences of integers are exact.
 
     The error of an element is |found - expected|. It is infinite where one of the two is NaN, both included, and where
     one is infinite and the other is not the same: so a value that is not finite is never overlooked, unless the very
@@ -61,7 +68,7 @@ class Metrics:
     dtype: str
     expected_dtype: str
     different: int
-    max_abs: float = float("inf")
+    max_abs: Number = float("inf")
     mean_abs: float = float("inf")
     max_rel: float = float("inf")
     outside: int = 0
@@ -114,7 +121,8 @@ class _Sums:
     def __init__(self, atol: float, rtol: float) -> None:
         self.atol, self.rtol = atol, rtol
         self.different = self.outside = 0
-        self.max_abs = self.max_rel = self.rtol_needed = self.atol_needed = self.peak = 0.0
+        self.max_abs: Number = 0
+        self.max_rel = self.rtol_needed = self.atol_needed = self.peak = 0.0
         self.sum_abs = self.sum_squares = self.dot = self.found_squares = self.expected_squares = 0.0
         self.nonfinite, self.expected_nonfinite = Counts(), Counts()
         self.worst: int | None = None
@@ -124,16 +132,19 @@ class _Sums:
         a, b = found.astype(np.float64), expected.astype(np.float64)
         self.nonfinite = _with_counts(self.nonfinite, a)
         self.expected_nonfinite = _with_counts(self.expected_nonfinite, b)
-        errors = _errors(_different(found, expected), a, b)
-        relative = _relative(errors, np.abs(b))
-        self._add_elements(start, errors, relative)
+        exact = _differences(found, expected) if _are_integers(found, expected) else _errors(a, b)
+        errors = exact.astype(np.float64, copy=False)
+        self._add_largest(start, exact)
+        self._add_elements(errors, _relative(errors, np.abs(b)))
         self._add_vectors(errors, a, b)
 
-    def _add_elements(self, start: int, errors: Floats, relative: Floats) -> None:
+    def _add_largest(self, start: int, errors: NDArray[Any]) -> None:
         largest = int(errors.argmax())
         if errors[largest] > self.max_abs:
-            self.max_abs, self.worst = float(errors[largest]), start + largest
-        above_atol, above_rtol = errors > self.atol, relative > self.rtol
+            self.max_abs, self.worst = errors[largest].item(), start + largest
+
+    def _add_elements(self, errors: Floats, relative: Floats) -> None:
+        above_atol, above_rtol = ~(errors <= self.atol), ~(relative <= self.rtol)  # NaN holds nothing
         self.different += int(np.count_nonzero(errors))
         self.outside += int(np.count_nonzero(above_atol & above_rtol))
         self.max_rel = max(self.max_rel, float(relative.max()))
@@ -159,7 +170,7 @@ class _Sums:
             expected.shape,
             *names,
             different=self.different,
-            max_abs=self.max_abs,
+            max_abs=_as_number(found, expected)(self.max_abs),
             mean_abs=self.sum_abs / size,
             max_rel=self.max_rel,
             outside=self.outside,
@@ -188,7 +199,8 @@ class _Sums:
         if self.worst is None:
             return None
         index = tuple(int(i) for i in np.unravel_index(self.worst, expected.shape))
-        return Place(index, float(found[index]), float(expected[index]))
+        as_number = _as_number(found, expected)
+        return Place(index, as_number(found[index]), as_number(expected[index]))
 
 
 def _with_counts(counts: Counts, values: Floats) -> Counts:
@@ -196,19 +208,25 @@ def _with_counts(counts: Counts, values: Floats) -> Counts:
     return Counts(counts.nan + int(nan), counts.inf + int(inf))
 
 
-def _different(found: Array, expected: Array) -> NDArray[np.bool_]:
-    integers = not (dtypes.get(found.dtype).is_floating or dtypes.get(expected.dtype).is_floating)
-    wide = np.int64 if integers else np.float64
-    return np.not_equal(found.astype(wide), expected.astype(wide))
+def _are_integers(found: Array, expected: Array) -> bool:
+    return not (dtypes.get(found.dtype).is_floating or dtypes.get(expected.dtype).is_floating)
 
 
-def _errors(different: NDArray[np.bool_], a: Floats, b: Floats) -> Floats:
-    """|a - b|, infinite as Metrics says, and never 0 for integers that differ beyond the precision of float64."""
+def _as_number(found: Array, expected: Array) -> type[int] | type[float]:
+    return int if _are_integers(found, expected) else float
+
+
+def _differences(found: Array, expected: Array) -> NDArray[np.uint64]:
+    """|found - expected| of integers: of two of 64 bits it needs all 64, and no sign."""
+    a, b = found.astype(np.int64), expected.astype(np.int64)
+    return np.maximum(a, b).astype(np.uint64) - np.minimum(a, b).astype(np.uint64)
+
+
+def _errors(a: Floats, b: Floats) -> Floats:
+    """|a - b|, infinite as Metrics says."""
     with np.errstate(invalid="ignore"):
-        errors = np.abs(a - b)
-        least = np.spacing(np.abs(b))
-    errors = np.where(different, np.fmax(errors, least), 0.0)
-    return np.where(different & ~(np.isfinite(a) & np.isfinite(b)), np.inf, errors)
+        errors = np.where(a == b, 0.0, np.abs(a - b))
+    return np.where((a != b) & ~(np.isfinite(a) & np.isfinite(b)), np.inf, errors)
 
 
 def _relative(errors: Floats, magnitudes: Floats) -> Floats:

@@ -72,24 +72,37 @@ def paired(
 ) -> tuple[list[tuple[str, str]], Notes]:
     """(pairs of a found and an expected name, notes).
 
-    chosen: expected name -> found name; then these alone. Otherwise those of the same name, if one side's are all among
-    the other's; or by order, if no name is the same and the counts agree. Raises InputError for anything else.
+    chosen: expected name -> found name; then these alone. Otherwise those of the same name, if all that are expected
+    are among those found; or by order, if no name is the same and the counts agree. Raises InputError for anything
+    else: an expected output that is missing is never passed over.
     """
+    for names, side in ((found, "found"), (expected, "expected")):
+        if not names:
+            raise InputError(f"no outputs are {side}: there is nothing to compare")
     if chosen is not None:
         _check_chosen(chosen, found, expected)
         return [(ours, theirs) for theirs, ours in chosen.items()], ()
     common = [name for name in expected if name in found]
     ours, theirs = ([name for name in names if name not in common] for names in (found, expected))
-    if common and not (ours and theirs):
-        note = f"outputs not compared: {', '.join(ours + theirs)}"
-        return [(name, name) for name in common], (note,) if ours or theirs else ()
+    if not theirs:
+        note = f"outputs not compared, as they are not expected: {', '.join(ours)}"
+        return [(name, name) for name in common], (note,) if ours else ()
     if not common and len(found) == len(expected):
         pairs = list(zip(found, expected, strict=True))
         return pairs, (f"outputs by order: {', '.join(f'{a} against {b}' for a, b in pairs)}",)
+    if not ours:
+        raise InputError(
+            f"outputs that are expected are missing: {', '.join(theirs)}; there are {', '.join(found)}. To compare only"
+            f" some, {_choice(common[0], common[0])}"
+        )
     raise InputError(
-        f"which outputs belong together? There are {', '.join(found)}, expected are {', '.join(expected)}; say"
-        f" outputs={{{expected[0]!r}: {found[0]!r}}}: the expected name, then the one to compare with it"
+        f"which outputs belong together? There are {', '.join(found)}, expected are {', '.join(expected)};"
+        f" {_choice(theirs[0], ours[0])}: the expected name, then the one to compare with it"
     )
+
+
+def _choice(expected: str, found: str) -> str:
+    return f"say outputs={{{expected!r}: {found!r}}} (--output {expected}={found}) for each"
 
 
 def _check_chosen(chosen: Mapping[str, str], found: Sequence[str], expected: Sequence[str]) -> None:

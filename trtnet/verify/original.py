@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trtnet.errors import InputError, TrtnetError
+from trtnet.errors import InputError
 from trtnet.reference.step import to_numpy
 from trtnet.verify.metrics import Array
 from trtnet.verify.pairs import Value
@@ -55,14 +55,9 @@ class Original:
     def _run(self, inputs: Mapping[str, Array]) -> Results:
         try:
             return TorchModule(self.model).run(0, inputs)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            if isinstance(error, TrtnetError):
-                raise
-            shapes = ", ".join(f"{name} {list(array.shape)} {array.dtype}" for name, array in inputs.items())
-            raise InputError(
-                f"the torch module does not run on {shapes}: {type(error).__name__}: {error}\n"
-                f"  original_inputs (--torch-input) gives it others than the network's"
-            ) from error
+        except InputError as error:
+            hint = "original_inputs (--torch-input) gives it others than the network's"
+            raise InputError(f"{error}\n  {hint}") from error.__cause__
 
     def _before(self, path: str) -> Callable[..., None]:
         def hook(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -76,6 +71,11 @@ class Original:
             call.outputs = list(_values("output", result))
 
         return hook
+
+    def choose(self, outputs: Mapping[str, str]) -> None:
+        """Leaves those of the model's own results that are named, under the names of ours for them."""
+        (call,) = self.calls[""]
+        call.outputs = [Value(ours, self.results.outputs[theirs]) for theirs, ours in outputs.items()]
 
     def paths(self, path: str) -> tuple[str, ...]:
         """The original's paths for one of ours."""

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterable
 from html import escape
 
+from trtnet.verify.metrics import written
 from trtnet.verify.report import COLUMNS, Comparison, OutputComparison, cells, title, verdict
 
 STYLE = """
@@ -58,7 +59,7 @@ def _plots(output: OutputComparison) -> str:
 
 def _iterations(output: OutputComparison) -> str:
     names = ("max_abs", "mean_abs", "max_rel", "p50", "p90", "p95", "p99", "relative_l2", "cosine", "psnr")
-    rows = ([str(i), *(f"{getattr(m, name):.6g}" for name in names)] for i, m in enumerate(output.iterations))
+    rows = ([str(i), *(written(getattr(m, name), ".6g") for name in names)] for i, m in enumerate(output.iterations))
     return _table(("iteration", *(name.replace("_", " ") for name in names)), rows)
 
 

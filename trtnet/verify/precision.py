@@ -44,6 +44,7 @@ def search_precision(
     narrow: DTypeLike = "float16",
     wide: DTypeLike = "float32",
     reference_inputs: Mapping[str, Any] | None = None,
+    outputs: Mapping[str, str] | None = None,
     on: Run = DefinedNetwork.reference,
     progress: bool = False,
 ) -> PrecisionResult:
@@ -53,12 +54,13 @@ def search_precision(
     The search halves (see ``smallest_set``), and defines and runs the network anew for each candidate.
     inputs: arrays by name, of one call. reference: what gives the expected outputs: a torch module, an engine, a
     function, a file, or the outputs by name. reference_inputs: what it is called with, if that is something else.
+    outputs: expected name -> the model's name, where they cannot be told; only these are compared.
     tolerance: by default that of a model in the narrow dtype. on: what runs a network: its CPU reference, or with
     ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged, and is in the result.
     Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
     """
     pair = dtypes.get(narrow).name, dtypes.get(wide).name
-    search = _Search(model, specs, weights, pair, tolerance or tolerance_for(pair[0]), on)
+    search = _Search(model, specs, weights, pair, tolerance or tolerance_for(pair[0]), outputs, on)
     with _Bar(progress) as shown:
         search.expect(inputs, reference, reference_inputs)
         search.told = shown
@@ -75,11 +77,12 @@ class _Search:
         weights: Weights,
         dtypes_: tuple[str, str],
         tolerance: Tolerance,
+        outputs: Mapping[str, str] | None,
         on: Run,
     ) -> None:
         self.model, self.specs, self.checkpoint = model, specs, open_checkpoint(weights)
         self.narrow, self.wide = dtypes_
-        self.tolerance, self.on = tolerance, on
+        self.tolerance, self.outputs, self.on = tolerance, outputs, on
         self.paths = [path for path, module in model.named_modules() if hasattr(module, "forward")]
         self.trials: dict[frozenset[str], Trial] = {}
         self.told: Callable[[str], None] = log.info
@@ -126,7 +129,7 @@ class _Search:
             found = open_source(self.on(network)).run(0, self.inputs).outputs
         except TrtnetError as error:  # such as a cache that a cast would part from its input
             return Trial(mapping, tuple(sorted(modules)), float("inf"), False, str(error).splitlines()[0])
-        pairs, _ = paired(list(found), list(self.expected), None)
+        pairs, _ = paired(list(found), list(self.expected), self.outputs)
         metrics = [measure(found[a], self.expected[b], margin=self.tolerance.margin or 0.0) for a, b in pairs]
         why = "; ".join(phrase for m in metrics for phrase in self.tolerance.failures(m))
         error_ = max((m.relative_l2 for m in metrics), default=float("inf"))

@@ -58,7 +58,7 @@ def _counts(found: NDArray[Any], expected: NDArray[Any], margin: float) -> NDArr
     same = (a.argmax(axis=1) == b.argmax(axis=1)) & valid
     first, second = _two_largest(b)
     with np.errstate(invalid="ignore"):
-        ahead = first - second >= margin
+        ahead = ~(np.where(first == second, 0, first - second) < margin)
     places = min(TOP, a.shape[1])
     ours, theirs = (np.argpartition(x, -places, axis=1)[:, -places:] for x in (a, b))
     shared = (ours[:, :, None] == theirs[:, None, :]).sum(axis=(1, 2)) / places

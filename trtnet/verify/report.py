@@ -18,7 +18,7 @@ from rich.text import Text
 from trtnet.errors import DifferenceError
 from trtnet.printing import PlainConsole
 from trtnet.verify.feeding import Array, Arrays
-from trtnet.verify.metrics import Metrics
+from trtnet.verify.metrics import Metrics, written
 from trtnet.verify.tolerances import Tolerance, smallest_passing
 
 SHOWN = 6
@@ -134,12 +134,12 @@ class Comparison:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a page that needs no other file: tables, and plots if matplotlib is there.
 
-        Raises TrtnetError where it cannot be written.
+        Raises TrtnetError for a name that does not end in .html, and where it cannot be written.
         """
         from trtnet.verify.page import page
-        from trtnet.verify.saved import write_file
+        from trtnet.verify.saved import write_page
 
-        write_file(Path(path), page(self).encode())
+        write_page(Path(path), page(self))
 
 
 def table(comparison: Comparison) -> Table:
@@ -171,7 +171,7 @@ def cells(output: OutputComparison) -> list[str]:
     worst = output.worst
     name = output.output if output.output == output.expected_output else f"{output.output} ({output.expected_output})"
     dtype = worst.dtype if worst.dtype == worst.expected_dtype else f"{worst.dtype} ({worst.expected_dtype})"
-    numbers = [f"{value:.2e}" for value in (worst.max_abs, worst.relative_l2)]
+    numbers = [written(value, ".2e") for value in (worst.max_abs, worst.relative_l2)]
     top = "" if worst.ranking is None else f"{100 * worst.ranking.argmax:.4g} %"
     return [output.candidate, f"{name} {list(worst.shape)} {dtype}", *numbers, f"{worst.cosine:.7f}", top]
 

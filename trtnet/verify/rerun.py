@@ -77,7 +77,7 @@ class Reruns:
             results = alone(self.network, call, dtype).run(on, values)
         except TrtnetError as error:
             return Rerun(None, str(error))
-        outputs = pair([Value("output", array) for array in results], theirs.outputs)
+        outputs = pair([Value(*each) for each in zip(self._results(call), results, strict=True)], theirs.outputs)
         return Rerun(outputs.error, "" if outputs.pairs else "its results cannot be compared")
 
     def inputs(self, call: Call, theirs: TorchCall) -> Pairs:
@@ -86,4 +86,9 @@ class Reruns:
 
     def outputs(self, call: Call, theirs: TorchCall) -> Pairs:
         """What the call gave beside what the original's gave."""
-        return pair(known(self.recording.values, call.outputs, ["output"] * len(call.outputs)), theirs.outputs)
+        return pair(known(self.recording.values, call.outputs, self._results(call)), theirs.outputs)
+
+    def _results(self, call: Call) -> list[str]:
+        """Names of what a call gives: the model's own has those of the network's outputs."""
+        names = {} if call.path else {tensor.name: name for name, tensor in self.network.outputs.items()}
+        return [names.get(x.name, "output") for x in call.outputs]

@@ -15,6 +15,8 @@ from trtnet.files import atomic_write
 from trtnet.verify import polygraphy, trtexec
 from trtnet.verify.feeding import Array, Arrays
 
+PAGES = (".html", ".htm")
+
 
 def read_runs(path: Path) -> dict[str, list[Arrays]]:
     """By runner, the arrays of each iteration; "" for files that name none.
@@ -33,9 +35,17 @@ def read_runs(path: Path) -> dict[str, list[Arrays]]:
         raise InputError(f"{path}: {error}") from error
 
 
+def split_runner(text: str) -> tuple[str, str]:
+    """``o.json:onnxrt`` -> the file and whose of the results in it; "" for none. A runner may hold colons."""
+    file, found, runner = text.partition(".json:")
+    return (f"{file}.json", runner) if found else (text, "")
+
+
 def read_iterations(path: Path, runner: str = "") -> list[Arrays]:
     """The arrays of each iteration, of one runner where the file has several. Raises InputError."""
     runs = read_runs(path)
+    if not any(arrays for iterations in runs.values() for arrays in iterations):
+        raise InputError(f"{path} holds no arrays")
     if not runner and len(runs) == 1:
         return next(iter(runs.values()))
     if runner not in runs:
@@ -66,6 +76,18 @@ def write_outputs(path: Path, runs: Mapping[str, Sequence[Mapping[str, Array]]])
     if len(runs) != 1:
         raise InputError(f"{path}: an .npz holds the outputs of one; these are of {', '.join(runs)}: write .json")
     _write_npz(path, next(iter(runs.values())))
+
+
+def check_page(path: Path) -> None:
+    """Raises TrtnetError for the name of a page that does not end in .html or .htm."""
+    if path.suffix.lower() not in PAGES:
+        raise TrtnetError(f"a page is written to a file that ends in {' or '.join(PAGES)}; found {path}")
+
+
+def write_page(path: Path, text: str) -> None:
+    """Writes HTML, whole or not at all. Raises as :func:`check_page`, and TrtnetError where it cannot be written."""
+    check_page(path)
+    write_file(path, text.encode())
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -120,7 +142,9 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(trtexec.legible(text))
     except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
+        raise InputError(
+            f"{path} is not JSON, as polygraphy's inputs and outputs and trtexec's exported outputs are: {error}"
+        ) from error
 
 
 def _joined(files: Sequence[Mapping[str, list[Arrays]]], path: Path) -> dict[str, list[Arrays]]:

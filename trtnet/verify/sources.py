@@ -19,7 +19,7 @@ from trtnet.runtime import Engine, Session, load
 from trtnet.verify.feeding import Array, Arrays, Notes, fed
 from trtnet.verify.inputs import to_array
 from trtnet.verify.naming import by_name_or_position, flattened
-from trtnet.verify.saved import read_iterations
+from trtnet.verify.saved import read_iterations, split_runner
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def open_source(thing: Any) -> Source:
     if isinstance(thing, Source):
         return thing
     if isinstance(thing, str | os.PathLike):
-        return _open_file(Path(thing))
+        return _open_file(os.fspath(thing))
     if isinstance(thing, DefinedNetwork):
         return _reference(thing.reference(), "trtnet on the CPU", describe(thing).inputs)
     if isinstance(thing, Engine):
@@ -133,16 +133,15 @@ def open_source(thing: Any) -> Source:
     )
 
 
-def _open_file(path: Path) -> Source:
+def _open_file(text: str) -> Source:
+    file, runner = split_runner(text)
+    path = Path(file)
     if path.suffix == ".onnx":
         from trtnet.reference.onnx import parse
 
         return _reference(parse(path).reference(), "ONNX parser on the CPU")
     if path.suffix in (".npz", ".json") or path.is_dir():
-        return Saved(path)
-    file, _, runner = str(path).rpartition(":")
-    if Path(file).suffix == ".json":
-        return Saved(file, runner)
+        return Saved(path, runner)
     return open_source(load(path))
 
 

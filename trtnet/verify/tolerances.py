@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from sys import float_info
 
 from trtnet import dtypes
-from trtnet.verify.metrics import Metrics
+from trtnet.errors import InputError
+from trtnet.verify.metrics import Metrics, written
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Tolerance:
     token).
     A value that is not finite fails in any case, unless the same infinity was expected at that place; so do integers
     and bools that are not equal, if nothing else is asked of them.
+    Raises InputError for what is no tolerance: NaN, an infinity, less than 0, a cosine outside of [-1, 1].
     """
 
     relative_l2: float | None = None
@@ -26,6 +29,13 @@ class Tolerance:
     atol: float | None = None
     rtol: float | None = None
     margin: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            least, most = (-1, 1) if name == "cosine" else (0, float_info.max)
+            if value is not None and not least <= value <= most:
+                wanted = "between -1 and 1" if name == "cosine" else "a finite number of at least 0"
+                raise InputError(f"the tolerance {name} is {wanted}; found {value}")
 
     @property
     def elementwise(self) -> bool:
@@ -110,6 +120,5 @@ def smallest_passing(metrics: Metrics) -> str:
         return "equal"
     if metrics.max_abs == float("inf"):
         return "no tolerance would pass it"
-    return (
-        f"passes with atol={metrics.max_abs:.3g} or rtol={metrics.max_rel:.3g}; relative_l2={metrics.relative_l2:.3g}"
-    )
+    atol, rtol = written(metrics.max_abs, ".3g"), f"{metrics.max_rel:.3g}"
+    return f"passes with atol={atol} or rtol={rtol}; relative_l2={metrics.relative_l2:.3g}"

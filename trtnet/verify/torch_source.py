@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Any
 
 import torch
 
 from trtnet import dtypes
 from trtnet.calling import TensorInfo
+from trtnet.errors import InputError
 from trtnet.reference.step import to_numpy, to_torch
 from trtnet.verify.feeding import Array, Notes, cast
 from trtnet.verify.naming import by_name_or_position, flattened
@@ -35,11 +37,20 @@ class TorchModule:
         self.computed = frozenset(dtypes.get(dtype).name for dtype in floating)
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
-        """The module's results. Raises InputError for inputs that its ``forward`` does not take."""
+        """The module's results. Raises InputError for inputs that its ``forward`` does not take, and with torch's words
+        for those on which it does not run.
+        """
         tensors, notes = self._tensors(inputs)
         args, kwargs, how = by_name_or_position(inspect.signature(self._module.forward), tensors)
-        with _evaluated(self._module), torch.inference_mode():
-            values, left = flattened(self._module(*args, **kwargs))
+        try:
+            with _evaluated(self._module), torch.inference_mode():
+                values, left = flattened(self._module(*args, **kwargs))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {list(array.shape)} {array.dtype}" for name, array in inputs.items())
+            raise InputError(
+                f"the torch module {type(self._module).__name__} does not run on {shapes}:"
+                f" {_where(error, self._module)}{type(error).__name__}: {error}"
+            ) from error
         return Results({name: to_numpy(value.detach().cpu()) for name, value in values.items()}, notes + how + left)
 
     def _tensors(self, inputs: Mapping[str, Array]) -> tuple[dict[str, torch.Tensor], Notes]:
@@ -51,6 +62,13 @@ class TorchModule:
             tensors[name] = to_torch(values).to(self._device)
             notes += note
         return tensors, notes
+
+
+def _where(error: Exception, module: torch.nn.Module) -> str:
+    """The innermost module in it that raised, "" for itself."""
+    paths = {id(each): f"in {path} ({type(each).__name__}): " for path, each in module.named_modules() if path}
+    frames = [id(frame.f_locals.get("self")) for frame, _ in walk_tb(error.__traceback__)]
+    return next((paths[each] for each in reversed(frames) if each in paths), "")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from trtnet.errors import ModelError
 from trtnet.runtime import Engine, load
 from trtnet.tools import arguments, models
 from trtnet.tools.bench.feeds import RandomWeights
+from trtnet.tools.inspect_plan import PLANS
 from trtnet.tools.network_target import inputs_of
 
 
@@ -45,7 +46,7 @@ def open_target(target: str, choices: Choices) -> Target:
     """A plan file is loaded, a model or an ONNX file is built. Raises what loading, defining and building do."""
     if target.endswith(".onnx"):
         return _parsed(target, choices)
-    if Path(target).is_file():
+    if Path(target).is_file() or Path(target).suffix in PLANS:
         engine = load(target)
         checkpoint = open_checkpoint(choices.weights) if choices.weights else None
         return Target(engine, engine.info.model, checkpoint, _sizes(choices.dims))
