@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from trtnet import models
 from trtnet.cli import app
-from trtnet.errors import InputError, ModelError, TrtnetError, WeightsError
+from trtnet.errors import InputError, TrtnetError, WeightsError
 from trtnet.tools.compare import Choices, open_things
 
 FACTORY = """
