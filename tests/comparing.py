@@ -55,7 +55,7 @@ def relative_l2(found: Any, expected: Any) -> float:
 
 
 def random_weights(model: nn.Module, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
-    """Weights that keep activations near 1 in size, variances positive."""
+    """Weights that keep activations near 1 in size, variances positive; one for all keys of a tied parameter."""
     rng = np.random.default_rng(seed)
 
     def array(key: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
@@ -64,7 +64,10 @@ def random_weights(model: nn.Module, seed: int = 0) -> dict[str, np.ndarray[Any,
         scale = 1 / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 0.5
         return (rng.standard_normal(shape) * scale).astype(np.float32)
 
-    return {key: array(key, parameter.shape) for key, parameter in model.named_parameters()}
+    arrays: dict[Any, np.ndarray[Any, Any]] = {}
+    for key, parameter in model.named_parameters():
+        arrays.setdefault(parameter, array(key, parameter.shape))
+    return {key: arrays[parameter] for key, parameter in model.named_parameters()}
 
 
 def same_plan(found: bytes, expected: bytes) -> bool:

@@ -241,7 +241,7 @@ class Weighty(Plain):
         ("Arity", "\n  in mistakes.py:10   def forward(self, x, y, z):\n"),
         (
             "Missing",
-            "AttributeError: 'Tensor' object has no attribute 'nothing'\n  in mistakes.py:15   return",
+            "AttributeError: a Tensor has no 'nothing'\n  in mistakes.py:15   return",
         ),
         ("Broken", "AttributeError: 'Broken' object has no attribute 'height'\n  in mistakes.py:19   self.width ="),
         ("Inner", "\n  in mistakes.py:23   return nn.GELU()(x, y)\n"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from comparing import random_weights, relative_l2
 
 import trtnet
 from trtnet import models, nn, ops
@@ -139,3 +140,36 @@ def test_a_module_without_forward_is_refused() -> None:
         trtnet.define(Empty(), {"x": trtnet.Input((1, 2))}, {})
     with pytest.raises(ModelError, match="Sequential does not say what it takes"):
         trtnet.define(nn.Sequential())
+
+
+class Positions(nn.Module):
+    """Parameters used as tensors are, in the ways of ported code."""
+
+    def __init__(self) -> None:
+        self.pos = nn.Parameter(1, 9, 4)
+        self.scale = nn.Parameter(4)
+
+    def forward(self, x: Any) -> Any:
+        y = x + self.pos[:, : x.shape[1]] * self.scale.abs().view(1, 1, 4)
+        y = y - self.scale * 2 + -self.scale / (self.scale**2 + 1)
+        return y @ self.pos[0].mT + self.pos.expand(x.shape[0], -1, -1).sum((1, 2), keepdim=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_parameters_are_used_as_tensors_are(dtype: str) -> None:
+    weights = random_weights(Positions())
+    network = trtnet.define(Positions(), {"x": trtnet.Input(("n", "s", 4))}, weights, dtype=dtype)
+    x = np.random.default_rng(0).standard_normal((2, 5, 4)).astype(dtype)
+    pos, scale, given = (torch.from_numpy(a).to(torch.float64) for a in (*weights.values(), x))
+    wanted = given + pos[:, :5] * scale.abs() - scale * 2 - scale / (scale**2 + 1)
+    wanted = wanted @ pos[0].mT + pos.expand(2, -1, -1).sum((1, 2), keepdim=True)
+    assert relative_l2(torch.from_numpy(network.reference()(x)), wanted) <= {"float32": 1e-6, "float16": 5e-3}[dtype]
+    network.build({"n": (1, 2, 4), "s": (1, 5, 9)})
+
+
+def test_a_parameter_has_what_a_tensor_has_and_stays_itself() -> None:
+    parameter, other = nn.Parameter(3), nn.Parameter(3)
+    assert parameter == parameter and parameter != other and len({parameter, other}) == 2
+    assert not hasattr(parameter, "nothing") and parameter.shape == (3,) and parameter.dtype is None
+    with pytest.raises(AttributeError, match="a Parameter has no 'nothing'"):
+        parameter.nothing  # noqa: B018

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -13,6 +11,7 @@ from trtnet.dtypes import DType
 from trtnet.errors import ModelError
 from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
 from trtnet.graph.methods import Casts, Methods
+from trtnet.graph.operators import Operators
 from trtnet.graph.source import here
 from trtnet.graph.values import elements
 from trtnet.graph.weight import Parameter
@@ -23,34 +22,14 @@ if TYPE_CHECKING:
     from trtnet.graph.network import Network
 
 Operand: TypeAlias = "Tensor | Parameter | np.ndarray[Any, Any] | Dim | float | int | bool"
-Index: TypeAlias = "int | Dim | slice | EllipsisType | list[int] | np.ndarray[Any, Any] | Tensor | None"
-Binary = Callable[["Tensor", Any], "Tensor"]
 
 
-def _operator(name: str) -> Binary:
-    """The operator that calls ``ops.name(self, other)``."""
-
-    def method(self: Tensor, other: Operand) -> Tensor:
-        return getattr(self.operations, name)(self, other)
-
-    return method
-
-
-def _reflected(name: str) -> Binary:
-    """The operator that calls ``ops.name(other, self)``."""
-
-    def method(self: Tensor, other: Operand) -> Tensor:
-        return getattr(self.operations, name)(other, self)
-
-    return method
-
-
-class Tensor(Casts, Methods):
+class Tensor(Casts, Methods, Operators):
     """A value of the network: TensorRT's ITensor with the network it belongs to.
 
-    It has torch's operators and methods (``trtnet.graph.methods``); each calls the function of the same name in
-    ``trtnet.ops``, which says what it does. An operation adds layers to the network at once. A tensor never changes:
-    ``x += y`` makes another one of the name x, and whatever else holds the one before keeps it.
+    It has torch's operators and methods (``graph/operators.py``, ``graph/methods.py``); each calls the function of the
+    same name in ``trtnet.ops``, which says what it does. An operation adds layers to the network at once. A tensor
+    never changes: ``x += y`` makes another one of the name x, and whatever else holds the one before keeps it.
     """
 
     __slots__ = ("__weakref__", "network", "shape", "trt")
@@ -129,40 +108,11 @@ class Tensor(Casts, Methods):
             raise ModelError(here(f"cannot iterate over {self!r}: its first dimension is not known"))
         return (self[i] for i in range(self.shape[0]))
 
-    # operators
-    __add__, __radd__ = _operator("add"), _reflected("add")
-    __sub__, __rsub__ = _operator("sub"), _reflected("sub")
-    __mul__, __rmul__ = _operator("mul"), _reflected("mul")
-    __truediv__, __rtruediv__ = _operator("div"), _reflected("div")
-    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
-    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
-    __pow__, __rpow__ = _operator("pow"), _reflected("pow")
-    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
-    __lt__ = _operator("lt")
-    __le__ = _operator("le")
-    __gt__ = _operator("gt")
-    __ge__ = _operator("ge")
-    __and__, __rand__ = _operator("bitwise_and"), _reflected("bitwise_and")
-    __or__, __ror__ = _operator("bitwise_or"), _reflected("bitwise_or")
-    __xor__, __rxor__ = _operator("bitwise_xor"), _reflected("bitwise_xor")
-
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
         return self.operations.eq(self, other)
 
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
         return self.operations.ne(self, other)
-
-    def __neg__(self) -> Tensor:
-        return self.operations.neg(self)
-
-    def __abs__(self) -> Tensor:
-        return self.operations.abs(self)
-
-    def __invert__(self) -> Tensor:
-        return self.operations.bitwise_not(self)
-
-    def __getitem__(self, index: Index | tuple[Index, ...]) -> Tensor:
-        return self.operations.getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         text = "x[...] = y would change a tensor in place; make another one with where, scatter or cat"

@@ -11,15 +11,19 @@ from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DType
 from trtnet.errors import ModelError
+from trtnet.graph.methods import Casts, Methods
+from trtnet.graph.operators import Operators
 from trtnet.graph.source import here
-from trtnet.graph.symbolic import Symbolic
+
+OF_TENSORS = {name for kind in (Casts, Methods) for name in vars(kind) if not name.startswith("_")}
 
 
-class Parameter(Symbolic):
+class Parameter(Operators):
     """A place in a model that a checkpoint fills: the attribute's path in the module tree is the checkpoint key.
 
     shape: ints, or one tuple of them. dtype: None for the dtype the network is defined with; a name for a parameter
     that keeps its own, such as an int64 table. Raises ModelError for a shape of anything else.
+    In ``forward`` it has a tensor's operators and methods: ``x + self.pos_embedding[:, : x.shape[1]]``.
     """
 
     def __init__(self, *shape: int | tuple[int, ...], dtype: str | None = None) -> None:
@@ -32,6 +36,11 @@ class Parameter(Symbolic):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OF_TENSORS:
+            raise AttributeError(f"a {type(self).__name__} has no {name!r}", name=name, obj=self)
+        return getattr(self._tensor(), name)
 
 
 class Buffer(Parameter):

@@ -9,7 +9,7 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.graph import Dim, Size, Tensor
 from trtnet.graph.dim import largest, smallest
-from trtnet.graph.tensor import Index
+from trtnet.graph.operators import Index
 from trtnet.ops.elementwise import add, lt, where
 from trtnet.ops.gather import take
 from trtnet.ops.operands import tensor
