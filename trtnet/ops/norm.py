@@ -58,11 +58,12 @@ def _into_convolution(x: Tensor, scale: np.ndarray[Any, Any], shift: np.ndarray[
     made_by = x.network.convolutions.get(x.trt)
     if made_by is None or x.shape[1] != scale.size:
         return None
-    kernel = _float64(x, made_by.weight) * scale.reshape(-1, *[1] * (x.ndim - 1))
+    kernel = _float64(x, made_by.weight)
+    kernel *= scale.reshape(-1, *[1] * (x.ndim - 1))
     bias = shift if made_by.bias is None else _float64(x, made_by.bias) * scale + shift
     with np.errstate(over="ignore"):
         weights = [values.astype(np.float32).astype(x.dtype.numpy) for values in (kernel, bias)]
-    if not all(np.isfinite(array.astype(np.float32)).all() for array in weights):
+    if not all(np.isfinite(array).all() for array in weights):
         return None
     x.network.merged[x.trt] = x.network.path
     with x.network.scope(made_by.path):
