@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -30,3 +31,10 @@ class PlainConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def as_text(picture: RenderableType) -> str:
+    """What a wide terminal would show."""
+    file = io.StringIO()
+    PlainConsole(file=file, width=140).print(picture)
+    return file.getvalue()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import ml_dtypes
 import numpy as np
 
 from trtnet import dtypes
@@ -30,7 +27,7 @@ def cast(array: Array, dtype: DTypeLike, key: str) -> Array:
         raise WeightsError(f"{key}: {target} saturates where it overflows; quantize the weight with a scale")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = array.astype(target.numpy)
-    if _max(target.name) >= _max(source.name) and target != dtypes.float8_e8m0fnu:
+    if target.max >= source.max and target != dtypes.float8_e8m0fnu:
         return converted
     overflowed = ~np.isfinite(converted)
     if overflowed.any():
@@ -68,14 +65,9 @@ def _require_none(overflowed: Array, array: Array, target: DType, key: str) -> N
             f" it has powers of two alone, no zero and nothing negative. It is for scales"
         )
     largest = float(np.abs(array[overflowed].astype(np.float64)).max())
-    wider = [name for name in ("bfloat16", "float32") if name != target.name and largest <= _max(name)]
+    wider = [name for name in ("bfloat16", "float32") if name != target.name and largest <= dtypes.get(name).max]
     advice = f"Keep this weight in {' or '.join(wider)}." if wider else "Rescale this weight."
     raise WeightsError(
         f"{key}: {count:,} of {array.size:,} values do not fit {target}: the largest magnitude is"
-        f" {largest:g}, that of {target} is {_max(target.name):g}. {advice}"
+        f" {largest:g}, that of {target} is {target.max:g}. {advice}"
     )
-
-
-def _max(name: str) -> float:
-    finfo: Any = ml_dtypes.finfo
-    return float(finfo(dtypes.get(name).numpy).max)

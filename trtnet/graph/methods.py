@@ -177,40 +177,16 @@ class Methods(_Operand):
         return self.operations.argmin(self, dim, keepdim)
 
     # elementwise
-    def abs(self) -> Tensor:
-        return self.operations.abs(self)
-
-    def exp(self) -> Tensor:
-        return self.operations.exp(self)
-
-    def log(self) -> Tensor:
-        return self.operations.log(self)
-
-    def sqrt(self) -> Tensor:
-        return self.operations.sqrt(self)
-
-    def rsqrt(self) -> Tensor:
-        return self.operations.rsqrt(self)
-
     def where(self, condition: Tensor, other: Operand) -> Tensor:
         return self.operations.where(condition, self, other)
-
-    # activations
-    def relu(self) -> Tensor:
-        return self.operations.relu(self)
-
-    def sigmoid(self) -> Tensor:
-        return self.operations.sigmoid(self)
-
-    def tanh(self) -> Tensor:
-        return self.operations.tanh(self)
 
     def softmax(self, dim: int) -> Tensor:
         return self.operations.softmax(self, dim)
 
     # the rest of torch's methods, with the arguments of the functions
+    abs, exp, log, sqrt, rsqrt, relu, sigmoid = map(_method, ("abs", "exp", "log", "sqrt", "rsqrt", "relu", "sigmoid"))
     sin, cos, tan, asin, acos, atan = map(_method, ("sin", "cos", "tan", "asin", "acos", "atan"))
-    sinh, cosh, erf, floor, ceil, round = map(_method, ("sinh", "cosh", "erf", "floor", "ceil", "round"))
+    sinh, cosh, tanh, erf, floor, ceil, round = map(_method, ("sinh", "cosh", "tanh", "erf", "floor", "ceil", "round"))
     neg, sign, square, trunc, reciprocal = map(_method, ("neg", "sign", "square", "trunc", "reciprocal"))
     log2, log10, log1p, expm1, lerp, fmod = map(_method, ("log2", "log10", "log1p", "expm1", "lerp", "fmod"))
     isnan, isinf, isfinite, masked_fill = map(_method, ("isnan", "isinf", "isfinite", "masked_fill"))

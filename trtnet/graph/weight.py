@@ -14,6 +14,7 @@ from trtnet.errors import ModelError
 from trtnet.graph.methods import Casts, Methods
 from trtnet.graph.operators import Operators
 from trtnet.graph.source import here
+from trtnet.missing import missing
 
 OF_TENSORS = {name for kind in (Casts, Methods) for name in vars(kind) if not name.startswith("_")}
 
@@ -39,7 +40,7 @@ class Parameter(Operators):
 
     def __getattr__(self, name: str) -> Any:
         if name not in OF_TENSORS:
-            raise AttributeError(f"a {type(self).__name__} has no {name!r}", name=name, obj=self)
+            raise missing(f"a {type(self).__name__}", name, OF_TENSORS)
         return getattr(self._tensor(), name)
 
 

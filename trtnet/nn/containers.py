@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from trtnet.errors import ModelError
 from trtnet.graph import Parameter
-from trtnet.graph.report import type_name
 from trtnet.graph.source import here
 from trtnet.nn.module import Module
 
@@ -23,10 +22,7 @@ class _Container(Module):
 
     def _add(self, name: str, member: Any) -> None:
         """Raises ModelError for a member of another kind."""
-        setattr(self, name, member)
-        if not isinstance(member, self._kind):
-            found = f"is no nn.{self._kind.__name__}, found {type_name(member)}"
-            raise ModelError(here(f"{type(self).__name__}.{name} {found}"))
+        self._set(name, member, self._kind)
 
     def __len__(self) -> int:
         return len(self._held())

@@ -54,9 +54,17 @@ class Module:
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Sets a child, also where its name is no Python name, such as a number. Raises ModelError for no Module."""
-        setattr(self, name, module)
-        if module is not None and not isinstance(module, Module):
-            raise ModelError(here(f"{type(self).__name__}.{name} is no nn.Module, found {type_name(module)}"))
+        if module is None:
+            setattr(self, name, None)
+        else:
+            self._set(name, module, Module)
+
+    def _set(self, name: str, member: Any, kind: type[Module] | type[Parameter]) -> None:
+        """Sets an attribute. Raises ModelError if it is not of a kind."""
+        setattr(self, name, member)
+        if not isinstance(member, kind):
+            text = f"{type(self).__name__}.{name} is no nn.{kind.__name__}, found {type_name(member)}"
+            raise ModelError(here(text))
 
     register_module = add_module
 

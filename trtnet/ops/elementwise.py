@@ -241,10 +241,11 @@ def expm1(x: Operand) -> Tensor:
 
 def logaddexp(x: Operand, y: Operand) -> Tensor:
     """``log(exp(x) + exp(y))``, without overflow: the larger and ``log1p`` of the smaller over it, in float32."""
-    dtype = result_type(x, y)
-    a, b = (cast(side, "float32") for side in align("logaddexp", x, y))
-    rest = where(eq(a, b), math.log(2), log1p(exp(neg(abs(sub(a, b))))))
-    return cast(add(maximum(a, b), rest), dtype if dtype.is_floating else dtypes.float32)
+
+    def larger_and_rest(a: Tensor, b: Tensor) -> Tensor:
+        return add(maximum(a, b), where(eq(a, b), math.log(2), log1p(exp(neg(abs(sub(a, b)))))))
+
+    return _in_float32(larger_and_rest, *align("logaddexp", x, y))
 
 
 def atan2(y: Operand, x: Operand) -> Tensor:
@@ -252,13 +253,14 @@ def atan2(y: Operand, x: Operand) -> Tensor:
 
     Two infinities give NaN, where torch gives a diagonal.
     """
-    dtype = result_type(y, x)
-    a, b = (cast(side, "float32") for side in align("atan2", y, x))
-    side = where(lt(a, 0), -math.pi, math.pi)
-    right = atan(div(a, where(eq(b, 0), 1.0, b)))
-    upright = where(eq(a, 0), 0.0, mul(side, 0.5))
-    angle = where(eq(b, 0), upright, where(lt(b, 0), add(right, side), right))
-    return cast(angle, dtype if dtype.is_floating else dtypes.float32)
+
+    def angle(a: Tensor, b: Tensor) -> Tensor:
+        side = where(lt(a, 0), -math.pi, math.pi)
+        right = atan(div(a, where(eq(b, 0), 1.0, b)))
+        upright = where(eq(a, 0), 0.0, mul(side, 0.5))
+        return where(eq(b, 0), upright, where(lt(b, 0), add(right, side), right))
+
+    return _in_float32(angle, *align("atan2", y, x))
 
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
@@ -285,9 +287,11 @@ def _tanh(x: Tensor) -> Tensor:
     return y
 
 
-def _in_float32(function: Callable[[Tensor], Tensor], x: Operand) -> Tensor:
-    x = tensor(x, network_of(x))
-    return cast(function(cast(x, "float32")), x.dtype if x.dtype.is_floating else dtypes.float32)
+def _in_float32(function: Callable[..., Tensor], *operands: Operand) -> Tensor:
+    """A function of operands of one dtype, computed in float32; in that dtype, if it is floating."""
+    given = [tensor(operand, network_of(*operands)) for operand in operands]
+    dtype = given[0].dtype
+    return cast(function(*(cast(x, "float32") for x in given)), dtype if dtype.is_floating else dtypes.float32)
 
 
 def square(x: Operand) -> Tensor:

@@ -91,7 +91,7 @@ def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, An
     given = np.asarray(operand)
     with np.errstate(over="ignore"):
         array = given.astype(dtype.numpy)
-    if dtype.is_floating and np.any(np.isinf(array.astype(np.float32)) & np.isfinite(given.astype(np.float64))):
+    if dtype.is_floating and (np.isinf(array) & ~np.isinf(given)).any():
         largest = given.flat[np.abs(given.astype(np.float64)).argmax()]
         network.fail(f"{largest:g} is too large for {dtype}, whose largest is {dtype.max:g}", {})
     return array

@@ -219,9 +219,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Parts of split_size (the last may be smaller), or of the given sizes, along an axis of known size."""
     along = axis(x, dim, "split")
-    size = x.shape[along]
-    if not isinstance(size, int):
-        x.network.fail(f"split needs the size of dim={dim}, which is {size}; cut it by slices", {"x": x})
+    size = _known_size(x, dim, "split")
     step = split_size
     sizes = [min(step, size - i) for i in range(0, size, step)] if isinstance(step, int) else list(step)
     if sum(sizes) != size:
@@ -233,7 +231,11 @@ def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Ten
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of equal size (the last may be smaller) along an axis of known size."""
-    size = x.shape[axis(x, dim, "chunk")]
+    return split(x, -(-_known_size(x, dim, "chunk") // chunks), dim)
+
+
+def _known_size(x: Tensor, dim: int, operation: str) -> int:
+    size = x.shape[axis(x, dim, operation)]
     if not isinstance(size, int):
-        x.network.fail(f"chunk needs the size of dim={dim}, which is {size}; cut it by slices", {"x": x})
-    return split(x, -(-size // chunks), dim)
+        x.network.fail(f"{operation} needs the size of dim={dim}, which is {size}; cut it by slices", {"x": x})
+    return size

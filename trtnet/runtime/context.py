@@ -99,7 +99,12 @@ class Context:
     @property
     def worn(self) -> bool:
         """Whether to :meth:`renew` it."""
-        return self.values.full or self._changes >= self._lifetime or self._trt is None
+        return self.values.full or self._spent
+
+    @property
+    def _spent(self) -> bool:
+        """Whether TensorRT's context must make way for a new one, or there is none, after a failure."""
+        return self._changes >= self._lifetime or self._trt is None
 
     def renew(self) -> None:
         """Frees what has gathered: the values of inputs that say sizes, and what TensorRT-RTX keeps of shapes.
@@ -111,7 +116,7 @@ class Context:
         self.generation += 1
         self.values.clear()
         self._shapes = None
-        if self._changes >= self._lifetime or self._trt is None:
+        if self._spent:
             self._drop()
             self._make(self._opened)
 

@@ -30,10 +30,9 @@ class Launcher:
     """A context with its order, and its graphs where trtnet captures them.
 
     fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
-    launched on the caller's otherwise. memory: the scratch memory that a context
-    without its own takes turns in with others. renewed: called when executions that were launched before must not be
-    repeated any more. launched: the latest execution, if :meth:`again` may repeat it; a graph
-    where there are any.
+    launched on the caller's otherwise. memory: the scratch memory that a context without its own takes turns in with
+    others. renewed: called when executions that were launched before must not be repeated any more. launched: the
+    latest execution, if :meth:`again` may repeat it; a graph where there are any.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from trtnet import dtypes
 from trtnet.calling import TensorInfo
-from trtnet.errors import InputError, TrtnetError
+from trtnet.errors import InputError
 from trtnet.files import atomic_write
 
 Array = np.ndarray[Any, Any]
@@ -78,11 +78,8 @@ def to_json(summaries: list[OutputSummary], seconds: float) -> dict[str, Any]:
 
 def save(outputs: Mapping[str, Array], path: str) -> None:
     """Writes the outputs as an ``.npz``, whole or not at all. Raises TrtnetError if it cannot be written."""
-    try:
-        with atomic_write(path) as file:
-            np.savez(file, allow_pickle=False, **outputs)
-    except OSError as error:
-        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as file:
+        np.savez(file, allow_pickle=False, **outputs)
 
 
 def _read(name: str, path: Path) -> Array:

@@ -51,8 +51,9 @@ def bisect(
     Raises InputError for inputs that do not fit, and what running the network raises.
     """
     given = _one_call(inputs, network)
-    feeds, notes = fed(describe(network).inputs, given)
-    check(describe(network).inputs, feeds)
+    takes = describe(network).inputs
+    feeds, notes = fed(takes, given)
+    check(takes, feeds)
     run = Original(original, given if original_inputs is None else _one_call(original_inputs, network), names or {})
     of_outputs = _choose_outputs(network, run, outputs)
     recording = on(network)(feeds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from trtnet.printing import PlainConsole
+from trtnet.printing import as_text
 
 
 class Verdict(StrEnum):
@@ -92,9 +91,7 @@ class Bisection:
         return self.findings[0].row.path if self.findings else None
 
     def __str__(self) -> str:
-        console = PlainConsole(file=io.StringIO(), width=140)
-        console.print(self)
-        return console.file.getvalue()  # type: ignore[attr-defined]
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         from trtnet.verify.bisect_table import picture

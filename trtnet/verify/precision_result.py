@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
@@ -11,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trtnet.printing import PlainConsole
+from trtnet.printing import as_text
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,7 @@ class PrecisionResult:
         }
 
     def __str__(self) -> str:
-        console = PlainConsole(file=io.StringIO(), width=140)
-        console.print(self)
-        return console.file.getvalue()  # type: ignore[attr-defined]
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         found = f"{len(self.best.modules)} of {self.total} modules ({self.share:.1%}), error {self.best.error:.1e}"

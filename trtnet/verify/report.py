@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trtnet.errors import DifferenceError
-from trtnet.printing import PlainConsole
+from trtnet.printing import as_text
 from trtnet.verify.feeding import Array, Arrays
 from trtnet.verify.metrics import Metrics, written
 from trtnet.verify.tolerances import Tolerance, smallest_passing
@@ -112,9 +111,7 @@ class Comparison:
             raise DifferenceError(f"the outputs differ from those of {self.expected}\n{self}")
 
     def __str__(self) -> str:
-        console = PlainConsole(file=io.StringIO(), width=140)
-        console.print(self)
-        return console.file.getvalue()  # type: ignore[attr-defined]
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         lines = [line for output in self.outputs for line in output.lines()]

@@ -92,11 +92,8 @@ def write_page(path: Path, text: str) -> None:
 
 def write_file(path: Path, data: bytes) -> None:
     """Writes a file, whole or not at all. Raises TrtnetError where it cannot be written."""
-    try:
-        with atomic_write(path) as file:
-            file.write(data)
-    except OSError as error:
-        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as file:
+        file.write(data)
 
 
 def _write_json(path: Path, document: Any) -> None:
@@ -107,11 +104,8 @@ def _write_npz(path: Path, iterations: Sequence[Mapping[str, Array]]) -> None:
     if len(iterations) != 1:
         raise InputError(f"{path}: an .npz holds one iteration; these are {len(iterations)}: write .json")
     arrays = {name: polygraphy.plain(array) for name, array in iterations[0].items()}
-    try:
-        with atomic_write(path) as file:
-            _savez(file, arrays)
-    except OSError as error:
-        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as file:
+        _savez(file, arrays)
 
 
 def _savez(file: BinaryIO, arrays: Mapping[str, Array]) -> None:

@@ -65,6 +65,11 @@ def _permute(entry: Mapping[str, Any]) -> Rule:
     return Permute(source, dims)
 
 
+def _reshape(entry: Mapping[str, Any]) -> Rule:
+    back = _ints(entry, "back") if "back" in entry else ()
+    return Reshape(pattern(entry["reshape"]), _ints(entry, "shape"), back)
+
+
 def _fill(entry: Mapping[str, Any]) -> Rule:
     source, shape, value = pattern(entry["fill_by"]), entry["shape"], _number(entry, "value", 0.0)
     if not isinstance(shape, list) or not all(_is_size(size) for size in shape):
@@ -142,10 +147,12 @@ def _flag(entry: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _reshape(entry: Mapping[str, Any]) -> Rule:
-    back = _ints(entry, "back") if "back" in entry else ()
-    return Reshape(pattern(entry["reshape"]), _ints(entry, "shape"), back)
-
+FOLDS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = {
+    "batch_norm": (_fold_batch_norm, ("conv", "norm", "eps", "transposed")),
+    "weight_norm": (lambda entry: FoldWeightNorm(pattern(entry.get("at", "^"))), ("at",)),
+    "spectral_norm": (_fold_spectral_norm, ("at", "dim")),
+}
+"""What each kind of fold is made by, and the options it takes."""
 
 VERBS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = {
     "rename": (_rename, ("to", "one_way")),
@@ -164,13 +171,6 @@ VERBS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = 
     "slice": (lambda entry: Slice(pattern(entry["slice"]), _int(entry, "start")), ("start",)),
     "fill_by": (_fill, ("to", "shape", "value")),
     "rotary": (lambda entry: Rotary(pattern(entry["rotary"]), _int(entry, "head_dim")), ("head_dim",)),
-    "fold": (_fold, ("at", "dim", "conv", "norm", "eps", "transposed")),
+    "fold": (_fold, tuple(dict.fromkeys(option for _, options in FOLDS.values() for option in options))),
 }
 """What a rule may do -> what makes the rule, and the options it takes."""
-
-FOLDS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = {
-    "batch_norm": (_fold_batch_norm, ("conv", "norm", "eps", "transposed")),
-    "weight_norm": (lambda entry: FoldWeightNorm(pattern(entry.get("at", "^"))), ("at",)),
-    "spectral_norm": (_fold_spectral_norm, ("at", "dim")),
-}
-"""The same for each kind of fold."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.errors import TrtnetError
 from trtnet.files import atomic_write
 from trtnet.tools.bench.profile import Profile
 from trtnet.tools.bench.sample import Sample
@@ -76,8 +75,5 @@ def text(document: Any) -> str:
 
 def write(path: Path, content: str) -> None:
     """Writes a file, whole or not at all. Raises TrtnetError if it cannot be written."""
-    try:
-        with atomic_write(path) as file:
-            file.write(content.encode())
-    except OSError as error:
-        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as file:
+        file.write(content.encode())

@@ -37,11 +37,8 @@ def save(bench: Bench, path: Path, depth: int) -> None:
     """
     check(path)
     content = MAKERS[path.suffix](bench, depth)
-    try:
-        with atomic_write(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as file:
+        file.write(content)
 
 
 def check(path: Path) -> None:

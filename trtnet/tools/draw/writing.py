@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtnet.errors import DependencyError, ModelError, TrtnetError
+from trtnet.errors import DependencyError, ModelError
 from trtnet.files import atomic_write
 from trtnet.tools.draw import opening
 from trtnet.tools.draw.dot import dot
@@ -68,11 +68,8 @@ def write(layout: Layout, path: Path) -> None:
     """
     check_suffix(path)
     content = FORMATS[path.suffix](layout)
-    try:
-        with atomic_write(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as file:
+        file.write(content)
 
 
 def open_in_netron(path: Path) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtnet import backend
-from trtnet.errors import TrtnetError
 from trtnet.files import atomic_write
 from trtnet.graph import Input
 from trtnet.tools import arguments
@@ -64,11 +63,8 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
         weights=str(Path(str(choices.weights)).resolve()),
         dtype=network.dtype.name,
     )
-    try:
-        with atomic_write(path) as out:
-            out.write(text.encode())
-    except OSError as error:
-        raise TrtnetError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as out:
+        out.write(text.encode())
     return Script(os.fspath(path), _commands(os.fspath(path), sized, choices))
 
 
