@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trtnet.builder import BuildConfig
     from trtnet.definition import DefinedNetwork, build, define
     from trtnet.graph import Dim, Input, Tensor
-    from trtnet.runtime import Engine, load
+    from trtnet.runtime import Engine, EngineOptions, load
     from trtnet.verify.bisect import bisect
     from trtnet.verify.compare import compare
     from trtnet.verify.precision import search_precision
@@ -25,6 +25,7 @@ _HOME = {
     "DefinedNetwork": "trtnet.definition",
     "Dim": "trtnet.graph",
     "Engine": "trtnet.runtime",
+    "EngineOptions": "trtnet.runtime",
     "Input": "trtnet.graph",
     "Tensor": "trtnet.graph",
     "Tolerance": "trtnet.verify.tolerances",
@@ -43,6 +44,7 @@ __all__ = [
     "DefinedNetwork",
     "Dim",
     "Engine",
+    "EngineOptions",
     "Input",
     "Tensor",
     "Tolerance",

@@ -1,8 +1,8 @@
-"""How engines and the reference are called: arguments to inputs by position or name, checked before anything runs."""
+"""How engines and the reference are called: arguments to inputs by position or name, checked; what they return."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,64 @@ class TensorInfo:
 
     def __str__(self) -> str:
         return f"{self.name} [{', '.join(map(str, self.shape))}] {self.dtype}"
+
+
+class NamedOutputs(tuple[Any, ...]):
+    """Several outputs of a call: ``boxes, scores = engine(image)`` in their order, ``outputs["boxes"]`` by name.
+
+    A tuple of the values, with a mapping's ``keys``, ``values``, ``items`` and ``get`` beside it, so that
+    ``dict(outputs)`` and ``engine(**outputs)`` work; ``name in outputs`` asks for a name. Raises KeyError for a name
+    that there is not, and lists those that there are.
+    """
+
+    _names: tuple[str, ...]
+
+    def __new__(cls, outputs: Mapping[str, Any]) -> NamedOutputs:
+        made = super().__new__(cls, outputs.values())
+        made._names = tuple(outputs)
+        return made
+
+    def __getitem__(self, which: Any) -> Any:
+        if not isinstance(which, str):
+            return super().__getitem__(which)
+        if which not in self._names:
+            raise KeyError(f"there is no output {which!r}; the outputs are {', '.join(self._names)}")
+        return super().__getitem__(self._names.index(which))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self.items()),)
+
+    def __repr__(self) -> str:
+        return f"NamedOutputs({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
+    def keys(self) -> tuple[str, ...]:
+        """The outputs' names, in order."""
+        return self._names
+
+    def values(self) -> tuple[Any, ...]:
+        """The outputs, in order."""
+        return tuple(self)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """(name, output), in order."""
+        return zip(self._names, self, strict=True)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The output of a name, or `default`."""
+        return dict(self.items()).get(name, default)
+
+
+def returned(outputs: Mapping[str, Any]) -> Any:
+    """What a call returns: its only output as it is, several as :class:`NamedOutputs`."""
+    return next(iter(outputs.values())) if len(outputs) == 1 else NamedOutputs(outputs)
+
+
+def by_name(result: Any, outputs: Sequence[TensorInfo]) -> dict[str, Any]:
+    """What a call returned as a dict by name. outputs: those of what was called."""
+    return dict(result) if isinstance(result, NamedOutputs) else {outputs[0].name: result}
 
 
 def bind(inputs: Sequence[TensorInfo], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ import trtnet
 from trtnet import backend, dtypes
 from trtnet.backend import trt
 from trtnet.builder import Plan, PlanInfo
+from trtnet.calling import NamedOutputs
 from trtnet.errors import TrtnetError
 from trtnet.reference.onnx import OnnxNetwork, parse
 from trtnet.reference.step import to_numpy, to_torch
@@ -90,7 +91,7 @@ def compared(name: str, built: Plan, reference: Any, feeds: dict[str, np.ndarray
         found = trtnet.Engine(built)(**given)
     except TrtnetError as error:
         return f"failed: {str(error).splitlines()[0][:120]}"
-    outputs = found if isinstance(found, dict) else {next(iter(computed)): found}
+    outputs = dict(found) if isinstance(found, NamedOutputs) else {next(iter(computed)): found}
     for key, value in computed.items():
         theirs, ours = to_numpy(value), np.asarray(outputs[key], np.float64)
         if not close(ours, theirs, case, steps=4):

@@ -10,6 +10,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn
+from trtnet.calling import NamedOutputs
 
 CELLS: list[tuple[str, dict[str, Any]]] = [
     ("RNNCell", {}),
@@ -62,7 +63,7 @@ def test_16_bit_floats(kind: str, dtype: str) -> None:
     network = trtnet.define(Stepped(getattr(nn, kind)(4, 5)), {"x": trtnet.Input(("n", 4))}, weights, dtype=dtype)
     x = torch.randn(3, 4)
     found = network.reference()(x.to(getattr(torch, dtype)))
-    first = found["output0"] if isinstance(found, dict) else found
+    first = found["output0"] if isinstance(found, NamedOutputs) else found
     with torch.inference_mode():
         wanted = theirs(x)
     assert relative_l2(first, wanted[0] if isinstance(wanted, tuple) else wanted) <= {"float16": 4e-3}.get(dtype, 3e-2)

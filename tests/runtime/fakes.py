@@ -24,6 +24,7 @@ import torch
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.builder import Plan
+from trtnet.calling import by_name
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import DeviceError
 from trtnet.reference import Reference
@@ -463,7 +464,7 @@ class FakeContext:
     def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with self.engine.lock, torch.inference_mode():
             result = self.engine.reference(**inputs)
-        return result if isinstance(result, dict) else {self.engine.plan.info.outputs[0].name: result}
+        return by_name(result, self.engine.plan.info.outputs)
 
     def _dtype(self, name: str) -> np.dtype:
         (info,) = (info for info in self.engine.plan.info.inputs if info.name == name)

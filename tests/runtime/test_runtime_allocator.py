@@ -51,7 +51,7 @@ def test_numpy_results_have_the_real_shape(finding: tuple[Engine, Opener]) -> No
         found = engine(given)
         np.testing.assert_array_equal(found["where"], expected(given))
         np.testing.assert_array_equal(found["double"], given * 2)
-        assert list(found) == ["double", "where"]
+        assert found.keys() == ("double", "where")
     assert len(opener.engine.contexts) == 1
 
 
@@ -76,7 +76,7 @@ def test_torch_results_are_new_tensors_in_the_order_of_torchs_stream(
     results = [(given, session(opener.torch.tensor(given))) for given in GIVEN]
     opener.device.synchronize(opener.device.streams[current])
     for given, found in results:
-        assert list(found) == ["double", "where"] and isinstance(found["where"], Tensor)
+        assert found.keys() == ("double", "where") and isinstance(found["where"], Tensor)
         np.testing.assert_array_equal(found["where"].values, expected(given))
         np.testing.assert_array_equal(found["double"].values, given * 2)
 

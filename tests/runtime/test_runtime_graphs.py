@@ -132,8 +132,8 @@ def test_where_cuda_captures_nothing_the_session_says_why(
 
 def test_without_graphs(doubling: tuple[Engine, Opener]) -> None:
     engine, opener = doubling
-    session = engine.session(cuda_graph=False)
     engine.cuda_graph = False
+    session = engine.session(cuda_graph=False)
     for _ in range(4):
         expect(session(x()), x(), opener)
         expect(engine(x()), x(), opener)

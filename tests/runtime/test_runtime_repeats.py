@@ -182,7 +182,7 @@ def test_several_outputs_in_a_dict() -> None:
     given = opener.torch.tensor(x())
     out = {"double": opener.torch.tensor(x() * 0), "next": opener.torch.tensor(x() * 0)}
     for _ in range(4):
-        assert session(given, out=out) == out
+        assert dict(session(given, out=out)) == out
     swapped = {"double": out["next"], "next": out["double"]}
     found = session(given, out=swapped)
     np.testing.assert_array_equal(values(opener, found["double"]), x() * 2)

@@ -184,7 +184,7 @@ def whole(doubling: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch) -> r
     engine(x())
     opener.engine.layers += ["stem.conv/convolution", "stem/relu", "Reformat"]
     text = json.dumps({"Layers": ["stem.conv/convolution", "stem/relu", "Reformat"], "Bindings": ["x", "output"]})
-    monkeypatch.setattr(engine, "inspect", lambda: inspection.Inspection(text, {}))
+    monkeypatch.setattr(type(engine), "inspect", lambda _: inspection.Inspection(text, {}))
     return bench(doubling, wishes=findings.Wishes(profile=True))
 
 

@@ -20,6 +20,7 @@ from trtnet.weights import detect, families, rules
 
 import trtnet
 from trtnet import models
+from trtnet.calling import NamedOutputs
 from trtnet.errors import CheckpointError
 
 SIZES = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
@@ -171,7 +172,7 @@ def test_a_checkpoint_loads_strictly_and_computes_the_same(family: str) -> None:
     network = trtnet.define(ours(), weights=rules(family).apply(model))
     found = network.reference()(**inputs(network))
     with torch.inference_mode():
-        assert relative_l2(found[output] if isinstance(found, dict) else found, run(model)) <= 1e-5
+        assert relative_l2(found[output] if isinstance(found, NamedOutputs) else found, run(model)) <= 1e-5
     network.build(dict.fromkeys(network.dims, (1, 2, 8)))
 
 

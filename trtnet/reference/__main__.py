@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from trtnet.calling import by_name
 from trtnet.errors import InputError, TrtnetError
 from trtnet.files import atomic_write
 from trtnet.reference.onnx import parse
@@ -35,8 +36,7 @@ def _run(model: Path, inputs: Path, outputs: Path | None) -> None:
             arrays = dict(file)
     except (OSError, ValueError) as error:
         raise InputError(f"{inputs} is not an .npz of arrays: {error}") from error
-    result = reference(**arrays)
-    named = result if isinstance(result, dict) else {reference.outputs[0].name: result}
+    named = by_name(reference(**arrays), reference.outputs)
     for name, array in named.items():
         print(f"{name} {list(array.shape)} {array.dtype}")
     if outputs:

@@ -10,7 +10,7 @@ import torch
 
 from trtnet import dtypes
 from trtnet.backend import trt
-from trtnet.calling import TensorInfo, bind, check, is_torch
+from trtnet.calling import TensorInfo, bind, check, is_torch, returned
 from trtnet.errors import InputError, ReferenceError
 from trtnet.reference.execution import Execution, Observer
 from trtnet.reference.schedule import schedule
@@ -53,7 +53,8 @@ class Reference:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the network: inputs by position or by name, all numpy arrays or all torch tensors on the CPU.
 
-        Returns an array of the same kind for one output, a dict by name for several.
+        Returns an array of the same kind for one output, several as :class:`trtnet.calling.NamedOutputs`: values in
+        order, and by name. They are the caller's own: no memory of an input, of another output or of a constant.
         Raises InputError for inputs that do not fit, ReferenceError for a layer that does not take what it meets.
         """
         arrays = bind(self.inputs, args, kwargs)
@@ -62,9 +63,10 @@ class Reference:
             raise InputError("the inputs are numpy arrays and torch tensors; give all of one kind")
         check(self.inputs, arrays)
         numpy = kinds == {False}
-        results = self.run({name: to_torch(np.asarray(a)) if numpy else a.cpu() for name, a in arrays.items()})
-        outputs = {name: to_numpy(result) if numpy else result for name, result in results.items()}
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        results = self.run({name: to_torch(np.asarray(a)) if numpy else a.detach().cpu() for name, a in arrays.items()})
+        # outside of inference mode a clone is a plain tensor, and it shares no memory with an input or another output
+        own = {name: result.clone() for name, result in results.items()}
+        return returned({name: to_numpy(result) if numpy else result for name, result in own.items()})
 
     def _plugin(self, layer: trt.ILayer, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """What a plugin layer computes, by its decomposition."""

@@ -2,8 +2,9 @@
 
 from trtnet.runtime.batching import Batcher
 from trtnet.runtime.engine import Engine, load
+from trtnet.runtime.options import EngineOptions
 from trtnet.runtime.pending import Pending
 from trtnet.runtime.replicas import Replicas
 from trtnet.runtime.session import Session
 
-__all__ = ["Batcher", "Engine", "Pending", "Replicas", "Session", "load"]
+__all__ = ["Batcher", "Engine", "EngineOptions", "Pending", "Replicas", "Session", "load"]

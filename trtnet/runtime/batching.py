@@ -43,7 +43,8 @@ class Batcher:
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queues one sample: the inputs without their batch axis, by position or by name, as numpy arrays.
 
-        They must not be changed before the result is there: an array without the batch axis, or a dict by name.
+        They must not be changed before the result is there: an array without the batch axis, or several as
+        ``NamedOutputs``.
         Raises InputError and ProfileError for a sample that does not fit, ClosedError once the batcher is closed.
         """
         return self._runner.add(self._samples.look(args, kwargs))

@@ -27,6 +27,7 @@ from trtnet.runtime.device import Device
 from trtnet.runtime.inspection import Inspection, inspect
 from trtnet.runtime.opened import OpenEngine
 from trtnet.runtime.opening import Opener, open_engine
+from trtnet.runtime.options import EngineOptions
 from trtnet.runtime.pending import Pending
 from trtnet.runtime.pipeline import pipeline
 from trtnet.runtime.pool import Pool
@@ -36,37 +37,54 @@ from trtnet.runtime.session import Session
 from trtnet.runtime.streaming import limit_weights
 
 
+def _option(name: str) -> Any:
+    """One of the options as an attribute of the engine."""
+
+    def choose(engine: Engine, value: Any) -> None:
+        engine.options = replace(engine.options, **{name: value})
+
+    return property(lambda engine: getattr(engine.options, name), choose)
+
+
 class Engine:
     """A built engine. Making one touches no GPU; the first call loads it there.
 
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
-    kind (one array, or a dict by name). Several threads may call it; each call uses a session of its own, which goes
-    back to a pool when the call is done. A call makes the engine's GPU the calling thread's current one.
+    kind (one array, or several as :class:`trtnet.calling.NamedOutputs`, by position and name). Several threads may call
+    it; each call uses a session of its own, which goes back to a pool when the call is done. A call makes the engine's
+    GPU the calling thread's current one.
 
     An engine that is in a file keeps the kernels that TensorRT-RTX compiles for this GPU in another beside it, so that
     the next process starts at once: see :mod:`trtnet.runtime.cache`.
 
-    specialize: whether TensorRT-RTX may compile kernels for the very shapes it sees. None leaves it to trtnet, which
-    does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such kernels, and
-    some much slower without. Set it to True before the first call where you have compared the results.
-    concurrency: how many calls run side by side, with device memory of their own each; those of further threads wait,
-    in the order in which they came. To be set before the first call. cuda_graph: whether calls are captured as CUDA
-    graphs where shapes and addresses come again, as a session's; those of numpy arrays do. To be set before the first
-    call. device: the number of the GPU, as torch counts.
-    weight_streaming_budget: how much of the weights of an engine built with weight_streaming may be on the GPU at once,
-    in bytes or as "1.5GiB"; the others come from host memory as layers need them. None: all of them. To be set before
-    the first call.
+    device: the number of the GPU, as torch counts. options: how it is run; each of them is an attribute too, which may
+    be set until the first call (InputError afterwards): ``engine.cuda_graph = False``.
     As a context manager, it is closed at the end: see :meth:`close`.
     """
 
-    def __init__(self, plan: Plan, opener: Opener = open_engine, path: Path | None = None, device: int = 0) -> None:
+    # a misspelt option is an AttributeError
+    __slots__ = (
+        "__weakref__", "_callers", "_closed", "_lock", "_opened", "_opener", "_options", "_path", "_pool",
+        "device", "plan",
+    )  # fmt: skip
+
+    specialize = _option("specialize")
+    concurrency = _option("concurrency")
+    cuda_graph = _option("cuda_graph")
+    weight_streaming_budget = _option("weight_streaming_budget")
+
+    def __init__(
+        self,
+        plan: Plan,
+        opener: Opener = open_engine,
+        path: Path | None = None,
+        device: int = 0,
+        options: EngineOptions | None = None,
+    ) -> None:
         self.plan = plan
         self.device = device
+        self._options = options or EngineOptions()
         self._path = path
-        self.specialize: bool | None = None
-        self.weight_streaming_budget: int | str | None = None
-        self.concurrency = 8
-        self.cuda_graph: bool | str = True
         self._opener = opener
         self._opened: OpenEngine | None = None
         self._pool: Pool | None = None
@@ -100,14 +118,20 @@ class Engine:
             opened.cache.save()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], weights: Source | None = None, device: int = 0) -> Engine:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        weights: Source | None = None,
+        device: int = 0,
+        options: EngineOptions | None = None,
+    ) -> Engine:
         """Reads a plan and its sidecar.
 
         weights: those of a stripped plan, which then needs a GPU: see :meth:`refit`. device: the number of the GPU to
-        run on, as torch counts. Raises PlanError if a file is missing, corrupt, or not the other's, and what refit
-        raises.
+        run on, as torch counts. options: how it is run. Raises PlanError if a file is missing, corrupt, or not the
+        other's, and what refit raises.
         """
-        engine = cls(Plan.load(path), path=Path(path), device=device)
+        engine = cls(Plan.load(path), path=Path(path), device=device, options=options)
         if weights is not None:
             engine.refit(weights)
         return engine
@@ -116,6 +140,19 @@ class Engine:
     def info(self) -> PlanInfo:
         """What the sidecar says of it."""
         return self.plan.info
+
+    @property
+    def options(self) -> EngineOptions:
+        """How it is run. Setting it raises InputError after the first call, which has fixed it."""
+        return self._options
+
+    @options.setter
+    def options(self, options: EngineOptions) -> None:
+        with self._lock:
+            if self._opened is not None and options != self._options:
+                text = "options are chosen before an engine's first call, or by trtnet.load(path, options=...)"
+                raise InputError(f"{text}; this one runs with {self._options}")
+            self._options = options
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
@@ -177,10 +214,7 @@ class Engine:
 
     def on(self, device: int) -> Engine:
         """The same engine on another GPU, by its number; it must be of a kind that the plan was built for."""
-        engine = Engine(self.plan, self._opener, self._path, device)
-        engine.specialize, engine.concurrency, engine.cuda_graph = self.specialize, self.concurrency, self.cuda_graph
-        engine.weight_streaming_budget = self.weight_streaming_budget
-        return engine
+        return Engine(self.plan, self._opener, self._path, device, self.options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`Session.submit`. Raises DeviceError where there is no GPU."""
@@ -217,9 +251,10 @@ class Engine:
         batch: items are single samples, without the batch axis, of which so many are run at a time; the last batch has
         the rest, and samples of another shape begin another one. Rows that a profile wants beyond them are zero.
         nvtx: as a session's, with a range for each stage of an inference.
-        Returns the items' results in their order: one array each, or a dict by name. What an item, the iterable or
-        TensorRT raises is raised in the place of the item's result, after the results before it, and ends the iterator;
-        nothing was taken from the iterable after an item that does not fit. Closing it waits for what is in flight.
+        Returns the items' results in their order: one array each, or several as ``NamedOutputs``. What an item, the
+        iterable or TensorRT raises is raised in the place of the item's result, after the results before it, and ends
+        the iterator; nothing was taken from the iterable after an item that does not fit. Closing it waits for what is
+        in flight.
         """
         return pipeline((self._open(),), items, depth, batch, nvtx)
 
@@ -283,6 +318,11 @@ def _end(contexts: Iterable[Context], cache: RuntimeCache | None) -> None:
         cache.close()
 
 
-def load(path: str | os.PathLike[str], weights: Source | None = None, device: int = 0) -> Engine:
+def load(
+    path: str | os.PathLike[str],
+    weights: Source | None = None,
+    device: int = 0,
+    options: EngineOptions | None = None,
+) -> Engine:
     """An engine from a plan file and its sidecar: see :meth:`Engine.load`."""
-    return Engine.load(path, weights, device)
+    return Engine.load(path, weights, device, options)

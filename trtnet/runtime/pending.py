@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from trtnet.calling import returned
+
 Outputs = dict[str, Any]
 
 
@@ -37,15 +39,14 @@ class Pending:
         self._error: Exception | None = None
 
     def result(self) -> Any:
-        """Waits for the call and returns its outputs: one array, or a dict by name. May be asked again.
+        """Waits for the call and returns its outputs: one array, or several as ``NamedOutputs``. May be asked again.
 
         torch outputs are returned without waiting: torch's current stream waits for them.
         """
         self.settle()
         if self._error is not None:
             raise self._error
-        outputs = self._deliver(self._outputs)
-        return next(iter(outputs.values())) if len(outputs) == 1 else dict(outputs)
+        return returned(self._deliver(self._outputs))
 
     def then(self, deliver: Callable[[Outputs], Outputs]) -> Pending:
         """The same result, made into something else each time it is asked for."""

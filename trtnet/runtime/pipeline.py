@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from typing import Any, Generic, TypeVar
 
-from trtnet.calling import TensorInfo, bind
+from trtnet.calling import NamedOutputs, TensorInfo, bind, returned
 from trtnet.errors import InputError
 from trtnet.runtime.line import Line
 from trtnet.runtime.opened import OpenEngine
@@ -95,14 +95,14 @@ def _started(line: Line, rows: Rows) -> Results:
 
 
 def _whole(outputs: Arrays) -> list[Any]:
-    copies = {name: array.copy() for name, array in outputs.items()}
-    return [next(iter(copies.values())) if len(copies) == 1 else copies]
+    return [returned({name: array.copy() for name, array in outputs.items()})]
 
 
 def arguments(item: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """An item as the arguments of a call: a tuple by position, a mapping by name, anything else as the only one."""
-    if isinstance(item, Mapping):
-        return (), item
+    """An item as the arguments of a call: a tuple by position, a mapping or another call's outputs by name, anything
+    else as the only one."""
+    if isinstance(item, Mapping | NamedOutputs):
+        return (), dict(item)
     return (item if isinstance(item, tuple) else (item,)), {}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from trtnet.calling import NamedOutputs
 from trtnet.runtime.device import Graph
 from trtnet.runtime.launcher import Execution
 from trtnet.runtime.tensors import is_ready
@@ -53,7 +54,7 @@ def _places(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
 def _flat(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """The names of a call's arguments, and all tensors among them."""
     out = kwargs["out"]
-    if not isinstance(out, dict):
+    if not isinstance(out, dict | NamedOutputs):
         return tuple(kwargs), (*args, *kwargs.values())
     rest = [value for value in kwargs.values() if value is not out]
-    return (*kwargs, *out), (*args, *rest, *out.values())
+    return (*kwargs, *out.keys()), (*args, *rest, *out.values())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trtnet import dtypes
-from trtnet.calling import TensorInfo
+from trtnet.calling import NamedOutputs, TensorInfo
 from trtnet.errors import InputError
 from trtnet.runtime.arguments import Signature, kind_of
 from trtnet.runtime.pending import Outputs
@@ -22,12 +22,12 @@ def named(out: Any, outputs: Sequence[TensorInfo]) -> Outputs | None:
     names = [info.name for info in outputs]
     if out is None:
         return None
-    if not isinstance(out, Mapping):
+    if not isinstance(out, Mapping | NamedOutputs):
         if len(names) != 1:
             raise InputError(f"out= takes arrays by name, for the outputs {', '.join(names)}")
         return {names[0]: out}
-    if sorted(out) != sorted(names):
-        raise InputError(f"out= names {', '.join(out) or 'nothing'}; the outputs are {', '.join(names)}")
+    if sorted(out.keys()) != sorted(names):
+        raise InputError(f"out= names {', '.join(out.keys()) or 'nothing'}; the outputs are {', '.join(names)}")
     return {name: out[name] for name in names}
 
 

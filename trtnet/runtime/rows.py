@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trtnet.calling import returned
 from trtnet.runtime.samples import Kind
 from trtnet.runtime.slot import Arrays, Slot
 
@@ -36,8 +37,6 @@ class Rows:
             place[self.count :] = 0
 
     def split(self, outputs: Arrays) -> list[Any]:
-        """Each sample's own outputs, copied: an array, or a dict by name."""
-        if len(outputs) == 1:
-            (batch,) = outputs.values()
-            return [batch[row, ...].copy() for row in range(self.count)]
-        return [{name: batch[row, ...].copy() for name, batch in outputs.items()} for row in range(self.count)]
+        """Each sample's own outputs, copied: an array, or several as ``NamedOutputs``."""
+        rows = range(self.count)
+        return [returned({name: batch[row, ...].copy() for name, batch in outputs.items()}) for row in rows]

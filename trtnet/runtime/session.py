@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from trtnet.calling import TensorInfo
+from trtnet.calling import NamedOutputs, TensorInfo, returned
 from trtnet.errors import ClosedError, InputError, ProfileError
 from trtnet.runtime.activation import ActivationMemory
 from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign
@@ -162,10 +162,9 @@ class Session:
             return True
 
     def _results(self, out: Any) -> Any:
-        if not isinstance(out, dict):
+        if not isinstance(out, dict | NamedOutputs):
             return out
-        names = [info.name for info in self._info.outputs]
-        return out[names[0]] if len(names) == 1 else {name: out[name] for name in names}
+        return returned({info.name: out[info.name] for info in self._info.outputs})
 
     def submit(self, *args: Any, **kwargs: Any) -> Pending:
         """Queues a call and returns at once.
@@ -176,7 +175,8 @@ class Session:
         are taken as torch tensors of the same memory, and the results given in the library's own kind. An output that
         the engine writes in an input's place (a KV cache) is that input. An input that says sizes takes ints, or an
         integer array on the CPU.
-        out=: where the results go, an array or a dict by name, of the inputs' kind and the outputs' shapes and dtypes.
+        out=: where the results go, an array, a dict by name or an earlier call's outputs, of the inputs' kind and the
+        outputs' shapes and dtypes.
         A call with numpy arrays first waits until the results of the session's call before are out of its buffers;
         they are kept for their ``Pending``.
         Raises InputError and ProfileError for inputs that do not fit, TrtnetError in TensorRT's words if it fails.

@@ -13,7 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from trtnet import dtypes
-from trtnet.calling import TensorInfo
+from trtnet.calling import TensorInfo, by_name
 from trtnet.errors import InputError
 from trtnet.files import atomic_write
 
@@ -52,7 +52,7 @@ def call(function: Any, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], 
     start = time.perf_counter()
     result = function(**inputs)
     seconds = time.perf_counter() - start
-    return (result if isinstance(result, dict) else {function.outputs[0].name: result}), seconds
+    return by_name(result, function.outputs), seconds
 
 
 def summarize(outputs: Mapping[str, Array]) -> list[OutputSummary]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from trtnet import dtypes
 from trtnet.builder import describe
-from trtnet.calling import TensorInfo
+from trtnet.calling import TensorInfo, by_name
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import InputError, ModelError
 from trtnet.nn import Module
@@ -58,9 +58,7 @@ class Called:
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         arrays, notes = fed(self.takes, inputs)
-        result = self._callee(**arrays)
-        outputs = result if isinstance(result, dict) else {self._callee.outputs[0].name: result}
-        return Results(outputs, notes)
+        return Results(by_name(self._callee(**arrays), self._callee.outputs), notes)
 
 
 class Function:

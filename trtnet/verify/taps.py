@@ -10,7 +10,7 @@ from typing import Any
 
 from trtnet import provenance
 from trtnet.builder import BuildConfig, build_plan, describe
-from trtnet.calling import TensorInfo
+from trtnet.calling import TensorInfo, by_name
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import BuildError
 from trtnet.graph import Dim, Tensor
@@ -127,7 +127,7 @@ class EngineTaps:
                 log.warning("TensorRT builds no engine in which %s is an output: %s", tensors[0].name, error)
             parts = (tensors[:half], tensors[half:]) if half else ((),)
             return {name: value for part in parts for name, value in self._run(part, dims, feeds).items()}
-        return outputs if isinstance(outputs, dict) else {next(iter(self.network.outputs)): outputs}
+        return by_name(outputs, engine.outputs)
 
     def build(self, dims: Mapping[str, int], tensors: Sequence[Tensor], config: BuildConfig | None = None) -> Engine:
         """The engine with tensors as further outputs, named as they are. Raises BuildError and ProfileError."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trtnet.calling import by_name
 from trtnet.errors import InputError, TrtnetError
 from trtnet.runtime import Engine
 from trtnet.tools.bench.onnx_route import onnx_engine
@@ -87,8 +88,7 @@ def engine_call(engine: Engine, tensors: Mapping[str, Any]) -> Call:
     Raises TrtnetError if there is no graph: its time would not be the engine's.
     """
     session = engine.session()
-    results = session(**tensors)
-    outputs = results if isinstance(results, dict) else {engine.outputs[0].name: results}
+    outputs = by_name(session(**tensors), engine.outputs)
     first = next(iter(outputs.values()))
     for _ in range(3):
         session(**tensors, out=outputs)

@@ -11,6 +11,7 @@ import numpy as np
 import triton_python_backend_utils as triton
 
 import trtnet
+from trtnet.calling import by_name
 from trtnet.errors import TrtnetError
 
 
@@ -46,7 +47,7 @@ class TritonPythonModel:
         return len(first.as_numpy()) if self.batched else 0
 
     def _named(self, result: Any) -> dict[str, np.ndarray[Any, Any]]:
-        return result if isinstance(result, dict) else {self.engine.outputs[0].name: result}
+        return by_name(result, self.engine.outputs)
 
     def _responses(self, outputs: Mapping[str, np.ndarray[Any, Any]], rows: Sequence[int]) -> list[Any]:
         ends = np.cumsum(rows)[:-1]

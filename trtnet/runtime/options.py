@@ -1,0 +1,37 @@
+"""How an engine is run: chosen before its first call, frozen from then on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trtnet.errors import InputError
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine is run, for ``trtnet.load(path, options=EngineOptions(cuda_graph=False))``.
+
+    specialize: whether TensorRT-RTX may compile kernels for the very shapes it sees. None leaves it to trtnet, which
+    does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such kernels, and
+    some much slower without. Set it to True where you have compared the results.
+    concurrency: how many calls run side by side, with device memory of their own each; those of further threads wait,
+    in the order in which they came.
+    cuda_graph: whether calls are captured as CUDA graphs where shapes and addresses come again, as a session's; those
+    of numpy arrays do. "backend" leaves it to TensorRT-RTX.
+    weight_streaming_budget: how much of the weights of an engine built with weight_streaming may be on the GPU at once,
+    in bytes or as "1.5GiB"; the others come from host memory as layers need them. None: all of them.
+    Raises InputError for a value of another type or range.
+    """
+
+    specialize: bool | None = None
+    concurrency: int = 8
+    cuda_graph: bool | str = True
+    weight_streaming_budget: int | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.specialize not in (None, True, False):
+            raise InputError(f"specialize is True, False or None; found {self.specialize!r}")
+        if type(self.concurrency) is not int or self.concurrency < 1:
+            raise InputError(f"concurrency is a number of calls, at least 1; found {self.concurrency!r}")
+        if not isinstance(self.cuda_graph, bool) and self.cuda_graph != "backend":
+            raise InputError(f'cuda_graph is True, False or "backend"; found {self.cuda_graph!r}')
