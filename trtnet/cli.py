@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -53,22 +54,32 @@ Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's f
 
 
 def main() -> None:
-    """The `trtnet` command: errors of trtnet's own and of a model's code are printed plainly, with exit code 2."""
+    """The `trtnet` command: errors of trtnet's own and of a model's code are printed plainly, with exit code 2.
+
+    Exit code 1 is a verdict, "it differs", that a command gives by ``typer.Exit(1)``: whatever else ends the process
+    with 1 (a crash, a pipe that is gone, a model's code that exits) is made 2.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in STOPS:
         if signal.getsignal(name) is signal.SIG_DFL:
             signal.signal(name, _stop)
     try:
         app()
+    except SystemExit as end:
+        is_verdict = isinstance(end.__context__, typer.Exit)
+        if end.code in (0, None, 2) or is_verdict or (isinstance(end.code, int) and end.code > 2):
+            raise
+        _fail(f"the command ended before its verdict, with exit code {end.code}")
     except TrtnetError as error:
         _fail(str(error))
     except Exception as error:
         from trtnet.graph.source import at, raised_at
 
-        line = raised_at(error)
-        if line is None:
-            raise
-        _fail(at(line, f"{type(error).__name__}: {error}"))
+        line, text = raised_at(error), f"{type(error).__name__}: {error}"
+        if line is not None:
+            _fail(at(line, text))
+        traceback.print_exc()
+        _fail(f"trtnet crashed, which is a fault of its own: {text}")
 
 
 def _fail(message: str) -> NoReturn:
