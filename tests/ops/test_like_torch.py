@@ -99,8 +99,8 @@ def test_batch_norm_by_position() -> None:
     found = result(lambda x: ops.instance_norm(x, *arguments, False, 0.1, 1e-3), x=x)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
     for function in (ops.batch_norm, ops.instance_norm):
-        with pytest.raises(LayerError, match=r"training=False|needs running_mean"):
-            result(lambda x, f=function: f(x, None, None, None, None, f is ops.batch_norm), x=x)
+        with pytest.raises(LayerError, match="needs running_mean"):
+            result(lambda x, f=function: f(x, None, None, None, None, False), x=x)
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16", "int64", "bool", "float8_e4m3fn"])

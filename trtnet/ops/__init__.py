@@ -47,6 +47,7 @@ from trtnet.ops.attention import (
     rotary_embedding,
     scaled_dot_product_attention,
 )
+from trtnet.ops.batch_norm import batch_norm
 from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
 from trtnet.ops.conv import conv1d, conv2d, conv3d
 from trtnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -168,7 +169,6 @@ from trtnet.ops.matmul import (
 )
 from trtnet.ops.mistaken import checked
 from trtnet.ops.norm import (
-    batch_norm,
     cosine_similarity,
     group_norm,
     instance_norm,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from trtnet.backend import supports, trt
+from trtnet.backend import supports
 from trtnet.dtypes import float32
-from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph import Dim, Shape, Size, Tensor
+from trtnet.graph.dim import is_static, numel
 from trtnet.graph.tensor import Operand
+from trtnet.ops.batch_norm import batch_norm
 from trtnet.ops.elementwise import add, cast, clamp, div, mul, pow, rsqrt
 from trtnet.ops.operands import axes_mask, tensor
 from trtnet.ops.pad import pad
@@ -18,76 +19,11 @@ from trtnet.ops.reduce import mean, norm, sum
 from trtnet.ops.slicing import Cut, cut
 
 
-def batch_norm(
-    x: Tensor,
-    running_mean: Parameter,
-    running_var: Parameter,
-    weight: Parameter | None = None,
-    bias: Parameter | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Batch normalization at inference: ``(x - mean) / sqrt(var + eps) * weight + bias`` (Ioffe and Szegedy, 2015).
-
-    x: [batch, channels, ...] of three dimensions or more; the others: [channels]. Mean, variance, weight and bias
-    become one scale and one shift a channel, computed in float64 from the checkpoint's own values. Where `x` comes from
-    a convolution, they go into its weights, rounded once to the dtype of `x` (TensorRT-RTX would multiply and add in
-    every pass), and the convolution is made again with them; a network in which nothing else reads the first one does
-    not run it. Layer: IConvolutionLayer, else IScaleLayer CHANNEL.
-    momentum is training's. Raises LayerError if a scale or shift does not fit into the dtype of `x`, and for training.
-    """
-    if training:
-        x.network.fail("batch_norm of a network at inference takes no statistics: training=False", {"x": x})
-    mean, var = _float64(x, running_mean), _float64(x, running_var)
-    gain = 1.0 if weight is None else _float64(x, weight)
-    scale = gain / np.sqrt(var + eps)
-    shift = (0.0 if bias is None else _float64(x, bias)) - mean * scale
-    folded = _into_convolution(x, scale, shift)
-    if folded is not None:
-        return folded
-    arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
-    factors = {"scale": _rounded(x, scale, "scale"), "shift": _rounded(x, shift, "shift")}
-    hint = f"batch_norm has {scale.size} channels, its input {x.shape[1]}" if x.shape[1] != scale.size else ""
-    (y,) = x.network.add("scale_nd", arguments | factors, name="batch_norm", hint=hint, dims=[x.shape])
-    return y
-
-
-def _into_convolution(x: Tensor, scale: np.ndarray[Any, Any], shift: np.ndarray[Any, Any]) -> Tensor | None:
-    """The convolution that made `x`, with a scale and a shift in its weights; None if there is none that can."""
-    made_by = x.network.convolutions.get(x.trt)
-    if made_by is None or x.shape[1] != scale.size:
-        return None
-    kernel = _float64(x, made_by.weight)
-    kernel *= scale.reshape(-1, *[1] * (x.ndim - 1))
-    bias = shift if made_by.bias is None else _float64(x, made_by.bias) * scale + shift
-    with np.errstate(over="ignore"):
-        weights = [values.astype(np.float32).astype(x.dtype.numpy) for values in (kernel, bias)]
-    if not all(np.isfinite(array).all() for array in weights):
-        return None
-    x.network.merged[x.trt] = x.network.path
-    with x.network.scope(made_by.path):
-        return made_by.again(weights[0], weights[1])
-
-
-def _float64(x: Tensor, values: Parameter | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return (x.network.array(values) if isinstance(values, Parameter) else values).astype(np.float64)
-
-
-def _rounded(x: Tensor, values: np.ndarray[Any, Any], name: str) -> Weight:
-    with np.errstate(over="ignore"):
-        array = values.astype(np.float32).astype(x.dtype.numpy)
-    if np.isfinite(values).all() and not np.isfinite(array.astype(np.float32)).all():
-        largest = float(np.abs(values).max())
-        x.network.fail(f"batch_norm: its {name} of {largest:.4g} is too large for {x.dtype}", {"x": x})
-    return Weight(array)
-
-
 def layer_norm(
     x: Tensor,
-    normalized_shape: int | Sequence[int],
-    weight: Parameter | None = None,
-    bias: Parameter | None = None,
+    normalized_shape: Size | Sequence[Size],
+    weight: Operand | None = None,
+    bias: Operand | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """``(x - mean) / sqrt(var + eps) * weight + bias`` over the last axes (Ba et al., 2016).
@@ -96,69 +32,95 @@ def layer_norm(
     Layer: INormalizationLayer, of `add_normalization_v2` where the backend has it.
     """
     sizes = _last_sizes("layer_norm", x, normalized_shape)
-    axes = axes_mask(tuple(range(x.ndim - len(sizes), x.ndim)))
-    scale, shift = (_affine(x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
+    scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
+    return _over(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps, "layer_norm")
+
+
+def _over(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float, name: str) -> Tensor:
+    """``(x - mean) / sqrt(var + eps) * scale + shift`` over some axes; scale and shift broadcast to `x`."""
     method = "normalization_v2" if supports("normalization_v2") else "normalization"
-    arguments = {"input": x, "scale": scale, "bias": shift, "axesMask": axes}
-    (y,) = x.network.add(method, arguments, attributes={"epsilon": eps}, name="layer_norm", dims=[x.shape])
+    arguments = {"input": x, "scale": scale, "bias": shift, "axesMask": axes_mask(axes)}
+    (y,) = x.network.add(method, arguments, attributes={"epsilon": eps}, name=name, dims=[x.shape])
     return y
 
 
-def _last_sizes(operation: str, x: Tensor, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+def _last_sizes(operation: str, x: Tensor, normalized_shape: Size | Sequence[Size]) -> Shape:
     """The sizes of the last axes of `x`, which must be these."""
-    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if tuple(x.shape[-len(sizes) :]) != sizes:
-        x.network.fail(f"{operation} over {list(sizes)}, its input ends in {_text(x.shape[-len(sizes) :])}", {"x": x})
+    given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+    sizes = tuple(n if isinstance(n, Dim) else int(n) for n in given)
+    if not 0 < len(sizes) <= x.ndim or tuple(x.shape[-len(sizes) :]) != sizes:
+        found = _text(x.shape[-len(sizes) :] if sizes else x.shape)
+        x.network.fail(f"{operation} over {_text(sizes)}, its input ends in {found}", {"x": x})
     return sizes
 
 
-def _affine(x: Tensor, weight: Parameter | None, fill: float, sizes: tuple[int, ...]) -> Tensor:
-    value = np.full(sizes, fill, x.dtype.numpy) if weight is None else weight
-    return tensor(value, x.network, x.dtype, x.ndim)
+def _affine(operation: str, x: Tensor, weight: Operand | None, fill: float, sizes: Shape) -> Tensor:
+    """A weight of these sizes, or as many `fill` as they broadcast from, in the rank and dtype of `x`."""
+    if weight is None:
+        return tensor(np.full((1,) * x.ndim, fill, x.dtype.numpy), x.network)
+    _check_shape(f"{operation} over {_text(sizes)}", x, weight, sizes)
+    return tensor(weight, x.network, x.dtype, x.ndim)
+
+
+def _check_shape(what: str, x: Tensor, weight: Operand, wanted: Shape) -> None:
+    """Raises LayerError for a weight or a bias whose known sizes are others than these."""
+    given = tuple(getattr(weight, "shape", ()))
+    pairs = zip(given, wanted, strict=False)
+    if len(given) != len(wanted) or any(is_static(pair) and pair[0] != pair[1] for pair in pairs):
+        x.network.fail(f"{what} got a weight or bias of {_text(given)}", {"x": x, "weight": weight})
 
 
 def group_norm(
-    x: Tensor, num_groups: int, weight: Parameter | None = None, bias: Parameter | None = None, eps: float = 1e-5
+    x: Tensor, num_groups: int, weight: Operand | None = None, bias: Operand | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Normalization over each group of channels and all positions (Wu and He, 2018).
 
     x: [batch, channels, ...]. weight, bias: [channels]. The statistics are float32 whatever the dtype.
-    Layer: INormalizationLayer with num_groups; without `add_normalization_v2`, its scale and bias are layers of their
-    own, since those of the older layer belong to groups.
+    Layer: INormalizationLayer with num_groups; of one group, which TensorRT reads as none, over the axes of channels
+    and positions. Without `add_normalization_v2`, scale and bias are layers of their own, since those of the older
+    layer belong to groups.
     """
-    channels = x.shape[1]
-    if not isinstance(channels, int) or channels % num_groups:
+    channels = x.shape[1] if x.ndim > 1 else x.ndim
+    if x.ndim < 2 or not isinstance(channels, int) or num_groups < 1 or channels % num_groups:
         x.network.fail(f"group_norm of {channels} channels in {num_groups} groups", {"x": x})
+    if x.ndim == 2:
+        return group_norm(x.unsqueeze(-1), num_groups, weight, bias, eps).squeeze(-1)
+    if num_groups == 1:
+        scale, shift = (_per_channel("group_norm", x, w, fill, channels) for w, fill in ((weight, 1.0), (bias, 0.0)))
+        return _over(x, tuple(range(1, x.ndim)), scale, shift, eps, "group_norm")
     native = supports("normalization_v2")
-    axes = axes_mask(tuple(range(2, x.ndim)))
     count = channels if native else num_groups
     own = {"scale": (weight, 1.0), "bias": (bias, 0.0)}
-    affine = {name: _per_channel(x, w if native else None, fill, count) for name, (w, fill) in own.items()}
+    affine = {
+        name: _per_channel("group_norm", x, w if native else None, fill, count) for name, (w, fill) in own.items()
+    }
     (y,) = x.network.add(
         "normalization_v2" if native else "normalization",
-        {"input": x, **affine, "axesMask": axes},
+        {"input": x, **affine, "axesMask": axes_mask(tuple(range(2, x.ndim)))},
         attributes={"epsilon": eps, "num_groups": num_groups},
         name="group_norm",
         dims=[x.shape],
     )
     if native:
         return y
-    scaled = y if weight is None else mul(y, _per_channel(x, weight, 1.0, channels))
-    return scaled if bias is None else add(scaled, _per_channel(x, bias, 0.0, channels))
+    scaled = y if weight is None else mul(y, _per_channel("group_norm", x, weight, 1.0, channels))
+    return scaled if bias is None else add(scaled, _per_channel("group_norm", x, bias, 0.0, channels))
 
 
-def _per_channel(x: Tensor, weight: Parameter | None, fill: float, count: int) -> Tensor:
+def _per_channel(operation: str, x: Tensor, weight: Operand | None, fill: float, count: int) -> Tensor:
     """[1, channels, 1, ...]"""
+    if weight is not None:
+        _check_shape(f"{operation} of {count} channels", x, weight, (count,))
     value = tensor(np.full(count, fill, x.dtype.numpy) if weight is None else weight, x.network, x.dtype)
     return value.reshape(1, count, *(1,) * (x.ndim - 2))
 
 
 def instance_norm(
     x: Tensor,
-    running_mean: Parameter | None = None,
-    running_var: Parameter | None = None,
-    weight: Parameter | None = None,
-    bias: Parameter | None = None,
+    running_mean: Operand | None = None,
+    running_var: Operand | None = None,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
     use_input_stats: bool = True,
     momentum: float = 0.1,
     eps: float = 1e-5,
@@ -171,6 +133,8 @@ def instance_norm(
         if running_mean is None or running_var is None:
             x.network.fail("instance_norm without use_input_stats needs running_mean and running_var", {"x": x})
         return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    if x.ndim < 3 or numel(x.shape[2:]) == 1:
+        x.network.fail("instance_norm takes [batch, channels, ...] of more than one position, as torch's", {"x": x})
     channels = x.shape[1]
     if not isinstance(channels, int):
         x.network.fail("instance_norm needs the number of channels", {"x": x})
@@ -178,7 +142,7 @@ def instance_norm(
 
 
 def rms_norm(
-    x: Tensor, normalized_shape: int | Sequence[int], weight: Operand | None = None, eps: float | None = None
+    x: Tensor, normalized_shape: Size | Sequence[Size], weight: Operand | None = None, eps: float | None = None
 ) -> Tensor:
     """``x / sqrt(mean(x^2) + eps) * weight`` over the last axes, in float32 up to the product with weight.
 
