@@ -109,8 +109,8 @@ def _takes(inputs: Sequence[TensorInfo]) -> str:
 def check(inputs: Sequence[TensorInfo], arrays: Mapping[str, Any]) -> dict[str, int]:
     """The sizes of the named dimensions.
 
-    arrays: numpy or torch, by input name. Raises InputError for a wrong dtype, rank or fixed size, for an axis of size
-    0, and for two sizes of one name.
+    arrays: numpy or torch, by input name; a dynamic axis may be empty. Raises InputError for a wrong dtype, rank or
+    fixed size, and for two sizes of one name.
     """
     sizes: dict[str, int] = {}
     first: dict[str, str] = {}
@@ -123,8 +123,6 @@ def check(inputs: Sequence[TensorInfo], arrays: Mapping[str, Any]) -> dict[str, 
         if len(array.shape) != len(info.shape):
             raise InputError(f"input {info} has {len(info.shape)} dimensions; {found}")
         for expected, size in zip(info.shape, array.shape, strict=True):
-            if size == 0:
-                raise InputError(f"input {info}: {found}; no axis may be empty")
             if isinstance(expected, int) and size != expected:
                 raise InputError(f"input {info}: {found}")
             if isinstance(expected, str) and sizes.setdefault(expected, size) != size:

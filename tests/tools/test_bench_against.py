@@ -72,12 +72,12 @@ def test_an_onnx_file_is_built_at_the_sizes_given(tmp_path: Path) -> None:
     model = onnx.helper.make_model(onnx.helper.make_graph([node], "sum", [a, b], [c]))
     model.ir_version = 10
     onnx.save(model, tmp_path / "sum.onnx")
-    made = open_target(str(tmp_path / "sum.onnx"), Choices(dims=["n=5"])).engine.info
+    made = open_target(str(tmp_path / "sum.onnx"), Choices(dims=["n=5"]), object).engine.info
     assert made.profiles == ({"a": (((5, 3),) * 3), "b": (((5, 3),) * 3)},)
     assert (made.flops, made.dtype, made.model) == ((15,), "float16", "sum")
-    assert open_target(str(tmp_path / "sum.onnx"), Choices()).engine.info.profiles[0]["a"][1] == (1, 3)
+    assert open_target(str(tmp_path / "sum.onnx"), Choices(), object).engine.info.profiles[0]["a"][1] == (1, 3)
     with pytest.raises(ModelError, match=r"--dim m: .*sum\.onnx has the dynamic dimensions n"):
-        open_target(str(tmp_path / "sum.onnx"), Choices(dims=["m=5"]))
+        open_target(str(tmp_path / "sum.onnx"), Choices(dims=["m=5"]), object)
 
 
 def test_what_torch_does_not_export_is_named() -> None:
@@ -170,8 +170,8 @@ def test_random_weights_are_the_same_each_time_and_keep_activations_near_1() -> 
 
 
 def test_a_model_is_built_at_one_size_or_a_range_and_a_plan_is_loaded(tmp_path: Path) -> None:
-    assert open_target("lenet", Choices()).engine.info.profiles[0]["image"] == (((1, 1, 28, 28),) * 3)
-    made = open_target("lenet", Choices(dtype="float16", dims=["batch=1:4:8"]))
+    assert open_target("lenet", Choices(), object).engine.info.profiles[0]["image"] == (((1, 1, 28, 28),) * 3)
+    made = open_target("lenet", Choices(dtype="float16", dims=["batch=1:4:8"]), object)
     assert [shape[0] for shape in made.engine.info.profiles[0]["image"]] == [1, 4, 8]
     assert made.engine.info.dtype == "float16" and made.name == "lenet" and made.sizes == {}
     made.engine.save(tmp_path / "l.engine")
@@ -180,4 +180,4 @@ def test_a_model_is_built_at_one_size_or_a_range_and_a_plan_is_loaded(tmp_path: 
     with pytest.raises(ModelError, match="--dim batch: it is measured at one size"):
         open_target(str(tmp_path / "l.engine"), Choices(dims=["batch=1:2:3"]))
     with pytest.raises(ModelError, match="--dim width: no input has this dimension"):
-        open_target("lenet", Choices(dims=["width=2"]))
+        open_target("lenet", Choices(dims=["width=2"]), object)

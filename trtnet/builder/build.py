@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from trtnet import backend
 from trtnet.backend import trt
-from trtnet.builder.config import BuildConfig, apply
+from trtnet.builder.config import BuildConfig, apply, rounds_to_tf32
 from trtnet.builder.plan import Plan, PlanInfo, ShapeRange
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
+from trtnet.builder.shape_check import check_shapes
 from trtnet.builder.timing import timings
 from trtnet.calling import TensorInfo
 from trtnet.errors import BuildError
@@ -27,11 +28,13 @@ def build_plan(
     """Compiles the network.
 
     dims: the sizes of its dynamic dimensions, one mapping or one a profile. record: what else the sidecar shall say.
-    Raises ProfileError for sizes that do not fit, BuildError with TensorRT's words if it does not build.
+    Raises ProfileError for sizes that do not fit or that a layer does not take, BuildError with TensorRT's words if it
+    does not build.
     """
     if not network.outputs:
         raise BuildError("the network has no outputs")
     profiles = profile_shapes(network, dims)
+    check_shapes(network, profiles)
     target = apply(config, network)
     add_profiles(network, target, profiles)
     with timings(target, config.timing_cache):
@@ -41,6 +44,7 @@ def build_plan(
         record or describe(network),
         profiles=profiles,
         compute_capabilities=config.compute_capabilities,
+        tf32=rounds_to_tf32(config),
         flops=tuple(work.flops for work in works),
         minimum_bytes=tuple(work.minimum_bytes for work in works),
     )

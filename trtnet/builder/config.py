@@ -68,7 +68,7 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
             raise BuildError(f"optimization_level is 0 to 5, found {config.optimization_level}")
         target.builder_optimization_level = config.optimization_level
     target.profiling_verbosity = _verbosity(config.profiling_verbosity)
-    _set_tf32(target, config.tf32, network)
+    _set_tf32(target, config, network)
     if config.refittable:
         target.set_flag(trt.BuilderFlag.REFIT)
     if config.strip:
@@ -80,10 +80,14 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
     return target
 
 
-def _set_tf32(target: trt.IBuilderConfig, tf32: bool, network: Network) -> None:
-    (target.set_flag if tf32 else target.clear_flag)(trt.BuilderFlag.TF32)
-    ignored = backend.name() == "tensorrt_rtx" and os.environ.get(TF32_OVERRIDE) != "0"
-    if ignored and not tf32 and network.dtype == float32:
+def rounds_to_tf32(config: BuildConfig) -> bool:
+    """Whether float32 products of an engine built now may round to TensorFloat-32: TensorRT-RTX asks nobody."""
+    return config.tf32 or (backend.name() == "tensorrt_rtx" and os.environ.get(TF32_OVERRIDE) != "0")
+
+
+def _set_tf32(target: trt.IBuilderConfig, config: BuildConfig, network: Network) -> None:
+    (target.set_flag if config.tf32 else target.clear_flag)(trt.BuilderFlag.TF32)
+    if rounds_to_tf32(config) and not config.tf32 and network.dtype == float32:
         logging.getLogger(__name__).warning(
             "TensorRT-RTX rounds float32 products to TensorFloat-32 whatever tf32 says;"
             " set %s=0 in the environment where engines are built and where they run, or say tf32=True",

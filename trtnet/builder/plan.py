@@ -29,7 +29,8 @@ class PlanInfo:
     dtype: of the model; dtypes: of its modules that have another one, by path.
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
-    stripped: whether the plan has no weights. flops, minimum_bytes: what one inference at each profile's opt shapes
+    stripped: whether the plan has no weights. tf32: whether float32 products may round to TensorFloat-32; None where
+    the sidecar does not say. flops, minimum_bytes: what one inference at each profile's opt shapes
     takes, as trtnet.graph.work counts.
     """
 
@@ -50,6 +51,7 @@ class PlanInfo:
     dtypes: dict[str, str] = field(default_factory=dict)
     flops: tuple[int, ...] = ()
     minimum_bytes: tuple[int, ...] = ()
+    tf32: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
         found = document.get("sidecar")
         raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
+    document = {"tf32": None, **document}  # trtnet 0.1's first engines do not say
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(

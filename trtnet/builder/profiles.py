@@ -18,7 +18,7 @@ def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tupl
     """For each profile, every input's (min, opt, max) shapes, or values where it says sizes.
 
     dims: name -> size or (min, opt, max); a sequence of such mappings makes several profiles.
-    Raises ProfileError for a name no input has, one that is left out, or sizes that are not 1 <= min <= opt <= max, and
+    Raises ProfileError for a name no input has, one that is left out, or sizes that are not 0 <= min <= opt <= max, and
     for values that have no names, or names that nothing takes a size from.
     """
     for name, tensor in network.inputs.items():
@@ -57,8 +57,9 @@ def _ranges(network: Network, dims: Dims) -> dict[str, tuple[int, int, int]]:
 
 def _range(name: str, size: DimRange) -> tuple[int, int, int]:
     low, best, high = (size, size, size) if isinstance(size, int) else size
-    if not 1 <= low <= best <= high:
-        raise ProfileError(f"{name} is (min {low}, opt {best}, max {high}); it must be 1 <= min <= opt <= max")
+    if not 0 <= low <= best <= high or best == 0:
+        text = f"{name} is (min {low}, opt {best}, max {high})"
+        raise ProfileError(f"{text}; it must be 0 <= min <= opt <= max, with opt at least 1")
     return low, best, high
 
 

@@ -65,24 +65,38 @@ def read(network: trt.INetworkDefinition) -> list[Node]:
 
 
 def _node(layer: trt.ILayer) -> Node:
-    kind = str(trt.ILayer.type.fget(layer).name)  # `layer.type` means something else once the layer has its own class
+    kind = _kind(layer)
     if kind in CLASSES:
         layer.__class__ = lookup(CLASSES[kind])
     inputs = tuple(layer.get_input(index) for index in range(layer.num_inputs))
     return Node(layer, kind, inputs, tuple(layer.get_output(index) for index in range(layer.num_outputs)))
 
 
+def _kind(layer: trt.ILayer) -> str:
+    return str(trt.ILayer.type.fget(layer).name)  # `layer.type` means something else once the layer has its own class
+
+
 def sizes(tensor: Tensor, network: trt.INetworkDefinition) -> tuple[int, ...]:
     """A tensor's shape as TensorRT infers it now, -1 for what it does not know.
 
-    Raises InputError with TensorRT's words if the shapes of the inputs do not fit the layer that makes the tensor.
+    Raises InputError with TensorRT's words if the shapes of the inputs do not fit the layer that makes the tensor. In a
+    network with conditionals they need not fit the branch that is not taken: there the shape is [-1].
     """
+    shape = _inferred(tensor)
+    if shape is not None:
+        return shape
+    recorder = network.error_recorder
+    words = recorder.take() if isinstance(recorder, ErrorRecorder) else []
+    if any(_kind(network.get_layer(index)) == "CONDITION" for index in range(network.num_layers)):
+        return (-1,)
+    raise InputError(f"the shapes do not fit the network: {'; '.join(words) or tensor.name}")
+
+
+def _inferred(tensor: Tensor) -> tuple[int, ...] | None:
     try:
         return tuple(tensor.shape)
-    except (RuntimeError, ValueError) as error:  # ValueError: TensorRT up to 11.1 gives a negative rank
-        recorder = network.error_recorder
-        words = recorder.take() if isinstance(recorder, ErrorRecorder) else []
-        raise InputError(f"the shapes do not fit the network: {'; '.join(words) or tensor.name}") from error
+    except (RuntimeError, ValueError):  # ValueError: TensorRT up to 11.1 gives a negative rank
+        return None
 
 
 def needed(nodes: Sequence[Node], outputs: Iterable[Tensor]) -> list[Node]:
@@ -174,8 +188,8 @@ def _value(tensor: Tensor, producer: Mapping[Tensor, Node]) -> np.ndarray[Any, A
         weights = node.layer.weights
         return weights.reshape(tuple(node.layer.shape)) if isinstance(weights, np.ndarray) else None
     if node.kind == "SHAPE":
-        shape = tuple(node.inputs[0].shape)
-        return None if -1 in shape else np.array(shape, np.int64)
+        shape = _inferred(node.inputs[0])
+        return None if shape is None or -1 in shape else np.array(shape, np.int64)
     operands = [_value(x, producer) for x in node.inputs if x is not None]
     given = [x for x in operands if x is not None]
     return _computed(node, given) if given and len(given) == len(operands) else None

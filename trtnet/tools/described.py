@@ -15,7 +15,6 @@ from trtnet.builder.plan import Sidecar
 from trtnet.errors import ModelError
 from trtnet.graph.attributes import Weights, attributes
 from trtnet.graph.nodes import Node, Tensor, needed, producers, read, sizes
-from trtnet.graph.work import shaped
 from trtnet.tools.inspect_any import is_network
 from trtnet.tools.inspect_engine import EngineLayer, EngineTensor, precisions
 from trtnet.tools.inspect_plan import EngineFile, read_document, read_engine
@@ -61,7 +60,7 @@ def describe(target: str, choices: Choices, values: bool) -> Described:
 def _network(target: NetworkTarget, values: bool) -> Described:
     if values and not target.real_weights:
         raise ModelError(f"{target.name} was given no weights, so their values cannot be compared: give --weights")
-    with shaped(target.network, target.shapes):
+    with target.shaped():
         outputs = [target.network.get_output(index) for index in range(target.network.num_outputs)]
         facts = {f"input {info.name}": f"{shape(info.shape)} {info.dtype}" for info in inputs_of(target.network)}
         facts |= {f"output {x.name}": _tensor(x, target) for x in outputs}

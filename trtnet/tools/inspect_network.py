@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 from trtnet import dtypes
 from trtnet.calling import TensorInfo
-from trtnet.errors import InputError
 from trtnet.graph.nodes import Node, Tensor, needed, read, sizes
-from trtnet.graph.work import LayerWork, Work, count, shaped
+from trtnet.graph.work import LayerWork, Work, count
 from trtnet.nn import Buffer, Module
 from trtnet.tools.network_target import NetworkTarget, inputs_of
 
@@ -67,15 +66,11 @@ class NetworkSummary:
 
 def summarize(target: NetworkTarget) -> NetworkSummary:
     """Counts a network by module. Raises InputError if it does not take the sizes."""
-    try:
-        with shaped(target.network, target.shapes):
-            outputs = [target.network.get_output(index) for index in range(target.network.num_outputs)]
-            work = count(target.network)
-            modules = tuple(_modules(target, outputs, work))
-            infos = tuple(_info(x, target) for x in outputs)
-    except InputError as error:
-        named = " ".join(f"--dim {name}={size}" for name, size in target.sizes.items())
-        raise InputError(f"{error}\nit was tried with {named or 'its own fixed shapes'}") from error
+    with target.shaped():
+        outputs = [target.network.get_output(index) for index in range(target.network.num_outputs)]
+        work = count(target.network)
+        modules = tuple(_modules(target, outputs, work))
+        infos = tuple(_info(x, target) for x in outputs)
     inputs = inputs_of(target.network)
     return NetworkSummary(target.name, target.backend, inputs, infos, dict(target.sizes), target.assumed, modules, work)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -15,6 +13,7 @@ import trtnet.models as zoo
 from trtnet.errors import ModelError
 from trtnet.graph.source import at, raised_at
 from trtnet.nn import Buffer, Module
+from trtnet.tools.model_file import factory_in
 
 Factory = Callable[..., Module]
 
@@ -41,7 +40,7 @@ def find(name: str) -> Factory:
     Raises ModelError for a name the zoo has not, or a file that does not load or lacks the factory.
     """
     if ".py" in name:
-        return _from_file(name)
+        return factory_in(name)
     if name not in zoo.__all__:
         raise ModelError(
             f"unknown model {name!r}. The zoo has {', '.join(zoo.__all__)}; a model of your own is named as"
@@ -75,25 +74,3 @@ def _summary(name: str, factory: Factory) -> ModelSummary:
     parameters = {p: prod(p.shape) for _, p in model.named_parameters() if not isinstance(p, Buffer)}
     inputs = {key: f"[{', '.join(map(str, spec.shape))}]" for key, spec in model.inputs.items()}
     return ModelSummary(name, inspect.getdoc(factory) or "", sum(parameters.values()), inputs)
-
-
-def _from_file(name: str) -> Factory:
-    file, _, attribute = name.rpartition(":")
-    if not file or not attribute:
-        raise ModelError(f"{name!r} names no factory; write it as path/to/file.py:factory")
-    path = Path(file)
-    if not path.is_file():
-        raise ModelError(f"no model file {file}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        text = f"{file} does not load: {type(error).__name__}: {error}"
-        raise ModelError(at(raised_at(error), text)) from error
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        raise ModelError(f"{file} has no function {attribute!r}")
-    return factory

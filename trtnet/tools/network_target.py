@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,9 @@ from trtnet import backend
 from trtnet.backend import trt
 from trtnet.calling import TensorInfo
 from trtnet.definition import DefinedNetwork, define
-from trtnet.errors import ModelError
+from trtnet.errors import InputError, ModelError
 from trtnet.graph.nodes import Node
+from trtnet.graph.work import shaped
 from trtnet.nn import Module
 from trtnet.tools import arguments, models
 from trtnet.tools.placeholder import Placeholder
@@ -51,6 +53,17 @@ class NetworkTarget:
             for name, sizes in named.items()
             if any(isinstance(size, str) for size in sizes)
         }
+
+    @contextmanager
+    def shaped(self) -> Iterator[None]:
+        """The network at these sizes while it lasts. Raises InputError if it does not take them, with what to do."""
+        try:
+            with shaped(self.network, self.shapes):
+                yield
+        except InputError as error:
+            named = " ".join(f"--dim {name}={size}" for name, size in self.sizes.items())
+            advice = f". Give {', '.join(f'--dim {name}=SIZE' for name in self.assumed)}" if self.assumed else ""
+            raise InputError(f"{error}\n  it was tried with {named or 'its own fixed shapes'}{advice}") from error
 
     def module(self, node: Node) -> str:
         """The path of the module that a layer belongs to."""

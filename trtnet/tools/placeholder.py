@@ -7,6 +7,7 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
 from trtnet.dtypes import DTypeLike
+from trtnet.graph import Parameter
 from trtnet.nn import Module
 
 
@@ -19,6 +20,9 @@ class Placeholder(Checkpoint):
 
     def __init__(self, model: Module, dtype: DTypeLike) -> None:
         self._parameters = dict(model.named_parameters())
+        first: dict[Parameter, str] = {}
+        # tied weights are one tensor under several keys
+        self._tied = {key: first.setdefault(parameter, key) for key, parameter in self._parameters.items()}
         self._dtype = dtypes.get(dtype)
         super().__init__("no weights", self._parameters)
 
@@ -27,6 +31,9 @@ class Placeholder(Checkpoint):
         return TensorSpec(parameter.shape, dtypes.get(parameter.dtype) if parameter.dtype else self._dtype)
 
     def _read(self, key: str) -> Array:
+        return self._made(self._tied[key])
+
+    def _made(self, key: str) -> Array:
         spec = self._spec(key)
         make = np.ones if len(spec.shape) < 2 else np.zeros
         return make(spec.shape, spec.dtype.numpy)

@@ -53,7 +53,7 @@ def profile_sizes(info: PlanInfo, profile: int, at: int = 1) -> dict[str, int]:
 class RandomWeights(Placeholder):
     """A checkpoint of random weights that keep activations near 1: zeros would let a GPU run faster than real ones."""
 
-    def _read(self, key: str) -> Array:
+    def _made(self, key: str) -> Array:
         spec = self._spec(key)
         rng = np.random.default_rng(zlib.crc32(key.encode()))
         if len(spec.shape) < 2:  # scales and variances must be positive

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.definition import define
 from trtnet.errors import ModelError
 from trtnet.runtime import Engine, load
+from trtnet.runtime.cuda import CudaDevice
 from trtnet.tools import arguments, models
 from trtnet.tools.bench.feeds import RandomWeights
 from trtnet.tools.inspect_plan import PLANS
@@ -42,15 +43,17 @@ class Choices:
     declared: Sequence[str] = ()
 
 
-def open_target(target: str, choices: Choices) -> Target:
-    """A plan file is loaded, a model or an ONNX file is built. Raises what loading, defining and building do."""
-    if target.endswith(".onnx"):
-        return _parsed(target, choices)
-    if Path(target).is_file() or Path(target).suffix in PLANS:
+def open_target(target: str, choices: Choices, gpu: Callable[[], object] = CudaDevice) -> Target:
+    """A plan file is loaded; a model or an ONNX file is built, where there is a GPU to measure on.
+
+    Raises DeviceError before building where there is none, and what loading, defining and building do.
+    """
+    if not target.endswith(".onnx") and (Path(target).is_file() or Path(target).suffix in PLANS):
         engine = load(target)
         checkpoint = open_checkpoint(choices.weights) if choices.weights else None
         return Target(engine, engine.info.model, checkpoint, _sizes(choices.dims))
-    return _built(target, choices)
+    gpu()
+    return (_parsed if target.endswith(".onnx") else _built)(target, choices)
 
 
 def _built(target: str, choices: Choices) -> Target:

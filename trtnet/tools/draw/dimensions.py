@@ -40,6 +40,8 @@ def named_shapes(network: trt.INetworkDefinition, tensors: Iterable[Tensor]) -> 
 
 
 def _named(shape: tuple[int, ...], trial: tuple[int, ...], primes: dict[str, int]) -> tuple[int | str, ...]:
+    if len(shape) != len(trial):  # in a branch that these sizes do not fit
+        return shape
     return tuple(_name(found, primes) if size == -1 else size for size, found in zip(shape, trial, strict=True))
 
 

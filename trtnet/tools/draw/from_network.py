@@ -37,7 +37,8 @@ def draw_network(target: NetworkTarget, names: OnnxNames | None = None) -> Drawi
 def _work(target: NetworkTarget) -> tuple[Work | None, tuple[str, ...]]:
     """What it must compute, and at which sizes that was counted."""
     try:
-        work = count(target.network, target.shapes)
+        with target.shaped():
+            work = count(target.network)
     except InputError as error:
         return None, (f"FLOPs and bytes are not counted: {error}.",)
     assumed = ", ".join(f"{name}={size}" for name, size in target.sizes.items())
