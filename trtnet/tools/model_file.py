@@ -52,8 +52,8 @@ def _enter(folder: str) -> None:
 
 def _is_in(module: ModuleType, folder: str) -> bool:
     """Whether a module was loaded from a folder, or from a package in it; installed ones stay."""
-    file = getattr(module, "__file__", None)
-    return bool(file) and "site-packages" not in file and Path(folder) in Path(file).resolve().parents
+    file = getattr(module, "__file__", None) or ""
+    return file != "" and "site-packages" not in file and Path(folder) in Path(file).resolve().parents
 
 
 def _loaded(path: Path, file: str) -> ModuleType:
