@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtnet import dtypes
+from trtnet.arrays import is_torch as is_torch
 from trtnet.errors import InputError
 
 
@@ -143,8 +144,3 @@ def _check_dtype(info: TensorInfo, array: Any, found: str) -> None:
 def _described(array: Any) -> str:
     shape = f"[{', '.join(map(str, getattr(array, 'shape', ())))}]"
     return f"{shape} {str(getattr(array, 'dtype', type(array).__name__)).removeprefix('torch.')}"
-
-
-def is_torch(array: Any) -> bool:
-    """Whether an array is a torch tensor, without importing torch."""
-    return any(cls.__module__ == "torch" and cls.__name__ == "Tensor" for cls in type(array).__mro__)

@@ -48,6 +48,10 @@ class Buffer(Parameter):
     """A Parameter that training measures and does not learn, such as a running mean; it is filled in the same way."""
 
 
+class NetworkFloats(np.ndarray[Any, np.dtype[Any]]):
+    """Floats of a buffer that the checkpoint does not fill: they are of the network's dtype, to which half() casts."""
+
+
 @dataclass(eq=False)
 class Weight:
     """An array on the host that TensorRT reads when it builds, kept alive by the network that uses it.

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
-import numpy as np
-
 from trtnet import dtypes
+from trtnet.arrays import values
 from trtnet.errors import ModelError
 from trtnet.graph import Buffer, Input, Parameter, current
 from trtnet.graph.calls import Call
 from trtnet.graph.report import type_name
 from trtnet.graph.source import here
+from trtnet.graph.weight import NetworkFloats
 from trtnet.nn.foreign import refuse_foreign
 
 
@@ -119,7 +119,7 @@ class Module:
         """``self.name``: a Buffer that the checkpoint fills, with the shape of `tensor`, which may be a Buffer itself.
 
         tensor: a numpy array or a torch tensor; its values count only if it is not persistent: then it has no key, and
-        is a constant, whose floats take the dtype of what they meet. None: no buffer.
+        is a constant, whose floats are of the network's dtype, to which torch's half() casts them. None: no buffer.
         """
         setattr(self, name, _buffer(tensor, persistent))
 
@@ -140,7 +140,8 @@ def _buffer(tensor: Any, persistent: bool) -> Any:
     kind, shape = dtypes.get(tensor.dtype), tuple(tensor.shape)
     if persistent:
         return Buffer(*shape, dtype=None if kind.is_floating else kind.name)
-    return np.asarray(tensor, np.float64 if kind.is_floating else None)
+    found = values(tensor)
+    return found.astype("float64").view(NetworkFloats) if kind.is_floating else found
 
 
 def _join(prefix: str, name: str) -> str:

@@ -8,11 +8,13 @@ from trtnet.backend import trt
 from trtnet.dtypes import float16, float32
 from trtnet.graph import Tensor
 from trtnet.graph.tensor import Operand
-from trtnet.ops.elementwise import abs, cast, clamp, div, exp, gt, log, mul, neg, sub, where
+from trtnet.ops.division import div
+from trtnet.ops.elementwise import abs, cast, exp, gt, log, mul, neg, sub, where
 from trtnet.ops.forms import form
 from trtnet.ops.operands import axes_mask, axis, tensor
 from trtnet.ops.reduce import amax, sum
 from trtnet.ops.shape import chunk
+from trtnet.ops.special import clamp
 
 
 def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:

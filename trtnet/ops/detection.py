@@ -10,7 +10,8 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import constant
 from trtnet.ops.control import scan
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise import add, cast, div, eq, gt, logical_or, maximum, minimum, sub, where
+from trtnet.ops.division import div
+from trtnet.ops.elementwise import add, cast, eq, gt, logical_or, maximum, minimum, sub, where
 from trtnet.ops.gather import index_select
 from trtnet.ops.reduce import argmax, prod, sum
 

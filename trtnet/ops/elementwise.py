@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+
+import numpy as np
 
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DType, DTypeLike
-from trtnet.graph import Tensor
+from trtnet.graph import Network, Tensor
 from trtnet.graph.tensor import Operand
-from trtnet.ops.operands import align, broadcast, network_of, result_type, tensor
+from trtnet.ops.operands import align, broadcast, common_type, ndim_of, network_of, reached, tensor, warn
+from trtnet.ops.promotion import computed_in
+
+_OF_BOOLS = {"SUM": "OR", "MAX": "OR", "PROD": "AND", "MIN": "AND"}
+"""What torch's arithmetic is for two bools."""
 
 
 def cast(x: Operand, dtype: DTypeLike) -> Tensor:
@@ -18,7 +23,7 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
     return tensor(x, network_of(x), dtypes.get(dtype))
 
 
-def _elementwise(operation: str, x: Operand, y: Operand, name: str, dtype: DType | None = None) -> Tensor:
+def _layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     a, b = align(name, x, y, dtype=dtype)
     arguments = {"input1": a, "input2": b, "op": getattr(trt.ElementWiseOperation, operation)}
     hint = f"{name} got shapes that do not broadcast, or dtypes it does not take"
@@ -26,63 +31,95 @@ def _elementwise(operation: str, x: Operand, y: Operand, name: str, dtype: DType
     return result
 
 
+def arithmetic(operation: str, x: Operand, y: Operand, name: str, dtype: DType | None = None) -> Tensor:
+    """One layer in torch's result type, or in `dtype`; of 16-bit floats in float32 where the result would differ.
+
+    int8, which few TensorRTs compute with, is computed as int32 and taken modulo 256.
+    Raises LayerError for bools that torch refuses, and for uint8.
+    """
+    wanted = dtype or common_type(name, x, y)
+    if wanted == dtypes.bool_:
+        if operation not in _OF_BOOLS:
+            network_of(x, y).fail(f"{name} of two bools: cast one, or use ops.logical_xor", {"x": x, "y": y})
+        return _layer(_OF_BOOLS[operation], x, y, name, wanted)
+    if wanted in (dtypes.int8, dtypes.uint8):
+        no_uint8(name, wanted, network_of(x, y), x=x, y=y)
+        return as_int8(_layer(operation, x, y, name, dtypes.int32))
+    return cast(_layer(operation, x, y, name, computed_in(wanted, x, y)), wanted)
+
+
+def no_uint8(name: str, dtype: DType, network: Network, **operands: Operand) -> None:
+    """Raises LayerError for a result of uint8."""
+    if dtype == dtypes.uint8:
+        text = "TensorRT has uint8 for inputs and outputs alone: compute with x.int(), which is int32"
+        network.fail(f"{name} of uint8: {text}", operands)
+
+
+def as_int8(x: Tensor) -> Tensor:
+    """int32 as int8, of values beyond it what is left modulo 256."""
+    y = add(x, 128)
+    rest = sub(y, mul(arithmetic("FLOOR_DIV", y, 256, "modulo"), 256))
+    return cast(sub(rest, 128), dtypes.int8)
+
+
 def add(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
-    """``x + alpha * y``. Layer: IElementWiseLayer SUM."""
-    return _elementwise("SUM", x, y if alpha == 1 else mul(y, alpha), "add")
+    """``x + alpha * y``; of bools, whether either is true. Layer: IElementWiseLayer SUM."""
+    return _sum("SUM", x, y, alpha, "add")
 
 
 def sub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
-    """``x - alpha * y``. Layer: IElementWiseLayer SUB."""
-    return _elementwise("SUB", x, y if alpha == 1 else mul(y, alpha), "sub")
+    """``x - alpha * y``. Layer: IElementWiseLayer SUB. Raises LayerError for two bools, as torch does."""
+    return _sum("SUB", x, y, alpha, "sub")
+
+
+def _sum(operation: str, x: Operand, y: Operand, alpha: float, name: str) -> Tensor:
+    scaled = y if alpha == 1 else mul(y, alpha)
+    result = arithmetic(operation, x, scaled, name)
+    for number in (x, scaled):
+        _warn_of_nothing(number, result.dtype, name)
+    return result
+
+
+def _warn_of_nothing(number: Operand, dtype: DType, name: str) -> None:
+    """A number that is added to keep from 0 does not, where it is too small for the dtype of the sum."""
+    if isinstance(number, float) and number and dtype.is_floating and dtype.numpy.type(number) == 0:
+        warn(f"{name}: {number:g} is 0 in {dtype}, so that 0 stays 0")
 
 
 def mul(x: Operand, y: Operand) -> Tensor:
-    """``x * y``. Layer: IElementWiseLayer PROD."""
-    return _elementwise("PROD", x, y, "mul")
-
-
-def div(x: Operand, y: Operand, rounding_mode: str | None = None) -> Tensor:
-    """``x / y``, true division: integers divide as float32. Layer: IElementWiseLayer DIV.
-
-    rounding_mode: "floor" rounds down, "trunc" toward 0; integers then stay integers.
-    Raises ValueError for another one.
-    """
-    if rounding_mode not in (None, "floor", "trunc"):
-        raise ValueError(f"rounding_mode is None, 'floor' or 'trunc', found {rounding_mode!r}")
-    if rounding_mode:
-        return (floor_divide if rounding_mode == "floor" else _trunc_divide)(x, y)
-    dtype = result_type(x, y)
-    return _elementwise("DIV", x, y, "div", dtype if dtype.is_floating else dtypes.float32)
-
-
-def floor_divide(x: Operand, y: Operand) -> Tensor:
-    """``x // y``, rounded down. Layer: IElementWiseLayer FLOOR_DIV."""
-    return _elementwise("FLOOR_DIV", x, y, "floor_divide")
-
-
-def remainder(x: Operand, y: Operand) -> Tensor:
-    """``x % y`` with the sign of `y`: ``x - x // y * y``."""
-    return sub(x, mul(floor_divide(x, y), y))
-
-
-def pow(x: Operand, exponent: Operand) -> Tensor:
-    """``x ** exponent``; a square is a product, as in torch. Layer: IElementWiseLayer POW."""
-    return mul(x, x) if isinstance(exponent, int | float) and exponent == 2 else _elementwise("POW", x, exponent, "pow")
+    """``x * y``; of bools, whether both are true. Layer: IElementWiseLayer PROD."""
+    return arithmetic("PROD", x, y, "mul")
 
 
 def maximum(x: Operand, y: Operand) -> Tensor:
     """The larger of each pair. Layer: IElementWiseLayer MAX."""
-    return _elementwise("MAX", x, y, "maximum")
+    return _extreme("MAX", x, y, "maximum")
 
 
 def minimum(x: Operand, y: Operand) -> Tensor:
     """The smaller of each pair. Layer: IElementWiseLayer MIN."""
-    return _elementwise("MIN", x, y, "minimum")
+    return _extreme("MIN", x, y, "minimum")
+
+
+def _extreme(operation: str, x: Operand, y: Operand, name: str) -> Tensor:
+    """Of 16-bit floats in their own dtype: the larger of two values is the same after rounding as before."""
+    dtype = common_type(name, x, y)
+    if dtype.is_floating:
+        return _layer(operation, x, y, name, dtype)
+    return arithmetic(operation, x, y, name, dtype)
+
+
+def _comparison(operation: str, x: Operand, y: Operand, name: str) -> Tensor:
+    """A number that a 16-bit float has not is rounded first, as torch does."""
+    dtype = common_type(name, x, y)
+    if dtype in (dtypes.int8, dtypes.uint8) or (dtype == dtypes.bool_ and operation != "EQUAL"):
+        dtype = dtypes.int32
+    return _layer(operation, reached(x, dtype), reached(y, dtype), name, dtype)
 
 
 def eq(x: Operand, y: Operand) -> Tensor:
     """``x == y``, bool. Layer: IElementWiseLayer EQUAL."""
-    return _elementwise("EQUAL", x, y, "eq")
+    return _comparison("EQUAL", x, y, "eq")
 
 
 def ne(x: Operand, y: Operand) -> Tensor:
@@ -92,12 +129,12 @@ def ne(x: Operand, y: Operand) -> Tensor:
 
 def lt(x: Operand, y: Operand) -> Tensor:
     """``x < y``, bool. Layer: IElementWiseLayer LESS."""
-    return _elementwise("LESS", x, y, "lt")
+    return _comparison("LESS", x, y, "lt")
 
 
 def gt(x: Operand, y: Operand) -> Tensor:
     """``x > y``, bool. Layer: IElementWiseLayer GREATER."""
-    return _elementwise("GREATER", x, y, "gt")
+    return _comparison("GREATER", x, y, "gt")
 
 
 def le(x: Operand, y: Operand) -> Tensor:
@@ -112,17 +149,17 @@ def ge(x: Operand, y: Operand) -> Tensor:
 
 def logical_and(x: Operand, y: Operand) -> Tensor:
     """True where both are. Layer: IElementWiseLayer AND."""
-    return _elementwise("AND", x, y, "logical_and", dtypes.bool_)
+    return _layer("AND", x, y, "logical_and", dtypes.bool_)
 
 
 def logical_or(x: Operand, y: Operand) -> Tensor:
     """True where either is. Layer: IElementWiseLayer OR."""
-    return _elementwise("OR", x, y, "logical_or", dtypes.bool_)
+    return _layer("OR", x, y, "logical_or", dtypes.bool_)
 
 
 def logical_xor(x: Operand, y: Operand) -> Tensor:
     """True where exactly one is. Layer: IElementWiseLayer XOR."""
-    return _elementwise("XOR", x, y, "logical_xor", dtypes.bool_)
+    return _layer("XOR", x, y, "logical_xor", dtypes.bool_)
 
 
 def bitwise_and(x: Operand, y: Operand) -> Tensor:
@@ -158,55 +195,138 @@ def _bools(operator: str, *operands: Operand) -> tuple[Tensor, ...]:
 
 
 def where(condition: Tensor, x: Operand, y: Operand) -> Tensor:
-    """`x` where `condition` (bool) is true, else `y`; the three broadcast. Layer: ISelectLayer."""
-    dtype = result_type(x, y)
-    ndim = max(condition.ndim, *(a.ndim for a in align("where", x, y)))
-    a, b = (tensor(side, condition.network, dtype, ndim) for side in (x, y))
-    chosen = tensor(condition, condition.network, dtypes.bool_, ndim)
+    """`x` where `condition` (bool) is true, else `y`; the three broadcast. Layer: ISelectLayer.
+
+    A number that a 16-bit float does not reach is an infinity there, as in torch, and a warning says so.
+    """
+    dtype = common_type("where", x, y)
+    return select(condition, _reached(x, dtype), _reached(y, dtype), dtype, "where")
+
+
+def _reached(side: Operand, dtype: DType) -> Operand:
+    end = reached(side, dtype)
+    if end is not side and end != side:
+        warn(f"where: {side} is {end} in {dtype}")
+    return end
+
+
+def select(condition: Operand, x: Operand, y: Operand, dtype: DType, name: str) -> Tensor:
+    """One layer of a dtype. Raises LayerError for uint8."""
+    network = network_of(condition, x, y)
+    no_uint8(name, dtype, network, x=x, y=y)
+    ndim = max(ndim_of(operand) for operand in (condition, x, y))
+    chosen = tensor(condition, network, dtypes.bool_, ndim)
+    a, b = (tensor(side, network, dtype, ndim) for side in (x, y))
     arguments = {"condition": chosen, "then_input": a, "else_input": b}
-    (result,) = chosen.network.add("select", arguments, name="where", dims=[broadcast(chosen, a, b)])
+    hint = f"{name} got shapes that do not broadcast"
+    (result,) = network.add("select", arguments, name=name, hint=hint, dims=[broadcast(chosen, a, b)])
     return result
 
 
-def _unary(operation: str) -> Callable[[Operand], Tensor]:
+def masked_fill(x: Tensor, mask: Tensor, value: Operand) -> Tensor:
+    """`x` with `value` where the mask (bool) is true, in the dtype of `x`. Raises LayerError for a value it has not."""
+    dtype = tensor(x, network_of(x)).dtype
+    return select(mask, value, x, dtype, "masked_fill")
+
+
+def unary(x: Operand, operation: str, name: str) -> Tensor:
+    """One IUnaryLayer."""
+    x = tensor(x, network_of(x))
+    arguments = {"input": x, "op": getattr(trt.UnaryOperation, operation)}
+    (result,) = x.network.add("unary", arguments, name=name, hint=f"{name} does not take {x.dtype}", dims=[x.shape])
+    return result
+
+
+def floating(x: Operand) -> Tensor:
+    """`x` if it is of floats; integers and bools in float32, torch's default dtype."""
+    given = tensor(x, network_of(x))
+    return given if given.dtype.is_floating else cast(given, dtypes.float32)
+
+
+def _function(operation: str) -> Callable[[Operand], Tensor]:
     name = operation.lower()
 
     def function(x: Operand) -> Tensor:
-        x = tensor(x, network_of(x))
-        arguments = {"input": x, "op": getattr(trt.UnaryOperation, operation)}
-        (result,) = x.network.add("unary", arguments, name=name, hint=f"{name} does not take {x.dtype}", dims=[x.shape])
-        return result
+        return unary(floating(x), operation, name)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{name} of each element. Layer: IUnaryLayer {operation}."
+    function.__doc__ = f"{name} of each element; of integers in float32. Layer: IUnaryLayer {operation}."
     return function
 
 
-abs, exp, log, sqrt = _unary("ABS"), _unary("EXP"), _unary("LOG"), _unary("SQRT")
-neg, reciprocal, erf = _unary("NEG"), _unary("RECIP"), _unary("ERF")
-floor, ceil, round, sign = _unary("FLOOR"), _unary("CEIL"), _unary("ROUND"), _unary("SIGN")
-sin, cos, tan, asin, acos, atan = (_unary(op) for op in ("SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN"))
-sinh, cosh, asinh, acosh, atanh = (_unary(op) for op in ("SINH", "COSH", "ASINH", "ACOSH", "ATANH"))
-isinf, isnan, _not = _unary("ISINF"), _unary("ISNAN"), _unary("NOT")
+exp, log, sqrt, reciprocal, erf = (_function(op) for op in ("EXP", "LOG", "SQRT", "RECIP", "ERF"))
+sin, cos, tan, asin, acos, atan = (_function(op) for op in ("SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN"))
+sinh, cosh, asinh, acosh, atanh = (_function(op) for op in ("SINH", "COSH", "ASINH", "ACOSH", "ATANH"))
 
 
-def logical_not(x: Operand) -> Tensor:
-    """True where `x` is false or 0. Layer: IUnaryLayer NOT."""
-    return _not(cast(x, dtypes.bool_))
+def _of_numbers(operation: str) -> Callable[[Operand], Tensor]:
+    name = operation.lower()
+
+    def function(x: Operand) -> Tensor:
+        given = tensor(x, network_of(x))
+        no_uint8(name, given.dtype, given.network, x=given)
+        if given.dtype == dtypes.int8:
+            return as_int8(unary(cast(given, dtypes.int32), operation, name))
+        return unary(given, operation, name)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name} of each element. Layer: IUnaryLayer {operation}. Raises LayerError for bools."
+    return function
 
 
-def rsqrt(x: Operand) -> Tensor:
-    """``1 / sqrt(x)``."""
-    return reciprocal(sqrt(x))
+abs, neg, _sign = _of_numbers("ABS"), _of_numbers("NEG"), _of_numbers("SIGN")
 
 
-def clamp(x: Operand, min: float | None = None, max: float | None = None) -> Tensor:
-    """`x` limited to [min, max]; either may be None. Layers: IElementWiseLayer MAX, MIN."""
-    low = x if min is None else maximum(x, min)
-    return tensor(low, network_of(x)) if max is None else minimum(low, max)
+def sign(x: Operand) -> Tensor:
+    """-1, 0 or 1 by the sign of each element; bools as they are. Layer: IUnaryLayer SIGN."""
+    given = tensor(x, network_of(x))
+    return given if given.dtype == dtypes.bool_ else _sign(given)
 
 
-clip = clamp
+def _to_integers(operation: str) -> Callable[[Operand], Tensor]:
+    name = operation.lower()
+
+    def function(x: Operand) -> Tensor:
+        given = tensor(x, network_of(x))
+        if given.dtype == dtypes.bool_:
+            given.network.fail(f"{name} does not take bool", {"x": given})
+        return unary(given, operation, name) if given.dtype.is_floating else given
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name} of each element; integers as they are. Layer: IUnaryLayer {operation}."
+    return function
+
+
+floor, ceil, _round = _to_integers("FLOOR"), _to_integers("CEIL"), _to_integers("ROUND")
+
+
+def round(x: Operand, decimals: int = 0) -> Tensor:
+    """The nearest integers, halves to even; or multiples of ``10 ** -decimals``. Layer: IUnaryLayer ROUND."""
+    given = tensor(x, network_of(x))
+    if decimals == 0 or not given.dtype.is_floating:
+        return _round(given)
+    scale, wide = float(10 ** np.abs(decimals)), cast(given, dtypes.float32)
+    if decimals > 0:
+        return cast(arithmetic("DIV", _round(mul(wide, scale)), scale, "round"), given.dtype)
+    return cast(mul(_round(arithmetic("DIV", wide, scale, "round")), scale), given.dtype)
+
+
+def trunc(x: Operand) -> Tensor:
+    """`x` rounded toward 0; integers as they are."""
+    given = tensor(x, network_of(x))
+    return where(lt(given, 0), ceil(given), floor(given)) if given.dtype.is_floating else floor(given)
+
+
+def isnan(x: Operand) -> Tensor:
+    """Whether each element is NaN, which no integer is. Layer: IUnaryLayer ISNAN."""
+    given = tensor(x, network_of(x))
+    return unary(given, "ISNAN", "isnan") if given.dtype.is_floating else ne(given, given)
+
+
+def isinf(x: Operand) -> Tensor:
+    """Whether each element is infinite, which no integer is. Layer: IUnaryLayer ISINF."""
+    given = tensor(x, network_of(x))
+    return unary(given, "ISINF", "isinf") if given.dtype.is_floating else ne(given, given)
 
 
 def isfinite(x: Operand) -> Tensor:
@@ -214,113 +334,61 @@ def isfinite(x: Operand) -> Tensor:
     return logical_not(logical_or(isinf(x), isnan(x)))
 
 
-def log2(x: Operand) -> Tensor:
-    """The logarithm to base 2, computed in float32."""
-    return _in_float32(lambda y: mul(log(y), 1 / math.log(2)), x)
+def logical_not(x: Operand) -> Tensor:
+    """True where `x` is false or 0. Layer: IUnaryLayer NOT."""
+    return unary(cast(x, dtypes.bool_), "NOT", "not")
 
 
-def log10(x: Operand) -> Tensor:
-    """The logarithm to base 10, computed in float32."""
-    return _in_float32(lambda y: mul(log(y), 1 / math.log(10)), x)
-
-
-def log1p(x: Operand) -> Tensor:
-    """log(1 + x), precise near 0 where it is ``2 atanh(x / (2 + x))``; computed in float32."""
-
-    def near_and_far(y: Tensor) -> Tensor:
-        near = mul(atanh(div(y, add(y, 2.0))), 2.0)
-        return where(lt(abs(y), 0.5), near, log(add(y, 1.0)))
-
-    return _in_float32(near_and_far, x)
-
-
-def expm1(x: Operand) -> Tensor:
-    """exp(x) - 1, precise near 0: ``tanh(x / 2) (exp(x) + 1)``; computed in float32."""
-    return _in_float32(lambda y: mul(_tanh(mul(y, 0.5)), add(exp(y), 1.0)), x)
-
-
-def logaddexp(x: Operand, y: Operand) -> Tensor:
-    """``log(exp(x) + exp(y))``, without overflow: the larger and ``log1p`` of the smaller over it, in float32."""
-
-    def larger_and_rest(a: Tensor, b: Tensor) -> Tensor:
-        return add(maximum(a, b), where(eq(a, b), math.log(2), log1p(exp(neg(abs(sub(a, b)))))))
-
-    return _in_float32(larger_and_rest, *align("logaddexp", x, y))
-
-
-def atan2(y: Operand, x: Operand) -> Tensor:
-    """The angle of the point (x, y), from -pi to pi, computed in float32; a zero has no sign.
-
-    Two infinities give NaN, where torch gives a diagonal.
-    """
-
-    def angle(a: Tensor, b: Tensor) -> Tensor:
-        side = where(lt(a, 0), -math.pi, math.pi)
-        right = atan(div(a, where(eq(b, 0), 1.0, b)))
-        upright = where(eq(a, 0), 0.0, mul(side, 0.5))
-        return where(eq(b, 0), upright, where(lt(b, 0), add(right, side), right))
-
-    return _in_float32(angle, *align("atan2", y, x))
-
-
-def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
-    """`x` with numbers for NaN and the infinities, by default 0 and the largest and the smallest of its dtype."""
-    if not x.dtype.is_floating:
-        return x
-    high, low = (x.dtype.max if posinf is None else posinf), (-x.dtype.max if neginf is None else neginf)
-    below = where(isinf(x), low, x)
-    return where(isnan(x), nan, where(logical_and(isinf(x), gt(x, 0)), high, below))
-
-
-def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`x`: an engine infers. Write ``training=self.training``, which is False here.
-
-    Raises LayerError for training=True, torch's default, with which torch drops in eval() as well.
-    """
-    if training and p:
-        x.network.fail("dropout: an engine does not train; write training=self.training, which is False", {"x": x})
-    return x
-
-
-def _tanh(x: Tensor) -> Tensor:
-    (y,) = x.network.add("activation", {"input": x, "type": trt.ActivationType.TANH}, name="tanh", dims=[x.shape])
-    return y
-
-
-def _in_float32(function: Callable[..., Tensor], *operands: Operand) -> Tensor:
-    """A function of operands of one dtype, computed in float32; in that dtype, if it is floating."""
-    given = [tensor(operand, network_of(*operands)) for operand in operands]
-    dtype = given[0].dtype
-    return cast(function(*(cast(x, "float32") for x in given)), dtype if dtype.is_floating else dtypes.float32)
+def rsqrt(x: Operand) -> Tensor:
+    """``1 / sqrt(x)``."""
+    return reciprocal(sqrt(x))
 
 
 def square(x: Operand) -> Tensor:
-    """``x * x``."""
-    return mul(x, x)
+    """``x * x``; of bools int64."""
+    given = tensor(x, network_of(x))
+    wide = cast(given, dtypes.int64) if given.dtype == dtypes.bool_ else given
+    return mul(wide, wide)
 
 
-def trunc(x: Tensor) -> Tensor:
-    """`x` rounded toward 0."""
-    return where(lt(x, 0), ceil(x), floor(x))
+def pow(x: Operand, exponent: Operand) -> Tensor:
+    """``x ** exponent``. Layer: IElementWiseLayer POW; products, square roots and reciprocals where these do.
+
+    An exponent that a 16-bit float has not is rounded first, as in torch. Raises LayerError for integers to a negative
+    power.
+    """
+    dtype = common_type("pow", x, exponent)
+    if dtype == dtypes.bool_:
+        network_of(x).fail("pow of two bools: cast one", {"x": x})
+    if isinstance(exponent, int | float | np.number):
+        base = cast(x, dtype)
+        return _power_of_floats(base, float(exponent)) if dtype.is_floating else _power(base, int(exponent))
+    if dtype in (dtypes.int8, dtypes.uint8):
+        return arithmetic("POW", x, exponent, "pow", dtype)
+    return _layer("POW", x, exponent, "pow", dtype)
 
 
-def fmod(x: Operand, y: Operand) -> Tensor:
-    """What is left of x after division by `y`, with the sign of x."""
-    return sub(x, mul(_trunc_divide(x, y), y))
+def _power_of_floats(x: Tensor, exponent: float) -> Tensor:
+    simple: dict[float, Callable[[Tensor], Tensor]] = {0.5: sqrt, 1.0: lambda y: y, 2.0: square, -1.0: reciprocal}
+    several: dict[float, Callable[[Tensor], Tensor]] = {
+        3.0: lambda y: mul(mul(y, y), y),
+        -0.5: rsqrt,
+        -2.0: lambda y: reciprocal(mul(y, y)),
+    }
+    if exponent in simple:
+        return simple[exponent](x)
+    if exponent in several:  # in float32, to round once
+        return cast(several[exponent](cast(x, dtypes.float32)), x.dtype)
+    return _layer("POW", x, exponent, "pow", x.dtype)
 
 
-def _trunc_divide(x: Operand, y: Operand) -> Tensor:
-    """The quotient rounded toward 0, as TensorRT's of integers is."""
-    dtype = result_type(x, y)
-    quotient = _elementwise("DIV", x, y, "trunc_divide", dtype)
-    return trunc(quotient) if dtype.is_floating else quotient
-
-
-def lerp(x: Tensor, end: Tensor, weight: Operand) -> Tensor:
-    """``x + weight * (end - x)``."""
-    return add(x, mul(weight, sub(end, x)))
-
-
-def masked_fill(x: Tensor, mask: Tensor, value: float) -> Tensor:
-    """`x` with `value` where the mask (bool) is true."""
-    return where(mask, value, x)
+def _power(x: Tensor, exponent: int) -> Tensor:
+    """Of integers by squares and products, which are exact."""
+    if exponent < 0:
+        x.network.fail(f"integers to the power of {exponent}: cast them to float32", {"x": x})
+    if exponent == 0:
+        return cast(eq(x, x), x.dtype)
+    if exponent == 1:
+        return x
+    even = _power(mul(x, x), exponent // 2)
+    return mul(even, x) if exponent % 2 else even

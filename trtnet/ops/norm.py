@@ -12,11 +12,13 @@ from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.dim import is_static, numel
 from trtnet.graph.tensor import Operand
 from trtnet.ops.batch_norm import batch_norm
-from trtnet.ops.elementwise import add, cast, clamp, div, mul, pow, rsqrt
+from trtnet.ops.division import div
+from trtnet.ops.elementwise import add, cast, mul, pow, rsqrt
 from trtnet.ops.operands import axes_mask, tensor
 from trtnet.ops.pad import pad
 from trtnet.ops.reduce import mean, norm, sum
 from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.special import clamp
 
 
 def layer_norm(

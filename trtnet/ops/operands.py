@@ -1,18 +1,23 @@
-"""What an operation may be given, and how it becomes tensors: torch's promotion and broadcasting rules."""
+"""What an operation may be given, and how it becomes tensors: torch's broadcasting rules."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from trtnet import dtypes
+from trtnet.arrays import values
 from trtnet.dtypes import DType
 from trtnet.graph import Dim, Network, Parameter, Tensor, current
+from trtnet.graph.report import type_name
 from trtnet.graph.shapes import constant, size_tensor
+from trtnet.graph.source import here
 from trtnet.graph.tensor import Operand
+from trtnet.ops.promotion import result_type
 
-_INTEGER_ORDER = (dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64)
+log = logging.getLogger("trtnet.numbers")
 
 
 def network_of(*operands: Operand) -> Network:
@@ -20,57 +25,16 @@ def network_of(*operands: Operand) -> Network:
     return next((operand.network for operand in operands if isinstance(operand, Tensor)), None) or current()
 
 
-def promote(left: DType, right: DType) -> DType:
-    """torch's result type of two tensors: floats over integers, float32 over the 16-bit floats.
-
-    Raises TypeError for a pair torch has no result type for (float8 with anything else).
-    """
-    if left == right:
-        return left
-    if left.is_floating != right.is_floating:
-        return left if left.is_floating else right
-    if left.is_floating:
-        if left.bits < 16 or right.bits < 16:
-            raise TypeError(f"{left} and {right} have no common dtype; cast one of them with .to()")
-        return dtypes.float32
-    return max(left, right, key=_INTEGER_ORDER.index)
+def common_type(operation: str, *operands: Operand) -> DType:
+    """torch's result type. Raises LayerError for dtypes that torch refuses, and for what is no tensor or number."""
+    try:
+        return result_type(*operands)
+    except TypeError as error:
+        network_of(*operands).fail(f"{operation}: {error}", _named(operands))
 
 
-def result_type(*operands: Operand) -> DType:
-    """torch's result type: tensors decide; a Python number only adds its kind (a float makes integers float32)."""
-    typed = [_dtype(operand) for operand in operands]
-    strong = [dtype for dtype in typed if dtype is not None]
-    weak = [_weak(operand) for operand, dtype in zip(operands, typed, strict=True) if dtype is None]
-    if not strong:
-        return max(weak, key=_weak_rank)
-    result = strong[0]
-    for dtype in strong[1:]:
-        result = promote(result, dtype)
-    for dtype in weak:
-        if _weak_rank(dtype) > _weak_rank(result):
-            result = dtype
-    return result
-
-
-def _dtype(operand: Operand) -> DType | None:
-    """The dtype an operand insists on; None for Python numbers, Dims and float64 arrays, which take the other's."""
-    if isinstance(operand, Tensor):
-        return operand.dtype
-    if isinstance(operand, Parameter):
-        return dtypes.get(operand.dtype) if operand.dtype else current().dtype
-    if isinstance(operand, np.ndarray) and operand.dtype != np.float64:
-        return dtypes.get(operand.dtype)
-    return None
-
-
-def _weak(operand: Operand) -> DType:
-    if isinstance(operand, bool | np.bool_):
-        return dtypes.bool_
-    return dtypes.int64 if isinstance(operand, int | Dim | np.integer) else dtypes.float32
-
-
-def _weak_rank(dtype: DType) -> int:
-    return 2 if dtype.is_floating else int(dtype != dtypes.bool_)
+def _named(operands: tuple[Operand, ...]) -> dict[str, Operand]:
+    return dict(zip(("x", "y", "z"), operands, strict=False))
 
 
 def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim: int = 0) -> Tensor:
@@ -81,20 +45,59 @@ def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim:
         return _lift(_cast(size_tensor(network, operand), dtype), ndim)
     if isinstance(operand, Parameter):
         return _parameter(operand, network, dtype, ndim)
-    wanted = dtype or _dtype(operand) or _weak(operand)
+    wanted = dtype or common_type("a constant", operand)
     array = _rounded(operand, network, wanted)
-    return constant(network, array.reshape((1,) * (ndim - array.ndim) + array.shape))
+    return _constant(network, array.reshape((1,) * (ndim - array.ndim) + array.shape))
+
+
+def _constant(network: Network, array: np.ndarray[Any, Any]) -> Tensor:
+    """A constant; of uint8, of which TensorRT takes no weights, a cast one."""
+    if array.dtype != np.uint8:
+        return constant(network, array)
+    return _cast(constant(network, array.astype(np.int32)), dtypes.uint8)
 
 
 def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, Any]:
     """A number or an array in a dtype. Raises LayerError for finite values that the dtype has not."""
-    given = np.asarray(operand)
-    with np.errstate(over="ignore"):
+    given = values(operand)
+    if given.dtype.kind not in "biufV":
+        network.fail(f"a constant is a number or an array of numbers, found {type_name(operand)}", {})
+    with np.errstate(over="ignore", invalid="ignore"):
         array = given.astype(dtype.numpy)
-    if dtype.is_floating and (np.isinf(array) & ~np.isinf(given)).any():
+    if dtype.is_floating:
+        _check_floats(given, array, network, dtype)
+    elif dtype != dtypes.bool_ and given.dtype.kind in "iuf" and given.size:
+        _check_integers(given, network, dtype)
+    return array
+
+
+def _check_floats(given: np.ndarray[Any, Any], array: np.ndarray[Any, Any], network: Network, dtype: DType) -> None:
+    if (np.isinf(array) & ~np.isinf(given)).any():
         largest = given.flat[np.abs(given.astype(np.float64)).argmax()]
         network.fail(f"{largest:g} is too large for {dtype}, whose largest is {dtype.max:g}", {})
-    return array
+    if array.ndim == 0 and array == 0 and given != 0:
+        warn(f"{given:g} is 0 in {dtype}")
+
+
+def warn(what: str) -> None:
+    """Says, with the user's line, what becomes of a number that a dtype has not."""
+    log.warning("%s", here(f"{what}; compute with it in float32, by x.float()"))
+
+
+def reached(operand: Operand, dtype: DType) -> Operand:
+    """A number, or an infinity for one that a 16-bit float does not reach, which is what torch compares with."""
+    if not isinstance(operand, int | float | np.number) or not dtype.is_floating or abs(operand) <= dtype.max:
+        return operand
+    with np.errstate(over="ignore"):
+        return float(dtype.numpy.type(float(operand)))
+
+
+def _check_integers(given: np.ndarray[Any, Any], network: Network, dtype: DType) -> None:
+    bounds = np.iinfo(dtype.numpy)
+    low, high = given.min(), given.max()
+    if not bounds.min <= low <= high <= bounds.max:
+        found = high if high > bounds.max else low
+        network.fail(f"{found} is no {dtype}, which goes from {bounds.min} to {bounds.max}", {})
 
 
 def _parameter(parameter: Parameter, network: Network, dtype: DType | None, ndim: int) -> Tensor:
@@ -125,18 +128,14 @@ def align(operation: str, *operands: Operand, dtype: DType | None = None) -> tup
     Raises LayerError if torch would refuse the dtypes.
     """
     network = network_of(*operands)
-    named = dict(zip(("x", "y", "z"), operands, strict=False))
-    try:
-        wanted = dtype or result_type(*operands)
-    except TypeError as error:
-        network.fail(f"{operation}: {error}", named)
+    wanted = dtype or common_type(operation, *operands)
     ndim = max(ndim_of(operand) for operand in operands)
     return tuple(tensor(operand, network, wanted, ndim) for operand in operands)
 
 
 def ndim_of(operand: Operand) -> int:
     """The rank of an operand, 0 for a number."""
-    return len(operand.shape) if isinstance(operand, Tensor | Parameter | np.ndarray) else 0
+    return len(getattr(operand, "shape", ()))
 
 
 def broadcast(*tensors: Tensor) -> tuple[Any, ...]:

@@ -9,7 +9,8 @@ from trtnet.backend import trt
 from trtnet.graph import Tensor
 from trtnet.graph.dim import smallest
 from trtnet.ops.create import ones_like
-from trtnet.ops.elementwise import div, mul
+from trtnet.ops.division import div
+from trtnet.ops.elementwise import mul
 from trtnet.ops.slicing import Cut, cut
 from trtnet.ops.windows import Window, geometry, kept, lift, spread
 
