@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "movedim": (lambda x, y: x.movedim((0, 0), (1, 2)), r"movedim got source=\(0, 0\) and destination=\(1, 2\)"),
     "meshgrid": (lambda x, y: ops.meshgrid(x, y), r"meshgrid takes vectors, found 3 dimensions"),
     "dropout": (lambda x, y: ops.dropout(x), r"dropout: an engine does not train; write training=self\.training"),
-    "exp of ints": (lambda x, y: ops.exp(x.to("int64")), r"exp does not take int64"),
+    "floor of bools": (lambda x, y: ops.floor(x > 0), r"floor does not take bool"),
 }
 
 

@@ -23,7 +23,6 @@ from trtnet.ops.elementwise import (
     ne,
     neg,
     reciprocal,
-    round,
     sub,
     trunc,
     where,
@@ -67,7 +66,9 @@ def floor_divide(x: Operand, y: Operand) -> Tensor:
     a, divisor = cast(x, dtypes.float32), _wide(y)
     b = cast(divisor, dtypes.float32)
     rest = _rest(a, divisor)
-    whole = round(arithmetic("DIV", sub(a, rest), b, "floor_divide"))
+    exact = arithmetic("DIV", sub(a, rest), b, "floor_divide")
+    down = floor(exact)
+    whole = where(lt(0.5, sub(exact, down)), arithmetic("SUM", down, 1.0, "floor_divide"), down)
     below = cast(_other_sign(rest, b), dtypes.float32)
     return cast(where(eq(b, 0.0), arithmetic("DIV", a, b, "floor_divide"), sub(whole, below)), dtype)
 
@@ -121,28 +122,24 @@ def _other_sign(rest: Tensor, y: Tensor) -> Tensor:
 
 
 def _rest(x: Tensor, y: Operand) -> Tensor:
-    """fmod of float32, exact where the quotient is below 2^24.
+    """fmod of float32, exact where the quotient is below 2^24; computed of the sizes, with the sign of `x`.
 
-    The integer part of a quotient that was rounded may be one off: then what is left has the other sign than `x`, or is
-    not less than `y`, and is put right by one `y`. It is exact, since the products that are taken from `x` one after
-    another are: of at most 12 bits of the quotient and 12 of `y` (Dekker, 1971).
+    The integer part of a quotient that was rounded may be one off: then what is left is negative, or not less than `y`,
+    and is put right by one `y`. It is exact, since the products that are taken from `x` one after another are: of at
+    most 12 bits of the quotient and 12 of `y` (Dekker, 1971).
     """
-    divisor = tensor(y, x.network, dtypes.float32)
-    whole = trunc(arithmetic("DIV", x, divisor, "fmod"))
-    parts = _parts(y)
-    left = x
-    for digits in [whole] if _is_power_of_2(y) else _halves(whole):
-        for part in parts:
+    size: Operand = math.fabs(y) if isinstance(y, float) else abs(y)
+    total, divisor = abs(x), tensor(size, x.network, dtypes.float32)
+    whole = floor(arithmetic("DIV", total, divisor, "fmod"))
+    left, exact = total, _is_power_of_2(size)
+    for digits in [whole] if exact else _halves(whole):
+        for part in _parts(size):
             left = sub(left, mul(digits, part))
-    left = where(eq(whole, 0.0), x, left)  # 0 of an infinite y are no number
-    return left if _is_power_of_2(y) else _corrected(left, x, divisor)
-
-
-def _corrected(left: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    size = abs(y)
-    one = where(lt(x, 0.0), neg(size), size)
-    less = where(lt(abs(left), size), left, sub(left, one))
-    return where(_other_sign(left, x), arithmetic("SUM", left, one, "fmod"), less)
+    left = where(eq(whole, 0.0), total, left)  # 0 of an infinite y are no number
+    if not exact:
+        less = where(lt(left, divisor), left, sub(left, divisor))
+        left = where(lt(left, 0.0), arithmetic("SUM", left, divisor, "fmod"), less)
+    return where(lt(x, 0.0), neg(left), left)
 
 
 def _halves(whole: Tensor) -> list[Tensor]:

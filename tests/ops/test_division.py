@@ -1,0 +1,75 @@
+"""Quotients and rests with torch's signs, roundings and infinities."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from comparing import network_of
+from dividing import DIVISORS, EXTREMES, FUNCTIONS, INTEGER_DIVISORS, values
+
+import trtnet
+from trtnet import ops
+from trtnet.errors import LayerError
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_floats_by_numbers(name: str) -> None:
+    x = values()
+
+    def forward(x: Any) -> tuple[Any, ...]:
+        return tuple(FUNCTIONS[name](ops, x, y) for y in DIVISORS)
+
+    found = network_of(forward, {"x": trtnet.Input(("n",))}).reference()(x).values()
+    for result, y in zip(found, DIVISORS, strict=True):
+        small = ~(x / y).abs().ge(2**23) | x.isinf() | torch.tensor(y == 0)
+        torch.testing.assert_close(
+            result[small], FUNCTIONS[name](torch, x, y)[small], rtol=0, atol=0, equal_nan=True, msg=f"{name} {y}"
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_floats_by_floats(name: str, dtype: str) -> None:
+    x, y = values(), values().flip(0)
+    if dtype != "float32":
+        x, y = (v.clamp(-60000, 60000).to(getattr(torch, dtype)) for v in (x, y))
+    inputs = {"x": trtnet.Input(("n",), dtype), "y": trtnet.Input(("n",), dtype)}
+    network = network_of(lambda x, y: FUNCTIONS[name](ops, x, y), inputs, dtype)
+    found, wanted = network.reference()(x, y), FUNCTIONS[name](torch, x, y)
+    small = ~(x.float() / y.float()).abs().ge(2**23)
+    assert found.dtype == wanted.dtype
+    # torch rounds the steps of a floor division to 16 bits, one after another
+    rounding = {"float16": 4e-3, "bfloat16": 3e-2}.get(dtype, 0) if name in ("floor_divide", "div floor") else 0
+    torch.testing.assert_close(found[small], wanted[small], rtol=rounding, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", EXTREMES)
+def test_integers_at_the_extremes(dtype: str, name: str) -> None:
+    x = torch.tensor(EXTREMES[dtype], dtype=getattr(torch, dtype))
+
+    def forward(x: Any) -> tuple[Any, ...]:
+        return tuple(FUNCTIONS[name](ops, x, y) for y in INTEGER_DIVISORS)
+
+    found = network_of(forward, {"x": trtnet.Input(x.shape, dtype)}).reference()(x).values()
+    for result, y in zip(found, INTEGER_DIVISORS, strict=True):
+        assert torch.equal(result, FUNCTIONS[name](torch, x, y)), f"{name} {y}"
+
+
+def test_another_rounding_mode_is_refused_at_the_line() -> None:
+    with pytest.raises(
+        LayerError, match=r"rounding_mode is None, 'floor' or 'trunc', found 'up'\n  in .*test_division"
+    ):
+        network_of(lambda x: ops.div(x, 2, rounding_mode="up"), {"x": trtnet.Input((2,))})
+
+
+def test_they_build() -> None:
+    inputs = {"x": trtnet.Input(("n",)), "y": trtnet.Input(("n",))}
+
+    def forward(x: Any, y: Any) -> tuple[Any, ...]:
+        return tuple(f(ops, x, z) for f, z in itertools.product(FUNCTIONS.values(), (y, 0.1, 2.0)))
+
+    network_of(forward, inputs).build({"n": (1, 4, 8)})
