@@ -10,7 +10,7 @@ from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.nn.linear import Linear
 from trtnet.nn.module import Module
-from trtnet.ops.attention import LOWEST
+from trtnet.ops.attention import NOWHERE
 
 
 class MultiheadAttention(Module):
@@ -78,7 +78,7 @@ class MultiheadAttention(Module):
             masks.append(ops.as_tensor(padding).unsqueeze(1).unsqueeze(1))
         if all(x.dtype == bool_ for x in masks):
             return ops.logical_not(reduce(ops.logical_or, masks)) if masks else None
-        return reduce(ops.add, (ops.where(x, LOWEST, 0.0) if x.dtype == bool_ else x for x in masks))
+        return reduce(ops.add, (ops.where(x, NOWHERE, 0.0) if x.dtype == bool_ else x for x in masks))
 
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """One product where the three are one tensor, else one each with its part of the weights."""

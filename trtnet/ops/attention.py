@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from math import sqrt
 
+import numpy as np
+
 from trtnet.backend import supports, trt
 from trtnet.dtypes import bool_
-from trtnet.graph import Tensor
+from trtnet.graph import Parameter, Size, Tensor
+from trtnet.graph.dim import numel
 from trtnet.graph.tensor import Operand
 from trtnet.ops.activation import softmax
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise import add, ge, logical_and, mul, sub, where
+from trtnet.ops.elementwise import add, cast, ge, gt, logical_and, mul, sub, where
 from trtnet.ops.forms import form
 from trtnet.ops.gather import embedding
 from trtnet.ops.matmul import matmul
 from trtnet.ops.operands import tensor
+from trtnet.ops.reduce import any
 from trtnet.ops.shape import cat
 
-LOWEST = -1e4
-"""What is added to a masked score, or becomes of it where there is no fused layer: exp of it is 0 in any dtype."""
+NOWHERE = float("-inf")
+"""The score of a key that a query may not look at."""
 
 
 def scaled_dot_product_attention(
@@ -33,34 +37,116 @@ def scaled_dot_product_attention(
 ) -> Tensor:
     """``softmax(query @ key.T * scale + mask) @ value`` (Vaswani et al., 2017).
 
-    query: [batch, heads, length, dim]. key, value: [batch, key heads, key length, dim]; key heads divide heads, and
-    each serves a group of queries, with or without enable_gqa. attn_mask: bool (true where a query may look) or
-    floating (added to the scores), of a shape that broadcasts to [batch, heads, length, key length]; the result of a
-    query that may look nowhere is not defined, and NaN where the layer is fused (torch gives 0). is_causal: query i
-    sees keys up to i, as in torch. scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
-    Raises LayerError for a dropout_p other than 0.
-    Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), and where there is none,
-    matrix products and a softmax with the same numerics.
+    query: [..., heads, length, dim]. key: [..., key heads, key length, dim]. value: [..., key heads, key length,
+    width]. Two dimensions or more. Key heads divide heads, and each serves a group of queries, whatever enable_gqa.
+    attn_mask: bool (true where a query may look) or floating (added to the scores), of a shape that broadcasts to
+    [..., heads, length, key length]; a query that may look nowhere gets zeros, as in torch. is_causal: query i sees
+    keys up to i, as in torch. scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
+    Raises LayerError for a dropout_p other than 0, for integers, and for heads that the key heads do not divide.
+    Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), for values of another
+    width than keys, and where there is none, matrix products and a softmax with the same numerics.
     """
-    if dropout_p:
-        query.network.fail(f"attention drops nothing at inference: dropout_p is {dropout_p}", {"query": query})
-    heads, groups = query.shape[1], key.shape[1]
-    if not isinstance(heads, int) or not isinstance(groups, int) or heads % groups:
-        query.network.fail(f"attention of {heads} heads with {groups} key heads", {"query": query, "key": key})
-    width = query.shape[-1]
-    if scale is None and not isinstance(width, int):
-        query.network.fail("attention needs the size of its last axis, or a scale", {"query": query})
-    factor = 1 / sqrt(int(width)) if scale is None else scale
-    scaled = query if factor == 1 else mul(query, factor)
-    function = _fused if _has_kernel(query) and _is_fused(query) else _products
+    operands = {"query": query, "key": key, "value": value}
     mask = None if attn_mask is None else tensor(attn_mask, query.network)
-    return function(scaled, key, value, mask, is_causal)
+    _check(operands, mask, dropout_p)
+    factor = _factor(query, scale)
+    scaled = query if factor == 1 else mul(query, factor)
+    lead, (q, k, v), mask = _of_four_dimensions(scaled, key, value, mask)
+    blinding = mask is not None and (is_causal or _may_blind(attn_mask))
+    if is_causal and mask is not None:
+        mask, is_causal = _with_causal(mask, q, k), False
+    function = _fused if _has_kernel(q, v) and _is_fused(q) else _products
+    y = function(q, k, v, mask, is_causal)
+    if mask is not None and blinding:
+        y = where(_sighted(mask), y, 0.0)
+    absent = 4 - max(x.ndim for x in operands.values())
+    shape = (*lead[max(absent, 0) :], q.shape[2], v.shape[3])
+    return y if y.shape == shape else y.reshape(*shape)
 
 
-def _has_kernel(query: Tensor) -> bool:
-    """TensorRT-RTX 1.6 does not build some networks with 16-bit heads that are no multiple of 16 bytes."""
+def _check(operands: dict[str, Tensor], mask: Tensor | None, dropout_p: float) -> None:
+    network = operands["query"].network
+    if dropout_p:
+        network.fail(f"attention drops nothing at inference: dropout_p is {dropout_p}", operands)
+    if min(x.ndim for x in operands.values()) < 2:
+        network.fail("attention takes [..., length, dim], found a tensor of fewer than two dimensions", operands)
+    dtypes = {x.dtype for x in operands.values()}
+    if len(dtypes) != 1 or not operands["query"].dtype.is_floating:
+        names = ", ".join(str(x.dtype) for x in operands.values())
+        network.fail(f"attention takes a query, a key and a value of one floating dtype, found {names}", operands)
+    if mask is not None and mask.dtype != bool_ and not mask.dtype.is_floating:
+        network.fail(f"attention takes a mask that is bool or floating, found {mask.dtype}", {"attn_mask": mask})
+
+
+def _factor(query: Tensor, scale: float | None) -> float:
     width = query.shape[-1]
-    return supports("attention_v2") and (query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0))
+    if scale is not None:
+        return scale
+    if not isinstance(width, int):
+        query.network.fail("attention needs the size of its last axis, or a scale", {"query": query})
+    return 1 / sqrt(width) if width else 1.0
+
+
+def _of_four_dimensions(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
+) -> tuple[tuple[Size, ...], tuple[Tensor, ...], Tensor | None]:
+    """(the sizes before the last two axes, queries, keys and values of four dimensions, the mask like that).
+
+    Heads of a size that is not known, and every axis before them, become one batch.
+    """
+    rank = max(4, query.ndim, key.ndim, value.ndim)
+    parts = [tensor(x, x.network, ndim=rank) for x in (query, key, value)]
+    lead = tuple(_common(sizes) for sizes in zip(*(x.shape[:-3] for x in parts), strict=True))
+    heads, groups, others = (x.shape[-3] for x in parts)
+    parts = [_expanded(x, lead) for x in parts]
+    if not isinstance(heads, int):
+        shape = (*lead, heads)
+        if groups != heads or others != heads:
+            text = f"attention of {heads} heads with {groups} key heads"
+            query.network.fail(text, {"query": query, "key": key, "value": value})
+        flat = tuple(x.reshape(numel(shape), 1, *x.shape[-2:]) for x in parts)
+        return shape, flat, _flat(mask, shape, 1)
+    if heads == 1 and isinstance(groups, int) and groups > 1:
+        heads, parts[0] = groups, parts[0].expand(*lead, groups, -1, -1)
+    if not isinstance(groups, int) or others != groups or groups < 1 or heads % groups:
+        text = f"attention of {heads} heads with {groups} key heads and {others} value heads"
+        query.network.fail(text, {"query": query, "key": key, "value": value})
+    if rank == 4:
+        return (*lead, heads), tuple(parts), mask
+    flat = tuple(x.reshape(numel(lead), *x.shape[-3:]) for x in parts)
+    return (*lead, heads), flat, _flat(mask, lead, 3)
+
+
+def _common(sizes: tuple[Size, ...]) -> Size:
+    """The size that others broadcast to: an int over a Dim, both over 1."""
+    return next((n for n in sizes if isinstance(n, int) and n != 1), next((n for n in sizes if n != 1), 1))
+
+
+def _expanded(x: Tensor, lead: tuple[Size, ...]) -> Tensor:
+    return x if x.shape[:-3] == lead else x.expand(*lead, -1, -1, -1)
+
+
+def _flat(mask: Tensor | None, lead: tuple[Size, ...], kept: int) -> Tensor | None:
+    """A mask for axes `lead` that have become one batch; `kept`: 3 if the heads are not among them, else 1."""
+    if mask is None:
+        return None
+    last = 3 if kept == 3 else 2
+    if mask.ndim <= last:
+        return mask
+    if all(n == 1 for n in mask.shape[:-last]):
+        return mask.reshape(*mask.shape[-last:])
+    whole = tensor(mask, mask.network, ndim=len(lead) + last)
+    tail = whole.shape[-last:]
+    own = whole.expand(*lead, *(-1,) * last).reshape(numel(lead), *tail)
+    return own if last == 3 else own.unsqueeze(1)
+
+
+def _has_kernel(query: Tensor, value: Tensor) -> bool:
+    """TensorRT wants values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes."""
+    width = query.shape[-1]
+    if not supports("attention_v2") or width != value.shape[-1]:
+        return False
+    return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
 
 
 def _is_fused(query: Tensor) -> bool:
@@ -68,9 +154,7 @@ def _is_fused(query: Tensor) -> bool:
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
-    kind = trt.CausalMaskKind.UPPER_LEFT if is_causal and mask is None else trt.CausalMaskKind.NONE
-    if is_causal and mask is not None:
-        mask = _with_causal(mask, query, key)
+    kind = trt.CausalMaskKind.UPPER_LEFT if is_causal else trt.CausalMaskKind.NONE
     attributes: dict[str, object] = {"decomposable": True}
     if mask is not None:
         attributes["mask"] = tensor(mask, query.network, None if mask.dtype == bool_ else query.dtype, 4)
@@ -86,9 +170,9 @@ def _products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is
     assert isinstance(groups, int)
     scores = matmul(_grouped(query, groups), key.mT).reshape(batch, heads, length, keys)
     if is_causal:
-        mask = _causal(query, key) if mask is None else _with_causal(mask, query, key)
+        mask = _causal(query, key)
     if mask is not None:
-        scores = where(mask, scores, LOWEST) if mask.dtype == bool_ else add(scores, mask)
+        scores = where(mask, scores, NOWHERE) if mask.dtype == bool_ else add(scores, cast(mask, query.dtype))
     weights = _grouped(softmax(scores, -1), groups)
     return matmul(weights, value).reshape(batch, heads, length, value.shape[3])
 
@@ -107,7 +191,23 @@ def _causal(query: Tensor, key: Tensor) -> Tensor:
 
 def _with_causal(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
     causal = _causal(query, key)
-    return logical_and(mask, causal) if mask.dtype == bool_ else where(causal, mask, LOWEST)
+    return logical_and(mask, causal) if mask.dtype == bool_ else where(causal, mask, NOWHERE)
+
+
+def _may_blind(mask: Operand | None) -> bool:
+    """Whether a query may see nothing by a mask: one of the network, or constants with a row of nothing."""
+    if not isinstance(mask, np.ndarray):
+        return not isinstance(mask, Parameter)
+    seen = mask if mask.dtype == np.bool_ else mask.astype(np.float32) > NOWHERE
+    return not seen.any(-1).all()
+
+
+def _sighted(mask: Tensor) -> Tensor:
+    """Which queries see a key at all, [..., length, 1]; once for all attentions with a mask."""
+    cache, key = mask.network.cache, ("sighted", mask.trt)
+    if key not in cache:
+        cache[key] = any(mask if mask.dtype == bool_ else gt(mask, NOWHERE), -1, keepdim=True)
+    return cache[key]
 
 
 def rotary_embedding(

@@ -17,8 +17,7 @@ def normalization(step: Step) -> list[torch.Tensor]:
     axes = [axis for axis in range(x.ndim) if layer.axes >> axis & 1]
     if layer.num_groups == 1:
         return [_normalized(x, axes, layer.epsilon) * scale + bias]
-    size = x[0].numel() if len(x) else 0
-    grouped = x.reshape(x.shape[0], layer.num_groups, size // layer.num_groups)
+    grouped = x.reshape(x.shape[0], layer.num_groups, x.shape[1:].numel() // layer.num_groups)
     normal = _normalized(grouped, [2], layer.epsilon)
     if scale.shape[1] == x.shape[1]:
         return [normal.reshape(x.shape) * scale + bias]
