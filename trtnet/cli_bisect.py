@@ -87,7 +87,7 @@ def bisect(
     if html is not None:
         found.save(html)
     show(found, found.to_json(), json)
-    raise typer.Exit(1 if found.findings else 0)
+    raise typer.Exit(0 if found.passed else 1)
 
 
 def _inputs(network: Any, files: list[str], seed: int, dim: list[str], ranges: list[str]) -> Arrays:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from trtnet.verify.layouts import align, distance
-from trtnet.verify.pairs import Value, pair
+from trtnet.verify.pairs import Value
+from trtnet.verify.pairs import arguments as pair
 
 X = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32)
 

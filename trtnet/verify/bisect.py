@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from trtnet.builder import describe
 from trtnet.calling import check
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import InputError
-from trtnet.verify.bisection import Bisection, Finding
+from trtnet.verify.bisection import NAMED, Bisection, Row, Verdict
 from trtnet.verify.diagnosis import settings_that_differ
 from trtnet.verify.feeding import Notes, fed
 from trtnet.verify.inputs import given_inputs
@@ -20,7 +20,10 @@ from trtnet.verify.judging import Judge
 from trtnet.verify.metrics import Array
 from trtnet.verify.naming import paired
 from trtnet.verify.original import Names, Original
+from trtnet.verify.outputs import Judged, Numbers, all_judged
+from trtnet.verify.report import OutputComparison
 from trtnet.verify.rerun import MakeTaps
+from trtnet.verify.sources import computed_in, declared_by
 from trtnet.verify.taps import Recording, ReferenceTaps
 
 if TYPE_CHECKING:
@@ -47,7 +50,8 @@ def bisect(
 
     A module is accused only where its outputs are further from the original's than its inputs, and only after it was
     run alone on the original's own inputs: errors that pile up accuse nobody. In float16 it is run in float32 too,
-    which tells a wrong formula from rounding and overflow.
+    which tells a wrong formula from rounding and overflow. What the model itself gives is judged as compare does, in
+    torch's order, shapes and layout: where that fails and no module is to blame, the model itself is named.
     Raises InputError for inputs that do not fit, and what running the network raises.
     """
     given = _one_call(inputs, network)
@@ -55,20 +59,29 @@ def bisect(
     feeds, notes = fed(takes, given)
     check(takes, feeds)
     run = Original(original, given if original_inputs is None else _one_call(original_inputs, network), names or {})
-    of_outputs = _choose_outputs(network, run, outputs)
+    pairs, of_outputs = paired(list(network.outputs), list(run.results.outputs), outputs)
+    run.choose({theirs: ours for ours, theirs in pairs})
     recording = on(network)(feeds)
-    rows, findings = Judge(network, run, recording, on).run()
-    harmless = tuple(_harmless(network, run, findings))
-    return Bisection(rows, findings, _overflow(network, recording), harmless, (*notes, *run.results.notes, *of_outputs))
+    judged = _judged(network, run, recording, pairs, on_a_gpu=on is not ReferenceTaps)
+    rows, findings = Judge(network, run, recording, on, judged).run()
+    harmless, unjudged = _settings(network, run, rows)
+    remarks = (*notes, *run.results.notes, *of_outputs, *unjudged)
+    return Bisection(rows, findings, judged, _overflow(network, recording), harmless, remarks)
 
 
-def _choose_outputs(network: DefinedNetwork, original: Original, outputs: Mapping[str, str] | None) -> Notes:
-    """Which of the models' own results belong together; results without arrays are noted, and not compared."""
-    if not original.results.outputs:
-        return ()
-    pairs, notes = paired(list(network.outputs), list(original.results.outputs), outputs)
-    original.choose({theirs: ours for ours, theirs in pairs})
-    return notes
+def _judged(
+    network: DefinedNetwork,
+    original: Original,
+    recording: Recording,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    on_a_gpu: bool,
+) -> tuple[OutputComparison, ...]:
+    """The model's own outputs, by the rules of compare."""
+    found = {name: recording.values[tensor.name] for name, tensor in network.outputs.items()}
+    ours = Numbers(computed_in(network.trt), declared_by(network), on_a_gpu)
+    theirs = original.source
+    return all_judged(Judged(ours, theirs), "the network", pairs, found, original.results.outputs)
 
 
 def _one_call(inputs: Any, network: DefinedNetwork) -> dict[str, Array]:
@@ -93,10 +106,16 @@ def _is_finite(array: Array | None) -> bool:
     return array is None or array.dtype.kind in "biu" or bool(np.isfinite(array.astype(np.float32)).all())
 
 
-def _harmless(network: DefinedNetwork, original: Original, findings: Sequence[Finding]) -> Iterator[str]:
-    """Settings that differ between modules of one name and kind, of which none was accused."""
-    accused = {finding.row.path for finding in findings}
+def _settings(network: DefinedNetwork, original: Original, rows: Sequence[Row]) -> tuple[tuple[str, ...], Notes]:
+    """Settings that differ between modules of one name and kind: (without effect, of those that are not judged)."""
+    harmless, unjudged = [], []
     for module, path in network.modules.items():
-        theirs = original.module(path)
-        if theirs is not None and path not in accused and type(theirs).__name__ == type(module).__name__:
-            yield from (f"{path}: {difference}" for difference in settings_that_differ(module, theirs))
+        theirs, verdicts = original.module(path), {row.verdict for row in rows if row.path == path}
+        if theirs is None or verdicts & {*NAMED} or type(theirs).__name__ != type(module).__name__:
+            continue
+        differences = [f"{path}: {difference}" for difference in settings_that_differ(module, theirs)]
+        if verdicts <= {Verdict.AGREES, Verdict.CLEARED}:
+            harmless += differences
+        else:
+            unjudged += [f"{difference} ({', '.join(sorted(verdicts))})" for difference in differences]
+    return tuple(harmless), tuple(unjudged)

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trtnet.verify.bisection import NAMED, Bisection, Finding, Row
+from trtnet.verify.bisection import NAMED, Bisection, Finding, Row, Verdict
 
 AROUND = 3
 """How many rows before and after a named module are shown; JSON and the page have all."""
@@ -22,12 +22,17 @@ def picture(bisection: Bisection) -> RenderableType:
 
 
 def headlines(bisection: Bisection) -> Iterator[Text]:
-    """The findings, or that there is none."""
-    if not bisection.findings:
+    """The findings and the outputs that fail, or that there is nothing of either."""
+    if bisection.passed:
         yield Text("no module computes anything else than its original", style="bold green")
     for finding in bisection.findings:
         yield Text(headline(finding), style="bold red")
         yield from (Text(f"  {reason}") for reason in finding.reasons)
+    for output in bisection.outputs:
+        for failure in output.failures:
+            yield Text(f"the model's output {output.output}: {failure}", style="red")
+        if output.failures and output.likeness:
+            yield Text(f"  {output.likeness}")
     if bisection.overflow:
         yield Text(f"the first value that is not finite: {bisection.overflow}", style="bold red")
 
@@ -35,7 +40,11 @@ def headlines(bisection: Bisection) -> Iterator[Text]:
 def headline(finding: Finding) -> str:
     """``layer1.0.bn1 (BatchNorm2d) computes something else: its inputs agree to 1e-06, its output differs by 0.3``."""
     row = finding.row
+    name = f"{row.name}" if row.path else "the model's output"
     got = "it has no inputs to compare" if row.inputs is None else f"its inputs agree to {row.inputs:.1e}"
+    if row.unlike:
+        way = "layout" if row.verdict is Verdict.LAYOUT else "shape"
+        return f"{name}: {got if row.inputs else 'its inputs agree'}, its output has another {way}: {row.unlike}"
     gave = "is not finite" if row.outputs == float("inf") else f"differs by {row.outputs or 0:.1e}"
     return f"{row.name} ({row.kind}) {row.verdict}: {got}, its output {gave}"
 

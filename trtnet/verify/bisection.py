@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from trtnet.printing import as_text
+from trtnet.verify.report import OutputComparison, output_json
 
 
 class Verdict(StrEnum):
@@ -19,6 +20,9 @@ class Verdict(StrEnum):
 
     AGREES = "agrees"
     FAULT = "computes something else"
+    SHAPE = "gives another shape"
+    LAYOUT = "gives another layout"
+    DIFFERS = "differs, no module in it does by itself"
     OVERFLOW = "overflows"
     ROUNDS = "rounds too much"
     KERNEL = "its kernel computes something else"
@@ -32,7 +36,9 @@ class Verdict(StrEnum):
     UNUSED = "not computed"
 
 
-NAMED = (Verdict.FAULT, Verdict.OVERFLOW, Verdict.ROUNDS, Verdict.KERNEL)
+NAMED = (
+    Verdict.FAULT, Verdict.SHAPE, Verdict.LAYOUT, Verdict.DIFFERS, Verdict.OVERFLOW, Verdict.ROUNDS, Verdict.KERNEL,
+)  # fmt: skip
 """Verdicts that name a module."""
 
 
@@ -42,7 +48,9 @@ class Row:
 
     call: which of the module's calls. inputs, outputs: the largest error of what it got and gave, None if unknown.
     budget: what the error of its outputs may be. alone: the error of its outputs on the original's own inputs, None if
-    it was not run so. note: what was done to compare the values, and what could not be.
+    it was not run so. note: what was done to compare the values, and what could not be. unlike: results of another
+    shape or kind, with both; their errors are infinite. The model's own row is that of what the caller gets: in torch's
+    order, shapes and layout, by the tolerances of compare.
     """
 
     path: str
@@ -55,6 +63,7 @@ class Row:
     alone: float | None
     verdict: Verdict
     note: str = ""
+    unlike: str = ""
 
     @property
     def name(self) -> str:
@@ -75,15 +84,22 @@ class Bisection:
     """Where a network and its torch original part.
 
     rows: every call of a module, in the order in which they returned. findings: the modules that differ by themselves,
-    the first of them first. overflow: where the first NaN or infinity comes from, "" if there is none. harmless:
-    settings that differ without effect on these inputs. notes: what was done to run both.
+    the first of them first. outputs: the model's own, judged as compare does. overflow: where the first NaN or infinity
+    comes from, "" if there is none. harmless: settings that differ without effect on these inputs. notes: what was done
+    to run both, and what is not judged.
     """
 
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    outputs: tuple[OutputComparison, ...] = ()
     overflow: str = ""
     harmless: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no module is named, and every output of the model is what torch gives."""
+        return not self.findings and all(output.passed for output in self.outputs)
 
     @property
     def module(self) -> str | None:
@@ -102,7 +118,9 @@ class Bisection:
         """Everything, for ``json.dumps``: an error that is not finite is the text inf."""
         return {
             "module": self.module,
+            "passed": self.passed,
             "findings": [{"row": _row(finding.row), "reasons": list(finding.reasons)} for finding in self.findings],
+            "outputs": [output_json(output) for output in self.outputs],
             "overflow": self.overflow,
             "harmless": list(self.harmless),
             "notes": list(self.notes),

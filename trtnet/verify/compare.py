@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from trtnet import dtypes
 from trtnet.calling import check
 from trtnet.errors import InputError
 from trtnet.verify.feeding import Array, Arrays, fed
 from trtnet.verify.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
-from trtnet.verify.metrics import measure
 from trtnet.verify.naming import paired
+from trtnet.verify.outputs import Judged, Tolerances
 from trtnet.verify.report import Comparison, OutputComparison
 from trtnet.verify.sources import Saved, Source, open_source
-from trtnet.verify.tolerances import Tolerance, tolerance_for
-
-Tolerances = Tolerance | Mapping[str, Tolerance] | None
-"""One for all outputs, some by their expected names, or None: the table's."""
+from trtnet.verify.tolerances import EXACT
 
 
 def compare(
@@ -44,7 +40,8 @@ def compare(
     integer inputs need ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. They are of the
     narrowest dtype that any of the things declares, so that all compute from the same numbers; whatever is cast, or
     matched by order because the names differ, is in the report's notes.
-    tolerance: what an output passes with; by default the table's for the coarsest dtype that computed it.
+    tolerance: what an output passes with; by default the table's for the coarsest dtype that computed it. Integers and
+    bools are compared exactly, also beside floats of a file; of a tolerance for all outputs only atol holds for them.
     outputs: expected name -> the candidates' name, where they cannot be told; only these are compared. Without
     it an expected output that is missing is an error; one more than expected is a note.
     keep: keep all inputs and outputs in the report, to be saved.
@@ -144,8 +141,10 @@ class _Run:
             found = self._outputs_of(name, source, inputs)
             pairs, notes = paired(list(found), list(expected), self._outputs)
             self._note(name, notes)
+            judged = Judged(source, self._baseline, self._tolerance)
             for ours, theirs in pairs:
-                self._measure((name, ours, theirs), source, found[ours], expected[theirs])
+                so_far = self._found.get((name, ours, theirs)) or OutputComparison(name, ours, theirs, EXACT)
+                self._found[name, ours, theirs] = judged.add(so_far, found, expected)
         self.iterations += 1
 
     def comparison(self, seed: int | None) -> Comparison:
@@ -168,21 +167,3 @@ class _Run:
 
     def _note(self, name: str, notes: Iterable[str]) -> None:
         self._notes |= dict.fromkeys(f"{name}: {note}" for note in notes)
-
-    def _measure(self, key: tuple[str, str, str], source: Source, found: Array, expected: Array) -> None:
-        if key not in self._found:
-            tolerance = self._chosen(key[2], source, found, expected)
-            self._found[key] = OutputComparison(*key, tolerance)
-        so_far = self._found[key]
-        asked = so_far.tolerance
-        metrics = measure(found, expected, atol=asked.atol or 0, rtol=asked.rtol or 0, margin=asked.margin or 0)
-        self._found[key] = so_far.with_iteration(metrics, found, expected)
-
-    def _chosen(self, name: str, source: Source, found: Array, expected: Array) -> Tolerance:
-        if isinstance(self._tolerance, Tolerance):
-            return self._tolerance
-        if self._tolerance is not None and name in self._tolerance:
-            return self._tolerance[name]
-        output = expected if dtypes.get(expected.dtype).is_floating else found
-        computed = (found.dtype.name, *source.computed, *self._baseline.computed)
-        return tolerance_for(output.dtype.name, computed, on_a_gpu=source.on_a_gpu or self._baseline.on_a_gpu)

@@ -17,6 +17,7 @@ from trtnet.verify.rerun import JUMP
 from trtnet.verify.values import is_leaf
 
 RIGHT = (Verdict.AGREES, Verdict.CLEARED)
+OF_FORWARD = (Verdict.FAULT, Verdict.SHAPE, Verdict.LAYOUT, Verdict.DIFFERS)
 PLAIN = {"Identity", "Dropout"}
 ADVICE = {
     Verdict.OVERFLOW: "it agrees in float32: its values are too large for its dtype; see trtnet precision",
@@ -38,7 +39,7 @@ class Explanation:
     def of(self, row: Row, call: Call) -> tuple[str, ...]:
         """The reasons, the plainest first."""
         found = [*self._differences(row, call), *self._numbers(row, call)]
-        if row.verdict is Verdict.FAULT and not is_leaf(call.module):
+        if row.verdict in OF_FORWARD and not is_leaf(call.module):
             found += self._inside(row)
         return tuple(filter(None, (ADVICE.get(row.verdict, ""), *found)))
 

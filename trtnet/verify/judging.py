@@ -12,6 +12,7 @@ from trtnet.verify.bisection import NAMED, Finding, Row, Verdict
 from trtnet.verify.explanation import Explanation
 from trtnet.verify.original import Original, TorchCall
 from trtnet.verify.pairs import Pairs
+from trtnet.verify.report import OutputComparison
 from trtnet.verify.rerun import JUMP, MakeTaps, Rerun, Reruns, budget
 from trtnet.verify.taps import Recording
 
@@ -20,9 +21,21 @@ HEALED = 1e-3
 
 
 class Judge:
-    """Judges calls in the order in which they returned: a module after those in it, and before those after it."""
+    """Judges calls in the order in which they returned: a module after those in it, and before those after it.
 
-    def __init__(self, network: DefinedNetwork, original: Original, recording: Recording, on: MakeTaps) -> None:
+    outputs: the model's own results against the original's. They decide: inside a model a layout is free, and work may
+    be divided otherwise; what the caller gets is not.
+    """
+
+    def __init__(
+        self,
+        network: DefinedNetwork,
+        original: Original,
+        recording: Recording,
+        on: MakeTaps,
+        outputs: Sequence[OutputComparison],
+    ) -> None:
+        self.outputs = outputs
         self.network, self.original, self.recording = network, original, recording
         self.reruns = Reruns(network, recording, on)
         self.judged: list[tuple[Row, Call]] = []
@@ -35,7 +48,8 @@ class Judge:
         for call in self.network.calls:
             index = counts.get(call.path, 0)
             counts[call.path] = index + 1
-            self.judged.append((self._row(call, index), call))
+            row = self._row(call, index)
+            self.judged.append((row if call.path else self._as_given(row), call))
         explanation = Explanation(self.network, self.original, self.judged, self.pairs)
         named = [(row, call) for row, call in self.judged if row.verdict in NAMED]
         return tuple(row for row, _ in self.judged), tuple(Finding(r, explanation.of(r, c)) for r, c in named)
@@ -58,8 +72,14 @@ class Judge:
             return row
         inputs, outputs = self.pairs(row, call)
         missing = f"not compared: {', '.join(inputs.alone)}" if inputs.alone else ""
-        note = _joined(inputs.rules, outputs.rules, missing)
-        row = replace(row, inputs=self._input_error(call, inputs), outputs=outputs.error, note=note)
+        other = f"inputs of another shape: {', '.join(inputs.unlike)}" if inputs.unlike else ""
+        row = replace(
+            row,
+            inputs=self._input_error(call, inputs),
+            outputs=outputs.error,
+            note=_joined(inputs.rules, other, outputs.rules, missing),
+            unlike=", ".join(outputs.unlike),
+        )
         return self._without_outputs(row, call) if row.outputs is None else self._with_outputs(row, call)
 
     def _input_error(self, call: Call, inputs: Pairs) -> float | None:
@@ -90,9 +110,37 @@ class Judge:
             return replace(row, verdict=Verdict.AGREES)
         if got is None:
             return replace(row, verdict=Verdict.INCOMPARABLE)
-        if got == math.inf or error < JUMP * got:
+        if got == math.inf or error < JUMP * got or (row.unlike and got > row.budget):
             return replace(row, verdict=Verdict.DOWNSTREAM)
-        return self._examined(row, call)
+        examined = self._examined(row, call)
+        is_shape = examined.verdict is Verdict.FAULT and row.unlike
+        return replace(examined, verdict=Verdict.SHAPE) if is_shape else examined
+
+    def _as_given(self, row: Row) -> Row:
+        """The model's own row, by what the caller gets."""
+        failed = [output for output in self.outputs if not output.passed]
+        error = max((output.worst.relative_l2 for output in self.outputs), default=None)
+        if not failed:
+            self._excuse_shapes()
+            is_inside = any(accused.verdict in NAMED for accused, _ in self.judged)
+            return replace(row, outputs=error, verdict=Verdict.CONTAINS if is_inside else Verdict.AGREES, unlike="")
+        shapes = [output for output in failed if not output.worst.same_shape]
+        unlike = ", ".join(
+            f"{output.output} {list(output.worst.shape)} here, {list(output.worst.expected_shape)} in torch"
+            for output in shapes
+        )
+        verdict = row.verdict
+        if shapes and verdict is not Verdict.CONTAINS:
+            verdict = Verdict.LAYOUT if verdict is Verdict.AGREES else Verdict.SHAPE
+        elif verdict not in (*NAMED, Verdict.CONTAINS) or verdict is Verdict.SHAPE:
+            verdict = Verdict.DIFFERS
+        return replace(row, outputs=error, verdict=verdict, unlike=unlike)
+
+    def _excuse_shapes(self) -> None:
+        """Another shape that reaches no output is another division of the work."""
+        for place, (accused, call) in enumerate(self.judged):
+            if accused.verdict is Verdict.SHAPE:
+                self.judged[place] = replace(accused, verdict=Verdict.DIVIDED), call
 
     def _around(self, row: Row, inside: Sequence[int]) -> Row:
         """A module with accused ones in it; what they differ by may arrive nowhere, where the models are divided

@@ -56,10 +56,11 @@ def distance(found: Array, expected: Array) -> float:
 
 def _alike(found: Array, expected: Array) -> bool:
     floating = [dtypes.get(x.dtype).is_floating for x in (found, expected)]
-    return floating[0] == floating[1] or (found.dtype == np.bool_ and _is_additive(expected))
+    return floating[0] == floating[1] or (found.dtype == np.bool_ and is_additive(expected))
 
 
-def _is_additive(mask: Array) -> bool:
+def is_additive(mask: Array) -> bool:
+    """Whether all values are 0 or far below."""
     return bool(((mask == 0) | (mask < MASKED)).all())
 
 

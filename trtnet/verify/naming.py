@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from trtnet.calling import is_torch
@@ -40,13 +41,21 @@ def by_name_or_position(
 def flattened(result: Any) -> tuple[dict[str, Any], Notes]:
     """(arrays of a result by name, a note of what was left out).
 
-    An array is "output", several are ``output0``, ``output1``, ...; those in a dict have its keys; those in what is
-    nested have the names joined by dots. None is nothing.
+    An array is "output", several are ``output0``, ``output1``, ...; those in a dict or a dataclass have its keys; those
+    in what is nested have the names joined by dots. None is nothing.
     """
+    result = opened(result)
     values = _leaves(result if isinstance(result, Mapping) else _numbered(result))
     arrays = {name: value for name, value in values.items() if is_torch(value) or hasattr(value, "__array__")}
     others = [f"{name} ({type(value).__name__})" for name, value in values.items() if name not in arrays]
     return arrays, (f"results left out, no arrays: {', '.join(others)}",) if others else ()
+
+
+def opened(value: Any) -> Any:
+    """The fields of a dataclass by name; anything else as it is."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _numbered(result: Any) -> Mapping[str, Any]:
@@ -57,7 +66,7 @@ def _numbered(result: Any) -> Mapping[str, Any]:
 
 def _leaves(values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, value in ((name, opened(value)) for name, value in values.items()):
         if isinstance(value, Mapping):
             found |= _leaves({f"{name}.{key}": inner for key, inner in value.items()})
         elif isinstance(value, list | tuple):
@@ -85,8 +94,7 @@ def paired(
     common = [name for name in expected if name in found]
     ours, theirs = ([name for name in names if name not in common] for names in (found, expected))
     if not theirs:
-        note = f"outputs not compared, as they are not expected: {', '.join(ours)}"
-        return [(name, name) for name in common], (note,) if ours else ()
+        return [(name, name) for name in common], tuple(_remarks(ours, common, [x for x in found if x in common]))
     if not common and len(found) == len(expected):
         pairs = list(zip(found, expected, strict=True))
         return pairs, (f"outputs by order: {', '.join(f'{a} against {b}' for a, b in pairs)}",)
@@ -99,6 +107,13 @@ def paired(
         f"which outputs belong together? There are {', '.join(found)}, expected are {', '.join(expected)};"
         f" {_choice(theirs[0], ours[0])}: the expected name, then the one to compare with it"
     )
+
+
+def _remarks(more: Sequence[str], expected: Sequence[str], found: Sequence[str]) -> Iterator[str]:
+    if more:
+        yield f"outputs not compared, as they are not expected: {', '.join(more)}"
+    if list(expected) != list(found):
+        yield f"outputs by name; their order is {', '.join(found)}, expected is {', '.join(expected)}"
 
 
 def _choice(expected: str, found: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -15,9 +14,10 @@ import torch
 from trtnet.errors import InputError
 from trtnet.reference.step import to_numpy
 from trtnet.verify.metrics import Array
-from trtnet.verify.pairs import Value
+from trtnet.verify.naming import opened
+from trtnet.verify.pairs import Value, numbered
 from trtnet.verify.sources import Results
-from trtnet.verify.torch_source import TorchModule
+from trtnet.verify.torch_source import TorchModule, signature
 
 Names = Mapping[str, str | Sequence[str]]
 """Paths of modules of ours, as regular expressions, and those of the original's for them: ``{r"layers\\.(\\d+)":
@@ -37,24 +37,32 @@ class Original:
     """A torch model that was run once, with all that its modules got and gave.
 
     calls: by path, in order. results: the model's own. Hooks are gone when it is made; the model is as it was.
-    Raises InputError, with torch's words, for inputs on which it does not run.
+    TorchScript modules in it cannot be watched: they have no calls.
+    Raises InputError, with torch's words, for inputs on which it does not run, and for a TorchScript module.
     """
 
     def __init__(self, model: torch.nn.Module, inputs: Mapping[str, Array], names: Names) -> None:
-        self.model = model
+        if isinstance(model, torch.jit.ScriptModule):
+            raise InputError(
+                "the original is a TorchScript module, whose modules cannot be watched: give the Python module of which"
+                " it was made; compare takes either"
+            )
+        self.model, self.source = model, TorchModule(model)
         self.names = {re.compile(ours): theirs for ours, theirs in names.items()}
         self.modules: dict[str, torch.nn.Module] = dict(model.named_modules(remove_duplicate=False))
         self.state: dict[str, torch.Tensor] = model.state_dict()
         self.calls: dict[str, list[TorchCall]] = {}
         with ExitStack() as hooks:
             for path, module in model.named_modules():
+                if isinstance(module, torch.jit.ScriptModule):
+                    continue
                 hooks.enter_context(module.register_forward_pre_hook(self._before(path), with_kwargs=True))
                 hooks.enter_context(module.register_forward_hook(self._after(path)))
             self.results: Results = self._run(inputs)
 
     def _run(self, inputs: Mapping[str, Array]) -> Results:
         try:
-            return TorchModule(self.model).run(0, inputs)
+            return self.source.run(0, inputs)
         except InputError as error:
             hint = "original_inputs (--torch-input) gives it others than the network's"
             raise InputError(f"{error}\n  {hint}") from error.__cause__
@@ -68,7 +76,7 @@ class Original:
     def _after(self, path: str) -> Callable[..., None]:
         def hook(module: torch.nn.Module, args: tuple[Any, ...], result: Any) -> None:
             call = next(call for call in reversed(self.calls[path]) if not call.outputs)
-            call.outputs = list(_values("output", result))
+            call.outputs = numbered(list(_values("output", result)))
 
         return hook
 
@@ -110,13 +118,14 @@ def _joined(calls: Sequence[TorchCall]) -> list[Value]:
 def _arguments(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Value]:
     bound: Mapping[str, Any] = {f"input{i}": value for i, value in enumerate(args)} | kwargs
     with suppress(TypeError, ValueError):  # a forward without a signature, or one that a hook changed
-        bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+        bound = signature(module).bind(*args, **kwargs).arguments
     for name, value in bound.items():
         yield from _values(name, value)
 
 
 def _values(name: str, value: Any) -> Iterator[Value]:
     """The tensors of a structure, copied: a later module may write into them."""
+    value = opened(value)
     if isinstance(value, torch.Tensor):
         if value.layout == torch.strided:
             yield Value(name, to_numpy(value.detach().cpu().clone()))

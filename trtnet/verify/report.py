@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ SHOWN = 6
 class OutputComparison:
     """One output of one candidate against the expected one.
 
-    iterations: the metrics of each. sample: both arrays of the worst iteration.
+    iterations: the metrics of each. wrong_dtype: why its dtype is not the one expected, "" if it is. likeness: what it
+    is instead of the one expected, as far as known. sample: both arrays of the worst iteration.
     """
 
     candidate: str
@@ -36,13 +37,18 @@ class OutputComparison:
     expected_output: str
     tolerance: Tolerance
     iterations: tuple[Metrics, ...] = ()
+    wrong_dtype: str = ""
+    likeness: str = ""
     sample: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
 
-    def with_iteration(self, metrics: Metrics, found: Array, expected: Array) -> OutputComparison:
+    def with_iteration(
+        self, metrics: Metrics, found: Array, expected: Array, wrong_dtype: str = ""
+    ) -> OutputComparison:
         """With one more iteration."""
         is_worst = not self.iterations or metrics.relative_l2 > self.worst.relative_l2
         sample = (found, expected) if is_worst else self.sample
-        return replace(self, iterations=(*self.iterations, metrics), sample=sample)
+        wrong_dtype = self.wrong_dtype or wrong_dtype
+        return replace(self, iterations=(*self.iterations, metrics), wrong_dtype=wrong_dtype, sample=sample)
 
     @property
     def worst(self) -> Metrics:
@@ -58,7 +64,10 @@ class OutputComparison:
         """Why it does not pass, in phrases."""
         several = len(self.iterations) > 1
         found = [(i, phrase) for i, m in enumerate(self.iterations) for phrase in self.tolerance.failures(m)]
-        return tuple(f"iteration {i}: {phrase}" if several else phrase for i, phrase in found)
+        phrases = [f"iteration {i}: {phrase}" if several else phrase for i, phrase in found]
+        if not found and not any(prod(metrics.shape) for metrics in self.iterations):
+            phrases.append(f"nothing is compared: {list(self.worst.shape)} has no values")
+        return (*((self.wrong_dtype,) if self.wrong_dtype else ()), *phrases)
 
     def over_iterations(self) -> dict[str, dict[str, float]]:
         """Median, p90 and maximum over the iterations, of the relative L2 and of the largest error."""
@@ -78,6 +87,8 @@ class OutputComparison:
         yield from (f"  FAIL {phrase}" for phrase in self.failures[:SHOWN])
         if len(self.failures) > SHOWN:
             yield f"  FAIL and {len(self.failures) - SHOWN} more"
+        if self.failures and self.likeness:
+            yield f"  {self.likeness}"
         if self.failures and self.worst.worst is not None:
             yield f"  largest error at {self.worst.worst}"
         if len(self.iterations) > 1 and self.worst.different:
@@ -125,7 +136,7 @@ class Comparison:
             "expected": self.expected,
             "seed": self.seed,
             "notes": list(self.notes),
-            "outputs": [_output_json(output) for output in self.outputs],
+            "outputs": [output_json(output) for output in self.outputs],
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -169,7 +180,8 @@ def cells(output: OutputComparison) -> list[str]:
     name = output.output if output.output == output.expected_output else f"{output.output} ({output.expected_output})"
     dtype = worst.dtype if worst.dtype == worst.expected_dtype else f"{worst.dtype} ({worst.expected_dtype})"
     numbers = [written(value, ".2e") for value in (worst.max_abs, worst.relative_l2)]
-    top = "" if worst.ranking is None else f"{100 * worst.ranking.argmax:.4g} %"
+    is_scores = worst.ranking is not None and len(worst.shape) == 2  # rows of an image are no scores of classes
+    top = f"{100 * worst.ranking.argmax:.4g} %" if is_scores and worst.ranking else ""
     return [output.candidate, f"{name} {list(worst.shape)} {dtype}", *numbers, f"{worst.cosine:.7f}", top]
 
 
@@ -177,13 +189,15 @@ def verdict(output: OutputComparison) -> str:
     return "PASS" if output.passed else "FAIL"
 
 
-def _output_json(output: OutputComparison) -> dict[str, Any]:
+def output_json(output: OutputComparison) -> dict[str, Any]:
+    """All of it but the arrays, for ``json.dumps``."""
     document = {
         "candidate": output.candidate,
         "output": output.output,
         "expected_output": output.expected_output,
         "passed": output.passed,
         "failures": list(output.failures),
+        "likeness": output.likeness,
         "tolerance": asdict(output.tolerance),
         "smallest_passing": {name: getattr(output.worst, name) for name in ("max_abs", "max_rel", "relative_l2")},
         "over_iterations": output.over_iterations(),

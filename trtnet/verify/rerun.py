@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import TrtnetError
 from trtnet.graph.calls import Call
+from trtnet.verify import pairs
 from trtnet.verify.alone import alone
 from trtnet.verify.bisection import Row, Verdict
 from trtnet.verify.original import TorchCall
-from trtnet.verify.pairs import Pairs, Value, pair
+from trtnet.verify.pairs import Pairs, Value
 from trtnet.verify.taps import Recording, ReferenceTaps, Taps
 from trtnet.verify.tolerances import tolerance_for
-from trtnet.verify.values import argument_names, is_leaf, known
+from trtnet.verify.values import argument_names, is_leaf, known, result_names
 
 MakeTaps = Callable[[DefinedNetwork], Taps]
 
@@ -74,21 +75,21 @@ class Reruns:
         values |= {call.inputs[one.index].name: one.expected for one in self.inputs(call, theirs).pairs}
         values |= {x.name: value.array for x, value in zip(unknown, theirs.inputs, strict=False)}
         try:
-            results = alone(self.network, call, dtype).run(on, values)
+            found = alone(self.network, call, dtype).run(on, values)
         except TrtnetError as error:
             return Rerun(None, str(error))
-        outputs = pair([Value(*each) for each in zip(self._results(call), results, strict=True)], theirs.outputs)
-        return Rerun(outputs.error, "" if outputs.pairs else "its results cannot be compared")
+        outputs = pairs.results([Value(*each) for each in zip(self._names(call), found, strict=True)], theirs.outputs)
+        return Rerun(outputs.error, "" if outputs.error is not None else "its results cannot be compared")
 
     def inputs(self, call: Call, theirs: TorchCall) -> Pairs:
         """What the call got beside what the original's got."""
-        return pair(known(self.recording.values, call.inputs, argument_names(call)), theirs.inputs)
+        return pairs.arguments(known(self.recording.values, call.inputs, argument_names(call)), theirs.inputs)
 
     def outputs(self, call: Call, theirs: TorchCall) -> Pairs:
         """What the call gave beside what the original's gave."""
-        return pair(known(self.recording.values, call.outputs, self._results(call)), theirs.outputs)
+        return pairs.results(known(self.recording.values, call.outputs, self._names(call)), theirs.outputs)
 
-    def _results(self, call: Call) -> list[str]:
+    def _names(self, call: Call) -> list[str]:
         """Names of what a call gives: the model's own has those of the network's outputs."""
         names = {} if call.path else {tensor.name: name for name, tensor in self.network.outputs.items()}
-        return [names.get(x.name, "output") for x in call.outputs]
+        return [names.get(x.name, name) for x, name in zip(call.outputs, result_names(call), strict=True)]

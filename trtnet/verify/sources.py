@@ -34,12 +34,14 @@ class Results:
 class Source(Protocol):
     """Something to compare. kind: in a word or two. takes: the inputs it declares, () if it declares none.
 
-    computed: the floating dtypes in which it computes, as far as known. on_a_gpu: whether TensorRT's kernels do.
+    computed, declared, is_typed, on_a_gpu: as :class:`trtnet.verify.outputs.Side` has them.
     """
 
     kind: str
     takes: tuple[TensorInfo, ...]
     computed: frozenset[str]
+    declared: frozenset[str]
+    is_typed: bool
     on_a_gpu: bool
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
@@ -50,11 +52,22 @@ class Source(Protocol):
 class Called:
     """An engine, a session, a reference: what is called with arrays by the names it declares."""
 
-    def __init__(self, callee: Any, kind: str, computed: Iterable[str], takes: tuple[TensorInfo, ...] = ()) -> None:
+    is_typed = True
+
+    def __init__(
+        self,
+        callee: Any,
+        kind: str,
+        computed: Iterable[str],
+        takes: tuple[TensorInfo, ...] = (),
+        declared: Iterable[str] = (),
+    ) -> None:
         self._callee, self.kind = callee, kind
         self.on_a_gpu = isinstance(callee, Engine | Session)
         self.takes: tuple[TensorInfo, ...] = takes or callee.inputs
         self.computed = _floating((*computed, *(info.dtype for info in (*callee.inputs, *callee.outputs))))
+        made = _floating(declared)
+        self.declared = made | _floating(info.dtype for info in self.takes) if made else made
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         arrays, notes = fed(self.takes, inputs)
@@ -66,6 +79,8 @@ class Function:
 
     takes: tuple[TensorInfo, ...] = ()
     computed: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+    is_typed = True
     on_a_gpu = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -81,6 +96,8 @@ class Saved:
     """Outputs from a file: see :func:`trtnet.verify.saved.read_runs`. runner: whose, where the file has several."""
 
     takes: tuple[TensorInfo, ...] = ()
+    declared: frozenset[str] = frozenset()
+    is_typed = False
     on_a_gpu = False
 
     def __init__(self, path: str | os.PathLike[str], runner: str = "") -> None:
@@ -110,9 +127,10 @@ def open_source(thing: Any) -> Source:
     if isinstance(thing, str | os.PathLike):
         return _open_file(os.fspath(thing))
     if isinstance(thing, DefinedNetwork):
-        return _reference(thing.reference(), "trtnet on the CPU", describe(thing).inputs)
+        return _reference(thing.reference(), "trtnet on the CPU", describe(thing).inputs, declared_by(thing))
     if isinstance(thing, Engine):
-        return Called(thing, "engine", _known(thing.info.dtype))
+        known = _known(thing.info.dtype)
+        return Called(thing, "engine", known, declared=known)
     if isinstance(thing, Session):
         return Called(thing, "session", ())
     if _has_base(thing, "trtnet.reference.executor", "Reference"):
@@ -143,10 +161,20 @@ def _open_file(text: str) -> Source:
     return open_source(load(path))
 
 
-def _reference(reference: Any, kind: str, takes: tuple[TensorInfo, ...] = ()) -> Source:
-    layers = (reference.network.get_layer(i) for i in range(reference.network.num_layers))
+def declared_by(network: DefinedNetwork) -> frozenset[str]:
+    """The floating dtypes that a network was defined in."""
+    return _floating(dtypes.get(dtype).name for dtype in network.precision.by_path.values())
+
+
+def computed_in(network: Any) -> frozenset[str]:
+    """The floating dtypes of what an ``INetworkDefinition``'s layers give."""
+    layers = (network.get_layer(i) for i in range(network.num_layers))
     outputs = (layer.get_output(i) for layer in layers for i in range(layer.num_outputs))
-    return Called(reference, kind, {dtypes.get(tensor.dtype).name for tensor in outputs}, takes)
+    return _floating({dtypes.get(tensor.dtype).name for tensor in outputs})
+
+
+def _reference(reference: Any, kind: str, takes: tuple[TensorInfo, ...] = (), declared: Iterable[str] = ()) -> Source:
+    return Called(reference, kind, computed_in(reference.network), takes, declared)
 
 
 def _floating(names: Iterable[str]) -> frozenset[str]:

@@ -26,6 +26,7 @@ class TorchModule:
     """
 
     takes: tuple[TensorInfo, ...] = ()
+    is_typed = True
     on_a_gpu = False
 
     def __init__(self, module: torch.nn.Module) -> None:
@@ -34,14 +35,14 @@ class TorchModule:
         floating = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
         self._dtype = dtypes.get(floating[0]) if floating else None
         self._device = tensors[0].device if tensors else torch.device("cpu")
-        self.computed = frozenset(dtypes.get(dtype).name for dtype in floating)
+        self.computed = self.declared = frozenset(dtypes.get(dtype).name for dtype in floating)
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         """The module's results. Raises InputError for inputs that its ``forward`` does not take, and with torch's words
         for those on which it does not run.
         """
         tensors, notes = self._tensors(inputs)
-        args, kwargs, how = by_name_or_position(inspect.signature(self._module.forward), tensors)
+        args, kwargs, how = by_name_or_position(signature(self._module), tensors)
         try:
             with _evaluated(self._module), torch.inference_mode():
                 values, left = flattened(self._module(*args, **kwargs))
@@ -64,6 +65,20 @@ class TorchModule:
         return tensors, notes
 
 
+def signature(module: torch.nn.Module) -> inspect.Signature:
+    """That of a module's ``forward``; a TorchScript module has it in its schema."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return inspect.signature(module.forward)
+    kind, empty = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
+    forward: Any = module.forward
+    taken = forward.schema.arguments[1:]  # the first is the module
+    parameters = [
+        inspect.Parameter(each.name, kind, default=each.default_value if each.has_default_value() else empty)
+        for each in taken
+    ]
+    return inspect.Signature(parameters)
+
+
 def _where(error: Exception, module: torch.nn.Module) -> str:
     """The innermost module in it that raised, "" for itself."""
     paths = {id(each): f"in {path} ({type(each).__name__}): " for path, each in module.named_modules() if path}
@@ -73,7 +88,7 @@ def _where(error: Exception, module: torch.nn.Module) -> str:
 
 @contextmanager
 def _evaluated(module: torch.nn.Module) -> Iterator[Any]:
-    modes = {each: each.training for each in module.modules()}
+    modes = {each: each.training for each in module.modules() if hasattr(each, "training")}  # a frozen one has none
     module.eval()
     try:
         yield

@@ -16,6 +16,9 @@ from trtnet.calling import TensorInfo
 from trtnet.errors import InputError
 from trtnet.verify.feeding import Array, Arrays
 
+SIX_DIGITS = 10**6
+"""What trtexec's digits of a float cannot say exactly."""
+
 
 def read_raw(path: str | os.PathLike[str], info: TensorInfo, dims: Mapping[str, int]) -> Array:
     """An input from its bytes alone, as ``array.tofile`` writes them; `dims` has the sizes of dynamic axes.
@@ -49,7 +52,11 @@ def is_export(document: Any) -> bool:
 
 
 def decode(document: Any) -> Arrays:
-    """The outputs of ``--exportOutput``, as float32: trtexec writes six digits and no dtype. Raises InputError."""
+    """The outputs of ``--exportOutput``: trtexec writes no dtype, and six digits of floats, all digits of integers.
+
+    Whole numbers of more than six digits can be integers only, and are int64; everything else is float32, which holds
+    the smaller ones exactly. Raises InputError.
+    """
     try:
         return {each["name"]: _array(each) for each in document}
     except (KeyError, TypeError, ValueError) as error:
@@ -63,4 +70,6 @@ def legible(text: str) -> str:
 
 def _array(entry: Mapping[str, Any]) -> Array:
     shape = [int(size) for size in str(entry["dimensions"]).split("x")] if entry["dimensions"] else []
-    return np.array(entry["values"], np.float32).reshape(shape)
+    values = entry["values"]
+    is_long = all(type(each) is int for each in values) and any(abs(each) >= SIX_DIGITS for each in values)
+    return np.array(values, np.int64 if is_long else np.float32).reshape(shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from trtnet.graph import Tensor
 from trtnet.graph.calls import Call, tensors
@@ -18,6 +18,23 @@ def argument_names(call: Call) -> list[str]:
     placed = [(name, tensor) for name, value in given.items() for tensor in tensors(value)]
     names = {id(tensor): name for name, tensor in reversed(placed)}
     return [names[id(tensor)] for tensor in call.inputs]
+
+
+def result_names(call: Call) -> list[str]:
+    """For each tensor of the call's outputs, its key in a dict; else "output", numbered where there are several."""
+    keys = list(_keys("output", call.result))
+    return [f"output{i}" if key == "output" and len(keys) > 1 else key for i, key in enumerate(keys)]
+
+
+def _keys(name: str, value: object) -> Iterator[str]:
+    if isinstance(value, Tensor):
+        yield name
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _keys(str(key), item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _keys(name, item)
 
 
 def is_leaf(module: Module) -> bool:
