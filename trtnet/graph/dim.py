@@ -94,6 +94,10 @@ class Dim:
         return self if other == 1 else _arithmetic("FLOOR_DIV", "//", self, other)
 
     @_of_sizes
+    def __rfloordiv__(self, other: Dim | int) -> Dim | int:
+        return 0 if other == 0 else _arithmetic("FLOOR_DIV", "//", other, self)
+
+    @_of_sizes
     def __mod__(self, other: Dim | int) -> Dim | int:
         if other in (1, self):
             return 0

@@ -138,12 +138,6 @@ class Methods(_Operand):
     def tile(self, *dims: int | Sequence[int]) -> Tensor:
         return self.operations.tile(self, _unpack(dims))
 
-    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-        return self.operations.chunk(self, chunks, dim)
-
-    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-        return self.operations.split(self, split_size, dim)
-
     # tensors of its dtype
     def new_zeros(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
         return self.new_full(_unpack(size), 0, dtype)
@@ -204,6 +198,7 @@ class Methods(_Operand):
     topk, sort, argsort, cumsum, cumprod = map(_method, ("topk", "sort", "argsort", "cumsum", "cumprod"))
     gather, scatter, scatter_add, index_select = map(_method, ("gather", "scatter", "scatter_add", "index_select"))
     index_add, scatter_reduce = map(_method, ("index_add", "scatter_reduce"))
+    chunk, split, tensor_split = map(_method, ("chunk", "split", "tensor_split"))
     flip, roll, tril, triu = map(_method, ("flip", "roll", "tril", "triu"))
     repeat_interleave, log_softmax, nonzero = map(_method, ("repeat_interleave", "log_softmax", "nonzero"))
 

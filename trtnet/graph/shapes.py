@@ -18,9 +18,22 @@ def constant(network: Network, array: np.ndarray[tuple[int, ...], np.dtype[np.ge
     """An array as a constant layer, one for equal arrays."""
     key = ("constant", array.dtype.str, array.dtype.name, array.shape, array.tobytes())
     if key not in network.cache:
-        weight = network.weight(array)
-        (network.cache[key],) = network.add("constant", {"shape": weight.shape, "weights": weight})
+        network.cache[key] = _constant(network, array) if array.size else _nothing(network, array)
     return network.cache[key]
+
+
+def _constant(network: Network, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+    weight = network.weight(array)
+    (made,) = network.add("constant", {"shape": weight.shape, "weights": weight})
+    return made
+
+
+def _nothing(network: Network, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+    """An array without elements, which TensorRT has as a slice of one that has some."""
+    some = constant(network, np.zeros([max(size, 1) for size in array.shape], array.dtype))
+    where = {"start": (0,) * array.ndim, "shape": array.shape, "stride": (1,) * array.ndim}
+    (made,) = network.add("slice", {"input": some, **where}, name="nothing")
+    return made
 
 
 def size_tensor(network: Network, size: Size) -> Tensor:

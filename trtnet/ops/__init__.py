@@ -225,7 +225,6 @@ from trtnet.ops.scatter import (
 )
 from trtnet.ops.shape import (
     cat,
-    chunk,
     concat,
     concatenate,
     expand,
@@ -234,7 +233,6 @@ from trtnet.ops.shape import (
     permute,
     reshape,
     shuffle,
-    split,
     squeeze,
     stack,
     transpose,
@@ -259,6 +257,11 @@ from trtnet.ops.special import (
     log10,
     logaddexp,
     nan_to_num,
+)
+from trtnet.ops.split import (
+    chunk,
+    split,
+    tensor_split,
 )
 from trtnet.ops.views import (
     broadcast_to,
@@ -495,6 +498,7 @@ __all__ = [
     "tan",
     "tanh",
     "tanhshrink",
+    "tensor_split",
     "threshold",
     "tile",
     "topk",

@@ -13,8 +13,8 @@ from trtnet.ops.elementwise import abs, cast, exp, gt, log, mul, neg, sub, where
 from trtnet.ops.forms import form
 from trtnet.ops.operands import axes_mask, axis, tensor
 from trtnet.ops.reduce import amax, sum
-from trtnet.ops.shape import chunk
 from trtnet.ops.special import clamp
+from trtnet.ops.split import chunk
 
 
 def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:

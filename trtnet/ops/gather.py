@@ -7,6 +7,7 @@ from trtnet.graph import Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import axis, tensor
 from trtnet.ops.reduce import amax, mean, sum
+from trtnet.ops.slicing import Cut, cut, movable, restored
 
 
 def embedding(indices: Tensor, weight: Operand) -> Tensor:
@@ -38,18 +39,28 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
 
     Raises LayerError for an index of another rank.
     """
+    if x.ndim == 0:
+        return gather(x.reshape(1), dim, index.reshape(1)).reshape(index.shape)
     along = axis(x, dim, "gather")
     same_rank("gather", x, index)
-    arguments = {"input": x, "indices": index, "mode": trt.GatherMode.ELEMENT}
+    (moved,) = movable(extent_of(index, x, along))
+    arguments = {"input": moved, "indices": index, "mode": trt.GatherMode.ELEMENT}
     (y,) = x.network.add("gather_v2", arguments, attributes={"axis": along}, dims=[index.shape])
-    return y
+    return restored(y, x)
+
+
+def extent_of(index: Tensor, x: Tensor, along: int | None = None) -> Tensor:
+    """The part of `x` within the index's sizes, but for axis `along`: torch looks at no more."""
+    pairs = enumerate(zip(index.shape, x.shape, strict=True))
+    return cut(x, {a: Cut(0, wanted) for a, (wanted, size) in pairs if a != along and wanted != size})
 
 
 def take(x: Tensor, index: Tensor, along: int) -> Tensor:
     """The elements `index`, of any rank, of one axis, whose place its axes take. Layer: IGatherLayer."""
     shape = (*x.shape[:along], *index.shape, *x.shape[along + 1 :])
-    (y,) = x.network.add("gather", {"input": x, "indices": index, "axis": along}, dims=[shape])
-    return y
+    (moved,) = movable(x)
+    (y,) = x.network.add("gather", {"input": moved, "indices": index, "axis": along}, dims=[shape])
+    return restored(y, x)
 
 
 def same_rank(operation: str, x: Tensor, index: Tensor) -> None:

@@ -1,71 +1,75 @@
-"""``x[...]`` with torch's indexing: ints, slices with steps, None, Ellipsis, Dims, and integers of one tensor."""
+"""``x[...]`` with torch's indexing: ints, slices with steps, None, Ellipsis, Dims, tensors of integers and masks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from trtnet import dtypes
 from trtnet.graph import Dim, Size, Tensor
-from trtnet.graph.dim import largest, smallest
+from trtnet.graph.bounds import bound, from_front
+from trtnet.graph.dim import largest
 from trtnet.graph.operators import Index
-from trtnet.ops.elementwise import add, lt, where
 from trtnet.ops.gather import take
-from trtnet.ops.operands import tensor
+from trtnet.ops.index_tensors import Places, chosen, is_tensor, places_of
+from trtnet.ops.shape import reshape
+from trtnet.ops.sizes import is_int, size_of
 from trtnet.ops.slicing import Cut, cut
 
 
 def getitem(x: Tensor, index: Index | tuple[Index, ...]) -> Tensor:
     """Part of `x`; an int removes its axis, None adds one. Steps are positive, as in torch.
 
-    One item may be a tensor, an array or a list of integers: its axes stand where the axis was that it chooses from.
+    Tensors, arrays and lists of integers choose elements; several are broadcast and choose together. Their axes stand
+    where those were that they choose from, or in front if these are not side by side. A mask (bool) chooses the
+    places where it is true: an array or list at once, a tensor where the backend has kernels for INonZeroLayer.
     Whether a tensor's integers are in range is not checked.
-    Layers: one ISliceLayer for all axes that are cut, one IShuffleLayer for axes removed or added; IGatherLayer.
+    Layers: one ISliceLayer for all axes that are cut, one IShuffleLayer for axes removed or added; one IGatherLayer.
     Raises LayerError for an index out of range, a step below 1, too many indices, or an index of another type.
     """
-    items = _full(x, index if isinstance(index, tuple) else (index,))
-    chosen = [i for i, item in enumerate(items) if _chooses(item)]
-    return _chosen(x, items, chosen) if chosen else _basic(x, items)
+    items = parsed(x, index)
+    rest = _basic(x, [slice(None) if is_tensor(item) else item for item in items])
+    kept = [item for item in items if not is_whole(item)]
+    places = {a: item for a, item in enumerate(kept) if is_tensor(item)}
+    for a in sorted((a for a, item in places.items() if item.ndim == 0), reverse=True):
+        rest = take(rest, places_of(rest, places.pop(a), rest.shape[a]), a)
+        places = {b - (b > a): item for b, item in places.items()}
+    return chosen(rest, places) if places else rest
 
 
-def _chosen(x: Tensor, items: list[Any], chosen: list[int]) -> Tensor:
-    """The elements that one tensor of integers says, of what the other items leave."""
-    if len(chosen) > 1:
-        x.network.fail(
-            f"an index has at most one tensor, found {len(chosen)}; flatten the axes, or use gather", {"x": x}
-        )
-    at = chosen[0]
-    size = x.shape[sum(item is not None for item in items[:at])]
-    places = _places(x, items[at], size)
-    rest = _basic(x, [*items[:at], slice(None), *items[at + 1 :]])
-    return take(rest, places, sum(not _is_int(item) for item in items[:at]))
+def parsed(x: Tensor, index: Any) -> list[Any]:
+    """The index as items: None for a new axis, and for each axis of `x` an int, a Dim, a slice, or Places.
+
+    Ellipsis and what is left out are whole slices; each mask is a vector of integers for each of its axes.
+    """
+    given = index if isinstance(index, tuple) else (index,)
+    items = [places if (places := Places.of(x, item)) is not None else item for item in given]
+    taken = sum(_axes(item) for item in items)
+    if taken > x.ndim:
+        x.network.fail(f"too many indices: {taken} for {x.ndim} dimensions", {"x": x})
+    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
+    if len(ellipses) > 1:
+        x.network.fail("an index has at most one Ellipsis", {"x": x})
+    at = ellipses[0] if ellipses else len(items)
+    full = [*items[:at], *[slice(None)] * (x.ndim - taken), *items[at + 1 :]]
+    found: list[Any] = []
+    for item in full:
+        along = sum(map(_axes, found))
+        found += item.split(x, along) if isinstance(item, Places) else [item]
+    return found
 
 
-def _chooses(item: Any) -> bool:
-    """Whether an item is a tensor of integers in one of their forms."""
-    return isinstance(item, Tensor | np.ndarray) or (isinstance(item, list) and all(map(_is_int, item)))
+def _axes(item: Any) -> int:
+    """How many axes an item takes."""
+    return item.axes if isinstance(item, Places) else int(item is not None and item is not Ellipsis)
 
 
-def _places(x: Tensor, item: Any, size: Size) -> Tensor:
-    """Indices counted from the front."""
-    known = item if isinstance(item, Tensor) else np.asarray(item)
-    kind = dtypes.get(known.dtype)
-    if kind in (dtypes.bool_, dtypes.uint8):
-        text = f"a mask of {kind} would choose a number of elements that is not known; use where or masked_fill"
-        x.network.fail(text, {"x": x, "index": item})
-    if kind.is_floating:
-        x.network.fail(f"a tensor that is an index has integers, found {kind}", {"x": x, "index": item})
-    if isinstance(known, Tensor):
-        return where(lt(known, 0), add(known, size), known)
-    if isinstance(size, int) and ((known < -size) | (known >= size)).any():
-        x.network.fail(f"index {known.tolist()} is out of range for a dimension of size {size}", {"x": x})
-    if isinstance(size, int):
-        return tensor(np.where(known < 0, known + size, known), x.network, dtypes.int64)
-    return _places(x, tensor(known, x.network, dtypes.int64), size) if (known < 0).any() else tensor(known, x.network)
+def is_whole(item: Any) -> bool:
+    """Whether an item is a position, and its axis goes."""
+    return isinstance(item, Dim) or is_int(item)
 
 
-def _basic(x: Tensor, items: list[Any]) -> Tensor:
+def cuts_of(x: Tensor, items: Sequence[Any]) -> tuple[dict[int, Cut], tuple[Size, ...]]:
+    """(what the items without tensors take of each axis that is not taken whole, the shape that is left)."""
     cuts: dict[int, Cut] = {}
     shape: list[Size] = []
     along = 0
@@ -76,58 +80,41 @@ def _basic(x: Tensor, items: list[Any]) -> Tensor:
         taken = _taken(x, along, item)
         if taken is not None:
             cuts[along] = taken
-        if not _is_int(item):
+        if not is_whole(item):
             shape.append(x.shape[along] if taken is None else taken.size)
         along += 1
-    return cut(x, cuts).reshape(tuple(shape))
+    return cuts, tuple(shape)
 
 
-def _full(x: Tensor, items: tuple[Any, ...]) -> list[Any]:
-    """The index with Ellipsis written out, an item for every axis."""
-    taken = sum(item is not None and item is not Ellipsis for item in items)
-    if taken > x.ndim:
-        x.network.fail(f"too many indices: {taken} for {x.ndim} dimensions", {"x": x})
-    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(ellipses) > 1:
-        x.network.fail("an index has at most one Ellipsis", {"x": x})
-    rest = [slice(None)] * (x.ndim - taken)
-    at = ellipses[0] if ellipses else len(items)
-    return [*items[:at], *rest, *items[at + 1 :]]
-
-
-def _is_int(item: Any) -> bool:
-    return isinstance(item, int | np.integer | Dim) and not isinstance(item, bool)
+def _basic(x: Tensor, items: Sequence[Any]) -> Tensor:
+    cuts, shape = cuts_of(x, items)
+    return reshape(cut(x, cuts), shape)
 
 
 def _taken(x: Tensor, along: int, item: Any) -> Cut | None:
     """What `item` takes of an axis, None for all of it."""
     size = x.shape[along]
-    if _is_int(item):
+    if is_whole(item):
         return Cut(_position(x, along, item), 1)
     if not isinstance(item, slice):
-        found = f"{type(item).__name__}"
+        found = str(item) if isinstance(item, bool) else type(item).__name__
         x.network.fail(f"an index is an int, a slice, None, Ellipsis or a tensor of integers, found {found}", {"x": x})
-    step = 1 if item.step is None else item.step
-    if step < 1:
-        x.network.fail(f"slice step must be positive, found {step}; ops.flip goes backwards", {"x": x})
-    start = 0 if item.start is None else _bound(size, item.start)
-    stop = size if item.stop is None else _bound(size, item.stop)
-    length = stop if start == 0 else largest(stop - start, 0)
-    taken = Cut(start, length if step == 1 else (length + (step - 1)) // step, step)
+    start, stop, step = (
+        None if value is None else size_of(x, value, "a slice") for value in (item.start, item.stop, item.step)
+    )
+    by = 1 if step is None else step
+    if isinstance(by, int) and by < 1:
+        x.network.fail(f"slice step must be positive, found {by}; ops.flip goes backwards", {"x": x})
+    first = 0 if start is None else bound(start, size)
+    last = size if stop is None else bound(stop, size)
+    length = last if first == 0 else largest(last - first, 0)
+    taken = Cut(first, length if by == 1 else (length + (by - 1)) // by, by)
     return None if taken == Cut(0, size) else taken
 
 
-def _position(x: Tensor, along: int, item: int | Dim) -> Size:
+def _position(x: Tensor, along: int, item: Any) -> Size:
     size = x.shape[along]
-    if isinstance(item, Dim):
-        return item
-    if isinstance(size, int) and not -size <= item < size:
-        x.network.fail(f"index {item} is out of range for dimension {along} of size {size}", {"x": x})
-    return size + int(item) if item < 0 else int(item)
-
-
-def _bound(size: Size, bound: int | Dim) -> Size:
-    """A slice's bound, counted from the front and kept within the axis, as Python does."""
-    if isinstance(bound, int) and bound < 0:
-        return largest(size + bound, 0)
-    return smallest(bound, size)
+    position = item if isinstance(item, Dim) else int(item)
+    if isinstance(size, int) and isinstance(position, int) and not -size <= position < size:
+        x.network.fail(f"index {position} is out of range for dimension {along} of size {size}", {"x": x})
+    return from_front(position, size)

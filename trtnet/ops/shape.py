@@ -5,19 +5,20 @@ Known sizes are Python ints and cost nothing; a shape layer is added only where 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from math import prod
+from typing import Any
 
 import numpy as np
 
 from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.dim import numel as count
-from trtnet.graph.dim import smallest
+from trtnet.graph.dim import smallest, static
+from trtnet.graph.products import quotient
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import align, axis, network_of, tensor
-from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.sizes import ints_of, sizes_of
+from trtnet.ops.slicing import Cut, cut, movable, restored
 
 
 def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
@@ -25,7 +26,7 @@ def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
 
     Raises LayerError if the number of elements differs or -1 cannot be found.
     """
-    return x if tuple(shape) == x.shape else shuffle(x, shape=shape)
+    return shuffle(x, shape=shape)
 
 
 def shuffle(
@@ -40,73 +41,70 @@ def shuffle(
     """
     order = _order(x, before, x.ndim)
     source = tuple(x.shape[a] for a in order)
-    target = source if shape is None else _resolve(x, source, tuple(shape))
+    target = source if shape is None else _resolve(x, source, shape)
     last = _order(x, after, len(target))
     result = tuple(target[a] for a in last)
     identity = tuple(range(x.ndim)) == order and tuple(range(len(target))) == last
     if identity and target == x.shape:
         return x
-    attributes: dict[str, tuple[int, ...]] = {"first_transpose": order, "second_transpose": last}
+    attributes: dict[str, Any] = {"first_transpose": order, "second_transpose": last}
     inputs: dict[int, Tensor] = {}
     template = _template(source, target)
     if template is None:
-        inputs = {1: shape_tensor(x.network, target)}
+        inputs, attributes["zero_is_placeholder"] = {1: shape_tensor(x.network, target)}, False
     elif target != source:
         attributes["reshape_dims"] = template
+        if 0 in target:
+            attributes["zero_is_placeholder"] = False
     name = "permute" if shape is None else "reshape"
-    (y,) = x.network.add("shuffle", {"input": x}, attributes=attributes, inputs=inputs, name=name, dims=[result])
-    return y
+    (moved,) = movable(x)
+    (y,) = x.network.add("shuffle", {"input": moved}, attributes=attributes, inputs=inputs, name=name, dims=[result])
+    return restored(y, x)
 
 
 def _order(x: Tensor, dims: Sequence[int] | None, rank: int) -> tuple[int, ...]:
     """A permutation of `rank` axes, counted from the front."""
     if dims is None:
         return tuple(range(rank))
-    order = tuple(dim % rank if -rank <= dim < rank else rank for dim in dims)
+    given = ints_of(x, dims, "permute")
+    order = tuple(dim % rank if -rank <= dim < rank else rank for dim in given)
     if sorted(order) != list(range(rank)):
-        x.network.fail(f"permute got dims={tuple(dims)}, its input has {rank} dimensions", {"x": x})
+        x.network.fail(f"permute got dims={given}, its input has {rank} dimensions", {"x": x})
     return order
 
 
-def _resolve(x: Tensor, source: Shape, target: tuple[Size, ...]) -> Shape:
-    """The target with -1 replaced by what is left of the elements of `source`, as far as that is known."""
+def _resolve(x: Tensor, source: Shape, given: Sequence[Size]) -> Shape:
+    """The target with -1 replaced by what is left of the elements of `source`.
+
+    Sizes that both have in common cancel; what is then not a whole number is computed at run time.
+    """
+    target = sizes_of(x, given, "reshape")
     if target == source:
         return target
     wildcards = [i for i, size in enumerate(target) if size == -1]
     if len(wildcards) > 1:
         x.network.fail(f"reshape to {_text(target)}: only one size can be -1", {"x": x})
-    given = tuple(size for size in target if size != -1)
-    rest = _quotient(source, given)
-    differs = (not wildcards and rest not in (None, 1)) or (rest is None and _dims(source) == _dims(given))
-    if differs:
+    if any(isinstance(size, int) and size < -1 for size in target):
+        x.network.fail(f"reshape to {_text(target)}: a size is 0 or more, or -1", {"x": x})
+    part = tuple(size for size in target if size != -1)
+    if wildcards and 0 in part:
+        x.network.fail(f"reshape to {_text(target)}: -1 can be any size beside a 0; say it", {"x": x})
+    rest = quotient(source, part)
+    if rest is None or (not wildcards and isinstance(rest, int) and rest != 1):
         x.network.fail(f"reshape of {_text(source)} to {_text(target)}: the number of elements differs", {"x": x})
-    return tuple(size if size != -1 else -1 if rest is None else rest for size in target)
-
-
-def _quotient(whole: Shape, part: Shape) -> Size | None:
-    """``numel(whole) / numel(part)`` as far as names tell, None if they do not."""
-    left = _dims(whole) - _dims(part)
-    if _dims(part) - _dims(whole) or _known(part) == 0 or _known(whole) % _known(part):
-        return None
-    return count((_known(whole) // _known(part), *left.elements()))
-
-
-def _dims(shape: Shape) -> Counter[Dim]:
-    return Counter(size for size in shape if isinstance(size, Dim))
-
-
-def _known(shape: Shape) -> int:
-    """The product of the sizes that are known."""
-    return prod(size for size in shape if isinstance(size, int))
+    return tuple(rest if size == -1 else size for size in target)
 
 
 def _template(source: Shape, target: Shape) -> tuple[int, ...] | None:
     """TensorRT's reshape_dims (0 keeps the axis, -1 is the rest), None if the shape must be computed."""
+    known = static(target)
+    if known is not None:
+        return known
     template = [
         0 if isinstance(size, Dim) and i < len(source) and size == source[i] else size for i, size in enumerate(target)
     ]
-    unknown = [i for i, size in enumerate(template) if isinstance(size, Dim) or size == -1]
-    if len(unknown) > 1 or any(size == 0 and isinstance(target[i], int) for i, size in enumerate(template)):
+    unknown = [i for i, size in enumerate(template) if isinstance(size, Dim)]
+    if len(unknown) > 1 or 0 in source or 0 in target:
         return None
     return tuple(-1 if i in unknown else int(size) for i, size in enumerate(template))
 
@@ -142,8 +140,18 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """Without the axes of size 1 among `dim` (all of them for None). Layer: IShuffleLayer, or ISqueezeLayer."""
-    chosen = range(x.ndim) if dim is None else [axis(x, d, "squeeze") for d in ([dim] if isinstance(dim, int) else dim)]
+    """Without the axes of size 1 among `dim` (all of them for None). Layer: IShuffleLayer, or ISqueezeLayer.
+
+    Raises LayerError for an axis whose size is known only at run time: torch drops it if it is 1 then, and a network's
+    tensors keep their rank.
+    """
+    chosen = range(x.ndim) if dim is None else [axis(x, d, "squeeze") for d in ints_of(x, dim, "squeeze")]
+    unknown = [a for a in chosen if isinstance(x.shape[a], Dim)]
+    if unknown:
+        ones = tuple(a for a, size in enumerate(x.shape) if size == 1)
+        text = f"squeeze of axis {unknown[0]}, whose size {x.shape[unknown[0]]} is known only when the engine runs:"
+        instead = f"name the axes that are 1, squeeze({ones})" if ones else "leave the axis"
+        x.network.fail(f"{text} {instead}, or take one element of it by select", {"x": x})
     gone = {a for a in chosen if x.shape[a] == 1}
     if not gone:
         return x
@@ -153,6 +161,7 @@ def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
 
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
     """With a new axis of size 1 before axis `dim`. Layer: IShuffleLayer, or IUnsqueezeLayer."""
+    (dim,) = ints_of(x, [dim], "unsqueeze")
     if not -x.ndim - 1 <= dim <= x.ndim:
         x.network.fail(f"unsqueeze got dim={dim}, its input has {x.ndim} dimensions", {"x": x})
     at = dim % (x.ndim + 1)
@@ -174,6 +183,7 @@ def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
     Layer: ISliceLayer, stride 0.
     """
     x = tensor(x, network_of(x))
+    sizes = sizes_of(x, sizes, "expand")
     missing = len(sizes) - x.ndim
     if missing < 0:
         x.network.fail(f"expand to {_text(sizes)} has fewer dimensions than its input", {"x": x})
@@ -202,10 +212,9 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
         size = part.shape[along]
         total = size if total == 0 else total + size
     shape = (*parts[0].shape[:along], total, *parts[0].shape[along + 1 :])
-    (y,) = parts[0].network.add(
-        "concatenation", {"inputs": list(parts)}, attributes={"axis": along}, name="cat", dims=[shape]
-    )
-    return y
+    arguments = {"inputs": list(movable(*parts))}
+    (y,) = parts[0].network.add("concatenation", arguments, attributes={"axis": along}, name="cat", dims=[shape])
+    return restored(y, parts[0])
 
 
 concat = concatenate = cat
@@ -214,28 +223,3 @@ concat = concatenate = cat
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors along a new axis."""
     return cat([unsqueeze(x, dim) for x in tensors], dim)
-
-
-def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Parts of split_size (the last may be smaller), or of the given sizes, along an axis of known size."""
-    along = axis(x, dim, "split")
-    size = _known_size(x, dim, "split")
-    step = split_size
-    sizes = [min(step, size - i) for i in range(0, size, step)] if isinstance(step, int) else list(step)
-    if sum(sizes) != size:
-        x.network.fail(f"split sizes {sizes} do not add up to {size}", {"x": x})
-    ends = np.cumsum(sizes).tolist()
-    before = (slice(None),) * along
-    return tuple(x[(*before, slice(end - n, end))] for n, end in zip(sizes, ends, strict=True))
-
-
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` parts of equal size (the last may be smaller) along an axis of known size."""
-    return split(x, -(-_known_size(x, dim, "chunk") // chunks), dim)
-
-
-def _known_size(x: Tensor, dim: int, operation: str) -> int:
-    size = x.shape[axis(x, dim, operation)]
-    if not isinstance(size, int):
-        x.network.fail(f"{operation} needs the size of dim={dim}, which is {size}; cut it by slices", {"x": x})
-    return size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trtnet import dtypes
 from trtnet.backend import supports, trt
 from trtnet.graph import Shape, Size, Tensor
 from trtnet.graph.dim import is_static
@@ -37,15 +38,26 @@ def cut(
     step: Shape = tuple(c.step for c in chosen)
     inputs = {i: shape_tensor(x.network, s) for i, s in ((1, start), (2, size), (3, step)) if not is_static(s)}
     if fill is not None:
-        inputs[4] = fill
+        (inputs[4],) = movable(fill)
     arguments = {"start": _ints(start), "shape": _ints(size), "stride": _ints(step)}
     attributes = {"axes": axes} if len(axes) < x.ndim else {}
     if mode != "STRICT_BOUNDS":
         attributes["mode"] = getattr(trt.SampleMode, mode)
+    (moved,) = movable(x)
     (y,) = x.network.add(
-        "slice", {"input": x, **arguments}, attributes=attributes, inputs=inputs, name=name, dims=[result]
+        "slice", {"input": moved, **arguments}, attributes=attributes, inputs=inputs, name=name, dims=[result]
     )
-    return y
+    return restored(y, x)
+
+
+def movable(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Tensors as TensorRT moves their elements: it has uint8 for inputs and outputs alone, so those become int32."""
+    return tuple(x.to(dtypes.int32) if x.dtype == dtypes.uint8 else x for x in tensors)
+
+
+def restored(y: Tensor, x: Tensor) -> Tensor:
+    """What was made of a movable `x`, in its dtype."""
+    return y.to(x.dtype) if y.dtype != x.dtype else y
 
 
 def _ints(shape: Shape) -> tuple[int, ...]:
