@@ -65,7 +65,7 @@ def test_a_torchscript_archive_that_asks_for_more_is_refused(archive: Path, tmp_
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(tmp_path / "evil.pt", "w") as new:
         for name in old.namelist():
             new.writestr(name, pickle.dumps(Evil()) if name.endswith("data.pkl") else old.read(name))
-    with pytest.raises(CheckpointError, match=r"which is no weight"):
+    with pytest.raises(CheckpointError, match=r"it holds no module"):
         open_checkpoint(tmp_path / "evil.pt")
     assert not (tmp_path / "owned").exists()
 
@@ -132,7 +132,6 @@ CRAFTED = {
     "a module without state": (GLOBAL + b")\x81.", "module '' has no attributes"),
     "no module": (b"\x80\x02}.", "it holds no module"),
     "a class": (GLOBAL + b".", "it holds no module"),
-    "a high memo": (GLOBAL + b"r\xff\xff\xff\x7f)\x81}b.", "it remembers more than it has"),
     "expanded": (
         tensor(size=b"(L1099511627776L\nt", stride=b"(I0\nt"),
         "776 elements are in a storage of 4",
@@ -140,7 +139,7 @@ CRAFTED = {
     "size no tuple": (tensor(size=b"I5\n"), "is not a readable TorchScript archive"),
     "size of text": (tensor(size=b"(X\x01\0\0\0xt"), "a tensor of the impossible size ('x',)"),
     "negative size": (tensor(size=b"(I-1\nt"), "a tensor of the impossible size (-1,)"),
-    "negative stride": (tensor(stride=b"(I-1\nt"), "a tensor of the impossible size (4,), stride (-1,)"),
+    "negative stride": (tensor(stride=b"(I-1\nt"), "a tensor of the impossible size (-1,)"),
     "negative offset": (tensor(offset=-1), "a tensor of the impossible size (4,)"),
     "other rank": (tensor(stride=b"(I1\nI1\nt"), "is not a readable TorchScript archive"),
     "beyond": (tensor(offset=1), "a tensor that reaches beyond its storage"),
@@ -199,8 +198,9 @@ def test_gguf(tmp_path: Path) -> None:
     found = open_checkpoint(tmp_path / "m.gguf")
     for key, array in tensors.items():
         np.testing.assert_array_equal(found[key], array, strict=True)
-    with pytest.raises(CheckpointError, match=r"m.gguf: q is quantized to Q8_0; trtnet reads F32"):
-        found["q"]
+    wanted = gguf.quants.dequantize(quantized, gguf.GGMLQuantizationType.Q8_0)
+    np.testing.assert_array_equal(found["q"], wanted, strict=True)
+    assert found.info("q").dtype == "float32" and found.listed("q").dtype == "Q8_0"
     (tmp_path / "cut.gguf").write_bytes((tmp_path / "m.gguf").read_bytes()[:60])
     with pytest.raises(CheckpointError, match="is not a readable GGUF file"):
         open_checkpoint(tmp_path / "cut.gguf")

@@ -36,6 +36,35 @@ class TensorSpec:
         return f"{list(self.shape)} {self.dtype}"
 
 
+@dataclass(frozen=True)
+class Listed:
+    """One tensor as its file has it. dtype: the file's own name of it. readable: whether trtnet can read it.
+
+    nbytes: of what is read; None where it cannot be.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int | None
+
+    @property
+    def readable(self) -> bool:
+        return self.nbytes is not None
+
+
+class UnreadableError(CheckpointError):
+    """A tensor of a kind that trtnet does not read: it is in the way of whoever needs it, and of nobody else.
+
+    what: the kind in the file's own words. shape: of the tensor.
+    """
+
+    def __init__(self, checkpoint: str, key: str, what: str, shape: tuple[int, ...], advice: str = "") -> None:
+        known = ", ".join(dtype.name for dtype in dtypes.TABLE)
+        kind = advice or f"has the unsupported dtype {what}. trtnet reads {known}; convert or drop this tensor first."
+        super().__init__(f"{checkpoint}: {key} {kind}")
+        self.what, self.shape = what, shape
+
+
 class Checkpoint(Mapping[str, Array]):
     """A read-only mapping of checkpoint key to numpy array; a tensor is read when it is asked for.
 
@@ -43,7 +72,10 @@ class Checkpoint(Mapping[str, Array]):
     ml_dtypes dtype. They share memory with the file or the live tensor where they can: do not write to them.
     They stay valid after :meth:`close`. Raises CheckpointError for a key that is no text.
     name: the path, or a description, for messages. metadata: the file's own text metadata, mostly empty.
+    flat: whether the file knows no shapes, so that a tensor fits any weight of as many elements.
     """
+
+    flat = False
 
     def __init__(self, name: str, keys: Iterable[str], metadata: Mapping[str, str] | None = None) -> None:
         self.name = name
@@ -75,12 +107,25 @@ class Checkpoint(Mapping[str, Array]):
         self._check(key)
         return self._spec(key)
 
-    def digest(self) -> str:
+    def listed(self, key: str) -> Listed:
+        """One tensor as the file has it, also one that trtnet does not read; reads no data. Raises KeyError."""
+        try:
+            spec = self.info(key)
+        except UnreadableError as error:
+            return Listed(error.shape, error.what, None)
+        return Listed(spec.shape, self._stored_dtype(key) or spec.dtype.name, spec.nbytes)
+
+    def _stored_dtype(self, key: str) -> str:
+        """The file's name of the dtype, where what is read has another one."""
+        return ""
+
+    def digest(self, keys: Iterable[str] | None = None) -> str:
         """SHA-256 (hex) of the names, dtypes, shapes and bytes: the same in whatever format they are stored.
 
-        Reads every tensor, one at a time. Raises CheckpointError if one cannot be read.
+        keys: of the tensors that count; all by default. Reads each, one at a time. Raises CheckpointError if one
+        cannot be read.
         """
-        return combine_digests({key: tensor_digest(key, self[key]) for key in self})
+        return combine_digests({key: tensor_digest(key, self[key]) for key in (self if keys is None else keys)})
 
     def close(self) -> None:
         """Closes the file; reading afterwards raises CheckpointError. May be called twice."""
@@ -121,15 +166,12 @@ def is_text(value: object) -> bool:
         return False
 
 
-def supported_dtype(dtype: DTypeLike, checkpoint: str, key: str) -> DType:
-    """The DType of a stored tensor. Raises CheckpointError for one that trtnet does not know."""
+def supported_dtype(dtype: DTypeLike, checkpoint: str, key: str, shape: tuple[int, ...]) -> DType:
+    """The DType of a stored tensor. Raises UnreadableError for one that trtnet does not know."""
     try:
         return dtypes.get(dtype)
     except TypeError as error:
-        raise CheckpointError(
-            f"{checkpoint}: {key} has the unsupported dtype {dtype}. trtnet reads"
-            f" {', '.join(known.name for known in dtypes.TABLE)}; convert or drop this tensor first."
-        ) from error
+        raise UnreadableError(checkpoint, key, str(dtype).removeprefix("torch."), shape) from error
 
 
 def plain(array: Array, dtype: DType) -> Array:

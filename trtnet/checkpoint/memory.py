@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain, supported_dtype
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError, plain, supported_dtype
+from trtnet.checkpoint.parts import without_extra_state
 from trtnet.errors import CheckpointError
 
 # torch has no numpy dtype for these; an integer of the same width carries their bits across.
@@ -27,16 +28,18 @@ class MappingCheckpoint(Checkpoint):
     """
 
     def __init__(self, name: str, tensors: Mapping[str, Any]) -> None:
-        for key, value in tensors.items():
+        kept = without_extra_state(tensors, is_array)
+        for key, value in kept.items():
             _require_tensor(name, key, value)
-        self._tensors = dict(tensors)
+        self._tensors = dict(kept)
         super().__init__(name, self._tensors)
 
     def _spec(self, key: str) -> TensorSpec:
         value = self._tensors[key]
         if is_tensor(value):
             _require_dense(self.name, key, value)
-        return TensorSpec(tuple(value.shape), supported_dtype(value.dtype, self.name, key))
+        shape = tuple(value.shape)
+        return TensorSpec(shape, supported_dtype(value.dtype, self.name, key, shape))
 
     def _read(self, key: str) -> Array:
         value, dtype = self._tensors[key], self._spec(key).dtype
@@ -63,6 +66,11 @@ def is_tensor(value: object) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+def is_array(value: object) -> bool:
+    """Whether `value` is a numpy array or a torch tensor."""
+    return isinstance(value, np.ndarray) or is_tensor(value)
+
+
 def is_module(value: object) -> bool:
     """Whether `value` is a torch module. Does not import torch."""
     torch = sys.modules.get("torch")
@@ -72,7 +80,7 @@ def is_module(value: object) -> bool:
 def _require_tensor(name: str, key: object, value: object) -> None:
     if not isinstance(key, str):
         raise CheckpointError(f"{name}: the key {key!r} is a {type(key).__name__}; keys are strings")
-    if not isinstance(value, np.ndarray) and not is_tensor(value):
+    if not is_array(value):
         raise CheckpointError(
             f"{name}: {key} is a {type(value).__name__}, not a tensor. A state dict holds nothing but"
             f" tensors: save model.state_dict(), or pass the part that is one."
@@ -80,9 +88,13 @@ def _require_tensor(name: str, key: object, value: object) -> None:
 
 
 def _require_dense(name: str, key: str, tensor: Any) -> None:
+    shape, layout = tuple(tensor.shape), str(tensor.layout).removeprefix("torch.")
     if tensor.is_quantized:
-        raise CheckpointError(f"{name}: {key} is a quantized torch tensor. Save tensor.dequantize() in its place.")
-    if str(tensor.layout) != "torch.strided":
-        raise CheckpointError(f"{name}: {key} is a sparse tensor ({tensor.layout}). Save tensor.to_dense() instead.")
+        advice = "is a quantized torch tensor. Save tensor.dequantize() in its place."
+        raise UnreadableError(name, key, str(tensor.dtype).removeprefix("torch."), shape, advice)
+    if layout != "strided":
+        advice = f"is a sparse tensor ({tensor.layout}). Save tensor.to_dense() instead."
+        raise UnreadableError(name, key, f"{layout} {tensor.dtype}".replace("torch.", ""), shape, advice)
     if tensor.is_meta:
-        raise CheckpointError(f"{name}: {key} is on torch's meta device and has no data. Load the weights first.")
+        advice = "is on torch's meta device and has no data. Load the weights first."
+        raise UnreadableError(name, key, "no data (torch's meta device)", shape, advice)

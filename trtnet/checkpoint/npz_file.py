@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 from trtnet import dtypes
-from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain, supported_dtype
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError, plain, supported_dtype
 from trtnet.errors import CheckpointError
 
 _SUFFIX = ".npy"
@@ -66,12 +66,10 @@ class NpzFile(Checkpoint):
         except Exception as error:
             raise self._damaged(key, error) from error
         if dtype.hasobject:
-            raise CheckpointError(
-                f"{self.name}: {key} holds Python objects; unpickling them could run any code, so they are"
-                f" refused. Save plain arrays."
-            )
+            advice = "holds Python objects; unpickling them could run any code, so they are refused. Save plain arrays."
+            raise UnreadableError(self.name, key, "Python objects", shape, advice)
         bfloat16 = dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None
-        spec = TensorSpec(shape, dtypes.bfloat16 if bfloat16 else supported_dtype(dtype, self.name, key))
+        spec = TensorSpec(shape, dtypes.bfloat16 if bfloat16 else supported_dtype(dtype, self.name, key, shape))
         if spec.nbytes != stored:
             raise self._damaged(key, f"{spec} takes {spec.nbytes:,} bytes, {stored:,} are stored")
         return spec

@@ -53,8 +53,8 @@ class SafetensorsFile(Checkpoint):
 
     def _spec(self, key: str) -> TensorSpec:
         entry = self._entries[key]
-        dtype = DTYPES.get(entry["dtype"]) or supported_dtype(entry["dtype"], self.name, key)
-        return TensorSpec(tuple(entry["shape"]), dtype)
+        shape = tuple(entry["shape"])
+        return TensorSpec(shape, DTYPES.get(entry["dtype"]) or supported_dtype(entry["dtype"], self.name, key, shape))
 
     def _read(self, key: str) -> Array:
         assert self._bytes is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
@@ -16,6 +16,20 @@ class ShardedCheckpoint(Checkpoint):
     def __init__(self, name: str, shards: Mapping[str, Checkpoint]) -> None:
         self._shards = dict(shards)
         super().__init__(name, shards)
+
+    @classmethod
+    def joined(cls, name: str, shards: Sequence[Checkpoint]) -> ShardedCheckpoint:
+        """Every tensor of all shards. Raises CheckpointError for a key that two have."""
+        places: dict[str, Checkpoint] = {}
+        for shard in shards:
+            for key in shard:
+                if key in places:
+                    raise CheckpointError(f"{name}: {key} is in {places[key].name} and in {shard.name}")
+                places[key] = shard
+        return cls(name, places)
+
+    def _stored_dtype(self, key: str) -> str:
+        return self._shards[key]._stored_dtype(key)
 
     def _spec(self, key: str) -> TensorSpec:
         return self._shards[key].info(key)
@@ -40,6 +54,21 @@ def open_sharded(path: Path, open_file: Callable[[Path], Checkpoint]) -> Sharded
         if key not in shards[name]:
             raise CheckpointError(f"{path} places {key} in {name}, which lacks it. Download both again.")
     return ShardedCheckpoint(str(path), {key: shards[name] for key, name in weight_map.items()})
+
+
+def open_shards(
+    folder: Path, names: Sequence[str], count: int, open_file: Callable[[Path], Checkpoint]
+) -> ShardedCheckpoint:
+    """Opens the shards of a folder without an index, ``NAME-00001-of-00003.safetensors`` and so on, all of them.
+
+    Raises CheckpointError where one is missing or two have a tensor of the same name.
+    """
+    if len(names) != count:
+        raise CheckpointError(
+            f"{folder} has {len(names)} of {count} shards: {', '.join(names[:3])}"
+            f"{', ...' if len(names) > 3 else ''}. Download the others too"
+        )
+    return ShardedCheckpoint.joined(str(folder), [open_file(folder / name) for name in names])
 
 
 def _weight_map(path: Path) -> dict[str, str]:

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from trtnet.checkpoint.memory import MappingCheckpoint
+from trtnet.checkpoint.base import Checkpoint
+from trtnet.checkpoint.memory import MappingCheckpoint, is_array
+from trtnet.checkpoint.parts import choose
+from trtnet.checkpoint.pickled.machine import DEEPEST_TUPLE, Machine
+from trtnet.checkpoint.pickled.storages import LARGEST_PICKLE, FileStorages, ZipStorages
+from trtnet.checkpoint.pickled_file import open_pickled
 from trtnet.errors import CheckpointError, DependencyError
 
-CONTAINERS = ("state_dict", "model_state_dict", "model", "ema")
-"""Where training scripts put the state dict in what they save."""
+_TUPLES = (b"\x85", b"\x86", b"\x87", b"t")
+"""The opcodes that make a tuple."""
 
 
-def open_torch(path: Path) -> MappingCheckpoint:
+def open_torch(path: Path, key: str | None = None) -> Checkpoint:
     """Opens a file of torch.save, memory-mapped where its format allows (torch 1.6 and later).
 
-    The state dict is the file's object, or sits in it under exactly one of :data:`CONTAINERS`.
-    Raises CheckpointError if the file is damaged, holds more than plain weights, or no state dict;
-    DependencyError without torch.
+    torch.load(weights_only=True) reads it. A file with other objects in it, which torch then refuses (whole modules,
+    arguments of a training script), is read as data: of classes that are not known there are notes, and nothing that it
+    names is imported or executed. The state dict is the file's object, or the only one in it; key: the path of the one
+    to take, such as ``"model_ema"``.
+    Raises CheckpointError if the file is damaged or holds no state dict, or several; DependencyError without torch.
     """
-    return MappingCheckpoint(str(path), _state_dict(path, _load(path)))
+    try:
+        loaded = _load(path)
+    except CheckpointError as refused:
+        return _open_as_data(path, key, refused)
+    return MappingCheckpoint(str(path), choose(str(path), loaded, key, is_array))
+
+
+def _open_as_data(path: Path, key: str | None, refused: CheckpointError) -> Checkpoint:
+    try:
+        return open_pickled(path, zipfile.is_zipfile(path), key)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}\n{refused.__cause__ and _explain(refused.__cause__)}") from refused.__cause__
 
 
 def _load(path: Path) -> object:
@@ -35,44 +52,42 @@ def _load(path: Path) -> object:
             f"or convert the file to .safetensors on a machine that has torch: trtnet convert"
         ) from error
     mapped = zipfile.is_zipfile(path)
+    _require_shallow(path, mapped)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     # On a damaged file torch raises almost anything: RuntimeError, EOFError, KeyError, AssertionError, ...
     except Exception as error:
-        raise CheckpointError(_explain(path, error)) from error
+        raise CheckpointError(f"torch cannot read {path}") from error
 
 
-def _explain(path: Path, error: Exception) -> str:
+def _require_shallow(path: Path, zipped: bool) -> None:
+    """Raises CheckpointError for a pickle with tuples in each other so deep that torch's reader would crash.
+
+    It takes the hash of what is a key of a dict, and Python's hash of a deep tuple overflows the stack of C.
+    """
+    try:
+        content = ZipStorages(path).content("data.pkl", 1 << 40) if zipped else path.read_bytes()[:LARGEST_PICKLE]
+        if sum(map(content.count, _TUPLES)) > DEEPEST_TUPLE:
+            if zipped:
+                Machine({}, lambda identity: identity).run(io.BytesIO(content))
+            else:
+                FileStorages(path, {}).close()
+    # a damaged file raises almost anything
+    except Exception as error:
+        raise CheckpointError(f"torch would not read {path}") from error
+
+
+def _explain(error: BaseException) -> str:
+    """Why torch did not read it either."""
     words = str(error)
     forbidden = re.search(r"GLOBAL ([\w.]+)", words)
     if forbidden is None and "weights_only" not in words and "Weights only" not in words:
-        return f"{path} cannot be read by torch ({_first_line(error)}): damaged or cut short. Download it again."
-    what = f"it asks for {forbidden.group(1)}" if forbidden else f"torch says: {_first_line(error)}"
-    return (
-        f"{path} is not plain weights: {what}.\n"
-        f"A pickle can run any code when it is loaded, so trtnet loads with weights_only=True, and nothing of"
-        f" this file was executed.\nIf you trust where it comes from, load it with torch yourself and save"
-        f" its weights: torch.save(model.state_dict(), ...)."
-    )
+        return f"torch says: {_first_line(error)}"
+    what = f"it asks for {forbidden.group(1)}" if forbidden else "it has other objects than tensors"
+    return f"The file is not plain weights: {what}. It was read as data: nothing of it was executed."
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
-
-
-def _state_dict(path: Path, loaded: object) -> Mapping[str, Any]:
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(
-            f"{path} holds a {type(loaded).__name__}, not a state dict. Save it with"
-            f" torch.save(model.state_dict(), ...)."
-        )
-    inside = [name for name in CONTAINERS if isinstance(loaded.get(name), Mapping)]
-    if len(inside) > 1:
-        raise CheckpointError(
-            f"{path} has several state dicts: {', '.join(inside)}. Choose one: pass"
-            f" torch.load(path, weights_only=True)[{inside[0]!r}] in place of the path."
-        )
-    state: Mapping[str, Any] = loaded[inside[0]] if inside else loaded
-    return state
