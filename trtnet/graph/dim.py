@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from trtnet.errors import ModelError
 from trtnet.graph.source import here
 
 if TYPE_CHECKING:
     from trtnet.graph.tensor import Tensor
-
-
-def _of_sizes(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Leaves a Dim with anything but a size, such as a Tensor, to the other's operators."""
-
-    @functools.wraps(method)
-    def checked(self: Any, other: Any) -> Any:
-        return method(self, other) if isinstance(other, int | Dim) else NotImplemented
-
-    return checked
 
 
 @dataclass(frozen=True)
@@ -42,95 +31,167 @@ class Value:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """A Dim computed from others. operation: the member of TensorRT's ``ElementWiseOperation``."""
+    """A size, or a float of sizes, computed from others. operation: the member of ``ElementWiseOperation``."""
 
     operation: str
-    left: Dim | int
-    right: Dim | int
+    left: Any
+    right: Any
+
+
+def _operator(name: str) -> Callable[[Any, Any], Any]:
+    def method(self: SizeOperators, other: object) -> Any:
+        return self.computed(name, self, other)
+
+    return method
+
+
+def _reflected(name: str) -> Callable[[Any, Any], Any]:
+    def method(self: SizeOperators, other: object) -> Any:
+        return self.computed(name, other, self)
+
+    return method
+
+
+class SizeOperators:
+    """Python's operators on sizes that are known only at run time, and on what is computed from them with floats."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # leaves an operator with a number of numpy on its left to the reflected one here
+
+    # trtnet.graph.real puts here what computes: floats of sizes stand above sizes, and imports point one way.
+    computed: ClassVar[Any] = None
+
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("sub"), _reflected("sub")
+    __mul__, __rmul__ = _operator("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _operator("div"), _reflected("div")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
+    __pow__, __rpow__ = _operator("pow"), _reflected("pow")
+    __lshift__, __rlshift__ = _operator("<<"), _reflected("<<")
+    __rshift__, __rrshift__ = _operator(">>"), _reflected(">>")
+    __and__, __rand__ = _operator("&"), _reflected("&")
+    __or__, __ror__ = _operator("|"), _reflected("|")
+    __xor__, __rxor__ = _operator("^"), _reflected("^")
+
+    def __neg__(self) -> Any:
+        return self.computed("sub", 0, self)
+
+    def __pos__(self) -> Self:
+        return self
+
+    def __divmod__(self, other: object) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: object) -> tuple[Any, Any]:
+        return other // self, other % self
 
 
 @dataclass(frozen=True)
-class Dim:
+class Dim(SizeOperators):
     """A dimension whose size is known only at run time, as ``x.shape[0]`` of a dynamic batch is.
 
     Two Dims are equal when their names are: inputs that share a name share the size, which TensorRT checks when
-    the engine runs. ``+ - * //`` and ``%`` with ints and other Dims give Dims; no layer is added until a Dim is
-    used where TensorRT needs its value.
+    the engine runs. ``+ - * // %`` and ``**`` with ints and other Dims give Dims, with floats a Real; no layer is added
+    until a Dim is used where TensorRT needs its value.
     """
 
     name: str
     origin: Axis | Value | Arithmetic = field(compare=False, repr=False)
 
-    @_of_sizes
-    def __add__(self, other: Dim | int) -> Dim:
-        return self if other == 0 else _arithmetic("SUM", "+", self, other)
+    def __abs__(self) -> Dim:
+        return Dim(f"abs({self})", Arithmetic("MAX", self, subtracted(0, self)))
 
-    def __radd__(self, other: int) -> Dim:
-        return self + other
+    def __floor__(self) -> Dim:
+        return self
 
-    @_of_sizes
-    def __sub__(self, other: Dim | int) -> Dim | int:
-        if other == self:
-            return 0
-        return self if other == 0 else _arithmetic("SUB", "-", self, other)
+    def __round__(self, ndigits: int | None = None) -> Dim:
+        return self
 
-    @_of_sizes
-    def __rsub__(self, other: int) -> Dim:
-        return _arithmetic("SUB", "-", other, self)
-
-    @_of_sizes
-    def __mul__(self, other: Dim | int) -> Dim | int:
-        if other == 0:
-            return 0
-        return self if other == 1 else _arithmetic("PROD", "*", self, other)
-
-    def __rmul__(self, other: int) -> Dim | int:
-        return self * other
-
-    @_of_sizes
-    def __floordiv__(self, other: Dim | int) -> Dim | int:
-        if other == self:
-            return 1
-        return self if other == 1 else _arithmetic("FLOOR_DIV", "//", self, other)
-
-    @_of_sizes
-    def __rfloordiv__(self, other: Dim | int) -> Dim | int:
-        return 0 if other == 0 else _arithmetic("FLOOR_DIV", "//", other, self)
-
-    @_of_sizes
-    def __mod__(self, other: Dim | int) -> Dim | int:
-        if other in (1, self):
-            return 0
-        return self - self // other * other
+    __ceil__ = __trunc__ = __floor__
 
     def __str__(self) -> str:
         return self.name
 
     def _not_known(self, *_: object) -> NoReturn:
-        of = dict.fromkeys(_names(self))
-        what = f"dimension {self.name}" if self.name in of else f"a size computed from {', '.join(of)}"
-        raise ModelError(
-            here(
-                f"{what} is known only when the engine runs, and Python asked for its value while the network was being"
-                f" defined. Use it in shapes and arithmetic, or declare the input with an int."
-            )
-        )
+        raise not_known(self)
 
-    __int__ = __index__ = __float__ = __bool__ = _not_known
+    __int__ = __index__ = __float__ = __complex__ = __bool__ = _not_known
     __lt__ = __le__ = __gt__ = __ge__ = _not_known
+
+
+def not_known(size: Any) -> ModelError:
+    """The error for a value that Python asks for while the network is being defined."""
+    of = dict.fromkeys(_names(size))
+    what = f"dimension {size}" if str(size) in of else f"a size computed from {', '.join(of)}"
+    return ModelError(
+        here(
+            f"{what} is known only when the engine runs, and Python asked for its value while the network was being"
+            f" defined. Use it in shapes and arithmetic (//, math.floor(...) and ** 0.5 stay symbolic, int(...) and"
+            f" math.sqrt(...) cannot), or declare the input with an int."
+        )
+    )
 
 
 Size = int | Dim
 Shape = tuple[Size, ...]
 
 
-def _names(size: Size) -> Iterator[str]:
-    """The dimensions that a size is computed from."""
-    if isinstance(size, Dim) and isinstance(size.origin, Arithmetic):
-        yield from _names(size.origin.left)
-        yield from _names(size.origin.right)
+def _names(size: Any) -> Iterator[str]:
+    """The dimensions that a size, or a float of sizes, is computed from."""
+    origin = getattr(size, "origin", None)
+    if isinstance(origin, Arithmetic):
+        yield from _names(origin.left)
+        yield from _names(origin.right)
     elif isinstance(size, Dim):
         yield size.name
+
+
+def added(left: Size, right: Size) -> Size:
+    """left + right."""
+    if left == 0 or right == 0:
+        return right if left == 0 else left
+    return _arithmetic("SUM", "+", left, right)
+
+
+def subtracted(left: Size, right: Size) -> Size:
+    """left - right."""
+    if left == right:
+        return 0
+    return left if right == 0 else _arithmetic("SUB", "-", left, right)
+
+
+def multiplied(left: Size, right: Size) -> Size:
+    """left * right."""
+    if left == 0 or right == 0:
+        return 0
+    if left == 1 or right == 1:
+        return right if left == 1 else left
+    return _arithmetic("PROD", "*", left, right)
+
+
+def floor_divided(left: Size, right: Size) -> Size:
+    """left // right."""
+    if right == 0:
+        raise ModelError(here(f"{left} // 0 has no value"))
+    if left in (right, 0):
+        return 0 if left == 0 else 1
+    return left if right == 1 else _arithmetic("FLOOR_DIV", "//", left, right)
+
+
+def remainder(left: Size, right: Size) -> Size:
+    """left % right, with the sign of right."""
+    return subtracted(left, multiplied(floor_divided(left, right), right))
+
+
+def power(left: Size, right: Size) -> Size:
+    """left ** right, of an int that is not negative."""
+    if not isinstance(right, int):
+        raise ModelError(here(f"{left} ** {right}: TensorRT has no powers of sizes; compute it with tensors"))
+    result: Size = 1
+    for _ in range(right):
+        result = multiplied(result, left)
+    return result
 
 
 def largest(left: Size, right: Size) -> Size:
@@ -147,7 +208,9 @@ def smallest(left: Size, right: Size) -> Size:
     return left if left == right else Dim(f"min({left}, {right})", Arithmetic("MIN", left, right))
 
 
-def _arithmetic(operation: str, sign: str, left: Size, right: Size) -> Dim:
+def _arithmetic(operation: str, sign: str, left: Size, right: Size) -> Size:
+    if isinstance(left, int) and isinstance(right, int):
+        return {"SUM": left + right, "SUB": left - right, "PROD": left * right}.get(operation, left // (right or 1))
     return Dim(f"({left} {sign} {right})", Arithmetic(operation, left, right))
 
 

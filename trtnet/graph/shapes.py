@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.graph.dim import Arithmetic, Axis, Dim, Shape, Size, Value
+from trtnet.graph.real import Real
 from trtnet.graph.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -45,6 +47,20 @@ def size_tensor(network: Network, size: Size) -> Tensor:
     return network.cache[size]
 
 
+def real_tensor(network: Network, real: Real | Size | float) -> Tensor:
+    """A float of sizes as a float32 tensor of shape [1], from its quotient of two sizes where it has one."""
+    if isinstance(real, int | float):
+        return constant(network, np.array([real], np.float32))
+    if isinstance(real, Dim):
+        return size_tensor(network, real).to(dtypes.float32)
+    if real not in network.cache:
+        terms = real.ratio or (real.origin.left, real.origin.right)
+        operation = "DIV" if real.ratio else real.origin.operation
+        left, right = (real_tensor(network, term) for term in terms)
+        network.cache[real] = left if terms == (terms[0], 1) else _elementwise(network, operation, left, right)
+    return network.cache[real]
+
+
 def shape_tensor(network: Network, shape: Shape) -> Tensor:
     """A shape as an int64 tensor of shape [rank]."""
     pieces = [size_tensor(network, size) for size in shape]
@@ -75,8 +91,12 @@ def _element(network: Network, origin: Value) -> Tensor:
 
 def _arithmetic(network: Network, origin: Arithmetic) -> Tensor:
     left, right = size_tensor(network, origin.left), size_tensor(network, origin.right)
-    operation = getattr(trt.ElementWiseOperation, origin.operation)
-    (value,) = network.add("elementwise", {"input1": left, "input2": right, "op": operation}, name="size")
+    return _elementwise(network, origin.operation, left, right)
+
+
+def _elementwise(network: Network, operation: str, left: Tensor, right: Tensor) -> Tensor:
+    arguments = {"input1": left, "input2": right, "op": getattr(trt.ElementWiseOperation, operation)}
+    (value,) = network.add("elementwise", arguments, name="size")
     return value
 
 

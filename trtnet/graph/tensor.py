@@ -12,6 +12,7 @@ from trtnet.errors import ModelError
 from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
 from trtnet.graph.methods import Casts, Methods
 from trtnet.graph.operators import Operators
+from trtnet.graph.real import Real
 from trtnet.graph.source import here
 from trtnet.graph.values import elements
 from trtnet.graph.weight import Parameter
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from trtnet.backend import trt
     from trtnet.graph.network import Network
 
-Operand: TypeAlias = "Tensor | Parameter | np.ndarray[Any, Any] | Dim | float | int | bool"
+Operand: TypeAlias = "Tensor | Parameter | np.ndarray[Any, Any] | Dim | Real | float | int | bool"
 
 
 class Tensor(Casts, Methods, Operators):

@@ -10,9 +10,9 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.arrays import values
 from trtnet.dtypes import DType
-from trtnet.graph import Dim, Network, Parameter, Tensor, current
+from trtnet.graph import Dim, Network, Parameter, Real, Tensor, current
 from trtnet.graph.report import type_name
-from trtnet.graph.shapes import constant, size_tensor
+from trtnet.graph.shapes import constant, real_tensor, size_tensor
 from trtnet.graph.source import here
 from trtnet.graph.tensor import Operand
 from trtnet.ops.promotion import result_type
@@ -43,6 +43,8 @@ def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim:
         return _lift(_cast(operand, dtype), ndim)
     if isinstance(operand, Dim):
         return _lift(_cast(size_tensor(network, operand), dtype), ndim)
+    if isinstance(operand, Real):
+        return _lift(_cast(real_tensor(network, operand), dtype), ndim)
     if isinstance(operand, Parameter):
         return _parameter(operand, network, dtype, ndim)
     wanted = dtype or common_type("a constant", operand)

@@ -8,7 +8,7 @@ import numpy as np
 
 from trtnet import arrays, dtypes
 from trtnet.dtypes import DType
-from trtnet.graph import Dim, Parameter, Tensor, current
+from trtnet.graph import Dim, Parameter, Real, Tensor, current
 from trtnet.graph.tensor import Operand
 from trtnet.graph.weight import NetworkFloats
 
@@ -41,7 +41,7 @@ def kind(operand: Any) -> Kind:
         return Kind(NUMBER, dtypes.bool_)
     if isinstance(operand, int | Dim | np.integer):
         return Kind(NUMBER, dtypes.int64)
-    if isinstance(operand, float | np.floating):
+    if isinstance(operand, float | Real | np.floating):
         return Kind(NUMBER, dtypes.float32)
     raise TypeError(f"found {type(operand).__name__} where a tensor or a number is expected")
 
@@ -115,7 +115,7 @@ def _is_wider(operand: Operand, dtype: DType) -> bool:
     rank, given = kind(operand)
     if rank == TENSOR or given in (dtype, dtypes.bool_):
         return False
-    if isinstance(operand, Tensor | Parameter | Dim):
+    if isinstance(operand, Tensor | Parameter | Dim | Real):
         return True
     value = float(arrays.values(operand))
     with np.errstate(over="ignore"):
