@@ -66,6 +66,26 @@ def test_given_results_that_do_not_fit(doubling: tuple[Engine, Opener]) -> None:
     np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
 
 
+def test_results_share_no_memory_with_inputs_or_each_other() -> None:
+    engine, opener = engine_of(lambda a, b: {"sum": a + b, "difference": a - b}, AB)
+    opener.device.activate()
+    a, b, c, d = (opener.torch.tensor(x() * k) for k in range(1, 5))
+    for out, text in (
+        ({"sum": a, "difference": c}, "out= of output sum shares memory with input a: give it memory of its own"),
+        ({"sum": c, "difference": b}, "out= of output difference shares memory with input b"),
+        ({"sum": c, "difference": c}, "out= of output difference shares memory with output sum"),
+    ):
+        with pytest.raises(InputError, match=text):
+            engine(a, b, out=out)
+    engine(a, b, out={"sum": c, "difference": d})
+    same, wide = np.zeros((2, 3), np.float32), np.zeros((2, 6), np.float32)
+    with pytest.raises(InputError, match="out= of output difference shares memory with output sum"):
+        engine(x(), x(), out={"sum": same, "difference": same})
+    engine(x(), x(), out={"sum": wide[:, ::2], "difference": wide[:, 1::2]})
+    np.testing.assert_array_equal(wide[:, ::2], x() * 2)
+    assert not wide[:, 1::2].any()
+
+
 def test_an_input_may_be_called_out() -> None:
     engine, _ = engine_of(lambda out: out * 2, {"out": trtnet.Input(("n", 3))})
     np.testing.assert_array_equal(engine(out=x()), x() * 2)

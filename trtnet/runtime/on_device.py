@@ -15,7 +15,7 @@ from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
 from trtnet.runtime.results import check_given
 from trtnet.runtime.staging import Staging
-from trtnet.runtime.tensors import check_in_place, ready
+from trtnet.runtime.tensors import check_apart, check_in_place, ready
 
 
 class TensorCalls:
@@ -73,6 +73,7 @@ class TensorCalls:
             source = self._context.aliases.get(name)
             if source is not None and tensor.data_ptr() != inputs[source].data_ptr():
                 raise InputError(f"output {name} is written in the place of input {source}: out= must be it")
+        check_apart(out, inputs, self._context.aliases)
         return out
 
     def _new_outputs(self, inputs: Mapping[str, Any], shapes: Mapping[str, Shape], device: Any) -> Outputs:

@@ -14,7 +14,7 @@ from trtnet.runtime.device import Device
 from trtnet.runtime.launcher import Launcher
 from trtnet.runtime.order import Order
 from trtnet.runtime.pending import Outputs, Pending
-from trtnet.runtime.results import check_given, written
+from trtnet.runtime.results import check_arrays_apart, check_given, written
 from trtnet.runtime.staging import Staging
 
 
@@ -46,6 +46,7 @@ class ArrayCalls:
         shapes = self._launcher.shapes(signature, profile)
         if out is not None:
             check_given(out, signature, profile, self._outputs, self._device.index)
+            check_arrays_apart(out)
         staging, own = self._staging, self._order.own
         self._order.move(own)
         for info in self._inputs:

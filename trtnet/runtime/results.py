@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,13 @@ def check_out(out: Outputs, shapes: Mapping[str, Shape], outputs: Sequence[Tenso
         found = f"{list(getattr(array, 'shape', ()))} {_dtype(array)}"
         if found != wanted:
             raise InputError(f"out= of output {info.name} must be {wanted}; found {found}")
+
+
+def check_arrays_apart(out: Outputs) -> None:
+    """Raises InputError for two numpy arrays in the same memory: the later output would overwrite the earlier."""
+    for (one, first), (other, second) in combinations(out.items(), 2):
+        if np.shares_memory(first, second):
+            raise InputError(f"out= of output {other} shares memory with output {one}: give it memory of its own")
 
 
 def _dtype(array: Any) -> str:

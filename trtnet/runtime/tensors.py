@@ -84,6 +84,26 @@ def check_in_place(tensor: Any, name: str) -> None:
         )
 
 
+def check_apart(outputs: Mapping[str, Any], inputs: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
+    """Raises InputError for an output in memory that an input or another output has, where the engine is not to.
+
+    TensorRT may read an input while it writes outputs. aliases: output -> the input that it is written in the place of.
+    """
+    spans = [(f"input {name}", *_span(tensor)) for name, tensor in inputs.items()]
+    for name, tensor in outputs.items():
+        start, end = _span(tensor)
+        own = f"input {aliases[name]}" if name in aliases else ""
+        for what, first, last in spans:
+            if start < last and first < end and what != own:
+                raise InputError(f"out= of output {name} shares memory with {what}: give it memory of its own")
+        spans.append((f"output {name}", start, end))
+
+
+def _span(tensor: Any) -> tuple[int, int]:
+    first = tensor.data_ptr()
+    return first, first + tensor.nbytes
+
+
 def _check_memory(tensor: Any) -> None:
     if tensor.nbytes and not tensor.data_ptr():
         raise InputError(f"a tensor of shape {list(tensor.shape)} has no memory any more: it was freed")
