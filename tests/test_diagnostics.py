@@ -11,7 +11,7 @@ from comparing import network_of
 import trtnet
 from trtnet import ops
 from trtnet.backend import trt
-from trtnet.diagnostics import logger
+from trtnet.diagnostics import clean, logger
 
 
 def test_reading_layers_with_dynamic_sizes_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -31,3 +31,16 @@ def test_other_warnings_do_and_a_missing_driver_does_not(caplog: pytest.LogCaptu
         logger.log(trt.ILogger.Severity.WARNING, "a tensor is not used")
         logger.log(trt.ILogger.Severity.ERROR, "createInferRuntime: cudaError 35")
     assert [record.message for record in caplog.records] == ["a tensor is not used"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Error Code 4: API Usage Error (a: (3,3) of b. In check at /_src/x/y.cpp:12)", "a: (3,3) of b."),
+        ("Error Code 2: (a) and (b)", "(a) and (b)"),
+        ("ITensor::getDimensions: Error Code 4: Shape Error (no (In f at /_src/x.cpp:3))", "Shape Error (no)"),
+        ("(", "("),
+    ],
+)
+def test_words_end_where_tensorrts_do(said: str, shown: str) -> None:
+    assert clean(said) == shown

@@ -42,3 +42,19 @@ def test_every_verb_of_rules_is_in_the_table() -> None:
     unsaid = [word for word in (*VERBS, *options) if not re.search(f"`{word}( = [^`]*)?`", text)]
     assert unsaid == [] and [fold for fold in FOLDS if f'"{fold}"' not in text] == []
     assert len(families()) == 12
+
+
+def test_the_error_shown_is_the_one_raised() -> None:
+    import pytest
+    from trtnet.models import resnet50
+
+    import trtnet
+    from trtnet import nn
+    from trtnet.errors import LayerError
+    from trtnet.tools.placeholder import Placeholder
+
+    model = resnet50()
+    model.layer1[0].conv1, model.layer1[0].bn1 = nn.Conv2d(64, 32, 1, bias=False), nn.BatchNorm2d(32)
+    with pytest.raises(LayerError) as found:
+        trtnet.define(model, weights=Placeholder(model, "float16"), dtype="float16")
+    assert f"```\ntrtnet.errors.LayerError: {found.value}\n```" in (ROOT / "README.md").read_text()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import accumulate
 
 from trtnet.backend import trt
 
@@ -26,7 +27,7 @@ _LEVELS = {
 _NO_DRIVER = re.compile(r"cudaError 35\b|CUDA driver version is insufficient")
 # What TensorRT says when attributes of a layer with dynamic sizes are read: nothing is wrong.
 _READ = re.compile(r"returning -1 for nbScales|getSize works only for static size")
-_LOCATION = re.compile(r"\s*\(?In \w+ at /[^)]*\)?|\s*\(/[^()]*:\d+\)")
+_LOCATION = re.compile(r"\s*\(In \w+ at /[^()]*\)|\s*In \w+ at /[^()]*|\s*\(/[^()]*:\d+\)")
 _PREFIX = re.compile(r"^(\[?[\w:.<>~]+\]?: ?)?Error Code:? ?\d+: (API Usage Error )?|^ITensor::getDimensions: ")
 
 
@@ -76,7 +77,14 @@ class ErrorRecorder(trt.IErrorRecorder):  # type: ignore[misc]
 
 def clean(text: str) -> str:
     """An error text without TensorRT's source locations and code prefixes."""
-    return " ".join(_PREFIX.sub("", _LOCATION.sub("", text)).split())
+    words = " ".join(_PREFIX.sub("", _LOCATION.sub("", text)).split())
+    return words[1:-1] if _is_bracketed(words) else words
+
+
+def _is_bracketed(words: str) -> bool:
+    """Whether one pair of brackets is around all of it."""
+    depths = list(accumulate(1 if letter == "(" else -1 if letter == ")" else 0 for letter in words))
+    return words.startswith("(") and depths.index(0) == len(words) - 1 if 0 in depths else False
 
 
 logger = Logger()
