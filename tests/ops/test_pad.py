@@ -1,0 +1,75 @@
+"""Padding by ints and Dims, positive and negative, in every mode, against torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from comparing import network_of
+from places import defined, same_as_torch
+
+import trtnet
+from trtnet.errors import LayerError
+
+X = torch.arange(1 * 2 * 5 * 7.0).reshape(1, 2, 5, 7)
+MODES = ("constant", "reflect", "replicate", "circular")
+
+
+def padded(m: Any, *arguments: Any, **options: Any) -> Any:
+    return (F if m is torch else m).pad(*arguments, **options)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("sides", [(1, 2), (1, -1), (-2, 1), (-1, -1), (2, -3, -1, 2), (0, 0, 3, 0), (-1, 2, 0, -2)])
+def test_sides_of_both_signs(mode: str, sides: tuple[int, ...]) -> None:
+    whole = (*sides, *(0,) * (4 - len(sides)))
+    same_as_torch(lambda m, x: padded(m, x, whole, mode=mode), X)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sides_that_are_known_at_run_time(mode: str) -> None:
+    def to_multiple(m: Any, x: Any) -> Any:
+        down, right = (4 - x.shape[2] % 4) % 4, (4 - x.shape[3] % 4) % 4
+        return padded(m, x, [0, right, 0, down], mode=mode)
+
+    same_as_torch(to_multiple, X)
+    same_as_torch(lambda m, x: padded(m, x, (x.shape[2] - 6, x.shape[2] - 3, 0, 1), mode=mode), X)
+
+
+def test_a_window_of_a_video_model() -> None:
+    same_as_torch(lambda m, x: padded(m, x, (0, 0, 0, (7 - x.shape[2] % 7) % 7)).reshape(2, -1, 7), X)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "bfloat16"])
+def test_every_dtype(dtype: str) -> None:
+    x = (X % 2).to(getattr(torch, dtype))
+    same_as_torch(lambda m, x: padded(m, x, (1, -1, 2, 0)), x)
+    same_as_torch(lambda m, x: padded(m, x, (1, 0), value=1), x)
+
+
+REFUSED = {
+    "reflects too much": (lambda x: trtnet.ops.pad(x, (7, 0), "reflect"), "reflect padding of"),
+    "wraps too much": (lambda x: trtnet.ops.pad(x, (8, 0), "circular"), "circular padding of"),
+    "crops too much": (lambda x: trtnet.ops.pad(x, (-4, -4)), "takes more than an axis of size 7 has"),
+    "a float": (lambda x: trtnet.ops.pad(x, (0.5, 1)), "pad takes ints and sizes, found 0.5"),
+    "odd": (lambda x: trtnet.ops.pad(x, (1,)), "a pair for each"),
+    "mode": (lambda x: trtnet.ops.pad(x, (1, 1), "wrap"), "mode is constant, reflect"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_torch_refuses(name: str) -> None:
+    function, text = REFUSED[name]
+    with pytest.raises(LayerError, match=text) as caught:
+        network_of(function, {"x": trtnet.Input(tuple(X.shape))})
+    assert "test_pad.py" in str(caught.value)
+
+
+def test_dynamic_pads_build_ahead_of_time() -> None:
+    for mode in MODES:
+        network = defined(
+            lambda m, x, mode=mode: m.pad(x, (0, (4 - x.shape[3] % 4) % 4, 0, 1), mode=mode), [X], dynamic=True
+        )
+        assert len(network.build({"s1": 1, "s2": 2, "s5": (4, 5, 9), "s7": (5, 7, 9)}).plan.data) > 1000
