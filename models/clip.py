@@ -62,7 +62,7 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.layer_norm1(x)
-        x = x + self.self_attn(y, y, y)[0]
+        x = x + self.self_attn(y, y, y, need_weights=False)[0]
         return x + self.mlp(self.layer_norm2(x))
 
 

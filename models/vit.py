@@ -17,7 +17,7 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.ln_1(x)
-        x = x + self.self_attention(y, y, y)[0]
+        x = x + self.self_attention(y, y, y, need_weights=False)[0]
         return x + self.mlp(self.ln_2(x))
 
 

@@ -33,7 +33,7 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.self_attn_layer_norm(x)
-        x = x + self.self_attn(y, y, y)[0]
+        x = x + self.self_attn(y, y, y, need_weights=False)[0]
         return x + self.fc2(ops.gelu(self.fc1(self.final_layer_norm(x))))
 
 

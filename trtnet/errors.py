@@ -34,7 +34,7 @@ class ModelError(TrtnetError):
 
 
 class ArgumentError(ModelError, TypeError):
-    """The inputs of a network are not what the model's ``forward`` takes."""
+    """Arguments are not those that are taken: the inputs of a network, or what a layer is made with."""
 
 
 class CheckpointError(TrtnetError):

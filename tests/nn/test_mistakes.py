@@ -101,12 +101,12 @@ def test_a_scan_gives_a_carry_and_a_y(gives: Callable[..., Any]) -> None:
 
 
 def test_arguments_that_a_layer_has_not_name_it() -> None:
-    with pytest.raises(TypeError, match=r"^GELU\(\) got an unexpected keyword argument 'aproximate'$"):
+    with pytest.raises(TypeError, match=r"^GELU\(\) got an unexpected keyword argument 'aproximate'" + HERE):
         nn.GELU(aproximate="tanh")
 
 
 def test_layers_and_modules_show_what_they_have() -> None:
-    assert str(inspect.signature(nn.GELU)) == "(approximate: 'str' = 'none', *, inplace: 'bool' = False)"
+    assert str(inspect.signature(nn.GELU)) == "(approximate: 'str' = 'none') -> None"
     assert list(inspect.signature(nn.MaxPool2d).parameters)[:3] == ["kernel_size", "stride", "padding"]
 
     class Wide(nn.GELU):

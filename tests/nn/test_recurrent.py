@@ -10,6 +10,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn
+from trtnet.errors import ModelError
 
 FORMS = [
     {},
@@ -99,5 +100,5 @@ def test_relu_cells() -> None:
     x = torch.randn(6, 2, 4)
     with torch.inference_mode():
         compare(network.reference()(x), theirs(x))
-    with pytest.raises(ValueError, match="nonlinearity is 'tanh' or 'relu', found 'gelu'"):
+    with pytest.raises(ModelError, match="nonlinearity is 'tanh' or 'relu', found 'gelu'"):
         nn.RNN(4, 5, nonlinearity="gelu")

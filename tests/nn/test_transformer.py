@@ -11,6 +11,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn, ops
+from trtnet.errors import ModelError
 
 FORMS: list[dict[str, Any]] = [
     {},
@@ -90,5 +91,5 @@ def test_16_bit_floats_and_dynamic_length(dtype: str) -> None:
 
 def test_activations() -> None:
     assert nn.TransformerEncoderLayer(8, 2, activation=ops.silu).activation is ops.silu
-    with pytest.raises(ValueError, match="activation is 'relu', 'gelu' or a function, found 'silu'"):
+    with pytest.raises(ModelError, match="activation is 'relu', 'gelu' or a function, found 'silu'"):
         nn.TransformerEncoderLayer(8, 2, activation="silu")

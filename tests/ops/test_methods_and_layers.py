@@ -74,7 +74,7 @@ class Block(nn.Module):
 
     def forward(self, x: Any) -> Any:
         y = self.norm1(x)
-        x = x + self.attention(y, y, y)[0]
+        x = x + self.attention(y, y, y, need_weights=False)[0]
         return x + self.mlp(self.norm2(x))
 
 

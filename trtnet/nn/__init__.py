@@ -26,6 +26,7 @@ from trtnet.nn.activation import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softmax2d,
     Softmin,
     Softplus,
     Softshrink,
@@ -40,6 +41,7 @@ from trtnet.nn.attention import (
     split_heads,
 )
 from trtnet.nn.cells import GRUCell, LSTMCell, RNNCell
+from trtnet.nn.constructing import checked
 from trtnet.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from trtnet.nn.conv import (
     Conv1d,
@@ -76,29 +78,35 @@ from trtnet.nn.norm import (
     RMSNorm,
     SyncBatchNorm,
 )
-from trtnet.nn.places import (
-    ChannelShuffle,
+from trtnet.nn.pad import (
     CircularPad1d,
     CircularPad2d,
     CircularPad3d,
     ConstantPad1d,
     ConstantPad2d,
     ConstantPad3d,
-    Fold,
-    LocalResponseNorm,
-    PixelShuffle,
-    PixelUnshuffle,
     ReflectionPad1d,
     ReflectionPad2d,
     ReflectionPad3d,
     ReplicationPad1d,
     ReplicationPad2d,
     ReplicationPad3d,
-    Unfold,
-    Upsample,
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
+)
+from trtnet.nn.places import (
+    ChannelShuffle,
+    CosineSimilarity,
+    Fold,
+    LocalResponseNorm,
+    PairwiseDistance,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
 )
 from trtnet.nn.pool import (
     AdaptiveAvgPool1d,
@@ -110,12 +118,25 @@ from trtnet.nn.pool import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
 )
 from trtnet.nn.recurrent import GRU, LSTM, RNN
-from trtnet.nn.transformer import TransformerEncoder, TransformerEncoderLayer
+from trtnet.nn.refused import REFUSED
+from trtnet.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "CELU",
@@ -154,6 +175,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "CosineSimilarity",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -174,6 +196,9 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
@@ -184,12 +209,16 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
     "MultiheadAttention",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "ParameterDict",
     "ParameterList",
@@ -210,6 +239,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
     "Softmin",
     "Softplus",
     "Softshrink",
@@ -218,12 +248,17 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
     "TransposedLinear",
     "Unflatten",
     "Unfold",
     "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
@@ -231,8 +266,13 @@ __all__ = [
     "split_heads",
 ]
 
+for _kind in [globals()[name] for name in __all__]:
+    if isinstance(_kind, type) and issubclass(_kind, Module) and _kind is not Module:
+        setattr(_kind, "__init__", checked(_kind.__init__))  # noqa: B010  (mypy wants no method assigned)
+
 if not TYPE_CHECKING:  # a type checker knows the names
 
     def __getattr__(name: str) -> NoReturn:
-        here = {"functional": "its functions are in trtnet.ops"} | {other: f"use ops.{other}" for other in ops.__all__}
+        here = {other: f"use ops.{other}" for other in ops.__all__}
+        here |= {"functional": "its functions are in trtnet.ops"} | REFUSED
         raise missing("trtnet.nn", name, __all__, here.get(name, ""))

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import reduce
 
 from trtnet import ops
-from trtnet.dtypes import bool_
+from trtnet.dtypes import DTypeLike, bool_
+from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.source import here
 from trtnet.graph.tensor import Operand
 from trtnet.nn.linear import Linear
 from trtnet.nn.module import Module
-from trtnet.ops.attention import NOWHERE
+from trtnet.nn.settings import kept
 
 
 class MultiheadAttention(Module):
-    """torch.nn.MultiheadAttention at inference: query [batch, length, embed_dim], key [batch, length', kdim], value
-    [batch, length', vdim] -> (output [batch, length, embed_dim], None).
+    """torch.nn.MultiheadAttention at inference: query [length, batch, embed_dim], key [length', batch, kdim], value
+    [length', batch, vdim] -> (output [length, batch, embed_dim], weights [batch, length, length']).
 
+    With batch_first the batch stands first. Without a batch the inputs have two dimensions. The weights are means over
+    the heads, with average_attn_weights=False those of each, [batch, num_heads, length, length'], with
+    need_weights=False None: then, as in torch, the output may be computed by the fused attention, which is faster.
     Weights: in_proj_weight [3 * embed_dim, embed_dim] (queries, keys, values), or, where kdim or vdim is another size,
-    q_proj_weight, k_proj_weight and v_proj_weight; in_proj_bias; out_proj. Without batch_first the length stands before
-    the batch, as in torch.
+    q_proj_weight, k_proj_weight and v_proj_weight; in_proj_bias; out_proj; with add_bias_kv bias_k and bias_v.
     key_padding_mask [batch, length'], attn_mask [length, length'] or [batch * num_heads, length, length']: bool, true
     where a query may **not** look (as torch has it here, and the other way round in scaled_dot_product_attention), or
     floating, added to the scores. is_causal: query i sees keys up to i, whatever the masks.
-    The attention's weights are not computed: None stands for them. Raises LayerError for need_weights=True.
+    Layers: with need_weights=False that of ops.scaled_dot_product_attention, else ISoftMaxLayer and products.
+    Raises ModelError if num_heads does not divide embed_dim.
     """
 
     def __init__(
@@ -32,19 +39,31 @@ class MultiheadAttention(Module):
         num_heads: int,
         dropout: float = 0.0,
         bias: bool = True,
-        *,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        self.num_heads, self.batch_first = num_heads, batch_first
-        widths = [embed_dim if width is None else width for width in (embed_dim, kdim, vdim)]
-        if widths == [embed_dim] * 3:
-            self.in_proj_weight = Parameter(3 * embed_dim, embed_dim)
-        else:
-            self.q_proj_weight, self.k_proj_weight, self.v_proj_weight = (Parameter(embed_dim, n) for n in widths)
-        self.in_proj_bias = Parameter(3 * embed_dim) if bias else None
-        self.out_proj = Linear(embed_dim, embed_dim, bias)
+        if embed_dim <= 0 or num_heads <= 0 or embed_dim % num_heads:
+            text = f"MultiheadAttention: num_heads={num_heads} does not divide embed_dim={embed_dim}"
+            raise ModelError(here(text))
+        self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
+        self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
+        self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
+        keeps = kept(dtype)
+        same = self.kdim == self.vdim == embed_dim
+        self.in_proj_weight = Parameter(3 * embed_dim, embed_dim, dtype=keeps) if same else None
+        widths = [None if same else width for width in (embed_dim, self.kdim, self.vdim)]
+        self.q_proj_weight, self.k_proj_weight, self.v_proj_weight = (
+            None if width is None else Parameter(embed_dim, width, dtype=keeps) for width in widths
+        )
+        self.in_proj_bias = Parameter(3 * embed_dim, dtype=keeps) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype)
+        self.bias_k = Parameter(1, 1, embed_dim, dtype=keeps) if add_bias_kv else None
+        self.bias_v = Parameter(1, 1, embed_dim, dtype=keeps) if add_bias_kv else None
 
     def forward(
         self,
@@ -52,49 +71,118 @@ class MultiheadAttention(Module):
         key: Tensor,
         value: Tensor,
         key_padding_mask: Operand | None = None,
-        need_weights: bool = False,
+        need_weights: bool = True,
         attn_mask: Operand | None = None,
         average_attn_weights: bool = True,
         is_causal: bool = False,
-    ) -> tuple[Tensor, None]:
-        if need_weights:
-            query.network.fail("MultiheadAttention gives no attention weights: need_weights=False", {"query": query})
+    ) -> tuple[Tensor, Tensor | None]:
+        unbatched = self._is_unbatched(query, key, value)
+        if unbatched:
+            axis = 0 if self.batch_first else 1
+            query, key, value = _each(lambda x: x.unsqueeze(axis), query, key, value)
+            key_padding_mask = None if key_padding_mask is None else ops.as_tensor(key_padding_mask).unsqueeze(0)
         if not self.batch_first:
-            turned = {x: x.transpose(0, 1) for x in (query, key, value)}
-            query, key, value = turned[query], turned[key], turned[value]
-        q, k, v = (split_heads(part, self.num_heads) for part in self._projected(query, key, value))
-        mask = self._mask(query, key_padding_mask, attn_mask)
-        y = self.out_proj(join_heads(ops.scaled_dot_product_attention(q, k, v, mask, is_causal=is_causal)))
-        return (y if self.batch_first else y.transpose(0, 1)), None
+            query, key, value = _each(lambda x: x.transpose(0, 1), query, key, value)
+        q, k, v = (split_heads(part, self.num_heads) for part in self._extended(*self._projected(query, key, value)))
+        mask = self._mask(q, k, key_padding_mask, attn_mask, is_causal)
+        causal = is_causal and mask is None
+        weights = self._weights(q, k, mask, causal) if need_weights else None
+        if weights is None:
+            heads = ops.scaled_dot_product_attention(q, k, v, mask, is_causal=causal)
+        else:
+            heads = ops.matmul(weights, v)
+            weights = weights.mean(1) if average_attn_weights else weights
+        y = self.out_proj(join_heads(heads))
+        y = y if self.batch_first else y.transpose(0, 1)
+        if not unbatched:
+            return y, weights
+        return y.squeeze(0 if self.batch_first else 1), None if weights is None else weights.squeeze(0)
 
-    def _mask(self, query: Tensor, padding: Operand | None, mask: Operand | None) -> Tensor | None:
-        """Both masks as one that scaled_dot_product_attention takes."""
+    def _is_unbatched(self, query: Tensor, key: Tensor, value: Tensor) -> bool:
+        named = {"query": query, "key": key, "value": value}
+        if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
+            ranks = ", ".join(str(x.ndim) for x in named.values())
+            text = f"MultiheadAttention takes three inputs of 3 dimensions, or of 2 without a batch, found {ranks}"
+            query.network.fail(text, named)
+        for (name, x), width in zip(named.items(), (self.embed_dim, self.kdim, self.vdim), strict=True):
+            if isinstance(x.shape[-1], int) and x.shape[-1] != width:
+                query.network.fail(f"MultiheadAttention: {name} has a width of {width}, found {x.shape[-1]}", named)
+        return query.ndim == 2
+
+    def _mask(
+        self, query: Tensor, key: Tensor, padding: Operand | None, mask: Operand | None, is_causal: bool
+    ) -> Tensor | None:
+        """All masks as one that scaled_dot_product_attention takes."""
         masks = []
         if mask is not None:
-            where = ops.as_tensor(mask)
+            where = self._shown(ops.as_tensor(mask))
             split = (query.shape[0], self.num_heads, *where.shape[1:])
             masks.append(where.reshape(split) if where.ndim == 3 else where)
         if padding is not None:
-            masks.append(ops.as_tensor(padding).unsqueeze(1).unsqueeze(1))
+            masks.append(self._shown(ops.as_tensor(padding)).unsqueeze(1).unsqueeze(1))
+        if is_causal and (masks or self._added):
+            rows, columns = (ops.arange(x.shape[2]) for x in (query, key))
+            hidden = ops.lt(rows.unsqueeze(1), columns.unsqueeze(0))
+            own = ops.lt(columns, key.shape[2] - self._added)
+            masks.append(ops.logical_and(hidden, own) if self._added else hidden)
         if all(x.dtype == bool_ for x in masks):
             return ops.logical_not(reduce(ops.logical_or, masks)) if masks else None
-        return reduce(ops.add, (ops.where(x, NOWHERE, 0.0) if x.dtype == bool_ else x for x in masks))
+        floats = (ops.where(x, -math.inf, 0.0) if x.dtype == bool_ else x for x in masks)
+        return reduce(ops.add, (ops.cast(x, query.dtype) for x in floats))
+
+    @property
+    def _added(self) -> int:
+        """The keys that no input gives."""
+        return int(self.bias_k is not None) + int(self.add_zero_attn)
+
+    def _shown(self, mask: Tensor) -> Tensor:
+        """A mask with those keys, which every query sees."""
+        return ops.pad(mask, (0, self._added)) if self._added else mask
 
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """One product where the three are one tensor, else one each with its part of the weights."""
-        if query is key is value and hasattr(self, "in_proj_weight"):
+        if query is key is value and self.in_proj_weight is not None:
             return ops.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
-        weights = (ops.cast(weight, query.dtype) for weight in self._weights())
+        weights = (ops.cast(weight, query.dtype) for weight in self._parts())
         products = [x @ weight.mT for x, weight in zip((query, key, value), weights, strict=True)]
         if self.in_proj_bias is None:
             return tuple(products)
         biases = ops.chunk(ops.cast(self.in_proj_bias, query.dtype), 3)
         return tuple(product + bias for product, bias in zip(products, biases, strict=True))
 
-    def _weights(self) -> tuple[Tensor | Parameter, ...]:
-        if hasattr(self, "in_proj_weight"):
+    def _parts(self) -> tuple[Tensor | Parameter, ...]:
+        if self.in_proj_weight is not None:
             return ops.chunk(ops.as_tensor(self.in_proj_weight), 3)
-        return self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
+        parts = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
+        return tuple(part for part in parts if part is not None)
+
+    def _extended(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """With the key and the value of add_bias_kv, and then the zeros of add_zero_attn."""
+        sizes = (q.shape[0], 1, self.embed_dim)
+        if self.bias_k is not None and self.bias_v is not None:
+            k, v = (
+                ops.cat([x, ops.expand(ops.cast(bias, x.dtype), sizes)], 1)
+                for x, bias in ((k, self.bias_k), (v, self.bias_v))
+            )
+        if self.add_zero_attn:
+            k, v = (ops.cat([x, ops.zeros(sizes, x.dtype)], 1) for x in (k, v))
+        return q, k, v
+
+    def _weights(self, q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+        """[batch, heads, length, length']."""
+        scores = ops.matmul(ops.mul(q, 1 / math.sqrt(self.head_dim)), k.mT)
+        if causal:
+            rows, columns = (ops.arange(x.shape[2]) for x in (q, k))
+            mask = ops.ge(rows.unsqueeze(1), columns.unsqueeze(0))
+        if mask is not None:
+            scores = ops.where(mask, scores, -math.inf) if mask.dtype == bool_ else ops.add(scores, mask)
+        return ops.softmax(scores, -1)
+
+
+def _each(change: Callable[[Tensor], Tensor], *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Each changed; those that are one tensor stay one."""
+    changed = {id(x): change(x) for x in {id(x): x for x in tensors}.values()}
+    return tuple(changed[id(x)] for x in tensors)
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:

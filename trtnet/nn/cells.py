@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trtnet import ops
+from trtnet.dtypes import DTypeLike
+from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.source import here
 from trtnet.nn.module import Module
+from trtnet.nn.settings import kept
 
 State = tuple[Tensor, ...]
 
@@ -21,16 +25,18 @@ class Gates(Module):
     gates: ClassVar[int]
     states: ClassVar[int] = 1
 
+    input_size: int
     hidden_size: int
     bias: bool
+    _dtype: str | None = None
 
     def add_weights(self, name: str, input_size: int, output_size: int) -> None:
         rows = self.gates * self.hidden_size
-        setattr(self, f"weight_ih{name}", Parameter(rows, input_size))
-        setattr(self, f"weight_hh{name}", Parameter(rows, output_size))
+        setattr(self, f"weight_ih{name}", Parameter(rows, input_size, dtype=self._dtype))
+        setattr(self, f"weight_hh{name}", Parameter(rows, output_size, dtype=self._dtype))
         if self.bias:
-            setattr(self, f"bias_ih{name}", Parameter(rows))
-            setattr(self, f"bias_hh{name}", Parameter(rows))
+            setattr(self, f"bias_ih{name}", Parameter(rows, dtype=self._dtype))
+            setattr(self, f"bias_hh{name}", Parameter(rows, dtype=self._dtype))
 
     def received(self, name: str, x: Tensor) -> Tensor:
         """What the input gives to the gates."""
@@ -53,7 +59,7 @@ class RNNGates(Gates):
 
     def choose(self, nonlinearity: str) -> None:
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"nonlinearity is 'tanh' or 'relu', found {nonlinearity!r}")
+            raise ModelError(here(f"nonlinearity is 'tanh' or 'relu', found {nonlinearity!r}"))
         self.nonlinearity = nonlinearity
 
     def cell(self, name: str, x: Tensor, state: State) -> State:
@@ -89,8 +95,16 @@ class LSTMGates(Gates):
 class _Cell(Gates):
     """x: [batch, input_size], or without a batch. Weights: weight_ih, weight_hh, bias_ih, bias_hh."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
-        self.hidden_size, self.bias = hidden_size, bias
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        self._dtype = kept(dtype)
         self.add_weights("", input_size, hidden_size)
 
     def step(self, x: Tensor, state: State | None) -> State:
@@ -102,9 +116,17 @@ class _Cell(Gates):
 class RNNCell(RNNGates, _Cell):
     """torch.nn.RNNCell: (x [batch, input_size], h [batch, hidden_size] or zeros) -> h."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh") -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
         self.choose(nonlinearity)
-        super().__init__(input_size, hidden_size, bias)
+        super().__init__(input_size, hidden_size, bias, device, dtype)
 
     def forward(self, x: Tensor, hx: Tensor | None = None) -> Tensor:
         return self.step(x, None if hx is None else (hx,))[0]

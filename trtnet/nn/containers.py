@@ -31,8 +31,8 @@ class _Container(Module):
 class _List(_Container):
     """Members in order, named by their index. Iterate over it; it is not called."""
 
-    def __init__(self, members: Iterable[Any] = ()) -> None:
-        self.extend(members)
+    def __init__(self, members: Iterable[Any] | None = None) -> None:
+        self.extend(() if members is None else members)
 
     def append(self, member: Any) -> Self:
         self._add(str(len(self)), member)
@@ -62,17 +62,59 @@ class _List(_Container):
     def __setitem__(self, index: int, member: Any) -> None:
         self._add(self._held()[index][0], member)
 
+    def __delitem__(self, index: int | slice) -> None:
+        """Removes members; those after it are counted anew, as torch does."""
+        left = list(self)
+        del left[index]
+        names = [name for name, _ in self._held()]
+        for name in names:
+            delattr(self, name)
+        own = [str(i) for i in range(len(names))] == names
+        kept = [name for name, _ in zip(names, left, strict=False)] if own else _without(names, index)
+        for name, member in zip(kept, left, strict=True):
+            self._add(name, member)
+
+    def pop(self, key: int | slice = -1) -> Any:
+        """The member at an index, which is removed."""
+        member = self[key]
+        del self[key]
+        return member
+
+    def __add__(self, other: Iterable[Any]) -> Any:
+        return type(self)([*self, *other])
+
+    def __iadd__(self, other: Iterable[Any]) -> Self:
+        return self.extend(other)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(list(self))
+
+    def __contains__(self, member: object) -> bool:
+        return any(member is each for each in self)
+
+
+def _without(names: list[str], index: int | slice) -> list[str]:
+    left = list(names)
+    del left[index]
+    return left
+
 
 class ModuleList(_List):
     """torch.nn.ModuleList: modules in order, named by their index. Iterate over it; it is not called."""
 
     _kind = Module
 
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        super().__init__(modules)
+
 
 class ParameterList(_List):
     """torch.nn.ParameterList: parameters in order, named by their index."""
 
     _kind = Parameter
+
+    def __init__(self, values: Iterable[Parameter] | None = None) -> None:
+        super().__init__(values)
 
 
 class Sequential(ModuleList):
@@ -81,15 +123,18 @@ class Sequential(ModuleList):
     Those that a subclass sets as attributes are called, too, in the order they were set.
     """
 
-    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        one = modules[0] if len(modules) == 1 else None
-        named: Mapping[Any, Any] = one if isinstance(one, Mapping) else dict(enumerate(modules))
+    def __init__(self, *args: Module | Mapping[str, Module]) -> None:
+        one = args[0] if len(args) == 1 else None
+        named: Mapping[Any, Any] = one if isinstance(one, Mapping) else dict(enumerate(args))
         for name, module in named.items():
             self._add(str(name), module)
 
     def __getitem__(self, index: int | slice) -> Any:
         found = self._held()[index]
         return Sequential(dict(found)) if isinstance(found, list) else found[1]
+
+    def __add__(self, other: Iterable[Any]) -> Sequential:
+        return Sequential(*self, *other)
 
     def forward(self, x: Any) -> Any:
         for module in self:
@@ -103,8 +148,8 @@ class _Dict(_Container):
     Raises ModelError for a name that is one of its own attributes.
     """
 
-    def __init__(self, members: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
-        self.update(members)
+    def __init__(self, members: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
+        self.update({} if members is None else members)
 
     def update(self, members: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         for name, member in dict(members).items():
@@ -131,6 +176,21 @@ class _Dict(_Container):
     def __getitem__(self, name: str) -> Any:
         return dict(self._held())[name]
 
+    def __delitem__(self, name: str) -> None:
+        del dict(self._held())[name]
+        delattr(self, name)
+
+    def pop(self, key: str) -> Any:
+        """The member of a name, which is removed."""
+        member = self[key]
+        del self[key]
+        return member
+
+    def clear(self) -> None:
+        """Removes all members."""
+        for name in list(self.keys()):
+            del self[name]
+
     def __contains__(self, name: object) -> bool:
         return name in dict(self._held())
 
@@ -143,8 +203,14 @@ class ModuleDict(_Dict):
 
     _kind = Module
 
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+        super().__init__(modules)
+
 
 class ParameterDict(_Dict):
     """torch.nn.ParameterDict: parameters by name."""
 
     _kind = Parameter
+
+    def __init__(self, parameters: Mapping[str, Parameter] | Iterable[tuple[str, Parameter]] | None = None) -> None:
+        super().__init__(parameters)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from trtnet.errors import ModelError
 from trtnet.graph import Tensor
+from trtnet.graph.source import here
 from trtnet.nn.module import Module
 
 
 class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        self.p = p
+        if not 0 <= p <= 1:
+            raise ModelError(here(f"{type(self).__name__}: p is a probability, found {p}"))
+        self.p, self.inplace = p, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         return x

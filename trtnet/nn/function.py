@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, dataclass_transform
 
 from trtnet.graph import Tensor
 from trtnet.nn.module import Module
 
-INPLACE = inspect.Parameter("inplace", inspect.Parameter.KEYWORD_ONLY, default=False, annotation="bool")
 
-
+@dataclass_transform(eq_default=False)
 class Function(Module):
-    """A function of ``trtnet.ops`` as a module: it takes the function's arguments after the first.
+    """A function of ``trtnet.ops`` as a module. Its settings are the fields that the class declares, with torch's
+    names, order and defaults; they are arguments of its constructor, attributes, and arguments of the function.
 
-    Raises TypeError for arguments that the function has not. ``inplace``, which torch's modules take, changes nothing.
+    Raises LayerError, when it is called, for a setting that the function has not, unless it has its default.
     """
 
     function: ClassVar[Callable[..., Any]]
-    __signature__: ClassVar[inspect.Signature]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        plain = cls.__init__ is Function.__init__
-        _, *parameters = inspect.signature(cls.function if plain else cls.__init__).parameters.values()
-        cls.__signature__ = inspect.Signature([*parameters, INPLACE] if plain else parameters)
+        dataclass(init="__init__" not in vars(cls), repr=False, eq=False)(cls)
 
-    def __init__(self, *args: Any, inplace: bool = False, **kwargs: Any) -> None:
-        try:
-            inspect.signature(type(self).function).bind(None, *args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{type(self).__name__}() {error}") from error
-        self.arguments = args, kwargs
+    def forward(self, *inputs: Tensor) -> Any:
+        return type(self).function(*inputs, **self.settings(inputs[0]))
 
-    def forward(self, x: Tensor) -> Any:
-        args, kwargs = self.arguments
-        return type(self).function(x, *args, **kwargs)
+    def settings(self, x: Tensor) -> dict[str, Any]:
+        """The settings as arguments of the function."""
+        taken = inspect.signature(type(self).function).parameters
+        given = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        defaults = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]
+        for name, value in given.items():
+            if name not in taken and name != "inplace" and value != defaults[name]:
+                x.network.fail(f"{type(self).__name__}: {name}={value!r} is not to be had", {"x": x})
+        return {name: value for name, value in given.items() if name in taken}

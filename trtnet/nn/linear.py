@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from trtnet import ops
+from trtnet.dtypes import DTypeLike
 from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.source import here
 from trtnet.nn.module import Module
+from trtnet.nn.settings import inference_only, kept
 
 
 class Linear(Module):
@@ -17,9 +20,17 @@ class Linear(Module):
     Weights: weight [out_features, in_features], bias [out_features].
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
-        self.weight = Parameter(out_features, in_features)
-        self.bias = Parameter(out_features) if bias else None
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(out_features, in_features, dtype=kept(dtype))
+        self.bias = Parameter(out_features, dtype=kept(dtype)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.linear(x, self.weight, self.bias)
@@ -29,6 +40,7 @@ class TransposedLinear(Module):
     """Linear with its weight stored as [in_features, out_features], which GPT-2's code calls Conv1D."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
+        self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(in_features, out_features)
         self.bias = Parameter(out_features)
 
@@ -40,7 +52,7 @@ class Embedding(Module):
     """torch.nn.Embedding: indices [...] int -> [..., embedding_dim]. Weight: [num_embeddings, embedding_dim].
 
     padding_idx, scale_grad_by_freq and sparse are training's. Raises ModelError for max_norm, which changes the
-    weights while torch runs.
+    weights while torch runs, and for values of weights, which are the checkpoint's.
     """
 
     def __init__(
@@ -52,24 +64,76 @@ class Embedding(Module):
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
+        _weight: Any = None,
+        _freeze: bool = False,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        if max_norm is not None:
-            raise ModelError("Embedding: max_norm changes the weights when torch runs; rescale the checkpoint's")
-        self.weight = Parameter(num_embeddings, embedding_dim)
+        _keep_table(self, num_embeddings, embedding_dim, padding_idx, max_norm, _weight)
+        self.norm_type, self.scale_grad_by_freq, self.sparse = norm_type, scale_grad_by_freq, sparse
+        self.weight = Parameter(num_embeddings, embedding_dim, dtype=kept(dtype))
 
     def forward(self, indices: Tensor) -> Tensor:
         return ops.embedding(indices, self.weight)
 
 
 class EmbeddingBag(Module):
-    """torch.nn.EmbeddingBag: indices [bags, size] int -> [bags, embedding_dim], their "mean", "sum" or "max"."""
+    """torch.nn.EmbeddingBag: the "mean", "sum" or "max" of the rows of each bag -> [bags, embedding_dim].
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, mode: str = "mean") -> None:
-        self.mode = mode
-        self.weight = Parameter(num_embeddings, embedding_dim)
+    indices: [bags, size] int; see ops.embedding_bag. Raises ModelError as Embedding does.
+    """
 
-    def forward(self, indices: Tensor) -> Tensor:
-        return ops.embedding_bag(indices, self.weight, self.mode)
+    padding_idx: int | None
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Any = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        if mode not in ("mean", "sum", "max"):
+            raise ModelError(here(f"EmbeddingBag: mode is 'mean', 'sum' or 'max', found {mode!r}"))
+        _keep_table(self, num_embeddings, embedding_dim, padding_idx, max_norm, _weight)
+        self.norm_type, self.scale_grad_by_freq, self.sparse = norm_type, scale_grad_by_freq, sparse
+        self.mode, self.include_last_offset = mode, include_last_offset
+        self.weight = Parameter(num_embeddings, embedding_dim, dtype=kept(dtype))
+
+    def forward(
+        self, indices: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
+    ) -> Tensor:
+        return ops.embedding_bag(
+            indices,
+            self.weight,
+            offsets,
+            mode=self.mode,
+            per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset,
+            padding_idx=self.padding_idx,
+        )
+
+
+def _keep_table(
+    layer: Embedding | EmbeddingBag, rows: int, width: int, padding_idx: int | None, max_norm: float | None, weight: Any
+) -> None:
+    """What both keep of their arguments. Raises ModelError for what changes the weights or gives them."""
+    kind = type(layer).__name__
+    if max_norm is not None:
+        raise inference_only(kind, "max_norm changes the weights when torch runs; rescale the checkpoint's")
+    if weight is not None:
+        raise inference_only(kind, "weights come from the checkpoint, by their keys; not from an argument")
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise ModelError(here(f"{kind}: padding_idx is one of {rows} rows, found {padding_idx}"))
+    layer.num_embeddings, layer.embedding_dim, layer.max_norm = rows, width, max_norm
+    layer.padding_idx = padding_idx if padding_idx is None else padding_idx % rows
 
 
 class Bilinear(Module):
@@ -78,9 +142,18 @@ class Bilinear(Module):
     Weights: weight [out_features, in1_features, in2_features], bias [out_features].
     """
 
-    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
-        self.weight = Parameter(out_features, in1_features, in2_features)
-        self.bias = Parameter(out_features) if bias else None
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        self.weight = Parameter(out_features, in1_features, in2_features, dtype=kept(dtype))
+        self.bias = Parameter(out_features, dtype=kept(dtype)) if bias else None
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         return ops.bilinear(x1, x2, self.weight, self.bias)
@@ -100,6 +173,8 @@ class Unflatten(Module):
     """torch.nn.Unflatten: one axis as several; one of the sizes may be -1."""
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        if not all(isinstance(size, int) for size in unflattened_size):
+            raise ModelError(here(f"Unflatten takes sizes: trtnet has no named axes, found {unflattened_size!r}"))
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trtnet import ops
+from trtnet.dtypes import DTypeLike
+from trtnet.errors import ModelError
 from trtnet.graph import Buffer, Parameter, Tensor
+from trtnet.graph.source import here
 from trtnet.nn.module import Module
+from trtnet.nn.settings import inference_only, kept, shape_of
 
 
 def _check_rank(module: Module, x: Tensor, ranks: tuple[int, ...]) -> None:
@@ -16,18 +22,35 @@ def _check_rank(module: Module, x: Tensor, ranks: tuple[int, ...]) -> None:
 class _BatchNorm(Module):
     """Batch normalization at inference of x [batch, num_features, ...].
 
-    Weights: running_mean, running_var and, if affine, weight and bias, each [num_features]. momentum is training's.
-    Raises LayerError for an input of another rank than torch takes.
+    Weights: running_mean, running_var and, if affine, weight and (with bias) bias, each [num_features]. momentum is
+    training's. Raises ModelError for track_running_stats=False, with which torch takes the statistics of the batch, and
+    LayerError for an input of another rank than torch takes.
     """
 
     ranks: tuple[int, ...]
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
-        self.eps = eps
-        self.weight = Parameter(num_features) if affine else None
-        self.bias = Parameter(num_features) if affine else None
-        self.running_mean = Buffer(num_features)
-        self.running_var = Buffer(num_features)
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+        bias: bool = True,
+    ) -> None:
+        if not track_running_stats:
+            text = (
+                "track_running_stats=False takes the batch's statistics; write it with x.mean, x.var and ops.batch_norm"
+            )
+            raise inference_only(type(self).__name__, text)
+        self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
+        self.track_running_stats = track_running_stats
+        self.weight = Parameter(num_features, dtype=kept(dtype)) if affine else None
+        self.bias = Parameter(num_features, dtype=kept(dtype)) if affine and bias else None
+        self.running_mean = Buffer(num_features, dtype=kept(dtype))
+        self.running_var = Buffer(num_features, dtype=kept(dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         _check_rank(self, x, self.ranks)
@@ -62,24 +85,57 @@ class SyncBatchNorm(_BatchNorm):
 
     ranks = (2, 3, 4, 5)
 
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: object = None,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
+        self.process_group = process_group
+
 
 class _InstanceNorm(Module):
     """Normalization of each channel of x [batch, num_features, ...], or without a batch.
 
-    Weights, if affine: weight and bias [num_features]. Raises LayerError for an input of another rank than torch takes.
+    Weights, if affine: weight and (with bias) bias [num_features]. With track_running_stats the statistics are those
+    of training, running_mean and running_var [num_features], as torch has it. Raises LayerError for an input of another
+    rank than torch takes.
     """
 
     rank: int
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False) -> None:
-        self.eps = eps
-        self.weight = Parameter(num_features) if affine else None
-        self.bias = Parameter(num_features) if affine else None
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+        bias: bool = True,
+    ) -> None:
+        self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
+        self.track_running_stats = track_running_stats
+        self.weight = Parameter(num_features, dtype=kept(dtype)) if affine else None
+        self.bias = Parameter(num_features, dtype=kept(dtype)) if affine and bias else None
+        self.running_mean = Buffer(num_features, dtype=kept(dtype)) if track_running_stats else None
+        self.running_var = Buffer(num_features, dtype=kept(dtype)) if track_running_stats else None
 
     def forward(self, x: Tensor) -> Tensor:
         _check_rank(self, x, (self.rank - 1, self.rank))
         batch = x if x.ndim == self.rank else x.unsqueeze(0)
-        y = ops.instance_norm(batch, weight=self.weight, bias=self.bias, eps=self.eps)
+        if self.running_mean is not None and self.running_var is not None:
+            y = ops.batch_norm(batch, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        else:
+            y = ops.instance_norm(batch, weight=self.weight, bias=self.bias, eps=self.eps)
         return y if batch is x else y.squeeze(0)
 
 
@@ -106,15 +162,17 @@ class LayerNorm(Module):
 
     def __init__(
         self,
-        normalized_shape: int | tuple[int, ...],
+        normalized_shape: int | Sequence[int],
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.eps = eps
-        self.weight = Parameter(*self.normalized_shape) if elementwise_affine else None
-        self.bias = Parameter(*self.normalized_shape) if elementwise_affine and bias else None
+        self.normalized_shape = shape_of("LayerNorm", normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.weight = Parameter(*self.normalized_shape, dtype=kept(dtype)) if elementwise_affine else None
+        self.bias = Parameter(*self.normalized_shape, dtype=kept(dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -123,10 +181,22 @@ class LayerNorm(Module):
 class GroupNorm(Module):
     """torch.nn.GroupNorm: x [batch, num_channels, ...]. Weights: weight and bias [num_channels]."""
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
-        self.num_groups, self.eps = num_groups, eps
-        self.weight = Parameter(num_channels) if affine else None
-        self.bias = Parameter(num_channels) if affine else None
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+        bias: bool = True,
+    ) -> None:
+        if num_groups < 1 or num_channels % num_groups:
+            text = f"GroupNorm: num_groups={num_groups} does not divide num_channels={num_channels}"
+            raise ModelError(here(text))
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        self.weight = Parameter(num_channels, dtype=kept(dtype)) if affine else None
+        self.bias = Parameter(num_channels, dtype=kept(dtype)) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
@@ -139,11 +209,16 @@ class RMSNorm(Module):
     """
 
     def __init__(
-        self, normalized_shape: int | tuple[int, ...], eps: float | None = None, elementwise_affine: bool = True
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.eps = eps
-        self.weight = Parameter(*self.normalized_shape) if elementwise_affine else None
+        self.normalized_shape = shape_of("RMSNorm", normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.weight = Parameter(*self.normalized_shape, dtype=kept(dtype)) if elementwise_affine else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.rms_norm(x, self.normalized_shape, self.weight, self.eps)

@@ -3,161 +3,114 @@
 from __future__ import annotations
 
 from trtnet import ops
-from trtnet.graph import Tensor
+from trtnet.graph import Size, Tensor
 from trtnet.nn.function import Function
 from trtnet.nn.module import Module
+from trtnet.ops.windows import Window
+
+Sizes = Size | tuple[Size, ...] | None
+Scales = float | tuple[float, ...] | None
 
 
 class Upsample(Function):
     """torch.nn.Upsample: see ops.interpolate."""
 
     function = staticmethod(ops.interpolate)
+    size: Sizes = None
+    scale_factor: Scales = None
+    mode: str = "nearest"
+    align_corners: bool | None = None
+    recompute_scale_factor: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """What torch calls it."""
+        return type(self).__name__
+
+    def __post_init__(self) -> None:
+        scale = self.scale_factor
+        self.scale_factor = tuple(map(float, scale)) if isinstance(scale, tuple) else float(scale) if scale else None
+
+
+class UpsamplingNearest2d(Upsample):
+    """torch.nn.UpsamplingNearest2d: x [batch, channels, height, width]."""
+
+    def __init__(self, size: Sizes = None, scale_factor: Scales = None) -> None:
+        super().__init__(size, scale_factor, "nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    """torch.nn.UpsamplingBilinear2d: bilinear, with aligned corners."""
+
+    def __init__(self, size: Sizes = None, scale_factor: Scales = None) -> None:
+        super().__init__(size, scale_factor, "bilinear", True)
 
 
 class PixelShuffle(Function):
     """torch.nn.PixelShuffle."""
 
     function = staticmethod(ops.pixel_shuffle)
+    upscale_factor: int
 
 
 class PixelUnshuffle(Function):
     """torch.nn.PixelUnshuffle."""
 
     function = staticmethod(ops.pixel_unshuffle)
+    downscale_factor: int
 
 
 class ChannelShuffle(Function):
     """torch.nn.ChannelShuffle."""
 
     function = staticmethod(ops.channel_shuffle)
+    groups: int
 
 
 class Unfold(Function):
     """torch.nn.Unfold."""
 
     function = staticmethod(ops.unfold)
+    kernel_size: Window
+    dilation: Window = 1
+    padding: Window = 0
+    stride: Window = 1
 
 
 class Fold(Function):
     """torch.nn.Fold."""
 
     function = staticmethod(ops.fold)
+    output_size: Window
+    kernel_size: Window
+    dilation: Window = 1
+    padding: Window = 0
+    stride: Window = 1
 
 
 class LocalResponseNorm(Function):
     """torch.nn.LocalResponseNorm."""
 
     function = staticmethod(ops.local_response_norm)
+    size: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
 
 
-class _Pad(Module):
-    """Padding of the last `axes` axes: a number for all sides, or numbers as ops.pad takes them."""
+class CosineSimilarity(Function):
+    """torch.nn.CosineSimilarity: see ops.cosine_similarity."""
 
-    axes: int
-    mode = "constant"
-
-    def __init__(self, padding: int | tuple[int, ...], value: float = 0.0) -> None:
-        self.padding = (padding,) * (2 * self.axes) if isinstance(padding, int) else padding
-        self.value = value
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.pad(x, self.padding, self.mode, self.value)
+    function = staticmethod(ops.cosine_similarity)
+    dim: int = 1
+    eps: float = 1e-8
 
 
-class ConstantPad1d(_Pad):
-    """torch.nn.ConstantPad1d."""
+class PairwiseDistance(Module):
+    """torch.nn.PairwiseDistance: see ops.pairwise_distance."""
 
-    axes = 1
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        self.norm, self.eps, self.keepdim = p, eps, keepdim
 
-
-class ConstantPad2d(_Pad):
-    """torch.nn.ConstantPad2d."""
-
-    axes = 2
-
-
-class ConstantPad3d(_Pad):
-    """torch.nn.ConstantPad3d."""
-
-    axes = 3
-
-
-class ZeroPad1d(_Pad):
-    """torch.nn.ZeroPad1d."""
-
-    axes = 1
-
-
-class ZeroPad2d(_Pad):
-    """torch.nn.ZeroPad2d."""
-
-    axes = 2
-
-
-class ZeroPad3d(_Pad):
-    """torch.nn.ZeroPad3d."""
-
-    axes = 3
-
-
-class ReflectionPad1d(_Pad):
-    """torch.nn.ReflectionPad1d."""
-
-    axes = 1
-    mode = "reflect"
-
-
-class ReflectionPad2d(_Pad):
-    """torch.nn.ReflectionPad2d."""
-
-    axes = 2
-    mode = "reflect"
-
-
-class ReflectionPad3d(_Pad):
-    """torch.nn.ReflectionPad3d."""
-
-    axes = 3
-    mode = "reflect"
-
-
-class ReplicationPad1d(_Pad):
-    """torch.nn.ReplicationPad1d."""
-
-    axes = 1
-    mode = "replicate"
-
-
-class ReplicationPad2d(_Pad):
-    """torch.nn.ReplicationPad2d."""
-
-    axes = 2
-    mode = "replicate"
-
-
-class ReplicationPad3d(_Pad):
-    """torch.nn.ReplicationPad3d."""
-
-    axes = 3
-    mode = "replicate"
-
-
-class CircularPad1d(_Pad):
-    """torch.nn.CircularPad1d."""
-
-    axes = 1
-    mode = "circular"
-
-
-class CircularPad2d(_Pad):
-    """torch.nn.CircularPad2d."""
-
-    axes = 2
-    mode = "circular"
-
-
-class CircularPad3d(_Pad):
-    """torch.nn.CircularPad3d."""
-
-    axes = 3
-    mode = "circular"
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return ops.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

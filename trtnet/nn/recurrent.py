@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from trtnet import ops
+from trtnet.dtypes import DTypeLike
+from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.source import here
 from trtnet.nn.cells import Gates, GRUGates, LSTMGates, RNNGates, State
+from trtnet.nn.settings import kept
 
 
 class _Recurrent(Gates):
@@ -26,9 +30,13 @@ class _Recurrent(Gates):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        self.hidden_size, self.num_layers, self.bias = hidden_size, num_layers, bias
-        self.batch_first, self.proj_size = batch_first, proj_size
+        self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
+        self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
+        self.proj_size, self._dtype = proj_size, kept(dtype)
+        self._check()
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
         out = proj_size or hidden_size
         for layer in range(num_layers):
@@ -36,7 +44,24 @@ class _Recurrent(Gates):
             for suffix in self.suffixes:
                 self.add_weights(f"_l{layer}{suffix}", size, out)
                 if proj_size:
-                    setattr(self, f"weight_hr_l{layer}{suffix}", Parameter(proj_size, hidden_size))
+                    setattr(self, f"weight_hr_l{layer}{suffix}", Parameter(proj_size, hidden_size, dtype=self._dtype))
+
+    @property
+    def mode(self) -> str:
+        """What torch calls it."""
+        return type(self).__name__
+
+    def _check(self) -> None:
+        """Raises ModelError for numbers that torch refuses, too."""
+        text = ""
+        if self.hidden_size <= 0 or self.num_layers <= 0:
+            text = f"hidden_size and num_layers are above 0, found {self.hidden_size} and {self.num_layers}"
+        elif not 0 <= self.dropout <= 1:
+            text = f"dropout is a probability, found {self.dropout}"
+        elif not 0 <= self.proj_size < self.hidden_size:
+            text = f"proj_size is smaller than hidden_size={self.hidden_size}, found {self.proj_size}"
+        if text:
+            raise ModelError(here(f"{type(self).__name__}: {text}"))
 
     def run(self, x: Tensor, initial: State | None) -> tuple[Tensor, State]:
         """(output, last states [num_layers * directions, batch, size])."""
@@ -96,13 +121,29 @@ class RNN(RNNGates, _Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         self.choose(nonlinearity)
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            device=device,
+            dtype=dtype,
+        )
 
     def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         output, (h,) = self.run(x, None if hx is None else (hx,))
         return output, h
+
+    @property
+    def mode(self) -> str:
+        return f"RNN_{self.nonlinearity.upper()}"
 
 
 class GRU(GRUGates, _Recurrent):
@@ -120,8 +161,20 @@ class GRU(GRUGates, _Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            device=device,
+            dtype=dtype,
+        )
 
     def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         output, (h,) = self.run(x, None if hx is None else (hx,))

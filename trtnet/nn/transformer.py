@@ -1,4 +1,4 @@
-"""Transformer encoders, with torch.nn's weight names."""
+"""Transformer encoders and decoders, with torch.nn's weight names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
+
 from trtnet import ops
+from trtnet.dtypes import DTypeLike
+from trtnet.errors import ModelError
 from trtnet.graph import Tensor
+from trtnet.graph.source import here
 from trtnet.graph.tensor import Operand
 from trtnet.nn.attention import MultiheadAttention
 from trtnet.nn.containers import ModuleList
+from trtnet.nn.dropout import Dropout
 from trtnet.nn.linear import Linear
 from trtnet.nn.module import Module
 from trtnet.nn.norm import LayerNorm
@@ -18,14 +24,10 @@ from trtnet.nn.norm import LayerNorm
 Activation = Callable[[Tensor], Tensor]
 
 
-class TransformerEncoderLayer(Module):
-    """torch.nn.TransformerEncoderLayer at inference: src [length, batch, d_model], batch first with batch_first.
+class _Layer(Module):
+    """Attention and a feed-forward network around which norms and residuals stand."""
 
-    activation: "relu", "gelu" or a function. src_mask, src_key_padding_mask, is_causal: MultiheadAttention's attn_mask,
-    key_padding_mask and is_causal.
-    Weights: self_attn.in_proj_weight, self_attn.in_proj_bias, self_attn.out_proj, linear1, linear2, norm1, norm2.
-    Raises ValueError for another activation.
-    """
+    norms: int
 
     def __init__(
         self,
@@ -33,18 +35,53 @@ class TransformerEncoderLayer(Module):
         nhead: int,
         dim_feedforward: int = 2048,
         dropout: float = 0.1,
-        activation: str | Activation = "relu",
+        activation: str | Activation = ops.relu,
         layer_norm_eps: float = 1e-5,
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
-        self.self_attn = MultiheadAttention(d_model, nhead, bias=bias, batch_first=batch_first)
-        self.linear1 = Linear(d_model, dim_feedforward, bias)
-        self.linear2 = Linear(dim_feedforward, d_model, bias)
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
-        self.norm_first, self.activation = norm_first, _activation(activation)
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype)
+        if self.norms == 3:
+            self.multihead_attn = MultiheadAttention(
+                d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype
+            )
+        self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, dtype=dtype)
+        self.norm_first = norm_first
+        for i in range(1, self.norms + 1):
+            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
+        for i in range(1, self.norms + 1):
+            setattr(self, f"dropout{i}", Dropout(dropout))
+        self.activation = _activation(type(self).__name__, activation)
+
+    def _around(self, i: int, x: Tensor, part: Callable[[Tensor], Tensor]) -> Tensor:
+        """Part `i` with its residual and its norm, before or after it."""
+        norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
+        return x + dropout(part(norm(x))) if self.norm_first else norm(x + dropout(part(x)))
+
+    def _feed(self, x: Tensor) -> Tensor:
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+
+
+class TransformerEncoderLayer(_Layer):
+    """torch.nn.TransformerEncoderLayer at inference: src [length, batch, d_model], batch first with batch_first.
+
+    activation: "relu", "gelu" or a function. src_mask, src_key_padding_mask, is_causal: MultiheadAttention's attn_mask,
+    key_padding_mask and is_causal.
+    Weights: self_attn.in_proj_weight, self_attn.in_proj_bias, self_attn.out_proj, linear1, linear2, norm1, norm2.
+    Raises ModelError for another activation.
+    """
+
+    norms = 2
+
+    @property
+    def activation_relu_or_gelu(self) -> int:
+        """1 for relu, 2 for gelu, 0 for others, as torch has it."""
+        return 1 if self.activation is ops.relu else 2 if self.activation is ops.gelu else 0
 
     def forward(
         self,
@@ -54,23 +91,55 @@ class TransformerEncoderLayer(Module):
         is_causal: bool = False,
     ) -> Tensor:
         masks = {"attn_mask": src_mask, "key_padding_mask": src_key_padding_mask, "is_causal": is_causal}
-        if self.norm_first:
-            x = src + self._attend(self.norm1(src), masks)
-            return x + self._feed(self.norm2(x))
-        x = self.norm1(src + self._attend(src, masks))
-        return self.norm2(x + self._feed(x))
-
-    def _attend(self, x: Tensor, masks: Mapping[str, Any]) -> Tensor:
-        return self.self_attn(x, x, x, **masks)[0]
-
-    def _feed(self, x: Tensor) -> Tensor:
-        return self.linear2(self.activation(self.linear1(x)))
+        x = self._around(1, src, lambda x: _attended(self.self_attn, x, x, masks))
+        return self._around(2, x, self._feed)
 
 
-class TransformerEncoder(Module):
+class TransformerDecoderLayer(_Layer):
+    """torch.nn.TransformerDecoderLayer at inference: tgt [length, batch, d_model] looks at itself and then at memory
+    [length', batch, d_model]; batch first with batch_first.
+
+    Masks and activation: as TransformerEncoderLayer's. Weights: self_attn, multihead_attn, linear1, linear2, norm1,
+    norm2, norm3.
+    """
+
+    norms = 3
+
+    def forward(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        tgt_mask: Operand | None = None,
+        memory_mask: Operand | None = None,
+        tgt_key_padding_mask: Operand | None = None,
+        memory_key_padding_mask: Operand | None = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        own = {"attn_mask": tgt_mask, "key_padding_mask": tgt_key_padding_mask, "is_causal": tgt_is_causal}
+        other = {"attn_mask": memory_mask, "key_padding_mask": memory_key_padding_mask, "is_causal": memory_is_causal}
+        x = self._around(1, tgt, lambda x: _attended(self.self_attn, x, x, own))
+        x = self._around(2, x, lambda x: _attended(self.multihead_attn, x, memory, other))
+        return self._around(3, x, self._feed)
+
+
+class _Stack(Module):
+    """num_layers copies of a layer, then norm."""
+
+    def __init__(self, layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        self.layers = ModuleList(deepcopy(layer) for _ in range(num_layers))
+        self.num_layers, self.norm = num_layers, norm
+
+    def _run(self, x: Tensor, *arguments: Any) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, *arguments)
+        return x if self.norm is None else self.norm(x)
+
+
+class TransformerEncoder(_Stack):
     """torch.nn.TransformerEncoder at inference: num_layers copies of a layer, then norm. Masks are the layer's.
 
-    Weights: layers.0, layers.1, ..., and norm.
+    Weights: layers.0, layers.1, ..., and norm. torch's nested tensors, which make rows of padding 0, are not used.
     """
 
     def __init__(
@@ -81,8 +150,8 @@ class TransformerEncoder(Module):
         enable_nested_tensor: bool = True,
         mask_check: bool = True,
     ) -> None:
-        self.layers = ModuleList(deepcopy(encoder_layer) for _ in range(num_layers))
-        self.norm = norm
+        super().__init__(encoder_layer, num_layers, norm)
+        self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
 
     def forward(
         self,
@@ -91,15 +160,100 @@ class TransformerEncoder(Module):
         src_key_padding_mask: Operand | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
-        for layer in self.layers:
-            src = layer(src, mask, src_key_padding_mask, bool(is_causal))
-        return src if self.norm is None else self.norm(src)
+        return self._run(src, mask, src_key_padding_mask, bool(is_causal))
 
 
-def _activation(activation: str | Activation) -> Activation:
+class TransformerDecoder(_Stack):
+    """torch.nn.TransformerDecoder at inference: num_layers copies of a layer, then norm. Masks are the layer's.
+
+    Weights: layers.0, layers.1, ..., and norm.
+    """
+
+    def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__(decoder_layer, num_layers, norm)
+
+    def forward(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        tgt_mask: Operand | None = None,
+        memory_mask: Operand | None = None,
+        tgt_key_padding_mask: Operand | None = None,
+        memory_key_padding_mask: Operand | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
+        return self._run(tgt, memory, *masks, bool(tgt_is_causal), memory_is_causal)
+
+
+class Transformer(Module):
+    """torch.nn.Transformer at inference (Vaswani et al., 2017): src [length, batch, d_model] and tgt [length', batch,
+    d_model] -> [length', batch, d_model]; batch first with batch_first. Masks are the encoder's and the decoder's.
+
+    Weights: encoder.layers, encoder.norm, decoder.layers, decoder.norm.
+    """
+
+    def __init__(
+        self,
+        d_model: int = 512,
+        nhead: int = 8,
+        num_encoder_layers: int = 6,
+        num_decoder_layers: int = 6,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str | Activation = ops.relu,
+        custom_encoder: Module | None = None,
+        custom_decoder: Module | None = None,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        layer = d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias
+        norm = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
+        self.encoder = custom_encoder or TransformerEncoder(
+            TransformerEncoderLayer(*layer, dtype=dtype), num_encoder_layers, norm
+        )
+        self.decoder = custom_decoder or TransformerDecoder(
+            TransformerDecoderLayer(*layer, dtype=dtype), num_decoder_layers, deepcopy(norm)
+        )
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+
+    def forward(
+        self,
+        src: Tensor,
+        tgt: Tensor,
+        src_mask: Operand | None = None,
+        tgt_mask: Operand | None = None,
+        memory_mask: Operand | None = None,
+        src_key_padding_mask: Operand | None = None,
+        tgt_key_padding_mask: Operand | None = None,
+        memory_key_padding_mask: Operand | None = None,
+        src_is_causal: bool | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        memory = self.encoder(src, src_mask, src_key_padding_mask, src_is_causal)
+        masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
+        return self.decoder(tgt, memory, *masks, tgt_is_causal, memory_is_causal)
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz: int, device: object = None, dtype: object = None) -> np.ndarray[Any, Any]:
+        """[sz, sz]: 0 where a query may look, -inf at the keys after it. It takes the dtype of the scores."""
+        return np.triu(np.full((sz, sz), -np.inf, np.float32), 1)
+
+
+def _attended(attention: MultiheadAttention, x: Tensor, memory: Tensor, masks: Mapping[str, Any]) -> Tensor:
+    return attention(x, memory, memory, need_weights=False, **masks)[0]
+
+
+def _activation(owner: str, activation: str | Activation) -> Activation:
     known: dict[str, Activation] = {"relu": ops.relu, "gelu": ops.gelu}
     if not isinstance(activation, str):
         return activation
     if activation not in known:
-        raise ValueError(f"activation is 'relu', 'gelu' or a function, found {activation!r}")
+        raise ModelError(here(f"{owner}: activation is 'relu', 'gelu' or a function, found {activation!r}"))
     return known[activation]

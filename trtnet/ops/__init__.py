@@ -47,6 +47,7 @@ from trtnet.ops.attention import (
     rotary_embedding,
     scaled_dot_product_attention,
 )
+from trtnet.ops.bags import embedding_bag
 from trtnet.ops.batch_norm import batch_norm
 from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
 from trtnet.ops.conv import conv1d, conv2d, conv3d
@@ -72,6 +73,7 @@ from trtnet.ops.cumulative import (
 )
 from trtnet.ops.custom import Plugin, QuickPlugin, custom
 from trtnet.ops.detection import nms, non_max_suppression, nonzero
+from trtnet.ops.distance import cdist, dist, pairwise_distance
 from trtnet.ops.division import div, floor_divide, fmod, remainder
 from trtnet.ops.einsum import (
     einsum,
@@ -136,12 +138,19 @@ from trtnet.ops.fold import (
 )
 from trtnet.ops.gather import (
     embedding,
-    embedding_bag,
     gather,
     index_select,
 )
 from trtnet.ops.index import (
     getitem,
+)
+from trtnet.ops.lp_pool import (
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
 )
 from trtnet.ops.matmul import (
     addmm,
@@ -322,6 +331,7 @@ __all__ = [
     "broadcast_to",
     "cast",
     "cat",
+    "cdist",
     "ceil",
     "celu",
     "channel_shuffle",
@@ -348,6 +358,7 @@ __all__ = [
     "custom",
     "dequantize",
     "diagonal",
+    "dist",
     "div",
     "dropout",
     "dynamic_quantize",
@@ -411,6 +422,9 @@ __all__ = [
     "logical_xor",
     "logsigmoid",
     "logsumexp",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "lt",
     "masked_fill",
     "matmul",
@@ -418,6 +432,9 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
     "meshgrid",
@@ -444,6 +461,7 @@ __all__ = [
     "ones_like",
     "outer",
     "pad",
+    "pairwise_distance",
     "permute",
     "pixel_shuffle",
     "pixel_unshuffle",

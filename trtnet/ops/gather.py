@@ -6,27 +6,27 @@ from trtnet.backend import trt
 from trtnet.graph import Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import axis, tensor
-from trtnet.ops.reduce import amax, mean, sum
 from trtnet.ops.slicing import Cut, cut, movable, restored
 
 
-def embedding(indices: Tensor, weight: Operand) -> Tensor:
+def embedding(
+    indices: Tensor,
+    weight: Operand,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
     """Rows of weight: indices [...] int -> [..., embedding_dim]. weight: [num_embeddings, embedding_dim].
 
-    Layer: IGatherLayer. An index out of range is not checked.
+    padding_idx, scale_grad_by_freq and sparse are training's. Layer: IGatherLayer. An index out of range is not
+    checked. Raises LayerError for max_norm, with which torch changes the weights.
     """
+    if max_norm is not None:
+        text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
+        indices.network.fail(text, {"indices": indices})
     return take(tensor(weight, indices.network), indices, 0)
-
-
-def embedding_bag(indices: Tensor, weight: Operand, mode: str = "mean") -> Tensor:
-    """The "mean", "sum" or "max" of the rows of each bag: indices [bags, size] int -> [bags, embedding_dim]."""
-    modes = {"mean": mean, "sum": sum, "max": amax}
-    if mode not in modes or indices.ndim != 2:
-        indices.network.fail(
-            f"embedding_bag takes indices [bags, size] and mode {', '.join(modes)}, found {mode!r}",
-            {"indices": indices},
-        )
-    return modes[mode](embedding(indices, weight), 1)
 
 
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ from trtnet import dtypes
 from trtnet.definition import DefinedNetwork
 from trtnet.graph import Parameter
 from trtnet.nn import Module
-from trtnet.nn.function import Function
 from trtnet.reference.step import to_numpy
 from trtnet.verify.layouts import distance
 from trtnet.verify.metrics import Array
@@ -41,13 +39,7 @@ def settings_that_differ(ours: Module, theirs: torch.nn.Module) -> list[str]:
 
 def settings(module: Module) -> dict[str, Any]:
     """The numbers, texts and tuples of them that a module was made with; None for those left out."""
-    values = dict(vars(module))
-    if isinstance(module, Function):
-        args, kwargs = module.arguments
-        bound = inspect.signature(type(module).function).bind(None, *args, **kwargs)
-        bound.apply_defaults()
-        values = dict(list(bound.arguments.items())[1:])
-    return {n: value for n, value in values.items() if n not in IGNORED and (value is None or _is_plain(value))}
+    return {n: value for n, value in vars(module).items() if n not in IGNORED and (value is None or _is_plain(value))}
 
 
 def _or_false(value: Any, other: Any) -> Any:
