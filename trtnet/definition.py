@@ -204,7 +204,7 @@ def _inputs(model: Module, inputs: Mapping[str, Input] | None) -> Mapping[str, I
 
 def _enter(network: Network, tensor: Tensor) -> Tensor:
     cast = tensor.dtype.is_floating and tensor.dtype.bits >= 16  # the narrower ones are dequantized, not cast
-    return tensor.to(network.dtype) if cast else tensor
+    return tensor.to(network.dtype).fresh() if cast else tensor.fresh()  # network.inputs keeps what the caller gives
 
 
 def _named_outputs(model: Module, result: Any) -> dict[str, Tensor]:

@@ -7,8 +7,16 @@ from difflib import get_close_matches
 
 
 def missing(owner: str, name: str, names: Iterable[str], hint: str = "") -> AttributeError:
-    """The error for ``owner.name``. names: what there is, of which the nearest are named unless there is a hint."""
-    near = get_close_matches(name, names, n=2, cutoff=0.7)
-    plain = [other for other in near if other == name.rstrip("_")]
-    advice = hint or (f"did you mean {' or '.join(plain or near)}?" if near else "")
+    """The error for ``owner.name``. names: what there is, of which the nearest are named unless there is a hint.
+
+    A name with an underscore at its end, which changes a tensor in place, does not mean the one without.
+    """
+    there = list(names)
+    in_place = name.endswith("_") and not name.startswith("_")
+    plain = name.rstrip("_")
+    if in_place and plain in there and not hint:
+        hint = f"there is no such operation in place; x = {plain}(x) makes another tensor"
+    near = get_close_matches(name, there, n=2, cutoff=0.7 if len(name) > 5 else 0.8)
+    near = [other for other in near if not in_place or other.endswith("_")]
+    advice = hint or (f"did you mean {' or '.join(near)}?" if near else "")
     return AttributeError(f"{owner} has no {name!r}" + (f"; {advice}" if advice else ""))

@@ -77,7 +77,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "mask as index": (lambda x, y: x[x > 0], r"nonzero: .* no kernels .* use a mask with ops.where"),
     "floats as index": (lambda x, y: x[y], r"a tensor that is an index has integers or is a mask, found"),
     "list index range": (lambda x, y: x[:, [0, 3]], r"index \[0, 3\] is out of range for a dimension of size 3"),
-    "assignment": (lambda x, y: operator.setitem(x, 0, 1), r"would change a tensor in place; .* where, scatter or cat"),
+    "assignment": (lambda x, y: operator.setitem(x, 0, x.mean(2)[0]), r"does not broadcast to \[3, 8\]"),
     "float64": (lambda x, y: x.double(), r"double: TensorRT has no float64; float\(\) gives float32"),
     "t": (lambda x, y: x.t(), r"t takes at most two dimensions, found 3"),
     "mm rank": (lambda x, y: ops.mm(x, y), r"mm takes two tensors of rank 2, found 3 and 3"),
@@ -165,13 +165,20 @@ def test_a_linear_layer_shows_its_weight() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda x: ops.gelu_(x), r"trtnet\.ops has no 'gelu_'; did you mean gelu\?"),
+        (
+            lambda x: ops.gelu_(x),
+            r"trtnet\.ops has no 'gelu_'; there is no such operation in place; x = gelu\(x\) makes another",
+        ),
         (lambda x: ops.einsm("ij->ji", x), r"trtnet\.ops has no 'einsm'; did you mean einsum\?"),
         (lambda x: ops.fft(x), r"trtnet\.ops has no 'fft'$"),
         (lambda x: nn.Conv4d(1, 1, 1), r"trtnet\.nn has no 'Conv4d'; did you mean Conv3d or Conv2d\?"),
         (lambda x: nn.functional.relu(x), r"trtnet\.nn has no 'functional'; its functions are in trtnet\.ops"),
         (lambda x: nn.relu(x), r"trtnet\.nn has no 'relu'; use ops\.relu"),
-        (lambda x: x.contigous(), r"a Tensor has no 'contigous'; did you mean contiguous\?"),
+        (lambda x: x.contigous(), r"a Tensor has no 'contigous'; did you mean contiguous or is_contiguous\?"),
+        (lambda x: x.gelu_(), r"a Tensor has no 'gelu_'; there is no such operation in place; x = gelu\(x\) makes"),
+        (lambda x: x.squeeze_(), r"a Tensor has no 'squeeze_'; it would change the shape .* x = x\.squeeze"),
+        (lambda x: x.normal_(), r"a Tensor has no 'normal_'; an engine's random numbers are those of ops\.rand"),
+        (lambda x: x.dato, r"a Tensor has no 'dato'$"),
         (lambda x: x.gelu(), r"a Tensor has no 'gelu'; use ops\.gelu\(x\)"),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtnet.dtypes import DType
+from trtnet.graph.storage import View, share
 from trtnet.graph.tensor import Tensor
 
 
@@ -67,15 +68,28 @@ class Boundary:
         self._before: dict[Any, Tensor] = {}
 
     def convert(self, value: Any, source: DType, target: DType) -> Any:
-        """A structure of values with its tensors of `source` in `target`."""
+        """A structure of values with its tensors of `source` in `target`; both sides see writes to them."""
         return value if source == target else replaced(value, lambda x: self._cast(x, source, target))
 
     def _cast(self, tensor: Tensor, source: DType, target: DType) -> Tensor:
         if tensor.dtype != source:
             return tensor
+        if tensor.view_of is not None and tensor.view_of.key == _CROSSING and tensor.view_of.base.dtype == target:
+            return tensor.view_of.base
+        view = View(tensor, self._read(target), self._read(source), _CROSSING, whole=True)
+        return share(tensor, self._value(tensor, target), view, tensor.strides)
+
+    def _read(self, target: DType) -> Callable[..., Tensor]:
+        """What takes the last of its arguments to a dtype."""
+        return lambda *given: self._value(given[-1], target)
+
+    def _value(self, tensor: Tensor, target: DType) -> Tensor:
         before = self._before.get(tensor.trt)
         if before is not None and before.dtype == target:
-            return before
+            return before.fresh()
         cast = tensor.to(target)
-        self._before[cast.trt] = tensor
+        self._before[cast.trt] = tensor.fresh()
         return cast
+
+
+_CROSSING = "a cast between modules"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.graph.dim import Shape, Size
@@ -74,21 +74,12 @@ class Methods(_Operand):
 
     __slots__ = ()
 
-    # a network's tensors share no memory and learn nothing
-    def contiguous(self) -> Self:
-        return self
-
-    def detach(self) -> Self:
-        return self
-
-    def clone(self) -> Self:
-        return self
-
     # shape
     def reshape(self, *shape: Size | Sequence[Size]) -> Tensor:
         return self.operations.reshape(self, _unpack(shape))
 
-    view = reshape
+    def view(self, *shape: Size | Sequence[Size]) -> Tensor:
+        return self.operations.view(self, _unpack(shape))
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         return self.operations.flatten(self, start_dim, end_dim)
@@ -130,7 +121,8 @@ class Methods(_Operand):
     def reshape_as(self, other: Tensor) -> Tensor:
         return self.operations.reshape(self, other.shape)
 
-    view_as = reshape_as
+    def view_as(self, other: Tensor) -> Tensor:
+        return self.operations.view(self, other.shape)
 
     def repeat(self, *sizes: int | Sequence[int]) -> Tensor:
         return self.operations.repeat(self, _unpack(sizes))

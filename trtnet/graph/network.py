@@ -21,7 +21,7 @@ from trtnet.graph.dim import Axis, Dim, Shape, Value
 from trtnet.graph.inputs import Input
 from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
-from trtnet.graph.source import caller
+from trtnet.graph.source import SourceLine, caller
 from trtnet.graph.tensor import Tensor
 from trtnet.graph.values import check_names
 from trtnet.graph.weight import Parameter, Weight
@@ -62,6 +62,7 @@ class Network:
     operations, see ``trtnet.ops.forms``. modules: the path of each module of the model being defined. calls: of those
     modules, in the order they returned. merged: tensors that went into another module's layer, as a convolution's does
     into its batch norm's, and the path of that module. cache: tensors that are made once a network (constants, sizes).
+    body: of the loop or branch being defined, None outside of all.
     named: the checkpoint keys of weights that TensorRT knows by them; folded: those that were computed with while
     defining.
 
@@ -92,6 +93,7 @@ class Network:
         self.calls: list[Call] = []
         self.boundary = Boundary()
         self.merged: dict[trt.ITensor, str] = {}
+        self.body: object = None
         self._paths: list[str] = [""]
         self._names: set[str] = set()
         self._alive: list[Weight] = []
@@ -125,6 +127,15 @@ class Network:
         finally:
             self._paths.pop()
 
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """What is made inside belongs to the body of a loop or a branch, which may not write to what is outside."""
+        before, self.body = self.body, object()
+        try:
+            yield
+        finally:
+            self.body = before
+
     # inputs and outputs
     def add_input(self, name: str, spec: Input) -> Tensor:
         """Declares an input. Raises ModelError for a name that is taken."""
@@ -140,6 +151,7 @@ class Network:
                 itensor.set_dimension_name(axis, size)
         known = tuple(self.dims.get(size) if isinstance(size, str) else size for size in spec.shape)
         tensor = Tensor(self, itensor, sizes, known)
+        tensor.strides = True
         tensor.shape = tuple(self._named(tensor, axis, size) for axis, size in enumerate(spec.shape))
         self.inputs[name] = tensor
         if spec.values:
@@ -157,7 +169,7 @@ class Network:
         self._reserve(name)
         tensor.trt.name = name
         self.trt.mark_output(tensor.trt)
-        self.outputs[name] = tensor
+        self.outputs[name] = tensor.fresh()
 
     def _reserve(self, name: str) -> None:
         if name in self._names:
@@ -247,10 +259,10 @@ class Network:
         if _sizes(tensor.trt) is None:
             self.fail(hint, {"from": tensor, "to": value})
 
-    def fail(self, headline: str, operands: Mapping[str, Any]) -> NoReturn:
+    def fail(self, headline: str, operands: Mapping[str, Any], source: SourceLine | None = None) -> NoReturn:
         """Raises a LayerError that names the module, the user's line, the operands and TensorRT's last words."""
         words = [self._without_name(text) for text in self.recorder.take()]
-        raise LayerError(layer_error(self.path, headline, caller(), operands, words))
+        raise LayerError(layer_error(self.path, headline, source or caller(), operands, words))
 
     def _without_name(self, text: str) -> str:
         """TensorRT's words without the layer's name in front, which the error gives already."""

@@ -10,6 +10,7 @@ from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.graph.dim import Arithmetic, Axis, Dim, Shape, Size, Value
 from trtnet.graph.real import Real
+from trtnet.graph.storage import fixed
 from trtnet.graph.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def constant(network: Network, array: np.ndarray[tuple[int, ...], np.dtype[np.ge
     """An array as a constant layer, one for equal arrays."""
     key = ("constant", array.dtype.str, array.dtype.name, array.shape, array.tobytes())
     if key not in network.cache:
-        network.cache[key] = _constant(network, array) if array.size else _nothing(network, array)
+        made = _constant(network, array) if array.size else _nothing(network, array)
+        made.strides = True
+        network.cache[key] = fixed(made, "a constant of the network")
     return network.cache[key]
 
 
@@ -43,7 +46,7 @@ def size_tensor(network: Network, size: Size) -> Tensor:
     if isinstance(size, int):
         return constant(network, np.array([size], np.int64))
     if size not in network.cache:
-        network.cache[size] = _computed(network, size)
+        network.cache[size] = fixed(_computed(network, size).fresh(), "a size")
     return network.cache[size]
 
 
@@ -57,7 +60,8 @@ def real_tensor(network: Network, real: Real | Size | float) -> Tensor:
         terms = real.ratio or (real.origin.left, real.origin.right)
         operation = "DIV" if real.ratio else real.origin.operation
         left, right = (real_tensor(network, term) for term in terms)
-        network.cache[real] = left if terms == (terms[0], 1) else _elementwise(network, operation, left, right)
+        value = left if terms == (terms[0], 1) else _elementwise(network, operation, left, right)
+        network.cache[real] = fixed(value.fresh(), "a size")
     return network.cache[real]
 
 
@@ -101,7 +105,7 @@ def _elementwise(network: Network, operation: str, left: Tensor, right: Tensor) 
 
 
 def _shape_of(network: Network, origin: Axis) -> Tensor:
-    key = ("shape", origin.tensor)
+    key = ("shape", origin.tensor.trt)
     if key not in network.cache:
         (network.cache[key],) = network.add("shape", {"input": origin.tensor})
     return network.cache[key]

@@ -10,10 +10,14 @@ from trtnet import dtypes
 from trtnet.dtypes import DType
 from trtnet.errors import ModelError
 from trtnet.graph.dim import Axis, Dim, Shape, Size, numel
+from trtnet.graph.in_place import InPlace
 from trtnet.graph.methods import Casts, Methods
 from trtnet.graph.operators import Operators
+from trtnet.graph.questions import Questions
 from trtnet.graph.real import Real
 from trtnet.graph.source import here
+from trtnet.graph.storage import Storage, View, refresh
+from trtnet.graph.strides import Strides
 from trtnet.graph.values import elements
 from trtnet.graph.weight import Parameter
 from trtnet.missing import missing
@@ -25,28 +29,57 @@ if TYPE_CHECKING:
 Operand: TypeAlias = "Tensor | Parameter | np.ndarray[Any, Any] | Dim | Real | float | int | bool"
 
 
-class Tensor(Casts, Methods, Operators):
+class Tensor(Casts, Methods, Questions, InPlace, Operators):
     """A value of the network: TensorRT's ITensor with the network it belongs to.
 
     It has torch's operators and methods (``graph/operators.py``, ``graph/methods.py``); each calls the function of the
-    same name in ``trtnet.ops``, which says what it does. An operation adds layers to the network at once. A tensor
-    never changes: ``x += y`` makes another one of the name x, and whatever else holds the one before keeps it.
+    same name in ``trtnet.ops``, which says what it does. An operation adds layers to the network at once. TensorRT's
+    tensors never change; where the model writes in place, as by ``x += y``, the tensor gets another one, and so do its
+    views and what it is a view of, when they are used next (``graph/storage.py``).
+
+    view_of: what it is of the tensor whose memory it shares, None if the memory is its own. strides: as torch's, as far
+    as they are known.
     """
 
-    __slots__ = ("__weakref__", "network", "shape", "trt")
+    __slots__ = ("__weakref__", "dtype", "network", "seen", "shape", "storage", "strides", "value", "view_of")
     __hash__ = object.__hash__
 
     def __init__(self, network: Network, itensor: trt.ITensor, sizes: tuple[int, ...], dims: tuple[Any, ...] = ()):
         self.network = network
-        self.trt = itensor
-        self.shape: Shape = tuple(
-            self._size(axis, size, dims[axis] if dims else None) for axis, size in enumerate(sizes)
-        )
+        self.value = itensor
+        self.dtype: DType = dtypes.get(itensor.dtype)
+        self.storage = Storage(network.body)
+        self.view_of: View | None = None
+        self.strides: Strides = None
+        self.seen = 0
+        self.shape: Shape = ()
+        known = [size if size >= 0 else dims[axis] if dims else None for axis, size in enumerate(sizes)]
+        unknown = any(not isinstance(size, int | Dim) for size in known)
+        still = self.fresh() if unknown else self  # what a Dim is read from keeps its value
+        self.shape = still.shape = tuple(still._size(axis, size) for axis, size in enumerate(known))
 
-    def _size(self, axis: int, size: int, known: Size | None) -> Size:
-        if size >= 0:
-            return size
-        return known if isinstance(known, Dim) else Dim(f"{self.name}.shape[{axis}]", Axis(self, axis))
+    def _size(self, axis: int, known: Size | None) -> Size:
+        return known if isinstance(known, int | Dim) else Dim(f"{self.name}.shape[{axis}]", Axis(self, axis))
+
+    @property
+    def trt(self) -> trt.ITensor:
+        """TensorRT's tensor of its value after all writes to its memory. Raises LayerError if that is not known."""
+        if self.seen != self.storage.version or self.storage.lost is not None:
+            refresh(self)
+        return self.value
+
+    def fresh(self) -> Tensor:
+        """A tensor of its value now, with memory of its own. No layer."""
+        other = self.fresh_handle(self.shape)
+        other.value, other.strides = self.trt, self.strides
+        return other
+
+    def fresh_handle(self, shape: Shape) -> Tensor:
+        """A tensor of its network and dtype, with memory of its own and its value for now."""
+        other = object.__new__(Tensor)
+        other.network, other.dtype, other.shape, other.value = self.network, self.dtype, shape, self.value
+        other.storage, other.view_of, other.strides, other.seen = Storage(self.network.body), None, None, 0
+        return other
 
     @property
     def name(self) -> str:
@@ -54,16 +87,8 @@ class Tensor(Casts, Methods, Operators):
         return str(self.trt.name)
 
     @property
-    def dtype(self) -> DType:
-        return dtypes.get(self.trt.dtype)
-
-    @property
     def ndim(self) -> int:
         return len(self.shape)
-
-    def dim(self) -> int:
-        """torch's spelling of ``ndim``."""
-        return self.ndim
 
     def size(self, dim: int | None = None) -> Size | Shape:
         """torch's spelling of ``shape`` and ``shape[dim]``."""
@@ -115,12 +140,10 @@ class Tensor(Casts, Methods, Operators):
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
         return self.operations.ne(self, other)
 
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        text = "x[...] = y would change a tensor in place; make another one with where, scatter or cat"
-        self.network.fail(text, {"x": self})
-
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name.endswith("_"):
+            return self.operations.in_place_method(self, name)
         hint = f"use ops.{name}(x)" if hasattr(self.operations, name) else ""
         raise missing("a Tensor", name, dir(type(self)), hint)

@@ -32,7 +32,8 @@ def elements(tensor: Tensor) -> tuple[Dim, ...]:
         raise ModelError(here(f"sizes are read from int32 or int64 of rank 1 or 0 and of known size; found {tensor!r}"))
     tensor.network.sized_by_values = True
     if not tensor.trt.is_network_input:
-        return tuple(Dim(f"{tensor.name}[{index}]", Value(tensor, index)) for index in range(count))
+        still = tensor.fresh()  # a write in place changes no size that was read before
+        return tuple(Dim(f"{tensor.name}[{index}]", Value(still, index)) for index in range(count))
     names = tensor.network.values.get(tensor.name, ())
     if not names:
         example = ", ".join(f'"size{index}"' for index in range(count))

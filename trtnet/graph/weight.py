@@ -11,15 +11,17 @@ from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DType
 from trtnet.errors import ModelError
+from trtnet.graph.in_place import InPlace
 from trtnet.graph.methods import Casts, Methods
 from trtnet.graph.operators import Operators
+from trtnet.graph.questions import Questions
 from trtnet.graph.source import here
 from trtnet.missing import missing
 
-OF_TENSORS = {name for kind in (Casts, Methods) for name in vars(kind) if not name.startswith("_")}
+OF_TENSORS = {name for kind in (Casts, Methods, Questions) for name in vars(kind) if not name.startswith("_")}
 
 
-class Parameter(Operators):
+class Parameter(InPlace, Operators):
     """A place in a model that a checkpoint fills: the attribute's path in the module tree is the checkpoint key.
 
     shape: ints, or one tuple of them. dtype: None for the dtype the network is defined with; a name for a parameter
@@ -39,7 +41,7 @@ class Parameter(Operators):
         return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
 
     def __getattr__(self, name: str) -> Any:
-        if name not in OF_TENSORS:
+        if name not in OF_TENSORS and not (name.endswith("_") and not name.startswith("_")):
             raise missing(f"a {type(self).__name__}", name, OF_TENSORS)
         return getattr(self._tensor(), name)
 

@@ -9,8 +9,8 @@ from typing import Any, Self
 from trtnet import dtypes
 from trtnet.arrays import values
 from trtnet.errors import ModelError
-from trtnet.graph import Buffer, Input, Parameter, current
-from trtnet.graph.calls import Call
+from trtnet.graph import Buffer, Input, Parameter, Tensor, current
+from trtnet.graph.calls import Call, replaced
 from trtnet.graph.report import type_name
 from trtnet.graph.source import here
 from trtnet.graph.weight import NetworkFloats
@@ -43,8 +43,9 @@ class Module:
         with network.scope(path):
             inside = network.dtype
             args, arguments = network.boundary.convert((args, arguments), outside, inside)
+            before, named = replaced((args, arguments), Tensor.fresh)  # forward may write to its arguments
             result = self.forward(*args, **arguments)
-            network.calls.append(Call(path, self, args, arguments, result))
+            network.calls.append(Call(path, self, before, named, replaced(result, Tensor.fresh)))
             return network.boundary.convert(result, inside, outside)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,8 +1,10 @@
 """Operations on tensors: a function each, with torch's names, arguments and meaning."""
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from trtnet.graph import Tensor
 from trtnet.graph.symbolic import Symbolic
 from trtnet.missing import missing
 from trtnet.ops.activation import (
@@ -42,6 +44,7 @@ from trtnet.ops.adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from trtnet.ops.aliasing import owning
 from trtnet.ops.attention import (
     kv_cache_update,
     rotary_embedding,
@@ -141,6 +144,9 @@ from trtnet.ops.gather import (
     gather,
     index_select,
 )
+from trtnet.ops.in_place import in_place as in_place
+from trtnet.ops.in_place import in_place_function, with_in_place
+from trtnet.ops.in_place import in_place_method as in_place_method
 from trtnet.ops.index import (
     getitem,
 )
@@ -232,6 +238,7 @@ from trtnet.ops.scatter import (
     scatter_add,
     scatter_reduce,
 )
+from trtnet.ops.setitem import setitem
 from trtnet.ops.shape import (
     cat,
     concat,
@@ -246,6 +253,7 @@ from trtnet.ops.shape import (
     stack,
     transpose,
     unsqueeze,
+    view,
 )
 from trtnet.ops.sort import (
     argsort,
@@ -491,6 +499,7 @@ __all__ = [
     "scatter_reduce",
     "select",
     "selu",
+    "setitem",
     "shuffle",
     "sigmoid",
     "sign",
@@ -530,6 +539,7 @@ __all__ = [
     "unsqueeze",
     "var",
     "var_mean",
+    "view",
     "vstack",
     "where",
     "while_loop",
@@ -537,10 +547,13 @@ __all__ = [
     "zeros_like",
 ]
 
-globals().update({name: checked(globals()[name]) for name in __all__})
+globals().update({name: with_in_place(name, owning(name, checked(globals()[name]))) for name in __all__})
 Symbolic.operations = sys.modules[__name__]
 
 if not TYPE_CHECKING:  # a type checker knows the names
 
-    def __getattr__(name: str) -> NoReturn:
-        raise missing("trtnet.ops", name, __all__)
+    def __getattr__(name: str) -> Callable[..., Tensor]:
+        function = in_place_function(name)
+        if function is None:
+            raise missing("trtnet.ops", name, __all__)
+        return function

@@ -12,7 +12,9 @@ import numpy as np
 
 from trtnet.backend import trt
 from trtnet.graph import Dim, Network, Shape, Size, Tensor
+from trtnet.graph.calls import tensors
 from trtnet.graph.shapes import constant, size_tensor
+from trtnet.graph.storage import fixed
 from trtnet.ops.elementwise import cast
 from trtnet.ops.operands import axis, network_of
 
@@ -36,7 +38,7 @@ def scan(
     loop = _Loop(network, _tuple(init), "scan")
     loop.limit(_scalar(network, length), "COUNT")
     slices = tuple(loop.iterate(x, a, reverse) for x, a in zip(sequences, along, strict=True))
-    result = combine_fn(_like(init, loop.state), _like(xs, slices))
+    result = _called(network, combine_fn, _like(init, loop.state), _like(xs, slices))
     if not isinstance(result, tuple | list) or len(result) != 2:
         network.fail(f"scan: the function gives a carry and a y, found {result!r}", {})
     carry, y = result
@@ -55,8 +57,8 @@ def while_loop(
     """
     network = network_of(*carried_inputs)
     loop = _Loop(network, tuple(carried_inputs), "while_loop")
-    loop.limit(_flag(cond_fn(*loop.state)), "WHILE")
-    loop.next(_tuple(body_fn(*loop.state)))
+    loop.limit(_flag(_called(network, cond_fn, *loop.state)), "WHILE")
+    loop.next(_tuple(_called(network, body_fn, *loop.state)))
     return loop.last()
 
 
@@ -72,7 +74,7 @@ def for_loop(count: Size | Tensor, body_fn: Callable[..., Any], carried_inputs: 
     loop = _Loop(network, (zero, *carried_inputs), "for_loop")
     loop.limit(trips, "COUNT")
     i, *carried = loop.state
-    loop.next((i + 1, *_tuple(body_fn(i, *carried))))
+    loop.next((i + 1, *_tuple(_called(network, body_fn, i, *carried))))
     return loop.last()[1:]
 
 
@@ -89,7 +91,7 @@ def cond(
     conditional = network.trt.add_if_conditional()
     network.add("set_condition", {"condition": _flag(pred)}, name="cond", of=conditional)
     given = [_boundary(network, "input", {"input": x}, x.shape, conditional, "cond_input") for x in operands]
-    yes, no = true_fn(*given), false_fn(*given)
+    yes, no = _called(network, true_fn, *given), _called(network, false_fn, *given)
     if len(_tuple(yes)) != len(_tuple(no)):
         network.fail(f"cond: the branches give {len(_tuple(yes))} and {len(_tuple(no))} tensors", {})
     pairs = list(zip(_tuple(yes), _tuple(no), strict=True))
@@ -103,6 +105,14 @@ def cond(
         sides = {"true_subgraph_output": _inside(a), "false_subgraph_output": _inside(b)}
         results.append(_boundary(network, "output", sides, _common(a.shape, b.shape), conditional, "cond_output"))
     return _like(yes, tuple(results))
+
+
+def _called(network: Network, function: Callable[..., Any], *given: Any) -> Any:
+    """What a body gives. It may not write in place to what it is given, nor to tensors of outside."""
+    for x in tensors(given):
+        fixed(x, "what a loop or a branch is given")
+    with network.inside():
+        return function(*given)
 
 
 def assertion(condition: Tensor, message: str) -> None:

@@ -11,9 +11,10 @@ from trtnet.graph.dim import largest
 from trtnet.graph.operators import Index
 from trtnet.ops.gather import take
 from trtnet.ops.index_tensors import Places, chosen, is_tensor, places_of
-from trtnet.ops.shape import reshape
+from trtnet.ops.part import part
+from trtnet.ops.shape import view
 from trtnet.ops.sizes import is_int, size_of
-from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.slicing import Cut
 
 
 def getitem(x: Tensor, index: Index | tuple[Index, ...]) -> Tensor:
@@ -88,7 +89,7 @@ def cuts_of(x: Tensor, items: Sequence[Any]) -> tuple[dict[int, Cut], tuple[Size
 
 def _basic(x: Tensor, items: Sequence[Any]) -> Tensor:
     cuts, shape = cuts_of(x, items)
-    return reshape(cut(x, cuts), shape)
+    return view(part(x, cuts), shape)
 
 
 def _taken(x: Tensor, along: int, item: Any) -> Cut | None:

@@ -14,6 +14,7 @@ from trtnet.graph import Dim, Network, Parameter, Real, Tensor, current
 from trtnet.graph.report import type_name
 from trtnet.graph.shapes import constant, real_tensor, size_tensor
 from trtnet.graph.source import here
+from trtnet.graph.storage import fixed
 from trtnet.graph.tensor import Operand
 from trtnet.ops.promotion import result_type
 
@@ -107,7 +108,9 @@ def _parameter(parameter: Parameter, network: Network, dtype: DType | None, ndim
     if key not in network.cache:
         weight = network.weight(parameter)
         shape = (1,) * (ndim - len(weight.shape)) + weight.shape
-        (network.cache[key],) = network.add("constant", {"shape": shape, "weights": weight})
+        (made,) = network.add("constant", {"shape": shape, "weights": weight})
+        made.strides = True
+        network.cache[key] = fixed(made, "a parameter")
     return _cast(network.cache[key], dtype)
 
 

@@ -15,6 +15,8 @@ from trtnet.graph.dim import numel as count
 from trtnet.graph.dim import smallest, static
 from trtnet.graph.products import quotient
 from trtnet.graph.shapes import constant, shape_tensor
+from trtnet.graph.storage import View, relate, share
+from trtnet.graph.strides import Strides, known, permuted, reshaped
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import align, axis, network_of, tensor
 from trtnet.ops.sizes import ints_of, sizes_of
@@ -26,7 +28,35 @@ def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
 
     Raises LayerError if the number of elements differs or -1 cannot be found.
     """
-    return shuffle(x, shape=shape)
+    y = shuffle(x, shape=shape)
+    if y is x:
+        return x
+    strides = reshaped(x.shape, x.strides, y.shape)
+    if strides is False:
+        y.strides = True
+        return y
+    return relate(x, y) if strides is None else _viewed(x, y, strides)
+
+
+def view(x: Tensor, shape: Sequence[Size]) -> Tensor:
+    """`x` in another shape, as reshape, of the same memory: what is written to one is seen in the other."""
+    y = shuffle(x, shape=shape)
+    if y is x:
+        return x
+    return _viewed(x, y, reshaped(x.shape, x.strides, y.shape) or None)
+
+
+def _viewed(x: Tensor, y: Tensor, strides: Strides) -> Tensor:
+    """`y`, which is `x` in another shape, as a view of it."""
+    shape = y.shape
+    again = View(
+        x,
+        lambda base: view(base, shape),
+        lambda base, value: shuffle(value, shape=base.shape),
+        ("shape", shape),
+        whole=True,
+    )
+    return share(x, y, again, strides)
 
 
 def shuffle(
@@ -128,7 +158,16 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     """The axes in another order. Layer: IShuffleLayer."""
-    return shuffle(x, before=dims)
+    order = _order(x, dims, x.ndim)
+    back = sorted(range(x.ndim), key=order.__getitem__)
+    view = View(
+        x,
+        lambda base: permute(base, order),
+        lambda _, value: shuffle(value, before=back),
+        ("permute", order),
+        whole=True,
+    )
+    return share(x, shuffle(x, before=order), view, permuted(x.shape, x.strides, order))
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -170,10 +209,17 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
 
 def _move_ones(x: Tensor, method: str, axes: Sequence[int], shape: Shape) -> Tensor:
     if _template(x.shape, shape) is not None:
-        return reshape(x, shape)
+        return view(x, shape)
     arguments = {"input": x, "axes": constant(x.network, np.array(axes, np.int64))}
     (y,) = x.network.add(method, arguments, dims=[shape])
-    return y
+    again = View(
+        x,
+        lambda base: _move_ones(base, method, axes, shape),
+        lambda base, value: shuffle(value, shape=base.shape),
+        (method, *axes),
+        whole=True,
+    )
+    return share(x, y, again, x.strides if x.strides is True else None)
 
 
 def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
@@ -195,7 +241,18 @@ def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
     if target == lifted.shape:
         return lifted
     grown = [a for a, (old, new) in enumerate(zip(lifted.shape, target, strict=True)) if old != new]
-    return cut(lifted, {a: Cut(0, target[a], _step(lifted.shape[a])) for a in grown}, name="expand")
+    y = cut(lifted, {a: Cut(0, target[a], _step(lifted.shape[a])) for a in grown}, name="expand")
+    return share(lifted, y, _repeated(lifted, target), _of_repeated(lifted, grown))
+
+
+def _repeated(x: Tensor, sizes: Shape) -> View:
+    refused = "an expanded tensor, of which several elements are one in memory"
+    return View(x, lambda base: expand(base, sizes), lambda _, value: value, ("expand", sizes), refused=refused)
+
+
+def _of_repeated(x: Tensor, grown: Sequence[int]) -> Strides:
+    numbers = known(x.shape, x.strides)
+    return None if numbers is None else tuple(0 if a in grown else stride for a, stride in enumerate(numbers))
 
 
 def _step(size: Size) -> Size:

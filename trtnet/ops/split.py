@@ -11,8 +11,9 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.dim import is_static, largest, smallest
 from trtnet.graph.products import exact_quotient, quotient
 from trtnet.ops.operands import axis
+from trtnet.ops.part import part
 from trtnet.ops.sizes import is_int, size_of, sizes_of
-from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.slicing import Cut
 
 
 def split(x: Tensor, split_size_or_sections: Size | Sequence[Size], dim: int = 0) -> tuple[Tensor, ...]:
@@ -80,13 +81,13 @@ def _parts(x: Tensor, along: int, sizes: Sequence[Size]) -> tuple[Tensor, ...]:
     starts: list[Size] = [0]
     for size in sizes[:-1]:
         starts.append(size if starts[-1] == 0 else starts[-1] + size)
-    return tuple(cut(x, {along: Cut(start, size)}) for start, size in zip(starts, sizes, strict=True))
+    return tuple(part(x, {along: Cut(start, size)}) for start, size in zip(starts, sizes, strict=True))
 
 
 def _between(x: Tensor, along: int, starts: Sequence[Size]) -> tuple[Tensor, ...]:
     """Parts from each start to the next."""
     sizes = [b if a == 0 else largest(b - a, 0) for a, b in pairwise(starts)]
-    return tuple(cut(x, {along: Cut(start, size)}) for start, size in zip(starts, sizes, strict=False))
+    return tuple(part(x, {along: Cut(start, size)}) for start, size in zip(starts, sizes, strict=False))
 
 
 def _text(sizes: Sequence[Size]) -> str:

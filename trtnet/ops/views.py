@@ -12,8 +12,9 @@ from trtnet.graph.shapes import constant
 from trtnet.graph.tensor import Operand
 from trtnet.ops.gather import take
 from trtnet.ops.operands import axis, network_of, tensor
+from trtnet.ops.part import elements, part
 from trtnet.ops.shape import cat, expand, permute, reshape, transpose
-from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.slicing import Cut
 
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -46,7 +47,7 @@ def narrow(x: Tensor, dim: int, start: Size, length: Size) -> Tensor:
     first = size + start if isinstance(start, int) and start < 0 else start
     if is_static((first, length, size)) and not 0 <= int(first) <= int(first) + int(length) <= int(size):
         x.network.fail(f"narrow got start={start} and length={length}, dim={dim} has {size}", {"x": x})
-    return cut(x, {along: Cut(first, length)}, name="narrow")
+    return part(x, {along: Cut(first, length)}, name="narrow")
 
 
 def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -61,7 +62,7 @@ def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor
     matrices = movedim(x, (a, b), (-2, -1)).flatten(-2)
     first, length = _diagonal(rows, columns, offset)
     places = constant(x.network, first + np.arange(length, dtype=np.int64) * (columns + 1))
-    return take(matrices, places, matrices.ndim - 1)
+    return elements(x, take(matrices, places, matrices.ndim - 1), lambda base: diagonal(base, offset, dim1, dim2))
 
 
 def _diagonal(rows: int, columns: int, offset: int) -> tuple[int, int]:
