@@ -140,34 +140,9 @@ class Methods(_Operand):
     def new_full(self, size: Sequence[Size], fill_value: float, dtype: DTypeLike | None = None) -> Tensor:
         return self.operations.full(size, fill_value, self.dtype if dtype is None else dtype)
 
-    # reductions
-    def sum(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-        return self.operations.sum(self, dim, keepdim)
-
-    def mean(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-        return self.operations.mean(self, dim, keepdim)
-
-    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        return self.operations.prod(self, dim, keepdim)
-
-    def amax(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-        return self.operations.amax(self, dim, keepdim)
-
-    def amin(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-        return self.operations.amin(self, dim, keepdim)
-
-    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        return self.operations.argmax(self, dim, keepdim)
-
-    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        return self.operations.argmin(self, dim, keepdim)
-
     # elementwise
     def where(self, condition: Tensor, other: Operand) -> Tensor:
         return self.operations.where(condition, self, other)
-
-    def softmax(self, dim: int) -> Tensor:
-        return self.operations.softmax(self, dim)
 
     # the rest of torch's methods, with the arguments of the functions
     abs, exp, log, sqrt, rsqrt, relu, sigmoid = map(_method, ("abs", "exp", "log", "sqrt", "rsqrt", "relu", "sigmoid"))
@@ -176,6 +151,9 @@ class Methods(_Operand):
     neg, sign, square, trunc, reciprocal = map(_method, ("neg", "sign", "square", "trunc", "reciprocal"))
     log2, log10, log1p, expm1, lerp, fmod = map(_method, ("log2", "log10", "log1p", "expm1", "lerp", "fmod"))
     isnan, isinf, isfinite, masked_fill = map(_method, ("isnan", "isinf", "isfinite", "masked_fill"))
+    sum, mean, prod, amax, amin = map(_method, ("sum", "mean", "prod", "amax", "amin"))
+    argmax, argmin, aminmax, softmax = map(_method, ("argmax", "argmin", "aminmax", "softmax"))
+    clamp_min, clamp_max = map(_method, ("clamp_min", "clamp_max"))
     max, min, var, std, norm = map(_method, ("max", "min", "var", "std", "norm"))
     logsumexp, any, all, count_nonzero = map(_method, ("logsumexp", "any", "all", "count_nonzero"))
     add, sub, mul, div, pow = map(_method, ("add", "sub", "mul", "div", "pow"))

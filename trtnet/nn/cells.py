@@ -109,7 +109,7 @@ class _Cell(Gates):
 
     def step(self, x: Tensor, state: State | None) -> State:
         if state is None:
-            state = (ops.zeros((*x.shape[:-1], self.hidden_size), x.dtype),) * self.states
+            state = (ops.zeros((*x.shape[:-1], self.hidden_size), dtype=x.dtype),) * self.states
         return self.cell("", self.received("", x), state)
 
 

@@ -89,7 +89,7 @@ class _Recurrent(Gates):
         if initial is not None:
             return tuple(s[index] for s in initial)
         sizes = (self.proj_size or self.hidden_size, self.hidden_size)[: self.states]
-        return tuple(ops.zeros((x.shape[1], size), x.dtype) for size in sizes)
+        return tuple(ops.zeros((x.shape[1], size), dtype=x.dtype) for size in sizes)
 
     def _direction(self, name: str, x: Tensor, state: State, reverse: bool) -> tuple[Tensor, State]:
         """One direction of one layer; the inputs' part of all gates is one product before the loop."""

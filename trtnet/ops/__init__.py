@@ -82,6 +82,8 @@ from trtnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_t
 from trtnet.ops.create import (
     arange,
     as_tensor,
+    empty,
+    empty_like,
     eye,
     full,
     full_like,
@@ -91,6 +93,7 @@ from trtnet.ops.create import (
     ones_like,
     rand,
     randn,
+    tensor,
     zeros,
     zeros_like,
 )
@@ -456,6 +459,8 @@ __all__ = [
     "elu",
     "embedding",
     "embedding_bag",
+    "empty",
+    "empty_like",
     "eq",
     "erf",
     "erfc",
@@ -634,6 +639,7 @@ __all__ = [
     "tan",
     "tanh",
     "tanhshrink",
+    "tensor",
     "tensor_split",
     "tensordot",
     "threshold",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trtnet.backend import trt
-from trtnet.dtypes import float16, float32
+from trtnet.dtypes import DTypeLike, bool_, float16, float32
 from trtnet.graph import Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.division import div
-from trtnet.ops.elementwise import abs, cast, exp, gt, log, mul, neg, sub, where
+from trtnet.ops.elementwise import abs, cast, exp, floating, gt, log, lt, maximum, mul, neg, sub, where
 from trtnet.ops.forms import form
 from trtnet.ops.operands import axes_mask, axis, tensor
 from trtnet.ops.reduce import amax, sum
-from trtnet.ops.special import clamp
+from trtnet.ops.special import clamp, expm1
 from trtnet.ops.split import chunk
 
 
@@ -25,8 +25,11 @@ def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float]
 
 
 def relu(x: Tensor) -> Tensor:
-    """max(x, 0). Layer: IActivationLayer RELU."""
-    return _activation(x, "RELU", "relu")
+    """max(x, 0). Layer: IActivationLayer RELU; IElementWiseLayer MAX of integers. Raises LayerError for bools."""
+    network = x.network
+    if x.dtype == bool_:
+        network.fail("relu does not take bool", {"x": x})
+    return _activation(x, "RELU", "relu") if x.dtype.is_floating else maximum(x, 0)
 
 
 def relu6(x: Tensor) -> Tensor:
@@ -40,13 +43,13 @@ def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)). Layer: IActivationLayer SIGMOID."""
-    return _activation(x, "SIGMOID", "sigmoid")
+    """1 / (1 + exp(-x)), of integers in float32. Layer: IActivationLayer SIGMOID."""
+    return _activation(floating(x), "SIGMOID", "sigmoid")
 
 
 def tanh(x: Tensor) -> Tensor:
-    """Hyperbolic tangent. Layer: IActivationLayer TANH."""
-    return _activation(x, "TANH", "tanh")
+    """Hyperbolic tangent, of integers in float32. Layer: IActivationLayer TANH."""
+    return _activation(floating(x), "TANH", "tanh")
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -93,14 +96,19 @@ def selu(x: Tensor) -> Tensor:
 
 
 def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    """x where it is positive, else alpha * (exp(x / alpha) - 1) (Barron, 2017)."""
-    return mul(elu(div(x, alpha)), alpha)
+    """x where it is positive, else alpha * (exp(x / alpha) - 1) (Barron, 2017). Raises LayerError for an alpha of 0."""
+    if alpha == 0:
+        x.network.fail("celu: alpha is 0, by which it divides", {"x": x})
+    if alpha > 0:
+        return mul(elu(div(x, alpha)), alpha)
+    return where(gt(x, 0), x, cast(mul(expm1(div(cast(x, float32), alpha)), alpha), x.dtype))
 
 
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta, and x where beta * x is above the threshold. Layer: IActivationLayer SOFTPLUS."""
     y = _activation(x, "SOFTPLUS", "softplus", {"alpha": 1 / beta, "beta": beta})
-    return where(gt(x, threshold / beta), x, y)
+    above = gt if beta > 0 else lt
+    return where(above(x, threshold / beta), x, y)
 
 
 def softsign(x: Tensor) -> Tensor:
@@ -160,21 +168,31 @@ def glu(x: Tensor, dim: int = -1) -> Tensor:
     return mul(left, sigmoid(right))
 
 
-def softmin(x: Tensor, dim: int) -> Tensor:
+def softmin(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """softmax(-x)."""
-    return softmax(neg(x), dim)
+    return softmax(neg(x), dim, dtype)
 
 
-def softmax(x: Tensor, dim: int) -> Tensor:
-    """exp(x) over its sum along `dim`. Layer: ISoftMaxLayer."""
-    mask = axes_mask((axis(x, dim, "softmax"),))
-    hint = f"softmax does not take {x.dtype}"
-    (y,) = x.network.add("softmax", {"input": x}, attributes={"axes": mask}, hint=hint, dims=[x.shape])
+def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
+    """exp(x) over its sum along `dim`. dtype: to cast to first. Layer: ISoftMaxLayer."""
+    given = x if dtype is None else cast(x, dtype)
+    along = axis(given, dim, "softmax") if given.ndim else 0
+    if given.ndim < 2:  # ISoftMaxLayer wants two axes
+        return softmax(given.reshape(1, -1), 1).reshape(given.shape)
+    hint = f"softmax does not take {given.dtype}"
+    attributes = {"axes": axes_mask((along,))}
+    (y,) = given.network.add("softmax", {"input": given}, attributes=attributes, hint=hint, dims=[given.shape])
     return y
 
 
-def log_softmax(x: Tensor, dim: int) -> Tensor:
-    """``x - max - log(sum(exp(x - max)))`` along `dim`, in float32, which is log(softmax(x)) without its underflow."""
-    wide = cast(x, "float32")
+def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
+    """``x - max - log(sum(exp(x - max)))`` along `dim`, in float32, which is log(softmax(x)) without its underflow.
+
+    dtype: to cast to first. Raises LayerError for integers without one.
+    """
+    given = x if dtype is None else cast(x, dtype)
+    if not given.dtype.is_floating:
+        given.network.fail(f"log_softmax does not take {given.dtype}; give dtype=", {"x": given})
+    wide = cast(given, float32)
     shifted = sub(wide, amax(wide, dim, keepdim=True))
-    return cast(sub(shifted, log(sum(exp(shifted), dim, keepdim=True))), x.dtype)
+    return cast(sub(shifted, log(sum(exp(shifted), dim, keepdim=True))), given.dtype)

@@ -3,24 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from trtnet import dtypes
+from trtnet.arrays import is_torch, values
 from trtnet.backend import trt
 from trtnet.dtypes import DTypeLike
-from trtnet.graph import Dim, Network, Size, Tensor, current
+from trtnet.graph import Dim, Network, Real, Size, Tensor, current
 from trtnet.graph.dim import is_static
 from trtnet.graph.shapes import constant, shape_tensor, size_tensor
+from trtnet.graph.symbolic import Symbolic
 from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import cast, eq
-from trtnet.ops.operands import network_of, tensor
-from trtnet.ops.shape import expand
+from trtnet.ops.operands import common_type, network_of
+from trtnet.ops.operands import tensor as as_operand
+from trtnet.ops.shape import expand, stack
 
 
-def as_tensor(data: Operand, dtype: DTypeLike | None = None) -> Tensor:
-    """An array, a number or a Parameter as a tensor. Layer: a constant."""
-    return tensor(data, network_of(data), None if dtype is None else dtypes.get(dtype))
+def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+    """An array, a number, a size, a Parameter, or a list of them, as a tensor. Layer: a constant, or those of sizes.
+
+    dtype: by default that of the array; of Python's numbers int64, bool, or torch's default float32. device: torch's;
+    an engine has one. Raises LayerError for what holds anything else.
+    """
+    wanted = None if dtype is None else dtypes.get(dtype)
+    if not isinstance(data, list | tuple):
+        return as_operand(data, network_of(data), wanted)
+    if not _has_symbols(data):
+        return as_operand(_array(data), current(), wanted)
+    parts = [as_tensor(item, dtype) for item in data]
+    common = common_type("tensor", *parts)
+    return stack([cast(part, common) for part in parts])
+
+
+def tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """torch.tensor: numbers, sizes or lists of them as a tensor, as `as_tensor` says."""
+    return as_tensor(data, dtype)
+
+
+def _has_symbols(data: Any) -> bool:
+    if isinstance(data, list | tuple):
+        return any(map(_has_symbols, data))
+    return isinstance(data, Dim | Real | Symbolic)
+
+
+def _array(data: Any) -> np.ndarray[Any, Any]:
+    """A list of numbers as torch makes a tensor of it: floats are of torch's default dtype, float32."""
+    try:
+        found = np.array([values(item) for item in data] if is_torch(data[0] if data else None) else data)
+    except ValueError:
+        current().fail("tensor: a list whose rows have different lengths", {})
+    if found.dtype == np.float64:
+        return found.astype(np.float32)
+    return found
 
 
 def arange(
@@ -37,6 +74,8 @@ def arange(
     """
     network = network or current()
     low, high = (0, start) if end is None else (start, end)
+    if any(isinstance(value, Real) for value in (low, high, step)):
+        network.fail(f"arange({low}, {high}, {step}): floats and sizes known at run time; scale an arange of ints", {})
     floating = any(isinstance(value, float) for value in (low, high, step))
     wanted = dtypes.get(dtype or ("float32" if floating else "int64"))
     if not isinstance(low, Dim) and not isinstance(high, Dim):
@@ -55,37 +94,61 @@ def _counted(network: Network, first: Size, count: Size, step: int) -> Tensor:
     return y
 
 
-def full(shape: Sequence[Size], fill_value: float, dtype: DTypeLike | None = None) -> Tensor:
-    """A tensor of one value; of the network's dtype by default. Layer: a constant, expanded."""
-    network = current()
-    wanted = network.dtype if dtype is None else dtypes.get(dtype)
-    return expand(tensor(fill_value, network, wanted, len(shape)), tuple(shape))
+def full(size: Sequence[Size], fill_value: Operand, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+    """A tensor of one value; by default int64 or bool as that is, of floats in the network's dtype.
+
+    Layer: a constant, expanded.
+    """
+    network, sizes = current(), (size,) if isinstance(size, int | Dim) else tuple(size)
+    kept = dtypes.bool_ if isinstance(fill_value, bool) else dtypes.int64
+    default = kept if isinstance(fill_value, int | Dim) else network.dtype
+    wanted = default if dtype is None else dtypes.get(dtype)
+    return expand(as_operand(fill_value, network, wanted, len(sizes)), sizes)
 
 
-def zeros(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
-    """A tensor of zeros; of the network's dtype by default."""
-    return full(shape, 0, dtype)
+def zeros(*size: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+    """A tensor of zeros, ``zeros(2, 3)`` or ``zeros((2, 3))``; of the network's dtype by default."""
+    return _filled(size, 0, dtype)
 
 
-def ones(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
-    """A tensor of ones; of the network's dtype by default."""
-    return full(shape, 1, dtype)
+def ones(*size: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+    """A tensor of ones, ``ones(2, 3)`` or ``ones((2, 3))``; of the network's dtype by default."""
+    return _filled(size, 1, dtype)
 
 
-def full_like(x: Tensor, fill_value: float, dtype: DTypeLike | None = None) -> Tensor:
+def empty(*size: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+    """A tensor to be written to, here of zeros; of the network's dtype by default."""
+    return _filled(size, 0, dtype)
+
+
+def _filled(size: tuple[Any, ...], value: int, dtype: DTypeLike | None) -> Tensor:
+    """Of sizes one by one or in one sequence, after which a dtype may stand."""
+    given = list(size)
+    if len(given) == 2 and isinstance(given[0], list | tuple) and dtype is None:
+        dtype = given.pop()
+    apart = given[0] if len(given) == 1 and isinstance(given[0], list | tuple) else given
+    return full(apart, value, current().dtype if dtype is None else dtype)
+
+
+def full_like(x: Tensor, fill_value: Operand, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """A tensor of one value, of the shape and the dtype of `x`."""
     wanted = x.dtype if dtype is None else dtypes.get(dtype)
-    return expand(tensor(fill_value, x.network, wanted, x.ndim), x.shape)
+    return expand(as_operand(fill_value, x.network, wanted, x.ndim), x.shape)
 
 
-def zeros_like(x: Tensor, dtype: DTypeLike | None = None) -> Tensor:
+def zeros_like(x: Tensor, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """Zeros of the shape and the dtype of `x`."""
     return full_like(x, 0, dtype)
 
 
-def ones_like(x: Tensor, dtype: DTypeLike | None = None) -> Tensor:
+def ones_like(x: Tensor, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """Ones of the shape and the dtype of `x`."""
     return full_like(x, 1, dtype)
+
+
+def empty_like(x: Tensor, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+    """A tensor to be written to, here of zeros, of the shape and the dtype of `x`."""
+    return full_like(x, 0, dtype)
 
 
 def eye(n: Size, m: Size | None = None, dtype: DTypeLike | None = None) -> Tensor:

@@ -42,10 +42,9 @@ def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim:
     """An operand as a tensor of `dtype`, with leading axes of size 1 up to `ndim`."""
     if isinstance(operand, Tensor):
         return _lift(_cast(operand, dtype), ndim)
-    if isinstance(operand, Dim):
-        return _lift(_cast(size_tensor(network, operand), dtype), ndim)
-    if isinstance(operand, Real):
-        return _lift(_cast(real_tensor(network, operand), dtype), ndim)
+    if isinstance(operand, Dim | Real):
+        value = size_tensor(network, operand) if isinstance(operand, Dim) else real_tensor(network, operand)
+        return _lift(_cast(value, dtype), ndim) if ndim else _cast(value, dtype).reshape(())
     if isinstance(operand, Parameter):
         return _parameter(operand, network, dtype, ndim)
     wanted = dtype or common_type("a constant", operand)
@@ -60,9 +59,14 @@ def _constant(network: Network, array: np.ndarray[Any, Any]) -> Tensor:
     return _cast(constant(network, array.astype(np.int32)), dtypes.uint8)
 
 
+_INSTEAD = {"float64": "; float32 is the widest that it computes with", "int16": "; int32 holds its values"}
+
+
 def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, Any]:
     """A number or an array in a dtype. Raises LayerError for finite values that the dtype has not."""
     given = values(operand)
+    if dtype.trt_name is None:
+        network.fail(f"TensorRT has no {dtype}{_INSTEAD.get(dtype.name, '')}", {})
     if given.dtype.kind not in "biufV":
         network.fail(f"a constant is a number or an array of numbers, found {type_name(operand)}", {})
     with np.errstate(over="ignore", invalid="ignore"):
@@ -117,6 +121,8 @@ def _parameter(parameter: Parameter, network: Network, dtype: DType | None, ndim
 def _cast(x: Tensor, dtype: DType | None) -> Tensor:
     if dtype is None or x.dtype == dtype:
         return x
+    if dtype.trt_name is None:
+        x.network.fail(f"TensorRT has no {dtype}{_INSTEAD.get(dtype.name, '')}", {"x": x})
     (y,) = x.network.add("cast", {"input": x, "to_type": dtype.trt}, dims=[x.shape])
     return y
 
