@@ -10,7 +10,7 @@ import torch
 
 from searching.case import Case
 from searching.judging import difference
-from searching.running import FILE, GENERATOR_FAULTS, by_reference, define, oracle, torch_model
+from searching.running import FILE, GENERATOR_FAULTS, by_reference, define, moved, oracle, torch_model
 from trtnet.definition import DefinedNetwork
 from trtnet.errors import InputError, LayerError, ModelError
 
@@ -122,4 +122,6 @@ def _compared(
     except Exception as error:
         return Outcome(CRASHED, f"running: {type(error).__name__}: {_first_line(error)}", where)
     wrong = difference(results, *expected, exact=case.exact)
+    if wrong == "values" and case.exact:
+        wrong = difference(results, *expected, exact=True, moved=moved(case, inputs))
     return Outcome(DIFFERENT, wrong, where) if wrong else Outcome(EQUAL)

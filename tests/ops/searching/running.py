@@ -109,6 +109,16 @@ def oracle(
     return native, wide
 
 
+def moved(case: Case, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor] | None:
+    """The results in float64 for floating inputs that are moved by some eps of their dtype, each the other way."""
+    step = 4 * torch.finfo(getattr(torch, case.dtype)).eps
+    given = [x.double() * (1 + step * (-1) ** i) if x.is_floating_point() else x for i, x in enumerate(inputs)]
+    try:
+        return by_torch(case, torch_model(case).to(getattr(torch, case.dtype)), given, "float64")
+    except (RuntimeError, TypeError, ValueError):
+        return None
+
+
 def flat(result: Any) -> list[torch.Tensor]:
     """The tensors of a result, in order."""
     if isinstance(result, torch.Tensor):

@@ -19,7 +19,7 @@ def operand(d: Draw, shape: list[int], dtype: str | None = None) -> str:
     if kind == "scalar":
         return d.tensor([], dtype)
     if kind == "numpy":
-        return d.choice(("np.float32(0.5)", "np.int64(3)", "np.float64(1.5)", "np.bool_(True)", "np.int32(-2)"))
+        return d.choice(("np.float32(0.5)", "np.int64(3)", "np.float64(1.5)", "np.int32(-2)"))
     small = [int(size) for size in d.broadcast(shape)] if kind == "constant" else []
     return d.constant(small if len(small) < 3 else small[-1:], dtype)
 
