@@ -6,9 +6,10 @@ from math import sqrt
 
 import numpy as np
 
+from trtnet.arrays import values
 from trtnet.backend import supports, trt
 from trtnet.dtypes import bool_
-from trtnet.graph import Parameter, Size, Tensor
+from trtnet.graph import Dim, Parameter, Size, Tensor
 from trtnet.graph.dim import numel
 from trtnet.graph.tensor import Operand
 from trtnet.ops.activation import softmax
@@ -196,10 +197,10 @@ def _with_causal(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
 
 def _may_blind(mask: Operand | None) -> bool:
     """Whether a query may see nothing by a mask: one of the network, or constants with a row of nothing."""
-    if not isinstance(mask, np.ndarray):
-        return not isinstance(mask, Parameter)
-    seen = mask if mask.dtype == np.bool_ else mask.astype(np.float32) > NOWHERE
-    return not seen.any(-1).all()
+    if mask is None or isinstance(mask, Tensor | Parameter | Dim):
+        return isinstance(mask, Tensor)
+    array = values(mask)
+    return not (array if array.dtype == np.bool_ else array.astype(np.float32) > NOWHERE).any(-1).all()
 
 
 def _sighted(mask: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trtnet.arrays import values
 from trtnet.backend import trt
 from trtnet.graph import Parameter, Tensor, Weight
 from trtnet.graph.tensor import Operand
@@ -108,7 +109,7 @@ def _into_convolution(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
     kernel *= scale.reshape(-1, *[1] * (kernel.ndim - 1))
     bias = shift if made_by.bias is None else _float64(x, made_by.bias) * scale + shift
     with np.errstate(over="ignore"):
-        weights = [values.astype(np.float32).astype(x.dtype.numpy) for values in (kernel, bias)]
+        weights = [array.astype(np.float32).astype(x.dtype.numpy) for array in (kernel, bias)]
     if not all(np.isfinite(array).all() for array in weights):
         return None
     x.network.merged[x.trt] = x.network.path
@@ -116,15 +117,15 @@ def _into_convolution(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
         return made_by.again(weights[0], weights[1])
 
 
-def _float64(x: Tensor, values: Any) -> Array:
+def _float64(x: Tensor, weight: Any) -> Array:
     """A copy of constant values."""
-    return np.array(x.network.array(values) if isinstance(values, Parameter) else values, np.float64)
+    return (x.network.array(weight) if isinstance(weight, Parameter) else values(weight)).astype(np.float64)
 
 
-def _rounded(x: Tensor, values: Array, name: str) -> Weight:
+def _rounded(x: Tensor, exact: Array, name: str) -> Weight:
     with np.errstate(over="ignore"):
-        array = values.astype(np.float32).astype(x.dtype.numpy)
-    if np.isfinite(values).all() and not np.isfinite(array.astype(np.float32)).all():
-        largest = float(np.abs(values).max())
+        array = exact.astype(np.float32).astype(x.dtype.numpy)
+    if np.isfinite(exact).all() and not np.isfinite(array.astype(np.float32)).all():
+        largest = float(np.abs(exact).max())
         x.network.fail(f"batch_norm: its {name} of {largest:.4g} is too large for {x.dtype}", {"x": x})
     return Weight(array)

@@ -6,11 +6,12 @@ import numpy as np
 
 from trtnet.backend import has_kernels
 from trtnet.dtypes import bfloat16
-from trtnet.graph import Tensor
-from trtnet.ops.conv import Kernel, check_rank, convolution, mismatch, weights
+from trtnet.graph import Tensor, Weight
+from trtnet.ops.conv import Kernel, Weights, convolution, mismatch
 from trtnet.ops.elementwise import add
 from trtnet.ops.operands import tensor
 from trtnet.ops.pad import pad
+from trtnet.ops.rearrange import flip
 from trtnet.ops.windows import Window, geometry, lift, pairs, spread
 
 
@@ -40,7 +41,8 @@ def conv_transpose2d(
 ) -> Tensor:
     """2-D transposed convolution.
 
-    x: [batch, in_channels, height, width]. weight: [in_channels, out_channels / groups, kernel_height, kernel_width].
+    x: [batch, in_channels, height, width], or without a batch. weight: [in_channels, out_channels / groups,
+    kernel_height, kernel_width]; it and the bias may be tensors of the network.
     Layer: IDeconvolutionLayer. Where output_padding exceeds padding, which TensorRT cannot say, zeros and the bias
     follow as layers of their own. TensorRT-RTX builds none in bfloat16 and runs wrong ones of several groups with a
     stride: those are an IConvolutionLayer over the image with zeros between its pixels.
@@ -74,26 +76,31 @@ def _transposed(
     rank: int,
 ) -> Tensor:
     name = f"conv_transpose{rank}d"
+    _check_output_padding(x, stride, output_padding, dilation, rank)
+    if x.ndim == rank + 1:
+        image = x.unsqueeze(0)
+        return _transposed(image, weight, bias, stride, padding, output_padding, groups, dilation, rank).squeeze(0)
     if not _has_kernels(x, stride, groups, rank):
         return _as_convolution(x, weight, bias, stride, padding, output_padding, groups, dilation, rank)
     before, _ = pairs(padding, rank)
     after = tuple(p - extra for p, extra in zip(before, spread(output_padding, rank), strict=True))
     beyond = [max(-crop, 0) for crop in after]
-    kernel, offset = weights(x.network, weight, None if any(beyond) else bias)
-    check_rank(x, kernel, name, rank)
+    given = Weights.of(x, weight, None if any(beyond) else bias, name, rank)
     image, flat = lift(x, rank)
-    channels = kernel.shape[1] * groups
-    window = geometry(kernel.shape[2:], rank, 1)
+    channels = given.shape[1] * groups
+    window = geometry(given.window, rank, 1)
     attributes = {"stride_nd": geometry(stride, rank, 1), "dilation_nd": geometry(dilation, rank, 1)}
     attributes |= {"pre_padding": geometry(before, rank, 0)}
     attributes |= {"post_padding": geometry([max(crop, 0) for crop in after], rank, 0)}
     (y,) = x.network.add(
         "deconvolution_nd",
-        {"input": image, "num_output_maps": channels, "kernel_shape": window, "kernel": kernel, "bias": offset},
+        {"input": image, "num_output_maps": channels, "kernel_shape": window, **given.arguments},
         attributes=attributes | {"num_groups": groups},
+        inputs=given.inputs,
         name="conv_transpose",
-        hint=mismatch(x, kernel, kernel.shape[0], name),
+        hint=mismatch(x, given, given.shape[0], name),
         dims=[(x.shape[0], channels, *(1,) * len(window))],
+        shown={"x": x, "weight": given.kernel, "bias": given.bias},
     )
     y = y.squeeze(2) if flat else y
     if not any(beyond):
@@ -102,6 +109,13 @@ def _transposed(
     if bias is None:
         return grown
     return add(grown, tensor(bias, x.network, x.dtype).reshape(1, channels, *(1,) * rank))
+
+
+def _check_output_padding(x: Tensor, stride: Window, output_padding: Window, dilation: Window, rank: int) -> None:
+    sizes = (spread(value, rank) for value in (output_padding, stride, dilation))
+    if any(extra >= max(s, d) for extra, s, d in zip(*sizes, strict=True)):
+        text = f"output_padding {output_padding} is smaller than the stride {stride} or the dilation {dilation}"
+        x.network.fail(f"conv_transpose{rank}d: {text}", {"x": x})
 
 
 def _has_kernels(x: Tensor, stride: Window, groups: int, rank: int) -> bool:
@@ -124,21 +138,21 @@ def _as_convolution(
 ) -> Tensor:
     """The same as a convolution: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 4.6."""
     name = f"conv_transpose{rank}d"
-    kernel = x.network.weight(weight)
-    check_rank(x, kernel, name, rank)
-    if problem := mismatch(x, kernel, kernel.shape[0], name):
-        x.network.fail(problem, {"x": x, "weight": kernel})
-    if kernel.key:
+    given = Weights.of(x, weight, bias, name, rank)
+    if problem := mismatch(x, given, given.shape[0], name):
+        x.network.fail(problem, {"x": x, "weight": given.kernel})
+    kernel = given.kernel
+    if isinstance(kernel, Weight) and kernel.key:
         x.network.folded.add(kernel.key)
     strides, crops, extra = spread(stride, rank), spread(padding, rank), spread(output_padding, rank)
-    reach = [d * (k - 1) for d, k in zip(spread(dilation, rank), kernel.shape[2:], strict=True)]
+    reach = [d * (k - 1) for d, k in zip(spread(dilation, rank), given.window, strict=True)]
     before = [r - p for r, p in zip(reach, crops, strict=True)]
     after = [b + more - (s - 1) for b, more, s in zip(before, extra, strides, strict=True)]
     cropped = [min(side, 0) for b, a in zip(reversed(before), reversed(after), strict=True) for side in (b, a)]
     spaced = _with_zeros_between(x, strides)
     return convolution(
         pad(spaced, cropped) if any(cropped) else spaced,
-        _mirrored(kernel.array, groups),
+        _mirrored(kernel.array, groups) if isinstance(kernel, Weight) else _mirrored_tensor(kernel, groups),
         bias,
         1,
         [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)],
@@ -163,3 +177,10 @@ def _mirrored(kernel: np.ndarray, groups: int) -> np.ndarray:
     inputs, outputs, *window = kernel.shape
     grouped = kernel.reshape(groups, inputs // groups, outputs, *window).swapaxes(1, 2)
     return np.flip(grouped.reshape(groups * outputs, inputs // groups, *window), tuple(range(2, kernel.ndim)))
+
+
+def _mirrored_tensor(kernel: Tensor, groups: int) -> Tensor:
+    inputs, outputs, *window = kernel.shape
+    grouped = kernel.reshape(groups, inputs // groups, outputs, *window).transpose(1, 2)
+    mirrored = grouped.reshape(groups * outputs, inputs // groups, *window)
+    return flip(mirrored, tuple(range(2, kernel.ndim))) if any(n != 1 for n in window) else mirrored

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import add
 from trtnet.ops.matmul import matmul
 from trtnet.ops.operands import tensor
@@ -21,7 +22,13 @@ Kernel = Parameter | np.ndarray
 
 def are_patches(x: Tensor, weight: Kernel, stride: Window, padding: Padding, dilation: Window, groups: int) -> bool:
     """Whether windows of a 2-D convolution cut an image of known size and few channels into patches."""
-    if x.ndim != 4 or len(weight.shape) != 4 or x.shape[1] != weight.shape[1] or groups != 1:
+    if (
+        not isinstance(weight, Parameter | np.ndarray)
+        or x.ndim != 4
+        or len(weight.shape) != 4
+        or x.shape[1] != weight.shape[1]
+        or groups != 1
+    ):
         return False
     window, size = tuple(weight.shape[2:]), tuple(x.shape[2:])
     return (
@@ -35,7 +42,7 @@ def are_patches(x: Tensor, weight: Kernel, stride: Window, padding: Padding, dil
     )
 
 
-def patch_product(x: Tensor, weight: Kernel, bias: Kernel | None) -> Tensor:
+def patch_product(x: Tensor, weight: Kernel, bias: Operand | None) -> Tensor:
     """The convolution. x: [batch, channels, height, width]. Returns [batch, out_channels, rows, columns]."""
     batch, channels, height, width = x.shape
     out, _, high, wide = weight.shape
