@@ -66,7 +66,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "concatenation": (lambda x, y: ops.cat([x, y], 2), r"TensorRT refused cat\n(.*\n)*  inputs\[1\]  \[n, 5, 8\]"),
     "mean of ints": (lambda x, y: x.to("int64").mean(), r"mean takes a floating tensor, found int64"),
     "padding": (lambda x, y: ops.max_pool2d(x[None], 2, padding=2), r"more than half of the window"),
-    "conv rank": (lambda x, y: ops.conv2d(x, np.ones((1, 3, 1, 1), np.float32)), r"input of 4 dimensions, found 3"),
+    "conv rank": (lambda x, y: ops.conv2d(x[0], np.ones((1, 3, 1, 1), np.float32)), r"input of 4 dimensions, found 2"),
     "conv dtype": (
         lambda x, y: ops.conv2d(x[None], np.ones((1, 3, 1, 1), np.float16)),
         r"convolution got an input of float32, its kernel is float16",

@@ -177,6 +177,7 @@ from trtnet.ops.in_place import in_place_method as in_place_method
 from trtnet.ops.index import (
     getitem,
 )
+from trtnet.ops.interpolate import interpolate
 from trtnet.ops.lp_pool import (
     lp_pool1d,
     lp_pool2d,
@@ -285,11 +286,7 @@ from trtnet.ops.reduce import (
     var,
     var_mean,
 )
-from trtnet.ops.resample import (
-    affine_grid,
-    grid_sample,
-    interpolate,
-)
+from trtnet.ops.resample import affine_grid, grid_sample
 from trtnet.ops.scatter import (
     index_add,
     scatter,

@@ -50,9 +50,12 @@ def conv2d(
     transformer's does, IMatrixMultiplyLayer: see ``ops.patches``. Raises LayerError for an input of integers, and for
     shapes or dtypes that do not fit.
     """
-    if isinstance(weight, Parameter | np.ndarray) and are_patches(x, weight, stride, padding, dilation, groups):
-        if form(x.network, "patches") == "product":
-            return patch_product(x, weight, bias)
+    if (
+        isinstance(weight, Parameter | np.ndarray)
+        and are_patches(x, weight, stride, padding, dilation, groups)
+        and form(x.network, "patches") == "product"
+    ):
+        return patch_product(x, weight, bias)
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2)
 
 

@@ -22,13 +22,7 @@ Kernel = Parameter | np.ndarray
 
 def are_patches(x: Tensor, weight: Kernel, stride: Window, padding: Padding, dilation: Window, groups: int) -> bool:
     """Whether windows of a 2-D convolution cut an image of known size and few channels into patches."""
-    if (
-        not isinstance(weight, Parameter | np.ndarray)
-        or x.ndim != 4
-        or len(weight.shape) != 4
-        or x.shape[1] != weight.shape[1]
-        or groups != 1
-    ):
+    if x.ndim != 4 or len(weight.shape) != 4 or x.shape[1] != weight.shape[1] or groups != 1:
         return False
     window, size = tuple(weight.shape[2:]), tuple(x.shape[2:])
     return (

@@ -1,125 +1,164 @@
-"""Images at other sizes and positions."""
+"""Images at positions that tensors say."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import product as corners_of
 
 import numpy as np
 
 from trtnet.backend import trt
-from trtnet.dtypes import bfloat16, float32
+from trtnet.dtypes import float32
 from trtnet.graph import Size, Tensor
-from trtnet.graph.dim import is_static
-from trtnet.graph.shapes import constant, shape_tensor
-from trtnet.ops.elementwise import cast
-from trtnet.ops.matmul import matmul
+from trtnet.graph.dim import largest, numel
+from trtnet.graph.shapes import constant
+from trtnet.ops.create import arange
+from trtnet.ops.division import div
+from trtnet.ops.elementwise import (
+    abs,
+    add,
+    cast,
+    floor,
+    ge,
+    gt,
+    le,
+    logical_and,
+    maximum,
+    minimum,
+    mul,
+    round,
+    sub,
+    where,
+)
+from trtnet.ops.gather import gather
 
-KINDS = {"nearest": "NEAREST", "nearest-exact": "NEAREST", "bicubic": "CUBIC"}
-LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
-
-
-def interpolate(
-    x: Tensor,
-    size: Size | Sequence[Size] | None = None,
-    scale_factor: float | Sequence[float] | None = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-) -> Tensor:
-    """`x` [batch, channels, ...] at another size of its last axes: `size` of them, or `scale_factor` times theirs.
-
-    mode: "nearest", "nearest-exact", "linear" (one axis), "bilinear" and "bicubic" (two), "trilinear" (three).
-    bicubic is Keys' with a = -0.75, as torch's. Layer: IResizeLayer.
-    """
-    rank = x.ndim - 2
-    _check(x, size, scale_factor, mode, rank)
-    attributes = _attributes(mode, bool(align_corners))
-    inputs: dict[int, Tensor] = {}
-    if size is not None:
-        target = (*x.shape[:2], *([size] * rank if not isinstance(size, Sequence) else size))
-        if is_static(target):
-            attributes["shape"] = target
-        else:
-            inputs = {1: shape_tensor(x.network, target)}
-    else:
-        assert scale_factor is not None
-        scales = [scale_factor] * rank if not isinstance(scale_factor, Sequence) else list(scale_factor)
-        attributes["scales"] = (1.0, 1.0, *scales)
-        target = (*x.shape[:2], *(1,) * rank)
-    wide = cast(x, float32) if x.dtype == bfloat16 else x
-    (y,) = x.network.add("resize", {"input": wide}, attributes=attributes, inputs=inputs, dims=[target])
-    return cast(y, x.dtype)
-
-
-def _check(x: Tensor, size: object, scale_factor: object, mode: str, rank: int) -> None:
-    if (size is None) == (scale_factor is None):
-        x.network.fail("interpolate takes either size or scale_factor", {"x": x})
-    wanted = {**LINEAR, "bicubic": 2}.get(mode, rank)
-    if mode not in KINDS and mode not in LINEAR:
-        x.network.fail(f"interpolate: mode is {', '.join([*KINDS, *LINEAR])}, found {mode!r}", {"x": x})
-    if rank != wanted:
-        x.network.fail(f"interpolate: {mode} takes {wanted + 2} dimensions, found {x.ndim}", {"x": x})
-    given = size if isinstance(size, Sequence) else scale_factor
-    if isinstance(given, Sequence) and len(given) != rank:
-        x.network.fail(f"interpolate got {len(given)} numbers for {rank} axes", {"x": x})
-
-
-def _attributes(mode: str, align_corners: bool) -> dict[str, Any]:
-    kind = trt.InterpolationMode
-    where = trt.ResizeCoordinateTransformation
-    if mode == "nearest":
-        how = {"coordinate_transformation": where.ASYMMETRIC, "nearest_rounding": trt.ResizeRoundMode.FLOOR}
-        return {"resize_mode": kind.NEAREST, **how}
-    if mode == "nearest-exact":
-        how = {"coordinate_transformation": where.HALF_PIXEL, "nearest_rounding": trt.ResizeRoundMode.HALF_UP}
-        return {"resize_mode": kind.NEAREST, **how}
-    places = where.ALIGN_CORNERS if align_corners else where.HALF_PIXEL
-    cubic = {"resize_mode": kind.CUBIC, "cubic_coeff": -0.75} if mode == "bicubic" else {"resize_mode": kind.LINEAR}
-    return {"coordinate_transformation": places, **cubic}
+MODES = {"bilinear": "LINEAR", "nearest": "NEAREST", "bicubic": "CUBIC"}
+PADDINGS = {"zeros": "FILL", "border": "CLAMP", "reflection": "REFLECT"}
 
 
 def grid_sample(
-    x: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = False
+    x: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
 ) -> Tensor:
     """The values of `x` [batch, channels, height, width] at the positions of `grid` [batch, height', width', 2].
 
-    Positions are (x, y), -1 and 1 the image's edges (the centres of its corner pixels with align_corners). mode:
-    "bilinear", "nearest", "bicubic". padding_mode: "zeros", "border", "reflection". Layer: IGridSampleLayer.
+    Or of volumes [batch, channels, depth, height, width] at [batch, depth', height', width', 3]. Positions are
+    (x, y) or (x, y, z), -1 and 1 the image's edges (the centres of its corner pixels with align_corners). mode:
+    "bilinear", "nearest", "bicubic" (of images alone). padding_mode: "zeros", "border", "reflection".
+    Layer: IGridSampleLayer of images; gathers of the corners around each position, weighed, of volumes. In float32.
+    Raises LayerError for other ranks, sizes and modes.
     """
-    modes = {"bilinear": "LINEAR", "nearest": "NEAREST", "bicubic": "CUBIC"}
-    paddings = {"zeros": "FILL", "border": "CLAMP", "reflection": "REFLECT"}
-    if mode not in modes or padding_mode not in paddings:
-        text = f"mode {mode!r}, padding_mode {padding_mode!r}; it takes {', '.join(modes)} and {', '.join(paddings)}"
-        x.network.fail(f"grid_sample: {text}", {"x": x})
+    operands = {"x": x, "grid": grid}
+    if mode not in MODES or padding_mode not in PADDINGS:
+        text = f"mode {mode!r}, padding_mode {padding_mode!r}; it takes {', '.join(MODES)} and {', '.join(PADDINGS)}"
+        x.network.fail(f"grid_sample: {text}", operands)
+    if x.ndim not in (4, 5) or grid.ndim != x.ndim or grid.shape[-1] != x.ndim - 2:
+        text = "an image and a grid of four dimensions, the last of 2, or of five, the last of 3"
+        x.network.fail(f"grid_sample takes {text}", operands)
+    if x.ndim == 5 and mode == "bicubic":
+        x.network.fail("grid_sample: bicubic takes an input of four dimensions", operands)
+    wide, places = cast(x, float32), cast(grid, float32)
+    if x.ndim == 5:
+        return cast(_of_volumes(wide, places, mode, padding_mode, bool(align_corners)), x.dtype)
     attributes = {
-        "interpolation_mode": getattr(trt.InterpolationMode, modes[mode]),
-        "sample_mode": getattr(trt.SampleMode, paddings[padding_mode]),
-        "align_corners": align_corners,
+        "interpolation_mode": getattr(trt.InterpolationMode, MODES[mode]),
+        "sample_mode": getattr(trt.SampleMode, PADDINGS[padding_mode]),
+        "align_corners": bool(align_corners),
     }
-    (y,) = x.network.add(
-        "grid_sample",
-        {"input": x, "grid": grid},
-        attributes=attributes,
-        hint="grid_sample takes an image and a grid of four dimensions",
-        dims=[(*x.shape[:2], *grid.shape[1:3])],
-    )
-    return y
+    shape = (*x.shape[:2], *grid.shape[1:3])
+    (y,) = x.network.add("grid_sample", {"input": wide, "grid": places}, attributes=attributes, dims=[shape])
+    return cast(y, x.dtype)
 
 
-def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False) -> Tensor:
+def _of_volumes(x: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
+    batch, channels, *sizes = x.shape
+    count = numel(grid.shape[1:-1])
+    flat = x.reshape(batch, channels, numel(tuple(sizes)))
+    # the last number of a position is the first axis
+    places = [
+        _position(grid[..., i].reshape(batch, count), size, padding_mode, align_corners)
+        for i, size in zip((2, 1, 0), sizes, strict=True)
+    ]
+    if mode == "nearest":
+        return _read(flat, [round(p) for p in places], sizes).reshape(batch, channels, *grid.shape[1:-1])
+    bases = [floor(p) for p in places]
+    total: Tensor | None = None
+    for corner in corners_of((0, 1), repeat=3):
+        at = [add(base, side) if side else base for base, side in zip(bases, corner, strict=True)]
+        sides = [sub(1, abs(sub(p, a))) for p, a in zip(places, at, strict=True)]
+        weight = mul(mul(sides[0], sides[1]), sides[2]).unsqueeze(1)
+        term = mul(_read(flat, at, sizes), weight)
+        total = term if total is None else add(total, term)
+    assert total is not None
+    return total.reshape(batch, channels, *grid.shape[1:-1])
+
+
+def _position(place: Tensor, size: Size, padding_mode: str, align_corners: bool) -> Tensor:
+    """-1 to 1 as pixels from the first one's centre, inside of the image unless padding is zeros."""
+    last, moved = size - 1, add(place, 1)
+    position = mul(div(moved, 2), last) if align_corners else div(sub(mul(moved, size), 1), 2)
+    if padding_mode == "zeros":
+        return position
+    if padding_mode == "reflection":
+        low, span = (0.0, largest(last, 1)) if align_corners else (-0.5, size)
+        position = _reflected(position, low, span)
+    return minimum(maximum(position, 0), last)
+
+
+def _reflected(position: Tensor, low: float, span: Size) -> Tensor:
+    """Turned back at `low` and `span` after it, as often as it takes."""
+    away = abs(sub(position, low))
+    turns = floor(div(away, span))
+    rest = sub(away, mul(turns, span))
+    back = gt(sub(turns, mul(floor(div(turns, 2)), 2)), 0.5)
+    return add(where(back, sub(span, rest), rest), low)
+
+
+def _read(flat: Tensor, places: list[Tensor], sizes: Sequence[Size]) -> Tensor:
+    """[batch, channels, count]: the pixels at whole positions [batch, count] of each axis, 0 outside of the image."""
+    inside, index = None, None
+    for place, size in zip(places, sizes, strict=True):
+        here = logical_and(ge(place, 0), le(place, size - 1))
+        number = cast(minimum(maximum(place, 0), size - 1), "int64")
+        inside = here if inside is None else logical_and(inside, here)
+        index = number if index is None else add(mul(index, size), number)
+    assert inside is not None and index is not None
+    each = index.unsqueeze(1).expand(-1, flat.shape[1], -1)
+    return where(inside.unsqueeze(1), gather(flat, 2, each), 0.0)
+
+
+def affine_grid(theta: Tensor, size: Sequence[Size], align_corners: bool | None = None) -> Tensor:
     """The positions `theta` [batch, 2, 3] maps an image of `size` [batch, channels, height, width] to.
 
-    -> [batch, height, width, 2], as grid_sample takes them. height and width must be known.
+    -> [batch, height, width, 2], as grid_sample takes them; of volumes theta is [batch, 3, 4], and size has a depth.
+    Layers: products of elements and sums, in float32. Raises LayerError for other ranks.
     """
-    height, width = size[-2:]
-    if not is_static((height, width)):
-        theta.network.fail(f"affine_grid needs a height and a width, found {height}x{width}", {"theta": theta})
+    rank = len(size) - 2
+    if rank not in (2, 3) or theta.ndim != 3 or tuple(theta.shape[1:]) != (rank, rank + 1):
+        text = "theta [batch, 2, 3] and a size of four numbers, or theta [batch, 3, 4] and five"
+        theta.network.fail(f"affine_grid takes {text}, found a size of {len(size)}", {"theta": theta})
+    wide = cast(theta, float32)
+    axes = []
+    for axis, n in enumerate(size[2:]):
+        shape = [-1 if i == axis else 1 for i in range(rank)]
+        axes.append(_centres(theta, n, bool(align_corners)).reshape(1, *shape, 1))
+    shift = (slice(None), *(None,) * rank)
+    points = wide[..., rank][shift]
+    for column, places in enumerate(reversed(axes)):
+        points = add(points, mul(places, wide[..., column][shift]))
+    return cast(points, theta.dtype)
 
-    def places(n: int) -> np.ndarray:
+
+def _centres(theta: Tensor, n: Size, align_corners: bool) -> Tensor:
+    """[n]: where pixels lie from -1 to 1: the first and last on them with align_corners, else half a pixel inside."""
+    if isinstance(n, int):
         edge = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
-        return edge if align_corners else edge * (n - 1) / n
-
-    columns, rows = np.meshgrid(places(int(width)), places(int(height)))
-    base = np.stack([columns, rows, np.ones_like(rows)], -1).reshape(1, -1, 3)
-    points = matmul(constant(theta.network, base.astype(theta.dtype.numpy)), theta.transpose(1, 2))
-    return points.reshape(theta.shape[0], height, width, 2)
+        return constant(theta.network, (edge if align_corners else edge * (n - 1) / n).astype(np.float32))
+    count = cast(arange(n, network=theta.network), float32)
+    if not align_corners:
+        return sub(div(add(mul(count, 2), 1), n), 1)
+    # a single pixel lies in the middle
+    return where(gt(add(mul(count, 0), n), 1.5), sub(div(mul(count, 2), largest(n - 1, 1)), 1), 0.0)
