@@ -120,3 +120,9 @@ def test_shapes_build_ahead_of_time(name: str) -> None:
     network = defined(SAME[name], [X], dynamic=True)
     sizes = {"s3": (1, 3, 5), "s4": (2, 4, 6), "s6": (6, 6, 12)}
     assert len(network.build(sizes).plan.data) > 1000
+
+
+def test_the_size_of_two_that_broadcast_is_the_size_of_the_result() -> None:
+    same_as_torch(lambda m, x: (x[:, :1] + x).reshape(-1, 6) * x.shape[0], X)
+    same_as_torch(lambda m, x: m.broadcast_tensors(x[:, :1] * 2, x), X)
+    same_as_torch(lambda m, x: (x[:, : x.shape[1] - 3] * x).flatten(1).shape[1] * x, X)

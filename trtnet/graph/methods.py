@@ -130,6 +130,12 @@ class Methods(_Operand):
     def tile(self, *dims: int | Sequence[int]) -> Tensor:
         return self.operations.tile(self, _unpack(dims))
 
+    def unfold(self, dimension: int, size: Size, step: Size) -> Tensor:
+        if not self.shape:
+            return self.reshape(1).unfold(0, size, step).reshape(-1)
+        windows = self.operations.sliding_windows(self, dimension, size, step)
+        return self.operations.movedim(windows, dimension % len(self.shape) + 1, -1)
+
     # tensors of its dtype
     def new_zeros(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
         return self.new_full(_unpack(size), 0, dtype)
@@ -169,6 +175,8 @@ class Methods(_Operand):
     gather, scatter, scatter_add, index_select = map(_method, ("gather", "scatter", "scatter_add", "index_select"))
     index_add, scatter_reduce = map(_method, ("index_add", "scatter_reduce"))
     chunk, split, tensor_split = map(_method, ("chunk", "split", "tensor_split"))
+    diag, diag_embed, trace, fliplr, flipud = map(_method, ("diag", "diag_embed", "trace", "fliplr", "flipud"))
+    rot90 = _method("rot90")
     flip, roll, tril, triu = map(_method, ("flip", "roll", "tril", "triu"))
     repeat_interleave, log_softmax, nonzero = map(_method, ("repeat_interleave", "log_softmax", "nonzero"))
 

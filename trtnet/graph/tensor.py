@@ -131,7 +131,9 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
 
     def __iter__(self) -> Any:
         if self.ndim == 0 or not isinstance(self.shape[0], int):
-            raise ModelError(here(f"cannot iterate over {self!r}: its first dimension is not known"))
+            raise ModelError(
+                here(f"cannot iterate over {self!r}: its first dimension is not known; ops.scan goes over it")
+            )
         return (self[i] for i in range(self.shape[0]))
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]

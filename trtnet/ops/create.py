@@ -167,13 +167,15 @@ def linspace(start: float, end: float, steps: int, dtype: DTypeLike | None = Non
     return constant(network, np.linspace(start, end, steps).astype(wanted.numpy))
 
 
-def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Vectors as the coordinates of a grid: of n, m, ... elements, tensors [n, m, ...]; "xy" exchanges the first two.
 
-    Raises LayerError for tensors of another rank, ValueError for another indexing.
+    They may stand in one list. Raises LayerError for tensors of another rank, or another indexing.
     """
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    tensors = tuple(x.reshape(1) if x.ndim == 0 else x for x in map(as_tensor, given))
     if indexing not in ("ij", "xy"):
-        raise ValueError(f"indexing is 'ij' or 'xy', found {indexing!r}")
+        current().fail(f"meshgrid: indexing is 'ij' or 'xy', found {indexing!r}", {})
     for x in tensors:
         if x.ndim != 1:
             x.network.fail(f"meshgrid takes vectors, found {x.ndim} dimensions", {"x": x})

@@ -7,28 +7,28 @@ import numpy as np
 from trtnet.graph import Tensor
 from trtnet.ops.conv_transpose import conv_transpose2d
 from trtnet.ops.pad import pad
-from trtnet.ops.shape import cat
+from trtnet.ops.shape import shuffle
 from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.sliding import sliding_windows
 from trtnet.ops.windows import Window, spread
 
 
 def unfold(x: Tensor, kernel_size: Window, dilation: Window = 1, padding: Window = 0, stride: Window = 1) -> Tensor:
     """The blocks of an image as columns: [batch, channels, height, width] -> [batch, channels * kernel, blocks].
 
-    Layers: an ISliceLayer for each element of the kernel, joined.
+    Without a batch too. Layers: an IGatherLayer for each axis, whatever the kernel's size, and an IShuffleLayer.
     """
+    if x.ndim == 3:
+        return unfold(x.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
+    if x.ndim != 4:
+        x.network.fail(f"unfold takes an image [batch, channels, height, width], found {x.ndim} dimensions", {"x": x})
     kernel, dilations, pads, strides = (spread(v, 2) for v in (kernel_size, dilation, padding, stride))
-    batch, channels = x.shape[:2]
     padded = pad(x, (pads[1], pads[1], pads[0], pads[0]))
-    counts = [
-        (size - d * (k - 1) - 1) // s + 1
-        for size, k, d, s in zip(padded.shape[2:], kernel, dilations, strides, strict=True)
-    ]
-    taps = [
-        cut(padded, {2 + i: Cut(at[i] * dilations[i], counts[i], strides[i]) for i in range(2)}).unsqueeze(2)
-        for at in np.ndindex(*kernel)
-    ]
-    return cat(taps, 2).reshape(batch, channels * (kernel[0] * kernel[1]), counts[0] * counts[1])
+    rows = sliding_windows(padded, 2, kernel[0], strides[0], dilations[0])
+    blocks = sliding_windows(rows, 4, kernel[1], strides[1], dilations[1])
+    batch, channels, high, _, wide, _ = blocks.shape
+    columns = (batch, channels * (kernel[0] * kernel[1]), high * wide)
+    return shuffle(blocks, before=(0, 1, 3, 5, 2, 4), shape=columns)
 
 
 def fold(

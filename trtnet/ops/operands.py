@@ -150,14 +150,17 @@ def ndim_of(operand: Operand) -> int:
 
 
 def broadcast(*tensors: Tensor) -> tuple[Any, ...]:
-    """The broadcast shape of tensors of equal rank as far as known: a size other than 1 wins, an int over a Dim."""
+    """The broadcast shape of tensors of equal rank as far as known: a size other than 1 wins, an int over a Dim.
+
+    It is 1 where Dims meet that may differ: one of them may be 1 at run time, so the result has a size of its own.
+    """
     return tuple(_widest(sizes) for sizes in zip(*(x.shape for x in tensors), strict=True))
 
 
 def _widest(sizes: tuple[Any, ...]) -> Any:
     known = [size for size in sizes if isinstance(size, int) and size != 1]
-    dims = [size for size in sizes if isinstance(size, Dim)]
-    return (known or dims or [1])[0]
+    dims = dict.fromkeys(size for size in sizes if isinstance(size, Dim))
+    return (known or (list(dims) if len(dims) == 1 else [1]))[0]
 
 
 def axis(x: Tensor, dim: int, operation: str) -> int:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from trtnet.graph import Size, Tensor
-from trtnet.graph.dim import is_static
+from trtnet.graph.bounds import from_front
+from trtnet.graph.dim import is_static, largest, smallest
 from trtnet.graph.shapes import constant
 from trtnet.graph.tensor import Operand
+from trtnet.ops.create import arange
+from trtnet.ops.elementwise import eq, where
 from trtnet.ops.gather import take
-from trtnet.ops.operands import axis, network_of, tensor
+from trtnet.ops.operands import axis, ndim_of, network_of, tensor
+from trtnet.ops.pad import pad
 from trtnet.ops.part import elements, part
 from trtnet.ops.shape import cat, expand, permute, reshape, transpose
-from trtnet.ops.slicing import Cut
+from trtnet.ops.sizes import sizes_of
+from trtnet.ops.slicing import Cut, movable, restored
 
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -22,7 +29,7 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     along = axis(x, dim, "unbind")
     size = x.shape[along]
     if not isinstance(size, int):
-        x.network.fail(f"unbind needs the size of dim={dim}, found {size}", {"x": x})
+        x.network.fail(f"unbind needs the size of dim={dim}, found {size}; ops.scan goes over its elements", {"x": x})
     return tuple(select(x, along, i) for i in range(size))
 
 
@@ -43,32 +50,58 @@ def narrow(x: Tensor, dim: int, start: Size, length: Size) -> Tensor:
     Raises LayerError if known sizes do not fit.
     """
     along = axis(x, dim, "narrow")
+    start, length = sizes_of(x, (start, length), "narrow")
     size = x.shape[along]
-    first = size + start if isinstance(start, int) and start < 0 else start
+    first = from_front(start, size)
     if is_static((first, length, size)) and not 0 <= int(first) <= int(first) + int(length) <= int(size):
         x.network.fail(f"narrow got start={start} and length={length}, dim={dim} has {size}", {"x": x})
-    return part(x, {along: Cut(first, length)}, name="narrow")
+    return part(x, {} if length == size else {along: Cut(first, length)}, name="narrow")
 
 
 def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of two axes, `offset` above it, as a new last axis. The sizes of both must be known.
+    """The diagonal of two axes, `offset` above it, as a new last axis. Layer: IGatherLayer.
 
-    Layer: IGatherLayer. Raises LayerError for a dynamic size, or for one axis twice.
+    Raises LayerError for one axis twice.
     """
     a, b = axis(x, dim1, "diagonal"), axis(x, dim2, "diagonal")
+    if a == b:
+        x.network.fail(f"diagonal needs two axes, found dim1={dim1} and dim2={dim2}", {"x": x})
     rows, columns = x.shape[a], x.shape[b]
-    if a == b or not isinstance(rows, int) or not isinstance(columns, int):
-        x.network.fail(f"diagonal needs two axes of known sizes, found {rows} and {columns}", {"x": x})
     matrices = movedim(x, (a, b), (-2, -1)).flatten(-2)
-    first, length = _diagonal(rows, columns, offset)
-    places = constant(x.network, first + np.arange(length, dtype=np.int64) * (columns + 1))
+    row, column = max(-offset, 0), max(offset, 0)
+    length = largest(smallest(rows - row, columns - column), 0)
+    first, step = columns * row + column, columns + 1
+    if is_static((first, step, length)):
+        places = constant(x.network, int(first) + np.arange(int(length), dtype=np.int64) * int(step))
+    else:
+        places = arange(length, network=x.network) * step + first
     return elements(x, take(matrices, places, matrices.ndim - 1), lambda base: diagonal(base, offset, dim1, dim2))
 
 
-def _diagonal(rows: int, columns: int, offset: int) -> tuple[int, int]:
-    """Where a diagonal begins in a matrix laid out in a row, and its length."""
-    row, column = max(-offset, 0), max(offset, 0)
-    return row * columns + column, max(min(rows - row, columns - column), 0)
+def diag(x: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or a matrix with a vector as its diagonal. Raises LayerError for another rank."""
+    if x.ndim not in (1, 2):
+        x.network.fail(f"diag takes a vector or a matrix, found {x.ndim} dimensions", {"x": x})
+    return diag_embed(x, diagonal) if x.ndim == 1 else diagonal_of(x, diagonal)
+
+
+def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The last axis as the diagonals of matrices in axes dim1 and dim2 of the result, with 0 elsewhere."""
+    size = x.shape[-1] + abs(offset)
+    rows = pad(x, (0, offset) if offset >= 0 else (-offset, 0)).unsqueeze(-1)
+    places = arange(size, network=x.network)
+    here = eq(places.unsqueeze(0), places.unsqueeze(1) + offset)
+    (kept,) = movable(expand(rows, (*x.shape[:-1], size, size)))
+    matrices = restored(where(here, kept, tensor(0, x.network, kept.dtype, kept.ndim)), x)
+    return movedim(matrices, (-2, -1), (dim1, dim2))
+
+
+def trace(x: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix."""
+    return diagonal(x).sum(0)
+
+
+diagonal_of = diagonal
 
 
 def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
@@ -94,9 +127,55 @@ def broadcast_to(x: Operand, shape: Sequence[Size]) -> Tensor:
     return expand(x, shape)
 
 
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Tensors repeated to the shape that an operation of all of them has."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    network = network_of(*given)
+    ndim = max(ndim_of(x) for x in given)
+    lifted = [tensor(x, network, ndim=ndim) for x in given]
+    shape = tuple(functools.reduce(_wider, sizes) for sizes in zip(*(x.shape for x in lifted), strict=True))
+    return tuple(expand(x, shape) for x in lifted)
+
+
+def _wider(left: Size, right: Size) -> Size:
+    """The size that two broadcast to."""
+    if left == 1 or right == 1:
+        return right if left == 1 else left
+    known = [size for size in (left, right) if isinstance(size, int)]
+    return known[0] if known else largest(left, right)
+
+
+def atleast_1d(x: Operand) -> Tensor:
+    """`x`, a number as a vector of one."""
+    return tensor(x, network_of(x), ndim=1)
+
+
+def atleast_2d(x: Operand) -> Tensor:
+    """`x`, a vector as a row."""
+    return tensor(x, network_of(x), ndim=2)
+
+
+def atleast_3d(x: Operand) -> Tensor:
+    """`x`, a matrix with a last axis of 1, a vector as one row of it."""
+    plane = atleast_2d(x)
+    return plane.unsqueeze(-1) if plane.ndim == 2 else plane
+
+
+def dstack(tensors: Sequence[Operand]) -> Tensor:
+    """Tensors behind one another, along their third axis."""
+    return cat([atleast_3d(x) for x in tensors], 2)
+
+
+def column_stack(tensors: Sequence[Operand]) -> Tensor:
+    """Tensors side by side; a vector is a column."""
+    columns = [atleast_1d(x) for x in tensors]
+    return cat([x.unsqueeze(1) if x.ndim == 1 else x for x in columns], 1)
+
+
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors side by side: along their second axis, vectors along their first."""
-    return cat(tensors, 0 if tensors[0].ndim < 2 else 1)
+    rows = [atleast_1d(x) for x in tensors]
+    return cat(rows, 0 if rows[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
