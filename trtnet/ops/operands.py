@@ -159,8 +159,10 @@ def broadcast(*tensors: Tensor) -> tuple[Any, ...]:
 
 def _widest(sizes: tuple[Any, ...]) -> Any:
     known = [size for size in sizes if isinstance(size, int) and size != 1]
-    dims = dict.fromkeys(size for size in sizes if isinstance(size, Dim))
-    return (known or (list(dims) if len(dims) == 1 else [1]))[0]
+    dims = {size for size in sizes if isinstance(size, Dim)}
+    if known:
+        return known[0]
+    return dims.pop() if len(dims) == 1 else 1
 
 
 def axis(x: Tensor, dim: int, operation: str) -> int:

@@ -1,4 +1,4 @@
-"""The largest, the smallest, and all in order."""
+"""The largest and the smallest, in order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import size_tensor
 from trtnet.ops.elementwise import cast
 from trtnet.ops.operands import axis
+from trtnet.ops.shape import reshape
+from trtnet.ops.sizes import size_of
 
 LARGEST_K = 3840
 """The most elements that TensorRT's ITopKLayer selects."""
@@ -25,13 +27,29 @@ class Ordered(NamedTuple):
 def topk(x: Tensor, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
     """(values, int64 indices) of the k largest or smallest along `dim`, in order; k is at most 3840.
 
-    sorted=False would leave the order open; here it is the same one. Layer: ITopKLayer.
+    sorted=False would leave the order open; here it is the same one. Layer: ITopKLayer; bool and uint8 as int32.
+    Raises LayerError for a k above the axis's size.
     """
+    if x.ndim == 0:
+        return Ordered(*(reshape(part, ()) for part in topk(reshape(x, (1,)), k, dim, largest)))
+    if x.dtype in (dtypes.bool_, dtypes.uint8):
+        found = topk(cast(x, dtypes.int32), k, dim, largest)
+        return Ordered(cast(found.values, x.dtype), found.indices)
     along = axis(x, dim, "topk")
+    k, size = size_of(x, k, "topk"), x.shape[along]
+    if isinstance(k, int) and isinstance(size, int) and not 0 <= k <= size:
+        x.network.fail(f"topk of k={k} elements along dim={dim}, which has {size}", {"x": x})
     if isinstance(k, int) and k > LARGEST_K:
         x.network.fail(f"topk takes at most {LARGEST_K} elements in TensorRT, found k={k}", {"x": x})
+    return _topk(x, k, along, largest)
+
+
+def _topk(x: Tensor, k: Size, along: int, largest: bool) -> Ordered:
     operation = trt.TopKOperation.MAX if largest else trt.TopKOperation.MIN
     shape = (*x.shape[:along], k, *x.shape[along + 1 :])
+    if 0 in shape:
+        nothing = x[(*(slice(None),) * along, slice(0, k))]
+        return Ordered(nothing, cast(nothing, dtypes.int64))
     given = {"k": k if isinstance(k, int) else 1, "axes": 1 << along}
     inputs = {} if isinstance(k, int) else {1: cast(size_tensor(x.network, k), dtypes.int32).reshape(())}
     lifted = x.unsqueeze(0) if x.ndim == 1 else x
@@ -42,13 +60,3 @@ def topk(x: Tensor, k: Size, dim: int = -1, largest: bool = True, sorted: bool =
     )
     indices = cast(indices, dtypes.int64)
     return Ordered(values, indices) if lifted is x else Ordered(values.squeeze(0), indices.squeeze(0))
-
-
-def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Ordered:
-    """(values, int64 indices) of all elements along `dim` in order; there are at most 3840. Layer: ITopKLayer."""
-    return topk(x, x.shape[axis(x, dim, "sort")], dim, largest=descending)
-
-
-def argsort(x: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
-    """The int64 indices that sort `x` along `dim`."""
-    return sort(x, dim, descending)[1]
