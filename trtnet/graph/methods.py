@@ -131,10 +131,7 @@ class Methods(_Operand):
         return self.operations.tile(self, _unpack(dims))
 
     def unfold(self, dimension: int, size: Size, step: Size) -> Tensor:
-        if not self.shape:
-            return self.reshape(1).unfold(0, size, step).reshape(-1)
-        windows = self.operations.sliding_windows(self, dimension, size, step)
-        return self.operations.movedim(windows, dimension % len(self.shape) + 1, -1)
+        return self.operations.unfold_dim(self, dimension, size, step)
 
     # tensors of its dtype
     def new_zeros(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:

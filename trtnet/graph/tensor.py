@@ -53,7 +53,8 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
         self.strides: Strides = None
         self.seen = 0
         self.shape: Shape = ()
-        known = [size if size >= 0 else dims[axis] if dims else None for axis, size in enumerate(sizes)]
+        said = dims or (None,) * len(sizes)  # of which only Dims count: what TensorRT does not know is no int
+        known = [n if n >= 0 else (dim if isinstance(dim, Dim) else None) for n, dim in zip(sizes, said, strict=True)]
         unknown = any(not isinstance(size, int | Dim) for size in known)
         still = self.fresh() if unknown else self  # what a Dim is read from keeps its value
         self.shape = still.shape = tuple(still._size(axis, size) for axis, size in enumerate(known))

@@ -10,16 +10,32 @@ from trtnet.graph.shapes import constant
 from trtnet.ops.create import arange
 from trtnet.ops.gather import take
 from trtnet.ops.operands import axis
+from trtnet.ops.part import elements
 from trtnet.ops.shape import reshape
 from trtnet.ops.sizes import sizes_of
 from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.views import movedim
+
+
+def unfold_dim(x: Tensor, dimension: int, size: Size, step: Size) -> Tensor:
+    """torch's ``x.unfold(dimension, size, step)``: [..., n, ...] -> [..., windows, ..., size], a view of `x`.
+
+    Layers and errors: those of sliding_windows, and an IShuffleLayer that moves the windows' elements last.
+    """
+    if x.ndim == 0:
+        return reshape(unfold_dim(reshape(x, (1,)), 0, size, step), (-1,))
+    along = axis(x, dimension, "unfold")
+    windows = movedim(sliding_windows(x, along, size, step), along + 1, -1)
+    apart = isinstance(size, int) and isinstance(step, int) and size <= step
+    refused = "" if apart else "windows that overlap"
+    return elements(x, windows, lambda base: unfold_dim(base, along, size, step), refused)
 
 
 def sliding_windows(x: Tensor, dim: int, size: Size, step: Size = 1, dilation: Size = 1) -> Tensor:
     """[..., n, ...] -> [..., windows, size, ...]: all windows of `size` elements along `dim` that fit, by a step.
 
-    dilation: how far the elements of a window are apart. torch's ``x.unfold(dim, size, step)`` has the elements of a
-    window last. Layer: IGatherLayer, or IShuffleLayer where the windows do not overlap.
+    dilation: how far the elements of a window are apart.
+    Layer: IGatherLayer, or IShuffleLayer where the windows do not overlap.
     Raises LayerError for a window that is longer than the axis, or a step below 1.
     """
     along = axis(x, dim, "unfold")
