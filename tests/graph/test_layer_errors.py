@@ -86,7 +86,6 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "unbind of dynamic": (lambda x, y: x.unbind(0), r"unbind needs the size of dim=0, found n"),
     "split of dynamic": (lambda x, y: x.split(2, 0), r"split of n by 2 has a number of parts .* chunk and"),
     "narrow": (lambda x, y: x.narrow(1, 2, 2), r"narrow got start=2 and length=2, dim=1 has 3"),
-    "diagonal": (lambda x, y: x.diagonal(), r"diagonal needs two axes of known sizes, found n and 3"),
     "movedim": (lambda x, y: x.movedim((0, 0), (1, 2)), r"movedim got source=\(0, 0\) and destination=\(1, 2\)"),
     "meshgrid": (lambda x, y: ops.meshgrid(x, y), r"meshgrid takes vectors, found 3 dimensions"),
     "dropout": (lambda x, y: ops.dropout(x), r"dropout: an engine does not train; write training=self\.training"),

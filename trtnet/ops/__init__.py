@@ -76,6 +76,12 @@ from trtnet.ops.attention import (
 )
 from trtnet.ops.bags import embedding_bag
 from trtnet.ops.batch_norm import batch_norm
+from trtnet.ops.choose import (
+    bucketize,
+    searchsorted,
+    take,
+    take_along_dim,
+)
 from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
 from trtnet.ops.conv import conv1d, conv2d, conv3d
 from trtnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -206,8 +212,20 @@ from trtnet.ops.norm import (
     normalize,
     rms_norm,
 )
+from trtnet.ops.order import (
+    argsort,
+    kthvalue,
+    median,
+    msort,
+    sort,
+)
 from trtnet.ops.pad import (
     pad,
+)
+from trtnet.ops.pixels import (
+    channel_shuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
 )
 from trtnet.ops.pointwise import (
     addcdiv,
@@ -245,8 +263,17 @@ from trtnet.ops.products import (
     kron,
     mv,
     tensordot,
-    trace,
     vdot,
+)
+from trtnet.ops.put import (
+    diagonal_scatter,
+    index_copy,
+    index_fill,
+    index_put,
+    masked_scatter,
+    masked_select,
+    select_scatter,
+    slice_scatter,
 )
 from trtnet.ops.quantize import (
     dequantize,
@@ -255,17 +282,19 @@ from trtnet.ops.quantize import (
     quantize,
 )
 from trtnet.ops.rearrange import (
-    channel_shuffle,
     flip,
+    fliplr,
+    flipud,
     one_hot,
-    pixel_shuffle,
-    pixel_unshuffle,
     repeat,
     repeat_interleave,
     roll,
+    rot90,
     tile,
     tril,
+    tril_indices,
     triu,
+    triu_indices,
 )
 from trtnet.ops.reduce import (
     all,
@@ -310,9 +339,10 @@ from trtnet.ops.shape import (
     unsqueeze,
     view,
 )
+from trtnet.ops.sliding import (
+    unfold_dim,
+)
 from trtnet.ops.sort import (
-    argsort,
-    sort,
     topk,
 )
 from trtnet.ops.special import (
@@ -343,8 +373,16 @@ from trtnet.ops.statistics import (
     std_mean,
 )
 from trtnet.ops.views import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_tensors,
     broadcast_to,
+    column_stack,
+    diag,
+    diag_embed,
     diagonal,
+    dstack,
     hstack,
     moveaxis,
     movedim,
@@ -352,6 +390,7 @@ from trtnet.ops.views import (
     select,
     swapaxes,
     swapdims,
+    trace,
     unbind,
     unflatten,
     vstack,
@@ -401,6 +440,9 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -412,7 +454,9 @@ __all__ = [
     "bitwise_or",
     "bitwise_xor",
     "bmm",
+    "broadcast_tensors",
     "broadcast_to",
+    "bucketize",
     "cast",
     "cat",
     "cdist",
@@ -425,6 +469,7 @@ __all__ = [
     "clamp_max",
     "clamp_min",
     "clip",
+    "column_stack",
     "concat",
     "concatenate",
     "cond",
@@ -445,12 +490,16 @@ __all__ = [
     "custom",
     "deg2rad",
     "dequantize",
+    "diag",
+    "diag_embed",
     "diagonal",
+    "diagonal_scatter",
     "dist",
     "div",
     "divide",
     "dot",
     "dropout",
+    "dstack",
     "dynamic_quantize",
     "einsum",
     "elu",
@@ -470,6 +519,8 @@ __all__ = [
     "fix",
     "flatten",
     "flip",
+    "fliplr",
+    "flipud",
     "floor",
     "floor_divide",
     "fmax",
@@ -498,6 +549,9 @@ __all__ = [
     "hstack",
     "hypot",
     "index_add",
+    "index_copy",
+    "index_fill",
+    "index_put",
     "index_select",
     "inner",
     "instance_norm",
@@ -507,6 +561,7 @@ __all__ = [
     "isinf",
     "isnan",
     "kron",
+    "kthvalue",
     "kv_cache_update",
     "layer_norm",
     "le",
@@ -535,6 +590,8 @@ __all__ = [
     "lp_pool3d",
     "lt",
     "masked_fill",
+    "masked_scatter",
+    "masked_select",
     "matmul",
     "max",
     "max_pool1d",
@@ -545,6 +602,7 @@ __all__ = [
     "max_unpool3d",
     "maximum",
     "mean",
+    "median",
     "meshgrid",
     "min",
     "minimum",
@@ -553,6 +611,7 @@ __all__ = [
     "mm",
     "moveaxis",
     "movedim",
+    "msort",
     "mul",
     "multiply",
     "mv",
@@ -593,6 +652,7 @@ __all__ = [
     "reshape",
     "rms_norm",
     "roll",
+    "rot90",
     "rotary_embedding",
     "round",
     "row_stack",
@@ -603,7 +663,9 @@ __all__ = [
     "scatter",
     "scatter_add",
     "scatter_reduce",
+    "searchsorted",
     "select",
+    "select_scatter",
     "selu",
     "setitem",
     "sgn",
@@ -614,6 +676,7 @@ __all__ = [
     "sin",
     "sinc",
     "sinh",
+    "slice_scatter",
     "softmax",
     "softmin",
     "softplus",
@@ -633,6 +696,8 @@ __all__ = [
     "sum",
     "swapaxes",
     "swapdims",
+    "take",
+    "take_along_dim",
     "tan",
     "tanh",
     "tanhshrink",
@@ -645,12 +710,15 @@ __all__ = [
     "trace",
     "transpose",
     "tril",
+    "tril_indices",
     "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "unbind",
     "unflatten",
     "unfold",
+    "unfold_dim",
     "unsqueeze",
     "var",
     "var_mean",
