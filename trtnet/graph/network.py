@@ -21,7 +21,7 @@ from trtnet.graph.dim import Axis, Dim, Shape, Value
 from trtnet.graph.inputs import Input
 from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
-from trtnet.graph.source import SourceLine, caller
+from trtnet.graph.source import SourceLine, caller, here
 from trtnet.graph.tensor import Tensor
 from trtnet.graph.values import check_names
 from trtnet.graph.weight import Parameter, Weight
@@ -35,9 +35,8 @@ def current() -> Network:
     try:
         return _current.get()
     except LookupError:
-        raise ModelError(
-            "no network is being defined here: modules are called, and tensors made, inside trtnet.define"
-        ) from None
+        text = "no network is being defined here: modules are called, and tensors made, inside trtnet.define"
+        raise ModelError(here(f"{text}; in __init__ a constant is an array, as numpy makes it")) from None
 
 
 @dataclass(frozen=True)

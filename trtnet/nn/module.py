@@ -15,9 +15,10 @@ from trtnet.graph.report import type_name
 from trtnet.graph.source import here
 from trtnet.graph.weight import NetworkFloats
 from trtnet.nn.foreign import refuse_foreign
+from trtnet.nn.traversal import Traversal
 
 
-class Module:
+class Module(Traversal):
     """Base of every layer and model.
 
     Modules and Parameters that are attributes are members, in the order they were set; the path of attributes to a
@@ -122,6 +123,14 @@ class Module:
         tensor: a numpy array or a torch tensor; its values count only if it is not persistent: then it has no key, and
         is a constant, whose floats are of the network's dtype, to which torch's half() casts them. None: no buffer.
         """
+        if tensor is not None and not hasattr(tensor, "dtype"):
+            text = f"{type(self).__name__}.register_buffer({name!r}) takes an array or a torch tensor"
+            raise ModelError(here(f"{text}, found {type_name(tensor)}"))
+        if isinstance(tensor, Tensor):
+            text = (
+                f"{type(self).__name__}.{name}: a tensor of the network is no buffer; give an array, as numpy makes it"
+            )
+            raise ModelError(here(text))
         setattr(self, name, _buffer(tensor, persistent))
 
     def eval(self) -> Self:
@@ -131,7 +140,7 @@ class Module:
     def train(self, mode: bool = True) -> Self:
         """The module itself. Raises ModelError for mode=True."""
         if mode:
-            raise ModelError(f"{type(self).__name__}.train(): a network is for inference; train it with torch")
+            raise ModelError(here(f"{type(self).__name__}.train(): a network is for inference; train it with torch"))
         return self
 
 
