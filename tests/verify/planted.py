@@ -154,7 +154,7 @@ def wrong_eps() -> Planted:
 
 def tanh_gelu() -> Planted:
     right, path = right_vit(), "encoder.layers.encoder_layer_1.mlp.1"
-    find(right.model, path).arguments = (), {"approximate": "tanh"}
+    find(right.model, path).approximate = "tanh"
     return with_bug(right, path, "approximate is 'tanh' here, 'none' in torch")
 
 
