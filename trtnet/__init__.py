@@ -10,8 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trtnet import nn, ops
+    from trtnet import models, nn, ops, weights
     from trtnet.builder import BuildConfig
+    from trtnet.checkpoint import open_checkpoint
     from trtnet.definition import DefinedNetwork, build, define
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.runtime import Engine, EngineOptions, load
@@ -30,6 +31,9 @@ _HOME = {
     "Tensor": "trtnet.graph",
     "Tolerance": "trtnet.verify.tolerances",
     "bisect": "trtnet.verify.bisect",
+    "models": "",
+    "open_checkpoint": "trtnet.checkpoint",
+    "weights": "",
     "build": "trtnet.definition",
     "compare": "trtnet.verify.compare",
     "define": "trtnet.definition",
@@ -53,9 +57,12 @@ __all__ = [
     "compare",
     "define",
     "load",
+    "models",
     "nn",
+    "open_checkpoint",
     "ops",
     "search_precision",
+    "weights",
 ]
 
 

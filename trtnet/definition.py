@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
-from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint
+from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
 from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError, WeightsError
@@ -34,7 +34,8 @@ DTypes = DTypeLike | Mapping[str, DTypeLike]
 class DefinedNetwork(Network):
     """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
 
-    checkpoint: where its weights come from. skipped: its keys that strict=False left out. model, arguments: the factory
+    checkpoint: where its weights come from. keys: its keys that are the model's. skipped: those that
+    strict=False left out. model, arguments: the factory
     and its arguments, for the sidecar.
     """
 
@@ -42,6 +43,7 @@ class DefinedNetwork(Network):
         super().__init__(dtype)
         self.checkpoint = checkpoint
         self.skipped: tuple[str, ...] = ()
+        self.keys: tuple[str, ...] = ()
         self.model, self.arguments = model, dict(arguments)
 
     def build(self, dims: Dims | Sequence[Dims] | None = None, config: BuildConfig | None = None) -> Engine:
@@ -70,7 +72,7 @@ class DefinedNetwork(Network):
             describe(self),
             model=self.model,
             arguments=self.arguments,
-            checkpoint_digest=self.checkpoint.digest(),
+            checkpoint_digest=self.checkpoint.digest(self.keys),
             trtnet_version=_version(),
         )
 
@@ -108,11 +110,11 @@ def define(
     keys, aliases = _keys(model)
     if weights is None and keys:
         raise WeightsError(_without_weights(model, keys), list(keys.values()))
-    checkpoint = open_checkpoint({} if weights is None else weights)
+    checkpoint = shaped(open_checkpoint({} if weights is None else weights), _shapes(keys))
     skipped = _match(keys, aliases, checkpoint, ignored, strict)
     _check_aliases(aliases, checkpoint)
     network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
-    network.skipped = skipped
+    network.skipped, network.keys = skipped, tuple(keys.values())
     network.forms = dict(forms)
     network.modules = {module: path for path, module in model.named_modules()}
     network.precision.check(network.modules.values())
@@ -128,14 +130,18 @@ def match_weights(
 
     Returns what strict=False skipped. Raises CheckpointError and WeightsError.
     """
-    return _match(*_keys(model), open_checkpoint(source), ignored, strict)
+    keys, aliases = _keys(model)
+    return _match(keys, aliases, shaped(open_checkpoint(source), _shapes(keys)), ignored, strict)
 
 
 def _match(
     keys: dict[Parameter, str], aliases: Mapping[str, str], checkpoint: Checkpoint, ignored: Sequence[str], strict: bool
 ) -> tuple[str, ...]:
-    shapes = {key: parameter.shape for parameter, key in keys.items()}
-    return match(shapes, checkpoint, (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)), strict=strict)
+    return match(_shapes(keys), checkpoint, (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)), strict=strict)
+
+
+def _shapes(keys: Mapping[Parameter, str]) -> dict[str, tuple[int, ...]]:
+    return {key: parameter.shape for parameter, key in keys.items()}
 
 
 def _check_aliases(aliases: Mapping[str, str], checkpoint: Checkpoint) -> None:

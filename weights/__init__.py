@@ -6,10 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from trtnet.checkpoint import Source, open_checkpoint
-from trtnet.checkpoint.rules import RuleSet, read
+from trtnet.checkpoint.rules import UNWRAP, RuleSet
+from trtnet.checkpoint.rules import parse as parse_rules
+from trtnet.checkpoint.rules import read as read_rules
 from trtnet.errors import CheckpointError
 
-__all__ = ["detect", "families", "rules"]
+__all__ = ["RuleSet", "detect", "families", "parse_rules", "read_rules", "rules"]
 
 _FOLDER = Path(__file__).parent
 
@@ -24,11 +26,14 @@ def rules(family: str) -> RuleSet:
     """The rules that turn a family's checkpoints into those of the zoo's models.
 
     ``rules("vit").apply(path)`` is a checkpoint as trtnet.define takes it; ``rules("vit").inverse()`` goes back.
+    ``rules("unwrap")`` is of no family: it leaves out the names of wrappers such as ``_orig_mod``.
     Raises CheckpointError for a family that has none.
     """
+    if family == UNWRAP.name:
+        return UNWRAP
     if family not in families():
         raise CheckpointError(f"there are no rules for {family!r}; there are {', '.join(families())}")
-    return read(_FOLDER / f"{family}.toml")
+    return read_rules(_FOLDER / f"{family}.toml")
 
 
 def detect(source: Source) -> str | None:

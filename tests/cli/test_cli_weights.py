@@ -38,7 +38,10 @@ def test_ls(weights: Path) -> None:
     shown = trtnet("weights", "ls", weights).stdout
     assert "a.weight" in shown and "2x3" in shown and "2 tensors, 8 elements, 28 bytes" in " ".join(shown.split())
     listed = json.loads(trtnet("weights", "ls", weights, "--filter", "bias$", "--json", "-").stdout)
-    assert listed == {"tensors": [{"key": "a.bias", "shape": [2], "dtype": "float16", "bytes": 4}], "bytes": 4}
+    assert listed == {
+        "tensors": [{"key": "a.bias", "shape": [2], "dtype": "float16", "bytes": 4, "readable": True}],
+        "bytes": 4,
+    }
     assert "is no regular expression" in trtnet("weights", "ls", weights, "--filter", "[", code=2).stderr
     assert "No such file" in trtnet("weights", "ls", weights.with_name("none.pth"), code=2).stderr
 
@@ -185,3 +188,18 @@ def test_refit_of_an_engine_that_was_not_built_for_it(tmp_path: Path) -> None:
     failed = trtnet("refit", tmp_path / "l.engine", "--weights", lenet, code=2)
     assert "the engine was not built for refit" in failed.stderr
     assert (tmp_path / "l.engine").read_bytes() == before
+
+
+def test_ls_of_what_cannot_be_read(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(2, dtype=torch.complex64), "b": torch.ones(3)}, tmp_path / "x.pth")
+    shown = trtnet("weights", "ls", tmp_path / "x.pth").stdout
+    assert "not readable: complex64" in shown and "float32" in shown
+    assert "0 of 2 keys differ" in trtnet("weights", "diff", tmp_path / "x.pth", tmp_path / "x.pth", "--values").stdout
+
+
+def test_diff_of_large_integers_is_exact(tmp_path: Path) -> None:
+    for name, value in (("a", 2**53), ("b", 2**53 + 1)):
+        save_file({"n": np.array([value, -(2**62)])}, tmp_path / f"{name}.safetensors")
+    arguments = ("weights", "diff", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--values", "--json", "-")
+    (found,) = json.loads(trtnet(*arguments, code=1).stdout)
+    assert found["max_abs"] == 1 and found["equal"] is False

@@ -3,16 +3,18 @@
 Nothing here imports TensorRT, and torch is imported only to read a PyTorch file.
 """
 
-from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.checkpoint.base import Array, Checkpoint, Listed, TensorSpec
 from trtnet.checkpoint.casting import cast
 from trtnet.checkpoint.matching import IGNORED, match
 from trtnet.checkpoint.reading import Source, open_checkpoint
+from trtnet.checkpoint.shaped import shaped
 from trtnet.checkpoint.writing import convert, save_safetensors
 
 __all__ = [
     "IGNORED",
     "Array",
     "Checkpoint",
+    "Listed",
     "Source",
     "TensorSpec",
     "cast",
@@ -20,4 +22,5 @@ __all__ = [
     "match",
     "open_checkpoint",
     "save_safetensors",
+    "shaped",
 ]

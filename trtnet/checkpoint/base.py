@@ -119,6 +119,11 @@ class Checkpoint(Mapping[str, Array]):
         """The file's name of the dtype, where what is read has another one."""
         return ""
 
+    def pieces(self, key: str, elements: int) -> Iterator[Array]:
+        """The elements of one tensor in order, so many at a time. Raises what indexing raises."""
+        flat = self[key].reshape(-1)
+        return (flat[start : start + elements] for start in range(0, flat.size, elements))
+
     def digest(self, keys: Iterable[str] | None = None) -> str:
         """SHA-256 (hex) of the names, dtypes, shapes and bytes: the same in whatever format they are stored.
 

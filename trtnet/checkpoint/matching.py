@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from heapq import nlargest
 
 from trtnet.checkpoint.base import Checkpoint
+from trtnet.checkpoint.wrappers import WRAPPERS, unwrapped
 from trtnet.errors import CheckpointError, WeightsError
 
 Shape = tuple[int, ...]
@@ -25,10 +26,15 @@ IGNORED: tuple[str, ...] = (
     r"(^|\.)embeddings\.position_ids$",
     # Swin's table of which learned relative bias belongs to which pair of pixels: a function of the window.
     r"(^|\.)relative_position_index$",
+    # What get_extra_state of a module returned, where it is a tensor.
+    r"(^|\.)_extra_state$",
 )
 """Regular expressions of keys that a checkpoint may have and a model need not: buffers, no learned weight."""
 
 _LINES = 20
+_MOST_TIES = 3
+_EMBEDDING = re.compile(r"(embed\w*|wte|shared|embeddings?)(\.\w+)*\.weight$")
+_HEAD = re.compile(r"(head|decoder|output|embed_out|score)\w*\.weight$")
 
 
 def match(
@@ -74,7 +80,8 @@ def _report(
     lines = [
         f"{checkpoint.name} does not match the model: {len(missing)} missing, {len(unexpected)} unexpected,"
         f" {len(mismatched)} of another shape",
-        *_prefix_advice(needed, unused),
+        *(_wrapper_advice(needed, unused) or _prefix_advice(needed, unused)),
+        *_tie_advice(needed, unused, checkpoint),
         *_section(
             "missing (the model needs them)",
             (f"{key} {list(needed[key])}{_nearest(key, needed[key], unused, checkpoint)}" for key in missing),
@@ -102,7 +109,9 @@ def _section(title: str, entries: Iterator[str], count: int) -> list[str]:
 def _nearest(key: str, shape: Shape, unused: Mapping[str, Shape | None], checkpoint: Checkpoint) -> str:
     fitting = [candidate for candidate, its_shape in unused.items() if its_shape == shape]
     for candidates in (fitting, list(unused), list(checkpoint)):
-        names = get_close_matches(key, _likely(key, candidates), n=2)
+        # the names of wrappers say nothing of which weight it is
+        plain = {unwrapped(name): name for name in reversed(_likely(key, candidates))}
+        names = [plain[name] for name in get_close_matches(unwrapped(key), plain, n=2)]
         if names:
             near = (f"{name} {_listed(_shape(checkpoint, name))}" for name in names)
             return f"   nearest: {', '.join(near)}"
@@ -121,7 +130,45 @@ def _prefix_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | Non
         prefix, count = _common_prefix(longer, shorter)
         if 2 * count > len(needed):
             what = "all" if count == len(needed) else f"{count:,} of the"
-            yield f"  With {prefix!r} {verb} the checkpoint's keys, {what} {len(needed):,} missing are found."
+            rule = "strip_prefix" if verb == "stripped from" else "add_prefix"
+            yield (
+                f"  With {prefix!r} {verb} the checkpoint's keys, {what} {len(needed):,} missing are found:"
+                f" a rule file with [[rules]] {rule} = {prefix!r} does that (--rules FILE.toml)."
+            )
+
+
+def _wrapper_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | None]) -> list[str]:
+    """Names the rule that leaves out the names of wrappers, where it finds most of `needed`."""
+    plain = {unwrapped(key): shape for key, shape in unused.items()}
+    count = sum(plain.get(key) == shape for key, shape in needed.items())
+    wrappers = sorted({part for key in unused for part in key.split(".")[:-1] if part in WRAPPERS})
+    if 2 * count <= len(needed) or not wrappers:
+        return []
+    what = "all" if count == len(needed) else f"{count:,} of the"
+    return [
+        f"  Without the names of wrappers ({', '.join(wrappers)}) in the checkpoint's keys, {what} {len(needed):,}"
+        f" missing are found: --rules unwrap, or trtnet.weights.rules('unwrap').apply(...), or [[rules]] unwrap = true."
+    ]
+
+
+def _tie_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | None], file: Checkpoint) -> list[str]:
+    """A missing or unexpected matrix that may be another one under a second name, as heads and embeddings are."""
+    lines = []
+    embeddings = {key: _shape(file, key) for key in file if key not in unused and _EMBEDDING.search(key)}
+    for key, shape in needed.items():
+        same = [other for other, its in embeddings.items() if its == shape and len(shape) == 2]
+        if same and shape not in unused.values():
+            lines.append(
+                f"  {key} may be tied to {same[0]}, of the same shape: [[rules]] tie = {key!r}, to = {same[0]!r}"
+            )
+    for key, other_shape in unused.items():
+        same = [other for other, its in embeddings.items() if its == other_shape and len(its or ()) == 2]
+        if _HEAD.search(key) and same:
+            lines.append(
+                f"  {key} may be {same[0]} once more, which the model has tied: if they are equal,"
+                f" [[rules]] drop = {f'^{re.escape(key)}$'!r} leaves it out"
+            )
+    return lines[:_MOST_TIES]
 
 
 def _common_prefix(longer: Mapping[str, Shape | None], shorter: Mapping[str, Shape | None]) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from trtnet import dtypes
-from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain, supported_dtype
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain, raw_bytes, supported_dtype
 from trtnet.errors import CheckpointError
 
 DTYPES = {
@@ -64,6 +65,20 @@ class SafetensorsFile(Checkpoint):
             return plain(self._bytes[begin:end].view(spec.dtype.numpy).reshape(spec.shape), spec.dtype)
         except ValueError as error:
             raise CheckpointError(f"{self.name}: {key} has the impossible shape {spec}: {error}") from error
+
+    def pieces(self, key: str, elements: int) -> Iterator[Array]:
+        self._check(key)
+        spec = self._spec(key)
+        begin = self._start + self._entries[key]["data_offsets"][0]
+        count, width = math.prod(spec.shape), spec.dtype.numpy.itemsize
+        # read and not mapped: pages that a map has touched stay in the process's memory
+        with Path(self.name).open("rb", buffering=0) as file:
+            for start in range(0, count, elements):
+                piece = np.empty(min(elements, count - start), spec.dtype.numpy)
+                file.seek(begin + start * width)
+                if file.readinto(raw_bytes(piece)) != piece.nbytes:
+                    raise CheckpointError(f"{self.name}: {key} became shorter while it was read")
+                yield piece
 
     def _release(self) -> None:
         self._bytes = None

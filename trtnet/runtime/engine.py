@@ -180,7 +180,8 @@ class Engine:
             opened = self._opener(self.plan, self.device)
             checkpoint = open_checkpoint(weights)
             data = refitted(opened, self.info, checkpoint)
-            info = replace(self.info, checkpoint_digest=checkpoint.digest(), stripped=False)
+            digest = checkpoint.digest([key for key in self.info.refittable if key in checkpoint])
+            info = replace(self.info, checkpoint_digest=digest, stripped=False)
             self.plan, self._opened, self._pool = Plan(data, info), None, None
 
     def session(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import trtnet.reference  # noqa: F401  (says which extra brings torch)
-from trtnet.checkpoint import open_checkpoint
+from trtnet.checkpoint import open_checkpoint, shaped
 from trtnet.errors import ModelError, WeightsError
 from trtnet.reference.step import to_torch
 from trtnet.tools import models
@@ -28,9 +28,14 @@ def original(name: str, weights: str | None) -> torch.nn.Module:
 
 
 def _with_weights(module: torch.nn.Module, name: str, weights: str) -> torch.nn.Module:
-    state = {key: to_torch(array) for key, array in open_checkpoint(weights).items()}
+    own = module.state_dict()
+    checkpoint = shaped(
+        open_checkpoint(weights), {key: tuple(x.shape) for key, x in own.items() if hasattr(x, "shape")}
+    )
+    unexpected = [key for key in checkpoint if key not in own]
+    state = {key: to_torch(checkpoint[key]) for key in checkpoint if key in own}
     try:
-        missing, unexpected = module.load_state_dict(state, strict=False)
+        missing, _ = module.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise WeightsError(f"{weights} does not fit {name}: {error}") from error
     tied = _shared(module)

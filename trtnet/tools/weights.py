@@ -11,22 +11,24 @@ from typing import Any
 import numpy as np
 from rich.table import Column, Table
 
-from trtnet.checkpoint import Array, Checkpoint, Source, convert, open_checkpoint
+from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoint
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.errors import CheckpointError
 from trtnet.printing import visible
+from trtnet.tools.weights_distance import distance
 
 MOST_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor."""
+    """One tensor. dtype: as the file has it. bytes: of what is read, 0 where it cannot be read."""
 
     key: str
     shape: tuple[int, ...]
     dtype: str
     bytes: int
+    readable: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Difference:
     a: str = ""
     b: str = ""
     equal: bool | None = None
-    max_abs: float | None = None
+    max_abs: float | int | None = None
     rel_l2: float | None = None
 
     @property
@@ -69,8 +71,8 @@ def rows(source: Source, pattern: str = "") -> list[Row]:
     except re.error as error:
         raise CheckpointError(f"--filter {pattern!r} is no regular expression: {error}") from error
     with open_checkpoint(source) as checkpoint:
-        specs = {key: checkpoint.info(key) for key in checkpoint if wanted.search(key)}
-    return [Row(key, spec.shape, spec.dtype.name, spec.nbytes) for key, spec in specs.items()]
+        found = {key: checkpoint.listed(key) for key in checkpoint if wanted.search(key)}
+    return [Row(key, one.shape, one.dtype, one.nbytes or 0, one.readable) for key, one in found.items()]
 
 
 def table(found: list[Row]) -> Table:
@@ -79,7 +81,8 @@ def table(found: list[Row]) -> Table:
     total = f"{len(found):,} tensors, {elements:,} elements, {sum(row.bytes for row in found):,} bytes"
     picture = Table(Column("key", overflow="fold"), "shape", "dtype", "bytes", caption=total)
     for row in found[:MOST_ROWS]:
-        picture.add_row(row.key, "x".join(map(str, row.shape)) or "scalar", row.dtype, f"{row.bytes:,}")
+        dtype, size = (row.dtype, f"{row.bytes:,}") if row.readable else (f"not readable: {row.dtype}", "-")
+        picture.add_row(row.key, "x".join(map(str, row.shape)) or "scalar", dtype, size)
     if len(found) > MOST_ROWS:
         picture.add_row(f"... and {len(found) - MOST_ROWS:,} more", "", "", "")
     return picture
@@ -98,32 +101,17 @@ def differences(a: Source, b: Source, values: bool = False) -> list[Difference]:
 
 def _difference(key: str, left: Checkpoint, right: Checkpoint, values: bool) -> Difference:
     if key not in right:
-        return Difference(key, only="a", a=str(left.info(key)))
+        return Difference(key, only="a", a=_listed(left.listed(key)))
     if key not in left:
-        return Difference(key, only="b", b=str(right.info(key)))
-    a, b = left.info(key), right.info(key)
-    if not values or a.shape != b.shape:
-        return Difference(key, a=str(a), b=str(b))
-    return Difference(key, "", str(a), str(b), *_distance(left[key], right[key]))
+        return Difference(key, only="b", b=_listed(right.listed(key)))
+    a, b = left.listed(key), right.listed(key)
+    if not values or a.shape != b.shape or not a.readable or not b.readable:
+        return Difference(key, a=_listed(a), b=_listed(b))
+    return Difference(key, "", _listed(a), _listed(b), *distance(left, right, key))
 
 
-def _distance(a: Array, b: Array) -> tuple[bool, float, float]:
-    """(bit for bit equal, largest difference, relative L2 distance), in float64; equal infinities do not differ."""
-    equal = a.dtype == b.dtype and a.tobytes() == b.tobytes()
-    wide, other = a.astype(np.float64), b.astype(np.float64)
-    same = (wide == other) | (np.isnan(wide) & np.isnan(other))
-    with np.errstate(invalid="ignore", over="ignore"):
-        gap = np.where(same, 0.0, np.abs(wide - other))
-        norm, distance = float(np.linalg.norm(other)), float(np.linalg.norm(gap))
-    return equal, float(gap.max(initial=0.0)), _relative(distance, norm)
-
-
-def _relative(distance: float, norm: float) -> float:
-    if distance == 0:
-        return 0.0
-    if not math.isfinite(norm) or not math.isfinite(distance):
-        return math.nan
-    return distance / norm if norm else 1.0
+def _listed(one: Listed) -> str:
+    return f"{list(one.shape)} {one.dtype}{'' if one.readable else ' (not readable)'}"
 
 
 def differences_json(found: list[Difference]) -> list[dict[str, Any]]:
@@ -142,7 +130,7 @@ def differences_table(found: list[Difference]) -> Table:
     picture = Table(Column("key", overflow="fold"), "first", "second", "largest difference", "relative L2")
     picture.caption = f"{len(unequal):,} of {len(found):,} keys differ"
     for row in unequal[:MOST_ROWS]:
-        numbers = ["" if x is None else f"{x:.3g}" for x in (row.max_abs, row.rel_l2)]
+        numbers = ["" if x is None else str(x) if isinstance(x, int) else f"{x:.3g}" for x in (row.max_abs, row.rel_l2)]
         picture.add_row(row.key, row.a or "-", row.b or "-", *numbers)
     return picture
 

@@ -10,6 +10,7 @@ from trtnet.checkpoint.base import TensorSpec
 from trtnet.checkpoint.rules.lazy import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import Pattern, expand
 from trtnet.checkpoint.rules.rule import Nothing, Rule, each, put
+from trtnet.checkpoint.wrappers import WRAPPERS, unwrapped
 from trtnet.errors import CheckpointError
 
 
@@ -28,11 +29,30 @@ class Prefix(Rule):
         if without and self.optional:
             return tensors
         if without:
-            raise CheckpointError(f"{without[0]} does not begin with {self.prefix!r}, which a rule strips")
+            raise CheckpointError(
+                f"{without[0]} does not begin with {self.prefix!r}, which a rule strips: drop it before, or say"
+                f" optional = true, which strips the prefix only from files that have it everywhere"
+            )
         return {key.removeprefix(self.prefix): lazy for key, lazy in tensors.items()}
 
     def inverse(self) -> Rule | None:
         return Nothing() if self.optional else Prefix(self.prefix, not self.strip)
+
+
+@dataclass(frozen=True)
+class Unwrap(Rule):
+    """Leaves the names of wrappers out of keys, at the beginning and inside: see :mod:`trtnet.checkpoint.wrappers`."""
+
+    names: tuple[str, ...] = WRAPPERS
+
+    def apply(self, tensors: Tensors) -> Tensors:
+        result: Tensors = {}
+        for key, lazy in tensors.items():
+            put(result, unwrapped(key, self.names), lazy, "unwrapping")
+        return result
+
+    def inverse(self) -> Rule | None:
+        return Nothing()
 
 
 @dataclass(frozen=True)

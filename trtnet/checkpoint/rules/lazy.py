@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain
+from trtnet.checkpoint.base import Array, Checkpoint, Listed, TensorSpec, plain
 from trtnet.errors import CheckpointError
 
 
-@dataclass(frozen=True)
 class Lazy:
-    """A tensor to be: its spec, and what reads and computes it."""
+    """A tensor to be: its spec, and what reads and computes it.
 
-    spec: TensorSpec
-    make: Callable[[], Array]
+    spec: or what tells it when it is asked for: of a tensor that nobody needs it never is. listed: the tensor as its
+    file has it, while no rule has changed it.
+    """
+
+    def __init__(
+        self, spec: TensorSpec | Callable[[], TensorSpec], make: Callable[[], Array],
+        listed: Callable[[], Listed] | None = None,
+    ) -> None:  # fmt: skip
+        self._spec, self.make, self._listed = spec, make, listed
+
+    @property
+    def spec(self) -> TensorSpec:
+        """Its shape and dtype. Raises CheckpointError for a tensor that cannot be read."""
+        if not isinstance(self._spec, TensorSpec):
+            self._spec = self._spec()
+        return self._spec
+
+    def listed(self) -> Listed:
+        """How `trtnet weights ls` shows it; also one that cannot be read."""
+        if self._listed is not None:
+            return self._listed()
+        return Listed(self.spec.shape, self.spec.dtype.name, self.spec.nbytes)
 
     def read(self) -> Array:
         """The tensor. Raises ValueError if it is not what its spec says, and what making it raises."""
@@ -37,9 +55,14 @@ class Converted(Checkpoint):
     def __init__(self, source: Checkpoint, tensors: Mapping[str, Lazy]) -> None:
         super().__init__(source.name, tensors, source.metadata)
         self._source, self._tensors = source, tensors
+        self.flat = source.flat
 
     def _spec(self, key: str) -> TensorSpec:
         return self._tensors[key].spec
+
+    def listed(self, key: str) -> Listed:
+        self._check(key)
+        return self._tensors[key].listed()
 
     def _read(self, key: str) -> Array:
         lazy = self._tensors[key]
@@ -54,4 +77,8 @@ class Converted(Checkpoint):
 
 def tensors_of(checkpoint: Checkpoint) -> Tensors:
     """Every tensor of a checkpoint, to be read by it."""
-    return {key: Lazy(checkpoint.info(key), lambda key=key: checkpoint[key]) for key in checkpoint}  # type: ignore[misc]
+    return {key: _unread(checkpoint, key) for key in checkpoint}
+
+
+def _unread(checkpoint: Checkpoint, key: str) -> Lazy:
+    return Lazy(lambda: checkpoint.info(key), lambda: checkpoint[key], lambda: checkpoint.listed(key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar
 
 import numpy as np
@@ -109,29 +110,41 @@ class Rename(Move):
 
 @dataclass(frozen=True)
 class Split(Move):
-    """One tensor becomes several along an axis, of equal sizes."""
+    """One tensor becomes several along an axis. sizes: of each, if they are not equal."""
 
     doing = "splitting"
+    sizes: tuple[int, ...] = ()
 
     def _made(self, parts: list[Lazy], keys: tuple[str, ...]) -> list[Lazy]:
         (lazy,), shape, n = parts, parts[0].spec.shape, len(self.into)
-        if not -len(shape) <= self.dim < len(shape) or shape[self.dim] % n:
-            raise CheckpointError(f"{keys[0]} {list(shape)} cannot be split into {n} along dim {self.dim}")
-        part = _resized(shape, self.dim, shape[self.dim] // n)
-        return [lazy.changed(part, lambda x, i=i: np.split(x, n, self.dim)[i]) for i in range(n)]  # type: ignore[misc]
+        size = shape[self.dim] if -len(shape) <= self.dim < len(shape) else -1
+        sizes = self.sizes or (size // n,) * n
+        if size < 0 or sum(sizes) != size:
+            what = f"sizes {list(self.sizes)}" if self.sizes else f"{n} of equal size"
+            hint = "" if self.sizes or size < 0 else "; sizes = [...] says others"
+            raise CheckpointError(f"{keys[0]} {list(shape)} cannot be split into {what} along dim {self.dim}{hint}")
+        return [self._part(lazy, end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+
+    def _part(self, lazy: Lazy, begin: int, end: int) -> Lazy:
+        shape = _resized(lazy.spec.shape, self.dim, end - begin)
+        return lazy.changed(shape, lambda x: np.take(x, range(begin, end), self.dim))
 
     def inverse(self) -> Rule | None:
         if self.one_way:
             return Nothing()
         back = turned(self.source, self.into)
-        return None if back is None else Merge(back[0], (back[1][0],), tuple(back[1][1:]), self.dim)
+        return None if back is None else Merge(back[0], (back[1][0],), tuple(back[1][1:]), self.dim, sizes=self.sizes)
 
 
 @dataclass(frozen=True)
 class Merge(Move):
-    """Several tensors become one along an axis; of equal sizes, so that the way back finds them, unless one_way."""
+    """Several tensors become one along an axis; of equal sizes, so that the way back finds them, unless one_way.
+
+    sizes: of each along the axis, if they are not equal: with them the way back finds them too.
+    """
 
     doing = "merging"
+    sizes: tuple[int, ...] = ()
 
     def _made(self, parts: list[Lazy], keys: tuple[str, ...]) -> list[Lazy]:
         first, dim = parts[0].spec, self.dim
@@ -140,10 +153,12 @@ class Merge(Move):
         if not same or not -rank <= dim < rank or len({_resized(p.spec.shape, dim, 0) for p in parts}) > 1:
             raise CheckpointError(f"{keys[0]} and what a rule merges it with differ: {found}")
         sizes = [part.spec.shape[dim] for part in parts]
-        if len(set(sizes)) > 1 and not self.one_way:
+        if self.sizes and tuple(sizes) != self.sizes:
+            raise CheckpointError(f"{keys[0]} and what a rule merges it with have the sizes {sizes}, not {self.sizes}")
+        if len(set(sizes)) > 1 and not self.one_way and not self.sizes:
             raise CheckpointError(
                 f"{keys[0]} and what a rule merges it with have other sizes along dim {dim}: {found}. They would be"
-                f" split equally on the way back; say one_way = true if none is needed"
+                f" split equally on the way back; say sizes = {sizes}, or one_way = true if no way back is needed"
             )
         spec = TensorSpec(_resized(first.shape, dim, sum(sizes)), first.dtype)
         return [Lazy(spec, lambda: np.concatenate([part.read() for part in parts], dim))]
@@ -152,7 +167,7 @@ class Merge(Move):
         if self.one_way:
             return Nothing()
         back = turned(self.source, [*self.into, *self.others])
-        return None if back is None else Split(back[0], tuple(back[1]), (), self.dim)
+        return None if back is None else Split(back[0], tuple(back[1]), (), self.dim, sizes=self.sizes)
 
 
 def _resized(shape: tuple[int, ...], dim: int, size: int) -> tuple[int, ...]:

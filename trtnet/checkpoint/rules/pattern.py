@@ -61,6 +61,11 @@ def pattern(text: object) -> Pattern:
     if not isinstance(text, str) or not text or len(text) > LONGEST:
         raise CheckpointError(f"a pattern is a regular expression of 1 to {LONGEST} characters, found {text!r}")
     tokens = _TOKEN.findall(text)
+    if any(re.fullmatch(r"\\[1-9]", what) for what, _ in tokens):
+        raise CheckpointError(
+            f"the pattern {text!r} has a backreference, such as \\1, which patterns may not have: it belongs into the"
+            f" template; write a rule for each name instead"
+        )
     if _is_intricate(tokens):
         raise CheckpointError(
             f"the pattern {text!r} is too intricate: no groups in groups, no repeated or special groups, no groups that"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trtnet.checkpoint.rules.folds import FoldBatchNorm, FoldSpectralNorm, FoldWeightNorm
-from trtnet.checkpoint.rules.kinds import Drop, Fill, Prefix, Tie
+from trtnet.checkpoint.rules.kinds import Drop, Fill, Prefix, Tie, Unwrap
 from trtnet.checkpoint.rules.moves import Merge, Rename, Split
 from trtnet.checkpoint.rules.pattern import Pattern, pattern, template
 from trtnet.checkpoint.rules.rule import Rule
@@ -46,7 +46,8 @@ def _split(entry: Mapping[str, Any]) -> Rule:
     into = _texts(entry["into"], source)
     if len(into) < 2:
         raise CheckpointError(f"split into two or more, found {len(into)}")
-    return Split(source, into, (), _int(entry, "dim", 0), _flag(entry, "one_way"))
+    sizes = _sizes(entry, len(into))
+    return Split(source, into, (), _int(entry, "dim", 0), _flag(entry, "one_way"), sizes)
 
 
 def _merge(entry: Mapping[str, Any]) -> Rule:
@@ -55,7 +56,24 @@ def _merge(entry: Mapping[str, Any]) -> Rule:
         raise CheckpointError(f"merge is a list of a pattern and the templates of the others, found {keys!r}")
     source = pattern(keys[0])
     to, others = _texts([entry["to"]], source), _texts(keys[1:], source)
-    return Merge(source, to, others, _int(entry, "dim", 0), _flag(entry, "one_way"))
+    sizes = _sizes(entry, len(keys))
+    return Merge(source, to, others, _int(entry, "dim", 0), _flag(entry, "one_way"), sizes)
+
+
+def _sizes(entry: Mapping[str, Any], count: int) -> tuple[int, ...]:
+    sizes = _ints(entry, "sizes") if "sizes" in entry else ()
+    if sizes and (len(sizes) != count or min(sizes) < 1):
+        raise CheckpointError(f"sizes are {count} ints above 0, found {list(sizes)}")
+    return sizes
+
+
+def _unwrap(entry: Mapping[str, Any]) -> Rule:
+    names = entry["unwrap"]
+    if names is True:
+        return Unwrap()
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise CheckpointError(f"unwrap is true, or a list of the wrappers' names such as '_orig_mod', found {names!r}")
+    return Unwrap(tuple(names))
 
 
 def _permute(entry: Mapping[str, Any]) -> Rule:
@@ -163,8 +181,9 @@ VERBS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = 
         ("optional",),
     ),
     "tie": (lambda entry: Tie(_text(entry, "tie"), _text(entry, "to")), ("to",)),
-    "split": (_split, ("into", "dim", "one_way")),
-    "merge": (_merge, ("to", "dim", "one_way")),
+    "unwrap": (_unwrap, ()),
+    "split": (_split, ("into", "dim", "sizes", "one_way")),
+    "merge": (_merge, ("to", "dim", "sizes", "one_way")),
     "transpose": (lambda entry: Transpose(pattern(entry["transpose"])), ()),
     "permute": (_permute, ("dims",)),
     "reshape": (_reshape, ("shape", "back")),
