@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -203,3 +204,45 @@ def test_diff_of_large_integers_is_exact(tmp_path: Path) -> None:
     arguments = ("weights", "diff", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--values", "--json", "-")
     (found,) = json.loads(trtnet(*arguments, code=1).stdout)
     assert found["max_abs"] == 1 and found["equal"] is False
+
+
+def verified(path: Path, code: int = 0) -> dict[str, str]:
+    found = json.loads(trtnet("weights", "verify", path, "--json", "-", code=code).stdout)
+    return {check["what"]: check["found"] for check in found if check["wrong"]}
+
+
+def test_verify(weights: Path, tmp_path: Path) -> None:
+    assert verified(weights) == {}
+    trtnet("convert", weights, tmp_path / "digest.safetensors")
+    content = bytearray((tmp_path / "digest.safetensors").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "digest.safetensors").write_bytes(bytes(content))
+    assert list(verified(tmp_path / "digest.safetensors", 1)) == ["trtnet.digest in its metadata"]
+    save_file({"n": np.array([1, np.nan, np.inf, -np.inf], np.float32)}, tmp_path / "n.safetensors")
+    assert verified(tmp_path / "n.safetensors", 1) == {"n": "1 NaN and 2 Inf of 4"}
+
+
+def test_verify_of_an_archive_with_a_flipped_bit(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    torch.save({"w": torch.arange(1000.0), "c": torch.ones(1, dtype=torch.complex64)}, path)
+    assert verified(path) == {}
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.arange(500.0, 504.0).numpy().tobytes())] ^= 1
+    path.write_bytes(bytes(content))
+    assert verified(path, 1) == {"x.pth: x/data/0": "Bad CRC-32 for file 'x/data/0'"}
+
+
+def test_verify_of_recorded_digests(weights: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    good = weights.rename(tmp_path / f"w-{digest[:8]}.safetensors")
+    (tmp_path / f"{good.name}.sha256").write_text(f"{digest}  {good.name}\n")
+    assert verified(good) == {}
+    other = good.rename(tmp_path / "w-0123abcd.safetensors")
+    assert list(verified(other, 1)) == ["w-0123abcd.safetensors: SHA-256 in its name"]
+
+
+def test_convert_to_wts_and_back(tmp_path: Path) -> None:
+    torch.save({"a.weight": torch.tensor([[1.0, -2.5]]), "n": torch.tensor(3)}, tmp_path / "x.pth")
+    trtnet("convert", tmp_path / "x.pth", tmp_path / "x.wts")
+    assert (tmp_path / "x.wts").read_text() == "2\na.weight 2 3f800000 c0200000\nn 1 40400000\n"
+    assert open_checkpoint(tmp_path / "x.wts")["a.weight"].tolist() == [1, -2.5]
