@@ -56,9 +56,23 @@ def diff(
     raise typer.Exit(1 if any(row.differs for row in found) else 0)
 
 
+@weights.command("verify")
+def verify(
+    file: Annotated[str, typer.Argument(help="A checkpoint: a file, an index, or a folder.")],
+    json: Json = None,
+) -> None:
+    """Reads all of it: checksums and digests, and tensors with NaN or Inf. Exit code 1 if something is wrong."""
+    from trtnet.tools import weights_verify as tool
+    from trtnet.tools.output import show
+
+    found = tool.verify(file, bar=sys.stderr.isatty())
+    show(tool.table(found), tool.to_json(found), json)
+    raise typer.Exit(0 if tool.is_sound(found) else 1)
+
+
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors|.wts")],
     rules: Rules = None,
     dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; they keep theirs without it.")] = None,
     model: Annotated[str | None, typer.Option(help="Model of the zoo that the result must fit exactly.")] = None,

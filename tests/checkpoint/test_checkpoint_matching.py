@@ -64,7 +64,7 @@ def test_prefix_of_the_checkpoint(prefix):
 def test_prefix_of_the_model():
     wanted = {f"model.{key}": shape for key, shape in MODEL.items()} | {"lm_head.weight": (9,)}
     text = str(failure(wanted, MODEL | {"other": (2,)}))
-    assert "With 'model.' added to the checkpoint's keys, 8 of the 9 missing are found." in text
+    assert "With 'model.' added to the checkpoint's keys, 8 of the 9 missing are found:" in text
 
 
 def test_prefix_is_not_claimed_by_chance():

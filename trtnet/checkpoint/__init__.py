@@ -9,6 +9,7 @@ from trtnet.checkpoint.matching import IGNORED, match
 from trtnet.checkpoint.reading import Source, open_checkpoint
 from trtnet.checkpoint.shaped import shaped
 from trtnet.checkpoint.writing import convert, save_safetensors
+from trtnet.checkpoint.wts_file import save_wts
 
 __all__ = [
     "IGNORED",
@@ -22,5 +23,6 @@ __all__ = [
     "match",
     "open_checkpoint",
     "save_safetensors",
+    "save_wts",
     "shaped",
 ]

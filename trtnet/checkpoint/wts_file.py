@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,9 @@ class WtsFile(Checkpoint):
         self._map.close()
 
 
-def save_wts(path: str | os.PathLike[str], tensors: Checkpoint) -> None:
+def save_wts(
+    path: str | os.PathLike[str], tensors: Checkpoint, progress: Callable[[int, int], None] | None = None
+) -> None:
     """Writes a .wts file of every tensor, in float32: floating ones are cast, integers converted if that is exact.
 
     Raises CheckpointError for a name with blanks or an integer that float32 has not, WeightsError for a number that
@@ -86,12 +89,14 @@ def save_wts(path: str | os.PathLike[str], tensors: Checkpoint) -> None:
     """
     with atomic_write(path) as file:
         file.write(f"{len(tensors)}\n".encode())
-        for key in tensors:
+        for done, key in enumerate(tensors, start=1):
             if not key or len(key.split()) != 1:
                 raise CheckpointError(f"{tensors.name}: a .wts file cannot hold the name {key!r}: it has blanks")
             numbers = _float32(tensors.name, key, tensors[key]).reshape(-1)
             digits = numbers.astype(">f4").tobytes().hex(" ", 4)
             file.write(f"{key} {numbers.size}{' ' if digits else ''}{digits}\n".encode())
+            if progress:
+                progress(done, len(tensors))
 
 
 def _float32(name: str, key: str, array: Array) -> Array:

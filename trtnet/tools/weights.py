@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from rich.table import Column, Table
 
-from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoint
+from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoint, save_wts
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.errors import CheckpointError
 from trtnet.printing import visible
@@ -145,15 +145,24 @@ def convert_file(
     from rich.markup import escape
     from rich.progress import Progress
 
-    if out.suffix != ".safetensors":
-        raise CheckpointError(f"{out}: convert writes .safetensors files, so name it that")
+    if out.suffix not in (".safetensors", ".wts"):
+        raise CheckpointError(f"{out}: convert writes .safetensors and .wts files, so name it that")
+    if out.suffix == ".wts" and dtype is not None:
+        raise CheckpointError(f"{out}: a .wts file has float32 alone, so it takes no dtype")
     with open_checkpoint(source) as checkpoint:
         converted = checkpoint if rules is None else find_rules(rules, checkpoint).apply(checkpoint)
         if model is not None:
             _check(model, converted)
         with Progress(disable=not bar, transient=True) as progress:
             task = progress.add_task(escape(visible(out)))
-            convert(converted, out, dtype, lambda done, total: progress.update(task, completed=done, total=total))
+
+            def tell(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            if out.suffix == ".wts":
+                save_wts(out, converted, tell)
+            else:
+                convert(converted, out, dtype, tell)
     return rows(out)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from trtnet import dtypes
 from trtnet.checkpoint import Array, Checkpoint
-from trtnet.checkpoint.base import raw_bytes
 
 PIECE = 1 << 20
 """Elements that are compared at a time: of float64, 8 MiB."""
@@ -47,7 +46,7 @@ def _parts(left: Checkpoint, right: Checkpoint, key: str, whole: bool) -> Iterat
 
 def _compared(a: Array, b: Array, whole: bool) -> _Part:
     """(bit for bit equal, largest difference, sum of its squares, sum of the squares of b)."""
-    same = a.dtype == b.dtype and raw_bytes(a) == raw_bytes(b)
+    same = a.dtype == b.dtype and np.array_equal(a.view(np.uint8), b.view(np.uint8))
     other = b.astype(np.float64)
     norm = float(np.dot(other, other))
     if same and math.isfinite(norm):
