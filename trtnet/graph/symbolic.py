@@ -61,5 +61,6 @@ class Symbolic:
 
 
 def _refused(called: str, name: str, operations: Any) -> ModelError:
-    instead = f"use trtnet.ops.{name}" if name in operations.__all__ else "trtnet.ops has no function of that name"
+    absent = operations.reason(name) or "trtnet.ops has no function of that name"
+    instead = f"use trtnet.ops.{name}" if name in operations.__all__ else absent
     return ModelError(here(f"{called} was called with a trtnet tensor; {instead}"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from trtnet.graph import Tensor
 from trtnet.graph.symbolic import Symbolic
 from trtnet.missing import missing
+from trtnet.ops.absent import reason
 from trtnet.ops.activation import (
     celu,
     elu,
@@ -740,5 +741,5 @@ if not TYPE_CHECKING:  # a type checker knows the names
     def __getattr__(name: str) -> Callable[..., Tensor]:
         function = in_place_function(name)
         if function is None:
-            raise missing("trtnet.ops", name, __all__)
+            raise missing("trtnet.ops", name, __all__, reason(name))
         return function
