@@ -6,12 +6,14 @@ from math import prod
 from typing import Any
 
 from trtnet.backend import trt
-from trtnet.graph import Tensor
-from trtnet.graph.dim import smallest
+from trtnet.graph import Dim, Tensor
+from trtnet.graph.dim import is_static, smallest
 from trtnet.ops.create import ones_like
 from trtnet.ops.division import div
 from trtnet.ops.elementwise import mul
+from trtnet.ops.reduce import amax, mean
 from trtnet.ops.slicing import Cut, cut
+from trtnet.ops.taps import check, largest_of_taps, padded_for
 from trtnet.ops.windows import Window, geometry, kept, lift, spread
 
 
@@ -23,10 +25,16 @@ def max_pool(
     dilation: Window,
     ceil_mode: bool,
     rank: int,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """max_pool1d, 2d or 3d by `rank`."""
-    if any(d != 1 for d in spread(dilation, rank)):
-        x.network.fail(f"max_pool: TensorRT's windows have no dilation, found {dilation}", {"x": x})
+    if x.ndim == rank + 1:
+        found = max_pool(x.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, rank, return_indices)
+        return tuple(y.squeeze(0) for y in found) if return_indices else found.squeeze(0)
+    if return_indices or any(d != 1 for d in spread(dilation, rank)) or not x.dtype.is_floating:
+        check(x, kernel_size, padding, rank)
+        values, places = largest_of_taps(x, kernel_size, stride, padding, dilation, ceil_mode, rank, return_indices)
+        return (values, places) if return_indices else values
     return _pool(x, "MAX", kernel_size, stride, padding, ceil_mode, {}, rank)
 
 
@@ -37,9 +45,15 @@ def max_pool1d(
     padding: Window = 0,
     dilation: Window = 1,
     ceil_mode: bool = False,
-) -> Tensor:
-    """The largest of each window of x [batch, channels, length]; padding never wins. Layer: IPoolingLayer MAX."""
-    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, rank=1)
+    return_indices: bool = False,
+) -> Any:
+    """The largest of each window of x [batch, channels, length], or without a batch; padding never wins.
+
+    return_indices: (the largest, int64 their places in a channel's image), the first of equal ones.
+    Layer: IPoolingLayer MAX; with dilation or return_indices, and for integers, an ISliceLayer for each element of the
+    window and the larger of each two.
+    """
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, 1, return_indices)
 
 
 def max_pool2d(
@@ -49,9 +63,10 @@ def max_pool2d(
     padding: Window = 0,
     dilation: Window = 1,
     ceil_mode: bool = False,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """max_pool1d of x [batch, channels, height, width]."""
-    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, rank=2)
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, 2, return_indices)
 
 
 def max_pool3d(
@@ -61,9 +76,10 @@ def max_pool3d(
     padding: Window = 0,
     dilation: Window = 1,
     ceil_mode: bool = False,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """max_pool1d of x [batch, channels, depth, height, width]."""
-    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, rank=3)
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, 3, return_indices)
 
 
 def avg_pool1d(
@@ -118,6 +134,10 @@ def avg_pool(
     rank: int,
 ) -> Tensor:
     """avg_pool1d, 2d or 3d by `rank`."""
+    if x.ndim == rank + 1:
+        image = x.unsqueeze(0)
+        y = avg_pool(image, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor, rank)
+        return y.squeeze(0)
     if divisor is None and ceil_mode and not count_include_pad and _reaches_beyond(kernel_size, stride, padding, rank):
         # TensorRT refuses to leave out padding that may fill a window: both means count it, and it cancels
         inside = ones_like(x[:, :1])
@@ -126,11 +146,13 @@ def avg_pool(
     if divisor is None:
         attributes = {"average_count_excludes_padding": not count_include_pad}
         return _pool(x, "AVERAGE", kernel_size, stride, padding, ceil_mode, attributes, rank)
-    if ceil_mode:
-        x.network.fail("avg_pool: divisor_override and ceil_mode together are not supported", {"x": x})
-    attributes = {"average_count_excludes_padding": False}
-    means = _pool(x, "AVERAGE", kernel_size, stride, padding, False, attributes, rank)
-    return mul(means, prod(spread(kernel_size, rank)) / divisor)
+    if divisor == 0:
+        x.network.fail("avg_pool: divisor_override is not 0", {"x": x})
+    check(x, kernel_size, padding, rank)
+    padded, counts = padded_for(x, kernel_size, stride, padding, 1, ceil_mode, rank, 0.0)
+    means = _pool(padded, "AVERAGE", kernel_size, stride, 0, False, {"average_count_excludes_padding": False}, rank)
+    kept_windows = {a: Cut(0, n) for a, n in enumerate(counts, start=2) if ceil_mode}
+    return mul(cut(means, kept_windows), prod(spread(kernel_size, rank)) / divisor)
 
 
 def _pool(
@@ -143,13 +165,12 @@ def _pool(
     attributes: dict[str, Any],
     rank: int,
 ) -> Tensor:
-    if x.ndim != rank + 2:
-        x.network.fail(f"pooling of {rank} axes takes an input of {rank + 2} dimensions, found {x.ndim}", {"x": x})
+    check(x, kernel_size, padding, rank)
+    if not is_static(spread(kernel_size, rank)):
+        return _over_whole_axes(x, kind, kernel_size, stride, padding, ceil_mode, attributes, rank)
     image, flat = lift(x, rank)
     window, pads = geometry(kernel_size, rank, 1), geometry(padding, rank, 0)
     strides = window if stride is None else geometry(stride, rank, 1)
-    if any(2 * pad > size for pad, size in zip(pads, window, strict=True)):
-        x.network.fail(f"pooling: padding {pads} is more than half of the window {window}", {"x": x})
     rounding = trt.PaddingMode.EXPLICIT_ROUND_UP if ceil_mode else trt.PaddingMode.EXPLICIT_ROUND_DOWN
     places = {"stride_nd": strides, "pre_padding": pads, "post_padding": pads, "padding_mode": rounding}
     extent = [size - 1 for size in window]
@@ -162,6 +183,32 @@ def _pool(
     )
     y = _without_windows_of_padding(image, y, window, strides, pads) if ceil_mode else y
     return y.squeeze(2) if flat else y
+
+
+def _over_whole_axes(
+    x: Tensor,
+    kind: str,
+    kernel_size: Window,
+    stride: Window | None,
+    padding: Window,
+    ceil_mode: bool,
+    attributes: dict[str, Any],
+    rank: int,
+) -> Tensor:
+    """Windows of dynamic sizes: those that are a whole axis, which is reduced."""
+    window, pads = list(spread(kernel_size, rank)), spread(padding, rank)
+    steps = list(window if stride is None else spread(stride, rank))
+    whole = [i for i, size in enumerate(window) if isinstance(size, Dim)]
+    if any(window[i] != x.shape[2 + i] or pads[i] for i in whole):
+        text = f"a window of {window}, of which what is not known must be the input's size, without padding"
+        x.network.fail(f"pooling with {text}", {"x": x})
+    axes = tuple(2 + i for i in whole)
+    y = amax(x, axes, keepdim=True) if kind == "MAX" else mean(x, axes, keepdim=True)
+    if len(whole) == rank:
+        return y
+    for i in whole:
+        window[i] = steps[i] = 1
+    return _pool(y, kind, window, steps, pads, ceil_mode, attributes, rank)
 
 
 def _reaches_beyond(kernel_size: Window, stride: Window | None, padding: Window, rank: int) -> bool:

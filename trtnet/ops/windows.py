@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from trtnet.backend import trt
 from trtnet.graph import Dim, Size, Tensor
 
@@ -13,8 +15,11 @@ Padding = int | str | Sequence[int] | Sequence[tuple[int, int]]
 
 
 def spread(value: Window, rank: int) -> tuple[int, ...]:
-    """One number for every axis, or a number an axis."""
-    return (value,) * rank if isinstance(value, int) else tuple(value)
+    """One number for every axis, alone or in a sequence, or a number an axis."""
+    if isinstance(value, int | np.integer):
+        return (int(value),) * rank
+    numbers = tuple(int(n) if isinstance(n, np.integer) else n for n in value)
+    return numbers * rank if len(numbers) == 1 else numbers
 
 
 def geometry(value: Window, rank: int, filler: int) -> tuple[int, ...]:

@@ -1,0 +1,60 @@
+"""Pools: places of the largest, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from comparing import network_of, random_tensor
+
+import trtnet
+from trtnet import nn, ops
+from trtnet.errors import LayerError
+
+
+def test_places_of_equal_ones_and_of_nan_are_torchs() -> None:
+    x = torch.tensor([[[1.0, 1.0, 2.0, 2.0, float("nan"), 3.0, float("-inf"), float("-inf")]]])
+    network = network_of(lambda x: ops.max_pool1d(x, 2, return_indices=True), {"x": trtnet.Input((1, 1, 8))})
+    values, places = network.reference()(x)
+    wanted, at = F.max_pool1d(x, 2, return_indices=True)
+    torch.testing.assert_close(values, wanted, equal_nan=True)
+    assert places.dtype == torch.int64 and torch.equal(places, at)
+
+
+def test_the_layer_gives_places_too_and_builds() -> None:
+    x = random_tensor(2, 3, 7, 8)
+    network = trtnet.define(
+        nn.MaxPool2d(3, 2, padding=1, return_indices=True, ceil_mode=True), {"x": trtnet.Input(("n", 3, "h", 8))}, {}
+    )
+    found = network.reference()(x)
+    wanted = torch.nn.MaxPool2d(3, 2, padding=1, return_indices=True, ceil_mode=True)(x)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b)
+    network.build({"n": (1, 2, 3), "h": (5, 7, 9)})
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+def test_the_largest_integers(dtype: str) -> None:
+    x = random_tensor(1, 2, 6, 6, dtype=dtype)
+    found = network_of(lambda x: ops.max_pool2d(x, 3, 2, 1), {"x": trtnet.Input((1, 2, 6, 6), dtype)}).reference()(x)
+    assert torch.equal(found, F.max_pool2d(x, 3, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda x: ops.max_pool2d(x, 2, 1, 2), "more than half of the window"),
+        (lambda x: ops.avg_pool2d(x, (x.shape[3], 2)), "must be the input's size, without padding"),
+        (lambda x: ops.avg_pool2d(x, 2, divisor_override=0), "divisor_override is not 0"),
+        (lambda x: ops.max_pool1d(x, 2), "takes an input of 3 dimensions, found 4"),
+        (lambda x: ops.avg_pool2d(x, (2, 2, 2)), "pooling of 2 axes got a window of"),
+        (lambda x: ops.adaptive_avg_pool2d(x, (0, 2)), "a size is an int, 1 or more"),
+        (lambda x: ops.adaptive_avg_pool2d(x, (1, 2, 3)), "adaptive pooling of 2 axes"),
+    ],
+)
+def test_refused(function: Callable[..., Any], text: str) -> None:
+    with pytest.raises(LayerError, match=text):
+        network_of(function, {"x": trtnet.Input((1, 3, "h", "w"))})
