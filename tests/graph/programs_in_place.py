@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 Program = Callable[[Any, Any, Any, Any], Any]
 
 
@@ -407,6 +409,52 @@ def masked_rows(f: Any, nn: Any, x: Any, y: Any) -> Any:
     x[y[:, 0] > 0] = y[1]
     x[:, x[0] > 0] = 2
     x[1:][y[1:] > 0] = 7
+    return x
+
+
+def masked_by_known(f: Any, nn: Any, x: Any, y: Any) -> Any:
+    x[np.array([True, False, True, False])] = y[:2] * 2
+    x[1:, np.arange(6) > 3] = y[0, :2]
+    x[np.eye(4, 6) > 0] = y[:, 5]
+    return x
+
+
+def boxes(f: Any, nn: Any, x: Any, y: Any) -> Any:
+    z = x.view(2, 2, 6)
+    z[..., 0:2] = (z[..., 0:2] * 2.0 - 0.5) * 8
+    z[..., 2:4] = (z[..., 2:4] * 2) ** 2
+    z[..., 0].clamp_(0, 1)
+    return z
+
+
+def shifted_in_time(f: Any, nn: Any, x: Any, y: Any) -> Any:
+    out = f.zeros_like(x)
+    out[:-1, :2] = x[1:, :2]
+    out[1:, 2:4] = x[:-1, 2:4]
+    out[:, 4:] = x[:, 4:]
+    return out
+
+
+def mask_of_windows(f: Any, nn: Any, x: Any, y: Any) -> Any:
+    mask, count = f.zeros((1, 8, 8, 1)), 0
+    for rows in (slice(0, -4), slice(-4, -2), slice(-2, None)):
+        for columns in (slice(0, -4), slice(-4, -2), slice(-2, None)):
+            mask[:, rows, columns, :] = count
+            count += 1
+    return mask
+
+
+def causal_mask(f: Any, nn: Any, x: Any, y: Any) -> Any:
+    mask = f.zeros((4, 4))
+    mask[:2, 2:] = float("-inf")
+    return (x @ y.t() + mask).softmax(-1)
+
+
+def position_of_a_tensor(f: Any, nn: Any, x: Any, y: Any) -> Any:
+    x.view(-1)[x.argmax()] = 0
+    x[range(2)] += 1
+    x[0, [1, 2]] = 5
+    x[[0, 1], 2] = 7
     return x
 
 

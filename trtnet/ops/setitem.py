@@ -37,7 +37,7 @@ def setitem(x: Tensor, index: Any, value: Operand) -> None:
     if not tensors:
         _write(_part(target, parsed(target, tuple(items))), value)
     elif len(tensors) == 1 and _is_mask(tensors[0]):
-        _write_masked(target, items, tensors[0], value)
+        _write_masked(target, index, items, value)
     else:
         _write_chosen(target, parsed(target, index), value)
 
@@ -84,9 +84,9 @@ def _broadcast(x: Tensor, value: Tensor, shape: Shape) -> Tensor:
     return value if value.shape == shape else expand(value, shape)
 
 
-def _write_masked(x: Tensor, items: list[Any], mask: Places, value: Operand) -> None:
+def _write_masked(x: Tensor, index: Any, items: list[Any], value: Operand) -> None:
     """Writes where a mask is true: one value for all of these places by ISelectLayer, else one for each of them."""
-    at = next(i for i, item in enumerate(items) if item is mask)
+    at, mask = next((i, item) for i, item in enumerate(items) if is_tensor(item))
     axes = [slice(None) for _ in range(mask.axes)]
     spread = parsed(x, (*items[:at], *axes, *items[at + 1 :]))
     place = next(i for i, item in enumerate(spread) if item is axes[0])
@@ -98,7 +98,7 @@ def _write_masked(x: Tensor, items: list[Any], mask: Places, value: Operand) -> 
     behind = part.ndim - axis - mask.axes
     written = given(part, value)
     if written.ndim > behind and written.shape[written.ndim - behind - 1] != 1:
-        _write_chosen(x, parsed(x, tuple(items)), value)
+        _write_chosen(x, parsed(x, index), value)
         return
     if written.ndim > behind:  # the axis of the elements that the mask chooses becomes those of the mask
         front = written.ndim - behind - 1
