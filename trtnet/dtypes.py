@@ -102,6 +102,8 @@ def get(dtype: DTypeLike) -> DType:
     """The DType behind any library's spelling of it. Raises DTypeError for one that is not in the table."""
     if isinstance(dtype, DType):
         return dtype
+    if dtype is None:  # numpy's dtype of None is float64
+        raise DTypeError(f"None is no dtype; trtnet knows {', '.join(_BY_NAME)}")
     found = _BY_NAME.get(_spelling(dtype)) or _BY_TRT_NAME.get(getattr(dtype, "name", ""))
     if found is None:
         raise DTypeError(f"unknown dtype {dtype!r}; trtnet knows {', '.join(_BY_NAME)}")

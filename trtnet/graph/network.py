@@ -326,3 +326,11 @@ def _flags() -> int:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
+
+
+def _dtype_being_defined() -> DType | None:
+    network = _current.get(None)
+    return None if network is None else network.dtype
+
+
+Parameter.network_dtype = staticmethod(_dtype_being_defined)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from trtnet import dtypes
 from trtnet.backend import trt
-from trtnet.dtypes import DType
+from trtnet.dtypes import DType, DTypeLike
 from trtnet.errors import ModelError
 from trtnet.graph.in_place import InPlace
 from trtnet.graph.methods import Casts, Methods
@@ -29,13 +30,25 @@ class Parameter(InPlace, Operators):
     In ``forward`` it has a tensor's operators and methods: ``x + self.pos_embedding[:, : x.shape[1]]``.
     """
 
+    # trtnet.graph.network puts here what knows the network being defined: it stands above parameters.
+    network_dtype: ClassVar[Callable[[], DType | None]] = staticmethod(lambda: None)
+
     def __init__(self, *shape: int | tuple[int, ...], dtype: str | None = None) -> None:
         given: tuple[Any, ...] = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         if not all(isinstance(size, int | np.integer) and size >= 0 for size in given):
             kind = type(self).__name__
             raise ModelError(here(f"{kind} takes sizes: {kind}(16), {kind}(3, 4)"))
         self.shape = tuple(map(int, given))
-        self.dtype = dtype
+        self.declared: DType | None = None if dtype is None else dtypes.get(dtype)
+
+    @property
+    def dtype(self) -> DType | None:
+        """Its own dtype, else that of the module being defined; None outside of a definition."""
+        return self.declared or type(self).network_dtype()
+
+    @dtype.setter
+    def dtype(self, dtype: DTypeLike | None) -> None:
+        self.declared = None if dtype is None else dtypes.get(dtype)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.shape))})"

@@ -9,6 +9,7 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.backend import trt
 from trtnet.dtypes import DType, DTypeLike
+from trtnet.errors import DTypeError
 from trtnet.graph import Network, Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.operands import align, broadcast, common_type, ndim_of, network_of, reached, tensor, warn
@@ -19,8 +20,13 @@ _OF_BOOLS = {"SUM": "OR", "MAX": "OR", "PROD": "AND", "MIN": "AND"}
 
 
 def cast(x: Operand, dtype: DTypeLike) -> Tensor:
-    """`x` in another dtype; `x` itself if it has it. Layer: ICastLayer."""
-    return tensor(x, network_of(x), dtypes.get(dtype))
+    """`x` in another dtype; `x` itself if it has it. Layer: ICastLayer. Raises LayerError for an unknown dtype."""
+    network = network_of(x)
+    try:
+        wanted = dtypes.get(dtype)
+    except DTypeError as error:
+        network.fail(f"cast: {error}", {"x": x})
+    return tensor(x, network, wanted)
 
 
 def _layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
