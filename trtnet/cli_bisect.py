@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,9 +37,11 @@ OnEngine = Annotated[bool, typer.Option("--engine", help="Run the network as eng
 
 def bisect(
     model: Model,
-    weights: Weights,
     torch: Torch,
-    load: Load = True,
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint of the model; by default the weights of the torch module.")
+    ] = None,
+    load: Load = None,
     dtype: Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")] = "float32",
     arg: Arg = [],
     declare: Declared = [],
@@ -50,18 +53,24 @@ def bisect(
     output: Output = [],
     name: Annotated[
         list[str],
-        typer.Option("--name", help=r"A module path (regular expression) and the original's: 'layers\.(\d+)=h.\1'."),
+        typer.Option(
+            "--name", help=r"A module path (regular expression) and the original's: 'layers\.(\d+)=h.\1', 'qkv=q,k,v'."
+        ),
     ] = [],
     strict: Annotated[bool, typer.Option("--strict/--no-strict", help="The checkpoint must fit the model.")] = True,
     engine: OnEngine = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as a page with the error by depth.")] = None,
     json: Json = None,
 ) -> None:
-    """Names the first module that computes something else than its torch original, and why. Exit code 1 if one does."""
+    """Names the first module that computes something else than its torch original, and why.
+
+    Exit code 1 if one does, or if the model's own outputs are not torch's. The torch module keeps the weights that its
+    factory gave it, unless these are random; the report says whose each has.
+    """
     from trtnet.definition import define
     from trtnet.tools import arguments, models
     from trtnet.tools import bisect as tool
-    from trtnet.tools.original import original
+    from trtnet.tools.original import opened
     from trtnet.tools.output import show
     from trtnet.verify.bisect import bisect as run
     from trtnet.verify.saved import check_page
@@ -73,17 +82,20 @@ def bisect(
     values = arguments.literals(arg)
     made = models.create(models.find(model), values)
     specs = arguments.inputs(declare) or made.inputs
-    network = define(made, specs, weights, dtype=dtype, strict=strict, name=model, arguments=values)
+    theirs, whose = opened(torch, weights, load)
+    network = define(made, specs, weights or theirs, dtype=dtype, strict=strict, name=model, arguments=values)
     given = _inputs(network, input, random, dim, range)
     found = run(
         network,
-        original(torch, weights if load else None),
+        theirs,
         given,
         original_inputs={key: given[key] for key in torch_input} if torch_input else None,
         names=tool.renamed(name),
         outputs=arguments.names(output) or None,
         on=EngineTaps if engine else ReferenceTaps,
     )
+    said = f"weights: {model} has those of {weights or torch}", f"weights: {whose}"
+    found = replace(found, notes=(*found.notes, *said))
     if html is not None:
         found.save(html)
     show(found, found.to_json(), json)
@@ -109,7 +121,7 @@ def precision(
     model: Model,
     weights: Weights,
     torch: Torch,
-    load: Load = True,
+    load: Load = None,
     narrow: Annotated[
         str, typer.Option(help="dtype of the modules that can bear it: float16 or bfloat16.")
     ] = "float16",
@@ -131,7 +143,7 @@ def precision(
     """Finds the fewest modules that must be float32 for the model to be near to torch, as `define(dtype=...)` takes."""
     from trtnet.definition import DefinedNetwork, define
     from trtnet.tools import arguments, models
-    from trtnet.tools.original import original
+    from trtnet.tools.original import opened
     from trtnet.tools.output import show
     from trtnet.verify.precision import search_precision
     from trtnet.verify.tolerances import Tolerance
@@ -144,7 +156,7 @@ def precision(
         made,
         weights,
         given,
-        original(torch, weights if load else None),
+        opened(torch, weights, load)[0],
         None if relative_l2 is None else Tolerance(relative_l2=relative_l2),
         specs=specs,
         narrow=narrow,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def compare(
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint of the models; by default the weights of the torch: module.")
     ] = None,
-    load: Load = True,
+    load: Load = None,
     dtype: Annotated[str, typer.Option(help="dtype of the models: float32, float16 or bfloat16.")] = "float32",
     arg: Annotated[list[str], typer.Option("--arg", help="Argument of the models' factories: num_classes=10.")] = [],
     rules: Rules = None,
@@ -54,6 +55,7 @@ def compare(
 ) -> None:
     """Compares what things compute, output by output. Exit code 1 if they differ.
 
+    A torch module keeps the weights that its factory gave it, unless these are random; the report says whose each has.
     The tolerances are those of the coarsest dtype in use, unless some are given; then those alone hold.
     """
     from trtnet.errors import InputError
@@ -74,7 +76,7 @@ def compare(
         raise InputError("nothing to compare it with: name two things at least, last what is expected")
     sizes = arguments.sizes(dim)
     choices = tool.Choices(weights, dtype, arguments.literals(arg), rules, sizes, load)
-    sources = tool.open_things(things, choices)
+    sources, whose = tool.open_things(things, choices)
     expected = list(sources)[-1]
     takes = next((source.takes for source in sources.values() if source.takes), ())
     given = tool.read_given(arguments.files(input), takes, sizes)
@@ -90,6 +92,7 @@ def compare(
         ranges=tool.ranges(range),
         keep=save_inputs is not None or save_outputs is not None,
     )
+    report = replace(report, notes=(*report.notes, *whose))
     if html is not None:
         report.save(html)
     if save_inputs is not None:

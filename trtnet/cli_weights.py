@@ -17,7 +17,12 @@ Rules = Annotated[
     str | None, typer.Option(help="Convert by the rules of a family, of a .toml file, or auto: of the family it is of.")
 ]
 Load = Annotated[
-    bool, typer.Option("--load/--no-load", help="Give the checkpoint to the torch module too, or leave it its own.")
+    bool | None,
+    typer.Option(
+        "--load/--no-load",
+        help="Give the checkpoint to the torch module too, or leave it its own; by default only where its factory gives"
+        " it random ones.",
+    ),
 ]
 
 weights = typer.Typer(help="Looks into checkpoints.", no_args_is_help=True)

@@ -118,14 +118,55 @@ def test_the_parsers_network_a_checkpoint_and_files_of_inputs(inside: Path) -> N
         run("lenet", "lenet.onnx", "--weights", "lenet.pth", "--inputs", "inputs.npz", "--input", "image=image.npy")
 
 
-def test_a_checkpoint_is_given_to_the_torch_module_too(inside: Path) -> None:
+def test_the_torch_module_keeps_its_weights_unless_it_is_given_others(inside: Path) -> None:
     things = "lenet", "torch:original.py:lenet", "--weights", "other.safetensors", "--dim", "batch=2"
     code, text = run(*things)
+    own = "weights: torch:original.py:lenet has its own, from its factory, not those of other.safetensors"
+    assert code == 1 and own in flat(text) and "weights: lenet has those of other.safetensors" in flat(text)
+    code, text = run(*things, "--load")
     assert code == 0, text
-    assert run(*things, "--no-load")[0] == 1
+    assert "has those of other.safetensors (--load): how that file was made is not tested" in flat(text)
+    code, text = run(*things[:2], "--dim", "batch=2")
+    assert code == 0 and "weights: lenet has those of torch:original.py:lenet" in flat(text)
+    code, text = run(things[0], "torch:original.py:LeNet", *things[2:])
+    assert code == 0, text
+    assert "those of other.safetensors (the factory gives random ones): how that file was made is not" in flat(text)
+    assert run(things[0], "torch:original.py:LeNet", *things[2:], "--no-load")[0] == 1
     save_file({"weight": np.ones((2, 2), np.float32)}, "apart.safetensors")
     with pytest.raises(WeightsError, match=r"apart\.safetensors does not fit original\.py:lenet: .*use --no-load"):
-        run(*things[:2], "--weights", "apart.safetensors")
+        run(
+            "torch:original.py:lenet",
+            things[1].replace("torch:", "b=torch:"),
+            "--weights",
+            "apart.safetensors",
+            "--load",
+        )
+
+
+def test_a_conversion_that_is_wrong_in_one_tensor_fails(inside: Path) -> None:
+    """Of a file that was made of the original's weights: a transposed square kernel, a swapped pair of rows."""
+    right = {key: value.numpy() for key, value in lenet_weights().items()}
+    kernel, rows = right["conv2.weight"], right["fc3.weight"]
+    save_file(right, "right.safetensors")
+    save_file(right | {"conv2.weight": np.ascontiguousarray(kernel.swapaxes(2, 3))}, "kernel.safetensors")
+    save_file(right | {"fc3.weight": np.ascontiguousarray(rows[[1, 0, *range(2, 10)]])}, "rows.safetensors")
+    for name, code, module in (("right", 0, None), ("kernel", 1, "conv2"), ("rows", 1, "fc3")):
+        given = "--weights", f"{name}.safetensors", "--dim", "batch=2"
+        assert run("lenet", "torch:original.py:lenet", *given)[0] == code
+        arguments = ["bisect", "lenet", "--torch", "original.py:lenet", *given, "--json", "b.json"]
+        assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == code
+        found = json.loads(Path("b.json").read_text())
+        assert found["module"] == module and any("has its own, from its factory" in note for note in found["notes"])
+
+
+def lenet_weights() -> dict[str, torch.Tensor]:
+    from trtnet.tools.original import original
+
+    return original("original.py:lenet", None).state_dict()
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_a_model_without_weights_needs_no_checkpoint(inside: Path) -> None:
@@ -151,7 +192,7 @@ def test_tolerances_and_dtypes(inside: Path) -> None:
 
 def test_engines_are_built_of_models_and_of_onnx_files(inside: Path) -> None:
     choices = Choices("lenet.pth", "float16", {}, None, {"batch": 2})
-    built = open_things(["engine:lenet", "engine:lenet.onnx"], choices)
+    built, _ = open_things(["engine:lenet", "engine:lenet.onnx"], choices)
     assert [(source.kind, source.on_a_gpu) for source in built.values()] == [("engine", True)] * 2
     assert [source.takes[0].shape for source in built.values()] == [("batch", 1, 28, 28), (2, 1, 28, 28)]
     assert "float16" in built["engine:lenet"].computed

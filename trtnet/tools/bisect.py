@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from trtnet.errors import ModelError
 
 
-def renamed(texts: Sequence[str]) -> dict[str, str]:
-    """``["layers.(\\\\d+)=h.\\\\1"]`` -> pattern -> path. Raises ModelError for anything else."""
-    found: Mapping[str, str] = {ours: theirs for ours, _, theirs in (text.rpartition("=") for text in texts)}
+def renamed(texts: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
+    """``["layers.(\\\\d+)=h.\\\\1"]`` -> pattern -> path, or several paths with commas between them.
+
+    Raises ModelError for anything else.
+    """
+    found = {ours: theirs for ours, _, theirs in (text.rpartition("=") for text in texts)}
     for text, pattern in zip(texts, found, strict=True):
         try:
             re.compile(pattern)
@@ -18,4 +21,4 @@ def renamed(texts: Sequence[str]) -> dict[str, str]:
             raise ModelError(f"--name {text}: {pattern!r} is no regular expression: {error}") from error
         if not pattern:
             raise ModelError(f"--name is written ours=theirs; found {text!r}")
-    return dict(found)
+    return {ours: tuple(theirs.split(",")) if "," in theirs else theirs for ours, theirs in found.items()}

@@ -17,7 +17,7 @@ from trtnet.tools import models
 from trtnet.tools.inspect_plan import PLANS
 from trtnet.tools.run import read_inputs
 from trtnet.tools.weights import find_rules
-from trtnet.verify.feeding import Arrays
+from trtnet.verify.feeding import Arrays, Notes
 from trtnet.verify.saved import split_runner
 from trtnet.verify.sources import Source, open_source
 from trtnet.verify.tolerances import Tolerance
@@ -31,7 +31,7 @@ class Choices:
     """What the command line says of the models among the things. weights: None for those of the torch module.
 
     rules: of a family, that make the weights fit. dims: the sizes of dynamic dimensions, for engines built here.
-    load: whether the torch modules get the weights, too, as they are in the file.
+    load: whether the torch modules get the weights, too, as they are in the file; None: those whose own are random.
     """
 
     weights: str | None
@@ -39,11 +39,11 @@ class Choices:
     arguments: Mapping[str, Any]
     rules: str | None
     dims: Mapping[str, int]
-    load: bool = True
+    load: bool | None = None
 
 
-def open_things(texts: Sequence[str], choices: Choices) -> dict[str, Source]:
-    """The things by the names the report uses: ``name=thing``, or the thing's own text.
+def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Source], Notes]:
+    """(things by the names the report uses, whose weights they have): ``name=thing``, or the thing's own text.
 
     A thing is a model (of the zoo, or ``path.py:factory``; its network runs on the CPU), ``torch:path.py:factory``, a
     file of :data:`FILES`, or ``engine:`` and a model or an ONNX file, to be built and run on this machine's GPU.
@@ -52,9 +52,12 @@ def open_things(texts: Sequence[str], choices: Choices) -> dict[str, Source]:
     named = dict(_label(text) for text in texts)
     if len(named) < len(texts):
         raise ModelError("two things of one name; name them, as in first=lenet second=lenet")
-    modules = {name: _torch(text, choices) for name, text in named.items() if text.startswith("torch:")}
-    opener = _Opener(choices, list(modules.values()))
-    return {name: open_source(modules[name] if name in modules else opener.open(text)) for name, text in named.items()}
+    torch = {name: _torch(text, choices) for name, text in named.items() if text.startswith("torch:")}
+    opener = _Opener(choices, [module for module, _ in torch.values()])
+    sources = {n: open_source(torch[n][0] if n in torch else opener.open(text)) for n, text in named.items()}
+    given = choices.weights or next((text for text in named.values() if text.startswith("torch:")), "")
+    ours = [f"{text} has those of {given}" for text in named.values() if text in opener.weighted]
+    return sources, tuple(f"weights: {said}" for said in (*ours, *(said for _, said in torch.values())))
 
 
 def read_given(files: Mapping[str, str], takes: Sequence[TensorInfo], dims: Mapping[str, int]) -> Arrays:
@@ -89,13 +92,12 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
 class _Opener:
     def __init__(self, choices: Choices, modules: Sequence[Any]) -> None:
         self._choices, self._modules = choices, modules
+        self.weighted: set[str] = set()
 
     def open(self, text: str) -> Any:
         if text.startswith("engine:"):
             return self._engine(text.removeprefix("engine:"))
-        file, _ = split_runner(text)
-        is_file = Path(file).suffix in FILES or Path(text).is_dir()
-        return text if is_file else self._define(text)
+        return text if _is_file(text) else self._define(text)
 
     def _engine(self, text: str) -> Engine:
         if not text.endswith(".onnx"):
@@ -111,6 +113,7 @@ class _Opener:
         values = dict(self._choices.arguments)
         model = models.create(models.find(text), values)
         weights = self._weights(text) if any(model.named_parameters()) else None
+        self.weighted |= {text} if weights is not None else set()
         return define(model, None, weights, dtype=self._choices.dtype, name=text, arguments=values)
 
     def _weights(self, text: str) -> Any:
@@ -120,15 +123,20 @@ class _Opener:
         return find_rules(self._choices.rules, weights).apply(weights) if self._choices.rules else weights
 
 
+def _is_file(text: str) -> bool:
+    file, _ = split_runner(text)
+    return Path(file).suffix in FILES or Path(text).is_dir()
+
+
 def _label(text: str) -> tuple[str, str]:
     name, found, thing = text.partition("=")
     return (name, thing) if found and thing else (text, text)
 
 
-def _torch(text: str, choices: Choices) -> Any:
-    from trtnet.tools.original import original
+def _torch(text: str, choices: Choices) -> tuple[Any, str]:
+    from trtnet.tools.original import opened
 
-    return original(text.removeprefix("torch:"), choices.weights if choices.load else None)
+    return opened(text.removeprefix("torch:"), choices.weights, choices.load)
 
 
 def _sized(info: TensorInfo, dims: Mapping[str, int]) -> tuple[int, ...]:

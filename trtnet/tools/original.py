@@ -27,6 +27,30 @@ def original(name: str, weights: str | None) -> torch.nn.Module:
     return module if weights is None else _with_weights(module, name, weights)
 
 
+def opened(name: str, weights: str | None, load: bool | None) -> tuple[torch.nn.Module, str]:
+    """(the torch module that a factory makes, whose weights it has).
+
+    It keeps its own. load: it is given those of the file; by default where its own are none: random ones, which are
+    others at each call of the factory.
+    Raises as :func:`original` does.
+    """
+    module = original(name, None)
+    if weights is None or load is False:
+        return module, f"torch:{name} has its own, from its factory"
+    if load is None and not _differ(module, original(name, None)):
+        return module, f"torch:{name} has its own, from its factory, not those of {weights}"
+    why = "--load" if load else "the factory gives random ones"
+    said = f"torch:{name} has those of {weights} ({why}): how that file was made is not tested"
+    return _with_weights(module, name, weights), said
+
+
+def _differ(first: torch.nn.Module, second: torch.nn.Module) -> bool:
+    import torch
+
+    other = second.state_dict()
+    return any(key not in other or not torch.equal(value, other[key]) for key, value in first.state_dict().items())
+
+
 def _with_weights(module: torch.nn.Module, name: str, weights: str) -> torch.nn.Module:
     own = module.state_dict()
     checkpoint = shaped(
