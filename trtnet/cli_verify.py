@@ -26,6 +26,7 @@ def compare(
     dtype: Annotated[str, typer.Option(help="dtype of the models: float32, float16 or bfloat16.")] = "float32",
     arg: Annotated[list[str], typer.Option("--arg", help="Argument of the models' factories: num_classes=10.")] = [],
     rules: Rules = None,
+    strict: Annotated[bool, typer.Option("--strict/--no-strict", help="The checkpoint must fit the models.")] = True,
     input: Annotated[
         list[str], typer.Option("--input", help="An input's array: image=photo.npy, or raw bytes: image=photo.bin.")
     ] = [],
@@ -75,7 +76,7 @@ def compare(
     if len(things) < 2:
         raise InputError("nothing to compare it with: name two things at least, last what is expected")
     sizes = arguments.sizes(dim)
-    choices = tool.Choices(weights, dtype, arguments.literals(arg), rules, sizes, load)
+    choices = tool.Choices(weights, dtype, arguments.literals(arg), rules, sizes, load, strict)
     sources, whose = tool.open_things(things, choices)
     expected = list(sources)[-1]
     takes = next((source.takes for source in sources.values() if source.takes), ())

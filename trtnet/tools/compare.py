@@ -32,6 +32,7 @@ class Choices:
 
     rules: of a family, that make the weights fit. dims: the sizes of dynamic dimensions, for engines built here.
     load: whether the torch modules get the weights, too, as they are in the file; None: those whose own are random.
+    strict: whether the weights must fit the models.
     """
 
     weights: str | None
@@ -40,6 +41,7 @@ class Choices:
     rules: str | None
     dims: Mapping[str, int]
     load: bool | None = None
+    strict: bool = True
 
 
 def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Source], Notes]:
@@ -57,7 +59,9 @@ def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Sourc
     sources = {n: open_source(torch[n][0] if n in torch else opener.open(text)) for n, text in named.items()}
     given = choices.weights or next((text for text in named.values() if text.startswith("torch:")), "")
     ours = [f"{text} has those of {given}" for text in named.values() if text in opener.weighted]
-    return sources, tuple(f"weights: {said}" for said in (*ours, *(said for _, said in torch.values())))
+    return sources, tuple(
+        f"weights: {said}" for said in (*ours, *opener.skipped, *(said for _, said in torch.values()))
+    )
 
 
 def read_given(files: Mapping[str, str], takes: Sequence[TensorInfo], dims: Mapping[str, int]) -> Arrays:
@@ -93,6 +97,7 @@ class _Opener:
     def __init__(self, choices: Choices, modules: Sequence[Any]) -> None:
         self._choices, self._modules = choices, modules
         self.weighted: set[str] = set()
+        self.skipped: list[str] = []
 
     def open(self, text: str) -> Any:
         if text.startswith("engine:"):
@@ -114,7 +119,12 @@ class _Opener:
         model = models.create(models.find(text), values)
         weights = self._weights(text) if any(model.named_parameters()) else None
         self.weighted |= {text} if weights is not None else set()
-        return define(model, None, weights, dtype=self._choices.dtype, name=text, arguments=values)
+        dtype, strict = self._choices.dtype, self._choices.strict
+        network = define(model, None, weights, dtype=dtype, strict=strict, name=text, arguments=values)
+        if network.skipped:
+            left_out = f"{', '.join(network.skipped[:5])}{', ...' if len(network.skipped) > 5 else ''}"
+            self.skipped.append(f"{text} leaves out {left_out}")
+        return network
 
     def _weights(self, text: str) -> Any:
         if self._choices.weights is None and len(self._modules) != 1:
