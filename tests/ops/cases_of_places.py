@@ -59,7 +59,7 @@ def bag(mode: str) -> Case:
     def call(index: Any) -> Any:
         if isinstance(index, torch.Tensor):
             return F.embedding_bag(abs(index), torch.as_tensor(TABLE), mode=mode)
-        return ops.embedding_bag(abs(index), TABLE, mode)
+        return ops.embedding_bag(abs(index), TABLE, mode=mode)
 
     return Case(f"embedding_bag {mode}", call, call, (("n", 3),), ("float32",), input_dtypes=("int64",))
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from comparing import network_of, random_tensor
+from places import same_as_torch
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError, ReferenceError
+from trtnet.errors import LayerError, ModelError, ReferenceError
 
 ROWS = {"x": trtnet.Input(("n", "t", 3))}
 DIMS = {"n": (1, 2, 4), "t": (1, 3, 8)}
@@ -182,3 +183,84 @@ def test_what_is_refused_names_the_line(name: str) -> None:
     with pytest.raises(LayerError, match=text) as caught:
         network_of(function, {"x": trtnet.Input((2,))})
     assert "test_control.py" in str(caught.value)
+
+
+def scans(m: Any) -> Any:
+    """torch's scan, which the test of a structure compares with, or ours."""
+    if m is not torch:
+        return ops.scan
+
+    def looped(f: Any, carry: Any, xs: Any, dim: int = 0) -> Any:
+        found = []
+        for x in xs.unbind(dim):
+            carry, y = f(carry, x)
+            found.append(y)
+        if found[0] is None:
+            return carry, None
+        if isinstance(found[0], dict):
+            return carry, {key: torch.stack([y[key] for y in found], dim) for key in found[0]}
+        return carry, torch.stack(found, dim)
+
+    return looped
+
+
+def nest(x: Any) -> Any:
+    """A carry of dicts and lists in a tuple."""
+    return {"n": x[0]}, [x[1]]
+
+
+def nested(carry: Any, y: Any) -> Any:
+    """All that a scan of such a carry gives."""
+    return carry[0]["n"] + carry[1][0] + y
+
+
+STRUCTURES = {
+    "no output": lambda m, x: scans(m)(lambda c, v: (c + v, None), x[0] * 0, x)[0],
+    "a dict": lambda m, x: scans(m)(lambda c, v: ({"s": c["s"] + v}, c["s"]), {"s": x[0] * 0}, x)[0]["s"],
+    "nested": lambda m, x: nested(*scans(m)(lambda c, v: (({"n": c[0]["n"] * 2}, [c[1][0] + v]), v), nest(x), x)),
+    "a dict of outputs": lambda m, x: scans(m)(lambda c, v: (c + v, {"a": c, "b": v}), x[0], x)[1]["a"],
+    "a list": lambda m, x: scans(m)(lambda c, v: ([c[0] + v, c[1]], c[1]), [x[0], x[1]], x)[0][0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_what_a_scan_carries_and_gives_may_be_any_structure(name: str) -> None:
+    same_as_torch(STRUCTURES[name], random_tensor(4, 3))
+
+
+def test_a_number_is_carried_as_a_tensor() -> None:
+    def counting(x: Any) -> Any:
+        (total, count), _ = ops.scan(lambda c, v: ((c[0] + v.sum(), c[1] + 1), None), (0.0, 0), x)
+        return {"total": total, "count": count}
+
+    network = network_of(counting, {"x": trtnet.Input(("t", 3))})
+    x = random_tensor(5, 3)
+    found = network.reference()(x)
+    assert torch.allclose(found["total"], x.sum(), atol=1e-6) and found["count"].item() == 5
+    assert (found["total"].dtype, found["count"].dtype) == (torch.float32, torch.int64)
+    network.build({"t": (1, 3, 8)})
+
+
+WRONG_SCANS = {
+    "another structure": (lambda x: ops.scan(lambda c, v: ((c, c), v), x[0], x), "init is a tensor"),
+    "a missing key": (lambda x: ops.scan(lambda c, v: ({}, v), {"a": x[0]}, x), "init is {a: a tensor}"),
+    "no pair": (lambda x: ops.scan(lambda c, v: None, x[0], x), "gives a carry and a y, found NoneType"),
+    "a string": (lambda x: ops.scan(lambda c, v: (c, "a"), x[0], x), "structures of them, found str"),
+    "lengths": (lambda x: ops.scan(lambda c, v: (c, None), x[0], (x, x[:1])), "sizes 2 and 1 along dim=0"),
+    "nothing": (lambda x: ops.scan(lambda c, v: (c, v), x[0], ()), "needs a tensor to go over"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SCANS)
+def test_a_wrong_scan_names_the_line(name: str) -> None:
+    function, text = WRONG_SCANS[name]
+    with pytest.raises(LayerError, match=text) as caught:
+        network_of(lambda x: function(x)[0], {"x": trtnet.Input((2, 3))})
+    assert "test_control.py" in str(caught.value)
+
+
+def test_a_dynamic_axis_is_gone_over_by_scan() -> None:
+    with pytest.raises(ModelError, match=r"first dimension is not known; ops.scan goes over it"):
+        network_of(lambda x: sum(y for y in x), {"x": trtnet.Input(("n", 3))})
+    with pytest.raises(LayerError, match=r"unbind needs the size of dim=0, found n; ops.scan goes over"):
+        network_of(lambda x: x.unbind(0)[0], {"x": trtnet.Input(("n", 3))})

@@ -11,40 +11,82 @@ from typing import Any
 import numpy as np
 
 from trtnet.backend import trt
-from trtnet.graph import Dim, Network, Shape, Size, Tensor
-from trtnet.graph.calls import tensors
+from trtnet.graph import Dim, Network, Parameter, Shape, Size, Tensor, current
+from trtnet.graph.calls import replaced, tensors
+from trtnet.graph.report import type_name
 from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.storage import fixed
 from trtnet.ops.elementwise import cast
-from trtnet.ops.operands import axis, network_of
-
-Tensors = Tensor | tuple[Tensor, ...]
+from trtnet.ops.operands import axis, network_of, tensor
 
 
-def scan(
-    combine_fn: Callable[..., tuple[Any, Any]], init: Tensors, xs: Tensors, dim: int = 0, reverse: bool = False
-) -> tuple[Any, Any]:
+def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, reverse: bool = False) -> tuple[Any, Any]:
     """``carry, y = combine_fn(carry, x)`` for each slice x of `xs` along `dim`; -> (last carry, all y along `dim`).
 
-    init, xs: tensors, or tuples of tensors; combine_fn gets and gives the same. The carry keeps its shapes and dtypes.
+    init, xs: tensors, or tuples, lists and dicts of them, nested as one likes; combine_fn gets the same, and gives a
+    carry like init and a y of any such structure, with None where there is nothing. The carry keeps its shapes and
+    dtypes; a number in init is a tensor of the network's dtype, an int of int64.
     reverse: from the last slice to the first; the y keep their places. torch's ``scan``.
     Layers: ILoop with IIteratorLayer, IRecurrenceLayer, ILoopOutputLayer.
-    Raises LayerError if the carry changes, or the function gives no such pair.
+    Raises LayerError if the carry changes, the sizes along `dim` differ, or the function gives no such pair.
     """
-    sequences = _tuple(xs)
-    network = network_of(*sequences)
+    sequences = list(tensors(xs))
+    if not sequences:
+        current().fail("scan needs a tensor to go over: for_loop counts", {})
+    network = sequences[0].network
+    start = mapped(init, lambda value: _carried(network, value))
     along = [axis(x, dim, "scan") for x in sequences]
     length = sequences[0].shape[along[0]]
-    loop = _Loop(network, _tuple(init), "scan")
+    for x, a in zip(sequences, along, strict=True):
+        if isinstance(length, int) and isinstance(x.shape[a], int) and x.shape[a] != length:
+            network.fail(f"scan: sizes {length} and {x.shape[a]} along dim={dim}", {"first": sequences[0], "other": x})
+    loop = _Loop(network, tuple(tensors(start)), "scan")
     loop.limit(_scalar(network, length), "COUNT")
-    slices = tuple(loop.iterate(x, a, reverse) for x, a in zip(sequences, along, strict=True))
-    result = _called(network, combine_fn, _like(init, loop.state), _like(xs, slices))
+    slices = iter([loop.iterate(x, a, reverse) for x, a in zip(sequences, along, strict=True)])
+    state = iter(loop.state)
+    given = replaced(start, lambda _: next(state)), replaced(xs, lambda _: next(slices))
+    result = _called(network, combine_fn, *given)
     if not isinstance(result, tuple | list) or len(result) != 2:
-        network.fail(f"scan: the function gives a carry and a y, found {result!r}", {})
-    carry, y = result
-    loop.next(_tuple(carry))
-    stacked = tuple(loop.collect(value, length, dim, reverse) for value in _tuple(y))
-    return _like(init, loop.last()), _like(y, stacked)
+        network.fail(f"scan: the function gives a carry and a y, found {type_name(result)}", {})
+    carry, y = (mapped(part, lambda value: _carried(network, value)) for part in result)
+    if _structure(carry) != _structure(start):
+        text = f"scan: the function gives a carry {_structure(carry)}, init is {_structure(start)}"
+        network.fail(text, {})
+    loop.next(tuple(tensors(carry)))
+    stacked = replaced(y, lambda value: loop.collect(value, length, dim, reverse))
+    last = iter(loop.last())
+    return replaced(start, lambda _: next(last)), stacked
+
+
+def _carried(network: Network, value: Any) -> Any:
+    """A number as a tensor, which can be carried; a tensor and None as they are."""
+    if value is None or isinstance(value, Tensor):
+        return value
+    if isinstance(value, Dim):
+        return _scalar(network, value)
+    if not isinstance(value, int | float | np.ndarray | np.number | Parameter):
+        network.fail(f"scan carries tensors, numbers and structures of them, found {type_name(value)}", {})
+    given: Any = value
+    return tensor(given, network, network.dtype if isinstance(value, float) else None)
+
+
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The same structure of tuples, lists and dicts with each leaf changed."""
+    if isinstance(value, dict):
+        return {key: mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        make = getattr(value, "_make", type(value))
+        return make(mapped(item, change) for item in value)
+    return change(value)
+
+
+def _structure(value: Any) -> str:
+    """A structure in words, to compare and to show."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_structure(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_structure, value))})"
+    return "None" if value is None else "a tensor"
 
 
 def while_loop(
