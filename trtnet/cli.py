@@ -7,26 +7,56 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from trtnet import cli_bench, cli_bisect, cli_draw, cli_inspect, cli_verify, cli_weights
 from trtnet.cli_inspect import Explain
-from trtnet.cli_weights import Json
+from trtnet.cli_options import (
+    Arg,
+    Declare,
+    Dim,
+    DType,
+    Ignore,
+    Input,
+    Json,
+    Key,
+    Model,
+    Rules,
+    Size,
+    StripPrefix,
+    weights_choice,
+)
+from trtnet.cli_options import Weights as WeightsFile
 from trtnet.errors import ModelError, TrtnetError
 from trtnet.files import check_writable
 from trtnet.printing import visible
-
-if TYPE_CHECKING:
-    from trtnet.definition import DefinedNetwork
 
 # Each command imports what it needs when it runs: `trtnet doctor` must work where TensorRT does not.
 
 app = typer.Typer(
     help="Builds, runs and checks TensorRT engines written in trtnet.", no_args_is_help=True, add_completion=False,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from trtnet import __version__
+
+        print(f"trtnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 app.add_typer(cli_weights.weights, name="weights")
 app.command()(cli_weights.convert)
@@ -42,15 +72,6 @@ app.command()(cli_bench.bench)
 app.command()(cli_bench.warm)
 
 STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
-
-Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
-Weights = Annotated[str | None, typer.Option(help="Checkpoint of a model that has weights: .safetensors, .pth, .npz.")]
-DType = Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")]
-Dim = Annotated[
-    list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=1:8:32 (min:opt:max) or batch=8.")
-]
-Size = Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension, for --random: batch=8.")]
-Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
 
 
 def main() -> None:
@@ -128,11 +149,16 @@ def models(json: Json = None) -> None:
 def build(
     model: Model,
     output: Annotated[Path, typer.Option("--output", "-o", help="Plan file to write; its sidecar is FILE.json.")],
-    weights: Weights = None,
+    weights: WeightsFile = None,
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     dtype: DType = "float32",
     dim: Dim = [],
     arg: Arg = [],
-    input: Annotated[list[str], typer.Option("--input", help="An input: image=batch,3,224,224:float16.")] = [],
+    declare: Declare = [],
+    input: Annotated[list[str], typer.Option("--input", hidden=True)] = [],
     workspace: Annotated[str | None, typer.Option(help="Limit of scratch memory: 4GiB.")] = None,
     optimization_level: Annotated[int | None, typer.Option(help="0 to 5.")] = None,
     tf32: Annotated[bool, typer.Option("--tf32", help="Let float32 products use TensorFloat-32.")] = False,
@@ -150,6 +176,7 @@ def build(
     from trtnet.builder import BuildConfig
     from trtnet.tools import arguments
     from trtnet.tools.build import build_engine, picture, to_json
+    from trtnet.tools.network_target import Choices, define_network
     from trtnet.tools.output import show
 
     check_writable(output)
@@ -164,19 +191,25 @@ def build(
         profiling_verbosity=profiling_verbosity,
         progress=progress and sys.stderr.isatty(),
     )
-    result = build_engine(_define(model, weights, dtype, dim, arg, input), arguments.dims(dim), config, output)
+    choices = Choices(weights_choice(weights, rules, key, strip_prefix, ignore), dtype, dim, arg, [*declare, *input])
+    result = build_engine(define_network(model, choices), arguments.dims(dim), config, output)
     show(picture(result), to_json(result), json)
 
 
 @app.command()
 def run(
     target: Annotated[str, typer.Argument(help="An engine file; or a model, which then runs on the CPU reference.")],
-    input: Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")] = [],
+    input: Input = [],
     random: Annotated[int | None, typer.Option(help="Random inputs from this seed.")] = None,
     dim: Size = [],
-    weights: Weights = None,
+    weights: WeightsFile = None,
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     dtype: DType = "float32",
     arg: Arg = [],
+    declare: Declare = [],
     save: Annotated[str | None, typer.Option(help="Write the outputs to this .npz.")] = None,
     json: Json = None,
 ) -> None:
@@ -185,12 +218,14 @@ def run(
     from trtnet.tools import arguments
     from trtnet.tools import run as tool
     from trtnet.tools.models import is_model
+    from trtnet.tools.network_target import Choices, define_network
     from trtnet.tools.output import show
 
     sizes = arguments.sizes(dim)
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
     function: Any
     if is_model(target):
-        function = _define(target, weights, dtype, [], arg, []).reference()
+        function = define_network(target, Choices(chosen, dtype, [], arg, declare)).reference()
     elif weights is None:
         function = load(target)
     else:
@@ -201,17 +236,3 @@ def run(
         tool.save(outputs, save)
     summaries = tool.summarize(outputs)
     show(tool.table(summaries, seconds), tool.to_json(summaries, seconds), json)
-
-
-def _define(
-    model: str, weights: str | None, dtype: str, dim: list[str], arg: list[str], inputs: list[str]
-) -> DefinedNetwork:
-    from trtnet.definition import define
-    from trtnet.tools import arguments
-    from trtnet.tools.models import create, find
-
-    values = arguments.literals(arg)
-    module = create(find(model), values)
-    declared = arguments.inputs(inputs) or module.inputs
-    sized = arguments.with_sizes(declared, arguments.dims(dim))
-    return define(module, sized, weights, dtype=dtype, name=model, arguments=values)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trtnet.cli_weights import Json
+from trtnet.cli_options import Arg, Declare, DType, Ignore, Input, Json, Key, Rules, StripPrefix, weights_choice
 
 Export = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON to write, as trtexec's export of that name.")]
 
@@ -17,15 +17,17 @@ def bench(
         str, typer.Argument(help="An engine file; or what is built: a model (zoo, path.py:factory), a .onnx file.")
     ],
     weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights without.")] = None,
-    dtype: Annotated[str, typer.Option(help="dtype of a model's network: float32, float16 or bfloat16.")] = "float32",
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
+    dtype: DType = "float32",
     dim: Annotated[
         list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; the profile's opt without.")
     ] = [],
-    arg: Annotated[list[str], typer.Option("--arg", help="Argument of a model's factory: num_classes=10.")] = [],
-    declare: Annotated[
-        list[str], typer.Option("--declare", help="Input of a model that does not say: image=batch,3,224,224:float16.")
-    ] = [],
-    input: Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy; else random.")] = [],
+    arg: Arg = [],
+    declare: Declare = [],
+    input: Input = [],
     seed: Annotated[int, typer.Option(help="Of random inputs.")] = 0,
     warm_up: Annotated[float, typer.Option(min=0, help="Milliseconds before the measurement.")] = 200,
     duration: Annotated[float, typer.Option(min=0, help="Seconds of the measurement.")] = 3,
@@ -64,13 +66,16 @@ def bench(
     from trtnet.tools.bench.files import Files
     from trtnet.tools.bench.loop import Limits
     from trtnet.tools.bench.measurement import Setting
-    from trtnet.tools.bench.target import Choices, open_target
+    from trtnet.tools.bench.target import open_target
+    from trtnet.tools.network_target import Choices
 
     files = Files(plot, export_times, export_profile, export_output, export_layer_info)
     files.check()
     chosen = routes(against) if against else ()
     wishes = findings.Wishes(profile or export_profile is not None, measure_peaks, chosen, torch)
-    opened = open_target(target, Choices(weights, dtype, dim, arg, declare))
+    opened = open_target(
+        target, Choices(weights_choice(weights, rules, key, strip_prefix, ignore), dtype, dim, arg, declare)
+    )
     arrays = feeds.feeds(opened.engine.info, opened.sizes, arguments.files(input), seed, profile_index or 0)
     setting = Setting(
         Limits(warm_up, duration, iterations), streams, transfers, not no_cuda_graph, profile_index, tuple(percentile)

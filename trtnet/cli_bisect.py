@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trtnet.cli_weights import Json, Load
+from trtnet.cli_options import Json
+from trtnet.cli_weights import Load
 from trtnet.files import check_writable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trtnet.cli_weights import Json
+from trtnet.cli_options import Arg, Declare, DType, Ignore, Json, Key, Rules, StripPrefix, weights_choice
 from trtnet.files import check_writable
 
 
@@ -20,10 +20,15 @@ def draw(
         Path, typer.Option("--output", "-o", help="File to write: .html, .svg, .png, .dot, or .json for Netron.")
     ],
     weights: Annotated[str | None, typer.Option(help="A model's checkpoint; a picture needs none.")] = None,
-    dtype: Annotated[str, typer.Option(help="dtype of a model's network.")] = "float32",
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
+    dtype: DType = "float32",
     dim: Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8.")] = [],
-    arg: Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")] = [],
-    input: Annotated[list[str], typer.Option("--input", help="An input: image=batch,3,224,224:float16.")] = [],
+    arg: Arg = [],
+    declare: Declare = [],
+    input: Annotated[list[str], typer.Option("--input", hidden=True)] = [],
     depth: Annotated[int | None, typer.Option(min=1, help="How deep modules are open (at first, in HTML).")] = None,
     profile: Annotated[
         Path | None, typer.Option(help="Colour by time: trtexec's --exportProfile, or {name: milliseconds}.")
@@ -47,7 +52,8 @@ def draw(
         raise ModelError("a picture has one colour a layer: give --profile or --comparison")
     if open and output.suffix != ".json":
         raise ModelError(f"--open is for Netron, which opens a .json: write one with -o {output.with_suffix('.json')}")
-    drawing = read(target, Choices(weights, dtype, dim, arg, input))
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
+    drawing = read(target, Choices(chosen, dtype, dim, arg, [*declare, *input]))
     if profile:
         drawing = measured.with_profile(drawing, profile)
     if comparison:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trtnet.cli_weights import Json
+from trtnet.cli_options import Arg, Declare, DType, Ignore, Json, Key, Rules, StripPrefix, weights_choice
 from trtnet.files import check_writable
 
 Target = Annotated[
@@ -19,12 +19,10 @@ Target = Annotated[
     ),
 ]
 Weights = Annotated[str | None, typer.Option(help="Checkpoint of a model; not needed to look at its structure.")]
-DType = Annotated[str, typer.Option(help="dtype of a model's network: float32, float16 or bfloat16.")]
 Dim = Annotated[
     list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; 1 for those that are not given.")
 ]
-Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
-Inputs = Annotated[list[str], typer.Option("--input", help="An input of a model: image=batch,3,224,224:float16.")]
+Inputs = Annotated[list[str], typer.Option("--input", hidden=True)]
 Explain = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Explain an error of TensorRT instead: its text, or - for standard input."),
@@ -46,9 +44,14 @@ def explain(text: str, json: str | None) -> None:
 def inspect(
     target: Target,
     weights: Weights = None,
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     dtype: DType = "float32",
     dim: Dim = [],
     arg: Arg = [],
+    declare: Declare = [],
     input: Inputs = [],
     depth: Annotated[int, typer.Option(help="How deep the module tree is shown.")] = 3,
     json: Json = None,
@@ -58,7 +61,8 @@ def inspect(
     from trtnet.tools.network_target import Choices
     from trtnet.tools.output import show
 
-    found = inspect_any.look(target, Choices(weights, dtype, dim, arg, input), depth)
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
+    found = inspect_any.look(target, Choices(chosen, dtype, dim, arg, [*declare, *input]), depth)
     show(found.picture, found.document, json)
 
 
@@ -66,9 +70,14 @@ def diff(
     first: Target,
     second: Target,
     weights: Weights = None,
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     dtype: DType = "float32",
     dim: Dim = [],
     arg: Arg = [],
+    declare: Declare = [],
     input: Inputs = [],
     other_weights: Annotated[str | None, typer.Option(help="Checkpoint of SECOND; that of FIRST by default.")] = None,
     other_dtype: Annotated[str | None, typer.Option(help="dtype of SECOND; that of FIRST by default.")] = None,
@@ -82,8 +91,9 @@ def diff(
     from trtnet.tools.network_target import Choices
     from trtnet.tools.output import show
 
-    a = describe(first, Choices(weights, dtype, dim, arg, input), values)
-    other = Choices(other_weights or weights, other_dtype or dtype, dim, other_arg or arg, input)
+    chosen, inputs = weights_choice(weights, rules, key, strip_prefix, ignore), [*declare, *input]
+    a = describe(first, Choices(chosen, dtype, dim, arg, inputs), values)
+    other = Choices(chosen.other(other_weights), other_dtype or dtype, dim, other_arg or arg, inputs)
     found = tool.compare(a, describe(second, other, values))
     show(tool.render(found), tool.to_json(found), json)
     raise typer.Exit(1 if found.differs else 0)
@@ -97,11 +107,16 @@ def export_polygraphy(
     model: Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")],
     weights: Annotated[str, typer.Option(help="Checkpoint: .safetensors, .pth, .pt, .npz.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The script to write.")],
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     dtype: DType = "float32",
     dim: Annotated[
         list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=1:8:32 (min:opt:max) or batch=8.")
     ] = [],
     arg: Arg = [],
+    declare: Declare = [],
     input: Inputs = [],
     json: Json = None,
 ) -> None:
@@ -115,7 +130,8 @@ def export_polygraphy(
     from trtnet.tools.output import show
 
     check_writable(output)
-    script = polygraphy.write(model, Choices(weights, dtype, dim, arg, input), output)
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
+    script = polygraphy.write(model, Choices(chosen, dtype, dim, arg, [*declare, *input]), output)
     show(Text("\n".join([script.path, *script.commands]), no_wrap=True, overflow="ignore"), asdict(script), json)
 
 

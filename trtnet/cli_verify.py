@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from trtnet.cli_weights import Json, Load, Rules
+from trtnet.cli_options import Json, Rules
+from trtnet.cli_weights import Load
 from trtnet.files import check_writable
 
 THINGS = """What to compare, and last what is expected: a model of the zoo or path/to/file.py:factory (on the CPU

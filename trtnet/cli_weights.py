@@ -8,14 +8,9 @@ from typing import Annotated
 
 import typer
 
+from trtnet.cli_options import Json, Key, Rules, StripPrefix, weights_choice
 from trtnet.files import check_writable
 
-Json = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
-]
-Rules = Annotated[
-    str | None, typer.Option(help="Convert by the rules of a family, of a .toml file, or auto: of the family it is of.")
-]
 Load = Annotated[
     bool | None,
     typer.Option(
@@ -33,15 +28,15 @@ def ls(
     file: Annotated[str, typer.Argument(help="A checkpoint: a file, an index, or a Hugging Face folder.")],
     filter: Annotated[str, typer.Option(help="Regular expression that is found in the keys to list.")] = "",
     rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
     json: Json = None,
 ) -> None:
     """Lists keys, shapes, dtypes and bytes; reads no data."""
-    from trtnet.checkpoint import open_checkpoint
     from trtnet.tools import weights as tool
     from trtnet.tools.output import show
 
-    checkpoint = open_checkpoint(file)
-    found = tool.rows(tool.find_rules(rules, checkpoint).apply(checkpoint) if rules else checkpoint, filter)
+    found = tool.rows(weights_choice(file, rules, key, strip_prefix, []).open(), filter)
     show(tool.table(found), tool.to_json(found), json)
 
 
@@ -79,6 +74,8 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="IN")],
     out: Annotated[Path, typer.Argument(metavar="OUT.safetensors|.wts")],
     rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
     dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; they keep theirs without it.")] = None,
     model: Annotated[str | None, typer.Option(help="Model of the zoo that the result must fit exactly.")] = None,
     json: Json = None,
@@ -88,7 +85,8 @@ def convert(
     from trtnet.tools.output import show
 
     check_writable(out)
-    found = tool.convert_file(source, out, rules, dtype, model, bar=sys.stderr.isatty())
+    chosen = weights_choice(source, rules, key, strip_prefix, [])
+    found = tool.convert_file(chosen.open(), out, dtype, model, bar=sys.stderr.isatty())
     show(tool.table(found), tool.to_json(found), json)
 
 
@@ -98,6 +96,9 @@ def refit(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Plan to write; the old one by default.")
     ] = None,
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
 ) -> None:
     """Puts other weights into an engine without building it again: all of them by their names, or none."""
     from trtnet.runtime import load
@@ -105,6 +106,6 @@ def refit(
     target = output or engine
     check_writable(target)
     loaded = load(engine)
-    loaded.refit(weights)
+    loaded.refit(weights_choice(weights, rules, key, strip_prefix, []).open())
     loaded.save(target)
     print(f"{target}: {len(loaded.info.refittable):,} weights replaced")

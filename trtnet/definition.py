@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trtnet import __version__
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
@@ -73,7 +73,7 @@ class DefinedNetwork(Network):
             model=self.model,
             arguments=self.arguments,
             checkpoint_digest=self.checkpoint.digest(self.keys),
-            trtnet_version=_version(),
+            trtnet_version=__version__,
         )
 
 
@@ -239,10 +239,3 @@ def _keys(model: Module) -> tuple[dict[Parameter, str], dict[str, str]]:
 def _read(checkpoint: Checkpoint, key: str, dtype: DType | None) -> np.ndarray[Any, Any]:
     array = checkpoint[key]
     return array if dtype is None else cast(array, dtype, key)
-
-
-def _version() -> str:
-    try:
-        return version("trtnet")
-    except PackageNotFoundError:
-        return "unknown"

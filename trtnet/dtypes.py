@@ -1,6 +1,7 @@
 """One table of element types: our names, TensorRT's, numpy's and torch's.
 
-A dtype is written by its torch name everywhere (``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``).
+A dtype is written by its torch name everywhere (``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``); where one is
+read, ``"fp16"``, ``"bf16"`` and the like will do.
 :func:`get` accepts any library's spelling of it.
 """
 
@@ -91,6 +92,7 @@ TABLE = (
     float32, float16, bfloat16, float64, float8_e4m3fn, float8_e5m2, float8_e8m0fnu, float4_e2m1fn,
     int64, int32, int16, int8, uint8, int4, bool_,
 )  # fmt: skip
+_ALIASES = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp8": "float8_e4m3fn"}
 _BY_NAME = {dtype.name: dtype for dtype in TABLE}
 _BY_TRT_NAME = {dtype.trt_name: dtype for dtype in TABLE if dtype.trt_name}
 
@@ -112,7 +114,7 @@ def get(dtype: DTypeLike) -> DType:
 
 def _spelling(dtype: Any) -> str:
     if isinstance(dtype, str):
-        return dtype
+        return _ALIASES.get(dtype, dtype)
     if type(dtype).__module__ == "torch":
         return str(dtype).removeprefix("torch.")
     try:

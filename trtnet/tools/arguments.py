@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from trtnet import dtypes
 from trtnet.errors import ModelError
 from trtnet.graph import Input
 
@@ -50,6 +53,23 @@ def inputs(texts: Sequence[str]) -> dict[str, Input]:
     return {name: _input(value) for name, value in _pairs(texts, "--input", "image=batch,3,224,224:float16")}
 
 
+def dtype(text: str) -> str | dict[str, str]:
+    """``"float16"``, ``"bf16"``, or a JSON file that `trtnet precision` wrote -> what ``define(dtype=...)`` takes.
+
+    A JSON file of module paths and dtypes alone will do. Raises ModelError for a file that holds neither.
+    """
+    if not text.endswith(".json"):
+        return dtypes.get(text).name
+    try:
+        document = json.loads(Path(text).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"--dtype {text}: cannot be read as JSON: {error}") from error
+    mapping = document.get("mapping", document) if isinstance(document, dict) else None
+    if not isinstance(mapping, dict) or not all(isinstance(value, str) for value in mapping.values()):
+        raise ModelError(f'--dtype {text}: write what trtnet precision --json does, {{"mapping": {{"": "float16"}}}}')
+    return {path: dtypes.get(name).name for path, name in mapping.items()}
+
+
 def files(texts: Sequence[str]) -> dict[str, str]:
     """``["image=photo.npy"]`` -> name -> path. Raises ModelError."""
     return dict(_pairs(texts, "--input", "image=photo.npy"))
@@ -88,6 +108,8 @@ def _range(name: str, value: str) -> int | tuple[int, int, int]:
     sizes = [int(size) for size in value.split(":") if size.isdecimal()]
     if len(sizes) != value.count(":") + 1 or len(sizes) not in (1, 3):
         raise ModelError(f"--dim {name}={value}: a size is written 8, a range 1:8:32 (min:opt:max)")
+    if max(sizes) == 0:
+        raise ModelError(f"--dim {name}={value}: a size is at least 1; only the least of a range may be 0")
     return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,6 +13,7 @@ import trtnet.models as zoo
 from trtnet.errors import ModelError
 from trtnet.graph.source import at, raised_at
 from trtnet.nn import Buffer, Module
+from trtnet.tools.arguments import literals
 from trtnet.tools.model_file import factory_in
 
 Factory = Callable[..., Module]
@@ -62,6 +63,12 @@ def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
     if not isinstance(model, Module):
         raise ModelError(f"{factory.__name__} returned a {type(model).__name__}, not an nn.Module")
     return model
+
+
+def made(name: str, arguments: Sequence[str]) -> tuple[Module, dict[str, Any]]:
+    """The model of a name, and the arguments it was made with, from ``num_classes=10``. Raises as find and create."""
+    values = literals(arguments)
+    return create(find(name), values), values
 
 
 def summaries() -> list[ModelSummary]:

@@ -10,6 +10,7 @@ from typing import Any
 from trtnet import backend
 from trtnet.backend import trt
 from trtnet.calling import TensorInfo
+from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.errors import InputError, ModelError
 from trtnet.graph.nodes import Node
@@ -17,6 +18,7 @@ from trtnet.graph.work import shaped
 from trtnet.nn import Module
 from trtnet.tools import arguments, models
 from trtnet.tools.placeholder import Placeholder
+from trtnet.tools.weights_choice import WeightsChoice
 
 Sizes = Mapping[str, int]
 
@@ -72,13 +74,27 @@ class NetworkTarget:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the command line says of a model: see ``trtnet build --help``. weights: None to define it without any."""
+    """What the command line says of a model: see ``trtnet build --help``.
 
-    weights: str | None = None
+    weights: a file, or with the options beside it; without a file the model is defined without weights.
+    """
+
+    weights: WeightsChoice | str | None = None
     dtype: str = "float32"
     dims: Sequence[str] = ()
     arguments: Sequence[str] = ()
     inputs: Sequence[str] = ()
+
+    @property
+    def checkpoint(self) -> WeightsChoice:
+        """What is said of the weights."""
+        return self.weights if isinstance(self.weights, WeightsChoice) else WeightsChoice(self.weights)
+
+    def open_weights(self, model: Module, otherwise: type[Placeholder]) -> Checkpoint:
+        """The checkpoint, or a stand-in of the model's shapes where none is named. Raises CheckpointError."""
+        dtype = arguments.dtype(self.dtype)
+        found = self.checkpoint.open()
+        return otherwise(model, dtype if isinstance(dtype, str) else "float32") if found is None else found
 
 
 def open_network(target: str, choices: Choices) -> NetworkTarget:
@@ -92,12 +108,30 @@ def open_network(target: str, choices: Choices) -> NetworkTarget:
 
 def define_model(target: str, choices: Choices) -> tuple[Module, DefinedNetwork]:
     """The module and its network, with a checkpoint or without weights."""
-    values = arguments.literals(choices.arguments)
-    model = models.create(models.find(target), values)
+    model, values = models.made(target, choices.arguments)
+    return model, defined(target, model, values, choices, choices.open_weights(model, Placeholder))
+
+
+def define_network(target: str, choices: Choices) -> DefinedNetwork:
+    """The network of a model, with its weights, for a command that needs them. Raises WeightsError without any."""
+    model, values = models.made(target, choices.arguments)
+    return defined(target, model, values, choices, choices.checkpoint.open())
+
+
+def defined(
+    target: str, model: Module, values: Mapping[str, Any], choices: Choices, weights: Checkpoint | None
+) -> DefinedNetwork:
+    """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does."""
     declared = arguments.inputs(choices.inputs) or model.inputs
-    sized = arguments.with_sizes(declared, arguments.dims(choices.dims))
-    weights = choices.weights or Placeholder(model, choices.dtype)
-    return model, define(model, sized, weights, dtype=choices.dtype, name=target, arguments=values)
+    return define(
+        model,
+        arguments.with_sizes(declared, arguments.dims(choices.dims)),
+        weights,
+        dtype=arguments.dtype(choices.dtype),
+        ignored=choices.checkpoint.ignored,
+        name=target,
+        arguments=values,
+    )
 
 
 def _model(target: str, choices: Choices) -> NetworkTarget:
@@ -105,7 +139,7 @@ def _model(target: str, choices: Choices) -> NetworkTarget:
     sizes, assumed = _sizes(list(defined.dims), choices.dims)
     return NetworkTarget(
         target, defined.trt, dict(model.named_modules()), sizes, assumed, defined.weights,
-        real_weights=choices.weights is not None, owner=defined,
+        real_weights=choices.checkpoint.file is not None, owner=defined,
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from rich.console import RenderableType
 from trtnet.files import atomic_write
 from trtnet.printing import PlainConsole
 
+PIPE_WIDTH = 1000
+
 
 def show(picture: RenderableType, result: Any, json_file: str | None) -> None:
     """Prints `picture`, and writes `result` as JSON to a file, or to standard output for ``-`` (then instead of it).
@@ -21,7 +23,9 @@ def show(picture: RenderableType, result: Any, json_file: str | None) -> None:
     if json_file == "-":
         sys.stdout.write(text + "\n")
         return
-    PlainConsole().print(picture)
+    console = PlainConsole()
+    # a pipe has no width: names stay whole, one row a line, for grep and the like
+    (console if console.is_terminal else PlainConsole(width=PIPE_WIDTH)).print(picture)
     if json_file:
         with atomic_write(json_file) as file:
             file.write(text.encode() + b"\n")

@@ -135,10 +135,8 @@ def differences_table(found: list[Difference]) -> Table:
     return picture
 
 
-def convert_file(
-    source: str, out: Path, rules: str | None, dtype: str | None, model: str | None, bar: bool
-) -> list[Row]:
-    """Writes a checkpoint as .safetensors, by rules and in another dtype if told; checked against a model before.
+def convert_file(source: Source, out: Path, dtype: str | None, model: str | None, bar: bool) -> list[Row]:
+    """Writes a checkpoint as .safetensors, in another dtype if told; checked against a model before.
 
     Raises CheckpointError and WeightsError; `out` then stays as it was.
     """
@@ -150,9 +148,8 @@ def convert_file(
     if out.suffix == ".wts" and dtype is not None:
         raise CheckpointError(f"{out}: a .wts file has float32 alone, so it takes no dtype")
     with open_checkpoint(source) as checkpoint:
-        converted = checkpoint if rules is None else find_rules(rules, checkpoint).apply(checkpoint)
         if model is not None:
-            _check(model, converted)
+            _check(model, checkpoint)
         with Progress(disable=not bar, transient=True) as progress:
             task = progress.add_task(escape(visible(out)))
 
@@ -160,9 +157,9 @@ def convert_file(
                 progress.update(task, completed=done, total=total)
 
             if out.suffix == ".wts":
-                save_wts(out, converted, tell)
+                save_wts(out, checkpoint, tell)
             else:
-                convert(converted, out, dtype, tell)
+                convert(checkpoint, out, dtype, tell)
     return rows(out)
 
 

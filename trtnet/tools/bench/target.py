@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtnet.builder import DimRange
-from trtnet.checkpoint import Checkpoint, open_checkpoint
-from trtnet.definition import define
+from trtnet.checkpoint import Checkpoint
 from trtnet.errors import ModelError
 from trtnet.runtime import Engine, load
 from trtnet.runtime.cuda import CudaDevice
 from trtnet.tools import arguments, models
 from trtnet.tools.bench.feeds import RandomWeights
 from trtnet.tools.inspect_plan import PLANS
-from trtnet.tools.network_target import inputs_of
+from trtnet.tools.network_target import Choices, defined, inputs_of
 
 
 @dataclass(frozen=True)
@@ -28,21 +27,6 @@ class Target:
     sizes: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the command line says of a model.
-
-    weights: a checkpoint's file, None for random ones. dims: a size, or a model's range to be measured at its opt; a
-    dimension that is not among them is 1, as trtexec takes it. declared: inputs of a model that does not say them.
-    """
-
-    weights: str | None = None
-    dtype: str = "float32"
-    dims: Sequence[str] = ()
-    arguments: Sequence[str] = ()
-    declared: Sequence[str] = ()
-
-
 def open_target(target: str, choices: Choices, gpu: Callable[[], object] = CudaDevice) -> Target:
     """A plan file is loaded; a model or an ONNX file is built, where there is a GPU to measure on.
 
@@ -50,27 +34,20 @@ def open_target(target: str, choices: Choices, gpu: Callable[[], object] = CudaD
     """
     if not target.endswith(".onnx") and (Path(target).is_file() or Path(target).suffix in PLANS):
         engine = load(target)
-        checkpoint = open_checkpoint(choices.weights) if choices.weights else None
+        checkpoint = choices.checkpoint.open()
         return Target(engine, engine.info.model, checkpoint, _sizes(choices.dims))
     gpu()
     return (_parsed if target.endswith(".onnx") else _built)(target, choices)
 
 
 def _built(target: str, choices: Choices) -> Target:
-    values = arguments.literals(choices.arguments)
-    model = models.create(models.find(target), values)
-    declared = arguments.inputs(choices.declared) or model.inputs
+    model, values = models.made(target, choices.arguments)
+    declared = arguments.inputs(choices.inputs) or model.inputs
     named = {size for spec in declared.values() for size in spec.shape if isinstance(size, str)}
     sizes: dict[str, DimRange] = {**dict.fromkeys(named, 1), **arguments.dims(choices.dims)}
-    weights = open_checkpoint(choices.weights) if choices.weights else RandomWeights(model, choices.dtype)
-    network = define(
-        model,
-        arguments.with_sizes(declared, sizes),
-        weights,
-        dtype=choices.dtype,
-        name=target,
-        arguments=values,
-    )
+    ones = [f"{name}=1" for name in named if name not in arguments.dims(choices.dims)]
+    weights = choices.open_weights(model, RandomWeights)
+    network = defined(target, model, values, replace(choices, dims=[*choices.dims, *ones]), weights)
     return Target(network.build({name: sizes[name] for name in network.dims}), target, weights, {})
 
 

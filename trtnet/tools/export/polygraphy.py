@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtnet import backend
@@ -13,6 +13,7 @@ from trtnet.files import atomic_write
 from trtnet.graph import Input
 from trtnet.tools import arguments
 from trtnet.tools.network_target import Choices, define_model
+from trtnet.tools.weights_choice import WeightsChoice
 
 _SCRIPT = '''\
 """A model of trtnet as a TensorRT network, written by `trtnet export polygraphy`; polygraphy calls load_network()."""
@@ -25,6 +26,7 @@ os.environ["TRTNET_BACKEND"] = "tensorrt_rtx" if RTX else "tensorrt"
 
 import trtnet
 from trtnet.tools.models import create, find
+from trtnet.tools.weights_choice import WeightsChoice
 
 
 def load_network():
@@ -33,7 +35,8 @@ def load_network():
     inputs = {{
 {inputs}
     }}
-    network = trtnet.define(model, inputs, {weights!r}, dtype={dtype!r}, name={target!r})
+    chosen = {weights!r}
+    network = trtnet.define(model, inputs, chosen.open(), dtype={dtype!r}, ignored=chosen.ignored, name={target!r})
     return network.builder, network.trt, network
 '''
 
@@ -53,19 +56,26 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
     """
     file, colon, factory = target.rpartition(":")
     where = f"{Path(file).resolve()}:{factory}" if colon else target
-    model, network = define_model(target, choices)
+    model, _ = define_model(target, choices)
     declared = arguments.inputs(choices.inputs) or model.inputs
     sized = arguments.with_sizes(declared, arguments.dims(choices.dims))
     text = _SCRIPT.format(
         target=where,
         arguments=arguments.literals(choices.arguments),
         inputs="\n".join(f"        {name!r}: trtnet.{spec!r}," for name, spec in sized.items()),
-        weights=str(Path(str(choices.weights)).resolve()),
-        dtype=network.dtype.name,
+        weights=_absolute(choices.checkpoint),
+        dtype=arguments.dtype(choices.dtype),
     )
     with atomic_write(path) as out:
         out.write(text.encode())
     return Script(os.fspath(path), _commands(os.fspath(path), sized, choices))
+
+
+def _absolute(weights: WeightsChoice) -> WeightsChoice:
+    """The same, its files by absolute paths: the script may lie elsewhere."""
+    file = None if weights.file is None else str(Path(weights.file).resolve())
+    is_file = weights.rules is not None and weights.rules.endswith(".toml")
+    return replace(weights, file=file, rules=str(Path(str(weights.rules)).resolve()) if is_file else weights.rules)
 
 
 def _commands(path: str, inputs: Mapping[str, Input], choices: Choices) -> tuple[str, ...]:

@@ -1,0 +1,56 @@
+"""Which weights the command line names: a file, the part of it, and what makes its keys a model's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from trtnet.checkpoint import IGNORED, Checkpoint, open_checkpoint
+from trtnet.checkpoint.rules import parse
+from trtnet.errors import ModelError
+from trtnet.tools.weights import find_rules
+
+
+@dataclass(frozen=True)
+class WeightsChoice:
+    """What ``--weights`` and the options beside it say, in every command that has them.
+
+    file: a checkpoint; None for none. key: the part of a training checkpoint. strip_prefix: what every key begins with
+    and is taken off. rules: of a family, of a .toml file, or "auto", applied after that. ignore: regular expressions of
+    keys that the model may leave out.
+    """
+
+    file: str | None = None
+    rules: str | None = None
+    key: str | None = None
+    strip_prefix: str | None = None
+    ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        needless = {"--rules": self.rules, "--key": self.key, "--strip-prefix": self.strip_prefix}
+        given = [option for option, value in needless.items() if value is not None]
+        if self.file is None and given:
+            raise ModelError(f"{given[0]} says how a checkpoint is read: give it by --weights FILE")
+
+    def open(self) -> Checkpoint | None:
+        """The checkpoint with the model's keys, not yet read; None if no file is named.
+
+        Raises CheckpointError for a file that cannot be read, or rules that do not fit it.
+        """
+        return None if self.file is None else self.applied(open_checkpoint(self.file, self.key))
+
+    def applied(self, checkpoint: Checkpoint) -> Checkpoint:
+        """A checkpoint by the prefix and the rules that are chosen. Raises CheckpointError if they do not fit it."""
+        if self.strip_prefix is not None:
+            text = f"[[rules]]\nstrip_prefix = {json.dumps(self.strip_prefix)}"
+            checkpoint = parse(text, f"--strip-prefix {self.strip_prefix}").apply(checkpoint)
+        return find_rules(self.rules, checkpoint).apply(checkpoint) if self.rules else checkpoint
+
+    def other(self, file: str | None) -> WeightsChoice:
+        """The same of another file, if one is named."""
+        return self if file is None else replace(self, file=file)
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """What ``define(ignored=...)`` takes."""
+        return (*IGNORED, *self.ignore)
