@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,3 +61,13 @@ def test_the_error_shown_is_the_one_raised() -> None:
     with pytest.raises(LayerError) as found:
         trtnet.define(model, weights=Placeholder(model, "float16"), dtype="float16")
     assert f"```\ntrtnet.errors.LayerError: {found.value}\n```" in (ROOT / "README.md").read_text()
+
+
+def test_the_first_model_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text()
+    (example,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "lenet.engine" in code]
+    on_the_cpu = [line for line in example.splitlines() if "trtnet.load(" not in line]
+    values: dict[str, Any] = {}
+    exec("\n".join(on_the_cpu), values)
+    assert values["logits"].shape == (4, 10) and (tmp_path / "lenet.engine.json").exists()

@@ -21,6 +21,7 @@ from trtnet.checkpoint.npz_file import NpzFile
 from trtnet.checkpoint.parts import choose
 from trtnet.checkpoint.safetensors_file import SafetensorsFile
 from trtnet.checkpoint.sharded import open_sharded, open_shards
+from trtnet.checkpoint.shipped import located
 from trtnet.checkpoint.torch_file import open_torch
 from trtnet.checkpoint.torchscript_file import TorchScriptFile
 from trtnet.checkpoint.wts_file import WtsFile
@@ -56,14 +57,15 @@ def open_checkpoint(source: Source, key: str | None = None) -> Checkpoint:
     state dict, the only one in a training checkpoint, or a whole module: of other objects nothing is executed), a
     TorchScript archive or one of torch.export, .npz, .gguf (needs gguf; quantized blocks become float32), .wts, or a
     sharded checkpoint's *.index.json; a folder: of Hugging Face, of shards, or of torch.distributed.checkpoint; a
-    mapping of names to numpy arrays or torch tensors; a live torch module (its state_dict()); an open Checkpoint,
+    mapping of names to numpy arrays or torch tensors; ``"trtnet:lenet.safetensors"``, which comes with trtnet; a live
+    torch module (its state_dict()); an open Checkpoint,
     returned as it is. key: the part of a training checkpoint to take, where it has several: ``"model_ema"``,
     ``"ema.module"``; of a folder of torch.distributed.checkpoint, what its keys begin with.
     Raises CheckpointError if it cannot be read as plain weights, DependencyError if it needs torch and there
     is none.
     """
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(Path(source), key)
+        return _open_path(located(source), key)
     if isinstance(source, Checkpoint):
         _require_no_key(source.name, "an open checkpoint", key)
         return source

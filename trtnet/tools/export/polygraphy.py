@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtnet import backend
+from trtnet.checkpoint.shipped import located
 from trtnet.files import atomic_write
 from trtnet.graph import Input
 from trtnet.tools import arguments
@@ -73,7 +74,7 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
 
 def _absolute(weights: WeightsChoice) -> WeightsChoice:
     """The same, its files by absolute paths: the script may lie elsewhere."""
-    file = None if weights.file is None else str(Path(weights.file).resolve())
+    file = None if weights.file is None else str(located(weights.file).resolve())
     is_file = weights.rules is not None and weights.rules.endswith(".toml")
     return replace(weights, file=file, rules=str(Path(str(weights.rules)).resolve()) if is_file else weights.rules)
 
