@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -275,3 +277,70 @@ class Plain(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(nn.Conv2d(4, 6, 3), nn.ReLU())
+
+
+def test_integers_are_exact_beside_the_floats_of_a_file(tmp_path: Path) -> None:
+    ids = np.array([30000, 999_999, -7])
+    off = ids + np.array([0, 1, 0])
+    for name, stored, wrong in (("trtexec.json", exported, exported), ("f.npz", as_floats, as_floats)):
+        stored(tmp_path / name, ids)
+        wrong(tmp_path / f"wrong_{name}", off)
+        assert compare(lambda x: {"y": ids}, str(tmp_path / name), {"x": ids}).passed
+        assert not compare(lambda x: {"y": ids}, str(tmp_path / f"wrong_{name}"), {"x": ids}).passed
+    large = np.array([2**24 + 1, 5])
+    exported(tmp_path / "large.json", large)
+    assert compare(lambda x: {"y": large}, str(tmp_path / "large.json"), {"x": ids}).passed
+    assert not compare(lambda x: {"y": large + 1}, str(tmp_path / "large.json"), {"x": ids}).passed
+    as_floats(tmp_path / "large.npz", large)
+    with pytest.raises(InputError, match=r"y is float32, which holds every integer up to 16,777,216; .* 16,777,217"):
+        compare(lambda x: {"y": large}, str(tmp_path / "large.npz"), {"x": ids})
+
+
+def exported(path: Path, array: np.ndarray) -> None:
+    """As `trtexec --exportOutput` writes an output."""
+    path.write_text(json.dumps([{"name": "y", "dimensions": str(array.size), "values": array.tolist()}]))
+
+
+def as_floats(path: Path, array: np.ndarray) -> None:
+    np.savez(path, y=array.astype(np.float32))
+
+
+def test_top_1_is_of_rows_of_scores_alone() -> None:
+    image = compare(lambda x: x, lambda x: x, {"x": X})
+    scores = compare(lambda x: x, lambda x: x, {"x": X[0, 0]})
+    assert "100 %" not in str(image) and "100 %" in str(scores)
+
+
+class InPlace(nn.Module):
+    inputs = {"x": trtnet.Input((2, 4, 9, 9))}
+
+    def __init__(self) -> None:
+        self.conv, self.act, self.head = nn.Conv2d(4, 6, 3), nn.ReLU(inplace=True), nn.Conv2d(6, 2, 1)
+
+    def forward(self, x: Any) -> Any:
+        y = self.conv(x)
+        self.act(y)
+        y += 1
+        return self.head(y)
+
+
+class TorchInPlace(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.act = torch.nn.Conv2d(4, 6, 3), torch.nn.ReLU(inplace=True)
+        self.head = torch.nn.Conv2d(6, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        self.act(y)
+        y += 1
+        return self.head(y)
+
+
+def test_what_modules_got_and_gave_is_as_it_was_before_it_was_written_into() -> None:
+    original = TorchInPlace()
+    right = both(trtnet.define(InPlace(), weights=original), original)
+    assert right.passed and {row.verdict for row in right.rows} == {Verdict.AGREES}, str(right)
+    weights = {k: v * 2 if k == "conv.bias" else v for k, v in original.state_dict().items()}
+    assert both(trtnet.define(InPlace(), weights=weights), original).module == "conv"
