@@ -70,7 +70,7 @@ def torch_model(case: Case) -> torch.nn.Module:
 
 def weighted(model: torch.nn.Module, seed: int) -> torch.nn.Module:
     """The model for inference, its floating weights drawn by a seed."""
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed keeps a stack for each GPU that might come
     for name, value in (*model.named_parameters(), *model.named_buffers()):
         if value.is_floating_point():
             value.data = torch.rand(value.shape) + 0.5 if name.endswith("_var") else torch.randn(value.shape) * 0.5
