@@ -112,8 +112,8 @@ class Methods(_Operand):
     def expand(self, *sizes: Size | Sequence[Size]) -> Tensor:
         return self.operations.expand(self, _unpack(sizes))
 
-    def broadcast_to(self, shape: Sequence[Size]) -> Tensor:
-        return self.operations.broadcast_to(self, shape)
+    def broadcast_to(self, size: Sequence[Size]) -> Tensor:
+        return self.operations.broadcast_to(self, size)
 
     def expand_as(self, other: Tensor) -> Tensor:
         return self.operations.expand(self, other.shape)

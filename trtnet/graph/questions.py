@@ -117,8 +117,11 @@ class Questions(Symbolic):
         copy.strides = True
         return copy if known is False else relate(self, copy)  # type: ignore[arg-type]
 
-    def clone(self) -> Tensor:
-        """A tensor of its value with memory of its own. No layer: TensorRT's tensors do not change."""
+    def clone(self, *, memory_format: Any = None) -> Tensor:
+        """A tensor of its value with memory of its own. No layer: TensorRT's tensors do not change.
+
+        memory_format: not looked at, since TensorRT chooses the formats of its tensors itself.
+        """
         return self.fresh()
 
     def detach(self) -> Self:

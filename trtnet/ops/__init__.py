@@ -340,6 +340,7 @@ from trtnet.ops.shape import (
     unsqueeze,
     view,
 )
+from trtnet.ops.shifts import bitwise_left_shift, bitwise_right_shift
 from trtnet.ops.sliding import (
     unfold_dim,
 )
@@ -451,8 +452,10 @@ __all__ = [
     "batch_norm",
     "bilinear",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "bmm",
     "broadcast_tensors",

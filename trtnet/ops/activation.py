@@ -138,7 +138,9 @@ def prelu(x: Tensor, weight: Operand) -> Tensor:
 
 
 def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
-    """x where it is above the threshold, else value."""
+    """x where it is above the threshold, else value; beside integers both lose their fractions, as in torch."""
+    if not (x.dtype.is_floating or x.dtype == bool_):
+        threshold, value = int(threshold), int(value)
     return where(gt(x, threshold), x, value)
 
 

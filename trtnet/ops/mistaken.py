@@ -12,7 +12,11 @@ from trtnet.graph import Tensor
 from trtnet.graph.report import type_name
 from trtnet.graph.source import here
 
-OTHER_NAMES = {"axis": ("dim",), "keepdims": ("keepdim",), "input": ("x",), "self": ("x",), "other": ("y", "dim")}
+OTHER_NAMES = {
+    "axis": ("dim",), "keepdims": ("keepdim",), "input": ("x",), "self": ("x",), "other": ("y", "dim"), "mat2": ("y",),
+    "vec2": ("y",), "tensor": ("y", "other"), "exponent": ("y", "other"), "axis0": ("dim0",), "axis1": ("dim1",),
+    "size": ("shape",), "input1": ("x1",), "input2": ("x2",),
+}  # fmt: skip
 """torch's further names of arguments, and the parameters of ours that they may stand for."""
 
 

@@ -14,11 +14,12 @@ from trtnet.graph.tensor import Operand
 from trtnet.ops.batch_norm import batch_norm
 from trtnet.ops.division import div
 from trtnet.ops.elementwise import add, cast, mul, pow, rsqrt
-from trtnet.ops.operands import axes_mask, tensor
+from trtnet.ops.operands import axes_mask, common_type, tensor
 from trtnet.ops.pad import pad
 from trtnet.ops.reduce import mean, norm, sum
 from trtnet.ops.slicing import Cut, cut
 from trtnet.ops.special import clamp
+from trtnet.ops.views import broadcast_tensors
 
 
 def layer_norm(
@@ -168,9 +169,10 @@ def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Te
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along `dim`, each norm at least eps; in float32."""
-    a, b = (cast(x, "float32") for x in (x1, x2))
+    kind = common_type("cosine_similarity", x1, x2)
+    a, b = (cast(x, "float32") for x in broadcast_tensors(x1, x2))
     lengths = [clamp(norm(x, 2, dim, keepdim=True), min=eps) for x in (a, b)]
-    return cast(sum(mul(div(a, lengths[0]), div(b, lengths[1])), dim), x1.dtype)
+    return cast(sum(mul(div(a, lengths[0]), div(b, lengths[1])), dim), kind)
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

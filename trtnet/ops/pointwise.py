@@ -35,7 +35,7 @@ from trtnet.ops.elementwise import (
     trunc,
     where,
 )
-from trtnet.ops.operands import align, network_of, tensor
+from trtnet.ops.operands import align
 from trtnet.ops.special import clamp
 
 
@@ -126,9 +126,10 @@ def hypot(x: Operand, y: Operand) -> Tensor:
 
 
 def copysign(x: Operand, other: Operand) -> Tensor:
-    """The size of `x` with the sign of `other`; a zero's is +, since TensorRT compares -0 and 0 as equal."""
-    size = abs(floating(tensor(x, network_of(x, other))))
-    return where(lt(other, 0), neg(size), size)
+    """The size of `x` with the sign of `other`, of its zeros too: that of 1 / other."""
+    a, b = (floating(y) for y in align("copysign", x, other))
+    size = abs(a)
+    return where(lt(where(eq(b, 0), reciprocal(b), b), 0), neg(size), size)
 
 
 def fmax(x: Operand, other: Operand) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import reduce
 
 from trtnet.graph import Tensor
+from trtnet.graph.dim import is_static
 from trtnet.graph.tensor import Operand
 from trtnet.ops.einsum import einsum
 from trtnet.ops.elementwise import mul, sub
@@ -74,10 +75,15 @@ def kron(x: Operand, other: Operand) -> Tensor:
 
 
 def cross(x: Operand, other: Operand, dim: int | None = None) -> Tensor:
-    """The cross products of vectors of 3 along `dim`, by default the first axis of that size."""
+    """The cross products of vectors of 3 along `dim`, by default the first axis of that size.
+
+    Raises LayerError where it is not known which axis that is.
+    """
     a, b = align("cross", x, other)
     named = {"x": a, "other": b}
     found = next((i for i, size in enumerate(a.shape) if size == 3), None) if dim is None else axis(a, dim, "cross")
+    if dim is None and not is_static(a.shape[:found]):
+        a.network.fail("cross: which axis is the first of 3 is known only at run time; say dim", named)
     if found is None or not a.shape[found] == b.shape[found] == 3:
         a.network.fail("cross takes vectors of 3 along dim", named)
     after, before = ((roll(v, -1, found), roll(v, -2, found)) for v in (a, b))

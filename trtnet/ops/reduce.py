@@ -115,17 +115,17 @@ def var_mean(
 
 
 def norm(
-    x: Tensor, p: float | str = "fro", dim: Axes = None, keepdim: bool = False, dtype: DTypeLike | None = None
+    x: Tensor, p: float | str | None = "fro", dim: Axes = None, keepdim: bool = False, dtype: DTypeLike | None = None
 ) -> Tensor:
     """The p-norm ``sum(abs(x) ** p) ** (1 / p)`` in float32, of the elements. torch.linalg.vector_norm.
 
-    p: "fro" is 2; 0 counts what is not 0; it may be infinite. dtype: to cast to first.
+    p: "fro" and None are 2; 0 counts what is not 0; it may be infinite. dtype: to cast to first.
     Raises LayerError for the nuclear norm, and for integers.
     """
     given = _of_floats(x if dtype is None else cast(x, dtype), "norm")
     if isinstance(p, str) and p != "fro":
         given.network.fail(f"norm takes a number or 'fro', found {p!r}: TensorRT has no singular values", {"x": x})
-    power, wide = (2.0 if isinstance(p, str) else p), abs(cast(given, dtypes.float32))
+    power, wide = (2.0 if p is None or isinstance(p, str) else p), abs(cast(given, dtypes.float32))
     return cast(_norm(wide, power, dim, keepdim), given.dtype)
 
 

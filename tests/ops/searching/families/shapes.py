@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from searching.drawing import Draw
+from searching.drawing import Draw, Size
 from searching.table import row
 
 
@@ -180,9 +180,12 @@ def parts(d: Draw, name: str) -> str:
     shape = d.shape(1, 4)
     x = any_tensor(d, shape)
     dim = d.dim(shape)
+    if d.chance(3):
+        d.operands[-1][0][int(dim)] = shape[int(dim)] = int(shape[int(dim)])
     size = int(shape[int(dim)])
-    if name.endswith("chunk"):
-        return d.call(name, x, [("chunks", d.choice(("2", "3", "1", "5"))), ("dim", dim)])
+    if name.endswith("chunk"):  # how many there are depends on the size: of a dynamic one, the first
+        text = d.call(name, x, [("chunks", d.choice(("2", "3", "1", "5"))), ("dim", dim)])
+        return f"{text}[0]" if isinstance(shape[int(dim)], Size) else text
     first = d.integer(0, size)
     if name == "split":
         how = d.choice(

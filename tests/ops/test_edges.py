@@ -1,0 +1,85 @@
+"""What the search found at the edges of operations: integers beside fractions, zeros with a sign, broadcasting."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from comparing import network_of, random_tensor
+
+import trtnet
+from trtnet import ops
+from trtnet.errors import LayerError
+
+INTS = random_tensor(2, 3, dtype="int64")
+
+
+def both(ours: Callable[..., Any], theirs: Callable[..., Any], *inputs: torch.Tensor) -> tuple[Any, Any]:
+    specs = {f"x{i}": trtnet.Input(tuple(x.shape), str(x.dtype)[6:]) for i, x in enumerate(inputs)}
+    return network_of(ours, specs).reference()(*inputs), theirs(*inputs)
+
+
+@pytest.mark.parametrize(("threshold", "value"), [(0.1, -2.5), (1, 20), (-1.9, 0.5)])
+def test_a_threshold_of_integers_is_an_integer(threshold: float, value: float) -> None:
+    found, wanted = both(lambda x: ops.threshold(x, threshold, value), lambda x: F.threshold(x, threshold, value), INTS)
+    assert found.dtype == wanted.dtype and torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("by", [0, 1, 5])
+def test_shifts_are_torchs(dtype: str, by: int) -> None:
+    x = random_tensor(4, 5, dtype=dtype) * 37
+    for call in (lambda y: y << by, lambda y: y >> by):
+        found, wanted = both(call, call, x)
+        assert found.dtype == wanted.dtype and torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("call", [lambda x: x << -1, lambda x: x >> 63, lambda x: x << x])
+def test_shifts_that_tensorrt_has_not_are_refused_at_the_line(call: Callable[..., Any]) -> None:
+    with pytest.raises(LayerError, match=r"(?s)(<<|>>) takes .*test_edges\.py"):
+        network_of(call, {"x": trtnet.Input((2, 3), "int64")})
+
+
+def test_the_sign_of_a_zero_is_copied() -> None:
+    x, sign = torch.tensor([1.5, -2.0, 3.0, 4.0]), torch.tensor([-0.0, 0.0, -5.0, float("-inf")])
+    found, wanted = both(ops.copysign, torch.copysign, x, sign)
+    assert torch.equal(found, wanted)
+    assert both(ops.copysign, torch.copysign, x > 0, sign)[0].dtype == torch.float32
+
+
+def test_cosine_similarity_broadcasts_before_it_measures() -> None:
+    x, y = random_tensor(7, 3), random_tensor(1, 3, seed=1)
+    for pair in ((x, y), (x, torch.tensor(0.5)), (x[:, 0], torch.tensor([0.5]))):
+        found, wanted = both(
+            lambda a, b: ops.cosine_similarity(a, b, 0), lambda a, b: F.cosine_similarity(a, b, 0), *pair
+        )
+        assert torch.allclose(found, wanted, atol=1e-6)
+
+
+def test_cross_without_dim_wants_to_know_which_axis_is_the_first_of_three() -> None:
+    with pytest.raises(LayerError, match="say dim"):
+        network_of(ops.cross, {name: trtnet.Input(("n", 3)) for name in "xy"})
+    x = random_tensor(2, 3)
+    found, wanted = both(ops.cross, lambda a, b: torch.linalg.cross(a, b), x, x.flip(0))
+    assert torch.allclose(found, wanted)
+
+
+def test_further_names_of_arguments_are_torchs() -> None:
+    x = random_tensor(2, 3)
+    for call in (
+        lambda m, y: m.mm(y, mat2=y.mT), lambda m, y: m.outer(y[0], vec2=y[1]), lambda m, y: m.pow(y * y, exponent=2),
+        lambda m, y: m.swapaxes(y, axis0=0, axis1=1), lambda m, y: m.broadcast_to(y, size=(4, 2, 3)), lambda m, y: m.norm(y, None),
+        lambda m, y: y.broadcast_to(size=(4, 2, 3)), lambda m, y: y.clone(memory_format=torch.contiguous_format),
+    ):  # fmt: skip
+        found, wanted = both(functools.partial(call, ops), functools.partial(call, torch), x)
+        assert torch.allclose(found, wanted, atol=1e-6)
+
+
+def test_fractions_beside_products_of_integers_are_refused() -> None:
+    specs = {name: trtnet.Input((2, 2), "int64") for name in "xyz"}
+    with pytest.raises(LayerError, match=r"beta=0\.5"):
+        network_of(lambda x, y, z: ops.addmm(x, y, z, beta=0.5), specs)
