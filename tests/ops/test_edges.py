@@ -29,6 +29,14 @@ def test_a_threshold_of_integers_is_an_integer(threshold: float, value: float) -
     assert found.dtype == wanted.dtype and torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("name", ["hardshrink", "softshrink", "threshold"])
+def test_nan_stays(name: str) -> None:
+    x = torch.tensor([float("nan"), float("inf"), 0.1, -3.0])
+    arguments = (0.5, 2.0) if name == "threshold" else (0.5,)
+    found, wanted = both(lambda y: getattr(ops, name)(y, *arguments), lambda y: getattr(F, name)(y, *arguments), x)
+    assert torch.equal(found.nan_to_num(7.0), wanted.nan_to_num(7.0))
+
+
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 @pytest.mark.parametrize("by", [0, 1, 5])
 def test_shifts_are_torchs(dtype: str, by: int) -> None:
@@ -72,7 +80,8 @@ def test_further_names_of_arguments_are_torchs() -> None:
     x = random_tensor(2, 3)
     for call in (
         lambda m, y: m.mm(y, mat2=y.mT), lambda m, y: m.outer(y[0], vec2=y[1]), lambda m, y: m.pow(y * y, exponent=2),
-        lambda m, y: m.swapaxes(y, axis0=0, axis1=1), lambda m, y: m.broadcast_to(y, size=(4, 2, 3)), lambda m, y: m.norm(y, None),
+        lambda m, y: m.swapaxes(y, axis0=0, axis1=1), lambda m, y: m.broadcast_to(y, size=(4, 2, 3)),
+        lambda m, y: m.norm(y, None),
         lambda m, y: y.broadcast_to(size=(4, 2, 3)), lambda m, y: y.clone(memory_format=torch.contiguous_format),
     ):  # fmt: skip
         found, wanted = both(functools.partial(call, ops), functools.partial(call, torch), x)

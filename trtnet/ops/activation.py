@@ -9,7 +9,7 @@ from trtnet.dtypes import DTypeLike, bool_, float16, float32
 from trtnet.graph import Tensor
 from trtnet.graph.tensor import Operand
 from trtnet.ops.division import div
-from trtnet.ops.elementwise import abs, cast, exp, floating, gt, log, lt, maximum, mul, neg, sub, where
+from trtnet.ops.elementwise import abs, cast, exp, floating, gt, le, log, lt, maximum, mul, neg, sub, where
 from trtnet.ops.forms import form
 from trtnet.ops.operands import axes_mask, axis, tensor
 from trtnet.ops.reduce import amax, sum
@@ -141,12 +141,12 @@ def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
     """x where it is above the threshold, else value; beside integers both lose their fractions, as in torch."""
     if not (x.dtype.is_floating or x.dtype == bool_):
         threshold, value = int(threshold), int(value)
-    return where(gt(x, threshold), x, value)
+    return where(le(x, threshold), value, x)  # NaN stays
 
 
 def hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
     """x where it is farther from 0 than lambd, else 0."""
-    return where(gt(abs(x), lambd), x, 0.0)
+    return where(le(abs(x), lambd), 0.0, x)  # NaN stays
 
 
 def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
