@@ -49,6 +49,11 @@ def test_the_largest_integers(dtype: str) -> None:
         (lambda x: ops.max_pool2d(x, 2, 1, 2), "more than half of the window"),
         (lambda x: ops.avg_pool2d(x, (x.shape[3], 2)), "must be the input's size, without padding"),
         (lambda x: ops.avg_pool2d(x, 2, divisor_override=0), "divisor_override is not 0"),
+        (lambda x: ops.avg_pool2d(x[..., 0, 0].reshape(1, 1, 1, 3), 2), r"window of \(2, 2\) is larger than the input"),
+        (
+            lambda x: ops.max_pool2d(x[..., 0, 0].reshape(1, 1, 1, 3), (1, 2), dilation=3),
+            r"window of \(1, 2\) is larger than the input",
+        ),
         (lambda x: ops.max_pool1d(x, 2), "takes an input of 3 dimensions, found 4"),
         (lambda x: ops.avg_pool2d(x, (2, 2, 2)), "pooling of 2 axes got a window of"),
         (lambda x: ops.adaptive_avg_pool2d(x, (0, 2)), "a size is an int, 1 or more"),
@@ -58,3 +63,20 @@ def test_the_largest_integers(dtype: str) -> None:
 def test_refused(function: Callable[..., Any], text: str) -> None:
     with pytest.raises(LayerError, match=text):
         network_of(function, {"x": trtnet.Input((1, 3, "h", "w"))})
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda f, x: f.max_pool2d(x, 2),
+        lambda f, x: f.avg_pool2d(x, 3, 2, 1, True),
+        lambda f, x: f.adaptive_avg_pool2d(x, (2, 3)),
+        lambda f, x: f.interpolate(x, size=(3, 3), mode="bilinear"),
+        lambda f, x: f.scaled_dot_product_attention(x, x, x),
+        lambda f, x: f.conv2d(x, x.sum(0)[None].reshape(1, 2, 4, 5)),
+    ],
+)
+def test_an_empty_batch_has_an_empty_result(function: Callable[..., Any]) -> None:
+    x = random_tensor(2, 2, 4, 5)
+    found = network_of(lambda x: function(ops, x[:0]), {"x": trtnet.Input((2, 2, 4, 5))}).reference()(x)
+    assert found.shape == function(F, x[:0]).shape

@@ -32,7 +32,7 @@ def max_pool(
         found = max_pool(x.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, rank, return_indices)
         return tuple(y.squeeze(0) for y in found) if return_indices else found.squeeze(0)
     if return_indices or any(d != 1 for d in spread(dilation, rank)) or not x.dtype.is_floating:
-        check(x, kernel_size, padding, rank)
+        check(x, kernel_size, padding, rank, dilation, _spare(kernel_size, stride, ceil_mode, rank))
         values, places = largest_of_taps(x, kernel_size, stride, padding, dilation, ceil_mode, rank, return_indices)
         return (values, places) if return_indices else values
     return _pool(x, "MAX", kernel_size, stride, padding, ceil_mode, {}, rank)
@@ -148,7 +148,7 @@ def avg_pool(
         return _pool(x, "AVERAGE", kernel_size, stride, padding, ceil_mode, attributes, rank)
     if divisor == 0:
         x.network.fail("avg_pool: divisor_override is not 0", {"x": x})
-    check(x, kernel_size, padding, rank)
+    check(x, kernel_size, padding, rank, 1, _spare(kernel_size, stride, ceil_mode, rank))
     padded, counts = padded_for(x, kernel_size, stride, padding, 1, ceil_mode, rank, 0.0)
     means = _pool(padded, "AVERAGE", kernel_size, stride, 0, False, {"average_count_excludes_padding": False}, rank)
     kept_windows = {a: Cut(0, n) for a, n in enumerate(counts, start=2) if ceil_mode}
@@ -165,7 +165,7 @@ def _pool(
     attributes: dict[str, Any],
     rank: int,
 ) -> Tensor:
-    check(x, kernel_size, padding, rank)
+    check(x, kernel_size, padding, rank, 1, _spare(kernel_size, stride, ceil_mode, rank))
     if not is_static(spread(kernel_size, rank)):
         return _over_whole_axes(x, kind, kernel_size, stride, padding, ceil_mode, attributes, rank)
     image, flat = lift(x, rank)
@@ -183,6 +183,12 @@ def _pool(
     )
     y = _without_windows_of_padding(image, y, window, strides, pads) if ceil_mode else y
     return y.squeeze(2) if flat else y
+
+
+def _spare(kernel_size: Window, stride: Window | None, ceil_mode: bool, rank: int) -> int:
+    """How far beyond the padding a window may reach when rounding up."""
+    steps = spread(kernel_size if stride is None else stride, rank)
+    return max((s - 1 for s in steps if isinstance(s, int)), default=0) if ceil_mode else 0
 
 
 def _over_whole_axes(

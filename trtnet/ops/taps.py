@@ -16,8 +16,8 @@ from trtnet.ops.slicing import Cut, cut
 from trtnet.ops.windows import Window, spread
 
 
-def check(x: Tensor, kernel_size: Window, padding: Window, rank: int) -> None:
-    """Raises LayerError for what torch's pools refuse."""
+def check(x: Tensor, kernel_size: Window, padding: Window, rank: int, dilation: Window = 1, spare: int = 0) -> None:
+    """Raises LayerError for what torch's pools refuse. spare: what rounding up may add to each axis."""
     if x.ndim != rank + 2:
         x.network.fail(f"pooling of {rank} axes takes an input of {rank + 2} dimensions, found {x.ndim}", {"x": x})
     window, pads = spread(kernel_size, rank), spread(padding, rank)
@@ -25,6 +25,9 @@ def check(x: Tensor, kernel_size: Window, padding: Window, rank: int) -> None:
         x.network.fail(f"pooling of {rank} axes got a window of {window} and padding of {pads}", {"x": x})
     if any(isinstance(size, int) and 2 * side > size for side, size in zip(pads, window, strict=True)):
         x.network.fail(f"pooling: padding {pads} is more than half of the window {window}", {"x": x})
+    for size, k, side, d in zip(x.shape[2:], window, pads, spread(dilation, rank), strict=True):
+        if isinstance(size, int) and isinstance(k, int) and size + 2 * side + spare < d * (k - 1) + 1:
+            x.network.fail(f"pooling: a window of {window} is larger than the input and its padding", {"x": x})
 
 
 def padded_for(

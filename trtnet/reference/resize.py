@@ -17,7 +17,7 @@ def resize(step: Step) -> list[torch.Tensor]:
     sizes = _output_sizes(step)
     for axis, (old, new) in enumerate(zip(step.x.shape, sizes, strict=True)):
         scale = _scale(step, axis, old, new)
-        if old == new and scale == 1:
+        if old == new and (scale == 1 or old == 0):
             continue
         positions = _positions(layer, torch.arange(new, dtype=torch.float32), old, new, scale)
         y = _resampled(layer, y, axis, positions, old)
@@ -36,7 +36,7 @@ def _output_sizes(step: Step) -> list[int]:
 
 def _scale(step: Step, axis: int, old: int, new: int) -> float:
     scales = list(step.layer.scales)
-    return float(scales[axis]) if scales else new / old
+    return float(scales[axis]) if scales else new / max(old, 1)  # an empty batch stays one
 
 
 def _positions(layer: trt.IResizeLayer, index: torch.Tensor, old: int, new: int, scale: float) -> torch.Tensor:
