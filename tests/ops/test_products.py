@@ -150,6 +150,14 @@ def test_integers_beyond_float32_are_multiplied_exactly() -> None:
     assert torch.equal(equation.reference()(x), torch.einsum("ij,kj->ik", x, torch.from_numpy(table)))
 
 
+def test_linear_takes_a_vector_as_its_weight() -> None:
+    x, weight = random_tensor(3, 4), random_tensor(4, seed=1)
+    for shape in ((3, 4), (4,)):
+        given = x.reshape(-1)[: int(np.prod(shape))].reshape(shape)
+        found = network_of(lambda x: ops.linear(x, weight.numpy()), {"x": trtnet.Input(shape)}).reference()(given)
+        assert relative_l2(found, F.linear(given, weight)) <= 1e-6
+
+
 def test_an_empty_inner_axis_gives_zeros() -> None:
     def product(x: Any) -> Any:
         return ops.matmul(x[:, :0], ops.ones((0, 5)))

@@ -71,10 +71,11 @@ def plus(x: Operand, product: Tensor, beta: float, alpha: float) -> Tensor:
 
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
     """``x @ weight.T + bias``. x: [..., in_features]. weight: [out_features, in_features]. bias: [out_features].
+    A weight of [in_features] alone gives [...].
 
     Layers: IMatrixMultiplyLayer with a transposed constant, IElementWiseLayer SUM.
     """
-    product = _product(x, weight, "TRANSPOSE")
+    product = _product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
     return product if bias is None else add(product, bias)
 
 
