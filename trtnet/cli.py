@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
@@ -80,6 +81,10 @@ def main() -> None:
     Exit code 1 is a verdict, "it differs", that a command gives by ``typer.Exit(1)``: whatever else ends the process
     with 1 (a crash, a pipe that is gone, a model's code that exits) is made 2.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # a name that the terminal's encoding has not is written with escapes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in STOPS:
         if signal.getsignal(name) is signal.SIG_DFL:

@@ -246,3 +246,11 @@ def test_convert_to_wts_and_back(tmp_path: Path) -> None:
     trtnet("convert", tmp_path / "x.pth", tmp_path / "x.wts")
     assert (tmp_path / "x.wts").read_text() == "2\na.weight 2 3f800000 c0200000\nn 1 40400000\n"
     assert open_checkpoint(tmp_path / "x.wts")["a.weight"].tolist() == [1, -2.5]
+
+
+def test_names_that_the_terminal_has_not(tmp_path: Path) -> None:
+    save_file({"\u91cd\u307f": np.ones(1, np.float32)}, tmp_path / "k.safetensors")
+    command = [sys.executable, "-c", "from trtnet.cli import main; main()", "weights", "ls", tmp_path / "k.safetensors"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0 and "\\u91cd\\u307f" in result.stdout

@@ -55,7 +55,11 @@ def _compared(a: Array, b: Array, whole: bool) -> _Part:
         return same, *_integers(a, b), norm
     wide = a.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        gap = np.abs(wide - other)
+        gap = wide - other
+        square = float(np.dot(gap, gap))
+        if math.isfinite(square):
+            return same, float(max(gap.max(initial=0.0), -gap.min(initial=0.0))), square, norm
+        gap = np.abs(gap)
         gap[(wide == other) | (np.isnan(wide) & np.isnan(other))] = 0.0
         return same, float(gap.max(initial=0.0)), float(np.dot(gap, gap)), norm
 
