@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trtnet.cli_options import Json
+from trtnet.cli_options import Arg, Declare, DType, Ignore, Input, Json, Key, Model, Rules, StripPrefix, weights_choice
 from trtnet.cli_weights import Load
 from trtnet.files import check_writable
 
 if TYPE_CHECKING:
     from trtnet.verify.feeding import Arrays
 
-Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
 Weights = Annotated[str, typer.Option(help="Checkpoint of the model.")]
 Torch = Annotated[str, typer.Option("--torch", help="The torch original: path/to/file.py:factory.")]
-Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
-Declared = Annotated[list[str], typer.Option("--declare", help="An input of the model: image=batch,3,224,224:float16.")]
-Input = Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")]
 Random = Annotated[int, typer.Option(help="Seed of the random values of inputs that are not given.")]
 Dim = Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=2.")]
 Range = Annotated[
@@ -43,9 +39,13 @@ def bisect(
         str | None, typer.Option(help="Checkpoint of the model; by default the weights of the torch module.")
     ] = None,
     load: Load = None,
-    dtype: Annotated[str, typer.Option(help="dtype of the network: float32, float16 or bfloat16.")] = "float32",
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
+    dtype: DType = "float32",
     arg: Arg = [],
-    declare: Declared = [],
+    declare: Declare = [],
     input: Input = [],
     random: Random = 0,
     dim: Dim = [],
@@ -69,6 +69,7 @@ def bisect(
     factory gave it, unless these are random; the report says whose each has.
     """
     from trtnet.definition import define
+    from trtnet.runtime.cuda import CudaDevice
     from trtnet.tools import arguments, models
     from trtnet.tools import bisect as tool
     from trtnet.tools.original import opened
@@ -80,11 +81,22 @@ def bisect(
     if html is not None:
         check_page(html)
         check_writable(html)
-    values = arguments.literals(arg)
-    made = models.create(models.find(model), values)
+    if engine:
+        CudaDevice()  # before anything is built
+    made, values = models.made(model, arg)
     specs = arguments.inputs(declare) or made.inputs
-    theirs, whose = opened(torch, weights, load)
-    network = define(made, specs, weights or theirs, dtype=dtype, strict=strict, name=model, arguments=values)
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
+    theirs, whose = opened(torch, chosen, load, values)
+    network = define(
+        made,
+        specs,
+        chosen.open_or(theirs),
+        dtype=arguments.dtype(dtype),
+        ignored=chosen.ignored,
+        strict=strict,
+        name=model,
+        arguments=values,
+    )
     given = _inputs(network, input, random, dim, range)
     found = run(
         network,
@@ -123,6 +135,10 @@ def precision(
     weights: Weights,
     torch: Torch,
     load: Load = None,
+    rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     narrow: Annotated[
         str, typer.Option(help="dtype of the modules that can bear it: float16 or bfloat16.")
     ] = "float16",
@@ -131,7 +147,7 @@ def precision(
         float | None, typer.Option(help="Largest relative L2 of an output; by default that of the narrow dtype.")
     ] = None,
     arg: Arg = [],
-    declare: Declared = [],
+    declare: Declare = [],
     input: Input = [],
     random: Random = 0,
     dim: Dim = [],
@@ -143,21 +159,27 @@ def precision(
 ) -> None:
     """Finds the fewest modules that must be float32 for the model to be near to torch, as `define(dtype=...)` takes."""
     from trtnet.definition import DefinedNetwork, define
+    from trtnet.runtime.cuda import CudaDevice
     from trtnet.tools import arguments, models
     from trtnet.tools.original import opened
     from trtnet.tools.output import show
     from trtnet.verify.precision import search_precision
     from trtnet.verify.tolerances import Tolerance
 
-    made = models.create(models.find(model), arguments.literals(arg))
+    if engine:
+        CudaDevice()  # before anything is built
+    made, values = models.made(model, arg)
     specs = arguments.inputs(declare) or made.inputs
-    given = _inputs(define(made, specs, weights, dtype=wide), input, random, dim, range)
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
+    theirs, _ = opened(torch, chosen, load, values)
+    checkpoint = chosen.open_or(theirs)
+    given = _inputs(define(made, specs, checkpoint, dtype=wide, ignored=chosen.ignored), input, random, dim, range)
     sizes = arguments.sizes(dim)
     found = search_precision(
         made,
-        weights,
+        checkpoint,
         given,
-        opened(torch, weights, load)[0],
+        theirs,
         None if relative_l2 is None else Tolerance(relative_l2=relative_l2),
         specs=specs,
         narrow=narrow,
@@ -166,5 +188,10 @@ def precision(
         outputs=arguments.names(output) or None,
         on=(lambda network: network.build(sizes)) if engine else DefinedNetwork.reference,
         progress=sys.stderr.isatty(),
+        ignored=chosen.ignored,
     )
+    at_random = [name for name in given if name not in arguments.files(input)]
+    if at_random:
+        words = f"the values of {', '.join(at_random)} were random, and what needs {wide} depends on them"
+        found = replace(found, notes=(f"{words}: give real ones by --input {at_random[0]}=FILE.npy",))
     show(found, found.to_json(), json)

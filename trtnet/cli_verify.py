@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trtnet.cli_options import Json, Rules
+from trtnet.cli_options import Arg, DType, Ignore, Json, Key, Rules, StripPrefix, weights_choice
 from trtnet.cli_weights import Load
 from trtnet.files import check_writable
 
@@ -24,9 +24,12 @@ def compare(
         str | None, typer.Option(help="Checkpoint of the models; by default the weights of the torch: module.")
     ] = None,
     load: Load = None,
-    dtype: Annotated[str, typer.Option(help="dtype of the models: float32, float16 or bfloat16.")] = "float32",
-    arg: Annotated[list[str], typer.Option("--arg", help="Argument of the models' factories: num_classes=10.")] = [],
+    dtype: DType = "float32",
+    arg: Arg = [],
     rules: Rules = None,
+    key: Key = None,
+    strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     strict: Annotated[bool, typer.Option("--strict/--no-strict", help="The checkpoint must fit the models.")] = True,
     input: Annotated[
         list[str], typer.Option("--input", help="An input's array: image=photo.npy, or raw bytes: image=photo.bin.")
@@ -77,7 +80,8 @@ def compare(
     if len(things) < 2:
         raise InputError("nothing to compare it with: name two things at least, last what is expected")
     sizes = arguments.sizes(dim)
-    choices = tool.Choices(weights, dtype, arguments.literals(arg), rules, sizes, load, strict)
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
+    choices = tool.Choices(chosen, dtype, arguments.literals(arg), sizes, load, strict)
     sources, whose = tool.open_things(things, choices)
     expected = list(sources)[-1]
     takes = next((source.takes for source in sources.values() if source.takes), ())

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 from trtnet import models
 from trtnet.cli import app
-from trtnet.errors import InputError, TrtnetError, WeightsError
+from trtnet.errors import DeviceError, InputError, TrtnetError, WeightsError
 from trtnet.tools.compare import Choices, open_things
+from trtnet.tools.weights_choice import WeightsChoice
 
 FACTORY = """
 import torch
@@ -162,7 +163,7 @@ def test_a_conversion_that_is_wrong_in_one_tensor_fails(inside: Path) -> None:
 def lenet_weights() -> dict[str, torch.Tensor]:
     from trtnet.tools.original import original
 
-    return original("original.py:lenet", None).state_dict()
+    return original("original.py:lenet").state_dict()
 
 
 def flat(text: str) -> str:
@@ -190,8 +191,11 @@ def test_tolerances_and_dtypes(inside: Path) -> None:
     assert code == 1 and "outside atol=1e-09, rtol=1e-09" in text
 
 
-def test_engines_are_built_of_models_and_of_onnx_files(inside: Path) -> None:
-    choices = Choices("lenet.pth", "float16", {}, None, {"batch": 2})
+def test_engines_are_built_of_models_and_of_onnx_files(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeviceError, match="no usable GPU"):  # before anything is built
+        open_things(["engine:nothing.py:lenet"], Choices(WeightsChoice("lenet.pth"), "float16", {}, {"batch": 2}))
+    monkeypatch.setattr("trtnet.tools.compare.CudaDevice", object)
+    choices = Choices(WeightsChoice("lenet.pth"), "float16", {}, {"batch": 2})
     built, _ = open_things(["engine:lenet", "engine:lenet.onnx"], choices)
     assert [(source.kind, source.on_a_gpu) for source in built.values()] == [("engine", True)] * 2
     assert [source.takes[0].shape for source in built.values()] == [("batch", 1, 28, 28), (2, 1, 28, 28)]

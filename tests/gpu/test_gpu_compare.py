@@ -13,6 +13,7 @@ import trtnet
 from trtnet import models
 from trtnet.tools.bench.onnx_route import onnx_engine
 from trtnet.tools.compare import Choices, open_things
+from trtnet.tools.weights_choice import WeightsChoice
 
 pytestmark = pytest.mark.gpu
 
@@ -42,7 +43,7 @@ def test_three_ways(dtype: str) -> None:
 
 def test_engines_that_the_command_line_builds(tmp_path: Path) -> None:
     (tmp_path / "original.py").write_text("from originals import LeNet as lenet\n")
-    choices = Choices(None, "float32", {}, None, {"batch": 4})
+    choices = Choices(WeightsChoice(), "float32", {}, {"batch": 4})
     sources = open_things(["engine:lenet", f"torch:{tmp_path}/original.py:lenet"], choices)
     expected = sources.pop(f"torch:{tmp_path}/original.py:lenet")
     trtnet.compare(sources, {"torch": expected}, dims={"batch": 4}, iterations=2).raise_if_failed()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trtnet.calling import TensorInfo
-from trtnet.checkpoint import open_checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.errors import ModelError
 from trtnet.runtime import Engine
-from trtnet.tools import models
+from trtnet.runtime.cuda import CudaDevice
+from trtnet.tools import arguments, models
 from trtnet.tools.inspect_plan import PLANS
 from trtnet.tools.run import read_inputs
-from trtnet.tools.weights import find_rules
+from trtnet.tools.weights_choice import WeightsChoice
 from trtnet.verify.feeding import Arrays, Notes
 from trtnet.verify.saved import split_runner
 from trtnet.verify.sources import Source, open_source
@@ -28,17 +28,16 @@ FILES = (".onnx", *PLANS, ".npz", ".json")
 
 @dataclass(frozen=True)
 class Choices:
-    """What the command line says of the models among the things. weights: None for those of the torch module.
+    """What the command line says of the models among the things. weights: without a file, those of the torch module.
 
-    rules: of a family, that make the weights fit. dims: the sizes of dynamic dimensions, for engines built here.
+    arguments: of the factories that take them. dims: the sizes of dynamic dimensions, for engines built here.
     load: whether the torch modules get the weights, too, as they are in the file; None: those whose own are random.
     strict: whether the weights must fit the models.
     """
 
-    weights: str | None
+    weights: WeightsChoice
     dtype: str
     arguments: Mapping[str, Any]
-    rules: str | None
     dims: Mapping[str, int]
     load: bool | None = None
     strict: bool = True
@@ -54,10 +53,11 @@ def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Sourc
     named = dict(_label(text) for text in texts)
     if len(named) < len(texts):
         raise ModelError("two things of one name; name them, as in first=lenet second=lenet")
+    _check_arguments(named.values(), choices.arguments)
     torch = {name: _torch(text, choices) for name, text in named.items() if text.startswith("torch:")}
     opener = _Opener(choices, [module for module, _ in torch.values()])
     sources = {n: open_source(torch[n][0] if n in torch else opener.open(text)) for n, text in named.items()}
-    given = choices.weights or next((text for text in named.values() if text.startswith("torch:")), "")
+    given = choices.weights.file or next((text for text in named.values() if text.startswith("torch:")), "")
     ours = [f"{text} has those of {given}" for text in named.values() if text in opener.weighted]
     return sources, tuple(
         f"weights: {said}" for said in (*ours, *opener.skipped, *(said for _, said in torch.values()))
@@ -105,6 +105,7 @@ class _Opener:
         return text if _is_file(text) else self._define(text)
 
     def _engine(self, text: str) -> Engine:
+        CudaDevice()  # before anything is built
         if not text.endswith(".onnx"):
             return self._define(text).build(self._choices.dims or None)
         from trtnet.reference.onnx import parse
@@ -115,22 +116,30 @@ class _Opener:
         return Engine(plan(parsed, shapes))
 
     def _define(self, text: str) -> DefinedNetwork:
-        values = dict(self._choices.arguments)
-        model = models.create(models.find(text), values)
+        factory = models.find(text)
+        values = models.taken(factory, self._choices.arguments)
+        model = models.create(factory, values)
         weights = self._weights(text) if any(model.named_parameters()) else None
         self.weighted |= {text} if weights is not None else set()
-        dtype, strict = self._choices.dtype, self._choices.strict
-        network = define(model, None, weights, dtype=dtype, strict=strict, name=text, arguments=values)
+        network = define(
+            model,
+            None,
+            weights,
+            dtype=arguments.dtype(self._choices.dtype),
+            ignored=self._choices.weights.ignored,
+            strict=self._choices.strict,
+            name=text,
+            arguments=values,
+        )
         if network.skipped:
             left_out = f"{', '.join(network.skipped[:5])}{', ...' if len(network.skipped) > 5 else ''}"
             self.skipped.append(f"{text} leaves out {left_out}")
         return network
 
     def _weights(self, text: str) -> Any:
-        if self._choices.weights is None and len(self._modules) != 1:
+        if self._choices.weights.file is None and len(self._modules) != 1:
             raise ModelError(f"{text} needs its checkpoint: --weights FILE, or one torch: module to take them from")
-        weights = open_checkpoint(self._choices.weights or self._modules[0])
-        return find_rules(self._choices.rules, weights).apply(weights) if self._choices.rules else weights
+        return self._choices.weights.open_or(self._modules[0] if self._modules else None)
 
 
 def _is_file(text: str) -> bool:
@@ -146,7 +155,16 @@ def _label(text: str) -> tuple[str, str]:
 def _torch(text: str, choices: Choices) -> tuple[Any, str]:
     from trtnet.tools.original import opened
 
-    return opened(text.removeprefix("torch:"), choices.weights, choices.load)
+    return opened(text.removeprefix("torch:"), choices.weights, choices.load, choices.arguments)
+
+
+def _check_arguments(texts: Iterable[str], values: Mapping[str, Any]) -> None:
+    """Raises ModelError for an argument that none of the factories takes."""
+    named = [text.removeprefix("engine:").removeprefix("torch:") for text in texts if not _is_file(text)]
+    factories = {text: models.find(text) for text in named if not text.endswith(".onnx")} if values else {}
+    for value in values:
+        if not any(value in models.taken(factory, values) for factory in factories.values()):
+            raise ModelError(f"--arg {value}: none of {', '.join(factories) or 'the things'} takes it")
 
 
 def _sized(info: TensorInfo, dims: Mapping[str, int]) -> tuple[int, ...]:

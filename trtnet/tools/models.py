@@ -65,6 +65,11 @@ def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
     return model
 
 
+def taken(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of several factories' arguments that one takes."""
+    return {key: value for key, value in arguments.items() if key in inspect.signature(factory).parameters}
+
+
 def made(name: str, arguments: Sequence[str]) -> tuple[Module, dict[str, Any]]:
     """The model of a name, and the arguments it was made with, from ``num_classes=10``. Raises as find and create."""
     values = literals(arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from trtnet.checkpoint import IGNORED, Checkpoint, open_checkpoint
 from trtnet.checkpoint.rules import parse
@@ -26,18 +27,31 @@ class WeightsChoice:
     strip_prefix: str | None = None
     ignore: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        needless = {"--rules": self.rules, "--key": self.key, "--strip-prefix": self.strip_prefix}
-        given = [option for option, value in needless.items() if value is not None]
-        if self.file is None and given:
-            raise ModelError(f"{given[0]} says how a checkpoint is read: give it by --weights FILE")
-
     def open(self) -> Checkpoint | None:
         """The checkpoint with the model's keys, not yet read; None if no file is named.
 
-        Raises CheckpointError for a file that cannot be read, or rules that do not fit it.
+        Raises CheckpointError for a file that cannot be read, or rules that do not fit it, ModelError for options
+        beside no file.
         """
-        return None if self.file is None else self.applied(open_checkpoint(self.file, self.key))
+        if self.file is not None:
+            return self.applied(self._file())
+        needless = {"--rules": self.rules, "--key": self.key, "--strip-prefix": self.strip_prefix}
+        given = [option for option, value in needless.items() if value is not None]
+        if given:
+            raise ModelError(f"{given[0]} says how a checkpoint is read: give it by --weights FILE")
+        return None
+
+    def open_or(self, module: Any) -> Checkpoint:
+        """The file's checkpoint, else the weights of a torch module, by the same rules. Raises as open."""
+        return self.applied(open_checkpoint(module)) if self.file is None else self.applied(self._file())
+
+    @property
+    def of_the_original(self) -> WeightsChoice:
+        """The same for the torch module whose checkpoint it is: its names need no rules."""
+        return replace(self, rules=None)
+
+    def _file(self) -> Checkpoint:
+        return open_checkpoint(self.file, self.key)
 
     def applied(self, checkpoint: Checkpoint) -> Checkpoint:
         """A checkpoint by the prefix and the rules that are chosen. Raises CheckpointError if they do not fit it."""

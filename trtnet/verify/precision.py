@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from trtnet import dtypes
+from trtnet.checkpoint import IGNORED, open_checkpoint
 from trtnet.checkpoint import Source as Weights
-from trtnet.checkpoint import open_checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.dtypes import DTypeLike
 from trtnet.errors import DifferenceError, InputError, TrtnetError
@@ -47,20 +47,23 @@ def search_precision(
     outputs: Mapping[str, str] | None = None,
     on: Run = DefinedNetwork.reference,
     progress: bool = False,
+    ignored: Sequence[str] = IGNORED,
 ) -> PrecisionResult:
     """The fewest modules that must be wide for the model to be as near to its reference as the tolerance asks.
 
     Modules are taken one by one: a module's own layers and weights may be wide, and those of the modules in it narrow.
+    What is found depends on the inputs: real ones can need more than random ones.
     The search halves (see ``smallest_set``), and defines and runs the network anew for each candidate.
     inputs: arrays by name, of one call. reference: what gives the expected outputs: a torch module, an engine, a
     function, a file, or the outputs by name. reference_inputs: what it is called with, if that is something else.
     outputs: expected name -> the model's name, where they cannot be told; only these are compared.
-    tolerance: by default that of a model in the narrow dtype. on: what runs a network: its CPU reference, or with
-    ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged, and is in the result.
+    ignored: as define's. tolerance: by default that of a model in the narrow dtype. on: what runs a network: its CPU
+    reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged, and is
+    in the result.
     Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
     """
     pair = dtypes.get(narrow).name, dtypes.get(wide).name
-    search = _Search(model, specs, weights, pair, tolerance or tolerance_for(pair[0]), outputs, on)
+    search = _Search(model, specs, weights, pair, tolerance or tolerance_for(pair[0]), outputs, on, ignored)
     with _Bar(progress) as shown:
         search.expect(inputs, reference, reference_inputs)
         search.told = shown
@@ -79,10 +82,11 @@ class _Search:
         tolerance: Tolerance,
         outputs: Mapping[str, str] | None,
         on: Run,
+        ignored: Sequence[str],
     ) -> None:
         self.model, self.specs, self.checkpoint = model, specs, open_checkpoint(weights)
         self.narrow, self.wide = dtypes_
-        self.tolerance, self.outputs, self.on = tolerance, outputs, on
+        self.tolerance, self.outputs, self.on, self.ignored = tolerance, outputs, on, ignored
         self.paths = [path for path, module in model.named_modules() if hasattr(module, "forward")]
         self.trials: dict[frozenset[str], Trial] = {}
         self.told: Callable[[str], None] = log.info
@@ -125,7 +129,7 @@ class _Search:
     def _try(self, modules: frozenset[str]) -> Trial:
         mapping = self._mapping(modules)
         try:
-            network = define(self.model, self.specs, self.checkpoint, dtype=mapping)
+            network = define(self.model, self.specs, self.checkpoint, dtype=mapping, ignored=self.ignored)
             found = open_source(self.on(network)).run(0, self.inputs).outputs
         except TrtnetError as error:  # such as a cache that a cast would part from its input
             return Trial(mapping, tuple(sorted(modules)), float("inf"), False, str(error).splitlines()[0])

@@ -29,11 +29,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class PrecisionResult:
-    """The smallest passing candidate of a search, and all others. total: how many modules there are."""
+    """The smallest passing candidate of a search, and all others. total: how many modules there are.
+
+    notes: what is to be known of it.
+    """
 
     best: Trial
     total: int
     trials: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def mapping(self) -> dict[str, str]:
@@ -52,6 +56,7 @@ class PrecisionResult:
             "modules": list(self.best.modules),
             "total": self.total,
             "error": _plain(self.best.error),
+            "notes": list(self.notes),
             "trials": [asdict(trial) | {"error": _plain(trial.error)} for trial in self.trials],
         }
 
@@ -63,7 +68,7 @@ class PrecisionResult:
         table = Table("module", "dtype", title=f"{found}, {len(self.trials)} candidates tried")
         for path, dtype in self.mapping.items():
             table.add_row(Text(path or "(the model)"), dtype)
-        return Group(table, Text(f"define(dtype={self.mapping!r})"))
+        return Group(table, Text(f"define(dtype={self.mapping!r})"), *map(Text, self.notes))
 
 
 def _plain(error: float) -> float | str:
