@@ -153,7 +153,7 @@ def test_a_layer_takes_a_device_and_keeps_a_dtype(name: str) -> None:
     ours = getattr(nn, name)(*positional, **named, device="cuda", dtype=torch.float16)
     assert {parameter.dtype for parameter in ours.parameters()} == {"float16"}
     assert {p.dtype for p in getattr(nn, name)(*positional, **named).parameters()} == {None}
-    with pytest.raises(ModelError, match=r"dtype of a layer: unknown dtype.*\n  in tests/nn/test_like_torch\.py"):
+    with pytest.raises(ModelError, match=r"dtype of a layer: unknown dtype.*\n  in tests/nn/test_layers_like_torch\.py"):
         getattr(nn, name)(*positional, **named, dtype=torch.complex64)
 
 
@@ -208,7 +208,7 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_would_compute_something_else_is_refused_at_the_users_line(name: str) -> None:
     call, text = REFUSALS[name]
-    with pytest.raises(ModelError, match=rf"(?s){text}.*\n  in tests/nn/test_like_torch\.py:\d+   \S"):
+    with pytest.raises(ModelError, match=rf"(?s){text}.*\n  in tests/nn/test_layers_like_torch\.py:\d+   \S"):
         call()
 
 
@@ -223,7 +223,7 @@ def test_return_indices_is_computed_or_refused_where_the_layer_is_called() -> No
     try:
         network = trtnet.define(Model(), {"x": trtnet.Input((1, 2, 6, 6))}, {})
     except LayerError as error:
-        assert "return_indices" in str(error) and "tests/nn/test_like_torch.py" in str(error)
+        assert "return_indices" in str(error) and "tests/nn/test_layers_like_torch.py" in str(error)
     else:
         x = torch.randn(1, 2, 6, 6)
         assert torch.equal(network.reference()(x), torch.nn.AdaptiveMaxPool2d(2, return_indices=True)(x)[1])
