@@ -88,6 +88,25 @@ def test_further_names_of_arguments_are_torchs() -> None:
         assert torch.allclose(found, wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(), (5,), (1,)])
+def test_prelu_of_less_than_two_dimensions(shape: tuple[int, ...]) -> None:
+    x, weight = random_tensor(1, *shape)[0], torch.tensor([0.25])
+    found, wanted = both(lambda y: y.prelu(weight), lambda y: y.prelu(weight), x)
+    assert torch.equal(found, wanted)
+
+
+def test_indices_may_be_constants() -> None:
+    x, index = random_tensor(3, 4), torch.tensor([2, 0])
+    for call in (lambda y: y.index_select(0, index), lambda y: y.gather(1, torch.tensor([[1], [0], [3]]))):
+        assert torch.equal(*both(call, call, x))
+
+
+def test_pixels_of_any_number_of_channels_are_unshuffled() -> None:
+    x = random_tensor(2, 3, 4, 6)
+    network = network_of(lambda y: ops.pixel_unshuffle(y, 2), {"x": trtnet.Input(("n", "c", "h", "w"))})
+    assert torch.equal(network.reference()(x), F.pixel_unshuffle(x, 2))
+
+
 def test_fractions_beside_products_of_integers_are_refused() -> None:
     specs = {name: trtnet.Input((2, 2), "int64") for name in "xyz"}
     with pytest.raises(LayerError, match=r"beta=0\.5"):

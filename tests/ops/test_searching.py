@@ -149,20 +149,20 @@ def test_reports_are_added_and_kept_as_json() -> None:
 
 
 def engine_cases() -> list[Case]:
-    rows = ("exp", "add", "conv2d", "softmax", "LayerNorm")
-    return [made for row in rows for made in some_cases(row, 4, 1, "float32")]
+    made = [one for row in ("exp", "conv2d", "LayerNorm") for one in some_cases(row, 3, 1, "float32")]
+    return [*made, Case(**{**case("return ops.exp(x0)", shape=(0, 3)).__dict__, "op": "exp"})]
 
 
 def test_cases_are_built_in_batches_and_compared() -> None:
     """Ahead of time, and the reference in the engine's place."""
-    results = engines.search(engine_cases(), 8, 2, fake=True)
-    kinds = {result.kind for result in results}
-    assert kinds == {engines.LEFT_OUT, engines.EQUAL}
-    assert sum(result.kind == engines.EQUAL for result in results) >= 10
+    *results, empty = engines.search(engine_cases(), 20, 1, fake=True)
+    assert {result.kind for result in results} <= {engines.LEFT_OUT, engines.EQUAL}
+    assert sum(result.kind == engines.EQUAL for result in results) >= 6
+    assert empty.kind == engines.LEFT_OUT
 
 
 def test_a_batch_that_does_not_build_is_halved_to_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = [case("return ops.exp(x0)"), case("return ops.sin(x0)"), case("return ops.cos(x0)")]
+    made = [case("return ops.exp(x0)"), case("return ops.sin(x0)")]
     made = [Case(**{**one.__dict__, "op": "exp"}) for one in made]
     build = engines._process
     spoiled: list[str] = []
@@ -176,8 +176,8 @@ def test_a_batch_that_does_not_build_is_halved_to_the_case(monkeypatch: pytest.M
         return build(what, *folders)
 
     monkeypatch.setattr(engines, "_process", process)
-    results = engines.search(made, 3, 1, fake=True)
-    assert [result.kind for result in results] == [engines.EQUAL, engines.NOT_BUILT, engines.EQUAL]
+    results = engines.search(made, 3, 2, fake=True)
+    assert [result.kind for result in results] == [engines.EQUAL, engines.NOT_BUILT]
     assert "LayerError" in results[1].detail and len(spoiled) > 1
 
 

@@ -180,6 +180,7 @@ class Methods(_Operand):
     rot90 = _method("rot90")
     flip, roll, tril, triu = map(_method, ("flip", "roll", "tril", "triu"))
     repeat_interleave, log_softmax, nonzero = map(_method, ("repeat_interleave", "log_softmax", "nonzero"))
+    prelu, hardshrink = map(_method, ("prelu", "hardshrink"))
 
 
 def _unpack(sizes: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from trtnet.backend import trt
@@ -129,9 +130,11 @@ def mish(x: Tensor) -> Tensor:
 def prelu(x: Tensor, weight: Operand) -> Tensor:
     """x where it is positive, else weight * x. weight: [1] or [channels], axis 1 of `x`.
 
-    Layer: IParametricReLULayer.
+    Layer: IParametricReLULayer; of fewer than two dimensions a product and a choice.
     """
     slopes = tensor(weight, x.network, x.dtype)
+    if x.ndim < 2:
+        return where(gt(x, 0), x, mul(slopes.reshape(()) if x.ndim == 0 else slopes, x))
     slopes = slopes.reshape(1, -1, *(1,) * (x.ndim - 2)) if x.ndim > 1 else slopes
     (y,) = x.network.add("parametric_relu", {"input": x, "slopes": slopes}, name="prelu", dims=[x.shape])
     return y
@@ -140,6 +143,8 @@ def prelu(x: Tensor, weight: Operand) -> Tensor:
 def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
     """x where it is above the threshold, else value; beside integers both lose their fractions, as in torch."""
     if not (x.dtype.is_floating or x.dtype == bool_):
+        if not (math.isfinite(threshold) and math.isfinite(value)):
+            x.network.fail(f"threshold of integers takes finite numbers, found {threshold} and {value}", {"x": x})
         threshold, value = int(threshold), int(value)
     return where(le(x, threshold), value, x)  # NaN stays
 

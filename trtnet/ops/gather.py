@@ -29,16 +29,17 @@ def embedding(
     return take(tensor(weight, indices.network), indices, 0)
 
 
-def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
+def index_select(x: Tensor, dim: int, index: Operand) -> Tensor:
     """The elements `index` (one-dimensional) of axis `dim`. Layer: IGatherLayer."""
-    return take(x, index, axis(x, dim, "index_select"))
+    return take(x, tensor(index, x.network), axis(x, dim, "index_select"))
 
 
-def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
+def gather(x: Tensor, dim: int, index: Operand) -> Tensor:
     """``y[i][j] = x[index[i][j]][j]`` for dim 0, and so on; index has the rank of `x`. Layer: IGatherLayer ELEMENT.
 
     Raises LayerError for an index of another rank.
     """
+    index = tensor(index, x.network)
     if x.ndim == 0:
         return gather(x.reshape(1), dim, index.reshape(1)).reshape(index.shape)
     along = axis(x, dim, "gather")

@@ -22,7 +22,7 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
     """[..., channels, height r, width r] -> [..., channels r^2, height, width]. Layer: IShuffleLayer."""
     r = downscale_factor
     *lead, channels, height, width = x.shape
-    if not _divides(r, height) or not _divides(r, width) or isinstance(channels, Dim):
+    if not _divides(r, height) or not _divides(r, width):
         x.network.fail(f"pixel_unshuffle by {r} of {channels}x{height}x{width}", {"x": x})
     n = len(lead)
     order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)

@@ -149,4 +149,5 @@ def chosen(d: Draw, name: str) -> str:
         return d.call(name, x, [("dim", dim), ("index", d.tensor(other, "int64", f"index:{size}"))])
     other = [1 if d.chance(3) else s for s in shape]
     other[int(dim)] = d.size()
+    d.operands[-1][0][int(dim)] = size  # torch lets any index of a single element be that
     return d.call(name, x, [("indices", d.tensor(other, "int64", f"index:{size}")), ("dim", dim)])
