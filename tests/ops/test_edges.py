@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,21 @@ def test_pixels_of_any_number_of_channels_are_unshuffled() -> None:
     x = random_tensor(2, 3, 4, 6)
     network = network_of(lambda y: ops.pixel_unshuffle(y, 2), {"x": trtnet.Input(("n", "c", "h", "w"))})
     assert torch.equal(network.reference()(x), F.pixel_unshuffle(x, 2))
+
+
+@pytest.mark.parametrize("weight", [-2.5, -0.25, 0.25, 0.5, 3.0])
+def test_lerp_begins_at_the_end_that_torch_begins_at(weight: float) -> None:
+    x, end = torch.tensor([1.0, 2.0, -1.0]), torch.tensor([float("inf"), 5.0, float("-inf")])
+    found, wanted = both(lambda a, b: ops.lerp(a, b, weight), lambda a, b: torch.lerp(a, b, weight), x, end)
+    assert torch.equal(found.nan_to_num(7.0), wanted.nan_to_num(7.0))
+
+
+def test_no_file_of_ops_stands_where_a_function_of_torch_is_looked_for() -> None:
+    files = [name for name, value in vars(ops).items() if isinstance(value, types.ModuleType)]
+    callables = {
+        name for place in (torch, F, torch.Tensor) for name in dir(place) if callable(getattr(place, name, None))
+    }
+    assert set(files) & callables <= {"index"}  # no public function of torch
 
 
 def test_fractions_beside_products_of_integers_are_refused() -> None:

@@ -266,7 +266,7 @@ from trtnet.ops.products import (
     tensordot,
     vdot,
 )
-from trtnet.ops.put import (
+from trtnet.ops.puts import (
     diagonal_scatter,
     index_copy,
     index_fill,

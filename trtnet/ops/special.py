@@ -150,7 +150,7 @@ def lerp(x: Tensor, end: Tensor, weight: Operand) -> Tensor:
 
     def between(a: Tensor, b: Tensor) -> Tensor:
         if isinstance(weight, int | float):
-            return add(a, mul(sub(b, a), weight)) if weight < 0.5 else sub(b, mul(sub(b, a), 1 - weight))
+            return add(a, mul(sub(b, a), weight)) if -0.5 < weight < 0.5 else sub(b, mul(sub(b, a), 1 - weight))
         part = cast(weight, dtypes.float32)
         near, far = add(a, mul(sub(b, a), part)), sub(b, mul(sub(b, a), sub(1.0, part)))
         return where(lt(abs(part), 0.5), near, far)

@@ -5,9 +5,9 @@
 - of the same kind (NaN, inf, -inf, finite) as in `native`, or as in `wide` rounded to the dtype: where torch's own
   16-bit arithmetic overflows on its way, both are right; and
 - near: the relative L2 distance to `wide` or `native` is within DESIGN.md's tolerance for the dtype, or at most
-  FACTOR times torch's own distance to `wide`. Where elements stand for themselves (`exact`), each must be within
-  FACTOR * eps of `wide` or `native`, or within FACTOR times torch's own error there, or within what `wide` moves where
-  the inputs move by some eps (a hardswish near -3 is a difference of numbers that were rounded before).
+  FACTOR times torch's own distance to `wide`, or at most what `wide` moves where the inputs' elements move by some eps
+  (the mean of numbers that cancel, a hardswish near -3). Where elements stand for themselves (`exact`), each must be
+  within FACTOR * eps of `wide` or `native`, or FACTOR times torch's own error there, or what `wide` moves there.
 
 An integer or a bool is right if it is `native`'s or `wide`'s (a floor at the edge of its integer differs between them).
 """
@@ -42,13 +42,13 @@ def difference(
         if one.shape != expected.shape:
             return f"shape {tuple(one.shape)}, torch's is {tuple(expected.shape)}"
         room = (other.double() - better.double()).abs() if other is not better else torch.zeros((), dtype=torch.float64)
-        if text := _values(one, expected, better, room if exact else None, factor):
+        if text := _values(one, expected, better, room, exact, factor):
             return text
     return ""
 
 
 def _values(
-    found: torch.Tensor, native: torch.Tensor, wide: torch.Tensor, room: torch.Tensor | None, factor: float
+    found: torch.Tensor, native: torch.Tensor, wide: torch.Tensor, room: torch.Tensor, exact: bool, factor: float
 ) -> str:
     if not found.is_floating_point():
         right = (found == native) | (found == wide.to(found.dtype))
@@ -59,8 +59,10 @@ def _values(
         return "NaN or inf where torch has none, or the reverse"
     finite = found.isfinite() & native.isfinite() & wide.isfinite()
     a, b, c = (x.double().where(finite, torch.zeros((), dtype=torch.float64)) for x in (found, native, wide))
-    if room is not None:
+    if exact:
         return "" if _each_near(a, b, c, room, found.dtype, factor) else "values"
+    if float((a - c).norm()) <= 2 * float(room.where(finite, torch.zeros_like(room)).norm()):
+        return ""
     return "" if _near(a, b, c, TOLERANCES.get(found.dtype, 1e-6) * factor / FACTOR, factor) else "values"
 
 

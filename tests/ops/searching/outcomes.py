@@ -122,6 +122,6 @@ def _compared(
     except Exception as error:
         return Outcome(CRASHED, f"running: {type(error).__name__}: {_first_line(error)}", where)
     wrong = difference(results, *expected, exact=case.exact)
-    if wrong == "values" and case.exact:
-        wrong = difference(results, *expected, exact=True, moved=moved(case, inputs))
+    if wrong == "values":
+        wrong = difference(results, *expected, exact=case.exact, moved=moved(case, inputs))
     return Outcome(DIFFERENT, wrong, where) if wrong else Outcome(EQUAL)

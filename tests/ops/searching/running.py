@@ -110,9 +110,10 @@ def oracle(
 
 
 def moved(case: Case, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor] | None:
-    """The results in float64 for floating inputs that are moved by some eps of their dtype, each the other way."""
-    step = 4 * torch.finfo(getattr(torch, case.dtype)).eps
-    given = [x.double() * (1 + step * (-1) ** i) if x.is_floating_point() else x for i, x in enumerate(inputs)]
+    """The results in float64 for floating inputs whose elements are moved by some eps of their dtype, up or down."""
+    step, generator = 4 * torch.finfo(getattr(torch, case.dtype)).eps, torch.Generator().manual_seed(1)
+    signs = [torch.rand(x.shape, generator=generator, dtype=torch.float64).round() * 2 - 1 for x in inputs]
+    given = [x.double() * (1 + step * s) if x.is_floating_point() else x for x, s in zip(inputs, signs, strict=True)]
     try:
         return by_torch(case, torch_model(case).to(getattr(torch, case.dtype)), given, "float64")
     except (RuntimeError, TypeError, ValueError):

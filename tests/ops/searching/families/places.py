@@ -226,7 +226,7 @@ def searching(d: Draw, name: str) -> str:
             method=False,
         )
     if name == "searchsorted":
-        return f"ops.searchsorted(torch.tensor([-1.0, 0.0, 0.5]).to({d.tensor(shape)}.dtype), x0)"
+        return f"ops.searchsorted(torch.tensor([-1.0, 0.0, 0.5], dtype=torch.{d.main}), {d.tensor(shape)})"
     if name == "isin":
         return f"ops.isin({d.tensor(shape, 'int64', 'ties')}, torch.tensor([1, -2]))"
     x, y = (d.tensor([d.size()] if name == "cartesian_prod" else d.shape(2, 2)) for _ in range(2))
