@@ -104,7 +104,9 @@ def test_causal_attention_with_added_keys() -> None:
 
 
 def test_what_it_refuses() -> None:
-    with pytest.raises(ModelError, match=r"num_heads=3 does not divide embed_dim=8\n  in tests/nn/test_attention_layers\.py"):
+    with pytest.raises(
+        ModelError, match=r"num_heads=3 does not divide embed_dim=8\n  in tests/nn/test_attention_layers\.py"
+    ):
         nn.MultiheadAttention(8, 3)
     layer, theirs = nn.MultiheadAttention(8, 2), torch.nn.MultiheadAttention(8, 2)
     shape = {name: trtnet.Input((5, 8)) for name in ("query", "key")}

@@ -153,7 +153,9 @@ def test_a_layer_takes_a_device_and_keeps_a_dtype(name: str) -> None:
     ours = getattr(nn, name)(*positional, **named, device="cuda", dtype=torch.float16)
     assert {parameter.dtype for parameter in ours.parameters()} == {"float16"}
     assert {p.dtype for p in getattr(nn, name)(*positional, **named).parameters()} == {None}
-    with pytest.raises(ModelError, match=r"dtype of a layer: unknown dtype.*\n  in tests/nn/test_layers_like_torch\.py"):
+    with pytest.raises(
+        ModelError, match=r"dtype of a layer: unknown dtype.*\n  in tests/nn/test_layers_like_torch\.py"
+    ):
         getattr(nn, name)(*positional, **named, dtype=torch.complex64)
 
 
