@@ -4,8 +4,8 @@
     python tests/ops/search.py --cases 50000 --jobs 2                so many cases
     python tests/ops/search.py --only softmax,getitem --cases 500    some rows; --family images: one family
     python tests/ops/search.py --gpu --cases 5000 --dtype float16    through engines, in batches of cases a network
-    python tests/ops/search.py --write cases.json --cases 5000       cases for a machine without hypothesis, which
-    python tests/ops/search.py --gpu --read cases.json               runs them
+    python tests/ops/search.py --write cases.json --cases 5000       cases for another machine or version, which
+    python tests/ops/search.py --gpu --read cases.json               runs them; neither needs hypothesis
 
 Prints a table of outcomes by family, and each finding minimized, as a program that runs as it stands. It ends with 1 if
 anything was different or crashed. --refusals lists what trtnet alone refused, by row; --json FILE holds all.
@@ -34,6 +34,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from searching.families import TABLE  # noqa: E402  (after the environment is set)
 from searching.report import Reports, as_json, print_report  # noqa: E402
+from searching.table import some_cases  # noqa: E402
 
 ROUND = 40
 """Cases of a row before the next row's turn."""
@@ -122,8 +123,6 @@ def _search(rows: list[str], options: argparse.Namespace) -> Reports:
 
 
 def _write(rows: list[str], options: argparse.Namespace) -> int:
-    from searching.hunting import some_cases
-
     each = -(-(options.cases or 5000) // len(rows))
     cases = [case for row in rows for case in some_cases(row, each, options.seed, options.dtype)]
     options.write.write_text(json.dumps([case.data() for case in cases]))
@@ -139,8 +138,6 @@ def _through_engines(rows: list[str], options: argparse.Namespace) -> int:
         cases = [Case.of(data) for data in json.loads(options.read.read_text())]
         cases = [case for case in cases if case.op in rows and options.dtype in ("", case.dtype)]
     else:
-        from searching.hunting import some_cases
-
         each = -(-(options.cases or 5000) // len(rows))
         cases = [case for row in rows for case in some_cases(row, each, options.seed, options.dtype)]
     found = engines.search(

@@ -15,11 +15,12 @@ import torch
 from searching import engines
 from searching.case import Case, Operand
 from searching.families import TABLE
-from searching.hunting import Report, hunt, some_cases
+from searching.hunting import hunt
 from searching.judging import difference
 from searching.outcomes import ACCEPTED, ALONE, BOTH, CRASHED, DIFFERENT, EQUAL, outcome
-from searching.report import Reports, as_json
+from searching.report import Report, Reports, as_json
 from searching.reproducer import reproducer
+from searching.table import some_cases
 
 from trtnet import ops
 

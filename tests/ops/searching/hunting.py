@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import hypothesis
 import torch
@@ -14,26 +12,11 @@ from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 
 from searching.case import Case
-from searching.outcomes import ACCEPTED, ALONE, FAULTS, Outcome, outcome
+from searching.outcomes import FAULTS, Outcome, outcome
+from searching.report import Report
 from searching.table import TABLE
 
 integers = functools.lru_cache(maxsize=None)(st.integers)
-
-
-@dataclass
-class Report:
-    """What came of the cases of a row: counts by outcome, the messages of refusals, and findings with their cases."""
-
-    op: str
-    counts: Counter[str] = field(default_factory=Counter)
-    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
-    findings: dict[str, tuple[Case, Outcome]] = field(default_factory=dict)
-
-    def add(self, found: Outcome) -> None:
-        """Counts one case."""
-        self.counts[found.kind] += 1
-        if found.kind in (ALONE, ACCEPTED):
-            self.messages[found.kind, found.key] += 1
 
 
 class Found(Exception):  # noqa: N818
@@ -86,21 +69,3 @@ def _one_search(report: Report, seen: set[str], cases: int, seed: int, minimize:
         report.findings[target[0]] = last[0]
         return True
     return False
-
-
-def some_cases(op: str, count: int, seed: int, dtype: str = "") -> list[Case]:
-    """Different cases of a row, of one float only if that is said; nothing is run."""
-    found: dict[str, Case] = {}
-
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=4 * count + 40, database=None, deadline=None, phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
-    )  # fmt: skip
-    @hypothesis.given(cases_of(op))
-    def collect(case: Case) -> None:
-        if len(found) < count and dtype in ("", case.dtype):
-            found.setdefault(repr(case), case)
-
-    collect()
-    return list(found.values())

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from searching.hunting import Report
-from searching.outcomes import OUTCOMES
+from searching.case import Case
+from searching.outcomes import ACCEPTED, ALONE, OUTCOMES, Outcome
 from searching.reproducer import reproducer
 from searching.table import TABLE
+
+
+@dataclass
+class Report:
+    """What came of the cases of a row: counts by outcome, the messages of refusals, and findings with their cases."""
+
+    op: str
+    counts: Counter[str] = field(default_factory=Counter)
+    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    findings: dict[str, tuple[Case, Outcome]] = field(default_factory=dict)
+
+    def add(self, found: Outcome) -> None:
+        """Counts one case."""
+        self.counts[found.kind] += 1
+        if found.kind in (ALONE, ACCEPTED):
+            self.messages[found.kind, found.key] += 1
 
 
 class Reports(dict[str, Report]):

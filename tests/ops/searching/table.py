@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,3 +46,14 @@ def row(
         return function
 
     return add
+
+
+def some_cases(op: str, count: int, seed: int, dtype: str = "") -> list[Case]:
+    """Different cases of a row by a seed, without hypothesis; of one float only if that is said."""
+    source = random.Random(f"{op} {seed}")
+    found: dict[str, Case] = {}
+    for _ in range(10 * count + 20):
+        made = TABLE[op].case(source.randint)
+        if len(found) < count and dtype in ("", made.dtype):
+            found.setdefault(repr(made), made)
+    return list(found.values())

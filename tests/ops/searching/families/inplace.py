@@ -126,6 +126,7 @@ def with_arguments_(d: Draw, name: str) -> str:
     if name == "bitwise_and_":
         d.lines.append(f"{x} = {x}.long()")
     d.lines += [f"y = {x}.clone()", "z = y"]
+    kind = d.operands[0][1]
     arguments = {
         "clamp_": ("-0.5, 0.5", "min=0", "max=1"), "clip_": ("-0.5, 0.5", "min=0"), "clamp_min_": ("0", "0.5"),
         "masked_fill_": ("y > 0, 0", f"{x} < 0, -math.inf", f"{x} == 0, 1"), "fill_": ("0", "2.5", f"{x}.sum()"),
@@ -135,7 +136,7 @@ def with_arguments_(d: Draw, name: str) -> str:
         "index_fill_": ("0, torch.tensor([2, 0]), 1", "1, torch.tensor([0]), -1"), "index_copy_": (f"0, torch.tensor([2, 0]), {x}[:2]",),
         "masked_scatter_": (f"{x} > 0, {x} * 2",), "transpose_": ("0, 1",), "swapaxes_": ("0, 1",), "t_": ("",), "unsqueeze_": ("0", "-1"),
         "squeeze_": ("", "0"), "tril_": ("", "-1"), "triu_": ("", "1"), "logical_and_": (f"{x} > 0",), "cumsum_": ("0", "-1"),
-        "index_put_": (f"(torch.tensor([0, 2]),), {x}[:2]", "(torch.tensor([1]),), torch.tensor(2).to(y.dtype)"), "bitwise_and_": ("3", f"{x}"),
+        "index_put_": (f"(torch.tensor([0, 2]),), {x}[:2]", f"(torch.tensor([1]),), torch.tensor(2, dtype=torch.{kind})"), "bitwise_and_": ("3", f"{x}"),
     }  # fmt: skip
     d.lines.append(f"y.{name}({d.choice(arguments[name])})")
     return d.choice(("z", "y"))
