@@ -88,6 +88,19 @@ def test_a_difference_is_exit_code_1_and_an_error_2(folder: Path) -> None:
     assert shape.returncode == 2 and "found [2, 3, 28, 28]" in shape.stderr and "Traceback" not in shape.stderr
 
 
+def test_files_that_hold_nothing_are_an_error(folder: Path) -> None:
+    (folder / "empty.onnx").write_bytes(b"")
+    helper = pytest.importorskip("onnx").helper
+    x = helper.make_tensor_value_info("x", 1, [2, 3])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "without_outputs", [x], [])
+    (folder / "without_outputs.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    for name in ("empty.onnx", "without_outputs.onnx"):
+        for things in ((name, "lenet.onnx"), ("lenet.onnx", name), (name, name)):
+            result = trtnet("compare", *(f"t{i}={thing}" for i, thing in enumerate(things)), folder=folder)
+            assert result.returncode == 2 and "PASS" not in result.stdout, result.stdout
+            assert "error: " in result.stderr and "Traceback" not in result.stderr, result.stderr
+
+
 def run(*arguments: str) -> tuple[int, str]:
     """In this process: (exit code, output); raises trtnet's errors."""
     result = CliRunner().invoke(app, ["compare", *arguments], catch_exceptions=False)

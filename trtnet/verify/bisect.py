@@ -23,7 +23,7 @@ from trtnet.verify.original import Names, Original
 from trtnet.verify.outputs import Judged, Numbers, all_judged
 from trtnet.verify.report import OutputComparison
 from trtnet.verify.rerun import MakeTaps
-from trtnet.verify.sources import computed_in, declared_by
+from trtnet.verify.sources import declared_by, defined_in
 from trtnet.verify.taps import Recording, ReferenceTaps
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _judged(
 ) -> tuple[OutputComparison, ...]:
     """The model's own outputs, by the rules of compare."""
     found = {name: recording.values[tensor.name] for name, tensor in network.outputs.items()}
-    ours = Numbers(computed_in(network.trt), declared_by(network), on_a_gpu)
+    ours = Numbers(defined_in(network), declared_by(network), on_a_gpu)
     theirs = original.source
     return all_judged(Judged(ours, theirs), "the network", pairs, found, original.results.outputs)
 

@@ -31,6 +31,8 @@ def headlines(bisection: Bisection) -> Iterator[Text]:
     for output in bisection.outputs:
         for failure in output.failures:
             yield Text(f"the model's output {output.output}: {failure}", style="red")
+        if output.weak:
+            yield Text(f"the model's output {output.output}: {output.weak}", style="bold yellow")
         if output.failures and output.likeness:
             yield Text(f"  {output.likeness}")
     if bisection.overflow:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trtnet import dtypes
+from trtnet.verify.parts import Parts
 from trtnet.verify.quantiles import Quantiles
 from trtnet.verify.ranking import CHUNK, Ranking, rank
 
@@ -59,7 +60,8 @@ class Metrics:
     angle between them. psnr: decibels, of the largest |expected| against the mean squared error. p50 to p99: quantiles
     of the errors (to 0.8 %). worst: the first element with the largest error, None if all are equal. nonfinite,
     expected_nonfinite: what `found` and `expected` have of NaN and infinities. ranking: whether the rows along the last
-    axis choose the same places; None for integers, bools and arrays without rows.
+    axis choose the same places; None for integers, bools and arrays without rows. constant: whether several values were
+    expected, and all are one. parts: the worst element and sample; None where nobody asked.
     Of arrays of different shapes only shapes and dtypes are known: the errors are infinite.
     """
 
@@ -85,6 +87,8 @@ class Metrics:
     nonfinite: Counts = Counts()
     expected_nonfinite: Counts = Counts()
     ranking: Ranking | None = None
+    constant: bool = False
+    parts: Parts | None = None
 
     @property
     def same_shape(self) -> bool:
@@ -126,6 +130,7 @@ class _Sums:
         self.sum_abs = self.sum_squares = self.dot = self.found_squares = self.expected_squares = 0.0
         self.nonfinite, self.expected_nonfinite = Counts(), Counts()
         self.worst: int | None = None
+        self.lowest, self.highest = float("inf"), float("-inf")
         self.quantiles = Quantiles()
 
     def add(self, start: int, found: Array, expected: Array) -> None:
@@ -137,6 +142,7 @@ class _Sums:
         self._add_largest(start, exact)
         self._add_elements(errors, _relative(errors, np.abs(b)))
         self._add_vectors(errors, a, b)
+        self.lowest, self.highest = min(self.lowest, float(b.min())), max(self.highest, float(b.max()))
 
     def _add_largest(self, start: int, errors: NDArray[Any]) -> None:
         largest = int(errors.argmax())
@@ -187,6 +193,7 @@ class _Sums:
             nonfinite=self.nonfinite,
             expected_nonfinite=self.expected_nonfinite,
             ranking=ranking,
+            constant=expected.size > 1 and self.lowest == self.highest,
         )
 
     def _cosine(self) -> float:

@@ -12,7 +12,7 @@ from trtnet import dtypes
 from trtnet.errors import InputError
 from trtnet.verify.feeding import Array, Arrays
 from trtnet.verify.likeness import likeness
-from trtnet.verify.metrics import measure
+from trtnet.verify.metrics import Metrics
 from trtnet.verify.report import OutputComparison
 from trtnet.verify.tolerances import EXACT, Tolerance, tolerance_for
 
@@ -23,7 +23,8 @@ Tolerances = Tolerance | Mapping[str, Tolerance] | None
 class Side(Protocol):
     """What is known of the numbers of one side.
 
-    computed: the floating dtypes in which it computes, as far as known. declared: those that it was made with, none if
+    computed: the floating dtypes in which it computes, as far as known: those it was defined in, where it says so: a
+    cast that strayed into it must not loosen what it is held to. declared: those that it was made with, none if
     that is not known. is_typed: whether its outputs have their own dtypes: a file may hold integers as floats.
     on_a_gpu: whether TensorRT's kernels compute it.
     """
@@ -59,14 +60,16 @@ class Judged:
     def add(self, so_far: OutputComparison, found: Arrays, expected: Arrays) -> OutputComparison:
         """One more iteration of an output: all that was found and expected in it.
 
-        Raises InputError for floats that stand for integers and do not hold all of them.
+        Raises InputError for floats that stand for integers and do not hold all of them, and for a margin alone where
+        there are no rows.
         """
         a, b = found[so_far.output], expected[so_far.expected_output]
         if not so_far.iterations:
             so_far = replace(so_far, tolerance=self.tolerance(so_far.expected_output, a, b))
         _check_holds(so_far, a, b)
         asked = so_far.tolerance
-        metrics = measure(a, b, atol=asked.atol or 0, rtol=asked.rtol or 0, margin=asked.margin or 0)
+        metrics = asked.measure(a, b)
+        _check_rows(so_far, metrics)
         more = so_far.with_iteration(metrics, a, b, self._wrong_dtype(a, b))
         if not more.likeness and asked.failures(metrics):
             others = {name: array for name, array in expected.items() if name != so_far.expected_output}
@@ -129,6 +132,15 @@ def _check_holds(output: OutputComparison, found: Array, expected: Array) -> Non
         raise InputError(
             f"output {name} is {array.dtype.name}, which holds every integer up to {most:,}; it stands for integers up"
             f" to {largest:,.0f}, which it cannot show to be equal: save them as integers"
+        )
+
+
+def _check_rows(output: OutputComparison, metrics: Metrics) -> None:
+    """Raises InputError for an output of which nothing is asked."""
+    if output.tolerance.asks_margin_alone and metrics.same_shape and metrics.ranking is None:
+        raise InputError(
+            f"of output {output.expected_output} {list(metrics.shape)} a margin alone is asked, and it has no rows of"
+            f" scores: ask for relative_l2, atol or rtol, too"
         )
 
 

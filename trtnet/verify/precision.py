@@ -20,7 +20,6 @@ from trtnet.graph.precision import Precision
 from trtnet.nn import Module
 from trtnet.verify.feeding import Arrays
 from trtnet.verify.inputs import Inputs, given_inputs, to_array
-from trtnet.verify.metrics import measure
 from trtnet.verify.naming import paired
 from trtnet.verify.precision_result import PrecisionResult, Trial
 from trtnet.verify.smallest import smallest_set
@@ -134,7 +133,7 @@ class _Search:
         except TrtnetError as error:  # such as a cache that a cast would part from its input
             return Trial(mapping, tuple(sorted(modules)), float("inf"), False, str(error).splitlines()[0])
         pairs, _ = paired(list(found), list(self.expected), self.outputs)
-        metrics = [measure(found[a], self.expected[b], margin=self.tolerance.margin or 0.0) for a, b in pairs]
+        metrics = [self.tolerance.measure(found[a], self.expected[b]) for a, b in pairs]
         why = "; ".join(phrase for m in metrics for phrase in self.tolerance.failures(m))
         error_ = max((m.relative_l2 for m in metrics), default=float("inf"))
         return Trial(mapping, tuple(sorted(modules)), error_, not why, why)

@@ -22,6 +22,8 @@ from trtnet.verify.tolerances import Tolerance, smallest_passing
 
 SHOWN = 6
 """How many failures of an output are printed; JSON has all."""
+STYLES = {"  FAIL": "red", "  WEAK": "bold yellow"}
+"""Of lines, by how they begin."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,17 @@ class OutputComparison:
         phrases = [f"iteration {i}: {phrase}" if several else phrase for i, phrase in found]
         if not found and not any(prod(metrics.shape) for metrics in self.iterations):
             phrases.append(f"nothing is compared: {list(self.worst.shape)} has no values")
+        elif not found and all(_is_infinite(metrics) for metrics in self.iterations):
+            phrases.append("nothing is compared: every value expected is infinite")
         return (*((self.wrong_dtype,) if self.wrong_dtype else ()), *phrases)
+
+    @property
+    def weak(self) -> str:
+        """Why passing proves little: every value that was expected is the same; "" otherwise."""
+        known = [metrics for metrics in self.iterations if metrics.same_shape]
+        if not self.passed or not known or not all(metrics.constant for metrics in known):
+            return ""
+        return "every value expected is the same: that these are equal says next to nothing of how they are computed"
 
     def over_iterations(self) -> dict[str, dict[str, float]]:
         """Median, p90 and maximum over the iterations, of the relative L2 and of the largest error."""
@@ -85,6 +97,8 @@ class OutputComparison:
         """What there is to say beside the numbers."""
         yield f"{self.candidate} {self.output}: {smallest_passing(self.worst)}"
         yield from (f"  FAIL {phrase}" for phrase in self.failures[:SHOWN])
+        if self.weak:
+            yield f"  WEAK {self.weak}"
         if len(self.failures) > SHOWN:
             yield f"  FAIL and {len(self.failures) - SHOWN} more"
         if self.failures and self.likeness:
@@ -127,7 +141,7 @@ class Comparison:
     def __rich__(self) -> RenderableType:
         lines = [line for output in self.outputs for line in output.lines()]
         lines += [f"note: {note}" for note in self.notes]
-        return Group(table(self), *(Text(line, style="red" if line.startswith("  FAIL") else "") for line in lines))
+        return Group(table(self), *(Text(line, style=STYLES.get(line[:6], "")) for line in lines))
 
     def to_json(self) -> dict[str, Any]:
         """All of it but the arrays, for ``json.dumps``: numbers that are not finite are the strings inf, -inf, nan."""
@@ -158,7 +172,7 @@ def table(comparison: Comparison) -> Table:
     for column in COLUMNS[2:]:
         picture.add_column(column, justify="right", no_wrap=True)
     for output in comparison.outputs:
-        style = "green" if output.passed else "red"
+        style = "red" if not output.passed else "yellow" if output.weak else "green"
         picture.add_row(*(Text(cell) for cell in cells(output)), Text(verdict(output), style=f"bold {style}"))
     return picture
 
@@ -186,7 +200,11 @@ def cells(output: OutputComparison) -> list[str]:
 
 
 def verdict(output: OutputComparison) -> str:
-    return "PASS" if output.passed else "FAIL"
+    return "FAIL" if not output.passed else "PASS, weak" if output.weak else "PASS"
+
+
+def _is_infinite(metrics: Metrics) -> bool:
+    return metrics.same_shape and metrics.expected_nonfinite.inf == prod(metrics.shape)
 
 
 def output_json(output: OutputComparison) -> dict[str, Any]:
@@ -197,6 +215,7 @@ def output_json(output: OutputComparison) -> dict[str, Any]:
         "expected_output": output.expected_output,
         "passed": output.passed,
         "failures": list(output.failures),
+        "weak": output.weak,
         "likeness": output.likeness,
         "tolerance": asdict(output.tolerance),
         "smallest_passing": {name: getattr(output.worst, name) for name in ("max_abs", "max_rel", "relative_l2")},

@@ -61,17 +61,18 @@ class Called:
         computed: Iterable[str],
         takes: tuple[TensorInfo, ...] = (),
         declared: Iterable[str] = (),
+        notes: Notes = (),
     ) -> None:
-        self._callee, self.kind = callee, kind
+        self._callee, self.kind, self._notes = callee, kind, notes
         self.on_a_gpu = isinstance(callee, Engine | Session)
         self.takes: tuple[TensorInfo, ...] = takes or callee.inputs
-        self.computed = _floating((*computed, *(info.dtype for info in (*callee.inputs, *callee.outputs))))
+        self.computed = _floating(computed or (info.dtype for info in (*callee.inputs, *callee.outputs)))
         made = _floating(declared)
         self.declared = made | _floating(info.dtype for info in self.takes) if made else made
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         arrays, notes = fed(self.takes, inputs)
-        return Results(by_name(self._callee(**arrays), self._callee.outputs), notes)
+        return Results(by_name(self._callee(**arrays), self._callee.outputs), (*self._notes, *notes))
 
 
 class Function:
@@ -127,7 +128,8 @@ def open_source(thing: Any) -> Source:
     if isinstance(thing, str | os.PathLike):
         return _open_file(os.fspath(thing))
     if isinstance(thing, DefinedNetwork):
-        return _reference(thing.reference(), "trtnet on the CPU", describe(thing).inputs, declared_by(thing))
+        made, takes = declared_by(thing), describe(thing).inputs
+        return Called(thing.reference(), "trtnet on the CPU", defined_in(thing), takes, made, _strayed(thing))
     if isinstance(thing, Engine):
         known = _known(thing.info.dtype)
         return Called(thing, "engine", known, declared=known)
@@ -166,6 +168,22 @@ def declared_by(network: DefinedNetwork) -> frozenset[str]:
     return _floating(dtypes.get(dtype).name for dtype in network.precision.by_path.values())
 
 
+def defined_in(network: DefinedNetwork) -> frozenset[str]:
+    """The floating dtypes that a network was defined in, and those to which it quantizes, which no cast does."""
+    narrow = {name for name in computed_in(network.trt) if dtypes.get(name).bits < 16}
+    return declared_by(network) | narrow
+
+
+def _strayed(network: DefinedNetwork) -> Notes:
+    """A note of casts to coarser dtypes than any that the network was defined in."""
+    made = declared_by(network)
+    least = min((dtypes.get(name).bits for name in made), default=0)
+    coarser = sorted(name for name in computed_in(network.trt) if 16 <= dtypes.get(name).bits < least)
+    if not coarser:
+        return ()
+    return (f"something in it is {' and '.join(coarser)}, and it is held to {' and '.join(sorted(made))}, as defined",)
+
+
 def computed_in(network: Any) -> frozenset[str]:
     """The floating dtypes of what an ``INetworkDefinition``'s layers give."""
     layers = (network.get_layer(i) for i in range(network.num_layers))
@@ -173,8 +191,8 @@ def computed_in(network: Any) -> frozenset[str]:
     return _floating({dtypes.get(tensor.dtype).name for tensor in outputs})
 
 
-def _reference(reference: Any, kind: str, takes: tuple[TensorInfo, ...] = (), declared: Iterable[str] = ()) -> Source:
-    return Called(reference, kind, computed_in(reference.network), takes, declared)
+def _reference(reference: Any, kind: str) -> Source:
+    return Called(reference, kind, computed_in(reference.network))
 
 
 def _floating(names: Iterable[str]) -> frozenset[str]:

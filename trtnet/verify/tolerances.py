@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import float_info
 
 from trtnet import dtypes
 from trtnet.errors import InputError
-from trtnet.verify.metrics import Metrics, written
+from trtnet.verify.metrics import Array, Metrics, measure, written
+from trtnet.verify.parts import parts
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Tolerance:
     relative_l2: at most. cosine: at least. atol, rtol: every element has an error of at most atol, or of at most rtol
     relative to the expected value; where only one is given the other is 0. margin: the largest value of a row must be
     at the same place wherever it is ahead of the second by this much in the expected scores (the same top-1, the same
-    token).
+    token). element, sample: what a single element and a single entry of axis 0 may be off by, relative to their sizes
+    (see ``Parts``): one wrong row among thousands is hidden by the relative L2 of all.
     A value that is not finite fails in any case, unless the same infinity was expected at that place; so do integers
     and bools that are not equal, if nothing else is asked of them.
     Raises InputError for what is no tolerance: NaN, an infinity, less than 0, a cosine outside of [-1, 1].
@@ -29,6 +31,8 @@ class Tolerance:
     atol: float | None = None
     rtol: float | None = None
     margin: float | None = None
+    element: float | None = None
+    sample: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -41,12 +45,24 @@ class Tolerance:
     def elementwise(self) -> bool:
         return self.atol is not None or self.rtol is not None
 
+    @property
+    def asks_margin_alone(self) -> bool:
+        return self.margin is not None and self == Tolerance(margin=self.margin)
+
+    def measure(self, found: Array, expected: Array) -> Metrics:
+        """What is to be known of two arrays to say whether they pass."""
+        metrics = measure(found, expected, atol=self.atol or 0.0, rtol=self.rtol or 0.0, margin=self.margin or 0.0)
+        wanted = metrics.same_shape and (self.element is not None or self.sample is not None)
+        return replace(metrics, parts=parts(found, expected)) if wanted else metrics
+
     def failures(self, metrics: Metrics) -> tuple[str, ...]:
         """Why an output does not pass, each in a phrase; nothing if it does."""
         if not metrics.same_shape:
             return (f"shape {list(metrics.shape)}, expected {list(metrics.expected_shape)}",)
         not_finite = tuple(_not_finite(metrics))
-        return not_finite or (*self._whole(metrics), *self._elements(metrics), *self._choices(metrics))
+        whole = tuple(self._whole(metrics))
+        hidden = () if whole else self._parts(metrics)
+        return not_finite or (*whole, *self._elements(metrics), *hidden, *self._choices(metrics))
 
     def _whole(self, metrics: Metrics) -> Iterable[str]:
         if self.relative_l2 is not None and not metrics.relative_l2 <= self.relative_l2:
@@ -63,28 +79,51 @@ class Tolerance:
         if self == EXACT and metrics.different:
             yield f"{metrics.different:,} elements differ"
 
+    def _parts(self, metrics: Metrics) -> Iterable[str]:
+        """What the whole hides."""
+        worst = metrics.parts
+        if worst and self.element is not None and not worst.element <= self.element:
+            yield (
+                f"element {list(worst.index)} is off by {worst.element:.3g} > {self.element:g} of its size, of its"
+                f" row's and of the whole's"
+            )
+        if worst and worst.sample is not None and self.sample is not None and not worst.sample <= self.sample:
+            yield f"entry {worst.number} of axis 0 by itself: relative L2 {worst.sample:.3g} > {self.sample:g}"
+
     def _choices(self, metrics: Metrics) -> Iterable[str]:
-        if self.margin is not None and metrics.ranking is not None and metrics.ranking.token < 1:
-            ranking = metrics.ranking
+        ranking = metrics.ranking
+        if self.margin is not None and ranking is not None and ranking.token < 1:
             wrong = round((1 - ranking.token) * ranking.decided)
             yield f"another largest value in {wrong:,} of the {ranking.decided:,} rows with a margin of {self.margin:g}"
+        if self.asks_margin_alone and ranking is not None and not ranking.decided:
+            yield f"nothing is compared: none of the {ranking.rows:,} rows has a margin of {self.margin:g}"
 
 
 EXACT = Tolerance()
 """Every element equal: what integers and bools are held to."""
 
+ELEMENT = 10
+"""How many times the relative L2 an element may be off by: of a million Gaussian errors the largest is five times."""
+SAMPLE = 4
+"""The same of one entry of axis 0."""
+
+
+def _whole(relative_l2: float, cosine: float | None = None) -> Tolerance:
+    return Tolerance(relative_l2, cosine, element=ELEMENT * relative_l2, sample=SAMPLE * relative_l2)
+
+
 TOLERANCES: dict[str, Tolerance] = {
-    "float64": Tolerance(relative_l2=1e-5),  # computed in float32 at best
-    "float32": Tolerance(relative_l2=1e-5),
-    "float16": Tolerance(relative_l2=1e-2, cosine=0.9999),
-    "bfloat16": Tolerance(relative_l2=5e-2, cosine=0.999),  # eight times coarser than float16
-    "float8_e4m3fn": Tolerance(relative_l2=1e-1, cosine=0.99),
-    "float8_e5m2": Tolerance(relative_l2=2e-1, cosine=0.98),
+    "float64": _whole(1e-5),  # computed in float32 at best
+    "float32": _whole(1e-5),
+    "float16": _whole(1e-2, 0.9999),
+    "bfloat16": _whole(5e-2, 0.999),  # eight times coarser than float16
+    "float8_e4m3fn": _whole(1e-1, 0.99),
+    "float8_e5m2": _whole(2e-1, 0.98),
 }
 """What a whole model's output passes with, by the coarsest dtype in which it was computed (DESIGN.md, section 5)."""
 
 
-ON_A_GPU = TOLERANCES | {"float32": Tolerance(relative_l2=1e-4), "float64": Tolerance(relative_l2=1e-4)}
+ON_A_GPU = TOLERANCES | {"float32": _whole(1e-4), "float64": _whole(1e-4)}
 """The same where an engine computed it: its kernels add up in an order of their own."""
 
 
