@@ -106,6 +106,15 @@ REFUSED = {
     "seven tenths": (lambda n: math.floor(n * 0.7), r"floor\(\(n \* 0\.7\)\) is not what it would be.*where n is 90,"),
     "digits": (lambda n: round(n / 3, 1), r"only round\(\(n / 3\)\) has an exact value"),
     "compared": (lambda n: n * 0.5 > 2, r"known only when"),
+    "odd": (lambda n: 1 if n % 2 == 1 else 2, r"a size computed from n is known only .*whether .* is 1 was asked"),
+    "another": (lambda n: int(n != 3), r"dimension n is known only when.*whether n is 3 was asked.*ops\.where"),
+    "a member": (lambda n: int(n in (4, 8)), r"whether n is 4 was asked"),
+    "an index": (lambda n: [n, 4].index(4), r"whether n is 4 was asked"),
+    "of numpy": (lambda n: int(np.int64(3) == n), r"whether n is 3 was asked"),
+    "a float": (lambda n: int(n * 0.5 == 2), r"whether \(n \* 0\.5\) is 2 was asked"),
+    "shapes": (lambda n: int((n, 3) == (4, 3)), r"whether n is 4 was asked"),
+    "sizes made of it": (lambda n: int(n == n + 1 - 1), r"whether n is .* was asked"),
+    "below zero": (lambda n: int(n - 4 == -1), r"whether \(n - 4\) is -1 was asked"),
     "index": (lambda n: [0][n * 0.5], r"known only when"),
     "none": (lambda n: n + None, r"\+ of a size and a NoneType"),
     "text": (lambda n: "a" * n, r"\* of a size and a str"),
@@ -124,6 +133,41 @@ def test_what_has_no_value_yet_is_an_error_at_the_line(name: str) -> None:
     function, pattern = REFUSED[name]
     with pytest.raises(ModelError, match=f"(?s){pattern}.*in tests/graph/test_sizes.py"):
         network_of(lambda x: x * function(x.shape[0]), {"x": trtnet.Input(("n",))})
+
+
+def test_sizes_of_other_names_are_not_compared() -> None:
+    inputs = {"x": trtnet.Input(("n", 4)), "y": trtnet.Input(("m", 4))}
+    with pytest.raises(ModelError, match=r"(?s)whether n is m was asked.*in tests/graph/test_sizes.py"):
+        network_of(lambda x, y: x if x.shape == y.shape else y, inputs)
+
+
+def test_torchs_own_python_is_a_models() -> None:
+    """Its checks and branches decide, too: before a batch norm it asks for more than one value a channel."""
+    with pytest.raises(ModelError, match=r"(?s)whether n is 1 was asked.*in tests/graph/test_sizes.py"):
+        network_of(lambda x: _asked(x.shape) or x, {"x": trtnet.Input(("n", 4))})
+
+
+def _asked(shape: Any) -> None:
+    torch.nn.functional._verify_batch_size((*shape[:1], 1))  # type: ignore[no-untyped-call]
+
+
+def test_what_is_known_of_sizes_has_an_answer() -> None:
+    """One name is one size; a shape is never below 0, and never no number at all."""
+
+    def forward(x: Any, y: Any) -> Any:
+        n, half = x.shape[0], x.shape[0] // 2
+        assert (
+            x.shape == y.shape
+            and n == y.shape[0]
+            and not [k for k in (n,) if k != y.shape[0]]
+            and half == y.shape[0] // 2
+        )
+        assert n in (n, 4) and 4 in x.shape[1:] and {n: 1}[y.shape[0]] == 1 and len({n, y.shape[0], half, 4}) == 3
+        assert n != -1 and -1 not in (n * 2 + 1, half) and n is not None and n != None and n != "n"  # noqa: E711
+        assert n * 0.5 == y.shape[0] * 0.5 and len({n * 0.5, y.shape[0] * 0.5}) == 1
+        return x + y
+
+    network_of(forward, {"x": trtnet.Input(("n", 4)), "y": trtnet.Input(("n", 4))})
 
 
 @pytest.mark.parametrize("array", [np.array([1.0, 2.0], np.float32), torch.tensor([1, 2])])

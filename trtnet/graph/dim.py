@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+
+import numpy as np
 
 from trtnet.errors import ModelError
 from trtnet.graph.source import here
@@ -74,6 +77,24 @@ class SizeOperators:
     __or__, __ror__ = _operator("|"), _reflected("|")
     __xor__, __rxor__ = _operator("^"), _reflected("^")
 
+    name: str
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two are of the same name. Raises ModelError where a model asks what only the engine will know.
+
+        trtnet's own modules ask what is known already: to them a size of another name, or an int, is not the same.
+        """
+        if isinstance(other, SizeOperators) and type(other) is type(self) and other.name == self.name:
+            return True
+        if not isinstance(other, int | float | SizeOperators | np.number):
+            return NotImplemented
+        if _is_own(sys._getframe(1).f_globals.get("__name__", "")) or (_is_below_zero(other) and _is_size(self)):
+            return False
+        raise _not_comparable(self, other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __neg__(self) -> Any:
         return self.computed("sub", 0, self)
 
@@ -87,13 +108,33 @@ class SizeOperators:
         return other // self, other % self
 
 
-@dataclass(frozen=True)
+def _is_own(module: str) -> bool:
+    """Whether a module is of trtnet itself, and no model file."""
+    return module.startswith("trtnet.") and not module.startswith("trtnet.models")
+
+
+def _is_below_zero(number: object) -> bool:
+    return isinstance(number, int | float | np.number) and bool(number < 0)
+
+
+def _is_size(term: object) -> bool:
+    """Whether it is 0 or more, whatever the engine is given: an axis' size, or what is made of such without a minus."""
+    if isinstance(term, int):
+        return term >= 0
+    origin = getattr(term, "origin", None)
+    if not isinstance(origin, Arithmetic):
+        return isinstance(origin, Axis)
+    return origin.operation not in ("SUB", "POW") and _is_size(origin.left) and _is_size(origin.right)
+
+
+@dataclass(frozen=True, eq=False)
 class Dim(SizeOperators):
     """A dimension whose size is known only at run time, as ``x.shape[0]`` of a dynamic batch is.
 
     Two Dims are equal when their names are: inputs that share a name share the size, which TensorRT checks when
-    the engine runs. ``+ - * // %`` and ``**`` with ints and other Dims give Dims, with floats a Real; no layer is added
-    until a Dim is used where TensorRT needs its value.
+    the engine runs. Whether one is another Dim, or an int, is not known: a model that asks gets a ModelError.
+    ``+ - * // %`` and ``**`` with ints and other Dims give Dims, with floats a Real; no layer is added until a Dim is
+    used where TensorRT needs its value.
     """
 
     name: str
@@ -120,15 +161,29 @@ class Dim(SizeOperators):
     __lt__ = __le__ = __gt__ = __ge__ = _not_known
 
 
-def not_known(size: Any) -> ModelError:
-    """The error for a value that Python asks for while the network is being defined."""
+def _described(size: Any) -> str:
     of = dict.fromkeys(_names(size))
-    what = f"dimension {size}" if str(size) in of else f"a size computed from {', '.join(of)}"
+    return f"dimension {size}" if str(size) in of else f"a size computed from {', '.join(of)}"
+
+
+def _not_comparable(size: Any, other: Any) -> ModelError:
+    """The error for a comparison that Python has to decide while the network is being defined."""
     return ModelError(
         here(
-            f"{what} is known only when the engine runs, and Python asked for its value while the network was being"
-            f" defined. Use it in shapes and arithmetic (//, math.floor(...) and ** 0.5 stay symbolic, int(...) and"
-            f" math.sqrt(...) cannot), or declare the input with an int."
+            f"{_described(size)} is known only when the engine runs, and whether {size} is {other} was asked while the"
+            f" network was being defined. Declare the input with an int (or with one name for sizes that are the same),"
+            f" or compute both sides and choose with ops.where, or ops.cond, when the engine runs."
+        )
+    )
+
+
+def not_known(size: Any) -> ModelError:
+    """The error for a value that Python asks for while the network is being defined."""
+    return ModelError(
+        here(
+            f"{_described(size)} is known only when the engine runs, and Python asked for its value while the network"
+            f" was being defined. Use it in shapes and arithmetic (//, math.floor(...) and ** 0.5 stay symbolic,"
+            f" int(...) and math.sqrt(...) cannot), or declare the input with an int."
         )
     )
 

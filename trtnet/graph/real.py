@@ -53,7 +53,7 @@ Ratio = tuple[Size, Size]
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Real(SizeOperators):
     """A float that is known only at run time. Two are equal when their names are.
 
