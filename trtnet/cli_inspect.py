@@ -25,12 +25,16 @@ Dim = Annotated[
 Inputs = Annotated[list[str], typer.Option("--input", hidden=True)]
 Explain = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="Explain an error of TensorRT instead: its text, or - for standard input."),
+    typer.Option(
+        metavar="TEXT",
+        help="Explain an error of TensorRT instead: its text, or - for standard input."
+        " Exit code 2 if nothing is known of it.",
+    ),
 ]
 
 
 def explain(text: str, json: str | None) -> None:
-    """`trtnet doctor --explain`: exit code 1 for a text that nothing is known of."""
+    """`trtnet doctor --explain`: exit code 2 for a text that nothing is known of: there is no verdict."""
     from trtnet.tools import explain as tool
     from trtnet.tools.output import show
 
@@ -38,7 +42,7 @@ def explain(text: str, json: str | None) -> None:
     found = tool.explain(text)
     near = [] if found else tool.nearest(text)
     show(tool.render(found, near), tool.to_json(found, near), json)
-    raise typer.Exit(0 if found else 1)
+    raise typer.Exit(0 if found else 2)
 
 
 def inspect(

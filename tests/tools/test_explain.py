@@ -181,4 +181,4 @@ def test_the_command(run: Callable[..., Any], tmp_path: Path) -> None:
     found = json.loads(run("-", "--json", "-", stdin="[TRT] Version tag does not match\n").stdout)
     assert found["explanations"][0]["title"] == "Another version of TensorRT built the engine"
     unknown = run("Builder has no creat_network")
-    assert unknown.exit_code == 1 and "Builder.create_network" in unknown.stdout
+    assert unknown.exit_code == 2 and "Builder.create_network" in unknown.stdout

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from trtnet.files import atomic_write
+from trtnet.plain import plain
 from trtnet.printing import PlainConsole
 
 PIPE_WIDTH = 1000
@@ -17,9 +18,11 @@ PIPE_WIDTH = 1000
 def show(picture: RenderableType, result: Any, json_file: str | None) -> None:
     """Prints `picture`, and writes `result` as JSON to a file, or to standard output for ``-`` (then instead of it).
 
+    Numbers that JSON has no word for are the texts inf, -inf and nan.
+
     Raises FileError if the file cannot be written.
     """
-    text = json.dumps(result, indent=2)
+    text = json.dumps(plain(result), indent=2, allow_nan=False)
     if json_file == "-":
         sys.stdout.write(text + "\n")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import isfinite, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trtnet.errors import DifferenceError
+from trtnet.plain import plain
 from trtnet.printing import as_text
 from trtnet.verify.feeding import Array, Arrays
 from trtnet.verify.metrics import Metrics, written
@@ -222,12 +223,4 @@ def output_json(output: OutputComparison) -> dict[str, Any]:
         "over_iterations": output.over_iterations(),
         "iterations": [asdict(metrics) for metrics in output.iterations],
     }
-    return dict(_plain(document))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not isfinite(value) else value
+    return dict(plain(document))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.files import atomic_write
+from trtnet.plain import plain
 from trtnet.tools.bench.profile import Profile
 from trtnet.tools.bench.sample import Sample
 
@@ -70,7 +71,7 @@ def _values(array: np.ndarray[Any, Any]) -> list[Any]:
 
 def text(document: Any) -> str:
     """A document as JSON."""
-    return json.dumps(document, indent=1) + "\n"
+    return json.dumps(plain(document), indent=1, allow_nan=False) + "\n"
 
 
 def write(path: Path, content: str) -> None:

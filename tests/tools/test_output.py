@@ -1,0 +1,31 @@
+"""What commands write with --json: valid JSON, whatever the numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trtnet.tools.bench.export import text
+from trtnet.tools.output import show
+
+RESULT = {"a": float("nan"), "b": [1.5, float("inf")], "c": ({"d": -float("inf")}, 3, True, None, "NaN"), "e": 1e308}
+WRITTEN = {"a": "nan", "b": [1.5, "inf"], "c": [{"d": "-inf"}, 3, True, None, "NaN"], "e": 1e308}
+
+
+def read(written: str) -> Any:
+    def refused(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(written, parse_constant=refused)
+
+
+def test_numbers_that_are_not_finite_are_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show("a picture", RESULT, "-")
+    assert read(capsys.readouterr().out) == WRITTEN
+    show("a picture", RESULT, str(tmp_path / "result.json"))
+    assert capsys.readouterr().out == "a picture\n"
+    assert read((tmp_path / "result.json").read_text()) == WRITTEN
+    assert read(text(RESULT)) == WRITTEN
