@@ -43,6 +43,12 @@ def compare(
         list[str], typer.Option("--range", help="Random values of an input: input_ids=0:30000, the end excluded.")
     ] = [],
     iterations: Annotated[int, typer.Option(min=1, help="How many random inputs.")] = 1,
+    carry: Annotated[
+        list[str], typer.Option("--carry", help="State of a sequence: state_out=state feeds that output to that input.")
+    ] = [],
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="How many steps: the inputs are repeated, random ones drawn for each.")
+    ] = None,
     output: Annotated[
         list[str], typer.Option("--output", help="Outputs that belong together: expected=found, if it cannot be told.")
     ] = [],
@@ -96,6 +102,8 @@ def compare(
         seed=random,
         dims=sizes,
         ranges=tool.ranges(range),
+        carry=arguments.names(carry, "--carry", "state_out=state") or None,
+        steps=steps,
         keep=save_inputs is not None or save_outputs is not None,
     )
     report = replace(report, notes=(*report.notes, *whose))

@@ -38,9 +38,9 @@ def lists(texts: Sequence[str]) -> dict[str, list[int]]:
     return {name: _list(name, value) for name, value in _pairs(texts, "--dim", "batch=1,8,32")}
 
 
-def names(texts: Sequence[str]) -> dict[str, str]:
+def names(texts: Sequence[str], option: str = "--output", example: str = "expected=found") -> dict[str, str]:
     """``["logits=output"]`` -> name -> name. Raises ModelError."""
-    return dict(_pairs(texts, "--output", "expected=found"))
+    return dict(_pairs(texts, option, example))
 
 
 def literals(texts: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from trtnet.calling import check
 from trtnet.errors import InputError
+from trtnet.verify.carrying import Carrying, sequence
 from trtnet.verify.feeding import Array, Arrays, fed
 from trtnet.verify.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
 from trtnet.verify.naming import paired
@@ -28,6 +29,8 @@ def compare(
     dims: Mapping[str, int] | None = None,
     ranges: Ranges | None = None,
     keep: bool = False,
+    carry: Mapping[str, str] | None = None,
+    steps: int | None = None,
 ) -> Comparison:
     """Compares what things compute with what is expected, output by output.
 
@@ -45,14 +48,17 @@ def compare(
     outputs: expected name -> the candidates' name, where they cannot be told; only these are compared. Without
     it an expected output that is missing is an error; one more than expected is a note.
     keep: keep all inputs and outputs in the report, to be saved.
+    carry: output -> input: iterations are the steps of a sequence, in each of which every thing is fed what it gave
+    itself in the last. steps: how many; the inputs of one call are repeated, random ones are drawn for each.
     Raises InputError and ModelError for what cannot be compared, and what the things raise; a difference, another shape
     or a NaN is a result, not an error: see :meth:`Comparison.raise_if_failed`.
     """
     sources, baseline = _opened(candidates, expected)
     everything = [*sources.values(), baseline[1]]
-    run = _Run(sources, baseline, tolerance, outputs, keep)
-    feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, iterations)
-    for arrays in feeds:
+    _check_steps(carry, steps, iterations)
+    run = _Run(sources, baseline, tolerance, outputs, keep, carry or {})
+    feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, steps or iterations)
+    for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
         run.add({name: _read_only(array) for name, array in arrays.items()})
     _check_used_up(everything, run.iterations)
     return run.comparison(seed if inputs is None and any(source.takes for source in everything) else None)
@@ -95,6 +101,18 @@ def _feeds(
     return [{} for _ in range(saved[0])]
 
 
+def _check_steps(carry: Mapping[str, str] | None, steps: int | None, iterations: int) -> None:
+    if steps is not None and not carry:
+        raise InputError("steps are those of a sequence: say which output is fed to which input, carry={'h_next': 'h'}")
+    if carry and iterations > 1:
+        raise InputError("the iterations of a sequence are its steps: give steps instead of iterations")
+    if steps is not None and steps < 1:
+        raise InputError(f"a sequence has a step at least; found steps={steps}")
+    inputs = list((carry or {}).values())
+    if len(set(inputs)) < len(inputs):
+        raise InputError(f"carry feeds one input from two outputs; found {dict(carry or {})}")
+
+
 def _check_used_up(sources: Iterable[Source], iterations: int) -> None:
     for source in sources:
         if isinstance(source, Saved) and source.iterations > iterations:
@@ -120,9 +138,11 @@ class _Run:
         tolerance: Tolerances,
         outputs: Mapping[str, str] | None,
         keep: bool,
+        carry: Mapping[str, str],
     ) -> None:
         self._sources, (self._expected, self._baseline) = sources, baseline
         self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
+        self._carry, self._carrying = carry, Carrying(carry)
         self.iterations = 0
         self._notes: dict[str, None] = {}
         self._found: dict[tuple[str, str, str], OutputComparison] = {}
@@ -133,19 +153,34 @@ class _Run:
         """Runs everything once."""
         if self._keep:
             self._inputs.append(inputs)
-        for source in (*self._sources.values(), self._baseline):
-            check(source.takes, fed(source.takes, inputs)[0])
-        expected = self._outputs_of(self._expected, self._baseline, inputs)
+        everything = {**self._sources, self._expected: self._baseline}
+        feeds = {name: self._feed(name, source, inputs) for name, source in everything.items()}
+        expected = self._outputs_of(self._expected, self._baseline, feeds[self._expected])
         self._check_tolerances(expected)
+        turned: list[tuple[str, str]] = []
         for name, source in self._sources.items():
-            found = self._outputs_of(name, source, inputs)
+            found = self._outputs_of(name, source, feeds[name])
             pairs, notes = paired(list(found), list(expected), self._outputs)
             self._note(name, notes)
-            judged = Judged(source, self._baseline, self._tolerance)
-            for ours, theirs in pairs:
-                so_far = self._found.get((name, ours, theirs)) or OutputComparison(name, ours, theirs, EXACT)
-                self._found[name, ours, theirs] = judged.add(so_far, found, expected)
+            self._judge(name, source, pairs, found, expected)
+            self._carrying.keep(name, source, found, pairs)
+            turned += [(theirs, ours) for ours, theirs in pairs]
+        self._carrying.keep(self._expected, self._baseline, expected, turned)
         self.iterations += 1
+
+    def _feed(self, name: str, source: Source, inputs: Arrays) -> Arrays:
+        feed, notes = self._carrying.feed(name, source, inputs)
+        self._note(name, notes)
+        check(source.takes, fed(source.takes, feed)[0])
+        return feed
+
+    def _judge(
+        self, name: str, source: Source, pairs: Iterable[tuple[str, str]], found: Arrays, expected: Arrays
+    ) -> None:
+        judged = Judged(source, self._baseline, self._tolerance)
+        for ours, theirs in pairs:
+            new = OutputComparison(name, ours, theirs, EXACT, is_sequence=bool(self._carry))
+            self._found[name, ours, theirs] = judged.add(self._found.get((name, ours, theirs), new), found, expected)
 
     def comparison(self, seed: int | None) -> Comparison:
         return Comparison(

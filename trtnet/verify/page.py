@@ -42,7 +42,7 @@ def page(comparison: Comparison) -> str:
 
 def _section(output: OutputComparison) -> str:
     said = verdict(output)
-    heading = f"<h2>{escape(output.candidate)}: {escape(output.output)} <span class={said}>{said}</span></h2>"
+    heading = f"<h2>{escape(output.candidate)}: {escape(output.output)} <span class={said[:4]}>{said}</span></h2>"
     lines = escape("\n".join(output.lines()))
     return f"{heading}\n<pre>{lines}</pre>\n{_plots(output)}\n{_iterations(output)}"
 

@@ -32,7 +32,8 @@ class OutputComparison:
     """One output of one candidate against the expected one.
 
     iterations: the metrics of each. wrong_dtype: why its dtype is not the one expected, "" if it is. likeness: what it
-    is instead of the one expected, as far as known. sample: both arrays of the worst iteration.
+    is instead of the one expected, as far as known. sample: both arrays of the worst iteration. is_sequence: whether
+    iterations are steps, each fed what the last gave.
     """
 
     candidate: str
@@ -43,6 +44,7 @@ class OutputComparison:
     wrong_dtype: str = ""
     likeness: str = ""
     sample: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
+    is_sequence: bool = False
 
     def with_iteration(
         self, metrics: Metrics, found: Array, expected: Array, wrong_dtype: str = ""
@@ -59,6 +61,11 @@ class OutputComparison:
         return max(self.iterations, key=lambda metrics: metrics.relative_l2)
 
     @property
+    def step(self) -> str:
+        """What an iteration is called."""
+        return "step" if self.is_sequence else "iteration"
+
+    @property
     def passed(self) -> bool:
         return not self.failures
 
@@ -67,7 +74,7 @@ class OutputComparison:
         """Why it does not pass, in phrases."""
         several = len(self.iterations) > 1
         found = [(i, phrase) for i, m in enumerate(self.iterations) for phrase in self.tolerance.failures(m)]
-        phrases = [f"iteration {i}: {phrase}" if several else phrase for i, phrase in found]
+        phrases = [f"{self.step} {i}: {phrase}" if several else phrase for i, phrase in found]
         if not found and not any(prod(metrics.shape) for metrics in self.iterations):
             phrases.append(f"nothing is compared: {list(self.worst.shape)} has no values")
         elif not found and all(_is_infinite(metrics) for metrics in self.iterations):
@@ -94,6 +101,12 @@ class OutputComparison:
             for name, values in measured.items()
         }
 
+    def drift(self) -> dict[str, Any]:
+        """The relative L2 of the first, the worst and the last step of a sequence, and which is the worst."""
+        errors = [metrics.relative_l2 for metrics in self.iterations]
+        worst = errors.index(max(errors))
+        return {"first": errors[0], "worst": errors[worst], "worst_step": worst, "last": errors[-1]}
+
     def lines(self) -> Iterator[str]:
         """What there is to say beside the numbers."""
         yield f"{self.candidate} {self.output}: {smallest_passing(self.worst)}"
@@ -106,7 +119,13 @@ class OutputComparison:
             yield f"  {self.likeness}"
         if self.failures and self.worst.worst is not None:
             yield f"  largest error at {self.worst.worst}"
-        if len(self.iterations) > 1 and self.worst.different:
+        if self.is_sequence:
+            d, last = self.drift(), len(self.iterations) - 1
+            yield (
+                f"  relative L2 by step: {d['first']:.3g} in the first (0), {d['worst']:.3g} in the worst"
+                f" ({d['worst_step']}), {d['last']:.3g} in the last ({last})"
+            )
+        elif len(self.iterations) > 1 and self.worst.different:
             numbers = ", ".join(f"{key} {value:.3g}" for key, value in self.over_iterations()["relative_l2"].items())
             yield f"  relative L2 of {len(self.iterations)} iterations: {numbers}"
 
@@ -185,7 +204,8 @@ def title(comparison: Comparison) -> str:
     """What was compared with what, on which inputs."""
     count = max((len(output.iterations) for output in comparison.outputs), default=0)
     inputs = "given inputs" if comparison.seed is None else f"random inputs, seed {comparison.seed}"
-    several = f", {count} iterations, the worst of each" if count > 1 else ""
+    what = "steps of a sequence" if any(output.is_sequence for output in comparison.outputs) else "iterations"
+    several = f", {count} {what}, the worst of each" if count > 1 else ""
     return f"against {comparison.expected}: {inputs}{several}"
 
 
@@ -223,4 +243,4 @@ def output_json(output: OutputComparison) -> dict[str, Any]:
         "over_iterations": output.over_iterations(),
         "iterations": [asdict(metrics) for metrics in output.iterations],
     }
-    return dict(plain(document))
+    return dict(plain(document | ({"drift": output.drift()} if output.is_sequence else {})))
