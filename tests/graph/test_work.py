@@ -335,3 +335,28 @@ def test_products_equal_those_that_torch_counts(name: str) -> None:
     assert 0.99 * weights <= work.weight_bytes <= 1.01 * weights
     assert products(work) == counted_by_torch(original, shape)
     assert products(work) <= work.flops <= 1.05 * products(work)
+
+
+class _Outputs(nn.Module):
+    def __init__(self, recurrent: nn.Module) -> None:
+        self.recurrent = recurrent
+
+    def forward(self, x: Any) -> Any:
+        return self.recurrent(x)[0]
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_recurrent_layers_of_one_row_count_one(name: str, bidirectional: bool) -> None:
+    """TensorRT-RTX wants two rows in a loop; the second is no work of the model's."""
+    length, size, hidden = 7, 5, 6
+    gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[name]
+    found = []
+    for batch in (1, 2, 4):
+        model = _Outputs(getattr(nn, name)(size, hidden, bidirectional=bidirectional))
+        network = trtnet.define(model, {"x": Input((length, batch, size))}, random_weights(model))
+        work = count(network.trt)
+        products = sum(x.flops for x in work.layers if x.kind == "MATRIX_MULTIPLY")
+        assert products == (1 + bidirectional) * 2 * length * batch * gates * hidden * (size + hidden)
+        found.append(work.flops)
+    assert found[1] == 2 * found[0] and found[2] == 4 * found[0]

@@ -94,6 +94,7 @@ class Network:
         self.merged: dict[trt.ITensor, str] = {}
         self.body: object = None
         self._paths: list[str] = [""]
+        self._rows = 1
         self._names: set[str] = set()
         self._alive: list[Weight] = []
         self._makers: dict[Any, Any] = {}
@@ -125,6 +126,15 @@ class Network:
             yield
         finally:
             self._paths.pop()
+
+    @contextmanager
+    def rows(self, count: int) -> Iterator[None]:
+        """Layers added inside compute `count` equal rows, of which the model uses one: the others are no work of it."""
+        before, self._rows = self._rows, count
+        try:
+            yield
+        finally:
+            self._rows = before
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -277,7 +287,7 @@ class Network:
         self._names.add(name)
         layer.name = name
         source = caller()
-        layer.metadata = str(Provenance(self.path, str(source) if source else ""))
+        layer.metadata = str(Provenance(self.path, str(source) if source else "", self._rows))
 
     def _keep(self, layer: trt.ILayer, operands: Mapping[str, Any]) -> None:
         for attribute, weight in operands.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from trtnet import dtypes
+from trtnet import dtypes, provenance
 from trtnet.backend import trt
 from trtnet.errors import InputError
 from trtnet.graph.flops import flops
@@ -66,7 +66,8 @@ def count(network: trt.INetworkDefinition, shapes: Mapping[str, tuple[int, ...]]
 
     shapes: of inputs with dynamic axes, by name; they hold while this counts, then the network is as before. Each layer
     reads its inputs and weights and writes its outputs once at their dtypes (4-bit types packed); of a table or slice,
-    only what is taken. Constants that no needed layer reads do not count.
+    only what is taken. Constants that no needed layer reads do not count. Of rows that are
+    computed twice for TensorRT's sake, the operations of one count.
     Raises InputError for shapes that are not of this network, or do not fit it.
     """
     with shaped(network, shapes or {}) as inputs:
@@ -144,7 +145,7 @@ class _Counter:
             name=node.layer.name,
             module=node.layer.name.rpartition("/")[0],
             kind=node.kind,
-            flops=times * (operations or 0),
+            flops=times * (operations or 0) // provenance.rows(node.layer.metadata),
             bytes_read=0 if free else times * (own + sum(self._read(node, i) for i in range(len(node.inputs)))),
             bytes_written=0 if free else times * sum(self._written(node, x) for x in node.outputs),
             weight_bytes=0 if free else own + sum(self._bytes(x) for x in node.inputs if self._is_constant(x)),

@@ -101,7 +101,8 @@ class _Recurrent(Gates):
             after = self.cell(name, part, carry)
             return after, after[0]
 
-        last, outputs = ops.scan(step, state, inputs, reverse=reverse)
+        with x.network.rows(2 if x.shape[1] == 1 else 1):
+            last, outputs = ops.scan(step, state, inputs, reverse=reverse)
         return (outputs[:, :1], tuple(s[:1] for s in last)) if x.shape[1] == 1 else (outputs, last)
 
 
