@@ -217,6 +217,13 @@ def _named_outputs(model: Module, result: Any) -> dict[str, Tensor]:
     if isinstance(result, Tensor):
         return {"output": result}
     outputs = result if isinstance(result, dict) else {f"output{i}": x for i, x in enumerate(_sequence(result))}
+    nested = [name for name, x in outputs.items() if isinstance(x, list | tuple | dict)]
+    if nested:
+        kind = type(outputs[nested[0]]).__name__
+        raise ModelError(
+            f"{type(model).__name__}.forward returns a {kind} inside of what it returns ({nested[0]}), and outputs are"
+            f" tensors: flatten it, as in return x, h, c for return x, (h, c), or name them: {{'x': x, 'h_next': h}}"
+        )
     if not outputs or not all(isinstance(x, Tensor) for x in outputs.values()):
         raise ModelError(f"{type(model).__name__}.forward must return a tensor, several, or a dict; found {result!r}")
     return outputs

@@ -234,6 +234,23 @@ def test_forward_must_return_tensors() -> None:
         network_of(lambda x: None, {"x": trtnet.Input((1, 2))})
 
 
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [(lambda x: (x, (-x, x)), "tuple"), (lambda x: {"x2": x, "state": {"h": x}}, "dict"), (lambda x: [x, [x]], "list")],
+)
+def test_what_forward_returns_is_flat(result: Any, kind: str) -> None:
+    with pytest.raises(
+        ModelError, match=rf"a {kind} inside of .* \((output1|state)\).*: flatten it, as in return x, h, c"
+    ):
+        network_of(result, {"x": trtnet.Input((1, 2))})
+
+
 def test_names_are_unique() -> None:
-    with pytest.raises(ModelError, match="the name 'x' is taken"):
+    with pytest.raises(
+        ModelError, match=r"the name 'x' is taken: it is an input's.* \{'x_next': x\}.*outputs\['x_next'\]"
+    ):
         network_of(lambda x: {"x": -x}, {"x": trtnet.Input((1, 2))})
+    network = trtnet.graph.Network("float32")
+    network.mark_output("y", network.add_input("x", trtnet.Input((1, 2))))
+    with pytest.raises(ModelError, match="the name 'y' is taken: inputs and outputs need names of their own"):
+        network.mark_output("y", network.inputs["x"])

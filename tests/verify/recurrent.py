@@ -11,7 +11,7 @@ from trtnet import nn
 
 
 class Cell(nn.Module):
-    inputs = {"x": trtnet.Input((2, 3)), "h": trtnet.Input((2, 4))}
+    inputs = {"x": trtnet.Input((2, 3)), "h": trtnet.Input((2, 4), "float32")}
 
     def __init__(self) -> None:
         self.cell, self.head = nn.GRUCell(3, 4), nn.Linear(4, 2)

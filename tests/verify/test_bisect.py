@@ -245,3 +245,39 @@ def test_the_inputs_of_one_call_are_taken() -> None:
     right = RIGHT["lenet"]()
     with pytest.raises(InputError, match="one call; found those of 2"):
         bisect(right.network(), right.original, [right.inputs, right.inputs])
+
+
+@pytest.mark.parametrize("wrong", ["", "layers.0", "layers.10", "layers.19"])
+def test_rows_that_are_left_out_are_dots(wrong: str) -> None:
+    class Deep(nn.Module):
+        inputs = {"x": trtnet.Input((4, 8))}
+
+        def __init__(self) -> None:
+            self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(20)])
+
+        def forward(self, x: Any) -> Any:
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    class TorchDeep(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.ModuleList([torch.nn.Linear(8, 8) for _ in range(20)])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    original = TorchDeep()
+    weights = {k: v * 2 if k == f"{wrong}.weight" else v for k, v in original.state_dict().items()}
+    x = np.random.default_rng(0).standard_normal((4, 8)).astype(np.float32)
+    found = bisect(trtnet.define(Deep(), weights=weights), original, x)
+    lines = [line.split("\u2502")[1:3] for line in str(found).splitlines() if line.startswith("\u2502")]
+    names = [name.strip() for name, _ in lines]
+    left_out = sum(int(kind.split()[0]) for name, kind in lines if name.strip() == "...")
+    assert found.module == (wrong or None) and len(found.rows) == 21 == left_out + sum(n != "..." for n in names)
+    if wrong:
+        around = {"layers.0": [4, None], "layers.10": [0, 8], "layers.19": [0, None]}[wrong]
+        assert [names.index("...") if around[0] else 0, names[1:].index("...") + 1 if around[1] else None] == around

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from cli.test_cli import trtnet as command
+from runtime.fakes import Opener
 from safetensors.torch import save_file
 from verify.recurrent import Cell, Positional, TorchCell
 
 import trtnet
 from trtnet.errors import InputError
+from trtnet.runtime import Engine
 from trtnet.verify import Tolerance, compare
 
 CARRY = {"h_next": "h"}
@@ -128,3 +130,23 @@ def test_the_command(tmp_path: Path) -> None:
         "compare", "m.py:ours", "torch:m.py:original", "--weights", "w.safetensors", "--carry", "h", folder=tmp_path
     )
     assert bad.returncode == 2 and "--carry" in bad.stderr
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_an_engine_is_fed_its_own_state_by_name_and_into_given_arrays(dtype: str) -> None:
+    network = trtnet.define(Cell(), weights=ORIGINAL, dtype=dtype)
+    x, h = FIRST["x"], FIRST["h"]
+    with Engine(network.build().plan, Opener(network.reference())) as engine:
+        assert [info.dtype for info in engine.inputs] == [dtype, "float32"]
+        x = x.astype(dtype)
+        for _ in range(10):
+            outputs = engine(x=x, h=h)
+            h = outputs["h_next"]
+            assert h.dtype == np.float32
+        session, state, other = engine.session(), FIRST["h"].copy(), np.empty((2, 4), np.float32)
+        y = np.empty((2, 2), outputs["y"].dtype)
+        for _ in range(10):
+            session(x=x, h=state, out={"y": y, "h_next": other})
+            state, other = other, state
+    assert np.array_equal(state, h) and np.array_equal(y, outputs["y"])
+    assert np.allclose(y, by_hand(10).numpy(), atol=1e-5 if dtype == "float32" else 1e-2)

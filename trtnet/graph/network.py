@@ -172,7 +172,16 @@ class Network:
         return size if isinstance(size, int) else self.dims.setdefault(size, Dim(size, Axis(tensor, axis)))
 
     def mark_output(self, name: str, tensor: Tensor) -> None:
-        """Makes `tensor` an output. An input, or what is an output already, is passed through an identity layer."""
+        """Makes `tensor` an output. An input, or what is an output already, is passed through an identity layer.
+
+        Raises ModelError for a name that is taken.
+        """
+        if name in self.inputs:
+            raise ModelError(
+                f"the name {name!r} is taken: it is an input's, and outputs need names of their own. State carried from"
+                f" call to call comes back by another name, {{'{name}_next': {name}}}, and is the next call's {name}:"
+                f" {name}=outputs['{name}_next']"
+            )
         if tensor.trt.is_network_input or tensor.trt.is_network_output:
             (tensor,) = self.add("identity", {"input": tensor}, dims=[tensor.shape])
         self._reserve(name)

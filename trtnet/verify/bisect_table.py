@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,7 +18,7 @@ COLUMNS = ("module", "type", "in", "out", "budget", "alone", "verdict")
 def picture(bisection: Bisection) -> RenderableType:
     """What was found and why, and the named module among its neighbours; without one, the largest errors."""
     lines = [*headlines(bisection), *(Text(f"note: {note}") for note in remarks(bisection))]
-    return Group(*lines, table(shown(bisection), f"{len(bisection.rows)} calls of modules, in order; relative L2"))
+    return Group(*lines, table(bisection))
 
 
 def headlines(bisection: Bisection) -> Iterator[Text]:
@@ -60,23 +60,28 @@ def remarks(bisection: Bisection) -> Iterator[str]:
             yield f"{finding.row.name}: {finding.row.note}"
 
 
-def shown(bisection: Bisection) -> Sequence[Row]:
-    """The rows around the first named module; without one, those with the largest errors."""
+def shown(bisection: Bisection) -> list[int]:
+    """The places of the rows around the first named module; without one, of those with the largest errors."""
     rows = bisection.rows
+    places = range(len(rows))
     if bisection.findings:
         place = rows.index(bisection.findings[0].row)
-        return rows[max(0, place - AROUND) : place + AROUND + 1]
-    worst = sorted(rows, key=lambda row: row.outputs or 0.0)[-2 * AROUND - 1 :]
-    return [row for row in rows if row in worst]
+        return list(places[max(0, place - AROUND) : place + AROUND + 1])
+    return sorted(sorted(places, key=lambda place: rows[place].outputs or 0.0)[-2 * AROUND - 1 :])
 
 
-def table(rows: Sequence[Row], title: str) -> Table:
-    """Calls of modules with their errors, what they may be, and the verdicts."""
-    made = Table(title=title)
+def table(bisection: Bisection) -> Table:
+    """Calls of modules with their errors, what they may be, and the verdicts; "..." stands for those left out."""
+    rows, places = bisection.rows, shown(bisection)
+    made = Table(title=f"{len(rows)} calls of modules, in order; relative L2")
     for name in COLUMNS:
         made.add_column(name, justify="right" if name in COLUMNS[2:6] else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in cells(row)), style="bold red" if row.verdict in NAMED else "")
+    for before, place in zip([-1, *places], [*places, len(rows)], strict=True):
+        if place - before > 1:
+            made.add_row("...", f"{place - before - 1:,} more")
+        if place < len(rows):
+            row = rows[place]
+            made.add_row(*(Text(cell) for cell in cells(row)), style="bold red" if row.verdict in NAMED else "")
     return made
 
 
