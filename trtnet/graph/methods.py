@@ -134,13 +134,39 @@ class Methods(_Operand):
         return self.operations.unfold_dim(self, dimension, size, step)
 
     # tensors of its dtype
-    def new_zeros(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
+    def new_zeros(
+        self,
+        *size: Size | Sequence[Size],
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        layout: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
         return self.new_full(_unpack(size), 0, dtype)
 
-    def new_ones(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
+    def new_ones(
+        self,
+        *size: Size | Sequence[Size],
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        layout: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
         return self.new_full(_unpack(size), 1, dtype)
 
-    def new_full(self, size: Sequence[Size], fill_value: float, dtype: DTypeLike | None = None) -> Tensor:
+    def new_full(
+        self,
+        size: Sequence[Size],
+        fill_value: float,
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        *,
+        layout: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
         return self.operations.full(size, fill_value, self.dtype if dtype is None else dtype)
 
     # elementwise

@@ -141,11 +141,28 @@ class Questions(Symbolic):
         return self
 
     # others of its dtype
-    def new_tensor(self, data: Any, dtype: DTypeLike | None = None) -> Tensor:
+    def new_tensor(
+        self,
+        data: Any,
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        *,
+        layout: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
         """Numbers as a tensor, of its dtype by default."""
         return self.operations.as_tensor(np.asarray(data), self.dtype if dtype is None else dtype).fresh()
 
-    def new_empty(self, *size: Size | Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
+    def new_empty(
+        self,
+        *size: Size | Sequence[Size],
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        layout: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
         """Zeros: TensorRT leaves no memory as it is."""
         return self.operations.zeros(
             size[0] if len(size) == 1 and not isinstance(size[0], int | Dim) else size, dtype or self.dtype

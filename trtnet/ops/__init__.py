@@ -98,8 +98,6 @@ from trtnet.ops.create import (
     meshgrid,
     ones,
     ones_like,
-    rand,
-    randn,
     tensor,
     zeros,
     zeros_like,
@@ -282,6 +280,7 @@ from trtnet.ops.quantize import (
     fake_quantize,
     quantize,
 )
+from trtnet.ops.randomly import rand, randn
 from trtnet.ops.rearrange import (
     flip,
     fliplr,

@@ -1,4 +1,7 @@
-"""Activation functions, with torch.nn.functional's names and constants."""
+"""Activation functions, with torch.nn.functional's names and constants.
+
+inplace, of those that have it in torch: ``trtnet.ops.in_place`` writes the result to the first argument.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float]
     return y
 
 
-def relu(x: Tensor) -> Tensor:
+def relu(x: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0). Layer: IActivationLayer RELU; IElementWiseLayer MAX of integers. Raises LayerError for bools."""
     network = x.network
     if x.dtype == bool_:
@@ -33,12 +36,12 @@ def relu(x: Tensor) -> Tensor:
     return _activation(x, "RELU", "relu") if x.dtype.is_floating else maximum(x, 0)
 
 
-def relu6(x: Tensor) -> Tensor:
+def relu6(x: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x, 0), 6). Layer: IActivationLayer CLIP."""
     return _activation(x, "CLIP", "relu6", {"alpha": 0.0, "beta": 6.0})
 
 
-def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """min(max(x, min_val), max_val). Layer: IActivationLayer CLIP."""
     return _activation(x, "CLIP", "hardtanh", {"alpha": min_val, "beta": max_val})
 
@@ -53,12 +56,12 @@ def tanh(x: Tensor) -> Tensor:
     return _activation(floating(x), "TANH", "tanh")
 
 
-def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where it is positive, else negative_slope * x. Layer: IActivationLayer LEAKY_RELU."""
     return _activation(x, "LEAKY_RELU", "leaky_relu", {"alpha": negative_slope})
 
 
-def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where it is positive, else alpha * (exp(x) - 1). Layer: IActivationLayer ELU."""
     return _activation(x, "ELU", "elu", {"alpha": alpha})
 
@@ -76,27 +79,27 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     return cast(_activation(cast(x, float32) if wide else x, kinds[approximate], "gelu"), x.dtype)
 
 
-def silu(x: Tensor) -> Tensor:
+def silu(x: Tensor, inplace: bool = False) -> Tensor:
     """x * sigmoid(x)."""
     return mul(x, sigmoid(x))
 
 
-def hardsigmoid(x: Tensor) -> Tensor:
+def hardsigmoid(x: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x / 6 + 1 / 2, 0), 1). Layer: IActivationLayer HARD_SIGMOID."""
     return _activation(x, "HARD_SIGMOID", "hardsigmoid", {"alpha": 1 / 6, "beta": 0.5})
 
 
-def hardswish(x: Tensor) -> Tensor:
+def hardswish(x: Tensor, inplace: bool = False) -> Tensor:
     """x * hardsigmoid(x) (Howard et al., 2019)."""
     return mul(x, hardsigmoid(x))
 
 
-def selu(x: Tensor) -> Tensor:
+def selu(x: Tensor, inplace: bool = False) -> Tensor:
     """scale * (x, or alpha * (exp(x) - 1) below 0) (Klambauer et al., 2017). Layer: IActivationLayer SELU."""
     return _activation(x, "SELU", "selu", {"alpha": 1.6732632423543772, "beta": 1.0507009873554805})
 
 
-def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
+def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where it is positive, else alpha * (exp(x / alpha) - 1) (Barron, 2017). Raises LayerError for an alpha of 0."""
     if alpha == 0:
         x.network.fail("celu: alpha is 0, by which it divides", {"x": x})
@@ -122,7 +125,7 @@ def logsigmoid(x: Tensor) -> Tensor:
     return neg(softplus(neg(x)))
 
 
-def mish(x: Tensor) -> Tensor:
+def mish(x: Tensor, inplace: bool = False) -> Tensor:
     """x * tanh(softplus(x)) (Misra, 2019)."""
     return mul(x, tanh(softplus(x)))
 
@@ -140,7 +143,7 @@ def prelu(x: Tensor, weight: Operand) -> Tensor:
     return y
 
 
-def threshold(x: Tensor, threshold: float, value: float) -> Tensor:
+def threshold(x: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where it is above the threshold, else value; beside integers both lose their fractions, as in torch."""
     if not (x.dtype.is_floating or x.dtype == bool_):
         if not (math.isfinite(threshold) and math.isfinite(value)):
@@ -164,8 +167,15 @@ def tanhshrink(x: Tensor) -> Tensor:
     return sub(x, tanh(x))
 
 
-def rrelu(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3) -> Tensor:
-    """leaky_relu with the mean of the two slopes, which is what it is at inference (Xu et al., 2015)."""
+def rrelu(
+    x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """leaky_relu with the mean of the two slopes, which is what it is at inference (Xu et al., 2015).
+
+    Raises LayerError for training, which is random.
+    """
+    if training:
+        x.network.fail("rrelu: training draws slopes at random, an engine infers; leave training=True away", {"x": x})
     return leaky_relu(x, (lower + upper) / 2)
 
 

@@ -1,4 +1,8 @@
-"""Tensors out of nothing."""
+"""Tensors out of nothing.
+
+device, layout, requires_grad, pin_memory and memory_format are torch's, so that its code goes on: an engine has one
+device and one layout, and no gradients, and they change nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from trtnet.backend import trt
 from trtnet.dtypes import DTypeLike
 from trtnet.graph import Dim, Network, Real, Size, Tensor, current
 from trtnet.graph.dim import is_static
-from trtnet.graph.shapes import constant, shape_tensor, size_tensor
+from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.symbolic import Symbolic
 from trtnet.graph.tensor import Operand
 from trtnet.ops.elementwise import cast, eq
@@ -38,7 +42,9 @@ def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None) -> 
     return stack([cast(part, common) for part in parts])
 
 
-def tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, dtype: DTypeLike | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """torch.tensor: numbers, sizes or lists of them as a tensor, as `as_tensor` says."""
     return as_tensor(data, dtype)
 
@@ -66,6 +72,11 @@ def arange(
     step: float = 1,
     dtype: DTypeLike | None = None,
     network: Network | None = None,
+    *,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """[start, start + step, ...), below end, or above it for a negative step; ``arange(n)`` counts from 0.
 
@@ -94,7 +105,16 @@ def _counted(network: Network, first: Size, count: Size, step: int) -> Tensor:
     return y
 
 
-def full(size: Sequence[Size], fill_value: Operand, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def full(
+    size: Sequence[Size],
+    fill_value: Operand,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    *,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor of one value; by default int64 or bool as that is, of floats in the network's dtype.
 
     Layer: a constant, expanded.
@@ -106,17 +126,38 @@ def full(size: Sequence[Size], fill_value: Operand, dtype: DTypeLike | None = No
     return expand(as_operand(fill_value, network, wanted, len(sizes)), sizes)
 
 
-def zeros(*size: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def zeros(
+    *size: Any,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor of zeros, ``zeros(2, 3)`` or ``zeros((2, 3))``; of the network's dtype by default."""
     return _filled(size, 0, dtype)
 
 
-def ones(*size: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def ones(
+    *size: Any,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor of ones, ``ones(2, 3)`` or ``ones((2, 3))``; of the network's dtype by default."""
     return _filled(size, 1, dtype)
 
 
-def empty(*size: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def empty(
+    *size: Any,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor to be written to, here of zeros; of the network's dtype by default."""
     return _filled(size, 0, dtype)
 
@@ -130,28 +171,74 @@ def _filled(size: tuple[Any, ...], value: int, dtype: DTypeLike | None) -> Tenso
     return full(apart, value, current().dtype if dtype is None else dtype)
 
 
-def full_like(x: Tensor, fill_value: Operand, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def full_like(
+    x: Tensor,
+    fill_value: Operand,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    *,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """A tensor of one value, of the shape and the dtype of `x`."""
     wanted = x.dtype if dtype is None else dtypes.get(dtype)
     return expand(as_operand(fill_value, x.network, wanted, x.ndim), x.shape)
 
 
-def zeros_like(x: Tensor, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def zeros_like(
+    x: Tensor,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    *,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """Zeros of the shape and the dtype of `x`."""
     return full_like(x, 0, dtype)
 
 
-def ones_like(x: Tensor, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def ones_like(
+    x: Tensor,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    *,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """Ones of the shape and the dtype of `x`."""
     return full_like(x, 1, dtype)
 
 
-def empty_like(x: Tensor, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
+def empty_like(
+    x: Tensor,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    *,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """A tensor to be written to, here of zeros, of the shape and the dtype of `x`."""
     return full_like(x, 0, dtype)
 
 
-def eye(n: Size, m: Size | None = None, dtype: DTypeLike | None = None) -> Tensor:
+def eye(
+    n: Size,
+    m: Size | None = None,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    *,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """[n, m] with 1 on the diagonal and 0 elsewhere; m is n by default. Of the network's dtype by default."""
     network, columns = current(), n if m is None else m
     wanted = network.dtype if dtype is None else dtypes.get(dtype)
@@ -160,7 +247,17 @@ def eye(n: Size, m: Size | None = None, dtype: DTypeLike | None = None) -> Tenso
     return cast(eq(arange(n).unsqueeze(1), arange(columns).unsqueeze(0)), wanted)
 
 
-def linspace(start: float, end: float, steps: int, dtype: DTypeLike | None = None) -> Tensor:
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    *,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """`steps` values from start to end, both included. Layer: a constant."""
     network = current()
     wanted = network.dtype if dtype is None else dtypes.get(dtype)
@@ -184,29 +281,3 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     sizes = [tensors[place].shape[0] for place in places]
     apart = [x.reshape(*(1,) * at, -1, *(1,) * (rank - at - 1)) for x, at in zip(tensors, places, strict=True)]
     return tuple(expand(x, sizes) for x in apart)
-
-
-def rand(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
-    """Uniform values in [0, 1), other ones each time the engine runs. Layer: IFillLayer RANDOM_UNIFORM."""
-    return _random("RANDOM_UNIFORM", (0.0, 1.0), shape, dtype)
-
-
-def randn(shape: Sequence[Size], dtype: DTypeLike | None = None) -> Tensor:
-    """Standard normal values, other ones each time the engine runs. Layer: IFillLayer RANDOM_NORMAL."""
-    return _random("RANDOM_NORMAL", (0.0, 1.0), shape, dtype)
-
-
-def _random(kind: str, parameters: tuple[float, float], shape: Sequence[Size], dtype: DTypeLike | None) -> Tensor:
-    network, sizes = current(), tuple(shape)
-    wanted = network.dtype if dtype is None else dtypes.get(dtype)
-    static = is_static(sizes)
-    arguments = {"shape": sizes if static else (1,) * len(sizes), "op": getattr(trt.FillOperation, kind)}
-    (y,) = network.add(
-        "fill",
-        arguments | {"output_type": trt.DataType.FLOAT},
-        attributes={"alpha": parameters[0], "beta": parameters[1]},
-        inputs={} if static else {0: shape_tensor(network, sizes)},
-        name="random",
-        dims=[sizes],
-    )
-    return cast(y, wanted)

@@ -97,22 +97,19 @@ def in_place_function(name: str) -> Callable[..., Tensor] | None:
 
 
 def with_in_place(name: str, operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A function with torch's argument ``inplace``, the last: whether the result is written to the first argument."""
-    signature = inspect.signature(operation)
-    if name not in FUNCTIONS or "inplace" in signature.parameters:
+    """A function of which torch's argument ``inplace`` says whether the result is written to the first argument."""
+    if name not in FUNCTIONS:
         return operation
-    flag = inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation="bool")
-    full = signature.replace(parameters=[*signature.parameters.values(), flag])
+    signature = inspect.signature(operation)
 
     @functools.wraps(operation)
     def function(*args: Any, **kwargs: Any) -> Tensor:
-        arguments = full.bind(*args, **kwargs).arguments
+        arguments = signature.bind(*args, **kwargs).arguments
         if not arguments.pop("inplace", False):
             return operation(**arguments)
         target = target_of(next(iter(arguments.values())))
         return assign(target, operation(**arguments), f"{name}_")
 
-    function.__signature__ = full  # type: ignore[attr-defined]
     return function
 
 
