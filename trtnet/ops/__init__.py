@@ -743,5 +743,6 @@ if not TYPE_CHECKING:  # a type checker knows the names
     def __getattr__(name: str) -> Callable[..., Tensor]:
         function = in_place_function(name)
         if function is None:
-            raise missing("trtnet.ops", name, __all__, reason(name))
+            there = name.removesuffix("_") in __all__
+            raise missing("trtnet.ops", name, __all__, "" if there else reason(name))
         return function
