@@ -44,6 +44,6 @@ def test_three_ways(dtype: str) -> None:
 def test_engines_that_the_command_line_builds(tmp_path: Path) -> None:
     (tmp_path / "original.py").write_text("from originals import LeNet as lenet\n")
     choices = Choices(WeightsChoice(), "float32", {}, {"batch": 4})
-    sources = open_things(["engine:lenet", f"torch:{tmp_path}/original.py:lenet"], choices)
+    sources, _ = open_things(["engine:lenet", f"torch:{tmp_path}/original.py:lenet"], choices)
     expected = sources.pop(f"torch:{tmp_path}/original.py:lenet")
     trtnet.compare(sources, {"torch": expected}, dims={"batch": 4}, iterations=2).raise_if_failed()

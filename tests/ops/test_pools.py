@@ -13,6 +13,7 @@ from comparing import network_of, random_tensor
 import trtnet
 from trtnet import nn, ops
 from trtnet.errors import LayerError
+from trtnet.graph.nodes import read
 
 
 def test_places_of_equal_ones_and_of_nan_are_torchs() -> None:
@@ -80,3 +81,21 @@ def test_an_empty_batch_has_an_empty_result(function: Callable[..., Any]) -> Non
     x = random_tensor(2, 2, 4, 5)
     found = network_of(lambda x: function(ops, x[:0]), {"x": trtnet.Input((2, 2, 4, 5))}).reference()(x)
     assert found.shape == function(F, x[:0]).shape
+
+
+@pytest.mark.parametrize("include", [True, False])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 3, 1), (2, 3, 1), (3, 1, 1)])
+def test_the_last_window_of_a_mean_is_divided_by_what_it_covers(
+    kernel: int, stride: int, padding: int, include: bool
+) -> None:
+    """TensorRT's layer divides by the whole window: no layer may round up a mean of windows that reach beyond."""
+    for sizes in ((5, 6), (7, 8), (6, 9)):
+        x = torch.randn(2, 3, *sizes)
+        expected = F.avg_pool2d(x, kernel, stride, padding, True, include)
+        for spec in ((2, 3, *sizes), ("n", 3, "h", "w")):
+            network = network_of(
+                lambda x: ops.avg_pool2d(x, kernel, stride, padding, True, include), {"x": trtnet.Input(spec)}
+            )
+            torch.testing.assert_close(network.reference()(x), expected)
+            pools = [node.layer for node in read(network.trt) if node.kind == "POOLING"]
+            assert [str(pool.padding_mode.name) for pool in pools] == ["EXPLICIT_ROUND_DOWN"]

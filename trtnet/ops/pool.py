@@ -6,11 +6,11 @@ from math import prod
 from typing import Any
 
 from trtnet.backend import trt
-from trtnet.graph import Dim, Tensor
+from trtnet.graph import Dim, Size, Tensor
 from trtnet.graph.dim import is_static, smallest
-from trtnet.ops.create import ones_like
+from trtnet.ops.create import arange
 from trtnet.ops.division import div
-from trtnet.ops.elementwise import mul
+from trtnet.ops.elementwise import add, cast, maximum, minimum, mul, sub
 from trtnet.ops.reduce import amax, mean
 from trtnet.ops.slicing import Cut, cut
 from trtnet.ops.taps import check, largest_of_taps, padded_for
@@ -92,7 +92,8 @@ def avg_pool1d(
 ) -> Tensor:
     """The mean of each window of x [batch, channels, length], over the padding's zeros too unless told otherwise.
 
-    Layer: IPoolingLayer AVERAGE.
+    Layer: IPoolingLayer AVERAGE; where ceil_mode gives a last window that reaches beyond the padding, of the padded
+    input, with a product by what torch divides by.
     """
     return avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad, None, rank=1)
 
@@ -138,21 +139,54 @@ def avg_pool(
         image = x.unsqueeze(0)
         y = avg_pool(image, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor, rank)
         return y.squeeze(0)
-    if divisor is None and ceil_mode and not count_include_pad and _reaches_beyond(kernel_size, stride, padding, rank):
-        # TensorRT refuses to leave out padding that may fill a window: both means count it, and it cancels
-        inside = ones_like(x[:, :1])
-        total, part = (avg_pool(y, kernel_size, stride, padding, True, True, None, rank) for y in (x, inside))
-        return div(total, part)
+    if divisor is None and ceil_mode and is_static(spread(kernel_size, rank)):
+        check(x, kernel_size, padding, rank, 1, _spare(kernel_size, stride, ceil_mode, rank))
+        if not _fits(x, kernel_size, stride, padding, rank):
+            return _rounded_up(x, kernel_size, stride, padding, count_include_pad, rank)
+        ceil_mode = False
     if divisor is None:
         attributes = {"average_count_excludes_padding": not count_include_pad}
         return _pool(x, "AVERAGE", kernel_size, stride, padding, ceil_mode, attributes, rank)
     if divisor == 0:
         x.network.fail("avg_pool: divisor_override is not 0", {"x": x})
     check(x, kernel_size, padding, rank, 1, _spare(kernel_size, stride, ceil_mode, rank))
+    means, _ = _full_means(x, kernel_size, stride, padding, ceil_mode, rank)
+    return mul(means, prod(spread(kernel_size, rank)) / divisor)
+
+
+def _full_means(
+    x: Tensor, kernel_size: Window, stride: Window | None, padding: Window, ceil_mode: bool, rank: int
+) -> tuple[Tensor, list[Size]]:
+    """(sums over the size of a whole window, of zeros beyond the input; the number of windows of each axis)."""
     padded, counts = padded_for(x, kernel_size, stride, padding, 1, ceil_mode, rank, 0.0)
     means = _pool(padded, "AVERAGE", kernel_size, stride, 0, False, {"average_count_excludes_padding": False}, rank)
-    kept_windows = {a: Cut(0, n) for a, n in enumerate(counts, start=2) if ceil_mode}
-    return mul(cut(means, kept_windows), prod(spread(kernel_size, rank)) / divisor)
+    return cut(means, {a: Cut(0, n) for a, n in enumerate(counts, start=2) if ceil_mode}), counts
+
+
+def _fits(x: Tensor, kernel_size: Window, stride: Window | None, padding: Window, rank: int) -> bool:
+    """Whether windows end where the input and its padding do, so that rounding up changes nothing."""
+    steps = kernel_size if stride is None else stride
+    sizes = zip(x.shape[2:], *(spread(value, rank) for value in (kernel_size, steps, padding)), strict=True)
+    return all(s == 1 or (isinstance(n, int) and (n + 2 * p - k) % s == 0) for n, k, s, p in sizes)
+
+
+def _rounded_up(
+    x: Tensor, kernel_size: Window, stride: Window | None, padding: Window, include: bool, rank: int
+) -> Tensor:
+    """The mean of each window with ceil_mode: what a last window has beyond the padding counts as nothing in torch.
+
+    TensorRT's layer divides by it: sums of whole windows are divided here, by how much of each axis counts.
+    """
+    means, counts = _full_means(x, kernel_size, stride, padding, True, rank)
+    window, pads = spread(kernel_size, rank), spread(padding, rank)
+    steps = window if stride is None else spread(stride, rank)
+    for i, (n, k, s, p) in enumerate(zip(counts, window, steps, pads, strict=True)):
+        starts = sub(mul(arange(n, network=x.network), s), p)
+        first, size = (starts, x.shape[2 + i] + p) if include else (maximum(starts, 0), x.shape[2 + i])
+        counted = sub(minimum(add(starts, k), size), first)
+        share = div(float(k), cast(counted, "float32"))
+        means = mul(means, cast(share, x.dtype).reshape(-1, *(1,) * (rank - 1 - i)))
+    return means
 
 
 def _pool(
@@ -215,13 +249,6 @@ def _over_whole_axes(
     for i in whole:
         window[i] = steps[i] = 1
     return _pool(y, kind, window, steps, pads, ceil_mode, attributes, rank)
-
-
-def _reaches_beyond(kernel_size: Window, stride: Window | None, padding: Window, rank: int) -> bool:
-    """Whether rounding up may give a window that starts beyond the input."""
-    steps = kernel_size if stride is None else stride
-    sizes = (spread(value, rank) for value in (kernel_size, steps, padding))
-    return any(p + s - 1 >= k for k, s, p in zip(*sizes, strict=True))
 
 
 def _without_windows_of_padding(
