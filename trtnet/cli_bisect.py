@@ -117,13 +117,18 @@ def bisect(
 
 def _inputs(network: Any, files: list[str], seed: int, dim: list[str], ranges: list[str]) -> Arrays:
     """The given arrays, and random ones for the rest."""
+    from trtnet.tools import arguments
+    from trtnet.tools.run import read_inputs
+
+    return _completed(network, read_inputs(arguments.files(files)), seed, dim, ranges)
+
+
+def _completed(network: Any, given: Arrays, seed: int, dim: list[str], ranges: list[str]) -> Arrays:
     from trtnet.builder import describe
     from trtnet.tools import arguments
     from trtnet.tools.compare import ranges as parsed
-    from trtnet.tools.run import read_inputs
     from trtnet.verify.inputs import merged, random_inputs
 
-    given = read_inputs(arguments.files(files))
     sizes = arguments.sizes(dim)
     missing = [info for info in merged([describe(network).inputs], sizes) if info.name not in given]
     (values,) = random_inputs(missing, sizes, parsed(ranges), seed, 1)
@@ -149,6 +154,9 @@ def precision(
     arg: Arg = [],
     declare: Declare = [],
     input: Input = [],
+    inputs: Annotated[
+        Path | None, typer.Option(help="All inputs: an .npz, or polygraphy's .json; of several calls, all must pass.")
+    ] = None,
     random: Random = 0,
     dim: Dim = [],
     range: Range = [],
@@ -159,10 +167,13 @@ def precision(
 ) -> None:
     """Finds the fewest modules that must be float32 for the model to be near to torch, as `define(dtype=...)` takes."""
     from trtnet.definition import DefinedNetwork, define
+    from trtnet.errors import InputError
     from trtnet.runtime.cuda import CudaDevice
     from trtnet.tools import arguments, models
     from trtnet.tools.original import opened
     from trtnet.tools.output import show
+    from trtnet.tools.run import read_inputs
+    from trtnet.verify.inputs import given_inputs
     from trtnet.verify.precision import search_precision
     from trtnet.verify.tolerances import Tolerance
 
@@ -173,7 +184,11 @@ def precision(
     chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
     theirs, _ = opened(torch, chosen, load, values)
     checkpoint = chosen.open_or(theirs)
-    given = _inputs(define(made, specs, checkpoint, dtype=wide, ignored=chosen.ignored), input, random, dim, range)
+    if inputs is not None and input:
+        raise InputError("--inputs has all inputs; --input gives one by one: use either")
+    network = define(made, specs, checkpoint, dtype=wide, ignored=chosen.ignored)
+    files = [read_inputs(arguments.files(input))] if inputs is None else given_inputs(inputs, ())
+    given = [_completed(network, arrays, random, dim, range) for arrays in files]
     sizes = arguments.sizes(dim)
     found = search_precision(
         made,
@@ -184,14 +199,14 @@ def precision(
         specs=specs,
         narrow=narrow,
         wide=wide,
-        reference_inputs={key: given[key] for key in torch_input} if torch_input else None,
+        reference_inputs=[{key: arrays[key] for key in torch_input} for arrays in given] if torch_input else None,
         outputs=arguments.names(output) or None,
         on=(lambda network: network.build(sizes)) if engine else DefinedNetwork.reference,
         progress=sys.stderr.isatty(),
         ignored=chosen.ignored,
     )
-    at_random = [name for name in given if name not in arguments.files(input)]
+    at_random = [name for name in given[0] if name not in files[0]]
     if at_random:
         words = f"the values of {', '.join(at_random)} were random, and what needs {wide} depends on them"
-        found = replace(found, notes=(f"{words}: give real ones by --input {at_random[0]}=FILE.npy",))
+        found = replace(found, notes=(f"{words}: give real ones by --input {at_random[0]}=FILE.npy or --inputs FILE",))
     show(found, found.to_json(), json)

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 from verify.planted import BUGS
 
 from trtnet.cli import app
+from trtnet.verify.saved import write_inputs
 
 TESTS = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "import conftest; from trtnet.cli import main; main()"]
@@ -66,6 +68,13 @@ def test_a_right_model_exits_with_0_and_precision_says_that_float16_will_do(
     page = CliRunner().invoke(app, ["bisect", *arguments, "--html", "b.json"])
     assert str(page.exception) == "a page is written to a file that ends in .html or .htm; found b.json"
     assert json.loads((tmp_path / "p.json").read_text())["mapping"] == {"": "float16"}
+    assert "the values of image were random" in found.stdout
+    image = np.random.default_rng(0).standard_normal((2, 1, 28, 28)).astype(np.float32)
+    write_inputs(tmp_path / "i.json", [{"image": image}, {"image": image * 2}])
+    several = CliRunner().invoke(app, ["precision", *arguments, "--inputs", "i.json"])
+    assert several.exit_code == 0 and "0 of 6 modules (0.0%)" in several.stdout and "random" not in several.stdout
+    both = CliRunner().invoke(app, ["precision", *arguments, "--inputs", "i.json", "--input", "image=i.npy"])
+    assert "use either" in str(both.exception)
 
 
 def test_weights_that_do_not_fit_the_original_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

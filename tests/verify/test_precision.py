@@ -11,7 +11,9 @@ from planted import tokens, transformers
 from trtnet.models.gpt2 import GPT2, GPT2Config
 
 import trtnet
-from trtnet.errors import DifferenceError
+from trtnet import nn
+from trtnet.errors import DifferenceError, InputError
+from trtnet.verify import Tolerance
 from trtnet.verify.bisect import bisect
 from trtnet.verify.bisection import Verdict
 from trtnet.verify.precision import search_precision
@@ -87,3 +89,66 @@ def test_the_smallest_set_is_found_in_few_questions(needed: set[int]) -> None:
 
     assert set(smallest_set(range(100), enough)) == needed
     assert len(asked) <= 2 * len(needed) * 8
+
+
+class Sums(nn.Module):
+    """Its parts each add what float16 does not hold beside large inputs. parts: which are in a block."""
+
+    inputs = {"x": trtnet.Input((2, 4), "float32")}
+
+    def __init__(self, count: int = 4) -> None:
+        self.block = Block(count)
+
+    def forward(self, x: Any) -> Any:
+        return self.block(x)
+
+
+class Block(nn.Module):
+    def __init__(self, count: int) -> None:
+        self.parts = nn.ModuleList([Part() for _ in range(count)] + [Idle()])
+
+    def forward(self, x: Any) -> Any:
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+class Part(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return (x + 1024.0) - 1024.0
+
+
+class Idle(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x * 1.0
+
+
+SMALL, LARGE = np.full((2, 4), 0.3, np.float32), np.full((2, 4), 64.0, np.float32)
+
+
+def test_a_module_of_which_nearly_all_is_wide_is_named_itself() -> None:
+    found = search_precision(Sums(), {}, {"x": SMALL}, lambda x: x, Tolerance(relative_l2=1e-3))
+    # four of the five are enough: with the idle one, and the block around them, it is one entry
+    assert found.mapping == {"": "float16", "block": "float32"}, found
+    assert any(len(trial.modules) == 4 and trial.passed for trial in found.trials)
+    assert set(found.best.modules) == {"block", *(f"block.parts.{i}" for i in range(5))}
+    # beside others it is not shorter where one of many is enough
+    few = search_precision(Sums(1), {}, {"x": SMALL}, lambda x: x, Tolerance(relative_l2=1e-3))
+    assert few.mapping == {"": "float16", "block.parts.0": "float32"}
+
+
+def test_it_passes_only_if_it_does_on_all_inputs() -> None:
+    tolerance = Tolerance(relative_l2=1e-3)
+    easy = search_precision(Sums(), {}, [{"x": LARGE}, {"x": LARGE}], lambda x: x, tolerance)
+    assert easy.mapping == {"": "float16"}
+    for inputs in ([{"x": LARGE}, {"x": SMALL}], [{"x": SMALL}, {"x": LARGE}]):
+        both = search_precision(Sums(), {}, inputs, lambda x: x, tolerance)
+        assert both.mapping == {"": "float16", "block": "float32"}
+        place = next(i for i, each in enumerate(inputs) if each["x"] is SMALL)
+        assert any(trial.why.startswith(f"inputs {place}: relative L2") for trial in both.trials)
+    given = [{"output": LARGE}, {"output": SMALL}]
+    assert search_precision(Sums(), {}, [{"x": LARGE}, {"x": SMALL}], given, tolerance).mapping == both.mapping
+    with pytest.raises(InputError, match="2 inputs and 1 expected outputs: each of the inputs has its own"):
+        search_precision(Sums(), {}, [{"x": LARGE}, {"x": SMALL}], given[0], tolerance)
+    with pytest.raises(InputError, match="2 inputs and 1 reference inputs"):
+        search_precision(Sums(), {}, [{"x": LARGE}] * 2, lambda x: x, tolerance, reference_inputs={"x": LARGE})

@@ -20,6 +20,7 @@ from trtnet.graph.precision import Precision
 from trtnet.nn import Module
 from trtnet.verify.feeding import Arrays
 from trtnet.verify.inputs import Inputs, given_inputs, to_array
+from trtnet.verify.metrics import Metrics
 from trtnet.verify.naming import paired
 from trtnet.verify.precision_result import PrecisionResult, Trial
 from trtnet.verify.smallest import smallest_set
@@ -27,6 +28,9 @@ from trtnet.verify.sources import open_source
 from trtnet.verify.tolerances import Tolerance, tolerance_for
 
 log = logging.getLogger(__name__)
+
+NEARLY = 0.75
+"""The share of the modules in one that, wide, make it simpler to have all of them wide."""
 
 Run = Callable[[DefinedNetwork], Any]
 """What runs a network: a reference, an engine."""
@@ -42,7 +46,7 @@ def search_precision(
     specs: Mapping[str, Input] | None = None,
     narrow: DTypeLike = "float16",
     wide: DTypeLike = "float32",
-    reference_inputs: Mapping[str, Any] | None = None,
+    reference_inputs: Inputs | None = None,
     outputs: Mapping[str, str] | None = None,
     on: Run = DefinedNetwork.reference,
     progress: bool = False,
@@ -52,9 +56,11 @@ def search_precision(
 
     Modules are taken one by one: a module's own layers and weights may be wide, and those of the modules in it narrow.
     What is found depends on the inputs: real ones can need more than random ones.
-    The search halves (see ``smallest_set``), and defines and runs the network anew for each candidate.
-    inputs: arrays by name, of one call. reference: what gives the expected outputs: a torch module, an engine, a
-    function, a file, or the outputs by name. reference_inputs: what it is called with, if that is something else.
+    The search halves (see ``smallest_set``), and defines and runs the network anew for each candidate. Where at least
+    `NEARLY` of what is in a module must be wide, all of it is made so if that passes too and the mapping is shorter.
+    inputs: arrays by name; several such, or a file of them: then a candidate passes only if it does on all. reference:
+    what gives the expected outputs: a torch module, an engine, a function, a file, or the outputs by name, of each of
+    the inputs. reference_inputs: what it is called with, if that is something else.
     outputs: expected name -> the model's name, where they cannot be told; only these are compared.
     ignored: as define's. tolerance: by default that of a model in the narrow dtype. on: what runs a network: its CPU
     reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged, and is
@@ -86,22 +92,27 @@ class _Search:
         self.model, self.specs, self.checkpoint = model, specs, open_checkpoint(weights)
         self.narrow, self.wide = dtypes_
         self.tolerance, self.outputs, self.on, self.ignored = tolerance, outputs, on, ignored
-        self.paths = [path for path, module in model.named_modules() if hasattr(module, "forward")]
+        modules = dict(model.named_modules())
+        self.containers = list(modules)
+        self.paths = [path for path, module in modules.items() if hasattr(module, "forward")]
         self.trials: dict[frozenset[str], Trial] = {}
         self.told: Callable[[str], None] = log.info
-        self.inputs: Arrays = {}
-        self.expected: Arrays = {}
+        self.inputs: list[Arrays] = []
+        self.expected: list[Arrays] = []
 
-    def expect(self, inputs: Inputs, reference: Any, reference_inputs: Mapping[str, Any] | None) -> None:
-        """Runs the reference once."""
-        (self.inputs, *more) = given_inputs(inputs, ())
-        if more:
-            raise InputError(f"search_precision takes the inputs of one call; found those of {1 + len(more)}")
-        given = self.inputs if reference_inputs is None else given_inputs(reference_inputs, ())[0]
-        if isinstance(reference, Mapping):
-            self.expected = {name: to_array(value, f"output {name}") for name, value in reference.items()}
+    def expect(self, inputs: Inputs, reference: Any, reference_inputs: Inputs | None) -> None:
+        """Runs the reference, once for each of the inputs."""
+        self.inputs = given_inputs(inputs, ())
+        given = self.inputs if reference_inputs is None else given_inputs(reference_inputs, ())
+        known = [reference] if isinstance(reference, Mapping) else reference
+        if isinstance(known, list | tuple):
+            self.expected = [{n: to_array(value, f"output {n}") for n, value in each.items()} for each in known]
         else:
-            self.expected = open_source(reference).run(0, given).outputs
+            source = open_source(reference)
+            self.expected = [source.run(i, each).outputs for i, each in enumerate(given)]
+        for count, what in ((len(given), "reference inputs"), (len(self.expected), "expected outputs")):
+            if count != len(self.inputs):
+                raise InputError(f"{len(self.inputs)} inputs and {count} {what}: each of the inputs has its own")
 
     def run(self) -> PrecisionResult:
         if not self.passes([]):
@@ -111,9 +122,20 @@ class _Search:
                     f"in {self.wide} it does not pass either ({failed.why}): trtnet bisect finds what is wrong"
                 )
             self.passes(smallest_set(self.paths, self.passes))
-        passed = [(len(modules), trial) for modules, trial in self.trials.items() if trial.passed]
-        _, best = min(passed, key=lambda one: one[0])
+        passed = [modules for modules, trial in self.trials.items() if trial.passed]
+        best = self.trials[self._simpler(min(passed, key=len))]
         return PrecisionResult(best, len(self.paths), tuple(self.trials.values()))
+
+    def _simpler(self, modules: frozenset[str]) -> frozenset[str]:
+        """The same with whole modules of which nearly all is wide, the outermost first, where that is shorter."""
+        for container in sorted(filter(None, self.containers), key=lambda path: path.count(".")):
+            inside = {path for path in self.paths if path.startswith(f"{container}.")}
+            more = modules | inside | {container}
+            if len(inside) < 2 or len(inside & modules) < NEARLY * len(inside) or more == set(self.paths):
+                continue
+            if len(self._mapping(more)) < len(self._mapping(modules)) and self.passes(sorted(more)):
+                modules = more
+        return modules
 
     def passes(self, modules: Sequence[str]) -> bool:
         """Whether the model passes with these modules wide."""
@@ -126,22 +148,34 @@ class _Search:
         return self.trials[chosen].passed
 
     def _try(self, modules: frozenset[str]) -> Trial:
-        mapping = self._mapping(modules)
+        mapping, called = self._mapping(modules), tuple(sorted(modules.intersection(self.paths)))
         try:
             network = define(self.model, self.specs, self.checkpoint, dtype=mapping, ignored=self.ignored)
-            found = open_source(self.on(network)).run(0, self.inputs).outputs
-        except TrtnetError as error:  # such as a cache that a cast would part from its input
-            return Trial(mapping, tuple(sorted(modules)), float("inf"), False, str(error).splitlines()[0])
-        pairs, _ = paired(list(found), list(self.expected), self.outputs)
-        metrics = [self.tolerance.measure(found[a], self.expected[b]) for a, b in pairs]
-        why = "; ".join(phrase for m in metrics for phrase in self.tolerance.failures(m))
-        error_ = max((m.relative_l2 for m in metrics), default=float("inf"))
-        return Trial(mapping, tuple(sorted(modules)), error_, not why, why)
+            source = open_source(self.on(network))
+            found = [source.run(i, inputs).outputs for i, inputs in enumerate(self.inputs)]
+        except TrtnetError as refused:  # such as a cache that a cast would part from its input
+            return Trial(mapping, called, float("inf"), False, str(refused).splitlines()[0])
+        measured = [self._measured(*each) for each in zip(found, self.expected, strict=True)]
+        phrases = [
+            f"inputs {i}: {phrase}" if len(measured) > 1 else phrase
+            for i, metrics in enumerate(measured)
+            for one in metrics
+            for phrase in self.tolerance.failures(one)
+        ]
+        error = max((one.relative_l2 for metrics in measured for one in metrics), default=float("inf"))
+        return Trial(mapping, called, error, not phrases, "; ".join(phrases))
+
+    def _measured(self, found: Arrays, expected: Arrays) -> list[Metrics]:
+        """Of each output. Raises InputError for outputs that cannot be paired: that is no candidate's fault."""
+        pairs, _ = paired(list(found), list(expected), self.outputs)
+        return [self.tolerance.measure(found[a], expected[b]) for a, b in pairs]
 
     def _mapping(self, modules: frozenset[str]) -> dict[str, str]:
         """The shortest mapping that makes these modules wide and the others narrow."""
         mapping = {"": self.wide if "" in modules else self.narrow}
-        for path in self.paths:
+        for path in self.containers:
+            if path not in modules and path not in self.paths:
+                continue  # nothing is computed in it
             wanted = self.wide if path in modules else self.narrow
             if Precision(mapping).at(path).name != wanted:
                 mapping[path] = wanted
