@@ -67,7 +67,7 @@ def compare(
     """Compares what things compute, output by output. Exit code 1 if they differ.
 
     A torch module keeps the weights that its factory gave it, unless these are random; the report says whose each has.
-    The tolerances are those of the coarsest dtype in use, unless some are given; then those alone hold.
+    The tolerances are those of the coarsest dtype that the sides were defined in, or only those that are given.
     """
     from trtnet.errors import InputError
     from trtnet.tools import arguments

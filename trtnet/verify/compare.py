@@ -43,7 +43,8 @@ def compare(
     integer inputs need ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. They are of the
     narrowest dtype that any of the things declares, so that all compute from the same numbers; whatever is cast, or
     matched by order because the names differ, is in the report's notes.
-    tolerance: what an output passes with; by default the table's for the coarsest dtype that computed it. Integers and
+    tolerance: what an output passes with; by default the table's for the coarsest dtype the sides were defined in, or
+    where they do not say, that computed it. Integers and
     bools are compared exactly, also beside floats of a file; of a tolerance for all outputs only atol holds for them.
     outputs: expected name -> the candidates' name, where they cannot be told; only these are compared. Without
     it an expected output that is missing is an error; one more than expected is a note.
