@@ -243,7 +243,7 @@ class Weighty(Plain):
             "Missing",
             "AttributeError: a Tensor has no 'nothing'\n  in mistakes.py:15   return",
         ),
-        ("Broken", "AttributeError: 'Broken' object has no attribute 'height'\n  in mistakes.py:19   self.width ="),
+        ("Broken", "AttributeError: a Broken has no 'height'\n  in mistakes.py:19   self.width ="),
         ("Inner", "\n  in mistakes.py:23   return nn.GELU()(x, y)\n"),
         ("Weighty", "Weighty has 2 weights, such as fc.weight [2, 8], and was given none"),
     ],

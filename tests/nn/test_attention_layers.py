@@ -114,3 +114,31 @@ def test_what_it_refuses() -> None:
         trtnet.define(layer, {**shape, "value": trtnet.Input((5, 1, 8))}, theirs)
     with pytest.raises(LayerError, match="value has a width of 8, found 4"):
         trtnet.define(layer, {**shape, "value": trtnet.Input((5, 4))}, theirs)
+
+
+@pytest.mark.parametrize(("length", "products"), [(2, 3), (3, 1), ("s", 1)])
+def test_as_many_positions_as_heads_are_products_of_their_own(length: int | str, products: int) -> None:
+    """TensorRT-RTX 1.6 computes wrong numbers of one product then: tests/gpu/test_gpu_attention.py."""
+    torch.manual_seed(0)
+    original = torch.nn.MultiheadAttention(8, 2, batch_first=True).eval()
+
+    class Own(nn.MultiheadAttention):
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            return super().forward(x, x, x, need_weights=False)[0]
+
+    network = trtnet.define(Own(8, 2, batch_first=True), {"x": trtnet.Input((3, length, 8))}, original)
+    x = torch.randn(3, 2 if length == "s" else int(length), 8)
+    torch.testing.assert_close(network.reference()(x), original(x, x, x, need_weights=False)[0])
+    layers = [network.trt.get_layer(i).name for i in range(network.trt.num_layers)]
+    assert sum("matmul" in name or "linear" in name for name in layers if "out_proj" not in name) == products
+
+
+def test_split_heads_warns_of_as_many_positions_as_heads(caplog: pytest.LogCaptureFixture) -> None:
+    class Split(nn.Module):
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            return nn.split_heads(x, 4)
+
+    trtnet.define(Split(), {"x": trtnet.Input((1, 5, 8))})
+    assert "positions" not in caplog.text
+    trtnet.define(Split(), {"x": trtnet.Input((1, 4, 8))})
+    assert "4 heads of 4 positions" in caplog.text and "test_attention_layers.py" in caplog.text

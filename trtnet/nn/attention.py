@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from functools import reduce
@@ -15,6 +16,8 @@ from trtnet.graph.tensor import Operand
 from trtnet.nn.linear import Linear
 from trtnet.nn.module import Module
 from trtnet.nn.settings import kept
+
+log = logging.getLogger("trtnet.nn")
 
 
 class MultiheadAttention(Module):
@@ -83,7 +86,7 @@ class MultiheadAttention(Module):
             key_padding_mask = None if key_padding_mask is None else ops.as_tensor(key_padding_mask).unsqueeze(0)
         if not self.batch_first:
             query, key, value = _each(lambda x: x.transpose(0, 1), query, key, value)
-        q, k, v = (split_heads(part, self.num_heads) for part in self._extended(*self._projected(query, key, value)))
+        q, k, v = (_split(part, self.num_heads) for part in self._extended(*self._projected(query, key, value)))
         mask = self._mask(q, k, key_padding_mask, attn_mask, is_causal)
         causal = is_causal and mask is None
         weights = self._weights(q, k, mask, causal) if need_weights else None
@@ -141,7 +144,8 @@ class MultiheadAttention(Module):
 
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """One product where the three are one tensor, else one each with its part of the weights."""
-        if query is key is value and self.in_proj_weight is not None:
+        merged = query is key is value and self.in_proj_weight is not None and not is_confused(query, self.num_heads)
+        if merged and self.in_proj_weight is not None:
             return ops.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
         weights = (ops.cast(weight, query.dtype) for weight in self._parts())
         products = [x @ weight.mT for x, weight in zip((query, key, value), weights, strict=True)]
@@ -185,8 +189,27 @@ def _each(change: Callable[[Tensor], Tensor], *tensors: Tensor) -> tuple[Tensor,
     return tuple(changed[id(x)] for x in tensors)
 
 
+def is_confused(x: Tensor, num_heads: int) -> bool:
+    """Whether TensorRT-RTX 1.6 on an H200 takes positions for heads: `x` has as many of one as of the other.
+
+    Of a product of queries, keys and values together it then computes wrong numbers, in whatever form attention is; not
+    where the three are products of their own, nor where the length is dynamic (tests/gpu/test_gpu_attention.py).
+    """
+    return x.shape[-2] == num_heads and num_heads > 1
+
+
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """[batch, length, num_heads * dim] -> [batch, num_heads, length, dim]."""
+    """[batch, length, num_heads * dim] -> [batch, num_heads, length, dim].
+
+    Warns where the length is fixed and equals num_heads: see :func:`is_confused`.
+    """
+    if is_confused(x, num_heads):
+        text = f"{num_heads} heads of {num_heads} positions: some TensorRTs compute wrong numbers if x is a part of a"
+        log.warning(here(f"{text} product of queries, keys and values together; declare the length as dynamic"))
+    return _split(x, num_heads)
+
+
+def _split(x: Tensor, num_heads: int) -> Tensor:
     batch, length, width = x.shape
     return ops.shuffle(x, shape=(batch, length, num_heads, width // num_heads), after=(0, 2, 1, 3))
 

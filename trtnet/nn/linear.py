@@ -122,18 +122,18 @@ class EmbeddingBag(Module):
 
 
 def _keep_table(
-    layer: Embedding | EmbeddingBag, rows: int, width: int, padding_idx: int | None, max_norm: float | None, weight: Any
+    table: Embedding | EmbeddingBag, rows: int, width: int, padding_idx: int | None, max_norm: float | None, weight: Any
 ) -> None:
     """What both keep of their arguments. Raises ModelError for what changes the weights or gives them."""
-    kind = type(layer).__name__
+    kind = type(table).__name__
     if max_norm is not None:
         raise inference_only(kind, "max_norm changes the weights when torch runs; rescale the checkpoint's")
     if weight is not None:
         raise inference_only(kind, "weights come from the checkpoint, by their keys; not from an argument")
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ModelError(here(f"{kind}: padding_idx is one of {rows} rows, found {padding_idx}"))
-    layer.num_embeddings, layer.embedding_dim, layer.max_norm = rows, width, max_norm
-    layer.padding_idx = padding_idx if padding_idx is None else padding_idx % rows
+    table.num_embeddings, table.embedding_dim, table.max_norm = rows, width, max_norm
+    table.padding_idx = padding_idx if padding_idx is None else padding_idx % rows
 
 
 class Bilinear(Module):

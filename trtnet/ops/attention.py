@@ -56,7 +56,7 @@ def scaled_dot_product_attention(
     blinding = mask is not None and (is_causal or _may_blind(attn_mask))
     if is_causal and mask is not None:
         mask, is_causal = _with_causal(mask, q, k), False
-    function = _fused if _has_kernel(q, v) and _is_fused(q) else _products
+    function = _fused if _has_kernel(q, k, v) and _is_fused(q) else _products
     y = function(q, k, v, mask, is_causal)
     if mask is not None and blinding:
         y = where(_sighted(mask), y, 0.0)
@@ -142,10 +142,11 @@ def _flat(mask: Tensor | None, lead: tuple[Size, ...], kept: int) -> Tensor | No
     return own if last == 3 else own.unsqueeze(1)
 
 
-def _has_kernel(query: Tensor, value: Tensor) -> bool:
-    """TensorRT wants values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes."""
+def _has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """TensorRT wants values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes, and
+    computes wrong numbers for several queries of one key (H200, tests/gpu/test_gpu_attention.py)."""
     width = query.shape[-1]
-    if not supports("attention_v2") or width != value.shape[-1]:
+    if not supports("attention_v2") or width != value.shape[-1] or key.shape[-2] == 1:
         return False
     return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
 

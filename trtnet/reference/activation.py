@@ -45,6 +45,8 @@ def softmax(step: Step) -> list[torch.Tensor]:
     """exp(x) over its sum along the axes of the mask."""
     x, mask = step.x, step.layer.axes
     axes = [axis for axis in range(x.ndim) if mask >> axis & 1]
+    if x.numel() == 0:
+        return [x]
     shifted = (x - x.amax(axes, keepdim=True)).exp()
     return [shifted / shifted.sum(axes, keepdim=True)]
 

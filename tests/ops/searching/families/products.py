@@ -47,7 +47,9 @@ def added(d: Draw, name: str) -> str:
         "addbmm": ([m, n], [b, m, k], [b, k, n]), "addr": ([m, n], [m], [n]),
     }[name]  # fmt: skip
     dtype = kind(d)
-    x, a, c = of(d, d.broadcast(result), dtype), of(d, left, dtype), of(d, right, dtype)
+    # torch's addmv of a 0-d input and nothing to sum over forgets its own rows
+    shape = result if name == "addmv" and k == 0 else d.broadcast(result)
+    x, a, c = of(d, shape, dtype), of(d, left, dtype), of(d, right, dtype)
     beta, alpha = (d.maybe(d.choice(("0.5", "2", "0", "1"))) for _ in range(2))
     return d.call(name, x, [("", a), ("", c), ("*beta", beta), ("*alpha", alpha)])
 
