@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import importlib.util
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ import trtnet
 
 if importlib.util.find_spec("trtnet.models") is None:
     trtnet.__path__.append(str(Path(__file__).parents[1]))  # models/ and weights/ stand beside trtnet/
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Programs that a test runs in this process (the search, ONNX's cases) silence logging: not for the tests after."""
+    level = logging.root.manager.disable
+    yield
+    logging.disable(level)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
