@@ -167,7 +167,12 @@ def _fits(x: Tensor, kernel_size: Window, stride: Window | None, padding: Window
     """Whether windows end where the input and its padding do, so that rounding up changes nothing."""
     steps = kernel_size if stride is None else stride
     sizes = zip(x.shape[2:], *(spread(value, rank) for value in (kernel_size, steps, padding)), strict=True)
-    return all(s == 1 or (isinstance(n, int) and (n + 2 * p - k) % s == 0) for n, k, s, p in sizes)
+    return all(_ends_there(*numbers) for numbers in sizes)
+
+
+def _ends_there(size: Size, window: int, step: int, padding: int) -> bool:
+    """Whether the last window of an axis ends where its padding does, whatever its size."""
+    return step == 1 or (isinstance(size, int) and (size + 2 * padding - window) % step == 0)
 
 
 def _rounded_up(
@@ -181,6 +186,8 @@ def _rounded_up(
     window, pads = spread(kernel_size, rank), spread(padding, rank)
     steps = window if stride is None else spread(stride, rank)
     for i, (n, k, s, p) in enumerate(zip(counts, window, steps, pads, strict=True)):
+        if include and _ends_there(x.shape[2 + i], k, s, p):  # whole windows alone
+            continue
         starts = sub(mul(arange(n, network=x.network), s), p)
         first, size = (starts, x.shape[2 + i] + p) if include else (maximum(starts, 0), x.shape[2 + i])
         counted = sub(minimum(add(starts, k), size), first)

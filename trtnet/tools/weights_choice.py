@@ -43,7 +43,7 @@ class WeightsChoice:
 
     def open_or(self, module: Any) -> Checkpoint:
         """The file's checkpoint, else the weights of a torch module, by the same rules. Raises as open."""
-        return self.applied(open_checkpoint(module)) if self.file is None else self.applied(self._file())
+        return self.applied(open_checkpoint(module) if self.file is None else self._file())
 
     @property
     def of_the_original(self) -> WeightsChoice:
