@@ -32,7 +32,7 @@ from trtnet.models.qwen2 import Qwen2, Qwen2Config
 
 import trtnet
 from trtnet import backend
-from trtnet.graph.work import count
+from trtnet.layers.work import count
 from trtnet.reference.onnx import parse
 from trtnet.runtime import Engine
 

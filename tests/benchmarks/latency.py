@@ -25,7 +25,7 @@ import originals
 
 import trtnet
 from trtnet import backend, models
-from trtnet.graph.work import count
+from trtnet.layers.work import count
 from trtnet.runtime import Engine
 from trtnet.tools.bench.against import engine_call, in_turns
 from trtnet.tools.bench.gpus import GPUS

@@ -13,7 +13,7 @@ from comparing import network_of, random_tensor
 import trtnet
 from trtnet import nn, ops
 from trtnet.errors import LayerError
-from trtnet.graph.nodes import read
+from trtnet.layers.read import read
 
 
 def test_places_of_equal_ones_and_of_nan_are_torchs() -> None:

@@ -16,7 +16,7 @@ from trtnet.builder.timing import timings
 from trtnet.calling import TensorInfo
 from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
-from trtnet.graph.work import Work, count
+from trtnet.layers.work import Work, count
 
 OLD_DRIVER = "CUDA error 222"  # CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 REFIT_NEEDS_A_GPU = "TensorRT-RTX builds engines for refit only where there is a GPU: build there, or without refit"

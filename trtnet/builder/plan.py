@@ -31,7 +31,7 @@ class PlanInfo:
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
     stripped: whether the plan has no weights. tf32: whether float32 products may round to TensorFloat-32; None where
     the sidecar does not say. flops, minimum_bytes: what one inference at each profile's opt shapes
-    takes, as trtnet.graph.work counts.
+    takes, as trtnet.layers.work counts.
     """
 
     backend: str

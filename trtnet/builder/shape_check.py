@@ -9,8 +9,8 @@ from trtnet.backend import trt
 from trtnet.builder.plan import ShapeRange
 from trtnet.errors import InputError, ProfileError
 from trtnet.graph import Network
-from trtnet.graph.nodes import sizes
-from trtnet.graph.work import shaped
+from trtnet.layers.read import sizes
+from trtnet.layers.work import shaped
 
 ENDS = ("min", "opt", "max")
 

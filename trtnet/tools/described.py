@@ -13,8 +13,8 @@ import numpy as np
 from trtnet import dtypes
 from trtnet.builder.plan import Sidecar
 from trtnet.errors import ModelError
-from trtnet.graph.attributes import Weights, attributes
-from trtnet.graph.nodes import Node, Tensor, needed, producers, read, sizes
+from trtnet.layers.attributes import Weights, attributes
+from trtnet.layers.read import Node, Tensor, needed, producers, read, sizes
 from trtnet.tools.inspect_any import is_network
 from trtnet.tools.inspect_engine import EngineLayer, EngineTensor, precisions
 from trtnet.tools.inspect_plan import EngineFile, read_document, read_engine

@@ -1,6 +1,6 @@
 """`trtnet inspect` of a model or an ONNX file: its module tree, and what each module is in TensorRT.
 
-FLOPs and bytes are those of ``trtnet.graph.work``: of one inference, before anything is fused.
+FLOPs and bytes are those of ``trtnet.layers.work``: of one inference, before anything is fused.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from trtnet import dtypes
 from trtnet.calling import TensorInfo
-from trtnet.graph.nodes import Node, Tensor, needed, read, sizes
-from trtnet.graph.work import LayerWork, Work, count
+from trtnet.layers.read import Node, Tensor, needed, read, sizes
+from trtnet.layers.work import LayerWork, Work, count
 from trtnet.nn import Buffer, Module
 from trtnet.tools.network_target import NetworkTarget, inputs_of
 

@@ -13,8 +13,8 @@ from trtnet.calling import TensorInfo
 from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.errors import InputError, ModelError
-from trtnet.graph.nodes import Node
-from trtnet.graph.work import shaped
+from trtnet.layers.read import Node
+from trtnet.layers.work import shaped
 from trtnet.nn import Module
 from trtnet.tools import arguments, models
 from trtnet.tools.placeholder import Placeholder

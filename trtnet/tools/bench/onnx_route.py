@@ -10,7 +10,7 @@ from trtnet import backend, dtypes
 from trtnet.backend import trt
 from trtnet.builder import Plan, PlanInfo
 from trtnet.errors import BuildError, TrtnetError
-from trtnet.graph.work import count
+from trtnet.layers.work import count
 from trtnet.reference.onnx import OnnxNetwork, parse
 from trtnet.runtime import Engine
 

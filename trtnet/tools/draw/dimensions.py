@@ -7,8 +7,8 @@ from typing import Any
 
 from trtnet.backend import trt
 from trtnet.errors import InputError
-from trtnet.graph.nodes import Tensor, sizes
-from trtnet.graph.work import shaped
+from trtnet.layers.read import Tensor, sizes
+from trtnet.layers.work import shaped
 from trtnet.tools.network_target import axis_names
 
 PRIMES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47)

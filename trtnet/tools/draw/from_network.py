@@ -9,9 +9,9 @@ from typing import Any
 from trtnet import dtypes, provenance
 from trtnet.backend import trt
 from trtnet.errors import InputError
-from trtnet.graph.attributes import attributes
-from trtnet.graph.nodes import LOOPS, Node, Tensor, needed, producers, read, sizes
-from trtnet.graph.work import LayerWork, Work, count
+from trtnet.layers.attributes import attributes
+from trtnet.layers.read import LOOPS, Node, Tensor, needed, producers, read, sizes
+from trtnet.layers.work import LayerWork, Work, count
 from trtnet.tools.draw.dimensions import named_shapes
 from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor, times
 from trtnet.tools.draw.onnx_names import OnnxNames

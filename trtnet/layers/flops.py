@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from trtnet.graph.nodes import Node
+from trtnet.layers.read import Node
 
 Shape = tuple[int, ...]
 

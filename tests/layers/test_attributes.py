@@ -12,8 +12,8 @@ from trtnet.models import lenet
 import trtnet
 from trtnet import ops
 from trtnet.backend import trt
-from trtnet.graph.attributes import Weights, _class, attributes
-from trtnet.graph.nodes import Node, read
+from trtnet.layers.attributes import Weights, _class, attributes
+from trtnet.layers.read import Node, read
 
 
 def only(network: trtnet.DefinedNetwork, kind: str) -> Node:

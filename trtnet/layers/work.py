@@ -11,8 +11,8 @@ from typing import Any
 from trtnet import dtypes, provenance
 from trtnet.backend import trt
 from trtnet.errors import InputError
-from trtnet.graph.flops import flops
-from trtnet.graph.nodes import Node, Tensor, needed, producers, read, repetitions, sizes
+from trtnet.layers.flops import flops
+from trtnet.layers.read import Node, Tensor, needed, producers, read, repetitions, sizes
 
 WEIGHTS = {"CONVOLUTION": ("kernel", "bias"), "DECONVOLUTION": ("kernel", "bias"), "SCALE": ("shift", "scale", "power")}
 """Attributes of layers that hold weights of their own."""
@@ -62,7 +62,7 @@ class Work:
 
 
 def count(network: trt.INetworkDefinition, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Work:
-    """Counts the operations and bytes of one inference; ``trtnet.graph.flops`` says how operations are counted.
+    """Counts the operations and bytes of one inference; ``trtnet.layers.flops`` says how operations are counted.
 
     shapes: of inputs with dynamic axes, by name; they hold while this counts, then the network is as before. Each layer
     reads its inputs and weights and writes its outputs once at their dtypes (4-bit types packed); of a table or slice,

@@ -20,7 +20,7 @@ from trtnet.models.vit import VisionTransformer
 import trtnet
 from trtnet import backend, models, nn, ops
 from trtnet.errors import InputError
-from trtnet.graph.work import LayerWork, Work, count
+from trtnet.layers.work import LayerWork, Work, count
 
 Input = trtnet.Input
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from trtnet import dtypes
 from trtnet.backend import trt
-from trtnet.graph.nodes import Node
+from trtnet.layers.read import Node
 
 Value = Any
 """An int, float, bool, str, a tuple of ints or floats, or Weights."""
