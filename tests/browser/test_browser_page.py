@@ -8,8 +8,9 @@ from pathlib import Path
 import drawings
 import pytest
 
+from trtnet.layers.titles import times
 from trtnet.tools.draw import writing
-from trtnet.tools.draw.drawing import Drawing, Measurement, times
+from trtnet.tools.draw.drawing import Drawing, Measurement
 from trtnet.tools.draw.from_network import draw_network
 from trtnet.tools.draw.placing import Scene, place
 from trtnet.tools.draw.writing import Layout, lay_out

@@ -12,11 +12,10 @@ import pytest
 import trtnet as package
 from trtnet.backend import trt
 from trtnet.graph import Network, Tensor
-from trtnet.reference.schedule import BOUNDARIES
-from trtnet.reference.table import LAYERS
+from trtnet.layers.kinds import KINDS
 
 SOURCE = Path(package.__file__).parent
-LAYER_CLASSES = {"ILayer", *(name for name, _ in LAYERS.values()), *(name for name, _ in BOUNDARIES.values())}
+LAYER_CLASSES = {"ILayer", *(kind.cls for kind in KINDS.values() if kind.cls)}
 
 # What a variable of that name holds, file by file ("" for all files); a layer may be of any layer class.
 RECEIVERS: dict[str, dict[str, str]] = {

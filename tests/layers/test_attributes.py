@@ -11,8 +11,7 @@ from trtnet.models import lenet
 
 import trtnet
 from trtnet import ops
-from trtnet.backend import trt
-from trtnet.layers.attributes import Weights, _class, attributes
+from trtnet.layers.attributes import Weights, attributes
 from trtnet.layers.read import Node, read
 
 
@@ -52,10 +51,6 @@ def test_names_are_words() -> None:
 def test_attention_says_what_stands_behind_its_layers() -> None:
     found = of(lambda x: ops.scaled_dot_product_attention(x, x, x, is_causal=True), "ATTENTION_INPUT", 1, 2, 4, 8)
     assert found["norm_op"] == "SOFTMAX" and isinstance(found["decomposable"], bool)
-
-
-def test_every_kind_of_layer_has_its_class() -> None:
-    assert [kind for kind in trt.LayerType.__members__ if _class(kind) is None] == ["PLUGIN"]
 
 
 def test_nothing_is_said_to_the_error_recorder() -> None:

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from trtnet.cli import app
 from trtnet.errors import DependencyError, InputError, ModelError, TrtnetError
+from trtnet.layers.titles import times
 from trtnet.tools.draw import writing
-from trtnet.tools.draw.drawing import Drawing, Measurement, times
+from trtnet.tools.draw.drawing import Drawing, Measurement
 from trtnet.tools.draw.netron import document
 from trtnet.tools.draw.writing import lay_out, write
 
@@ -141,21 +142,10 @@ def test_element_types_are_onnx_s() -> None:
 
 def test_operators_are_onnx_s() -> None:
     onnx = pytest.importorskip("onnx")
-    from trtnet.tools.draw.netron import OPERATORS, VARIANTS
+    from trtnet.layers.kinds import KINDS
 
-    names = {*OPERATORS.values(), *(name for _, variants in VARIANTS.values() for name in variants.values())}
-    assert [name for name in sorted(names) if not onnx.defs.has(name, 21)] == []
-
-
-def test_variants_are_tensorrt_s() -> None:
-    from trtnet.backend import trt
-    from trtnet.tools.draw.netron import OPERATORS, VARIANTS
-
-    enums = {"ACTIVATION": trt.ActivationType, "ELEMENTWISE": trt.ElementWiseOperation, "POOLING": trt.PoolingType,
-             "REDUCE": trt.ReduceOperation, "UNARY": trt.UnaryOperation}  # fmt: skip
-    for kind, (_, names) in VARIANTS.items():
-        assert set(names) <= set(enums[kind].__members__)
-    assert set(OPERATORS) <= set(trt.LayerType.__members__)
+    names = {x for kind in KINDS.values() for x in ([kind.onnx] if isinstance(kind.onnx, str) else kind.onnx.values())}
+    assert [name for name in sorted(names - {""}) if not onnx.defs.has(name, 21)] == []
 
 
 @pytest.mark.parametrize("suffix", list(writing.FORMATS))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from trtnet import dtypes
 from trtnet.backend import trt
+from trtnet.layers.kinds import kind_of
 from trtnet.layers.read import Node
 
 Value = Any
@@ -18,8 +18,6 @@ Value = Any
 
 NOT_OWN = ("attention", "conditional", "loop", "plugin", "padding_nd")
 """Objects behind a layer; and the paddings of both sides at once, which are not there when these differ."""
-FROM_INPUTS = {"FILL": ("shape", "alpha", "beta")}
-"""Attributes that a layer has not where the input of that number is given; TensorRT warns who asks."""
 OF_EVERY_LAYER = ("name", "metadata", "num_inputs", "num_outputs", "num_ranks")
 
 
@@ -40,27 +38,18 @@ def attributes(node: Node) -> dict[str, Value]:
 
     Left out is what is not set: sizes that come as tensors, weights of no elements.
     """
-    cls = _class(node.kind)
-    if cls is None:
+    kind = kind_of(node.kind)
+    if not kind.cls:
         return {}
-    node.layer.__class__ = cls
-    given = zip(FROM_INPUTS.get(node.kind, ()), node.inputs, strict=False)
+    given = zip(kind.from_inputs, node.inputs, strict=False)
     hidden = {*NOT_OWN, *OF_EVERY_LAYER, *(name for name, tensor in given if tensor is not None)}
     found = dict(sorted(_read(getattr(node.layer, "attention", node.layer), hidden)))
     if isinstance(found.get("axes"), int):
         found["axes"] = tuple(axis for axis in range(8) if found["axes"] >> axis & 1)
-    if node.kind == "SHUFFLE":  # TensorRT gives eight numbers for every rank
+    if "first_transpose" in found:  # TensorRT gives eight numbers for every rank
         found["first_transpose"] = found["first_transpose"][: len(node.inputs[0].shape)]
         found["second_transpose"] = found["second_transpose"][: len(node.outputs[0].shape)]
     return found
-
-
-@lru_cache
-def _class(kind: str) -> Any:
-    """The class of a ``LayerType``: ``MATRIX_MULTIPLY`` -> IMatrixMultiplyLayer; None for one that has none."""
-    plain = kind.replace("_", "").lower()
-    wanted = f"i{plain}layer", f"iif{plain}layer"
-    return next((getattr(trt, name) for name in dir(trt) if name.lower() in wanted), None)
 
 
 def _read(owner: Any, hidden: Container[str]) -> Iterator[tuple[str, Value]]:

@@ -15,29 +15,10 @@ import numpy as np
 from trtnet.backend import lookup, trt
 from trtnet.diagnostics import ErrorRecorder
 from trtnet.errors import InputError
+from trtnet.layers.kinds import kind_of
 
 Tensor = Any  # TensorRT's ITensor
 
-CLASSES = {
-    "CONDITIONAL_OUTPUT": "IIfConditionalOutputLayer",
-    "CONDITION": "IConditionLayer",
-    "CONSTANT": "IConstantLayer",
-    "CONVOLUTION": "IConvolutionLayer",
-    "DECONVOLUTION": "IDeconvolutionLayer",
-    "EINSUM": "IEinsumLayer",
-    "ELEMENTWISE": "IElementWiseLayer",
-    "ITERATOR": "IIteratorLayer",
-    "LOOP_OUTPUT": "ILoopOutputLayer",
-    "MATRIX_MULTIPLY": "IMatrixMultiplyLayer",
-    "POOLING": "IPoolingLayer",
-    "RECURRENCE": "IRecurrenceLayer",
-    "SCALE": "IScaleLayer",
-    "SLICE": "ISliceLayer",
-    "TRIP_LIMIT": "ITripLimitLayer",
-}
-"""The layers of which more is read than inputs and outputs: the name in TensorRT's ``LayerType``, the class."""
-
-LOOPS = ("TRIP_LIMIT", "ITERATOR", "RECURRENCE", "LOOP_OUTPUT")
 OPERATIONS = {
     "SUM": np.add,
     "SUB": np.subtract,
@@ -66,8 +47,8 @@ def read(network: trt.INetworkDefinition) -> list[Node]:
 
 def _node(layer: trt.ILayer) -> Node:
     kind = _kind(layer)
-    if kind in CLASSES:
-        layer.__class__ = lookup(CLASSES[kind])
+    if cls := kind_of(kind).cls:
+        layer.__class__ = lookup(cls)
     inputs = tuple(layer.get_input(index) for index in range(layer.num_inputs))
     return Node(layer, kind, inputs, tuple(layer.get_output(index) for index in range(layer.num_outputs)))
 
@@ -121,16 +102,15 @@ def producers(nodes: Iterable[Node]) -> dict[Tensor, Node]:
 
 def _owner(node: Node) -> Any:
     """The loop or conditional that a layer is a boundary of, None for other layers."""
-    if node.kind in LOOPS:
-        return node.layer.loop
-    return node.layer.conditional if node.kind in ("CONDITION", "CONDITIONAL_OUTPUT") else None
+    boundary = kind_of(node.kind).boundary
+    return getattr(node.layer, boundary) if boundary else None
 
 
 def _steering(nodes: Iterable[Node]) -> dict[Any, list[Node]]:
     """What decides over a loop or conditional, and has no output."""
     found: dict[Any, list[Node]] = {}
     for node in nodes:
-        if node.kind in ("TRIP_LIMIT", "CONDITION"):
+        if kind_of(node.kind).side == "decides":
             found.setdefault(_owner(node), []).append(node)
     return found
 

@@ -11,16 +11,8 @@ from typing import Any
 from trtnet import dtypes, provenance
 from trtnet.backend import trt
 from trtnet.errors import InputError
-from trtnet.layers.flops import flops
+from trtnet.layers.kinds import Traffic, kind_of
 from trtnet.layers.read import Node, Tensor, needed, producers, read, repetitions, sizes
-
-WEIGHTS = {"CONVOLUTION": ("kernel", "bias"), "DECONVOLUTION": ("kernel", "bias"), "SCALE": ("shift", "scale", "power")}
-"""Attributes of layers that hold weights of their own."""
-FREE = (
-    "ASSERTION", "ATTENTION_OUTPUT", "CONDITION", "CONDITIONAL_INPUT", "CONDITIONAL_OUTPUT", "ITERATOR", "LOOP_OUTPUT",
-    "RECURRENCE", "SHAPE", "TRIP_LIMIT",
-)  # fmt: skip
-"""Layers that move nothing themselves: what they hand on is read and written by others."""
 
 
 @dataclass(frozen=True)
@@ -131,16 +123,17 @@ class _Counter:
         )
 
     def _layer(self, node: Node) -> LayerWork:
+        kind = kind_of(node.kind)
         inputs = [self.sizes[x] for x in node.inputs if x is not None]
         outputs = [self.sizes[x] for x in node.outputs]
         complete = all(-1 not in shape for shape in (*inputs, *outputs))
-        operations = flops(node, inputs, outputs) if complete else None
+        operations = kind.flops(node.layer, inputs, outputs) if complete else None
         times = self.times[node]
         if operations is None or times is None or node.kind == "CONDITION":
             self.unknown.append(node.layer.name)
         times = 1 if times is None else times
         own = _own_weights(node)
-        free = node.kind in FREE
+        free = kind.traffic in (Traffic.NONE, Traffic.SIZES)
         return LayerWork(
             name=node.layer.name,
             module=node.layer.name.rpartition("/")[0],
@@ -161,14 +154,15 @@ class _Counter:
 
     def _read(self, node: Node, index: int) -> int:
         """What one execution of a layer reads of an input."""
-        whole = self._bytes(node.inputs[index])
-        if index == 0 and node.kind in ("GATHER", "SLICE"):
+        whole, traffic = self._bytes(node.inputs[index]), kind_of(node.kind).traffic
+        if index == 0 and traffic is Traffic.TAKES:
             return min(whole, self._bytes(node.outputs[0]))
-        return 0 if node.kind == "SHAPE" or (index == 0 and node.kind == "KV_CACHE_UPDATE") else whole
+        return 0 if index == 0 and traffic in (Traffic.SIZES, Traffic.UPDATES) else whole
 
     def _written(self, node: Node | None, tensor: Tensor) -> int:
         """What one execution writes of an output: of a cache, the update."""
-        return self._bytes(node.inputs[1] if node is not None and node.kind == "KV_CACHE_UPDATE" else tensor)
+        updates = node is not None and kind_of(node.kind).traffic is Traffic.UPDATES
+        return self._bytes(node.inputs[1] if node is not None and updates else tensor)
 
     def _least_read(self) -> dict[Tensor, int]:
         """Of each tensor, what the layer that reads most of it reads, at most all of it."""
@@ -176,7 +170,7 @@ class _Counter:
         for node in self.nodes:
             for index, tensor in enumerate(node.inputs):
                 # what attends to an updated cache reads the cache's input
-                cache = index == 0 and node.kind == "KV_CACHE_UPDATE"
+                cache = index == 0 and kind_of(node.kind).traffic is Traffic.UPDATES
                 part = self._bytes(tensor) if cache else (self.times[node] or 1) * self._read(node, index)
                 least[tensor] = max(least.get(tensor, 0), min(part, self._bytes(tensor)))
         return least
@@ -184,5 +178,5 @@ class _Counter:
 
 def _own_weights(node: Node) -> int:
     """Bytes of the weights that are attributes of a layer; TensorRT may give them as ndarrays or as its own type."""
-    weights = [getattr(node.layer, attribute) for attribute in WEIGHTS.get(node.kind, ())]
+    weights = [getattr(node.layer, attribute) for attribute in kind_of(node.kind).weights]
     return sum(dtypes.get(weight.dtype).nbytes(weight.size) for weight in weights)

@@ -10,27 +10,17 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from trtnet.backend import trt
+from trtnet.backend import lookup, trt
 from trtnet.errors import ReferenceError
+from trtnet.layers.kinds import KINDS, kind_of
 from trtnet.reference.step import describe
-from trtnet.reference.table import LAYERS, LayerFunction
+from trtnet.reference.table import LAYERS, PLUGINS, REFUSED, LayerFunction
 
 Tensor = Any  # TensorRT's ITensor
 Region = frozenset[Any]  # the loops and conditionals around a layer
 T = TypeVar("T", bound=Hashable)
-
-BOUNDARIES = {
-    "TRIP_LIMIT": ("ITripLimitLayer", "loop"),
-    "ITERATOR": ("IIteratorLayer", "loop"),
-    "RECURRENCE": ("IRecurrenceLayer", "loop"),
-    "LOOP_OUTPUT": ("ILoopOutputLayer", "loop"),
-    "CONDITION": ("IConditionLayer", "conditional"),
-    "CONDITIONAL_INPUT": ("IIfConditionalInputLayer", "conditional"),
-    "CONDITIONAL_OUTPUT": ("IIfConditionalOutputLayer", "conditional"),
-}
-PLUGINS = ("PLUGIN_V2", "PLUGIN_V3")
-OPENS = ("ITERATOR", "RECURRENCE", "CONDITIONAL_INPUT")
-CLOSES = ("LOOP_OUTPUT", "CONDITIONAL_OUTPUT")
+OPENS = tuple(kind.name for kind in KINDS.values() if kind.side == "opens")
+CLOSES = tuple(kind.name for kind in KINDS.values() if kind.side == "closes")
 
 
 @dataclass(frozen=True)
@@ -111,13 +101,12 @@ class _Scheduler:
 
     def _classify(self, layer: trt.ILayer) -> None:
         kind = self.kinds[id(layer)]
-        if kind in BOUNDARIES:
-            class_name, attribute = BOUNDARIES[kind]
-            layer.__class__ = getattr(trt, class_name)
-            owner = self.owner[id(layer)] = getattr(layer, attribute)
+        row = kind_of(kind)
+        if row.cls:
+            layer.__class__ = lookup(row.cls)
+        if row.boundary:
+            owner = self.owner[id(layer)] = getattr(layer, row.boundary)
             self.boundaries.setdefault(owner, {}).setdefault(kind, []).append(layer)
-        elif kind in LAYERS:
-            layer.__class__ = getattr(trt, LAYERS[kind][0])
 
     def _regions(self) -> dict[int, Region]:
         depends: dict[int, Region] = {}
@@ -173,9 +162,10 @@ class _Scheduler:
         if kind == "CONDITIONAL_OUTPUT":
             return self._conditional(key, region)
         if kind not in LAYERS and kind not in PLUGINS:
-            raise ReferenceError(f"{describe(key)}: the reference does not execute {kind} layers")
+            why = REFUSED.get(kind, "this trtnet does not know them")
+            raise ReferenceError(f"{describe(key)}: the reference does not execute {kind} layers: {why}")
         outputs = tuple(key.get_output(i) for i in range(key.num_outputs))
-        return LayerUnit(key, LAYERS[kind][1] if kind in LAYERS else None, tuple(inputs_of(key)), outputs)
+        return LayerUnit(key, LAYERS.get(kind), tuple(inputs_of(key)), outputs)
 
     def _loop(self, loop: Any, region: Region) -> LoopUnit:
         parts = self.boundaries[loop]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from trtnet.layers.titles import times
 
 INPUT, OUTPUT = "INPUT", "OUTPUT"
 """The kinds of the nodes that stand for a network's inputs and outputs."""
-
-
-def times(sizes: Iterable[object]) -> str:
-    """``3×3``"""
-    return "\N{MULTIPLICATION SIGN}".join(map(str, sizes))
 
 
 def around(path: str) -> list[str]:

@@ -6,10 +6,15 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from trtnet.layers.kinds import KINDS
+
 
 @dataclass(frozen=True)
 class Family:
-    """name: as the legend says it. colour: ``#rrggbb``, for light and dark backgrounds. kinds: a regular expression."""
+    """name: as the legend says it. colour: ``#rrggbb``, for light and dark backgrounds.
+
+    kinds: a regular expression for the types of engines' layers, which are no kinds of TensorRT's ``LayerType``.
+    """
 
     name: str
     colour: str
@@ -38,10 +43,12 @@ FAMILIES = (
     _family("control flow", "#4d7c0f", r"loop|recurrence|iterator|trip_limit|condition|assertion"),
     _family("other", "#475569", r""),
 )  # fmt: skip
-"""The first whose expression is found in a kind; the last takes all. Networks' kinds and engines' types."""
+"""A network's layer has the family of its kind; an engine's the first whose expression is found in its type."""
 
 
 @lru_cache(maxsize=256)
 def family(kind: str) -> Family:
-    """The family of a layer's kind."""
+    """The family of a network's kind of layer, or of an engine's type of layer."""
+    if kind in KINDS:
+        return next(one for one in FAMILIES if one.name == KINDS[kind].family)
     return next(one for one in FAMILIES if one.kinds.search(kind))

@@ -10,16 +10,14 @@ from trtnet import dtypes, provenance
 from trtnet.backend import trt
 from trtnet.errors import InputError
 from trtnet.layers.attributes import attributes
-from trtnet.layers.read import LOOPS, Node, Tensor, needed, producers, read, sizes
+from trtnet.layers.kinds import kind_of
+from trtnet.layers.read import Node, Tensor, needed, producers, read, sizes
+from trtnet.layers.titles import times
 from trtnet.layers.work import LayerWork, Work, count
 from trtnet.tools.draw.dimensions import named_shapes
-from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor, times
+from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor
 from trtnet.tools.draw.onnx_names import OnnxNames
-from trtnet.tools.draw.titles import title
 from trtnet.tools.network_target import NetworkTarget, module_path
-
-STEERING = (*LOOPS, "CONDITION", "CONDITIONAL_INPUT", "CONDITIONAL_OUTPUT")
-"""Layers that are drawn even if all that they read is constant: they say when others run."""
 
 
 def draw_network(target: NetworkTarget, names: OnnxNames | None = None) -> Drawing:
@@ -85,7 +83,7 @@ class _Reader:
         return DrawnLayer(
             name=node.layer.name,
             kind=node.kind,
-            title=title(node.kind, own),
+            title=kind_of(node.kind).entitle(own),
             module=place.module if place else module_path(node.layer.name),
             source=place.source if place else "",
             attributes={**{name: _text(value) for name, value in own.items()}, **self._constants_of(node)},
@@ -115,7 +113,7 @@ class _Reader:
 
 
 def _constants(nodes: Sequence[Node]) -> set[Node]:
-    """Constants, and the layers that compute with constants alone."""
+    """Constants, and the layers that compute with constants alone, but those that say when others run."""
     readers: dict[Any, list[Node]] = {}
     for node in nodes:
         for tensor in node.inputs:
@@ -127,7 +125,7 @@ def _constants(nodes: Sequence[Node]) -> set[Node]:
         for tensor in stack.pop().outputs:
             for reader in readers.get(tensor, ()):
                 missing[reader] -= 1
-                if not missing[reader] and reader.kind not in STEERING and not _is_output(reader):
+                if not missing[reader] and not kind_of(reader.kind).boundary and not _is_output(reader):
                     found.add(reader)
                     stack.append(reader)
     return found

@@ -7,43 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from trtnet.layers.kinds import kind_of
 from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor
 
 DOMAIN = "tensorrt"
 """Of what ONNX has no operator for."""
-
-OPERATORS: dict[str, str] = {
-    "CAST": "Cast", "CONCATENATION": "Concat", "CONVOLUTION": "Conv", "CUMULATIVE": "CumSum",
-    "DECONVOLUTION": "ConvTranspose", "DEQUANTIZE": "DequantizeLinear", "EINSUM": "Einsum", "GATHER": "Gather",
-    "GRID_SAMPLE": "GridSample", "IDENTITY": "Identity", "LRN": "LRN", "MATRIX_MULTIPLY": "MatMul",
-    "NON_ZERO": "NonZero", "NORMALIZATION": "LayerNormalization", "ONE_HOT": "OneHot", "PADDING": "Pad",
-    "PARAMETRIC_RELU": "PRelu", "QUANTIZE": "QuantizeLinear", "RESIZE": "Resize", "SCATTER": "ScatterND",
-    "SELECT": "Where", "SHAPE": "Shape", "SHUFFLE": "Reshape", "SLICE": "Slice", "SOFTMAX": "Softmax",
-    "SQUEEZE": "Squeeze", "TOPK": "TopK", "UNSQUEEZE": "Unsqueeze",
-}  # fmt: skip
-"""By the kind of a layer: Netron colours operators by these names."""
-
-VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
-    "ACTIVATION": ("type", {
-        "CLIP": "Clip", "ELU": "Elu", "GELU_ERF": "Gelu", "GELU_TANH": "Gelu", "HARD_SIGMOID": "HardSigmoid",
-        "LEAKY_RELU": "LeakyRelu", "RELU": "Relu", "SELU": "Selu", "SIGMOID": "Sigmoid", "SOFTPLUS": "Softplus",
-        "SOFTSIGN": "Softsign", "TANH": "Tanh", "THRESHOLDED_RELU": "ThresholdedRelu",
-    }),
-    "ELEMENTWISE": ("op", {
-        "AND": "And", "DIV": "Div", "EQUAL": "Equal", "GREATER": "Greater", "LESS": "Less", "MAX": "Max", "MIN": "Min",
-        "OR": "Or", "POW": "Pow", "PROD": "Mul", "SUB": "Sub", "SUM": "Add", "XOR": "Xor",
-    }),
-    "POOLING": ("type", {"AVERAGE": "AveragePool", "MAX": "MaxPool"}),
-    "REDUCE": ("op", {
-        "AVG": "ReduceMean", "MAX": "ReduceMax", "MIN": "ReduceMin", "PROD": "ReduceProd", "SUM": "ReduceSum",
-    }),
-    "UNARY": ("op", {
-        "ABS": "Abs", "CEIL": "Ceil", "COS": "Cos", "ERF": "Erf", "EXP": "Exp", "FLOOR": "Floor", "LOG": "Log",
-        "NEG": "Neg", "NOT": "Not", "RECIP": "Reciprocal", "ROUND": "Round", "SIGN": "Sign", "SIN": "Sin",
-        "SQRT": "Sqrt", "TAN": "Tan",
-    }),
-}  # fmt: skip
-"""By the kind: the attribute that tells the operator, and its values."""
 
 ELEMENT_TYPES = {
     "float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int32": 6, "int64": 7, "bool": 9, "float16": 10, "float64": 11,
@@ -81,10 +49,8 @@ def document(drawing: Drawing) -> dict[str, Any]:
 
 def operator(drawn: DrawnLayer) -> str:
     """ONNX's name of what a layer does, "" where it has none."""
-    if drawn.kind in VARIANTS:
-        attribute, names = VARIANTS[drawn.kind]
-        return names.get(drawn.attributes.get(attribute, ""), "")
-    return OPERATORS.get(drawn.kind, "")
+    kind = kind_of(drawn.kind)
+    return kind.onnx if isinstance(kind.onnx, str) else kind.onnx.get(drawn.attributes.get(kind.variant, ""), "")
 
 
 def _node(drawn: DrawnLayer, tensors: tuple[DrawnTensor, ...]) -> dict[str, Any]:
