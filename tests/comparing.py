@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 import trtnet
-from trtnet import dtypes, nn
+from trtnet import nn
 from trtnet.definition import DefinedNetwork
+from trtnet.support import dtypes
 
 # relative L2 an operation may be from torch's float64 result (DESIGN.md section 5)
 TOLERANCES = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 1.6e-2}

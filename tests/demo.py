@@ -23,8 +23,8 @@ from trtnet.weights import efficientnet_lite0
 
 import trtnet
 from trtnet import models
-from trtnet.errors import DependencyError, DeviceError
-from trtnet.files import atomic_write
+from trtnet.support.errors import DependencyError, DeviceError
+from trtnet.support.files import atomic_write
 
 console = Console()
 DIMS = {"batch": (1, 1, 8)}

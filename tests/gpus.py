@@ -5,7 +5,7 @@ from __future__ import annotations
 from comparing import network_of
 
 import trtnet
-from trtnet.errors import TrtnetError
+from trtnet.support.errors import TrtnetError
 
 
 def why_no_gpu() -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from trtnet.tools.draw.files.writing import lay_out, write
 from trtnet.tools.draw.from_network import draw_network
-from trtnet.tools.draw.writing import lay_out, write
-from trtnet.tools.network_target import Choices, open_network
+from trtnet.tools.targets.networks import Choices, open_network
 
 DATA = Path(__file__).parent / "data"
 SIZE = {"width": 1280, "height": 800}

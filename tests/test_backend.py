@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from trtnet import backend, dtypes
-from trtnet.diagnostics import ErrorRecorder, clean
+from trtnet.support import backend, dtypes
+from trtnet.support.diagnostics import ErrorRecorder, clean
 
 
 def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -30,14 +30,14 @@ def test_it_names_itself() -> None:
 
 
 def test_no_backend_is_an_error_that_names_the_commands() -> None:
-    result = python(f"import os; os.environ.pop('TRTNET_BACKEND', None); {HIDE} from trtnet.backend import trt")
-    last = result.stderr[result.stderr.index("trtnet.errors.BackendError") :]
+    result = python(f"import os; os.environ.pop('TRTNET_BACKEND', None); {HIDE} from trtnet.support.backend import trt")
+    last = result.stderr[result.stderr.index("trtnet.support.errors.BackendError") :]
     assert "no TensorRT is installed" in last
     assert "pip install 'trtnet[rtx]'" in last and "pip install 'trtnet[tensorrt]'" in last
 
 
 def test_an_unknown_backend_is_refused() -> None:
-    result = python("from trtnet.backend import trt", TRTNET_BACKEND="tensorflow")
+    result = python("from trtnet.support.backend import trt", TRTNET_BACKEND="tensorflow")
     assert "TRTNET_BACKEND is 'tensorflow'; it must be one of tensorrt, tensorrt_rtx" in result.stderr
 
 
@@ -56,7 +56,7 @@ def test_defining_and_building_need_no_torch() -> None:
         "network = trtnet.define(lenet(), weights=w)\n"
         "print(len(network.build({'batch': 1}).plan.data) > 0)\n"
         "try: network.reference()\n"
-        "except trtnet.errors.DependencyError as error: print(error)\n"
+        "except trtnet.support.errors.DependencyError as error: print(error)\n"
     )
     result = python(program)
     assert result.stdout.splitlines() == ["True", "the reference executor needs torch: pip install 'trtnet[torch]'"], (
@@ -95,7 +95,7 @@ def test_tensorrts_words_are_cleaned(text: str, cleaned: str) -> None:
 
 
 def test_the_recorder_gives_each_error_once() -> None:
-    from trtnet.backend import trt
+    from trtnet.support.backend import trt
 
     recorder = ErrorRecorder()
     for text in ("first", "second", "first", "cudaError 35: CUDA driver version is insufficient"):

@@ -10,7 +10,7 @@ import torch
 
 import trtnet
 from trtnet import nn
-from trtnet.calling import NamedOutputs, TensorInfo, by_name, returned
+from trtnet.support.call_interface import NamedOutputs, TensorInfo, by_name, returned
 
 
 class Detector(nn.Module):

@@ -10,8 +10,8 @@ from comparing import network_of
 
 import trtnet
 from trtnet import ops
-from trtnet.backend import trt
-from trtnet.diagnostics import clean, logger
+from trtnet.support.backend import trt
+from trtnet.support.diagnostics import clean, logger
 
 
 def test_reading_layers_with_dynamic_sizes_says_nothing(caplog: pytest.LogCaptureFixture) -> None:

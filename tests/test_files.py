@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from trtnet.errors import FileError
-from trtnet.files import atomic_write, check_writable
+from trtnet.support.errors import FileError
+from trtnet.support.files import atomic_write, check_writable
 
 
 def write(path: Path, content: bytes = b"new") -> None:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork, build, define
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.runtime import Engine, EngineOptions, load
-    from trtnet.verify.bisect import bisect
-    from trtnet.verify.compare import compare
-    from trtnet.verify.precision import search_precision
-    from trtnet.verify.tolerances import Tolerance
+    from trtnet.verify.bisection.bisect import bisect
+    from trtnet.verify.comparison.compare import compare
+    from trtnet.verify.metrics.tolerances import Tolerance
+    from trtnet.verify.precision.search import search_precision
 
 _HOME = {
     "BuildConfig": "trtnet.builder",
@@ -29,18 +29,18 @@ _HOME = {
     "EngineOptions": "trtnet.runtime",
     "Input": "trtnet.graph",
     "Tensor": "trtnet.graph",
-    "Tolerance": "trtnet.verify.tolerances",
-    "bisect": "trtnet.verify.bisect",
+    "Tolerance": "trtnet.verify.metrics.tolerances",
+    "bisect": "trtnet.verify.bisection.bisect",
     "models": "",
     "open_checkpoint": "trtnet.checkpoint",
     "weights": "",
     "build": "trtnet.definition",
-    "compare": "trtnet.verify.compare",
+    "compare": "trtnet.verify.comparison.compare",
     "define": "trtnet.definition",
     "load": "trtnet.runtime",
     "nn": "",
     "ops": "",
-    "search_precision": "trtnet.verify.precision",
+    "search_precision": "trtnet.verify.precision.search",
 }
 
 __all__ = [

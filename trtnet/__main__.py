@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """The command line; Ctrl-C ends it with exit code 130 and one word, also while it is still being imported."""
     try:
-        from trtnet.cli import main as run
+        from trtnet.cli.main import main as run
 
         run()
     except KeyboardInterrupt:

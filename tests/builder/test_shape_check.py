@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import trtnet
-import trtnet.backend
+import trtnet.support.backend
 from trtnet import nn, ops
-from trtnet.errors import ProfileError
+from trtnet.support.errors import ProfileError
 
 
 class Wide(nn.Module):
@@ -57,7 +57,7 @@ def test_the_sidecar_says_what_float32_products_are(
     assert network.build({"batch": 1, "height": 20}, config).info.tf32 is recorded
 
 
-@pytest.mark.skipif(trtnet.backend.name() != "tensorrt_rtx", reason="TensorRT itself does what tf32= says")
+@pytest.mark.skipif(trtnet.support.backend.name() != "tensorrt_rtx", reason="TensorRT itself does what tf32= says")
 def test_tensorrt_rtx_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NVIDIA_TF32_OVERRIDE")
     assert trtnet.define(Wide(), weights=WEIGHTS).build({"batch": 1, "height": 20}).info.tf32 is True

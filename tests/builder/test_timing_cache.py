@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from trtnet import backend
 from trtnet.builder.timing import timings
-from trtnet.errors import TrtnetError
-from trtnet.files import locked
+from trtnet.support import backend
+from trtnet.support.errors import TrtnetError
+from trtnet.support.files import locked
 
 
 class FakeCache:

@@ -24,8 +24,8 @@ from typing import Any
 import pickle_corpus
 
 from trtnet.checkpoint import open_checkpoint
-from trtnet.checkpoint.pickled_file import open_pickled
-from trtnet.errors import CheckpointError
+from trtnet.checkpoint.formats.pickled_file import open_pickled
+from trtnet.support.errors import CheckpointError
 
 SECONDS = 10
 WHOLE = 20

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 import trtnet
 from trtnet import nn
 from trtnet.checkpoint import open_checkpoint, save_wts
-from trtnet.errors import CheckpointError, WeightsError
+from trtnet.support.errors import CheckpointError, WeightsError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

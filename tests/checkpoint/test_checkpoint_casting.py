@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from trtnet import checkpoint, dtypes
-from trtnet.errors import WeightsError
+from trtnet import checkpoint
+from trtnet.support import dtypes
+from trtnet.support.errors import WeightsError
 
 
 def test_same_dtype_is_the_same_array():

@@ -18,7 +18,7 @@ import torch
 
 from trtnet import checkpoint
 from trtnet.checkpoint import rules
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 
 def refused(source, *words):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trtnet.checkpoint.rules import parse
-from trtnet.errors import CheckpointError, WeightsError
+from trtnet.support.errors import CheckpointError, WeightsError
 
 State = dict[str, np.ndarray]
 

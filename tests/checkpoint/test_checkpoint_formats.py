@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 import trtnet
 from trtnet import nn
 from trtnet.checkpoint import open_checkpoint
-from trtnet.errors import CheckpointError, WeightsError
+from trtnet.support.errors import CheckpointError, WeightsError
 
 
 def test_a_folder_is_its_best_file(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from safetensors.numpy import save_file
 
 from trtnet.checkpoint import convert, open_checkpoint
-from trtnet.errors import CheckpointError, WeightsError
+from trtnet.support.errors import CheckpointError, WeightsError
 
 NUMBERS = st.one_of(st.integers(-3, 40), st.integers(), st.just(2**63), st.floats(), st.none(), st.text(max_size=3))
 ENTRY = st.fixed_dictionaries(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trtnet import checkpoint
-from trtnet.errors import WeightsError
+from trtnet.support.errors import WeightsError
 
 
 def opened(shapes):

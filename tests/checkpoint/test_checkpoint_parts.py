@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trtnet.checkpoint import open_checkpoint
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 A = {"fc.weight": torch.ones(2, 2), "fc.bias": torch.ones(2)}
 B = {"fc.weight": torch.zeros(2, 2), "fc.bias": torch.zeros(2)}

@@ -18,8 +18,8 @@ import torch
 import trtnet
 from trtnet import nn
 from trtnet.checkpoint import open_checkpoint
-from trtnet.checkpoint.pickled_file import open_pickled
-from trtnet.errors import CheckpointError
+from trtnet.checkpoint.formats.pickled_file import open_pickled
+from trtnet.support.errors import CheckpointError
 
 with pytest.warns(Warning):
     CORPUS = pickle_corpus.corpus()
@@ -72,8 +72,8 @@ import sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, {folder!r})
 import pickle_corpus
-from trtnet.checkpoint.pickled_file import open_pickled
-from trtnet.errors import CheckpointError
+from trtnet.checkpoint.formats.pickled_file import open_pickled
+from trtnet.support.errors import CheckpointError
 from pathlib import Path
 
 files = sorted(Path({files!r}).iterdir())

@@ -12,8 +12,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from trtnet import checkpoint, dtypes
-from trtnet.errors import CheckpointError, DependencyError
+from trtnet import checkpoint
+from trtnet.support import dtypes
+from trtnet.support.errors import CheckpointError, DependencyError
 
 TORCH = {
     "weight.f32": torch.tensor([[1.0, -2.5], [float("nan"), 3e38]]),

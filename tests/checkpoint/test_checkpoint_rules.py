@@ -11,14 +11,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from trtnet.checkpoint import open_checkpoint
 from trtnet.checkpoint.base import Checkpoint, TensorSpec
 from trtnet.checkpoint.rules import parse
-from trtnet.dtypes import float32
-from trtnet.errors import CheckpointError
+from trtnet.support.dtypes import float32
+from trtnet.support.errors import CheckpointError
 
 RNG = np.random.default_rng(0)
 

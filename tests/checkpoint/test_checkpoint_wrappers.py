@@ -15,7 +15,7 @@ import trtnet
 from trtnet import nn
 from trtnet.checkpoint import match, open_checkpoint
 from trtnet.checkpoint.rules import parse
-from trtnet.errors import CheckpointError, WeightsError
+from trtnet.support.errors import CheckpointError, WeightsError
 
 SHAPES = {"fc1.weight": (2, 3), "fc2.weight": (2, 3), "fc2.bias": (2,)}
 WRAPPED = {

@@ -7,8 +7,9 @@ import safetensors
 import safetensors.torch
 import torch
 
-from trtnet import checkpoint, dtypes
-from trtnet.errors import CheckpointError, FileError, WeightsError
+from trtnet import checkpoint
+from trtnet.support import dtypes
+from trtnet.support.errors import CheckpointError, FileError, WeightsError
 
 TENSORS = {
     "mask": np.array([True, False, True]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trtnet.checkpoint import open_checkpoint
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 
 def test_they_are_found_by_name() -> None:

@@ -12,8 +12,8 @@ from fakes import Opener
 from test_runtime import engine_of, x
 from typer.testing import CliRunner
 
-from trtnet.cli import app
-from trtnet.errors import InputError, ModelError, PlanError, TrtnetError
+from trtnet.cli.main import app
+from trtnet.support.errors import InputError, ModelError, PlanError, TrtnetError
 from trtnet.tools.bench import findings, target
 
 BRIEF = ("--warm-up", "4", "--duration", "0.02", "--iterations", "3")

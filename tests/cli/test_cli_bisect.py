@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 from verify.planted import BUGS
 
-from trtnet.cli import app
-from trtnet.verify.saved import write_inputs
+from trtnet.cli.main import app
+from trtnet.verify.arrays.saved import write_inputs
 
 TESTS = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-c", "import conftest; from trtnet.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "import conftest; from trtnet.cli.main import main; main()"]
 PLANTED = """
 from verify.planted import BUGS
 def ours(): return BUGS[{name!r}]().model

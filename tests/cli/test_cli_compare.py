@@ -16,10 +16,10 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from trtnet import models
-from trtnet.cli import app
-from trtnet.errors import DeviceError, InputError, TrtnetError, WeightsError
+from trtnet.cli.main import app
+from trtnet.support.errors import DeviceError, InputError, TrtnetError, WeightsError
 from trtnet.tools.compare import Choices, open_things
-from trtnet.tools.weights_choice import WeightsChoice
+from trtnet.tools.targets.weights_choice import WeightsChoice
 
 FACTORY = """
 import torch
@@ -174,7 +174,7 @@ def test_a_conversion_that_is_wrong_in_one_tensor_fails(inside: Path) -> None:
 
 
 def lenet_weights() -> dict[str, torch.Tensor]:
-    from trtnet.tools.original import original
+    from trtnet.tools.targets.original import original
 
     return original("original.py:lenet").state_dict()
 

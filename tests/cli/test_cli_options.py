@@ -17,9 +17,9 @@ from typer.testing import CliRunner, Result
 import trtnet
 from trtnet import models
 from trtnet.checkpoint import open_checkpoint
-from trtnet.cli import app
-from trtnet.errors import ModelError
-from trtnet.tools import arguments
+from trtnet.cli.main import app
+from trtnet.support.errors import CheckpointError, ModelError
+from trtnet.tools.targets import arguments
 
 CHOSEN = ("--key", "model_ema", "--strip-prefix", "net.", "--ignore", "^extra")
 
@@ -70,7 +70,7 @@ def test_commands_that_look_take_it_too(
     path, _ = training
     assert run(*command, "--weights", path, *CHOSEN, "--dtype", "bf16").exit_code == 0
     without = run(*command, "--weights", path)
-    assert isinstance(without.exception, trtnet.errors.CheckpointError) and "model_ema" in str(without.exception)
+    assert isinstance(without.exception, CheckpointError) and "model_ema" in str(without.exception)
 
 
 def test_an_option_of_weights_without_weights() -> None:

@@ -22,7 +22,7 @@ from trtnet.checkpoint import open_checkpoint
 
 
 def trtnet(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from trtnet.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from trtnet.cli.main import main; main()", *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == code, result.stdout + result.stderr
     return result
@@ -48,7 +48,7 @@ def test_ls(weights: Path) -> None:
 
 
 def test_ls_of_eight_gigabytes_reads_the_header_alone(tmp_path: Path) -> None:
-    from trtnet.tools.weights import rows
+    from trtnet.tools.weights.files import rows
 
     def entry(i: int) -> dict[str, object]:
         return {"dtype": "F32", "shape": [1 << 20], "data_offsets": [i << 22, (i + 1) << 22]}
@@ -125,7 +125,14 @@ def test_a_full_disk(weights: Path, tmp_path: Path) -> None:
         tmp_path / "out.safetensors",
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); ",
     )
-    command = [sys.executable, "-c", f"{small}from trtnet.cli import main; main()", "convert", str(weights), str(out)]
+    command = [
+        sys.executable,
+        "-c",
+        f"{small}from trtnet.cli.main import main; main()",
+        "convert",
+        str(weights),
+        str(out),
+    ]
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (2, f"error: cannot write {out}: File too large\n")
     assert [path.name for path in tmp_path.iterdir()] == [weights.name]
@@ -139,7 +146,13 @@ def test_a_signal_leaves_no_half_of_a_file(name: str, tmp_path: Path) -> None:
     with (tmp_path / "in.safetensors").open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text.encode())
         file.truncate(8 + len(text) + (64 << 26))
-    command = [sys.executable, "-c", "from trtnet.cli import main; main()", "convert", str(tmp_path / "in.safetensors")]
+    command = [
+        sys.executable,
+        "-c",
+        "from trtnet.cli.main import main; main()",
+        "convert",
+        str(tmp_path / "in.safetensors"),
+    ]
     with subprocess.Popen([*command, str(tmp_path / "out.safetensors")]) as process:
         for _ in range(600):
             if any(path.name.startswith(".out") for path in tmp_path.iterdir()):
@@ -250,7 +263,14 @@ def test_convert_to_wts_and_back(tmp_path: Path) -> None:
 
 def test_names_that_the_terminal_has_not(tmp_path: Path) -> None:
     save_file({"\u91cd\u307f": np.ones(1, np.float32)}, tmp_path / "k.safetensors")
-    command = [sys.executable, "-c", "from trtnet.cli import main; main()", "weights", "ls", tmp_path / "k.safetensors"]
+    command = [
+        sys.executable,
+        "-c",
+        "from trtnet.cli.main import main; main()",
+        "weights",
+        "ls",
+        tmp_path / "k.safetensors",
+    ]
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0 and "\\u91cd\\u307f" in result.stdout

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from trtnet import cli
+from trtnet.cli import main as cli
 
 COMMANDS = [
     "build lenet -o l.engine", "run lenet", "doctor", "models", "compare lenet o.npz",

@@ -13,8 +13,9 @@ from surfaces import Surface, arguments, lookup, result_class, surfaces
 from touched import LAYER_CLASSES, Recorder, in_source
 
 import trtnet
-from trtnet import backend, models, ops
-from trtnet.backend import CAPABILITIES
+from trtnet import models, ops
+from trtnet.support import backend
+from trtnet.support.backend import CAPABILITIES
 
 VERSIONS = surfaces()
 

@@ -11,10 +11,10 @@ from surfaces import lookup, surfaces
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import ReferenceError
-from trtnet.layers.kinds import KINDS, Family, Kind, kind_of
-from trtnet.layers.work import count
+from trtnet.graph.layers.kinds import KINDS, Family, Kind, kind_of
+from trtnet.graph.layers.work import count
 from trtnet.reference import table
+from trtnet.support.errors import ReferenceError
 from trtnet.tools.draw.families import FAMILIES, family
 
 VERSIONS = surfaces()

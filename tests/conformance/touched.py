@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import trtnet as package
-from trtnet.backend import trt
 from trtnet.graph import Network, Tensor
-from trtnet.layers.kinds import KINDS
+from trtnet.graph.layers.kinds import KINDS
+from trtnet.support.backend import trt
 
 SOURCE = Path(package.__file__).parent
 LAYER_CLASSES = {"ILayer", *(kind.cls for kind in KINDS.values() if kind.cls)}

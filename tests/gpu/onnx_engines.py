@@ -27,13 +27,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from onnx_cases import DIFFERENT, arrays, cases, close
 
 import trtnet
-from trtnet import backend, dtypes
-from trtnet.backend import trt
 from trtnet.builder import Plan, PlanInfo
-from trtnet.calling import NamedOutputs
-from trtnet.errors import TrtnetError
 from trtnet.reference.onnx import OnnxNetwork, parse
 from trtnet.reference.step import to_numpy, to_torch
+from trtnet.support import backend, dtypes
+from trtnet.support.backend import trt
+from trtnet.support.call_interface import NamedOutputs
+from trtnet.support.errors import TrtnetError
 
 SECONDS = 60
 """What a case may take."""

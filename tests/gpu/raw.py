@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from trtnet import backend, dtypes
-from trtnet.backend import trt
 from trtnet.builder import Plan, PlanInfo
-from trtnet.calling import TensorInfo
-from trtnet.diagnostics import logger
+from trtnet.support import backend, dtypes
+from trtnet.support.backend import trt
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.diagnostics import logger
 
 Sizes = tuple[int, int, int]
 Body = Callable[[Any, Any], dict[str, Any]]

@@ -26,9 +26,9 @@ from originals import randomize
 
 import trtnet
 from trtnet import models
-from trtnet.backend import trt
 from trtnet.builder import Plan
-from trtnet.runtime import context
+from trtnet.runtime.execution import context
+from trtnet.support.backend import trt
 
 SPECIALIZES = (False, True)
 BATCHES = (1, 8, 32)

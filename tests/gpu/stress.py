@@ -36,9 +36,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from host_memory import allocated, resident
 
 import trtnet
-from trtnet import backend, models
-from trtnet.errors import InputError, ProfileError, TrtnetError
+from trtnet import models
 from trtnet.runtime import Batcher, Engine, Session
+from trtnet.support import backend
+from trtnet.support.errors import InputError, ProfileError, TrtnetError
 
 PROFILES = [{"batch": (1, 4, 8)}, {"batch": (9, 32, 64)}]
 SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 20, 24, 32, 48, 64]

@@ -19,7 +19,7 @@ from threads import in_threads
 
 import trtnet
 from trtnet import models, ops
-from trtnet.errors import InputError, ProfileError
+from trtnet.support.errors import InputError, ProfileError
 
 pytestmark = pytest.mark.gpu
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import trtnet
 from trtnet import models
-from trtnet.cli import app
+from trtnet.cli.main import app
 from trtnet.runtime import profiling
 from trtnet.tools.bench.feeds import RandomWeights
 

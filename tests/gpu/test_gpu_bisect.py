@@ -7,10 +7,10 @@ import pytest
 from verify.planted import BUGS, RIGHT
 
 import trtnet
-from trtnet.verify.bisect import bisect
-from trtnet.verify.bisection import Verdict
-from trtnet.verify.precision import search_precision
-from trtnet.verify.taps import EngineTaps, ReferenceTaps
+from trtnet.verify.bisection.bisect import bisect
+from trtnet.verify.bisection.result import Verdict
+from trtnet.verify.bisection.taps import EngineTaps, ReferenceTaps
+from trtnet.verify.precision.search import search_precision
 
 pytestmark = pytest.mark.gpu
 

@@ -11,9 +11,9 @@ import torch
 
 import trtnet
 from trtnet import models
-from trtnet.tools.bench.onnx_route import onnx_engine
+from trtnet.tools.bench.other_tools.onnx_route import onnx_engine
 from trtnet.tools.compare import Choices, open_things
-from trtnet.tools.weights_choice import WeightsChoice
+from trtnet.tools.targets.weights_choice import WeightsChoice
 
 pytestmark = pytest.mark.gpu
 

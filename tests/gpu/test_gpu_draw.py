@@ -10,12 +10,12 @@ from trtnet.models import resnet18
 from typer.testing import CliRunner
 
 import trtnet
-from trtnet.cli import app
+from trtnet.cli.main import app
 from trtnet.tools.draw.drawing import INPUT, OUTPUT
 from trtnet.tools.draw.reading import read
 from trtnet.tools.draw.tree import nest
-from trtnet.tools.network_target import Choices
-from trtnet.tools.placeholder import Placeholder
+from trtnet.tools.targets.networks import Choices
+from trtnet.tools.targets.placeholder_weights import Placeholder
 
 pytestmark = pytest.mark.gpu
 

@@ -15,11 +15,11 @@ from trtnet.models import resnet18
 
 import trtnet
 from trtnet.builder import BuildConfig
-from trtnet.tools.described import describe
-from trtnet.tools.diff import compare
 from trtnet.tools.export import polygraphy
-from trtnet.tools.inspect_plan import read_engine, to_json
-from trtnet.tools.network_target import Choices
+from trtnet.tools.inspect.diff import compare
+from trtnet.tools.inspect.layer_lists import describe
+from trtnet.tools.inspect.plan import read_engine, to_json
+from trtnet.tools.targets.networks import Choices
 
 pytestmark = pytest.mark.gpu
 

@@ -16,8 +16,8 @@ from gpu import raw
 from test_gpu_runtime import engine, equal, x
 from threads import in_threads
 
-from trtnet.errors import InputError, ProfileError
 from trtnet.runtime import Engine
+from trtnet.support.errors import InputError, ProfileError
 
 pytestmark = pytest.mark.gpu
 
@@ -52,7 +52,7 @@ def test_a_pipeline_gives_what_a_session_gives_in_order(depth: int) -> None:
 
 @pytest.mark.parametrize("lifetime", [math.inf, 3])
 def test_graphs_are_captured_and_every_shape_stays_right(lifetime: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: lifetime)
+    monkeypatch.setattr("trtnet.runtime.execution.context.lifetime", lambda: lifetime)
     given = [x((4096, 9)[i // 30 % 2]) * (i % 90) for i in range(200)]
     for found, values in zip(engine().pipeline(given), given, strict=True):
         equal(found, values)

@@ -9,9 +9,10 @@ import pytest
 from comparing import random_weights, relative_l2
 
 import trtnet
-from trtnet import backend, models
+from trtnet import models
 from trtnet.builder import BuildConfig
-from trtnet.errors import BuildError, PlanError, WeightsError
+from trtnet.support import backend, dtypes
+from trtnet.support.errors import BuildError, PlanError, WeightsError
 
 pytestmark = pytest.mark.gpu
 
@@ -20,9 +21,7 @@ REFIT = BuildConfig(refit=True)
 
 
 def weights(seed: int, dtype: str = "float16") -> dict[str, np.ndarray]:
-    return {
-        key: array.astype(trtnet.dtypes.get(dtype).numpy) for key, array in random_weights(models.lenet(), seed).items()
-    }
+    return {key: array.astype(dtypes.get(dtype).numpy) for key, array in random_weights(models.lenet(), seed).items()}
 
 
 def network(seed: int, dtype: str = "float16") -> trtnet.DefinedNetwork:
@@ -31,7 +30,7 @@ def network(seed: int, dtype: str = "float16") -> trtnet.DefinedNetwork:
 
 def image(dtype: str = "float16") -> np.ndarray:
     values = np.random.default_rng(0).standard_normal((3, 1, 28, 28))
-    return values.astype(trtnet.dtypes.get(dtype).numpy)
+    return values.astype(dtypes.get(dtype).numpy)
 
 
 def equal(engine: trtnet.Engine, seed: int, dtype: str = "float16") -> None:

@@ -16,8 +16,8 @@ from threads import in_threads
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import InputError, ProfileError
 from trtnet.runtime import Engine
+from trtnet.support.errors import InputError, ProfileError
 
 pytestmark = pytest.mark.gpu
 

@@ -19,9 +19,10 @@ from threads import in_threads
 
 import trtnet
 from trtnet import ops
-from trtnet.backend import supports
-from trtnet.errors import DeviceError, InputError
-from trtnet.runtime import Engine, creation
+from trtnet.runtime import Engine
+from trtnet.runtime.execution import context_options as creation
+from trtnet.support.backend import supports
+from trtnet.support.errors import DeviceError, InputError
 from trtnet.tools.warm import warm
 
 pytestmark = pytest.mark.gpu
@@ -57,7 +58,7 @@ def batch(n: int, seed: int) -> torch.Tensor:
 def test_graphs_over_two_profiles_and_many_shapes_in_changing_order(
     lifetime: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: lifetime)
+    monkeypatch.setattr("trtnet.runtime.execution.context.lifetime", lambda: lifetime)
     session = mixing().session()
     buffers = {n: (batch(n, n), {k: v.half() for k, v in expected(batch(n, n)).items()}) for n in (1, 2, 8, 9, 16, 64)}
     for step in range(120):

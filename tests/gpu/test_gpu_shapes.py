@@ -13,8 +13,8 @@ from threads import in_threads
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import ClosedError, ProfileError
 from trtnet.runtime import Engine
+from trtnet.support.errors import ClosedError, ProfileError
 
 pytestmark = pytest.mark.gpu
 

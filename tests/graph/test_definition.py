@@ -11,7 +11,7 @@ import torch
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import ArgumentError, ModelError, WeightsError
+from trtnet.support.errors import ArgumentError, ModelError, WeightsError
 
 HERE = r"\n  in tests/graph/test_definition\.py:\d+   \S"
 

@@ -15,9 +15,9 @@ from programs_in_place import PROGRAMS, REFUSED, Program
 import trtnet
 from trtnet import nn, ops
 from trtnet.definition import DefinedNetwork
-from trtnet.errors import LayerError, ModelError
-from trtnet.ops.aliasing import VIEWS
-from trtnet.ops.in_place import FUNCTIONS, METHODS
+from trtnet.ops.arguments.aliasing import VIEWS
+from trtnet.ops.writes.in_place import FUNCTIONS, METHODS
+from trtnet.support.errors import LayerError, ModelError
 
 
 class Both:

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from comparing import network_of, random_tensor
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 Step = tuple[str, int, int, int]
 """A kind of step, and three numbers that say of which tensors and where, modulo what there is."""

@@ -13,7 +13,7 @@ from comparing import network_of
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import LayerError, ModelError
+from trtnet.support.errors import LayerError, ModelError
 
 
 class Block(nn.Module):

@@ -14,9 +14,10 @@ import pytest
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.backend import name, trt
 from trtnet.builder import BuildConfig
-from trtnet.errors import BuildError, LayerError, ModelError
+from trtnet.ops.arguments import operands
+from trtnet.support.backend import name, trt
+from trtnet.support.errors import BuildError, LayerError, ModelError
 
 
 class Block(nn.Module):
@@ -145,7 +146,7 @@ def test_no_kernel_on_the_target() -> None:
 
 def test_a_zero_point_other_than_zero() -> None:
     def shifted(x: Any, y: Any) -> Any:
-        scale, zero = (ops.operands.tensor(v, x.network) for v in (np.float32(0.1), np.int8(3)))
+        scale, zero = (operands.tensor(v, x.network) for v in (np.float32(0.1), np.int8(3)))
         arguments = {"input": x, "scale": scale, "output_type": trt.DataType.INT8}
         (quantized,) = x.network.add("quantize", arguments, inputs={2: zero})
         return ops.dequantize(quantized, np.float32(0.1)) + y

@@ -12,8 +12,8 @@ from comparing import random_weights, relative_l2
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import ModelError
-from trtnet.runtime.creation import specializes
+from trtnet.runtime.execution.context_options import specializes
+from trtnet.support.errors import ModelError
 
 
 class Block(nn.Module):

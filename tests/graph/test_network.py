@@ -10,9 +10,10 @@ import torch
 from comparing import network_of, relative_l2
 
 import trtnet
-from trtnet import models, nn, ops, provenance
-from trtnet.errors import WeightsError
+from trtnet import models, nn, ops
 from trtnet.graph import Dim
+from trtnet.support import provenance
+from trtnet.support.errors import WeightsError
 
 X = {"x": trtnet.Input(("n", 3, 8))}
 

@@ -11,7 +11,7 @@ import torch
 from comparing import network_of
 
 import trtnet
-from trtnet.errors import ModelError
+from trtnet.support.errors import ModelError
 
 INTEGERS = {
     "minus": lambda n: (-n) % 4,

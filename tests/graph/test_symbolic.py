@@ -14,7 +14,7 @@ from comparing import network_of
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import ModelError
+from trtnet.support.errors import ModelError
 
 LEFT = np.arange(1, 9, dtype=np.float32)
 RIGHT = np.arange(16, dtype=np.float32).reshape(2, 8) / 8 + 0.5

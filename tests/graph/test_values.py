@@ -13,7 +13,7 @@ from comparing import network_of
 import trtnet
 from trtnet import ops
 from trtnet.builder import Plan
-from trtnet.errors import ModelError, ProfileError
+from trtnet.support.errors import ModelError, ProfileError
 
 SIZE = trtnet.Input((2,), "int64", values=("h", "w"))
 COUNT = trtnet.Input((), "int32", values=("k",))

@@ -11,8 +11,8 @@ from trtnet.models import lenet
 
 import trtnet
 from trtnet import ops
-from trtnet.layers.attributes import Weights, attributes
-from trtnet.layers.read import Node, read
+from trtnet.graph.layers.attributes import Weights, attributes
+from trtnet.graph.layers.read import Node, read
 
 
 def only(network: trtnet.DefinedNetwork, kind: str) -> Node:

@@ -18,9 +18,10 @@ from trtnet.models.qwen2 import Qwen2, Qwen2Config
 from trtnet.models.vit import VisionTransformer
 
 import trtnet
-from trtnet import backend, models, nn, ops
-from trtnet.errors import InputError
-from trtnet.layers.work import LayerWork, Work, count
+from trtnet import models, nn, ops
+from trtnet.graph.layers.work import LayerWork, Work, count
+from trtnet.support import backend
+from trtnet.support.errors import InputError
 
 Input = trtnet.Input
 

@@ -11,7 +11,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import LayerError, ModelError
+from trtnet.support.errors import LayerError, ModelError
 
 OPTIONS = [
     {"bias": bias, "add_bias_kv": kv, "add_zero_attn": zero, "batch_first": first, **widths}

@@ -10,7 +10,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn
-from trtnet.calling import NamedOutputs
+from trtnet.support.call_interface import NamedOutputs
 
 CELLS: list[tuple[str, dict[str, Any]]] = [
     ("RNNCell", {}),

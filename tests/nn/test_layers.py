@@ -11,7 +11,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import LayerError, ModelError
+from trtnet.support.errors import LayerError, ModelError
 
 IMAGE, SIGNAL, VOLUME, ROWS = (2, 4, 8, 6), (2, 4, 9), (2, 4, 5, 6, 4), (2, 5, 6)
 ACTIVATIONS = (

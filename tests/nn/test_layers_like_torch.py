@@ -11,8 +11,8 @@ import torch
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import LayerError, ModelError
-from trtnet.nn.refused import REFUSED
+from trtnet.nn.core.unsupported import REFUSED
+from trtnet.support.errors import LayerError, ModelError
 
 LAYERS = sorted(
     name for name, kind in vars(torch.nn).items() if isinstance(kind, type) and issubclass(kind, torch.nn.Module)

@@ -12,8 +12,9 @@ import torch
 from comparing import network_of
 
 import trtnet
-from trtnet import backend, nn, ops
-from trtnet.errors import LayerError, ModelError
+from trtnet import nn, ops
+from trtnet.support import backend
+from trtnet.support.errors import LayerError, ModelError
 
 HERE = r".*\n  in tests/nn/test_mistakes\.py:\d+   \S"
 

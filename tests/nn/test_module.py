@@ -12,7 +12,7 @@ from comparing import random_weights, relative_l2
 
 import trtnet
 from trtnet import models, nn, ops
-from trtnet.errors import ModelError
+from trtnet.support.errors import ModelError
 
 
 def test_paths_are_those_of_torch() -> None:

@@ -10,7 +10,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import ModelError
+from trtnet.support.errors import ModelError
 
 FORMS = [
     {},

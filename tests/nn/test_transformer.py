@@ -11,7 +11,7 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import ModelError
+from trtnet.support.errors import ModelError
 
 FORMS: list[dict[str, Any]] = [
     {},

@@ -12,8 +12,8 @@ from comparing import relative_l2
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import ModelError
-from trtnet.nn.traversal import REFUSED
+from trtnet.nn.core.traversal import REFUSED
+from trtnet.support.errors import ModelError
 
 HERE = r".*\n  in tests/nn/test_traversal\.py:\d+   \S"
 

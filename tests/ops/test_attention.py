@@ -13,7 +13,7 @@ from comparing import network_of, random_tensor, relative_l2
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 FORMS = ["fused", "products"]
 

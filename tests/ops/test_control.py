@@ -12,7 +12,7 @@ from places import same_as_torch
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError, ModelError, ReferenceError
+from trtnet.support.errors import LayerError, ModelError, ReferenceError
 
 ROWS = {"x": trtnet.Input(("n", "t", 3))}
 DIMS = {"n": (1, 2, 4), "t": (1, 3, 8)}

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from comparing import network_of, random_tensor, relative_l2
 
 import trtnet
-from trtnet import backend, nn, ops
-from trtnet.errors import LayerError
+from trtnet import nn, ops
+from trtnet.support import backend
+from trtnet.support.errors import LayerError
 
 WAYS = {"DECONVOLUTION": {}, "CONVOLUTION": {backend.name(): ("STRIDED_GROUPED_DECONVOLUTION",)}}
 # kernel, options: torch's and ours

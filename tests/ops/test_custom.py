@@ -16,10 +16,10 @@ from comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError, ReferenceError
 from trtnet.reference import Reference, schedule, table
+from trtnet.support.errors import LayerError, ReferenceError
 
-module = importlib.import_module("trtnet.ops.custom")
+module = importlib.import_module("trtnet.ops.custom_operation")
 
 
 @ops.custom(plugin=ops.Plugin("ScaledSwish", version="2", namespace="mine"))

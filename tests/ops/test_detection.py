@@ -9,8 +9,9 @@ import torch
 from comparing import network_of, random_tensor, relative_l2
 
 import trtnet
-from trtnet import backend, ops
-from trtnet.errors import LayerError
+from trtnet import ops
+from trtnet.support import backend
+from trtnet.support.errors import LayerError
 
 BOXES = {"boxes": trtnet.Input(("n", 4)), "scores": trtnet.Input(("n",))}
 

@@ -12,7 +12,7 @@ from dividing import DIVISORS, EXTREMES, FUNCTIONS, INTEGER_DIVISORS, values
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

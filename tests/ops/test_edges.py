@@ -14,7 +14,7 @@ from comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 INTS = random_tensor(2, 3, dtype="int64")
 

@@ -13,9 +13,10 @@ from cases_of_transformers import attention
 from comparing import TOLERANCES, Function, relative_l2
 
 import trtnet
-from trtnet import backend, ops
-from trtnet.errors import ModelError
-from trtnet.ops.forms import FORMS, MEASURED
+from trtnet import ops
+from trtnet.ops.formulations import FORMS, MEASURED
+from trtnet.support import backend
+from trtnet.support.errors import ModelError
 
 RNG = np.random.default_rng(3)
 PATCH, SHIFT = RNG.standard_normal((5, 3, 2, 3)) / 4, RNG.standard_normal(5)

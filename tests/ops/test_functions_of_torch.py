@@ -12,8 +12,8 @@ from comparing import network_of
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import ModelError
-from trtnet.ops.absent import ABSENT, reason
+from trtnet.ops.arguments.unsupported import ABSENT, reason
+from trtnet.support.errors import ModelError
 
 
 def functions() -> set[str]:

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from comparing import network_of
 
 import trtnet
-from trtnet import dtypes, ops
-from trtnet.errors import LayerError
+from trtnet import ops
 from trtnet.graph import Tensor
+from trtnet.support import dtypes
+from trtnet.support.errors import LayerError
 
 K = np.array([0, 5, 6, 7])
 B = np.array([True, False, True, False])

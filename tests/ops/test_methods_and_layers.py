@@ -14,8 +14,8 @@ from comparing import network_of, random_tensor, random_weights
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import LayerError
 from trtnet.graph import Tensor
+from trtnet.support.errors import LayerError
 
 METHODS: dict[str, tuple[Any, ...]] = {
     "cumsum": (1,), "std": (1,), "logsumexp": (1,), "norm": (2, 1), "flip": (1,), "roll": (1, 1), "tril": (),

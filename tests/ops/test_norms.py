@@ -13,7 +13,7 @@ from comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 
 def define(function: Callable[..., Any], *shapes: tuple[int, ...], dtype: str = "float32") -> Any:

@@ -11,7 +11,7 @@ from comparing import network_of
 from places import defined, same_as_torch
 
 import trtnet
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 X = torch.arange(1 * 2 * 5 * 7.0).reshape(1, 2, 5, 7)
 MODES = ("constant", "reflect", "replicate", "circular")

@@ -12,8 +12,8 @@ from comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import LayerError
-from trtnet.layers.read import read
+from trtnet.graph.layers.read import read
+from trtnet.support.errors import LayerError
 
 
 def test_places_of_equal_ones_and_of_nan_are_torchs() -> None:

@@ -14,7 +14,7 @@ from comparing import TOLERANCES, network_of, random_tensor, relative_l2
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 Functions = Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]
 

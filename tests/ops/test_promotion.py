@@ -11,8 +11,9 @@ import torch
 from comparing import network_of, random_tensor
 
 import trtnet
-from trtnet import dtypes, nn, ops
-from trtnet.errors import LayerError
+from trtnet import nn, ops
+from trtnet.support import dtypes
+from trtnet.support.errors import LayerError
 
 NAMES = ("bool", "uint8", "int8", "int32", "int64", "float16", "bfloat16", "float32")
 NUMBERS = (True, 3, 2.5)
@@ -87,7 +88,7 @@ def _torch(operator: str, x: Any, y: Any) -> torch.Tensor:
 
 def test_the_table_of_result_types() -> None:
     with network_of(lambda x: x, {"x": trtnet.Input((1,))}):
-        from trtnet.ops.promotion import result_type
+        from trtnet.ops.arguments.promotion import result_type
 
         for left, right in PAIRS:
             x, y = OPERANDS[left], OPERANDS[right]

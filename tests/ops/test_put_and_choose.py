@@ -12,7 +12,7 @@ from places import defined, same_as_torch
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 X = random_tensor(3, 4, 5)
 

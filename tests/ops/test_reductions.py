@@ -12,7 +12,7 @@ from comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError, ModelError
+from trtnet.support.errors import LayerError, ModelError
 
 INF = float("inf")
 

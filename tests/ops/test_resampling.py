@@ -12,7 +12,7 @@ from comparing import network_of
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
+from trtnet.support.errors import LayerError
 
 
 @pytest.mark.parametrize(

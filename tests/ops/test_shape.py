@@ -11,8 +11,8 @@ from comparing import network_of, random_tensor
 from places import defined, same_as_torch
 
 import trtnet
-from trtnet.errors import LayerError
 from trtnet.graph import Dim
+from trtnet.support.errors import LayerError
 
 X = random_tensor(3, 4, 6)
 

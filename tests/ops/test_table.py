@@ -12,7 +12,7 @@ from cases import SIZES, Case, concrete, define, example, expected
 from cases_of_transformers import TRANSFORMER_CASES
 from comparing import TOLERANCES, relative_l2
 
-from trtnet import backend
+from trtnet.support import backend
 
 ROWS = [pytest.param(case, dtype, id=f"{case.name}-{dtype}") for case in ALL_CASES for dtype in case.dtypes]
 

@@ -12,9 +12,9 @@ from comparing import network_of
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import LayerError
 from trtnet.ops import activation
-from trtnet.ops.in_place import FUNCTIONS
+from trtnet.ops.writes.in_place import FUNCTIONS
+from trtnet.support.errors import LayerError
 
 MADE = {
     "zeros": ((2, 3),),

@@ -19,10 +19,10 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from trtnet.errors import ReferenceError
 from trtnet.reference import Reference
 from trtnet.reference.onnx import parse
 from trtnet.reference.step import to_torch
+from trtnet.support.errors import ReferenceError
 
 # Why a case's published output is not what the network computes that NVIDIA's parser makes of it.
 RANDOM = "random values"

@@ -9,8 +9,8 @@ from comparing import network_of
 
 import trtnet
 from trtnet import ops
-from trtnet.backend import supports
-from trtnet.errors import ReferenceError
+from trtnet.support.backend import supports
+from trtnet.support.errors import ReferenceError
 
 pytestmark = pytest.mark.skipif(not supports("fp4"), reason="this TensorRT has no FP4")
 

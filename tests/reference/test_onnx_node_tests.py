@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from trtnet.errors import ReferenceError
 from trtnet.reference.onnx import parse
 from trtnet.reference.step import to_torch
+from trtnet.support.errors import ReferenceError
 
 onnx = pytest.importorskip("onnx")
 

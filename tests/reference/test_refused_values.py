@@ -9,7 +9,7 @@ import pytest
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import ReferenceError
+from trtnet.support.errors import ReferenceError
 
 HERE = r"\n  in tests/reference/test_refused_values\.py:\d+   "
 

@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from trtnet import dtypes
-from trtnet.backend import trt
 from trtnet.builder import Plan
-from trtnet.calling import by_name
-from trtnet.diagnostics import ErrorRecorder
-from trtnet.errors import DeviceError
 from trtnet.reference import Reference
-from trtnet.runtime.opened import OpenEngine
-from trtnet.runtime.tensors import Torch
+from trtnet.runtime.cuda.torch_tensors import Torch
+from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.support import dtypes
+from trtnet.support.backend import trt
+from trtnet.support.call_interface import by_name
+from trtnet.support.diagnostics import ErrorRecorder
+from trtnet.support.errors import DeviceError
 
 GARBAGE = 0xCD
 

@@ -14,9 +14,9 @@ from fakes import Opener
 from threads import in_threads
 
 import trtnet
-from trtnet import backend
-from trtnet.errors import DeviceError, InputError, PlanError, ProfileError, TrtnetError
 from trtnet.runtime import Engine, Session
+from trtnet.support import backend
+from trtnet.support.errors import DeviceError, InputError, PlanError, ProfileError, TrtnetError
 
 X = {"x": trtnet.Input(("n", 3))}
 
@@ -218,7 +218,7 @@ def test_a_failed_execution_is_an_error_and_the_engine_lives_on(doubling: tuple[
 
 
 def gpu_is_usable() -> bool:
-    from trtnet.runtime.cuda import CudaDevice
+    from trtnet.runtime.cuda.device import CudaDevice
 
     try:
         CudaDevice()

@@ -13,12 +13,13 @@ from fakes import FakeStream, Opener, Tensor
 from test_runtime import x
 
 import trtnet
-from trtnet import backend, ops
+from trtnet import ops
 from trtnet.builder import Plan, describe
 from trtnet.builder.profiles import profile_shapes
-from trtnet.errors import DeviceError, InputError, TrtnetError
 from trtnet.runtime import Engine
-from trtnet.runtime.context import Context
+from trtnet.runtime.execution.context import Context
+from trtnet.support import backend
+from trtnet.support.errors import DeviceError, InputError, TrtnetError
 
 
 def unbuilt(function: Callable[..., Any], dependent: set[str]) -> tuple[Engine, Opener]:
@@ -144,7 +145,7 @@ def test_a_context_that_makes_way_for_a_new_one(
     finding: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, opener = finding
-    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: 6)
+    monkeypatch.setattr("trtnet.runtime.execution.context.lifetime", lambda: 6)
     session = engine.session()
     for step in range(30):
         given = x(1 + step % 8) - step % 3

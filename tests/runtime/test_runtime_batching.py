@@ -18,8 +18,8 @@ from test_runtime_pipeline import doubling_engine, idle
 from threads import in_threads
 
 import trtnet
-from trtnet.errors import ClosedError, InputError, ProfileError, TrtnetError
 from trtnet.runtime import Engine
+from trtnet.support.errors import ClosedError, InputError, ProfileError, TrtnetError
 
 LONG = 60.0
 

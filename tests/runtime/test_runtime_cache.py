@@ -13,11 +13,11 @@ from fakes import FakeRuntimeCache, FakeRuntimeConfig, Opener
 from test_runtime import engine_of, x
 from threads import in_threads
 
-from trtnet import backend
-from trtnet.backend import supports
-from trtnet.files import locked
 from trtnet.runtime import Engine
-from trtnet.runtime.cache import RuntimeCache, cache_path
+from trtnet.runtime.loaded.kernel_cache import RuntimeCache, cache_path
+from trtnet.support import backend
+from trtnet.support.backend import supports
+from trtnet.support.files import locked
 
 pytestmark = pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
 
@@ -128,7 +128,7 @@ def test_a_lock_that_another_keeps_is_a_warning(
     saved: tuple[Engine, Opener, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine, _, path = saved
-    monkeypatch.setattr("trtnet.runtime.cache.locked", lambda where: locked(where, timeout=0.01))
+    monkeypatch.setattr("trtnet.runtime.loaded.kernel_cache.locked", lambda where: locked(where, timeout=0.01))
     with locked(path), caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(engine(x()), x() * 2 + 1)
         engine.close()

@@ -17,9 +17,9 @@ from test_runtime import X, engine_of, x
 from test_runtime_pipeline import doubling_engine, idle
 
 import trtnet
-from trtnet.errors import DeviceError, InputError, TrtnetError
 from trtnet.runtime import Engine
-from trtnet.runtime.turns import Turns
+from trtnet.runtime.calls.fair_semaphore import Turns
+from trtnet.support.errors import DeviceError, InputError, TrtnetError
 
 
 @pytest.fixture

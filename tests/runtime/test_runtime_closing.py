@@ -13,9 +13,9 @@ from fakes import Opener
 from processes import output_of
 from test_runtime import engine_of, x
 
-from trtnet.backend import supports
-from trtnet.errors import ClosedError
 from trtnet.runtime import Engine
+from trtnet.support.backend import supports
+from trtnet.support.errors import ClosedError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from trtnet.errors import DeviceError, TrtnetError
-from trtnet.runtime.cuda_graph import CudaGraph, capture
+from trtnet.runtime.cuda.cuda_graph import CudaGraph, capture
+from trtnet.support.errors import DeviceError, TrtnetError
 
 STREAM = SimpleNamespace(raw="stream")
 

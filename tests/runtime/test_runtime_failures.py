@@ -12,10 +12,10 @@ from fakes import Opener
 from gpu import raw
 from test_runtime import engine_of, x
 
-from trtnet.backend import supports, trt
-from trtnet.errors import InputError, PlanError, TrtnetError
 from trtnet.reference import Reference
 from trtnet.runtime import Engine
+from trtnet.support.backend import supports, trt
+from trtnet.support.errors import InputError, PlanError, TrtnetError
 
 
 @pytest.fixture

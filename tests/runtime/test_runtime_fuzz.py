@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeStream, Opener, Tensor
-from hypothesis import HealthCheck, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, event, given, settings, strategies as st
 from test_runtime import engine_of
 
 import trtnet
-from trtnet import dtypes
-from trtnet.errors import TrtnetError
 from trtnet.runtime import Engine, Session
+from trtnet.support import dtypes
+from trtnet.support.errors import TrtnetError
 
 DTYPES = ("float32", "float16", "bfloat16", "int32", "int64", "int8", "uint8", "bool", "float8_e4m3fn")
 

@@ -10,9 +10,10 @@ import pytest
 from fakes import FakeStream, Opener, Tensor
 from test_runtime import engine_of, x
 
-from trtnet.backend import supports, trt
-from trtnet.errors import InputError
-from trtnet.runtime import Engine, graphs
+from trtnet.runtime import Engine
+from trtnet.runtime.execution import graph_cache as graphs
+from trtnet.support.backend import supports, trt
+from trtnet.support.errors import InputError
 
 PROFILES = [{"n": (1, 2, 4)}, {"n": (3, 8, 16)}]
 
@@ -158,7 +159,7 @@ def test_a_backend_that_makes_no_graphs_says_so(
     engine, _ = doubling
     with pytest.raises(InputError, match="cuda_graph is True, False or \"backend\"; found 'always'"):
         engine.session(cuda_graph="always")
-    monkeypatch.setattr("trtnet.runtime.creation.supports", lambda feature: False)
+    monkeypatch.setattr("trtnet.runtime.execution.context_options.supports", lambda feature: False)
     with pytest.raises(InputError, match=r"makes no CUDA graphs by itself; cuda_graph=True captures them"):
         engine.session(cuda_graph="backend")
 

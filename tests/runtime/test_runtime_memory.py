@@ -10,10 +10,10 @@ from fakes import FakeDevice, FakeStream, Opener
 from test_runtime import engine_of, x
 from threads import in_threads
 
-from trtnet.errors import DeviceError, InputError, PlanError
 from trtnet.runtime import Engine
-from trtnet.runtime.activation import ActivationMemory
-from trtnet.runtime.streaming import byte_count
+from trtnet.runtime.execution.scratch_memory import ActivationMemory
+from trtnet.runtime.loaded.weight_streaming import byte_count
+from trtnet.support.errors import DeviceError, InputError, PlanError
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from comparing import network_of
 from fakes import FakeDevice
 from test_runtime import X, x
 
-from trtnet import backend
-from trtnet.backend import trt
 from trtnet.builder import Plan
-from trtnet.errors import DeviceError, PlanError
 from trtnet.runtime import Engine, load
-from trtnet.runtime.cuda import no_gpu
-from trtnet.runtime.opening import open_engine
+from trtnet.runtime.cuda.device import no_gpu
+from trtnet.runtime.loaded.load_plan import open_engine
+from trtnet.support import backend
+from trtnet.support.backend import trt
+from trtnet.support.errors import DeviceError, PlanError
 
 
 class FakeRuntime:

@@ -6,8 +6,8 @@ import pytest
 from test_runtime import engine_of, x
 
 from trtnet import EngineOptions
-from trtnet.errors import InputError
 from trtnet.runtime import Engine
+from trtnet.support.errors import InputError
 
 
 def test_options_are_attributes_until_the_first_call() -> None:

@@ -17,8 +17,8 @@ from test_runtime import engine_of, x
 from threads import in_threads
 
 import trtnet
-from trtnet.errors import InputError, ProfileError, TrtnetError
 from trtnet.runtime import Engine
+from trtnet.support.errors import InputError, ProfileError, TrtnetError
 
 TWO = {"a": trtnet.Input(("n", 3)), "b": trtnet.Input(("n", 3), "int64")}
 

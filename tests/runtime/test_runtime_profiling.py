@@ -12,10 +12,10 @@ import pytest
 from fakes import Opener
 from test_runtime import engine_of, x
 
-from trtnet.backend import trt
-from trtnet.errors import DeviceError, InputError
 from trtnet.runtime import Engine, profiling
 from trtnet.runtime.profiling import LayerProfiler, LayerTimes, layer_times
+from trtnet.support.backend import trt
+from trtnet.support.errors import DeviceError, InputError
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from fakes import Opener
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.backend import name, trt
 from trtnet.builder import BuildConfig, Plan
-from trtnet.errors import BuildError, PlanError, TrtnetError, WeightsError
 from trtnet.runtime import Engine
+from trtnet.support.backend import name, trt
+from trtnet.support.errors import BuildError, PlanError, TrtnetError, WeightsError
 
 WEIGHTS = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
 INPUTS = {"x": trtnet.Input(("n", 3))}
@@ -126,7 +126,7 @@ def test_a_stripped_plan_gets_its_weights_when_it_is_loaded(engine: Engine) -> N
 
 def test_folded_weights_are_named() -> None:
     from trtnet.builder import PlanInfo
-    from trtnet.runtime.refit import check_refittable
+    from trtnet.runtime.loaded.refit import check_refittable
 
     class Model(nn.Module):
         def __init__(self) -> None:

@@ -11,17 +11,18 @@ from fakes import Opener
 from test_runtime import engine_of, x
 from threads import in_threads
 
-from trtnet import backend
-from trtnet.errors import TrtnetError
-from trtnet.runtime import Engine, creation
+from trtnet.runtime import Engine
+from trtnet.runtime.execution import context_options as creation
 from trtnet.runtime.profiling import LayerProfiler
+from trtnet.support import backend
+from trtnet.support.errors import TrtnetError
 
 CHANGES = 6
 
 
 @pytest.fixture(autouse=True)
 def short_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: CHANGES)
+    monkeypatch.setattr("trtnet.runtime.execution.context.lifetime", lambda: CHANGES)
 
 
 @pytest.fixture

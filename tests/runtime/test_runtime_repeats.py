@@ -12,8 +12,8 @@ import torch
 from fakes import FakeStream, Opener, Tensor
 from test_runtime import engine_of, x
 
-from trtnet.errors import InputError, TrtnetError
 from trtnet.runtime import Session
+from trtnet.support.errors import InputError, TrtnetError
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from fakes import Opener, Tensor
 from test_runtime import engine_of, x
 
 import trtnet
-from trtnet.errors import InputError
 from trtnet.runtime import Engine
+from trtnet.support.errors import InputError
 
 AB = {"a": trtnet.Input(("n", 3)), "b": trtnet.Input(("n", 3))}
 

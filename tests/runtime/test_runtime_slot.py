@@ -12,10 +12,11 @@ from fakes import Opener
 from test_runtime import engine_of, x
 from test_runtime_allocator import unbuilt
 
-from trtnet import backend, ops
-from trtnet.errors import InputError, ProfileError, TrtnetError
-from trtnet.runtime.slot import Slot
-from trtnet.runtime.stages import Stages
+from trtnet import ops
+from trtnet.runtime.serving.shared_context import Stages
+from trtnet.runtime.serving.slot import Slot
+from trtnet.support import backend
+from trtnet.support.errors import InputError, ProfileError, TrtnetError
 
 PROFILES = [{"n": (1, 2, 4)}, {"n": (3, 8, 16)}]
 

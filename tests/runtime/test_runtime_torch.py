@@ -12,8 +12,8 @@ from fakes import FakeStream, Opener, Tensor
 from test_runtime import engine_of, x
 
 import trtnet
-from trtnet.errors import InputError, ProfileError
 from trtnet.runtime import Engine
+from trtnet.support.errors import InputError, ProfileError
 
 
 @pytest.fixture

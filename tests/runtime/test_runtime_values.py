@@ -13,9 +13,9 @@ from test_runtime import x
 
 import trtnet
 from trtnet import ops
-from trtnet.errors import InputError, PlanError, ProfileError
 from trtnet.runtime import Engine
-from trtnet.runtime.values import KEPT
+from trtnet.runtime.execution.shape_inputs import KEPT
+from trtnet.support.errors import InputError, PlanError, ProfileError
 
 SIZES = trtnet.Input((2,), "int64", values=("rows", "columns"))
 COUNT = trtnet.Input((), "int32", values=("k",))
@@ -155,7 +155,7 @@ def test_a_context_that_makes_way_for_a_new_one(
     repeating: tuple[Engine, Opener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, opener = repeating
-    monkeypatch.setattr("trtnet.runtime.context.lifetime", lambda: 6)
+    monkeypatch.setattr("trtnet.runtime.execution.context.lifetime", lambda: 6)
     session = engine.session(profile=1)
     for step in range(30):
         columns = 1 + step % 20

@@ -8,7 +8,7 @@ from trtnet import nn, ops
 from trtnet.graph import Input
 from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor
 from trtnet.tools.draw.from_network import draw_network
-from trtnet.tools.network_target import Choices, NetworkTarget, open_network
+from trtnet.tools.targets.networks import Choices, NetworkTarget, open_network
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
 

@@ -17,11 +17,11 @@ from test_runtime import engine_of, x
 import trtnet
 from trtnet import models
 from trtnet.checkpoint import open_checkpoint
-from trtnet.errors import DependencyError, InputError, ModelError, TrtnetError
-from trtnet.tools.bench import against
+from trtnet.support.errors import DependencyError, InputError, ModelError, TrtnetError
 from trtnet.tools.bench.feeds import RandomWeights
-from trtnet.tools.bench.onnx_route import onnx_engine
-from trtnet.tools.bench.originals import original
+from trtnet.tools.bench.other_tools import against
+from trtnet.tools.bench.other_tools.onnx_route import onnx_engine
+from trtnet.tools.bench.other_tools.originals import original
 from trtnet.tools.bench.target import Choices, open_target
 
 

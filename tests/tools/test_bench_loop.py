@@ -16,13 +16,15 @@ from fakes import Opener
 from test_runtime import engine_of, x
 
 import trtnet
-from trtnet.errors import InputError, ModelError, TrtnetError
-from trtnet.runtime import Engine, inspection
-from trtnet.tools.bench import export, feeds, findings, report
-from trtnet.tools.bench.files import Files
+from trtnet.runtime import Engine
+from trtnet.runtime.loaded import inspection
+from trtnet.support.errors import InputError, ModelError, TrtnetError
+from trtnet.tools.bench import feeds, findings
 from trtnet.tools.bench.gpus import GPUS, Peaks
 from trtnet.tools.bench.loop import Limits
 from trtnet.tools.bench.measurement import Measurement, Setting, measured
+from trtnet.tools.bench.reports import report, trtexec_export as export
+from trtnet.tools.bench.reports.files import Files
 from trtnet.tools.bench.target import Target
 
 BRIEF = Setting(Limits(warm_up=4, duration=0.02, iterations=3))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trtnet.runtime.profiling import LayerTimes
-from trtnet.tools.bench.plots import largest
 from trtnet.tools.bench.profile import MODEL, OTHER, label, modules_of, profile
-from trtnet.tools.inspect_engine import parse
+from trtnet.tools.bench.reports.plots import largest
+from trtnet.tools.inspect.engine import parse
 
 DETAILED = (Path(__file__).parents[1] / "data" / "inspect_rtx_detailed.json").read_text()
 

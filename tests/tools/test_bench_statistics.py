@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from trtnet.runtime.profiling import LayerTimes
-from trtnet.tools.bench import export, trtexec
 from trtnet.tools.bench.profile import Profile, profile
+from trtnet.tools.bench.reports import trtexec_export as export, trtexec_lines as trtexec
 from trtnet.tools.bench.sample import Sample
 from trtnet.tools.bench.statistics import percentile, summarize
 from trtnet.tools.bench.timing import timing

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from trtnet.errors import InputError
+from trtnet.support.errors import InputError
 from trtnet.tools.draw.reading import read
-from trtnet.tools.inspect_network import summarize
-from trtnet.tools.inspect_table import render
-from trtnet.tools.network_target import Choices, open_network
+from trtnet.tools.inspect.network import summarize
+from trtnet.tools.inspect.table import render
+from trtnet.tools.targets.networks import Choices, open_network
 
 
 def branch(name: str, width: int) -> onnx.GraphProto:

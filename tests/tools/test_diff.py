@@ -15,11 +15,11 @@ from trtnet.models import lenet
 from typer.testing import CliRunner
 
 import trtnet
-from trtnet.cli import app
-from trtnet.errors import ModelError
-from trtnet.tools.described import Described, DescribedLayer, describe
-from trtnet.tools.diff import Comparison, compare, render, to_json
-from trtnet.tools.network_target import Choices
+from trtnet.cli.main import app
+from trtnet.support.errors import ModelError
+from trtnet.tools.inspect.diff import Comparison, compare, render, to_json
+from trtnet.tools.inspect.layer_lists import Described, DescribedLayer, describe
+from trtnet.tools.targets.networks import Choices
 
 MODEL = """
 from trtnet import nn, ops

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from trtnet import backend
-from trtnet.tools import doctor_packages
-from trtnet.tools.api_changes import TABLE, explain, vanished
-from trtnet.tools.doctor import Finding, Status, System, examine, is_healthy, render, this_system, to_json
-from trtnet.tools.doctor_findings import release
-from trtnet.tools.doctor_system import Driver, Gpu
+from trtnet.support import backend
+from trtnet.tools.doctor import packages as doctor_packages
+from trtnet.tools.doctor.doctor import Finding, Status, System, examine, is_healthy, render, this_system, to_json
+from trtnet.tools.doctor.findings import release
+from trtnet.tools.doctor.system import Driver, Gpu
+from trtnet.tools.explain.api_changes import TABLE, explain, vanished
 
 GIB = 1 << 30
 H200 = Gpu("NVIDIA H200", (9, 0), 140 * GIB)

@@ -13,13 +13,13 @@ import drawings
 import pytest
 from typer.testing import CliRunner
 
-from trtnet.cli import app
-from trtnet.errors import DependencyError, InputError, ModelError, TrtnetError
-from trtnet.layers.titles import times
-from trtnet.tools.draw import writing
+from trtnet.cli.main import app
+from trtnet.graph.layers.titles import times
+from trtnet.support.errors import DependencyError, InputError, ModelError, TrtnetError
 from trtnet.tools.draw.drawing import Drawing, Measurement
-from trtnet.tools.draw.netron import document
-from trtnet.tools.draw.writing import lay_out, write
+from trtnet.tools.draw.files import writing
+from trtnet.tools.draw.files.netron import document
+from trtnet.tools.draw.files.writing import lay_out, write
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -132,7 +132,7 @@ def test_json_is_an_onnx_model() -> None:
 
 def test_element_types_are_onnx_s() -> None:
     onnx = pytest.importorskip("onnx")
-    from trtnet.tools.draw.netron import ELEMENT_TYPES
+    from trtnet.tools.draw.files.netron import ELEMENT_TYPES
 
     names = {"float32": "FLOAT", "float64": "DOUBLE", "float8_e4m3fn": "FLOAT8E4M3FN", "float8_e5m2": "FLOAT8E5M2",
              "float4_e2m1fn": "FLOAT4E2M1", "float8_e8m0fnu": "FLOAT8E8M0"}  # fmt: skip
@@ -142,7 +142,7 @@ def test_element_types_are_onnx_s() -> None:
 
 def test_operators_are_onnx_s() -> None:
     onnx = pytest.importorskip("onnx")
-    from trtnet.layers.kinds import KINDS
+    from trtnet.graph.layers.kinds import KINDS
 
     names = {x for kind in KINDS.values() for x in ([kind.onnx] if isinstance(kind.onnx, str) else kind.onnx.values())}
     assert [name for name in sorted(names - {""}) if not onnx.defs.has(name, 21)] == []

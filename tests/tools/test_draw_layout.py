@@ -9,12 +9,12 @@ import drawings
 import pytest
 
 from trtnet.tools.draw.drawing import Drawing, DrawnLayer, DrawnTensor
+from trtnet.tools.draw.files.writing import lay_out
+from trtnet.tools.draw.layout.placing import Scene, place
+from trtnet.tools.draw.layout.ranks import arrange
 from trtnet.tools.draw.opening import ENOUGH, down_to, start
 from trtnet.tools.draw.order import in_order
-from trtnet.tools.draw.placing import Scene, place
-from trtnet.tools.draw.ranks import arrange
 from trtnet.tools.draw.tree import ENTRY, EXIT, GROUP, LAYER, Tree, nest
-from trtnet.tools.draw.writing import lay_out
 
 
 def graph(edges: list[tuple[int, int]], modules: list[str]) -> Drawing:

@@ -10,10 +10,10 @@ from typing import Any
 import drawings
 import pytest
 
-from trtnet.errors import InputError
+from trtnet.support.errors import InputError
 from trtnet.tools.draw.drawing import Drawing, Measurement
+from trtnet.tools.draw.layout.picture import RAMP, UNKNOWN, Scale, mixed
 from trtnet.tools.draw.measured import with_comparison, with_profile
-from trtnet.tools.draw.picture import RAMP, UNKNOWN, Scale, mixed
 from trtnet.tools.draw.totals import totals
 from trtnet.tools.draw.tree import nest
 
@@ -61,7 +61,7 @@ def test_a_comparison_by_modules(tmp_path: Path) -> None:
 
 
 def test_what_bisect_writes(tmp_path: Path) -> None:
-    from trtnet.verify.bisection import Bisection, Row, Verdict
+    from trtnet.verify.bisection.result import Bisection, Row, Verdict
 
     def called(path: str, outputs: float | None, call: int = 0) -> Row:
         return Row(path, "Linear", call, "float32", 0.0, outputs, 1e-5, None, Verdict.CLEARED)

@@ -8,14 +8,14 @@ import drawings
 import pytest
 
 from trtnet import nn, ops
-from trtnet.errors import PlanError
 from trtnet.graph import Input
-from trtnet.layers.titles import times
+from trtnet.graph.layers.titles import times
+from trtnet.support.errors import PlanError
 from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer
 from trtnet.tools.draw.ends import common_module, settle_ends
 from trtnet.tools.draw.families import family
 from trtnet.tools.draw.reading import read
-from trtnet.tools.network_target import Choices, open_network
+from trtnet.tools.targets.networks import Choices, open_network
 
 DATA = Path(__file__).parents[1] / "data"
 

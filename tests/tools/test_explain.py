@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from trtnet.backend import trt
-from trtnet.cli import app
-from trtnet.diagnostics import logger
-from trtnet.tools.api_changes import TABLE, ApiChange
+from trtnet.cli.main import app
+from trtnet.support.backend import trt
+from trtnet.support.diagnostics import logger
 from trtnet.tools.explain import explain, nearest, render, to_json
+from trtnet.tools.explain.api_changes import TABLE, ApiChange
 from trtnet.tools.explain.messages import Message, messages
 from trtnet.tools.explain.names import owner_of
 from trtnet.tools.explain.surfaces import MODULE, surfaces

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trtnet.backend import name, trt
-from trtnet.diagnostics import ErrorRecorder, logger
+from trtnet.support.backend import name, trt
+from trtnet.support.diagnostics import ErrorRecorder, logger
 from trtnet.tools.explain import explain
 
 RTX = pytest.mark.skipif(name() != "tensorrt_rtx", reason="the words are TensorRT-RTX's")

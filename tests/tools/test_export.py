@@ -22,16 +22,16 @@ from trtnet.models import lenet
 from typer.testing import CliRunner
 
 import trtnet
-from trtnet import backend, dtypes
 from trtnet.builder import Plan, PlanInfo
 from trtnet.builder.plan import sidecar_path
-from trtnet.calling import TensorInfo
-from trtnet.cli import app
-from trtnet.errors import InputError, PlanError, WeightsError
+from trtnet.cli.main import app
 from trtnet.reference import Reference
+from trtnet.support import backend, dtypes
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import InputError, PlanError, WeightsError
 from trtnet.tools.export import polygraphy, triton
 from trtnet.tools.export.triton import Serving, config
-from trtnet.tools.network_target import Choices
+from trtnet.tools.targets.networks import Choices
 
 RTX = backend.name() == "tensorrt_rtx"
 

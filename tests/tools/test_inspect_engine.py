@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from trtnet.errors import PlanError
-from trtnet.tools.inspect_engine import EngineLayer, EngineTensor, parse, precisions, render, to_json
+from trtnet.support.errors import PlanError
+from trtnet.tools.inspect.engine import EngineLayer, EngineTensor, parse, precisions, render, to_json
 
 DATA = Path(__file__).parents[1] / "data"
 DETAILED = (DATA / "inspect_rtx_detailed.json").read_text()

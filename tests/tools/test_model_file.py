@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trtnet.errors import ModelError
-from trtnet.tools.model_file import factory_in
+from trtnet.support.errors import ModelError
+from trtnet.tools.targets.model_file import factory_in
 
 NET = """
 from common import WIDTH

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trtnet.tools.bench.export import text
+from trtnet.tools.bench.reports.trtexec_export import text
 from trtnet.tools.output import show
 
 RESULT = {"a": float("nan"), "b": [1.5, float("inf")], "c": ({"d": -float("inf")}, 3, True, None, "NaN"), "e": 1e308}

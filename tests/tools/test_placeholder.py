@@ -8,7 +8,7 @@ import pytest
 import trtnet
 from trtnet import models, nn
 from trtnet.tools.bench.feeds import RandomWeights
-from trtnet.tools.placeholder import Placeholder
+from trtnet.tools.targets.placeholder_weights import Placeholder
 
 
 class Tied(nn.Module):

@@ -20,21 +20,21 @@ from typer.testing import CliRunner
 
 import trtnet
 from trtnet import nn
-from trtnet.backend import trt
 from trtnet.builder import Plan
-from trtnet.cli import app
-from trtnet.diagnostics import ErrorRecorder
-from trtnet.errors import DeviceError, InputError, ModelError, PlanError, TrtnetError
+from trtnet.cli.main import app
 from trtnet.runtime import Engine
-from trtnet.runtime.inspection import Inspection
-from trtnet.runtime.opened import OpenEngine
-from trtnet.tools import inspect_plan
-from trtnet.tools.inspect_any import is_network, look
-from trtnet.tools.inspect_network import ModuleSummary, NetworkSummary, summarize
-from trtnet.tools.inspect_table import render
-from trtnet.tools.network_target import Choices, module_path, open_network
-from trtnet.tools.placeholder import Placeholder
+from trtnet.runtime.loaded.inspection import Inspection
+from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.support.backend import trt
+from trtnet.support.diagnostics import ErrorRecorder
+from trtnet.support.errors import DeviceError, InputError, ModelError, PlanError, TrtnetError
+from trtnet.tools.inspect import plan as inspect_plan
+from trtnet.tools.inspect.any import is_network, look
+from trtnet.tools.inspect.network import ModuleSummary, NetworkSummary, summarize
+from trtnet.tools.inspect.table import render
 from trtnet.tools.quantities import quantity, shape
+from trtnet.tools.targets.networks import Choices, module_path, open_network
+from trtnet.tools.targets.placeholder_weights import Placeholder
 
 DATA = Path(__file__).parents[1] / "data"
 

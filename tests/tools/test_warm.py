@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 import trtnet
 from trtnet import ops
 from trtnet.builder import Plan
-from trtnet.cli import app
-from trtnet.errors import ModelError, ProfileError, TrtnetError
+from trtnet.cli.main import app
 from trtnet.runtime import Engine
+from trtnet.support.errors import ModelError, ProfileError, TrtnetError
 from trtnet.tools import warm
 
 PROFILES = [{"n": (1, 2, 4), "m": (1, 3, 5)}, {"n": (5, 8, 16), "m": (1, 3, 5)}]

@@ -12,8 +12,7 @@ import torch
 from trtnet.models.bert import Bert, BertConfig, SelfAttention
 from trtnet.models.gpt2 import GPT2, Attention, GPT2Config
 from trtnet.models.lenet import LeNet
-from trtnet.models.qwen2 import Attention as RotaryAttention
-from trtnet.models.qwen2 import Qwen2, Qwen2Config
+from trtnet.models.qwen2 import Attention as RotaryAttention, Qwen2, Qwen2Config
 from trtnet.models.resnet import resnet18
 from trtnet.models.vit import VisionTransformer
 

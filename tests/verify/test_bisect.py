@@ -13,9 +13,9 @@ from planted import BUGS, RIGHT, randomized
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import InputError
-from trtnet.verify.bisect import bisect
-from trtnet.verify.bisection import Verdict
+from trtnet.support.errors import InputError
+from trtnet.verify.bisection.bisect import bisect
+from trtnet.verify.bisection.result import Verdict
 
 
 @pytest.mark.parametrize("name", ["bert", "resnet18", "vit"])

@@ -18,10 +18,10 @@ from runtime.fakes import Opener
 
 import trtnet
 from trtnet import models
-from trtnet.errors import DifferenceError, InputError, ModelError, TrtnetError
 from trtnet.runtime import Engine
+from trtnet.support.errors import DifferenceError, InputError, ModelError, TrtnetError
 from trtnet.verify import Tolerance
-from trtnet.verify.compare import compare
+from trtnet.verify.comparison.compare import compare
 
 PIXELS = 64
 X = {"x": trtnet.Input(("n", 3))}
@@ -361,8 +361,8 @@ def test_the_page_needs_nothing_else_and_escapes_names(tmp_path: Path, monkeypat
 def test_plots_of_any_array(
     shape: tuple[int, ...], value: float, elements: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trtnet.verify.plots import svg
+    from trtnet.verify.comparison.plots import svg
 
-    monkeypatch.setattr("trtnet.verify.plots.ELEMENTS", elements)
+    monkeypatch.setattr("trtnet.verify.comparison.plots.ELEMENTS", elements)
     expected = np.zeros(shape, np.float16)
     assert svg(np.full(shape, value, np.float32), expected).startswith("<svg")

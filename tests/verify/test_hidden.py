@@ -11,11 +11,11 @@ from comparing import network_of
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import InputError
+from trtnet.support.errors import InputError
 from trtnet.verify import TOLERANCES, Tolerance, compare
-from trtnet.verify import parts as module
-from trtnet.verify.bisect import bisect
-from trtnet.verify.parts import LEAST, parts
+from trtnet.verify.bisection.bisect import bisect
+from trtnet.verify.metrics import worst_parts as module
+from trtnet.verify.metrics.worst_parts import LEAST, parts
 
 X = np.zeros(1, np.float32)
 SHAPE = (64, 3000)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trtnet.verify.layouts import align, distance
-from trtnet.verify.pairs import Value
-from trtnet.verify.pairs import arguments as pair
+from trtnet.verify.bisection.pairs import Value, arguments as pair
+from trtnet.verify.metrics.layouts import align, distance
 
 X = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32)
 

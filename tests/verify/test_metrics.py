@@ -8,15 +8,14 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
-from trtnet import dtypes
-from trtnet.errors import InputError
-from trtnet.verify import metrics as module
-from trtnet.verify.metrics import measure
-from trtnet.verify.ranking import rank
-from trtnet.verify.tolerances import EXACT, TOLERANCES, Tolerance, smallest_passing, tolerance_for
+from trtnet.support import dtypes
+from trtnet.support.errors import InputError
+from trtnet.verify.metrics import array_metrics as module
+from trtnet.verify.metrics.array_metrics import measure
+from trtnet.verify.metrics.ranking import rank
+from trtnet.verify.metrics.tolerances import EXACT, TOLERANCES, Tolerance, smallest_passing, tolerance_for
 
 INF, NAN = float("inf"), float("nan")
 

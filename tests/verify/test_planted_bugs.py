@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from planted import BUGS, RIGHT
 
-from trtnet.verify.bisect import bisect
-from trtnet.verify.bisection import Verdict
+from trtnet.verify.bisection.bisect import bisect
+from trtnet.verify.bisection.result import Verdict
 
 
 @pytest.mark.parametrize("name", RIGHT)

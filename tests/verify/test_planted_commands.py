@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from verify import right
 from verify.planted import BUGS
 
-from trtnet.cli import app
+from trtnet.cli.main import app
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from trtnet.models.gpt2 import GPT2, GPT2Config
 
 import trtnet
 from trtnet import nn
-from trtnet.errors import DifferenceError, InputError
+from trtnet.support.errors import DifferenceError, InputError
 from trtnet.verify import Tolerance
-from trtnet.verify.bisect import bisect
-from trtnet.verify.bisection import Verdict
-from trtnet.verify.precision import search_precision
-from trtnet.verify.smallest import smallest_set
+from trtnet.verify.bisection.bisect import bisect
+from trtnet.verify.bisection.result import Verdict
+from trtnet.verify.precision.quickxplain import smallest_set
+from trtnet.verify.precision.search import search_precision
 
 SIZES = {"vocab_size": 99, "n_positions": 32, "n_embd": 48, "n_layer": 12, "n_head": 4}
 LIMIT = 65504

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import trtnet
-from trtnet.calling import TensorInfo
-from trtnet.errors import InputError, TrtnetError
-from trtnet.verify import trtexec
-from trtnet.verify.saved import read_iterations, read_runs, write_inputs, write_outputs
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import InputError, TrtnetError
+from trtnet.verify.arrays import trtexec_files as trtexec
+from trtnet.verify.arrays.saved import read_iterations, read_runs, write_inputs, write_outputs
 
 os.environ.setdefault("POLYGRAPHY_AUTOINSTALL_DEPS", "0")
 
@@ -223,7 +223,7 @@ def test_saved_outputs_are_compared_by_iteration(tmp_path: Path) -> None:
 def test_reading_and_writing_need_no_torch(tmp_path: Path) -> None:
     write_inputs(tmp_path / "x.json", [ARRAYS])
     program = (
-        "import sys; sys.modules['torch'] = None; from pathlib import Path; from trtnet.verify.saved import *;"
+        "import sys; sys.modules['torch'] = None; from pathlib import Path; from trtnet.verify.arrays.saved import *;"
         "write_inputs(Path('y.json'), read_iterations(Path('x.json')))"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from verify.recurrent import Cell, Positional, TorchCell
 
 import trtnet
-from trtnet.errors import InputError
 from trtnet.runtime import Engine
+from trtnet.support.errors import InputError
 from trtnet.verify import Tolerance, compare
 
 CARRY = {"h_next": "h"}

@@ -13,11 +13,11 @@ from runtime.fakes import Opener
 import trtnet
 from trtnet import nn, ops
 from trtnet.definition import DefinedNetwork
-from trtnet.errors import BuildError
-from trtnet.runtime.opened import OpenEngine
-from trtnet.verify import taps
-from trtnet.verify.bisect import bisect
-from trtnet.verify.taps import EngineTaps, ReferenceTaps, tapped
+from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.support.errors import BuildError
+from trtnet.verify.bisection import taps
+from trtnet.verify.bisection.bisect import bisect
+from trtnet.verify.bisection.taps import EngineTaps, ReferenceTaps, tapped
 
 
 def on_fake_gpu(network: DefinedNetwork) -> EngineTaps:

@@ -13,11 +13,11 @@ import torch
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.errors import InputError
+from trtnet.support.errors import InputError
 from trtnet.verify import Tolerance
-from trtnet.verify.bisect import bisect
-from trtnet.verify.bisection import Bisection, Verdict
-from trtnet.verify.compare import compare
+from trtnet.verify.bisection.bisect import bisect
+from trtnet.verify.bisection.result import Bisection, Verdict
+from trtnet.verify.comparison.compare import compare
 
 X = np.random.default_rng(0).standard_normal((2, 4, 9, 9)).astype(np.float32)
 

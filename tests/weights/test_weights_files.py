@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from trtnet.weights import efficientnet_lite0, train_lenet
 
 from trtnet.checkpoint import open_checkpoint
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 
 def published_is_installed() -> bool:

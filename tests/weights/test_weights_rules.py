@@ -20,8 +20,8 @@ from trtnet.weights import detect, families, rules
 
 import trtnet
 from trtnet import models
-from trtnet.calling import NamedOutputs
-from trtnet.errors import CheckpointError
+from trtnet.support.call_interface import NamedOutputs
+from trtnet.support.errors import CheckpointError
 
 SIZES = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
 BERT = BertConfig(vocab_size=50, max_position_embeddings=34, **SIZES)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from trtnet import backend
-from trtnet.backend import trt
 from trtnet.builder.config import BuildConfig, apply, rounds_to_tf32
 from trtnet.builder.plan import Plan, PlanInfo, ShapeRange
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
 from trtnet.builder.shape_check import check_shapes
 from trtnet.builder.timing import timings
-from trtnet.calling import TensorInfo
-from trtnet.errors import BuildError
 from trtnet.graph import Dim, Network, Tensor
-from trtnet.layers.work import Work, count
+from trtnet.graph.layers.work import Work, count
+from trtnet.support import backend
+from trtnet.support.backend import trt
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import BuildError
 
 OLD_DRIVER = "CUDA error 222"  # CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 REFIT_NEEDS_A_GPU = "TensorRT-RTX builds engines for refit only where there is a GPU: build there, or without refit"

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtnet import backend
-from trtnet.backend import supports, trt
-from trtnet.dtypes import float32
-from trtnet.errors import BuildError
 from trtnet.graph import Network
+from trtnet.support import backend
+from trtnet.support.backend import supports, trt
+from trtnet.support.dtypes import float32
+from trtnet.support.errors import BuildError
 
 TF32_OVERRIDE = "NVIDIA_TF32_OVERRIDE"
 """The environment variable that NVIDIA's libraries read before any option of theirs: 0 is no TensorFloat-32."""

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtnet import pieces
-from trtnet.calling import TensorInfo
-from trtnet.errors import PlanError
-from trtnet.files import atomic_write
+from trtnet.support import parallel_digest as pieces
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import PlanError
+from trtnet.support.files import atomic_write
 
 SIDECAR_VERSION = 2
 
@@ -31,7 +31,7 @@ class PlanInfo:
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
     stripped: whether the plan has no weights. tf32: whether float32 products may round to TensorFloat-32; None where
     the sidecar does not say. flops, minimum_bytes: what one inference at each profile's opt shapes
-    takes, as trtnet.layers.work counts.
+    takes, as trtnet.graph.layers.work counts.
     """
 
     backend: str
@@ -96,7 +96,7 @@ class Plan:
 class Sidecar:
     """What stands beside a plan, without the plan.
 
-    plan_bytes, plan_digest: of the plan that it describes, as trtnet.pieces.digest computes.
+    plan_bytes, plan_digest: of the plan that it describes, as trtnet.support.parallel_digest.digest computes.
     """
 
     info: PlanInfo

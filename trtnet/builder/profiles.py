@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trtnet.backend import trt
 from trtnet.builder.plan import ShapeRange
-from trtnet.errors import ProfileError
 from trtnet.graph import Dim, Network, Tensor
+from trtnet.support.backend import trt
+from trtnet.support.errors import ProfileError
 
 DimRange = int | tuple[int, int, int]
 """A size, or (min, opt, max)."""

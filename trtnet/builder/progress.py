@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from trtnet.backend import trt
+from trtnet.support.backend import trt
 
 
 class ProgressBar(trt.IProgressMonitor):  # type: ignore[misc]

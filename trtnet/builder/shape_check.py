@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trtnet import provenance
-from trtnet.backend import trt
 from trtnet.builder.plan import ShapeRange
-from trtnet.errors import InputError, ProfileError
 from trtnet.graph import Network
-from trtnet.layers.read import sizes
-from trtnet.layers.work import shaped
+from trtnet.graph.layers.read import sizes
+from trtnet.graph.layers.work import shaped
+from trtnet.support import provenance
+from trtnet.support.backend import trt
+from trtnet.support.errors import InputError, ProfileError
 
 ENDS = ("min", "opt", "max")
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trtnet import backend
-from trtnet.backend import trt
-from trtnet.errors import BuildError
-from trtnet.files import atomic_write, check_writable, locked
+from trtnet.support import backend
+from trtnet.support.backend import trt
+from trtnet.support.errors import BuildError
+from trtnet.support.files import atomic_write, check_writable, locked
 
 log = logging.getLogger("trtnet.builder")
 

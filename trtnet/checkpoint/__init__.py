@@ -5,11 +5,11 @@ Nothing here imports TensorRT, and torch is imported only to read a PyTorch file
 
 from trtnet.checkpoint.base import Array, Checkpoint, Listed, TensorSpec
 from trtnet.checkpoint.casting import cast
+from trtnet.checkpoint.formats.wts_file import save_wts
 from trtnet.checkpoint.matching import IGNORED, match
 from trtnet.checkpoint.reading import Source, open_checkpoint
 from trtnet.checkpoint.shaped import shaped
 from trtnet.checkpoint.writing import convert, save_safetensors
-from trtnet.checkpoint.wts_file import save_wts
 
 __all__ = [
     "IGNORED",

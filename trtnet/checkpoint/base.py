@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from trtnet import dtypes
-from trtnet.dtypes import DType, DTypeLike
-from trtnet.errors import CheckpointError
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from trtnet import dtypes
 from trtnet.checkpoint.base import Array
-from trtnet.dtypes import DType, DTypeLike
-from trtnet.errors import WeightsError
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.errors import WeightsError
 
 
 def cast(array: Array, dtype: DTypeLike, key: str) -> Array:

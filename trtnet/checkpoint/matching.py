@@ -10,7 +10,7 @@ from heapq import nlargest
 
 from trtnet.checkpoint.base import Checkpoint
 from trtnet.checkpoint.wrappers import WRAPPERS, unwrapped
-from trtnet.errors import CheckpointError, WeightsError
+from trtnet.support.errors import CheckpointError, WeightsError
 
 Shape = tuple[int, ...]
 

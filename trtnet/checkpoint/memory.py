@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError, plain, supported_dtype
-from trtnet.checkpoint.parts import without_extra_state
-from trtnet.errors import CheckpointError
+from trtnet.checkpoint.state_dicts import without_extra_state
+from trtnet.support.errors import CheckpointError
 
 # torch has no numpy dtype for these; an integer of the same width carries their bits across.
 _CARRIERS = {

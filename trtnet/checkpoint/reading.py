@@ -11,21 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trtnet.checkpoint import sniffing
 from trtnet.checkpoint.base import Checkpoint
-from trtnet.checkpoint.distributed import METADATA, open_distributed
-from trtnet.checkpoint.exported_file import open_exported
-from trtnet.checkpoint.gguf_file import open_gguf
+from trtnet.checkpoint.formats import sniffing
+from trtnet.checkpoint.formats.distributed import METADATA, open_distributed
+from trtnet.checkpoint.formats.exported_file import open_exported
+from trtnet.checkpoint.formats.gguf_file import open_gguf
+from trtnet.checkpoint.formats.npz_file import NpzFile
+from trtnet.checkpoint.formats.safetensors_file import SafetensorsFile
+from trtnet.checkpoint.formats.sharded import open_sharded, open_shards
+from trtnet.checkpoint.formats.shipped import located
+from trtnet.checkpoint.formats.torch_file import open_torch
+from trtnet.checkpoint.formats.torchscript_file import TorchScriptFile
+from trtnet.checkpoint.formats.wts_file import WtsFile
 from trtnet.checkpoint.memory import MappingCheckpoint, is_array, is_module
-from trtnet.checkpoint.npz_file import NpzFile
-from trtnet.checkpoint.parts import choose
-from trtnet.checkpoint.safetensors_file import SafetensorsFile
-from trtnet.checkpoint.sharded import open_sharded, open_shards
-from trtnet.checkpoint.shipped import located
-from trtnet.checkpoint.torch_file import open_torch
-from trtnet.checkpoint.torchscript_file import TorchScriptFile
-from trtnet.checkpoint.wts_file import WtsFile
-from trtnet.errors import CheckpointError
+from trtnet.checkpoint.state_dicts import choose
+from trtnet.support.errors import CheckpointError
 
 log = logging.getLogger("trtnet.checkpoint")
 

@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from trtnet import dtypes
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, combine_digests, is_text, raw_bytes, tensor_digest
 from trtnet.checkpoint.casting import cast
+from trtnet.checkpoint.formats.safetensors_file import DTYPES
 from trtnet.checkpoint.reading import Source, open_checkpoint
-from trtnet.checkpoint.safetensors_file import DTYPES
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import CheckpointError
-from trtnet.files import atomic_write
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import CheckpointError
+from trtnet.support.files import atomic_write
 
 DIGEST = "trtnet.digest"
 

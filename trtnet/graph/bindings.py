@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.dtypes import DType
-from trtnet.errors import ModelError
-from trtnet.graph.weight import Parameter, Weight
+from trtnet.graph.tensors.weight import Parameter, Weight
+from trtnet.support.dtypes import DType
+from trtnet.support.errors import ModelError
 
 Array = np.ndarray[Any, Any]
 Read = Callable[[str, DType | None], Array]

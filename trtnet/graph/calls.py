@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trtnet.dtypes import DType
-from trtnet.graph.storage import View, share
-from trtnet.graph.tensor import Tensor
+from trtnet.graph.tensors.storage import View, share
+from trtnet.graph.tensors.tensor import Tensor
+from trtnet.support.dtypes import DType
 
 
 @dataclass(frozen=True, eq=False)

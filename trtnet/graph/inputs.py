@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trtnet import dtypes
-from trtnet.errors import ModelError
+from trtnet.support import dtypes
+from trtnet.support.errors import ModelError
 
 
 @dataclass(frozen=True)

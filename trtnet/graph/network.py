@@ -10,22 +10,22 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from trtnet import dtypes
-from trtnet.backend import supports, trt
-from trtnet.diagnostics import ErrorRecorder, logger
-from trtnet.dtypes import DType, DTypeLike
-from trtnet.errors import LayerError, ModelError
 from trtnet.graph.bindings import Bindings, Read
 from trtnet.graph.calls import Boundary, Call
-from trtnet.graph.dim import Axis, Dim, Shape, Value
 from trtnet.graph.inputs import Input
 from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
+from trtnet.graph.sizes.dim import Axis, Dim, Shape, Value
+from trtnet.graph.sizes.shape_inputs import check_names
 from trtnet.graph.source import SourceLine, caller, here
-from trtnet.graph.tensor import Tensor
-from trtnet.graph.values import check_names
-from trtnet.graph.weight import Parameter, Weight
-from trtnet.provenance import Provenance
+from trtnet.graph.tensors.tensor import Tensor
+from trtnet.graph.tensors.weight import Parameter, Weight
+from trtnet.support import dtypes
+from trtnet.support.backend import supports, trt
+from trtnet.support.diagnostics import ErrorRecorder, logger
+from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.errors import LayerError, ModelError
+from trtnet.support.provenance import Provenance
 
 _current: ContextVar[Network] = ContextVar("trtnet.graph.network")
 
@@ -58,10 +58,10 @@ class Network:
     sized_by_values: whether sizes come from values, of an input or computed ones.
     weights: arrays TensorRT does not give back, by (layer name, attribute); the reference executor needs them.
     decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the chosen forms of
-    operations, see ``trtnet.ops.forms``. modules: the path of each module of the model being defined. calls: of those
-    modules, in the order they returned. merged: tensors that went into another module's layer, as a convolution's does
-    into its batch norm's, and the path of that module. cache: tensors that are made once a network (constants, sizes).
-    body: of the loop or branch being defined, None outside of all.
+    operations, see ``trtnet.ops.formulations``. modules: the path of each module of the model being defined. calls: of
+    those modules, in the order they returned. merged: tensors that went into another module's layer, as a convolution's
+    does into its batch norm's, and the path of that module. cache: tensors that are made once a network (constants,
+    sizes). body: of the loop or branch being defined, None outside of all.
     named: the checkpoint keys of weights that TensorRT knows by them; folded: those that were computed with while
     defining.
 

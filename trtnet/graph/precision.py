@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from trtnet import dtypes
-from trtnet.dtypes import DType, DTypeLike
-from trtnet.errors import ModelError
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.errors import ModelError
 
 
 class Precision:

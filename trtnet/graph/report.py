@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trtnet.graph.source import SourceLine, at
-from trtnet.graph.tensor import Tensor
-from trtnet.graph.weight import Parameter, Weight
+from trtnet.graph.tensors.tensor import Tensor
+from trtnet.graph.tensors.weight import Parameter, Weight
 
 # TensorRT's argument names where a torch user knows the operand by another.
 _NAMES = {"input": "x", "kernel": "weight", "input1": "x", "input2": "y", "input0": "x", "then_input": "x"}

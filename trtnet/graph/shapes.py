@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trtnet import dtypes
-from trtnet.backend import trt
-from trtnet.graph.dim import Arithmetic, Axis, Dim, Shape, Size, Value
-from trtnet.graph.real import Real
-from trtnet.graph.storage import fixed
-from trtnet.graph.tensor import Tensor
+from trtnet.graph.sizes.dim import Arithmetic, Axis, Dim, Shape, Size, Value
+from trtnet.graph.sizes.real import Real
+from trtnet.graph.tensors.storage import fixed
+from trtnet.graph.tensors.tensor import Tensor
+from trtnet.support import dtypes
+from trtnet.support.backend import trt
 
 if TYPE_CHECKING:
     from trtnet.graph.network import Network

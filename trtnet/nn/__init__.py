@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from trtnet import ops
 from trtnet.graph import Buffer, Parameter
-from trtnet.missing import missing
 from trtnet.nn.activation import (
     CELU,
     ELU,
@@ -41,8 +40,6 @@ from trtnet.nn.attention import (
     split_heads,
 )
 from trtnet.nn.cells import GRUCell, LSTMCell, RNNCell
-from trtnet.nn.constructing import checked
-from trtnet.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from trtnet.nn.conv import (
     Conv1d,
     Conv2d,
@@ -51,10 +48,12 @@ from trtnet.nn.conv import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
+from trtnet.nn.core.constructor_errors import checked
+from trtnet.nn.core.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from trtnet.nn.core.function import Function
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.unsupported import REFUSED
 from trtnet.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
-from trtnet.nn.function import (
-    Function,
-)
 from trtnet.nn.linear import (
     Bilinear,
     Embedding,
@@ -65,7 +64,6 @@ from trtnet.nn.linear import (
     TransposedLinear,
     Unflatten,
 )
-from trtnet.nn.module import Module
 from trtnet.nn.norm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -95,19 +93,6 @@ from trtnet.nn.pad import (
     ZeroPad2d,
     ZeroPad3d,
 )
-from trtnet.nn.places import (
-    ChannelShuffle,
-    CosineSimilarity,
-    Fold,
-    LocalResponseNorm,
-    PairwiseDistance,
-    PixelShuffle,
-    PixelUnshuffle,
-    Unfold,
-    Upsample,
-    UpsamplingBilinear2d,
-    UpsamplingNearest2d,
-)
 from trtnet.nn.pool import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -128,8 +113,20 @@ from trtnet.nn.pool import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from trtnet.nn.rearrange import (
+    ChannelShuffle,
+    CosineSimilarity,
+    Fold,
+    LocalResponseNorm,
+    PairwiseDistance,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 from trtnet.nn.recurrent import GRU, LSTM, RNN
-from trtnet.nn.refused import REFUSED
 from trtnet.nn.transformer import (
     Transformer,
     TransformerDecoder,
@@ -137,6 +134,7 @@ from trtnet.nn.transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+from trtnet.support.did_you_mean import missing
 
 __all__ = [
     "CELU",

@@ -6,13 +6,13 @@ from dataclasses import InitVar
 from typing import Any, ClassVar
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.source import here
-from trtnet.nn.function import Function
-from trtnet.nn.module import Module
-from trtnet.nn.settings import kept
+from trtnet.nn.core.function import Function
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import kept
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import ModelError
 
 
 class ReLU(Function):

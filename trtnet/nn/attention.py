@@ -8,14 +8,14 @@ from collections.abc import Callable
 from functools import reduce
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike, bool_
-from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.source import here
-from trtnet.graph.tensor import Operand
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import kept
 from trtnet.nn.linear import Linear
-from trtnet.nn.module import Module
-from trtnet.nn.settings import kept
+from trtnet.support.dtypes import DTypeLike, bool_
+from trtnet.support.errors import ModelError
 
 log = logging.getLogger("trtnet.nn")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.source import here
-from trtnet.nn.module import Module
-from trtnet.nn.settings import kept
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import kept
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import ModelError
 
 State = tuple[Tensor, ...]
 

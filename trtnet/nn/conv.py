@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Size, Tensor
 from trtnet.graph.source import here
-from trtnet.nn.module import Module
-from trtnet.nn.settings import kept, tupled
-from trtnet.ops.windows import Padding, Window, pairs
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import kept, tupled
+from trtnet.ops.arguments.window_arguments import Padding, Window, pairs
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import ModelError
 
 PADDINGS = ("zeros", "reflect", "replicate", "circular")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trtnet.errors import ModelError
 from trtnet.graph import Tensor
 from trtnet.graph.source import here
-from trtnet.nn.module import Module
+from trtnet.nn.core.module import Module
+from trtnet.support.errors import ModelError
 
 
 class _Dropout(Module):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.source import here
-from trtnet.nn.module import Module
-from trtnet.nn.settings import inference_only, kept
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import inference_only, kept
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import ModelError
 
 
 class Linear(Module):

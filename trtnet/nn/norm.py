@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import ModelError
 from trtnet.graph import Buffer, Parameter, Tensor
 from trtnet.graph.source import here
-from trtnet.nn.module import Module
-from trtnet.nn.settings import inference_only, kept, shape_of
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import inference_only, kept, shape_of
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import ModelError
 
 
 def _check_rank(module: Module, x: Tensor, ranks: tuple[int, ...]) -> None:

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from trtnet import ops
 from trtnet.graph import Tensor
-from trtnet.nn.module import Module
-from trtnet.nn.settings import tupled
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import tupled
 
 
 class _Pad(Module):

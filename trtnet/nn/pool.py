@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from trtnet import ops
 from trtnet.graph import Size, Tensor
-from trtnet.nn.function import Function
-from trtnet.nn.module import Module
-from trtnet.nn.settings import tupled
-from trtnet.ops.adaptive import OutputSize
-from trtnet.ops.windows import Window
+from trtnet.nn.core.function import Function
+from trtnet.nn.core.module import Module
+from trtnet.nn.core.settings import tupled
+from trtnet.ops.arguments.window_arguments import Window
+from trtnet.ops.pooling.adaptive import OutputSize
 
 
 class _MaxPool(Function):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import ModelError
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.source import here
 from trtnet.nn.cells import Gates, GRUGates, LSTMGates, RNNGates, State
-from trtnet.nn.settings import kept
+from trtnet.nn.core.settings import kept
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import ModelError
 
 
 class _Recurrent(Gates):

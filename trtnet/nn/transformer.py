@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from trtnet import ops
-from trtnet.dtypes import DTypeLike
-from trtnet.errors import ModelError
 from trtnet.graph import Tensor
 from trtnet.graph.source import here
-from trtnet.graph.tensor import Operand
+from trtnet.graph.tensors.tensor import Operand
 from trtnet.nn.attention import MultiheadAttention
-from trtnet.nn.containers import ModuleList
+from trtnet.nn.core.containers import ModuleList
+from trtnet.nn.core.module import Module
 from trtnet.nn.dropout import Dropout
 from trtnet.nn.linear import Linear
-from trtnet.nn.module import Module
 from trtnet.nn.norm import LayerNorm
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import ModelError
 
 Activation = Callable[[Tensor], Tensor]
 

@@ -6,9 +6,56 @@ from typing import TYPE_CHECKING
 
 from trtnet.graph import Tensor
 from trtnet.graph.symbolic import Symbolic
-from trtnet.missing import missing
-from trtnet.ops.absent import reason
-from trtnet.ops.activation import (
+from trtnet.ops.arguments.aliases import (
+    absolute,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    divide,
+    fix,
+    ger,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    multiply,
+    negative,
+    not_equal,
+    row_stack,
+    sgn,
+    subtract,
+    true_divide,
+)
+from trtnet.ops.arguments.aliasing import owning
+from trtnet.ops.arguments.argument_check import checked
+from trtnet.ops.arguments.unsupported import reason
+from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
+from trtnet.ops.convolutions.conv import conv1d, conv2d, conv3d
+from trtnet.ops.convolutions.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from trtnet.ops.convolutions.fold import fold, unfold
+from trtnet.ops.convolutions.sliding import unfold_dim
+from trtnet.ops.create import (
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    full,
+    full_like,
+    linspace,
+    meshgrid,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from trtnet.ops.custom_operation import Plugin, QuickPlugin, custom
+from trtnet.ops.elementwise.activation import (
     celu,
     elu,
     gelu,
@@ -37,83 +84,7 @@ from trtnet.ops.activation import (
     tanhshrink,
     threshold,
 )
-from trtnet.ops.adaptive import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-)
-from trtnet.ops.aliases import (
-    absolute,
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    divide,
-    fix,
-    ger,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
-    multiply,
-    negative,
-    not_equal,
-    row_stack,
-    sgn,
-    subtract,
-    true_divide,
-)
-from trtnet.ops.aliasing import owning
-from trtnet.ops.attention import (
-    kv_cache_update,
-    rotary_embedding,
-    scaled_dot_product_attention,
-)
-from trtnet.ops.bags import embedding_bag
-from trtnet.ops.batch_norm import batch_norm
-from trtnet.ops.choose import (
-    bucketize,
-    searchsorted,
-    take,
-    take_along_dim,
-)
-from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
-from trtnet.ops.conv import conv1d, conv2d, conv3d
-from trtnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from trtnet.ops.create import (
-    arange,
-    as_tensor,
-    empty,
-    empty_like,
-    eye,
-    full,
-    full_like,
-    linspace,
-    meshgrid,
-    ones,
-    ones_like,
-    tensor,
-    zeros,
-    zeros_like,
-)
-from trtnet.ops.cumulative import (
-    cumprod,
-    cumsum,
-)
-from trtnet.ops.custom import Plugin, QuickPlugin, custom
-from trtnet.ops.detection import nms, non_max_suppression, nonzero
-from trtnet.ops.distance import cdist, dist, pairwise_distance
-from trtnet.ops.division import div, floor_divide, fmod, remainder
-from trtnet.ops.einsum import (
-    einsum,
-)
-from trtnet.ops.elementwise import (
+from trtnet.ops.elementwise.basic import (
     abs,
     acos,
     acosh,
@@ -166,67 +137,9 @@ from trtnet.ops.elementwise import (
     trunc,
     where,
 )
-from trtnet.ops.experts import mixture_of_experts
-from trtnet.ops.fold import (
-    fold,
-    unfold,
-)
-from trtnet.ops.gather import (
-    embedding,
-    gather,
-    index_select,
-)
-from trtnet.ops.in_place import in_place as in_place
-from trtnet.ops.in_place import in_place_function, with_in_place
-from trtnet.ops.in_place import in_place_method as in_place_method
-from trtnet.ops.index import (
-    getitem,
-)
-from trtnet.ops.interpolate import interpolate
-from trtnet.ops.lp_pool import (
-    lp_pool1d,
-    lp_pool2d,
-    lp_pool3d,
-    max_unpool1d,
-    max_unpool2d,
-    max_unpool3d,
-)
-from trtnet.ops.matmul import (
-    addmm,
-    baddbmm,
-    bilinear,
-    bmm,
-    linear,
-    matmul,
-    mm,
-    outer,
-)
-from trtnet.ops.mistaken import checked
-from trtnet.ops.norm import (
-    cosine_similarity,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    local_response_norm,
-    normalize,
-    rms_norm,
-)
-from trtnet.ops.order import (
-    argsort,
-    kthvalue,
-    median,
-    msort,
-    sort,
-)
-from trtnet.ops.pad import (
-    pad,
-)
-from trtnet.ops.pixels import (
-    channel_shuffle,
-    pixel_shuffle,
-    pixel_unshuffle,
-)
-from trtnet.ops.pointwise import (
+from trtnet.ops.elementwise.bit_shifts import bitwise_left_shift, bitwise_right_shift
+from trtnet.ops.elementwise.division import div, floor_divide, fmod, remainder
+from trtnet.ops.elementwise.pointwise import (
     addcdiv,
     addcmul,
     copysign,
@@ -243,28 +156,29 @@ from trtnet.ops.pointwise import (
     sinc,
     xlogy,
 )
-from trtnet.ops.pool import (
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
+from trtnet.ops.elementwise.special import (
+    atan2,
+    clamp,
+    clamp_max,
+    clamp_min,
+    clip,
+    dropout,
+    expm1,
+    lerp,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    nan_to_num,
 )
-from trtnet.ops.products import (
-    addbmm,
-    addmv,
-    addr,
-    chain_matmul,
-    cross,
-    dot,
-    inner,
-    kron,
-    mv,
-    tensordot,
-    vdot,
-)
-from trtnet.ops.puts import (
+from trtnet.ops.images.detection import nms, non_max_suppression, nonzero
+from trtnet.ops.images.interpolate import interpolate
+from trtnet.ops.images.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from trtnet.ops.images.resample import affine_grid, grid_sample
+from trtnet.ops.indexing.choose import bucketize, searchsorted, take, take_along_dim
+from trtnet.ops.indexing.gather import embedding, gather, index_select
+from trtnet.ops.indexing.index import getitem
+from trtnet.ops.indexing.puts import (
     diagonal_scatter,
     index_copy,
     index_fill,
@@ -274,29 +188,37 @@ from trtnet.ops.puts import (
     select_scatter,
     slice_scatter,
 )
-from trtnet.ops.quantize import (
-    dequantize,
-    dynamic_quantize,
-    fake_quantize,
-    quantize,
+from trtnet.ops.indexing.scatter import index_add, scatter, scatter_add, scatter_reduce
+from trtnet.ops.normalization.batch_norm import batch_norm
+from trtnet.ops.normalization.norm import (
+    cosine_similarity,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    normalize,
+    rms_norm,
 )
-from trtnet.ops.randomly import rand, randn
-from trtnet.ops.rearrange import (
-    flip,
-    fliplr,
-    flipud,
-    one_hot,
-    repeat,
-    repeat_interleave,
-    roll,
-    rot90,
-    tile,
-    tril,
-    tril_indices,
-    triu,
-    triu_indices,
+from trtnet.ops.pooling.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
 )
-from trtnet.ops.reduce import (
+from trtnet.ops.pooling.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d, max_unpool1d, max_unpool2d, max_unpool3d
+from trtnet.ops.pooling.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from trtnet.ops.products.einsum import einsum
+from trtnet.ops.products.matmul import addmm, baddbmm, bilinear, bmm, linear, matmul, mm, outer
+from trtnet.ops.products.spectral import stft
+from trtnet.ops.products.vectors import addbmm, addmv, addr, chain_matmul, cross, dot, inner, kron, mv, tensordot, vdot
+from trtnet.ops.quantization import dequantize, dynamic_quantize, fake_quantize, quantize
+from trtnet.ops.random import rand, randn
+from trtnet.ops.reductions.cumulative import cumprod, cumsum
+from trtnet.ops.reductions.distance import cdist, dist, pairwise_distance
+from trtnet.ops.reductions.order import argsort, kthvalue, median, msort, sort
+from trtnet.ops.reductions.reduce import (
     all,
     amax,
     amin,
@@ -315,15 +237,25 @@ from trtnet.ops.reduce import (
     var,
     var_mean,
 )
-from trtnet.ops.resample import affine_grid, grid_sample
-from trtnet.ops.scatter import (
-    index_add,
-    scatter,
-    scatter_add,
-    scatter_reduce,
+from trtnet.ops.reductions.sort import topk
+from trtnet.ops.reductions.statistics import aminmax, std_mean
+from trtnet.ops.shapes.pad import pad
+from trtnet.ops.shapes.rearrange import (
+    flip,
+    fliplr,
+    flipud,
+    one_hot,
+    repeat,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+    tril,
+    tril_indices,
+    triu,
+    triu_indices,
 )
-from trtnet.ops.setitem import setitem
-from trtnet.ops.shape import (
+from trtnet.ops.shapes.shape import (
     cat,
     concat,
     concatenate,
@@ -339,41 +271,8 @@ from trtnet.ops.shape import (
     unsqueeze,
     view,
 )
-from trtnet.ops.shifts import bitwise_left_shift, bitwise_right_shift
-from trtnet.ops.sliding import (
-    unfold_dim,
-)
-from trtnet.ops.sort import (
-    topk,
-)
-from trtnet.ops.special import (
-    atan2,
-    clamp,
-    clamp_max,
-    clamp_min,
-    clip,
-    dropout,
-    expm1,
-    lerp,
-    log1p,
-    log2,
-    log10,
-    logaddexp,
-    nan_to_num,
-)
-from trtnet.ops.spectral import (
-    stft,
-)
-from trtnet.ops.split import (
-    chunk,
-    split,
-    tensor_split,
-)
-from trtnet.ops.statistics import (
-    aminmax,
-    std_mean,
-)
-from trtnet.ops.views import (
+from trtnet.ops.shapes.split import chunk, split, tensor_split
+from trtnet.ops.shapes.views import (
     atleast_1d,
     atleast_2d,
     atleast_3d,
@@ -396,6 +295,17 @@ from trtnet.ops.views import (
     unflatten,
     vstack,
 )
+from trtnet.ops.transformers.attention import kv_cache_update, rotary_embedding, scaled_dot_product_attention
+from trtnet.ops.transformers.embedding_bag import embedding_bag
+from trtnet.ops.transformers.moe import mixture_of_experts
+from trtnet.ops.writes.in_place import (
+    in_place as in_place,
+    in_place_function,
+    in_place_method as in_place_method,
+    with_in_place,
+)
+from trtnet.ops.writes.setitem import setitem
+from trtnet.support.did_you_mean import missing
 
 __all__ = [
     "Plugin",

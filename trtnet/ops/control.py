@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.backend import trt
 from trtnet.graph import Dim, Network, Parameter, Shape, Size, Tensor, current
 from trtnet.graph.calls import replaced, tensors
 from trtnet.graph.report import type_name
 from trtnet.graph.shapes import constant, size_tensor
-from trtnet.graph.storage import fixed
-from trtnet.ops.elementwise import cast
-from trtnet.ops.operands import axis, network_of, tensor
+from trtnet.graph.tensors.storage import fixed
+from trtnet.ops.arguments.operands import axis, network_of, tensor
+from trtnet.ops.elementwise.basic import cast
+from trtnet.support.backend import trt
 
 
 def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, reverse: bool = False) -> tuple[Any, Any]:

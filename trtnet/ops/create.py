@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from trtnet import dtypes
-from trtnet.arrays import is_torch, values
-from trtnet.backend import trt
-from trtnet.dtypes import DTypeLike
 from trtnet.graph import Dim, Network, Real, Size, Tensor, current
-from trtnet.graph.dim import is_static
 from trtnet.graph.shapes import constant, size_tensor
+from trtnet.graph.sizes.dim import is_static
 from trtnet.graph.symbolic import Symbolic
-from trtnet.graph.tensor import Operand
-from trtnet.ops.elementwise import cast, eq
-from trtnet.ops.operands import common_type, network_of
-from trtnet.ops.operands import tensor as as_operand
-from trtnet.ops.shape import expand, stack
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import common_type, network_of, tensor as as_operand
+from trtnet.ops.elementwise.basic import cast, eq
+from trtnet.ops.shapes.shape import expand, stack
+from trtnet.support import dtypes
+from trtnet.support.arrays import is_torch, values
+from trtnet.support.backend import trt
+from trtnet.support.dtypes import DTypeLike
 
 
 def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:

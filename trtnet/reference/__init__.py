@@ -1,6 +1,6 @@
 """Executes a built TensorRT network with torch on the CPU: the proof without a GPU."""
 
-from trtnet.errors import DependencyError
+from trtnet.support.errors import DependencyError
 
 try:
     import torch  # noqa: F401

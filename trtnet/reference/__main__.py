@@ -9,10 +9,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from trtnet.calling import by_name
-from trtnet.errors import InputError, TrtnetError
-from trtnet.files import atomic_write
 from trtnet.reference.onnx import parse
+from trtnet.support.call_interface import by_name
+from trtnet.support.errors import InputError, TrtnetError
+from trtnet.support.files import atomic_write
 
 
 def main(

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from trtnet import dtypes
-from trtnet.backend import trt
-from trtnet.errors import ReferenceError
 from trtnet.reference.refusal import explained
 from trtnet.reference.schedule import ConditionalUnit, LayerUnit, LoopUnit, Plan
 from trtnet.reference.step import Step, Weights, describe, storage, widen
+from trtnet.support import dtypes
+from trtnet.support.backend import trt
+from trtnet.support.errors import ReferenceError
 
 Values = dict[Any, torch.Tensor]
 PluginFunction = Callable[[trt.ILayer, list[torch.Tensor]], list[torch.Tensor]]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from trtnet import dtypes
-from trtnet.backend import trt
-from trtnet.calling import TensorInfo, bind, check, is_torch, returned
-from trtnet.errors import InputError, ReferenceError
 from trtnet.reference.execution import Execution, Observer
 from trtnet.reference.schedule import schedule
 from trtnet.reference.step import describe, to_numpy, to_torch
+from trtnet.support import dtypes
+from trtnet.support.backend import trt
+from trtnet.support.call_interface import TensorInfo, bind, check, is_torch, returned
+from trtnet.support.errors import InputError, ReferenceError
 
 
 class Reference:
@@ -53,9 +53,10 @@ class Reference:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the network: inputs by position or by name, all numpy arrays or all torch tensors on the CPU.
 
-        Returns an array of the same kind for one output, several as :class:`trtnet.calling.NamedOutputs`: values in
-        order, and by name. They are the caller's own: no memory of an input, of another output or of a constant.
-        Raises InputError for inputs that do not fit, ReferenceError for a layer that does not take what it meets.
+        Returns an array of the same kind for one output, several as
+        :class:`trtnet.support.call_interface.NamedOutputs`: values in order, and by name. They are the caller's own: no
+        memory of an input, of another output or of a constant. Raises InputError for inputs that do not fit,
+        ReferenceError for a layer that does not take what it meets.
         """
         arrays = bind(self.inputs, args, kwargs)
         kinds = {is_torch(array) for array in arrays.values()}

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtnet.backend import supports, trt
-from trtnet.diagnostics import logger
-from trtnet.errors import CheckpointError, ReferenceError
 from trtnet.reference.executor import Reference
+from trtnet.support.backend import supports, trt
+from trtnet.support.diagnostics import logger
+from trtnet.support.errors import CheckpointError, ReferenceError
 
 
 @dataclass(frozen=True)

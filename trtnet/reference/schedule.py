@@ -10,11 +10,11 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from trtnet.backend import lookup, trt
-from trtnet.errors import ReferenceError
-from trtnet.layers.kinds import KINDS, kind_of
+from trtnet.graph.layers.kinds import KINDS, kind_of
 from trtnet.reference.step import describe
 from trtnet.reference.table import LAYERS, PLUGINS, REFUSED, LayerFunction
+from trtnet.support.backend import lookup, trt
+from trtnet.support.errors import ReferenceError
 
 Tensor = Any  # TensorRT's ITensor
 Region = frozenset[Any]  # the loops and conditionals around a layer

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from trtnet import dtypes, provenance
-from trtnet.backend import trt
-from trtnet.errors import ReferenceError
+from trtnet.support import dtypes, provenance
+from trtnet.support.backend import trt
+from trtnet.support.errors import ReferenceError
 
 Weights = Mapping[tuple[str, str], np.ndarray[Any, Any]]
 

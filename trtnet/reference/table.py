@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from trtnet.reference import (
+from trtnet.reference.layers import (
     activation,
     attention,
     conv,

@@ -13,28 +13,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trtnet import backend
 from trtnet.builder.plan import Plan, PlanInfo
-from trtnet.calling import TensorInfo, is_torch
 from trtnet.checkpoint import Source, open_checkpoint
-from trtnet.errors import ClosedError, InputError, PlanError
-from trtnet.runtime.activation import ActivationMemory
-from trtnet.runtime.arguments import is_foreign
-from trtnet.runtime.batching import Batcher
-from trtnet.runtime.cache import RuntimeCache, cache_path
-from trtnet.runtime.context import Context
-from trtnet.runtime.device import Device
-from trtnet.runtime.inspection import Inspection, inspect
-from trtnet.runtime.opened import OpenEngine
-from trtnet.runtime.opening import Opener, open_engine
+from trtnet.runtime.calls.arguments import is_foreign
+from trtnet.runtime.calls.pending import Pending
+from trtnet.runtime.cuda.interface import Device
+from trtnet.runtime.execution.context import Context
+from trtnet.runtime.execution.scratch_memory import ActivationMemory
+from trtnet.runtime.loaded.inspection import Inspection, inspect
+from trtnet.runtime.loaded.kernel_cache import RuntimeCache, cache_path
+from trtnet.runtime.loaded.load_plan import Opener, open_engine
+from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.runtime.loaded.refit import check_refittable, refitted
+from trtnet.runtime.loaded.weight_streaming import limit_weights
 from trtnet.runtime.options import EngineOptions
-from trtnet.runtime.pending import Pending
-from trtnet.runtime.pipeline import pipeline
-from trtnet.runtime.pool import Pool
-from trtnet.runtime.refit import check_refittable, refitted
-from trtnet.runtime.replicas import Replicas
+from trtnet.runtime.serving.batcher import Batcher
+from trtnet.runtime.serving.pipeline import pipeline
+from trtnet.runtime.serving.replicas import Replicas
 from trtnet.runtime.session import Session
-from trtnet.runtime.streaming import limit_weights
+from trtnet.runtime.session_pool import Pool
+from trtnet.support import backend
+from trtnet.support.call_interface import TensorInfo, is_torch
+from trtnet.support.errors import ClosedError, InputError, PlanError
 
 
 def _option(name: str) -> Any:
@@ -50,12 +50,12 @@ class Engine:
     """A built engine. Making one touches no GPU; the first call loads it there.
 
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
-    kind (one array, or several as :class:`trtnet.calling.NamedOutputs`, by position and name). Several threads may call
-    it; each call uses a session of its own, which goes back to a pool when the call is done. A call makes the engine's
-    GPU the calling thread's current one.
+    kind (one array, or several as :class:`trtnet.support.call_interface.NamedOutputs`, by position and name). Several
+    threads may call it; each call uses a session of its own, which goes back to a pool when the call is done. A call
+    makes the engine's GPU the calling thread's current one.
 
     An engine that is in a file keeps the kernels that TensorRT-RTX compiles for this GPU in another beside it, so that
-    the next process starts at once: see :mod:`trtnet.runtime.cache`.
+    the next process starts at once: see :mod:`trtnet.runtime.loaded.kernel_cache`.
 
     device: the number of the GPU, as torch counts. options: how it is run; each of them is an attribute too, which may
     be set until the first call (InputError afterwards): ``engine.cuda_graph = False``.
@@ -262,8 +262,8 @@ class Engine:
     def batcher(self, max_batch: int = 32, max_delay: float = 0.002) -> Batcher:
         """Runs single samples of many tasks or threads in batches, of `max_batch` or what came within `max_delay`.
 
-        See :class:`Batcher <trtnet.runtime.batching.Batcher>`. max_delay: seconds. Raises InputError for an engine
-        without a batch axis, ProfileError if no profile takes so many, and as the first call.
+        See :class:`Batcher <trtnet.runtime.serving.batcher.Batcher>`. max_delay: seconds. Raises InputError for an
+        engine without a batch axis, ProfileError if no profile takes so many, and as the first call.
         """
         return Batcher(self._open(), max_batch, max_delay)
 

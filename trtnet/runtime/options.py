@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trtnet.errors import InputError
+from trtnet.support.errors import InputError
 
 
 @dataclass(frozen=True)

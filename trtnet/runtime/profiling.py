@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from trtnet.backend import trt
-from trtnet.errors import DeviceError
 from trtnet.runtime.engine import Engine
+from trtnet.support.backend import trt
+from trtnet.support.errors import DeviceError
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,23 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from trtnet.calling import NamedOutputs, TensorInfo, returned
-from trtnet.errors import ClosedError, InputError, ProfileError
-from trtnet.runtime.activation import ActivationMemory
-from trtnet.runtime.arguments import Arguments, Signature, converted, is_foreign
-from trtnet.runtime.context import Context
-from trtnet.runtime.creation import graphs_of
-from trtnet.runtime.launcher import Launcher
-from trtnet.runtime.on_device import TensorCalls
-from trtnet.runtime.on_host import ArrayCalls
-from trtnet.runtime.opened import OpenEngine
-from trtnet.runtime.order import Order
-from trtnet.runtime.pending import Outputs, Pending
-from trtnet.runtime.ranges import no_range, nvtx_ranges
-from trtnet.runtime.repeats import Repeats
-from trtnet.runtime.results import named
-from trtnet.runtime.staging import Staging
-from trtnet.runtime.tensors import handle_of
+from trtnet.runtime.calls.arguments import Arguments, Signature, converted, is_foreign
+from trtnet.runtime.calls.numpy_calls import ArrayCalls
+from trtnet.runtime.calls.outputs import named
+from trtnet.runtime.calls.pending import Outputs, Pending
+from trtnet.runtime.calls.repeated_calls import Repeats
+from trtnet.runtime.calls.tensor_calls import TensorCalls
+from trtnet.runtime.cuda.nvtx import no_range, nvtx_ranges
+from trtnet.runtime.cuda.torch_tensors import handle_of
+from trtnet.runtime.execution.context import Context
+from trtnet.runtime.execution.context_options import graphs_of
+from trtnet.runtime.execution.launcher import Launcher
+from trtnet.runtime.execution.pinned_buffers import Staging
+from trtnet.runtime.execution.scratch_memory import ActivationMemory
+from trtnet.runtime.execution.stream_order import Order
+from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.support.call_interface import NamedOutputs, TensorInfo, returned
+from trtnet.support.errors import ClosedError, InputError, ProfileError
 
 
 class Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from trtnet.errors import ModelError
+from trtnet.support.errors import ModelError
 
 
 def renamed(texts: Sequence[str]) -> dict[str, str | tuple[str, ...]]:

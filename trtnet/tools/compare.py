@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trtnet.calling import TensorInfo
 from trtnet.definition import DefinedNetwork, define
-from trtnet.errors import ModelError
 from trtnet.runtime import Engine
-from trtnet.runtime.cuda import CudaDevice
-from trtnet.tools import arguments, models
-from trtnet.tools.inspect_plan import PLANS
+from trtnet.runtime.cuda.device import CudaDevice
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import ModelError
+from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.run import read_inputs
-from trtnet.tools.weights_choice import WeightsChoice
-from trtnet.verify.feeding import Arrays, Notes
-from trtnet.verify.saved import split_runner
-from trtnet.verify.sources import Source, open_source
-from trtnet.verify.tolerances import Tolerance
-from trtnet.verify.trtexec import read_raw
+from trtnet.tools.targets import arguments, models
+from trtnet.tools.targets.weights_choice import WeightsChoice
+from trtnet.verify.arrays.feeding import Arrays, Notes
+from trtnet.verify.arrays.saved import split_runner
+from trtnet.verify.arrays.trtexec_files import read_raw
+from trtnet.verify.comparison.sources import Source, open_source
+from trtnet.verify.metrics.tolerances import Tolerance
 
 FILES = (".onnx", *PLANS, ".npz", ".json")
 
@@ -109,7 +109,7 @@ class _Opener:
         if not text.endswith(".onnx"):
             return self._define(text).build(self._choices.dims or None)
         from trtnet.reference.onnx import parse
-        from trtnet.tools.bench.onnx_route import plan
+        from trtnet.tools.bench.other_tools.onnx_route import plan
 
         parsed = parse(text)
         shapes = {info.name: _sized(info, self._choices.dims) for info in parsed.reference().inputs}
@@ -153,7 +153,7 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _torch(text: str, choices: Choices) -> tuple[Any, str]:
-    from trtnet.tools.original import opened
+    from trtnet.tools.targets.original import opened
 
     return opened(text.removeprefix("torch:"), choices.weights, choices.load, choices.arguments)
 

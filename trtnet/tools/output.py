@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from trtnet.files import atomic_write
-from trtnet.plain import plain
-from trtnet.printing import PlainConsole
+from trtnet.support.files import atomic_write
+from trtnet.support.plain import plain
+from trtnet.support.printing import PlainConsole
 
 PIPE_WIDTH = 1000
 

@@ -12,10 +12,10 @@ import ml_dtypes  # noqa: F401  (numpy then reads and prints its dtypes)
 import numpy as np
 from rich.table import Table
 
-from trtnet import dtypes
-from trtnet.calling import TensorInfo, by_name
-from trtnet.errors import InputError
-from trtnet.files import atomic_write
+from trtnet.support import dtypes
+from trtnet.support.call_interface import TensorInfo, by_name
+from trtnet.support.errors import InputError
+from trtnet.support.files import atomic_write
 
 Array = np.ndarray[Any, Any]
 

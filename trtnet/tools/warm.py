@@ -13,12 +13,12 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from trtnet import backend
 from trtnet.builder import PlanInfo
-from trtnet.errors import TrtnetError
 from trtnet.runtime import Engine, load
-from trtnet.runtime.cache import cache_path
-from trtnet.runtime.profiles import fits
+from trtnet.runtime.execution.profiles import fits
+from trtnet.runtime.loaded.kernel_cache import cache_path
+from trtnet.support import backend
+from trtnet.support.errors import TrtnetError
 from trtnet.tools.bench.feeds import feeds, profile_sizes
 from trtnet.tools.run import call
 

@@ -1,8 +1,8 @@
 """Proof: how far the results of one thing are from those of another, and where they part."""
 
-from trtnet.verify.compare import compare
-from trtnet.verify.metrics import Metrics, measure
-from trtnet.verify.report import Comparison
-from trtnet.verify.tolerances import EXACT, TOLERANCES, Tolerance
+from trtnet.verify.comparison.compare import compare
+from trtnet.verify.comparison.report import Comparison
+from trtnet.verify.metrics.array_metrics import Metrics, measure
+from trtnet.verify.metrics.tolerances import EXACT, TOLERANCES, Tolerance
 
 __all__ = ["EXACT", "TOLERANCES", "Comparison", "Metrics", "Tolerance", "compare", "measure"]

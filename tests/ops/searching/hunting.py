@@ -8,8 +8,7 @@ from collections.abc import Iterable
 
 import hypothesis
 import torch
-from hypothesis import HealthCheck, Phase, Verbosity
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, Verbosity, strategies as st
 
 from searching.case import Case
 from searching.outcomes import FAULTS, Outcome, outcome

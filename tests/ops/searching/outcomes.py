@@ -12,7 +12,7 @@ from searching.case import Case
 from searching.judging import difference
 from searching.running import FILE, GENERATOR_FAULTS, by_reference, define, moved, oracle, torch_model
 from trtnet.definition import DefinedNetwork
-from trtnet.errors import InputError, LayerError, ModelError
+from trtnet.support.errors import InputError, LayerError, ModelError
 
 EQUAL, BOTH, ALONE, ACCEPTED, DIFFERENT, CRASHED = OUTCOMES = (
     "equal", "refused by both", "refused by trtnet alone", "accepted by trtnet alone", "different", "crashed",

@@ -10,10 +10,10 @@ import numpy as np
 
 from trtnet.checkpoint.base import Array, TensorSpec
 from trtnet.checkpoint.casting import cast
-from trtnet.checkpoint.rules.lazy import Lazy, Tensors
+from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import Pattern, expand
 from trtnet.checkpoint.rules.rule import Rule, each, need, put
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 Shape = tuple[int, ...]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 LONGEST = 500
 MOST_REPEATS = 6

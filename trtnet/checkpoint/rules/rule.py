@@ -6,9 +6,9 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
-from trtnet.checkpoint.rules.lazy import Lazy, Tensors
+from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import Pattern
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 
 class Rule(ABC):

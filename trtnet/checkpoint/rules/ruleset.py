@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from trtnet.checkpoint.base import Checkpoint
 from trtnet.checkpoint.reading import Source, open_checkpoint
-from trtnet.checkpoint.rules.lazy import Converted, tensors_of
+from trtnet.checkpoint.rules.lazy_tensors import Converted, tensors_of
+from trtnet.checkpoint.rules.parse import make
 from trtnet.checkpoint.rules.pattern import Pattern, pattern
 from trtnet.checkpoint.rules.rule import Rule
-from trtnet.checkpoint.rules.verbs import make
-from trtnet.errors import CheckpointError
+from trtnet.support.errors import CheckpointError
 
 LARGEST_FILE = 1 << 20
 

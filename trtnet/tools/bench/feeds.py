@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from trtnet.builder import PlanInfo
-from trtnet.calling import check
-from trtnet.errors import ModelError
-from trtnet.tools.placeholder import Placeholder
+from trtnet.support.call_interface import check
+from trtnet.support.errors import ModelError
 from trtnet.tools.run import random_inputs, read_inputs
+from trtnet.tools.targets.placeholder_weights import Placeholder
 
 Array = np.ndarray[Any, Any]
 

@@ -8,19 +8,19 @@ from typing import Any
 
 from trtnet.builder import PlanInfo
 from trtnet.runtime import Engine
-from trtnet.runtime.cuda import CudaDevice
-from trtnet.runtime.device import Device
+from trtnet.runtime.cuda.device import CudaDevice
+from trtnet.runtime.cuda.interface import Device
 from trtnet.runtime.profiling import layer_times
-from trtnet.tools.bench.against import Rival, compare
 from trtnet.tools.bench.gpus import GPUS, Peaks
 from trtnet.tools.bench.measurement import Setting, measured
-from trtnet.tools.bench.originals import original
+from trtnet.tools.bench.other_tools.against import Rival, compare
+from trtnet.tools.bench.other_tools.originals import original
 from trtnet.tools.bench.peaks import measured_peaks
 from trtnet.tools.bench.profile import Profile, profile
-from trtnet.tools.bench.report import Bench
+from trtnet.tools.bench.reports.report import Bench
 from trtnet.tools.bench.roofline import Floor, floor
 from trtnet.tools.bench.target import Target
-from trtnet.tools.inspect_engine import parse
+from trtnet.tools.inspect.engine import parse
 
 Arrays = Mapping[str, Any]
 EXECUTIONS = 50
@@ -32,7 +32,8 @@ class Wishes:
     """What to find beside the times.
 
     profile: the layers' times. measure_peaks: the GPU's speeds by measuring, not by its data sheet. routes: other tools
-    (:func:`trtnet.tools.bench.against.routes`). factory: what makes the PyTorch original, ``path.py:factory``.
+    (:func:`trtnet.tools.bench.other_tools.against.routes`). factory: what makes the PyTorch original,
+    ``path.py:factory``.
     """
 
     profile: bool = False

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from trtnet.runtime.device import Device, Event
-from trtnet.runtime.slot import Slot
-from trtnet.runtime.stages import Stages
+from trtnet.runtime.cuda.interface import Device, Event
+from trtnet.runtime.serving.shared_context import Stages
+from trtnet.runtime.serving.slot import Slot
 from trtnet.tools.bench.sample import Sample
 
 Arrays = Mapping[str, Any]

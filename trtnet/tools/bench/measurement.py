@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from trtnet.runtime import Engine
-from trtnet.runtime.cuda import CudaDevice
-from trtnet.runtime.device import Device
-from trtnet.runtime.opened import OpenEngine
-from trtnet.runtime.slot import Slot
-from trtnet.runtime.stages import Stages
+from trtnet.runtime.cuda.device import CudaDevice
+from trtnet.runtime.cuda.interface import Device
+from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.runtime.serving.shared_context import Stages
+from trtnet.runtime.serving.slot import Slot
 from trtnet.tools.bench.loop import SLOTS, Lane, Limits, measure
 from trtnet.tools.bench.sample import Sample
 from trtnet.tools.bench.statistics import PERCENTILES

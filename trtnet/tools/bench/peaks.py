@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from trtnet.runtime.device import Device
+from trtnet.runtime.cuda.interface import Device
 from trtnet.tools.bench.gpus import Peaks
 
 COPIED = 1 << 30

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from trtnet.runtime.profiling import LayerTimes
-from trtnet.tools.inspect_engine import EngineDescription
+from trtnet.tools.inspect.engine import EngineDescription
 
 MODEL = "(model)"
 """What stands for the path of the model itself."""

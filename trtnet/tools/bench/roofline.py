@@ -13,8 +13,8 @@ from trtnet.tools.bench.gpus import Peaks
 class Floor:
     """What no engine of the network can be faster than on this GPU, whatever is fused, in milliseconds.
 
-    flops, bytes: of one inference, as :func:`trtnet.layers.work.count` counts. dtype: whose products the peak is of
-    ("tf32" for float32 that is rounded to TensorFloat-32). compute_ms: None where the GPU's peak for the dtype is
+    flops, bytes: of one inference, as :func:`trtnet.graph.layers.work.count` counts. dtype: whose products the peak is
+    of ("tf32" for float32 that is rounded to TensorFloat-32). compute_ms: None where the GPU's peak for the dtype is
     not known, so that the floor is its memory's. A network that computes parts of itself in a narrower dtype than its
     own, as quantized ones do, can be faster than `compute_ms`. source: where the peaks are from.
     """

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from trtnet.builder import DimRange
 from trtnet.checkpoint import Checkpoint
-from trtnet.errors import ModelError
 from trtnet.runtime import Engine, load
-from trtnet.runtime.cuda import CudaDevice
-from trtnet.tools import arguments, models
+from trtnet.runtime.cuda.device import CudaDevice
+from trtnet.support.errors import ModelError
 from trtnet.tools.bench.feeds import RandomWeights
-from trtnet.tools.inspect_plan import PLANS
-from trtnet.tools.network_target import Choices, defined, inputs_of
+from trtnet.tools.inspect.plan import PLANS
+from trtnet.tools.targets import arguments, models
+from trtnet.tools.targets.networks import Choices, defined, inputs_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _built(target: str, choices: Choices) -> Target:
 
 def _parsed(target: str, choices: Choices) -> Target:
     from trtnet.reference.onnx import parse  # needs torch, which models do not
-    from trtnet.tools.bench.onnx_route import plan
+    from trtnet.tools.bench.other_tools.onnx_route import plan
 
     parsed = parse(target)
     infos = inputs_of(parsed.network)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trtnet.tools.bench.reports.warnings import warnings
 from trtnet.tools.bench.sample import Sample
 from trtnet.tools.bench.statistics import PERCENTILES, Summary, summarize
-from trtnet.tools.bench.warnings import warnings
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from trtnet.backend import trt
-from trtnet.errors import InputError
-from trtnet.layers.read import Tensor, sizes
-from trtnet.layers.work import shaped
-from trtnet.tools.network_target import axis_names
+from trtnet.graph.layers.read import Tensor, sizes
+from trtnet.graph.layers.work import shaped
+from trtnet.support.backend import trt
+from trtnet.support.errors import InputError
+from trtnet.tools.targets.networks import axis_names
 
 PRIMES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47)
 """What dynamic dimensions are taken as, one each: a size that 7 divides is a multiple of the first."""

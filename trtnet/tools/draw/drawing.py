@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from trtnet.layers.titles import times
+from trtnet.graph.layers.titles import times
 
 INPUT, OUTPUT = "INPUT", "OUTPUT"
 """The kinds of the nodes that stand for a network's inputs and outputs."""

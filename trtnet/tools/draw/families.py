@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from trtnet.layers.kinds import KINDS
+from trtnet.graph.layers.kinds import KINDS
 
 
 @dataclass(frozen=True)

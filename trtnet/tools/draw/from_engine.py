@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor
 from trtnet.tools.draw.ends import common_module
-from trtnet.tools.inspect_engine import BUILD_DETAILED, EngineDescription, EngineLayer, EngineTensor
+from trtnet.tools.inspect.engine import BUILD_DETAILED, EngineDescription, EngineLayer, EngineTensor
 
 
 def draw_engine(title: str, description: EngineDescription) -> Drawing:

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtnet import dtypes, provenance
-from trtnet.backend import trt
-from trtnet.errors import InputError
-from trtnet.layers.attributes import attributes
-from trtnet.layers.kinds import kind_of
-from trtnet.layers.read import Node, Tensor, needed, producers, read, sizes
-from trtnet.layers.titles import times
-from trtnet.layers.work import LayerWork, Work, count
+from trtnet.graph.layers.attributes import attributes
+from trtnet.graph.layers.kinds import kind_of
+from trtnet.graph.layers.read import Node, Tensor, needed, producers, read, sizes
+from trtnet.graph.layers.titles import times
+from trtnet.graph.layers.work import LayerWork, Work, count
+from trtnet.support import dtypes, provenance
+from trtnet.support.backend import trt
+from trtnet.support.errors import InputError
 from trtnet.tools.draw.dimensions import named_shapes
 from trtnet.tools.draw.drawing import INPUT, OUTPUT, Drawing, DrawnLayer, DrawnTensor
-from trtnet.tools.draw.onnx_names import OnnxNames
-from trtnet.tools.network_target import NetworkTarget, module_path
+from trtnet.tools.draw.files.onnx_names import OnnxNames
+from trtnet.tools.targets.networks import NetworkTarget, module_path
 
 
 def draw_network(target: NetworkTarget, names: OnnxNames | None = None) -> Drawing:

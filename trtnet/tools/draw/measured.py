@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from trtnet.errors import InputError
+from trtnet.support.errors import InputError
 from trtnet.tools.draw.drawing import Drawing, Measurement, around
 
 PROFILE = 'a profile is trtexec\'s --exportProfile, or {"name of a layer or module": milliseconds}'

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trtnet.errors import PlanError
-from trtnet.tools import inspect_plan
+from trtnet.support.errors import PlanError
 from trtnet.tools.draw.drawing import Drawing
+from trtnet.tools.draw.files.onnx_names import read as read_names
 from trtnet.tools.draw.from_engine import draw_engine
 from trtnet.tools.draw.from_network import draw_network
-from trtnet.tools.draw.onnx_names import read as read_names
-from trtnet.tools.inspect_any import is_network
-from trtnet.tools.network_target import Choices, open_network
+from trtnet.tools.inspect import plan as inspect_plan
+from trtnet.tools.inspect.any import is_network
+from trtnet.tools.targets.networks import Choices, open_network
 
 
 def read(target: str, choices: Choices) -> Drawing:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from trtnet.tools.draw.drawing import INPUT, OUTPUT
-from trtnet.tools.draw.writing import Layout
+from trtnet.tools.draw.files.writing import Layout
 
 
 @dataclass(frozen=True)

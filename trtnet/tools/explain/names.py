@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from trtnet.tools.api_changes import TABLE, ApiChange, find
+from trtnet.tools.explain.api_changes import TABLE, ApiChange, find
 from trtnet.tools.explain.explanation import Explanation
 from trtnet.tools.explain.surfaces import MODULE, surfaces
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trtnet import backend
-from trtnet.checkpoint.shipped import located
-from trtnet.files import atomic_write
+from trtnet.checkpoint.formats.shipped import located
 from trtnet.graph import Input
-from trtnet.tools import arguments
-from trtnet.tools.network_target import Choices, define_model
-from trtnet.tools.weights_choice import WeightsChoice
+from trtnet.support import backend
+from trtnet.support.files import atomic_write
+from trtnet.tools.targets import arguments
+from trtnet.tools.targets.networks import Choices, define_model
+from trtnet.tools.targets.weights_choice import WeightsChoice
 
 _SCRIPT = '''\
 """A model of trtnet as a TensorRT network, written by `trtnet export polygraphy`; polygraphy calls load_network()."""
@@ -26,8 +26,8 @@ RTX = os.environ.get("POLYGRAPHY_USE_TENSORRT_RTX", "0") != "0"
 os.environ["TRTNET_BACKEND"] = "tensorrt_rtx" if RTX else "tensorrt"
 
 import trtnet
-from trtnet.tools.models import create, find
-from trtnet.tools.weights_choice import WeightsChoice
+from trtnet.tools.targets.models import create, find
+from trtnet.tools.targets.weights_choice import WeightsChoice
 
 
 def load_network():

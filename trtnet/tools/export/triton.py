@@ -14,9 +14,9 @@ from pathlib import Path
 
 from trtnet.builder import Plan, PlanInfo
 from trtnet.builder.plan import sidecar_path
-from trtnet.calling import TensorInfo
-from trtnet.errors import PlanError
-from trtnet.files import atomic_write
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import PlanError
+from trtnet.support.files import atomic_write
 
 PLAN = "model.plan"
 TYPES = {

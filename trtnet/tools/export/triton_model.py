@@ -11,8 +11,8 @@ import numpy as np
 import triton_python_backend_utils as triton
 
 import trtnet
-from trtnet.calling import by_name
-from trtnet.errors import TrtnetError
+from trtnet.support.call_interface import by_name
+from trtnet.support.errors import TrtnetError
 
 
 class TritonPythonModel:

@@ -1,0 +1,1 @@
+"""One reader a file format, and what tells formats apart."""

@@ -1,0 +1,85 @@
+"""Reading a checkpoint of several files through its Hugging Face index (*.index.json)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.support.errors import CheckpointError
+
+
+class ShardedCheckpoint(Checkpoint):
+    """Several checkpoints as one: each key is read from the shard that the index names for it."""
+
+    def __init__(self, name: str, shards: Mapping[str, Checkpoint]) -> None:
+        self._shards = dict(shards)
+        super().__init__(name, shards)
+
+    @classmethod
+    def joined(cls, name: str, shards: Sequence[Checkpoint]) -> ShardedCheckpoint:
+        """Every tensor of all shards. Raises CheckpointError for a key that two have."""
+        places: dict[str, Checkpoint] = {}
+        for shard in shards:
+            for key in shard:
+                if key in places:
+                    raise CheckpointError(f"{name}: {key} is in {places[key].name} and in {shard.name}")
+                places[key] = shard
+        return cls(name, places)
+
+    def _stored_dtype(self, key: str) -> str:
+        return self._shards[key]._stored_dtype(key)
+
+    def _spec(self, key: str) -> TensorSpec:
+        return self._shards[key].info(key)
+
+    def _read(self, key: str) -> Array:
+        return self._shards[key][key]
+
+    def _release(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
+
+
+def open_sharded(path: Path, open_file: Callable[[Path], Checkpoint]) -> ShardedCheckpoint:
+    """Opens the shards of an index, each once and with `open_file`.
+
+    Raises CheckpointError if the index is not valid, names a file outside its folder, or a shard is missing,
+    unreadable, or lacks a tensor that the index places in it.
+    """
+    weight_map = _weight_map(path)
+    shards = {name: open_file(path.parent / name) for name in sorted(set(weight_map.values()))}
+    for key, name in weight_map.items():
+        if key not in shards[name]:
+            raise CheckpointError(f"{path} places {key} in {name}, which lacks it. Download both again.")
+    return ShardedCheckpoint(str(path), {key: shards[name] for key, name in weight_map.items()})
+
+
+def open_shards(
+    folder: Path, names: Sequence[str], count: int, open_file: Callable[[Path], Checkpoint]
+) -> ShardedCheckpoint:
+    """Opens the shards of a folder without an index, ``NAME-00001-of-00003.safetensors`` and so on, all of them.
+
+    Raises CheckpointError where one is missing or two have a tensor of the same name.
+    """
+    if len(names) != count:
+        raise CheckpointError(
+            f"{folder} has {len(names)} of {count} shards: {', '.join(names[:3])}"
+            f"{', ...' if len(names) > 3 else ''}. Download the others too"
+        )
+    return ShardedCheckpoint.joined(str(folder), [open_file(folder / name) for name in names])
+
+
+def _weight_map(path: Path) -> dict[str, str]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not a JSON index: {error}") from error
+    weight_map = document.get("weight_map") if isinstance(document, dict) else None
+    if not isinstance(weight_map, dict):
+        raise CheckpointError(f'{path} has no "weight_map" of tensor names to files: this is no checkpoint index')
+    for key, name in weight_map.items():
+        if not isinstance(name, str) or Path(name).name != name or name.endswith(".json"):
+            raise CheckpointError(f"{path} places {key} in {name!r}; a shard is a weight file beside its index")
+    return weight_map

@@ -1,0 +1,84 @@
+"""Tensors that rules have moved and not yet read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from trtnet.checkpoint.base import Array, Checkpoint, Listed, TensorSpec, plain
+from trtnet.support.errors import CheckpointError
+
+
+class Lazy:
+    """A tensor to be: its spec, and what reads and computes it.
+
+    spec: or what tells it when it is asked for: of a tensor that nobody needs it never is. listed: the tensor as its
+    file has it, while no rule has changed it.
+    """
+
+    def __init__(
+        self, spec: TensorSpec | Callable[[], TensorSpec], make: Callable[[], Array],
+        listed: Callable[[], Listed] | None = None,
+    ) -> None:  # fmt: skip
+        self._spec, self.make, self._listed = spec, make, listed
+
+    @property
+    def spec(self) -> TensorSpec:
+        """Its shape and dtype. Raises CheckpointError for a tensor that cannot be read."""
+        if not isinstance(self._spec, TensorSpec):
+            self._spec = self._spec()
+        return self._spec
+
+    def listed(self) -> Listed:
+        """How `trtnet weights ls` shows it; also one that cannot be read."""
+        if self._listed is not None:
+            return self._listed()
+        return Listed(self.spec.shape, self.spec.dtype.name, self.spec.nbytes)
+
+    def read(self) -> Array:
+        """The tensor. Raises ValueError if it is not what its spec says, and what making it raises."""
+        array = self.make()
+        if (array.shape, array.dtype) != (self.spec.shape, self.spec.dtype.numpy):
+            raise ValueError(f"it was to be {self.spec}, and is {list(array.shape)} {array.dtype}")
+        return array
+
+    def changed(self, shape: tuple[int, ...], function: Callable[[Array], Array]) -> Lazy:
+        """The tensor that a function makes of this one, of the same dtype."""
+        return Lazy(TensorSpec(shape, self.spec.dtype), lambda: function(self.read()))
+
+
+Tensors = dict[str, Lazy]
+
+
+class Converted(Checkpoint):
+    """A checkpoint as rules show it: names and shapes at once, the data when a tensor is asked for."""
+
+    def __init__(self, source: Checkpoint, tensors: Mapping[str, Lazy]) -> None:
+        super().__init__(source.name, tensors, source.metadata)
+        self._source, self._tensors = source, tensors
+        self.flat = source.flat
+
+    def _spec(self, key: str) -> TensorSpec:
+        return self._tensors[key].spec
+
+    def listed(self, key: str) -> Listed:
+        self._check(key)
+        return self._tensors[key].listed()
+
+    def _read(self, key: str) -> Array:
+        lazy = self._tensors[key]
+        try:
+            return plain(lazy.read(), lazy.spec.dtype)
+        except ValueError as error:
+            raise CheckpointError(f"{self.name}: {key} cannot be made by its rule: {error}") from error
+
+    def _release(self) -> None:
+        self._source.close()
+
+
+def tensors_of(checkpoint: Checkpoint) -> Tensors:
+    """Every tensor of a checkpoint, to be read by it."""
+    return {key: _unread(checkpoint, key) for key in checkpoint}
+
+
+def _unread(checkpoint: Checkpoint, key: str) -> Lazy:
+    return Lazy(lambda: checkpoint.info(key), lambda: checkpoint[key], lambda: checkpoint.listed(key))

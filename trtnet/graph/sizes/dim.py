@@ -1,0 +1,287 @@
+"""Dimensions that are known only when the engine runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+
+import numpy as np
+
+from trtnet.graph.source import here
+from trtnet.support.errors import ModelError
+
+if TYPE_CHECKING:
+    from trtnet.graph.tensors.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where a Dim is read from: axis `axis` of `tensor`."""
+
+    tensor: Tensor
+    axis: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """Where a Dim is read from: element `index` of `tensor`, integers of rank 1 or 0."""
+
+    tensor: Tensor
+    index: int
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A size, or a float of sizes, computed from others. operation: the member of ``ElementWiseOperation``."""
+
+    operation: str
+    left: Any
+    right: Any
+
+
+def _operator(name: str) -> Callable[[Any, Any], Any]:
+    def method(self: SizeOperators, other: object) -> Any:
+        return self.computed(name, self, other)
+
+    return method
+
+
+def _reflected(name: str) -> Callable[[Any, Any], Any]:
+    def method(self: SizeOperators, other: object) -> Any:
+        return self.computed(name, other, self)
+
+    return method
+
+
+class SizeOperators:
+    """Python's operators on sizes that are known only at run time, and on what is computed from them with floats."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # leaves an operator with a number of numpy on its left to the reflected one here
+
+    # trtnet.graph.sizes.real puts here what computes: floats of sizes stand above sizes, and imports point one way.
+    computed: ClassVar[Any] = None
+
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("sub"), _reflected("sub")
+    __mul__, __rmul__ = _operator("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _operator("div"), _reflected("div")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
+    __pow__, __rpow__ = _operator("pow"), _reflected("pow")
+    __lshift__, __rlshift__ = _operator("<<"), _reflected("<<")
+    __rshift__, __rrshift__ = _operator(">>"), _reflected(">>")
+    __and__, __rand__ = _operator("&"), _reflected("&")
+    __or__, __ror__ = _operator("|"), _reflected("|")
+    __xor__, __rxor__ = _operator("^"), _reflected("^")
+
+    name: str
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two are of the same name. Raises ModelError where a model asks what only the engine will know.
+
+        trtnet's own modules ask what is known already: to them a size of another name, or an int, is not the same.
+        """
+        if isinstance(other, SizeOperators) and type(other) is type(self) and other.name == self.name:
+            return True
+        if not isinstance(other, int | float | SizeOperators | np.number):
+            return NotImplemented
+        if _is_own(sys._getframe(1).f_globals.get("__name__", "")) or (_is_below_zero(other) and _is_size(self)):
+            return False
+        raise _not_comparable(self, other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __neg__(self) -> Any:
+        return self.computed("sub", 0, self)
+
+    def __pos__(self) -> Self:
+        return self
+
+    def __divmod__(self, other: object) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: object) -> tuple[Any, Any]:
+        return other // self, other % self
+
+
+def _is_own(module: str) -> bool:
+    """Whether a module is of trtnet itself, and no model file."""
+    return module.startswith("trtnet.") and not module.startswith("trtnet.models")
+
+
+def _is_below_zero(number: object) -> bool:
+    return isinstance(number, int | float | np.number) and bool(number < 0)
+
+
+def _is_size(term: object) -> bool:
+    """Whether it is 0 or more, whatever the engine is given: an axis' size, or what is made of such without a minus."""
+    if isinstance(term, int):
+        return term >= 0
+    origin = getattr(term, "origin", None)
+    if not isinstance(origin, Arithmetic):
+        return isinstance(origin, Axis)
+    return origin.operation not in ("SUB", "POW") and _is_size(origin.left) and _is_size(origin.right)
+
+
+@dataclass(frozen=True, eq=False)
+class Dim(SizeOperators):
+    """A dimension whose size is known only at run time, as ``x.shape[0]`` of a dynamic batch is.
+
+    Two Dims are equal when their names are: inputs that share a name share the size, which TensorRT checks when
+    the engine runs. Whether one is another Dim, or an int, is not known: a model that asks gets a ModelError.
+    ``+ - * // %`` and ``**`` with ints and other Dims give Dims, with floats a Real; no layer is added until a Dim is
+    used where TensorRT needs its value.
+    """
+
+    name: str
+    origin: Axis | Value | Arithmetic = field(compare=False, repr=False)
+
+    def __abs__(self) -> Dim:
+        return Dim(f"abs({self})", Arithmetic("MAX", self, subtracted(0, self)))
+
+    def __floor__(self) -> Dim:
+        return self
+
+    def __round__(self, ndigits: int | None = None) -> Dim:
+        return self
+
+    __ceil__ = __trunc__ = __floor__
+
+    def __str__(self) -> str:
+        return self.name
+
+    def _not_known(self, *_: object) -> NoReturn:
+        raise not_known(self)
+
+    __int__ = __index__ = __float__ = __complex__ = __bool__ = _not_known
+    __lt__ = __le__ = __gt__ = __ge__ = _not_known
+
+
+def _described(size: Any) -> str:
+    of = dict.fromkeys(_names(size))
+    return f"dimension {size}" if str(size) in of else f"a size computed from {', '.join(of)}"
+
+
+def _not_comparable(size: Any, other: Any) -> ModelError:
+    """The error for a comparison that Python has to decide while the network is being defined."""
+    return ModelError(
+        here(
+            f"{_described(size)} is known only when the engine runs, and whether {size} is {other} was asked while the"
+            f" network was being defined. Declare the input with an int (or with one name for sizes that are the same),"
+            f" or compute both sides and choose with ops.where, or ops.cond, when the engine runs."
+        )
+    )
+
+
+def not_known(size: Any) -> ModelError:
+    """The error for a value that Python asks for while the network is being defined."""
+    return ModelError(
+        here(
+            f"{_described(size)} is known only when the engine runs, and Python asked for its value while the network"
+            f" was being defined. Use it in shapes and arithmetic (//, math.floor(...) and ** 0.5 stay symbolic,"
+            f" int(...) and math.sqrt(...) cannot), or declare the input with an int."
+        )
+    )
+
+
+Size = int | Dim
+Shape = tuple[Size, ...]
+
+
+def _names(size: Any) -> Iterator[str]:
+    """The dimensions that a size, or a float of sizes, is computed from."""
+    origin = getattr(size, "origin", None)
+    if isinstance(origin, Arithmetic):
+        yield from _names(origin.left)
+        yield from _names(origin.right)
+    elif isinstance(size, Dim):
+        yield size.name
+
+
+def added(left: Size, right: Size) -> Size:
+    """left + right."""
+    if left == 0 or right == 0:
+        return right if left == 0 else left
+    return _arithmetic("SUM", "+", left, right)
+
+
+def subtracted(left: Size, right: Size) -> Size:
+    """left - right."""
+    if left == right:
+        return 0
+    return left if right == 0 else _arithmetic("SUB", "-", left, right)
+
+
+def multiplied(left: Size, right: Size) -> Size:
+    """left * right."""
+    if left == 0 or right == 0:
+        return 0
+    if left == 1 or right == 1:
+        return right if left == 1 else left
+    return _arithmetic("PROD", "*", left, right)
+
+
+def floor_divided(left: Size, right: Size) -> Size:
+    """left // right."""
+    if right == 0:
+        raise ModelError(here(f"{left} // 0 has no value"))
+    if left in (right, 0):
+        return 0 if left == 0 else 1
+    return left if right == 1 else _arithmetic("FLOOR_DIV", "//", left, right)
+
+
+def remainder(left: Size, right: Size) -> Size:
+    """left % right, with the sign of right."""
+    return subtracted(left, multiplied(floor_divided(left, right), right))
+
+
+def power(left: Size, right: Size) -> Size:
+    """left ** right, of an int that is not negative."""
+    if not isinstance(right, int):
+        raise ModelError(here(f"{left} ** {right}: TensorRT has no powers of sizes; compute it with tensors"))
+    result: Size = 1
+    for _ in range(right):
+        result = multiplied(result, left)
+    return result
+
+
+def largest(left: Size, right: Size) -> Size:
+    """The larger of two sizes."""
+    if isinstance(left, int) and isinstance(right, int):
+        return max(left, right)
+    return left if left == right else Dim(f"max({left}, {right})", Arithmetic("MAX", left, right))
+
+
+def smallest(left: Size, right: Size) -> Size:
+    """The smaller of two sizes."""
+    if isinstance(left, int) and isinstance(right, int):
+        return min(left, right)
+    return left if left == right else Dim(f"min({left}, {right})", Arithmetic("MIN", left, right))
+
+
+def _arithmetic(operation: str, sign: str, left: Size, right: Size) -> Size:
+    if isinstance(left, int) and isinstance(right, int):
+        return {"SUM": left + right, "SUB": left - right, "PROD": left * right}.get(operation, left // (right or 1))
+    return Dim(f"({left} {sign} {right})", Arithmetic(operation, left, right))
+
+
+def static(shape: Shape) -> tuple[int, ...] | None:
+    """The shape as ints if every axis is known, else None."""
+    return tuple(size for size in shape if isinstance(size, int)) if is_static(shape) else None
+
+
+def is_static(shape: Shape) -> bool:
+    """Whether every axis is known while the network is being defined."""
+    return all(isinstance(size, int) for size in shape)
+
+
+def numel(shape: Shape) -> Size:
+    """The number of elements, a Dim if it is known only at run time."""
+    count: Size = 1
+    for size in shape:
+        count = count * size
+    return count

@@ -1,0 +1,1 @@
+"""Tensors and parameters: operators, methods, memory that is shared, writes in place."""

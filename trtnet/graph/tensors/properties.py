@@ -1,0 +1,169 @@
+"""What torch's tensors answer about themselves, and what changes nothing in a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from trtnet.graph.sizes.dim import Dim, Shape, Size, numel
+from trtnet.graph.symbolic import Symbolic
+from trtnet.graph.tensors import strides as layout
+from trtnet.graph.tensors.storage import relate
+from trtnet.graph.tensors.strides import Strides
+from trtnet.support.dtypes import DType, DTypeLike
+
+if TYPE_CHECKING:
+    from trtnet.graph.network import Network
+    from trtnet.graph.tensors.tensor import Tensor
+
+_TYPES = {
+    "float32": "Float",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "int64": "Long",
+    "int32": "Int",
+    "int8": "Char",
+    "uint8": "Byte",
+    "bool": "Bool",
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where an engine's tensors are, as torch spells it."""
+
+    type: str = "cuda"
+    index: int = 0
+
+    def __str__(self) -> str:
+        return self.type
+
+
+class Questions(Symbolic):
+    """Of a tensor: its device, its kind, its memory."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        network: Network
+        shape: Shape
+        strides: Strides
+
+        @property
+        def dtype(self) -> DType: ...
+        def fresh(self) -> Tensor: ...
+
+    device = Device()
+    is_cuda = is_leaf = True
+    requires_grad = is_sparse = is_quantized = False
+    grad = None
+
+    def dim(self) -> int:
+        """torch's spelling of ``ndim``."""
+        return len(self.shape)
+
+    def type(self, dtype: DTypeLike | None = None) -> Any:
+        """The name of torch's type, "torch.FloatTensor"; with a dtype, the tensor in it."""
+        if dtype is not None:
+            return self.operations.cast(self, dtype)
+        return f"torch.cuda.{_TYPES.get(self.dtype.name, self.dtype.name)}Tensor"
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating
+
+    def is_complex(self) -> bool:
+        """TensorRT has no complex tensors."""
+        return False
+
+    def is_signed(self) -> bool:
+        return self.dtype.name not in ("bool", "uint8")
+
+    def element_size(self) -> int:
+        """Bytes an element. Raises LayerError for a type of 4 bits."""
+        if self.dtype.bits < 8 and self.dtype.name != "bool":
+            self.network.fail(f"element_size: two elements of {self.dtype} are a byte", {"x": self})
+        return max(self.dtype.bits // 8, 1)
+
+    def nelement(self) -> Size:
+        return numel(self.shape)
+
+    def is_contiguous(self) -> bool:
+        """Raises LayerError where torch's memory layout is not known."""
+        known = layout.is_contiguous(self.shape, self.strides)
+        return bool(self._laid_out("is_contiguous")) if known is None else known
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Elements from one to the next, along each axis or one. Raises LayerError where that is not known."""
+        strides = self._laid_out("stride")
+        return strides if dim is None else strides[dim]
+
+    def _laid_out(self, question: str) -> tuple[Size, ...]:
+        found = layout.text(self.shape, self.strides)
+        if found is None:
+            text = f"{question}: how torch lays this tensor out in memory is not known here; contiguous() makes it so"
+            self.network.fail(text, {"x": self})
+        return found
+
+    # memory
+    def contiguous(self) -> Any:
+        """Itself, or a copy, as torch does."""
+        known = layout.is_contiguous(self.shape, self.strides)
+        if known:
+            return self
+        copy = self.fresh()
+        copy.strides = True
+        return copy if known is False else relate(self, copy)  # type: ignore[arg-type]
+
+    def clone(self, *, memory_format: Any = None) -> Tensor:
+        """A tensor of its value with memory of its own. No layer: TensorRT's tensors do not change.
+
+        memory_format: not looked at, since TensorRT chooses the formats of its tensors itself.
+        """
+        return self.fresh()
+
+    def detach(self) -> Self:
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        return self
+
+    def cuda(self, *_: Any, **__: Any) -> Self:
+        return self
+
+    def cpu(self) -> Self:
+        return self
+
+    @property
+    def data(self) -> Self:
+        return self
+
+    # others of its dtype
+    def new_tensor(
+        self,
+        data: Any,
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        *,
+        layout: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
+        """Numbers as a tensor, of its dtype by default."""
+        return self.operations.as_tensor(np.asarray(data), self.dtype if dtype is None else dtype).fresh()
+
+    def new_empty(
+        self,
+        *size: Size | Sequence[Size],
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        layout: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+    ) -> Tensor:
+        """Zeros: TensorRT leaves no memory as it is."""
+        return self.operations.zeros(
+            size[0] if len(size) == 1 and not isinstance(size[0], int | Dim) else size, dtype or self.dtype
+        )

@@ -1,0 +1,123 @@
+"""Parameters of a model, and the arrays that fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from trtnet.graph.source import here
+from trtnet.graph.tensors.in_place import InPlace
+from trtnet.graph.tensors.methods import Casts, Methods
+from trtnet.graph.tensors.operators import Operators
+from trtnet.graph.tensors.properties import Questions
+from trtnet.support import dtypes
+from trtnet.support.backend import trt
+from trtnet.support.did_you_mean import missing
+from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.errors import ModelError
+
+OF_TENSORS = {name for kind in (Casts, Methods, Questions) for name in vars(kind) if not name.startswith("_")}
+
+
+class Parameter(InPlace, Operators):
+    """A place in a model that a checkpoint fills: the attribute's path in the module tree is the checkpoint key.
+
+    shape: ints, or one tuple of them. dtype: None for the dtype the network is defined with; a name for a parameter
+    that keeps its own, such as an int64 table. Raises ModelError for a shape of anything else.
+    In ``forward`` it has a tensor's operators and methods: ``x + self.pos_embedding[:, : x.shape[1]]``.
+    """
+
+    # trtnet.graph.network puts here what knows the network being defined: it stands above parameters.
+    network_dtype: ClassVar[Callable[[], DType | None]] = staticmethod(lambda: None)
+
+    def __init__(self, *shape: int | tuple[int, ...], dtype: str | None = None) -> None:
+        given: tuple[Any, ...] = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        if not all(isinstance(size, int | np.integer) and size >= 0 for size in given):
+            kind = type(self).__name__
+            raise ModelError(here(f"{kind} takes sizes: {kind}(16), {kind}(3, 4)"))
+        self.shape = tuple(map(int, given))
+        self.declared: DType | None = None if dtype is None else dtypes.get(dtype)
+
+    @property
+    def dtype(self) -> DType | None:
+        """Its own dtype, else that of the module being defined; None outside of a definition."""
+        return self.declared or type(self).network_dtype()
+
+    @dtype.setter
+    def dtype(self, dtype: DTypeLike | None) -> None:
+        self.declared = None if dtype is None else dtypes.get(dtype)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OF_TENSORS and not (name.endswith("_") and not name.startswith("_")):
+            raise missing(f"a {type(self).__name__}", name, OF_TENSORS)
+        return getattr(self._tensor(), name)
+
+
+class Buffer(Parameter):
+    """A Parameter that training measures and does not learn, such as a running mean; it is filled in the same way."""
+
+
+class NetworkFloats(np.ndarray[Any, np.dtype[Any]]):
+    """Floats of a buffer that the checkpoint does not fill: they are of the network's dtype, to which half() casts."""
+
+
+@dataclass(eq=False)
+class Weight:
+    """An array on the host that TensorRT reads when it builds, kept alive by the network that uses it.
+
+    array: contiguous. memory: what TensorRT reads, two elements a byte of a 4-bit type.
+    key: its checkpoint key, "" for what is no tensor of the checkpoint: a constant of the model, or
+    something computed from several tensors, as a folded batch norm is.
+    """
+
+    array: np.ndarray[Any, Any]
+    key: str = ""
+    handle: trt.Weights = field(init=False, repr=False)
+    memory: np.ndarray[Any, Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # np.ascontiguousarray would turn a 0-D array into a 1-D one
+        self.array = np.require(self.array, requirements=("C", "A"))
+        self.memory = _packed(self.array) if self.dtype.bits == 4 else self.array
+        self.handle = _handle(self.array, self.memory)
+
+    @property
+    def dtype(self) -> DType:
+        return dtypes.get(self.array.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def readable(self) -> bool:
+        """Whether TensorRT gives the array back when a network is read (it does not for types numpy lacks)."""
+        return _in_numpy(self.array)
+
+
+def empty(dtype: DType) -> trt.Weights:
+    """TensorRT's way to say that a layer has no such weights."""
+    return trt.Weights(dtype.trt)
+
+
+def _handle(array: np.ndarray[Any, Any], memory: np.ndarray[Any, Any]) -> trt.Weights:
+    if _in_numpy(array):
+        return trt.Weights(array)
+    return trt.Weights(dtypes.get(array.dtype).trt, memory.ctypes.data, array.size)
+
+
+def _packed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """4-bit elements two a byte, the first in the low half."""
+    bits = array.reshape(-1).view(np.uint8) & 0xF
+    pairs = np.concatenate([bits, np.zeros(bits.size % 2, np.uint8)]).reshape(-1, 2)
+    return pairs[:, 0] | pairs[:, 1] << 4
+
+
+def _in_numpy(array: np.ndarray[Any, Any]) -> bool:
+    return array.dtype.kind in "fiub" and array.dtype.isbuiltin == 1

@@ -1,0 +1,1 @@
+"""What layers are made of: modules, containers, settings, errors of constructors."""

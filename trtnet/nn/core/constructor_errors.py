@@ -1,0 +1,35 @@
+"""Wrong arguments of a layer's constructor: an error with the user's line."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from trtnet.graph.source import here
+from trtnet.support.errors import ArgumentError
+
+
+def checked(constructor: Callable[..., None]) -> Callable[..., None]:
+    """The constructor, which raises ArgumentError for arguments that it has not, or misses."""
+
+    @functools.wraps(constructor)
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            constructor(self, *args, **kwargs)
+        except TypeError as error:
+            if isinstance(error, ArgumentError) or (text := _mistake(constructor, self, args, kwargs)) is None:
+                raise
+            raise ArgumentError(here(f"{type(self).__name__}() {text}")) from error
+
+    return construct
+
+
+def _mistake(constructor: Callable[..., None], layer: Any, args: Any, kwargs: Any) -> str | None:
+    """What is wrong about the arguments; None if the error came from elsewhere."""
+    try:
+        inspect.signature(constructor).bind(layer, *args, **kwargs)
+    except TypeError as error:
+        return str(error)
+    return None

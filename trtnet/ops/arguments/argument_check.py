@@ -1,0 +1,62 @@
+"""How an operation is called: torch's other names of arguments, and errors for what it does not take."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from trtnet.graph import Tensor
+from trtnet.graph.report import type_name
+from trtnet.graph.source import here
+from trtnet.support.errors import ModelError
+
+OTHER_NAMES = {
+    "axis": ("dim",), "keepdims": ("keepdim",), "input": ("x",), "self": ("x",), "other": ("y", "dim"), "mat2": ("y",),
+    "vec2": ("y",), "tensor": ("y", "other"), "exponent": ("y", "other"), "axis0": ("dim0",), "axis1": ("dim1",),
+    "size": ("shape",), "input1": ("x1",), "input2": ("x2",),
+}  # fmt: skip
+"""torch's further names of arguments, and the parameters of ours that they may stand for."""
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation, which takes torch's other names of arguments too.
+
+    It raises ModelError for an argument that lacks what every tensor has, or that the operation does not have.
+    """
+    parameters = inspect.signature(function).parameters
+    found = {name: [ours for ours in all_of if ours in parameters] for name, all_of in OTHER_NAMES.items()}
+    other = {name: ours[0] for name, ours in found.items() if ours and name not in parameters}
+
+    @functools.wraps(function)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {other.get(name, name): value for name, value in kwargs.items()}
+        try:
+            return function(*args, **kwargs)
+        except AttributeError as error:
+            given = any(x is error.obj for x in _flat((*args, *kwargs.values())))
+            if not (given and hasattr(Tensor, str(error.name))):
+                raise
+            text = f"ops.{function.__name__} takes tensors of the network, found {type_name(error.obj)}"
+            raise ModelError(here(f"{text}: compute it with numpy, or declare it as an input")) from error
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise
+            text = str(error).partition("() ")[2] or str(error)
+            name = function.__name__
+            raise ModelError(here(f"ops.{name} {text}; it is {name}{_signature(function)}")) from error
+
+    return operation
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    """The parameters without their annotations."""
+    found, empty = inspect.signature(function), inspect.Signature.empty
+    plain = [parameter.replace(annotation=empty) for parameter in found.parameters.values()]
+    return str(found.replace(parameters=plain, return_annotation=empty))
+
+
+def _flat(values: tuple[Any, ...]) -> list[Any]:
+    return [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]

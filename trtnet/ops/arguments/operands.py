@@ -1,0 +1,177 @@
+"""What an operation may be given, and how it becomes tensors: torch's broadcasting rules."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph import Dim, Network, Parameter, Real, Tensor, current
+from trtnet.graph.report import type_name
+from trtnet.graph.shapes import constant, real_tensor, size_tensor
+from trtnet.graph.source import here
+from trtnet.graph.tensors.storage import fixed
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.promotion import result_type
+from trtnet.support import dtypes
+from trtnet.support.arrays import values
+from trtnet.support.dtypes import DType
+
+log = logging.getLogger("trtnet.numbers")
+
+
+def network_of(*operands: Operand) -> Network:
+    """The network an operation adds to: that of its first tensor, else the one being defined."""
+    return next((operand.network for operand in operands if isinstance(operand, Tensor)), None) or current()
+
+
+def common_type(operation: str, *operands: Operand) -> DType:
+    """torch's result type. Raises LayerError for dtypes that torch refuses, and for what is no tensor or number."""
+    try:
+        return result_type(*operands)
+    except TypeError as error:
+        network_of(*operands).fail(f"{operation}: {error}", _named(operands))
+
+
+def _named(operands: tuple[Operand, ...]) -> dict[str, Operand]:
+    return dict(zip(("x", "y", "z"), operands, strict=False))
+
+
+def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim: int = 0) -> Tensor:
+    """An operand as a tensor of `dtype`, with leading axes of size 1 up to `ndim`."""
+    if isinstance(operand, Tensor):
+        return _lift(_cast(operand, dtype), ndim)
+    if isinstance(operand, Dim | Real):
+        value = size_tensor(network, operand) if isinstance(operand, Dim) else real_tensor(network, operand)
+        return _lift(_cast(value, dtype), ndim) if ndim else _cast(value, dtype).reshape(())
+    if isinstance(operand, Parameter):
+        return _parameter(operand, network, dtype, ndim)
+    wanted = dtype or common_type("a constant", operand)
+    array = _rounded(operand, network, wanted)
+    return _constant(network, array.reshape((1,) * (ndim - array.ndim) + array.shape))
+
+
+def _constant(network: Network, array: np.ndarray[Any, Any]) -> Tensor:
+    """A constant; of uint8, of which TensorRT takes no weights, a cast one."""
+    if array.dtype != np.uint8:
+        return constant(network, array)
+    return _cast(constant(network, array.astype(np.int32)), dtypes.uint8)
+
+
+_INSTEAD = {"float64": "; float32 is the widest that it computes with", "int16": "; int32 holds its values"}
+
+
+def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, Any]:
+    """A number or an array in a dtype. Raises LayerError for finite values that the dtype has not."""
+    given = values(operand)
+    if dtype.trt_name is None:
+        network.fail(f"TensorRT has no {dtype}{_INSTEAD.get(dtype.name, '')}", {})
+    if given.dtype.kind not in "biufV":
+        network.fail(f"a constant is a number or an array of numbers, found {type_name(operand)}", {})
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = given.astype(dtype.numpy)
+    if dtype.is_floating:
+        _check_floats(given, array, network, dtype)
+    elif dtype != dtypes.bool_ and given.dtype.kind in "iuf" and given.size:
+        _check_integers(given, network, dtype)
+    return array
+
+
+def _check_floats(given: np.ndarray[Any, Any], array: np.ndarray[Any, Any], network: Network, dtype: DType) -> None:
+    if (np.isinf(array) & ~np.isinf(given)).any():
+        largest = given.flat[np.abs(given.astype(np.float64)).argmax()]
+        network.fail(f"{largest:g} is too large for {dtype}, whose largest is {dtype.max:g}", {})
+    if array.ndim == 0 and array == 0 and given != 0:
+        warn(f"{given:g} is 0 in {dtype}")
+
+
+def warn(what: str) -> None:
+    """Says, with the user's line, what becomes of a number that a dtype has not."""
+    log.warning("%s", here(f"{what}; compute with it in float32, by x.float()"))
+
+
+def reached(operand: Operand, dtype: DType) -> Operand:
+    """A number, or an infinity for one that a 16-bit float does not reach, which is what torch compares with."""
+    if not isinstance(operand, int | float | np.number) or not dtype.is_floating or abs(operand) <= dtype.max:
+        return operand
+    with np.errstate(over="ignore"):
+        return float(dtype.numpy.type(float(operand)))
+
+
+def _check_integers(given: np.ndarray[Any, Any], network: Network, dtype: DType) -> None:
+    bounds = np.iinfo(dtype.numpy)
+    low, high = given.min(), given.max()
+    if not bounds.min <= low <= high <= bounds.max:
+        found = high if high > bounds.max else low
+        network.fail(f"{found} is no {dtype}, which goes from {bounds.min} to {bounds.max}", {})
+
+
+def _parameter(parameter: Parameter, network: Network, dtype: DType | None, ndim: int) -> Tensor:
+    key = ("parameter", parameter, network.dtype, ndim)
+    if key not in network.cache:
+        weight = network.weight(parameter)
+        shape = (1,) * (ndim - len(weight.shape)) + weight.shape
+        (made,) = network.add("constant", {"shape": shape, "weights": weight})
+        made.strides = True
+        network.cache[key] = fixed(made, "a parameter")
+    return _cast(network.cache[key], dtype)
+
+
+def _cast(x: Tensor, dtype: DType | None) -> Tensor:
+    if dtype is None or x.dtype == dtype:
+        return x
+    if dtype.trt_name is None:
+        x.network.fail(f"TensorRT has no {dtype}{_INSTEAD.get(dtype.name, '')}", {"x": x})
+    (y,) = x.network.add("cast", {"input": x, "to_type": dtype.trt}, dims=[x.shape])
+    return y
+
+
+def _lift(x: Tensor, ndim: int) -> Tensor:
+    """Leading axes of size 1: TensorRT's elementwise layers want equal ranks."""
+    missing = ndim - x.ndim
+    return x if missing <= 0 else x[(None,) * missing]
+
+
+def align(operation: str, *operands: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
+    """Operands as tensors of one dtype (torch's result type, unless given) and one rank.
+
+    Raises LayerError if torch would refuse the dtypes.
+    """
+    network = network_of(*operands)
+    wanted = dtype or common_type(operation, *operands)
+    ndim = max(ndim_of(operand) for operand in operands)
+    return tuple(tensor(operand, network, wanted, ndim) for operand in operands)
+
+
+def ndim_of(operand: Operand) -> int:
+    """The rank of an operand, 0 for a number."""
+    return len(getattr(operand, "shape", ()))
+
+
+def broadcast(*tensors: Tensor) -> tuple[Any, ...]:
+    """The broadcast shape of tensors of equal rank as far as known: a size other than 1 wins, an int over a Dim.
+
+    It is 1 where Dims meet that may differ: one of them may be 1 at run time, so the result has a size of its own.
+    """
+    return tuple(_widest(sizes) for sizes in zip(*(x.shape for x in tensors), strict=True))
+
+
+def _widest(sizes: tuple[Any, ...]) -> Any:
+    known = [size for size in sizes if isinstance(size, int) and size != 1]
+    dims = {size for size in sizes if isinstance(size, Dim)}
+    if known:
+        return known[0]
+    return dims.pop() if len(dims) == 1 else 1
+
+
+def axis(x: Tensor, dim: int, operation: str) -> int:
+    """A torch axis as one counted from the front. Raises LayerError if `x` has no such axis."""
+    if not -x.ndim <= dim < x.ndim:
+        x.network.fail(f"{operation} got dim={dim}, its input has {x.ndim} dimensions", {"x": x})
+    return dim % x.ndim
+
+
+def axes_mask(axes: tuple[int, ...]) -> int:
+    """TensorRT's bit mask of axes."""
+    return sum(1 << a for a in axes)

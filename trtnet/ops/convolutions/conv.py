@@ -1,0 +1,189 @@
+"""Convolutions, with torch.nn.functional's names and arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph.network import Convolution
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.weight import empty
+from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
+from trtnet.ops.convolutions.patch_embedding import are_patches, patch_product
+from trtnet.ops.formulations import form
+from trtnet.support.arrays import values
+
+Kernel = Operand
+"""Weights of the checkpoint, an array, or a tensor of the network."""
+
+
+def conv1d(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None = None,
+    stride: Window = 1,
+    padding: Padding = 0,
+    dilation: Window = 1,
+    groups: int = 1,
+) -> Tensor:
+    """1-D convolution of x [batch, in_channels, length], as a 2-D one of height 1; otherwise as conv2d."""
+    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=1)
+
+
+def conv2d(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None = None,
+    stride: Window = 1,
+    padding: Padding = 0,
+    dilation: Window = 1,
+    groups: int = 1,
+) -> Tensor:
+    """2-D convolution.
+
+    x: [batch, in_channels, height, width], or without a batch. weight: [out_channels, in_channels / groups,
+    kernel_height, kernel_width]. bias: [out_channels]. Both may be tensors of the network. padding: see
+    ``ops.windows``. Layer: IConvolutionLayer; in its form "product", where it cuts an image into patches as a vision
+    transformer's does, IMatrixMultiplyLayer: see ``ops.patches``. Raises LayerError for an input of integers, and for
+    shapes or dtypes that do not fit.
+    """
+    if (
+        isinstance(weight, Parameter | np.ndarray)
+        and are_patches(x, weight, stride, padding, dilation, groups)
+        and form(x.network, "patches") == "product"
+    ):
+        return patch_product(x, weight, bias)
+    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2)
+
+
+def conv3d(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None = None,
+    stride: Window = 1,
+    padding: Padding = 0,
+    dilation: Window = 1,
+    groups: int = 1,
+) -> Tensor:
+    """3-D convolution of x [batch, in_channels, depth, height, width]; otherwise as conv2d."""
+    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=3)
+
+
+def convolution(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None,
+    stride: Window,
+    padding: Padding,
+    dilation: Window,
+    groups: int,
+    rank: int,
+) -> Tensor:
+    name = "convolution"
+    given = Weights.of(x, weight, bias, name, rank)
+    if x.ndim == rank + 1:
+        y = convolution(x.unsqueeze(0), weight, bias, stride, padding, dilation, groups, rank)
+        return y.squeeze(0)
+    image, flat = lift(x, rank)
+    strides, dilations = geometry(stride, rank, 1), geometry(dilation, rank, 1)
+    window = geometry(given.window, rank, 1)
+    sides = padding if isinstance(padding, str) else list(zip(*pairs(padding, rank, flat), strict=True))
+    extent = [d * (k - 1) for d, k in zip(dilations, window, strict=True)]
+    attributes = {"stride_nd": strides, "dilation_nd": dilations, "num_groups": groups}
+    outputs = given.shape[0]
+    (y,) = x.network.add(
+        "convolution_nd",
+        {"input": image, "num_output_maps": outputs, "kernel_shape": window, **given.arguments},
+        attributes=attributes | padding_attributes(image, sides, len(window), name),
+        inputs=given.inputs,
+        hint=mismatch(x, given, given.shape[1] * groups, name),
+        dims=[(x.shape[0], outputs, *kept(image, len(window), strides, extent, sides))],
+        shown={"x": x, "weight": given.kernel, "bias": given.bias},
+    )
+    result = y.squeeze(2) if flat else y
+    if given.constant:
+        x.network.convolutions[result.trt] = Convolution(
+            x.network.path,
+            given.kernel_array,
+            given.bias_array,
+            lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank),
+        )
+    return result
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A kernel and a bias as TensorRT takes them: weights that it reads when it builds, or inputs 1 and 2 of the layer.
+
+    shape: the kernel's, of ints. kernel, bias: as errors show them.
+    """
+
+    x: Tensor
+    shape: tuple[int, ...]
+    kernel: Tensor | Weight
+    bias: Tensor | Weight | None
+    kernel_array: Any
+    bias_array: Any
+
+    @classmethod
+    def of(cls, x: Tensor, weight: Kernel, bias: Kernel | None, name: str, rank: int) -> Weights:
+        """Raises LayerError for what fits no layer of this many axes."""
+        kernel, offset = (_prepared(x, w) for w in (weight, bias))
+        assert kernel is not None
+        operands = {"x": x, "weight": kernel} | ({} if offset is None else {"bias": offset})
+        if x.ndim not in (rank + 1, rank + 2):
+            x.network.fail(f"{name} takes an input of {rank + 2} dimensions, found {x.ndim}", operands)
+        if len(kernel.shape) != rank + 2:
+            x.network.fail(f"{name} takes a kernel of {rank + 2} dimensions, found {len(kernel.shape)}", operands)
+        if not x.dtype.is_floating:
+            x.network.fail(f"{name} takes floating inputs, found {x.dtype}; x.float() makes them so", operands)
+        sizes = tuple(n for n in kernel.shape if isinstance(n, int))
+        if len(sizes) != rank + 2:
+            x.network.fail(f"{name} needs the sizes of its kernel", operands)
+        if offset is not None and len(offset.shape) != 1:
+            x.network.fail(f"{name} takes a bias [out_channels], found {list(offset.shape)}", operands)
+        return cls(x, sizes, kernel, offset, weight, bias)
+
+    @property
+    def constant(self) -> bool:
+        """Whether neither is a tensor of the network."""
+        return not isinstance(self.kernel, Tensor) and not isinstance(self.bias, Tensor)
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        return self.shape[2:]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the layer's method; empty ones for what is an input."""
+        given = {"kernel": self.kernel, "bias": self.bias}
+        return {name: w if isinstance(w, Weight) else empty(self.x.dtype) for name, w in given.items()}
+
+    @property
+    def inputs(self) -> dict[int, Tensor]:
+        """Further inputs of the layer; a kernel of one axis has a height of 1."""
+        kernel = {1: lift(self.kernel, len(self.window))[0]} if isinstance(self.kernel, Tensor) else {}
+        return kernel | ({2: self.bias} if isinstance(self.bias, Tensor) else {})
+
+
+def _prepared(x: Tensor, weight: Kernel | None) -> Tensor | Weight | None:
+    if weight is None or isinstance(weight, Tensor):
+        return weight
+    if isinstance(weight, Parameter):
+        return x.network.weight(weight)
+    array = values(weight)
+    return x.network.weight(array.astype(x.dtype.numpy) if array.dtype == np.float64 else array)
+
+
+def mismatch(x: Tensor, given: Weights, channels: int, name: str) -> str:
+    """What to say first if TensorRT refuses the layer."""
+    if x.dtype != given.kernel.dtype:
+        return f"{name} got an input of {x.dtype}, its kernel is {given.kernel.dtype}"
+    if given.bias is not None and x.dtype != given.bias.dtype:
+        return f"{name} got an input of {x.dtype}, its bias is {given.bias.dtype}"
+    if x.shape[1] != channels:
+        return f"{name} got an input with {x.shape[1]} channels, its kernel has {channels}"
+    return ""

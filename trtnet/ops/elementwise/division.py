@@ -1,0 +1,164 @@
+"""Division and its rests, with torch's signs and roundings."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trtnet.graph import Tensor
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import common_type, network_of, tensor
+from trtnet.ops.arguments.promotion import NUMBER, kind
+from trtnet.ops.elementwise.basic import (
+    abs,
+    arithmetic,
+    cast,
+    eq,
+    floor,
+    logical_and,
+    logical_xor,
+    lt,
+    mul,
+    ne,
+    neg,
+    reciprocal,
+    sub,
+    trunc,
+    where,
+)
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType
+
+
+def div(x: Operand, y: Operand, rounding_mode: str | None = None) -> Tensor:
+    """``x / y``, true division: integers divide as float32. Layer: IElementWiseLayer DIV.
+
+    rounding_mode: "floor" rounds down, "trunc" toward 0; integers then stay integers.
+    Raises LayerError for another one.
+    """
+    if rounding_mode not in (None, "floor", "trunc"):
+        text = f"div: rounding_mode is None, 'floor' or 'trunc', found {rounding_mode!r}"
+        network_of(x, y).fail(text, {"x": x, "y": y})
+    if rounding_mode:
+        return (floor_divide if rounding_mode == "floor" else _trunc_divide)(x, y)
+    dtype = common_type("div", x, y)
+    if not dtype.is_floating:
+        return arithmetic("DIV", cast(x, dtypes.float32), cast(y, dtypes.float32), "div")
+    if dtype.bits == 16 and kind(x).rank == NUMBER:  # so torch divides a number
+        return _times(reciprocal(cast(y, dtype)), x)
+    return arithmetic("DIV", x, y, "div", dtype)
+
+
+def _times(x: Tensor, number: Operand) -> Tensor:
+    return x if isinstance(number, int | float) and number == 1 else mul(x, number)
+
+
+def floor_divide(x: Operand, y: Operand) -> Tensor:
+    """``x // y``, rounded down. Layer: IElementWiseLayer FLOOR_DIV of integers.
+
+    Floats by what is left of the division, as Python and torch compute them: ``1.0 // 0.1`` is 9, since 0.1 is a little
+    more than a tenth; so exact for quotients below 2^24, and NaN for an infinite `x`.
+    """
+    dtype = _dtype("floor_divide", x, y)
+    if not dtype.is_floating:
+        return arithmetic("FLOOR_DIV", x, y, "floor_divide")
+    a, divisor = cast(x, dtypes.float32), _wide(y)
+    b = cast(divisor, dtypes.float32)
+    rest = _rest(a, divisor)
+    exact = arithmetic("DIV", sub(a, rest), b, "floor_divide")
+    down = floor(exact)
+    whole = where(lt(0.5, sub(exact, down)), arithmetic("SUM", down, 1.0, "floor_divide"), down)
+    below = cast(_other_sign(rest, b), dtypes.float32)
+    return cast(where(eq(b, 0.0), arithmetic("DIV", a, b, "floor_divide"), sub(whole, below)), dtype)
+
+
+def remainder(x: Operand, y: Operand) -> Tensor:
+    """``x % y`` with the sign of `y`: of floats ``fmod``, plus `y` where the signs differ.
+
+    Layers of integers: IElementWiseLayer FLOOR_DIV, PROD, SUB.
+    """
+    dtype = _dtype("remainder", x, y)
+    if not dtype.is_floating:
+        return sub(x, mul(floor_divide(x, y), y))
+    divisor = _narrow(y, dtype)
+    rest, b = _rest(cast(x, dtypes.float32), divisor), cast(divisor, dtypes.float32)
+    return cast(where(_other_sign(rest, b), arithmetic("SUM", rest, b, "remainder"), rest), dtype)
+
+
+def fmod(x: Operand, y: Operand) -> Tensor:
+    """What is left of x after division by `y`, with the sign of x; exact for quotients below 2^24."""
+    dtype = _dtype("fmod", x, y)
+    if not dtype.is_floating:
+        return sub(x, mul(_trunc_divide(x, y), y))
+    return cast(_rest(cast(x, dtypes.float32), _narrow(y, dtype)), dtype)
+
+
+def _dtype(operation: str, x: Operand, y: Operand) -> DType:
+    dtype = common_type(operation, x, y)
+    if dtype == dtypes.bool_:
+        network_of(x, y).fail(f"{operation} does not take bools: cast one of them", {"x": x, "y": y})
+    return dtype
+
+
+def _trunc_divide(x: Operand, y: Operand) -> Tensor:
+    """The quotient rounded toward 0, as TensorRT's of integers is."""
+    dtype = _dtype("div", x, y)
+    return trunc(div(x, y)) if dtype.is_floating else arithmetic("DIV", x, y, "trunc_divide")
+
+
+def _wide(y: Operand) -> Operand:
+    """A divisor as float32; a Python number stays one, of float32's value."""
+    return float(np.float32(y)) if isinstance(y, int | float) else cast(y, dtypes.float32)
+
+
+def _narrow(y: Operand, dtype: DType) -> Operand:
+    """A divisor as a 16-bit float, as which torch's fmod and remainder take it; a Python number stays one."""
+    return float(dtype.numpy.type(y)) if isinstance(y, int | float) else cast(cast(y, dtype), dtypes.float32)
+
+
+def _other_sign(rest: Tensor, y: Tensor) -> Tensor:
+    return logical_and(ne(rest, 0.0), logical_xor(lt(rest, 0.0), lt(y, 0.0)))
+
+
+def _rest(x: Tensor, y: Operand) -> Tensor:
+    """fmod of float32, exact where the quotient is below 2^24; computed of the sizes, with the sign of `x`.
+
+    The integer part of a quotient that was rounded may be one off: then what is left is negative, or not less than `y`,
+    and is put right by one `y`. It is exact, since the products that are taken from `x` one after another are: of at
+    most 12 bits of the quotient and 12 of `y` (Dekker, 1971).
+    """
+    size: Operand = math.fabs(y) if isinstance(y, float) else abs(y)
+    total, divisor = abs(x), tensor(size, x.network, dtypes.float32)
+    whole = floor(arithmetic("DIV", total, divisor, "fmod"))
+    left, exact = total, _is_power_of_2(size)
+    for digits in [whole] if exact else _halves(whole):
+        for part in _parts(size):
+            left = sub(left, mul(digits, part))
+    left = where(eq(whole, 0.0), total, left)  # 0 of an infinite y are no number
+    if not exact:
+        less = where(lt(left, divisor), left, sub(left, divisor))
+        left = where(lt(left, 0.0), arithmetic("SUM", left, divisor, "fmod"), less)
+    return where(lt(x, 0.0), neg(left), left)
+
+
+def _halves(whole: Tensor) -> list[Tensor]:
+    """An integer below 2^24 as a multiple of 2^12 and what is left of it."""
+    high = mul(floor(mul(whole, 2.0**-12)), 2.0**12)
+    return [high, sub(whole, high)]
+
+
+def _parts(y: Operand) -> list[Operand]:
+    """float32 as a sum of values of at most 12 bits."""
+    if isinstance(y, float):
+        mantissa, exponent = math.frexp(y)
+        high = math.ldexp(math.floor(mantissa * 2.0**12), exponent - 12) if math.isfinite(y) else y
+        return [high] if high == y or y != y else [high, y - high]
+    first = cast(cast(y, dtypes.bfloat16), dtypes.float32)
+    rest = sub(y, first)
+    second = cast(cast(rest, dtypes.bfloat16), dtypes.float32)
+    return [first, second, sub(rest, second)]
+
+
+def _is_power_of_2(y: Operand) -> bool:
+    return isinstance(y, float) and math.isfinite(y) and math.frexp(y)[0] in (0.5, -0.5)

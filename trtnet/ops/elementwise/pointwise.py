@@ -1,0 +1,167 @@
+"""Further functions of each element, made of others, with torch's names and arguments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from trtnet.graph import Tensor
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import align
+from trtnet.ops.elementwise.basic import (
+    abs,
+    add,
+    cast,
+    eq,
+    erf,
+    exp,
+    floating,
+    gt,
+    isnan,
+    le,
+    log,
+    logical_and,
+    logical_or,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    reciprocal,
+    sin,
+    sqrt,
+    sub,
+    trunc,
+    where,
+)
+from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.special import clamp
+from trtnet.support import dtypes
+
+
+def _in_float32(function: Callable[..., Tensor], name: str, *operands: Operand) -> Tensor:
+    """A function of operands of one dtype, computed in float32; in that dtype, if it is floating."""
+    given = align(name, *operands)
+    dtype = given[0].dtype if given[0].dtype.is_floating else dtypes.float32
+    return cast(function(*(cast(x, "float32") for x in given)), dtype)
+
+
+def exp2(x: Operand) -> Tensor:
+    """2 to the power of `x`, computed in float32."""
+    return _in_float32(lambda y: exp(mul(y, math.log(2))), "exp2", x)
+
+
+def erfc(x: Operand) -> Tensor:
+    """1 - erf(x), computed in float32; far from 0, where that difference has few digits left, by a continued fraction.
+
+    Beyond 2 it is ``exp(-x^2) / (sqrt(pi) (x + 1/2 / (x + 1 / (x + 3/2 / ...))))`` (Abramowitz and Stegun, 7.1.14).
+    """
+
+    def near_and_far(y: Tensor) -> Tensor:
+        far = maximum(y, 2.0)
+        fraction = far
+        for i in range(24, 0, -1):
+            fraction = add(far, mul(reciprocal(fraction), i / 2))
+        tail = div(exp(neg(mul(far, far))), mul(fraction, math.sqrt(math.pi)))
+        return where(gt(y, 2.0), tail, sub(1.0, erf(y)))
+
+    return _in_float32(near_and_far, "erfc", x)
+
+
+def frac(x: Operand) -> Tensor:
+    """`x` less what is before its point: ``x - trunc(x)``."""
+    return sub(x, trunc(x))
+
+
+def rad2deg(x: Operand) -> Tensor:
+    """``x * 180 / pi``; integers as float32."""
+    return mul(floating(x), 180 / math.pi)
+
+
+def deg2rad(x: Operand) -> Tensor:
+    """``x * pi / 180``; integers as float32."""
+    return mul(floating(x), math.pi / 180)
+
+
+def sinc(x: Operand) -> Tensor:
+    """``sin(pi x) / (pi x)``, 1 at 0; computed in float32."""
+
+    def ratio(y: Tensor) -> Tensor:
+        angle = mul(y, math.pi)
+        return where(eq(y, 0), 1.0, div(sin(angle), where(eq(y, 0), 1.0, angle)))
+
+    return _in_float32(ratio, "sinc", x)
+
+
+def logit(x: Operand, eps: float | None = None) -> Tensor:
+    """``log(x / (1 - x))``, of `x` limited to [eps, 1 - eps] if eps is given; computed in float32."""
+
+    def odds(y: Tensor) -> Tensor:
+        limited = y if eps is None else clamp(y, eps, 1 - eps)
+        return log(div(limited, sub(1.0, limited)))
+
+    return _in_float32(odds, "logit", x)
+
+
+def xlogy(x: Operand, y: Operand) -> Tensor:
+    """``x * log(y)``, 0 where `x` is 0 and `y` is no NaN; computed in float32."""
+
+    def product(a: Tensor, b: Tensor) -> Tensor:
+        none = logical_and(eq(a, 0), eq(b, b))
+        return where(none, 0.0, mul(a, log(where(none, 1.0, b))))
+
+    return _in_float32(product, "xlogy", x, y)
+
+
+def hypot(x: Operand, y: Operand) -> Tensor:
+    """``sqrt(x^2 + y^2)``, without overflow: the larger times ``sqrt(1 + ratio^2)``; computed in float32."""
+
+    def length(a: Tensor, b: Tensor) -> Tensor:
+        large, small = maximum(abs(a), abs(b)), minimum(abs(a), abs(b))
+        endless = logical_or(eq(abs(a), math.inf), eq(abs(b), math.inf))  # beside NaN, too
+        ratio = div(small, where(eq(large, 0), 1.0, large))
+        return where(endless, math.inf, mul(large, sqrt(add(mul(ratio, ratio), 1.0))))
+
+    return _in_float32(length, "hypot", x, y)
+
+
+def copysign(x: Operand, other: Operand) -> Tensor:
+    """The size of `x` with the sign of `other`, of its zeros too: that of 1 / other."""
+    a, b = (floating(y) for y in align("copysign", x, other))
+    size = abs(a)
+    return where(lt(where(eq(b, 0), reciprocal(b), b), 0), neg(size), size)
+
+
+def fmax(x: Operand, other: Operand) -> Tensor:
+    """The larger of each pair; of a pair with one NaN the other one."""
+    a, b = align("fmax", x, other)
+    return maximum(a, b) if not a.dtype.is_floating else where(isnan(a), b, where(isnan(b), a, maximum(a, b)))
+
+
+def fmin(x: Operand, other: Operand) -> Tensor:
+    """The smaller of each pair; of a pair with one NaN the other one."""
+    a, b = align("fmin", x, other)
+    return minimum(a, b) if not a.dtype.is_floating else where(isnan(a), b, where(isnan(b), a, minimum(a, b)))
+
+
+def addcmul(x: Operand, tensor1: Operand, tensor2: Operand, value: float = 1) -> Tensor:
+    """``x + value * tensor1 * tensor2``."""
+    return add(x, mul(tensor1, tensor2), alpha=value)
+
+
+def addcdiv(x: Operand, tensor1: Operand, tensor2: Operand, value: float = 1) -> Tensor:
+    """``x + value * tensor1 / tensor2``. Raises LayerError for integers, as torch does."""
+    a, b, c = align("addcdiv", x, tensor1, tensor2)
+    if not a.dtype.is_floating:
+        a.network.fail("addcdiv takes floats; use ops.add and ops.div", {"x": a, "tensor1": b, "tensor2": c})
+    return add(x, div(tensor1, tensor2), alpha=value)
+
+
+def isclose(x: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Whether ``abs(x - other) <= atol + rtol * abs(other)``, bool; equal infinities are close."""
+    a, b = align("isclose", x, other)
+    wide, reach = (cast(v, "float32") for v in (a, b))
+    near = le(abs(sub(wide, reach)), add(mul(abs(reach), rtol), atol))
+    finite = lt(abs(reach), math.inf)
+    close = logical_or(eq(a, b), logical_and(near, finite))
+    return logical_or(close, logical_and(isnan(wide), isnan(reach))) if equal_nan else close

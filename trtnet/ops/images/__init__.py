@@ -1,0 +1,1 @@
+"""Resizing, sampling, pixel shuffles, boxes."""

@@ -1,0 +1,85 @@
+"""Choosing boxes, and what else has as many results as the data says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trtnet.graph import Size, Tensor
+from trtnet.graph.shapes import constant
+from trtnet.ops.control import scan
+from trtnet.ops.create import arange
+from trtnet.ops.elementwise.basic import add, cast, eq, gt, logical_or, maximum, minimum, sub, where
+from trtnet.ops.elementwise.division import div
+from trtnet.ops.indexing.gather import index_select
+from trtnet.ops.reductions.reduce import argmax, prod, sum
+from trtnet.support import backend
+from trtnet.support.backend import trt
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output_boxes: Size) -> tuple[Tensor, Tensor]:
+    """(int64 [max_output_boxes], int64 count): the best boxes that overlap no better one, -1 after the last.
+
+    boxes: [n, 4] of (x1, y1, x2, y2). scores: [n]; boxes of score -inf are left out. As torchvision's ``nms``, but for
+    the fixed number of results, with which it runs on every backend: an ILoop that takes the best box and strikes out
+    what overlaps it by more than iou_threshold (the area both share over the area of both).
+    """
+    n = boxes.shape[0]
+    places = arange(n, network=boxes.network)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    areas = prod(sub(high, low), 1)
+    gone = float("-inf")
+
+    def step(left: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        best = argmax(left, 0, keepdim=True)
+        here = index_select(boxes, 0, best)
+        sides = maximum(sub(minimum(high, here[:, 2:]), maximum(low, here[:, :2])), 0)
+        shared = prod(sides, 1)
+        overlap = div(shared, sub(add(areas, index_select(areas, 0, best)), shared))
+        struck = logical_or(gt(overlap, iou_threshold), eq(places, best))
+        found = gt(index_select(left, 0, best), gone)
+        return where(struck, gone, left), where(found, best, -1).reshape(())
+
+    _, chosen = scan(step, scores, arange(max_output_boxes, network=boxes.network))
+    return chosen, sum(cast(gt(chosen, -1), "int64"))
+
+
+def non_max_suppression(
+    boxes: Tensor,
+    scores: Tensor,
+    max_output_boxes_per_class: int,
+    iou_threshold: float = 0.0,
+    score_threshold: float = float("-inf"),
+) -> tuple[Tensor, Tensor]:
+    """(int64 [found, 3] of batch, class and box, int32 count), of each class, the better scores of an image first.
+
+    boxes: [batch, n, 4] corners. scores: [batch, n, classes]. Layer: INMSLayer, whose first result has a size that the
+    data decides. Raises LayerError on TensorRT-RTX, which has no kernels for it: there, use nms.
+    """
+    need_kernels(boxes, "NMS", "non_max_suppression", "ops.nms gives a fixed number of boxes on every backend")
+    network = boxes.network
+    most = constant(network, np.array(max_output_boxes_per_class, np.int32))
+    limits = {3: np.array(iou_threshold, np.float32), 4: np.array(score_threshold, np.float32)}
+    found, count = network.add(
+        "nms",
+        {"boxes": boxes, "scores": scores, "max_output_boxes_per_class": most},
+        attributes={"bounding_box_format": trt.BoundingBoxFormat.CORNER_PAIRS},
+        inputs={index: constant(network, limit) for index, limit in limits.items()},
+        name="non_max_suppression",
+    )
+    return cast(found, "int64"), count
+
+
+def nonzero(x: Tensor) -> Tensor:
+    """int64 [count, rank], the places of what is not 0. Layer: INonZeroLayer, of a size that the data decides.
+
+    Raises LayerError on TensorRT-RTX, which has no kernels for it: there, use masks with where, or topk.
+    """
+    need_kernels(x, "NON_ZERO", "nonzero", "use a mask with ops.where, or ops.topk of it, whose sizes are known")
+    (places,) = x.network.add("non_zero", {"input": x}, name="nonzero")
+    return cast(places, "int64").transpose(0, 1)
+
+
+def need_kernels(x: Tensor, kind: str, operation: str, instead: str) -> None:
+    """Raises LayerError, with what to do instead, where the backend builds no layer of a kind."""
+    if not backend.has_kernels(kind):
+        x.network.fail(f"{operation}: {backend.name()} has no kernels for {kind} layers; {instead}", {"x": x})

@@ -1,0 +1,249 @@
+"""Images at other sizes, with torch.nn.functional.interpolate's sizes and positions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph import Dim, Size, Tensor
+from trtnet.graph.shapes import constant, shape_tensor
+from trtnet.graph.sizes.dim import is_static
+from trtnet.ops.create import arange
+from trtnet.ops.elementwise.basic import add, cast, floor, maximum, minimum, mul
+from trtnet.ops.indexing.gather import index_select
+from trtnet.ops.pooling.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from trtnet.ops.products.matmul import matmul
+from trtnet.support.backend import trt
+from trtnet.support.dtypes import bfloat16, float32, uint8
+
+RANKS = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,)}
+MODES = ("nearest", "nearest-exact", "area", *RANKS)
+LONGEST = 1 << 14
+"""The longest axis for which the size by a scale is checked to be torch's, where it is known only at run time."""
+
+
+def interpolate(
+    x: Tensor,
+    size: Size | Sequence[Size] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """`x` [batch, channels, ...] at another size of its last axes: `size` of them, or `scale_factor` times theirs.
+
+    mode: "nearest", "nearest-exact", "area", "linear" (one axis), "bilinear" and "bicubic" (two), "trilinear" (three).
+    bicubic is Keys' with a = -0.75, as torch's. The size by a scale is floor(size * scale_factor) in float64, and
+    pixels lie by the scale itself, by the sizes if recompute_scale_factor. antialias: bilinear, bicubic over all that a
+    smaller pixel covers. uint8 is computed in float32 and rounded.
+    Layer: IResizeLayer; gathers for a scale of "nearest" that no float32 is; a pool for "area"; products with matrices
+    for antialias. Raises LayerError for antialias of sizes that are not known, and for a scale whose sizes torch's
+    float64 rounds so that no layer computes them.
+    """
+    _check(x, size, scale_factor, mode, align_corners, antialias)
+    rank = x.ndim - 2
+    old = x.shape[2:]
+    if size is not None:
+        new, scales = _spread(size, rank), None
+    else:
+        assert scale_factor is not None
+        factors = [float(s) for s in _spread(scale_factor, rank)]
+        new = tuple(_scaled(x, n, s) for n, s in zip(old, factors, strict=True))
+        scales = None if recompute_scale_factor or align_corners or mode == "area" else _copying(x, new, factors, mode)
+    for n in new:
+        if not isinstance(n, Dim) and n < 1:
+            x.network.fail(f"interpolate to {'x'.join(map(str, new))}: a size is 1 or more", {"x": x})
+    if mode == "area":
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[rank - 1](x, new)
+    wide = cast(x, float32) if x.dtype in (bfloat16, uint8) or (antialias and x.dtype != float32) else x
+    if x.dtype == uint8 and not mode.startswith("nearest"):
+        return cast(_of_bytes(wide, new, scales, mode, bool(align_corners), antialias), uint8)
+    if antialias:
+        y = _antialiased(wide, new, scales, mode, bool(align_corners))
+    elif scales is not None and mode.startswith("nearest") and not all(map(_is_plain, scales)):
+        y = _gathered(wide, new, scales, mode)
+    else:
+        y = _resized(wide, new, scales, _attributes(mode, bool(align_corners)))
+    return cast(y, x.dtype)
+
+
+def _of_bytes(
+    x: Tensor, new: tuple[Size, ...], scales: list[float] | None, mode: str, align_corners: bool, antialias: bool
+) -> Tensor:
+    """Axis by axis from the last, rounded to bytes between them, as torch does."""
+    for axis in reversed(range(len(new))):
+        size = tuple(n if a == axis else x.shape[2 + a] for a, n in enumerate(new))
+        own = None if scales is None else [s if a == axis else 1.0 for a, s in enumerate(scales)]
+        if antialias:
+            y = _antialiased(x, size, own, mode, align_corners)
+        else:
+            y = _resized(x, size, own, _attributes(mode, align_corners))
+        x = minimum(maximum(floor(add(y, 0.5)), 0), 255)
+    return x
+
+
+def _check(
+    x: Tensor, size: object, scale_factor: object, mode: str, align_corners: bool | None, antialias: bool
+) -> None:
+    rank = x.ndim - 2
+    if (size is None) == (scale_factor is None):
+        x.network.fail("interpolate takes either size or scale_factor", {"x": x})
+    if mode not in MODES:
+        x.network.fail(f"interpolate: mode is {', '.join(MODES)}, found {mode!r}", {"x": x})
+    wanted = RANKS.get(mode, (1, 2, 3))
+    if rank not in wanted:
+        text = " or ".join(str(n + 2) for n in wanted)
+        x.network.fail(f"interpolate: {mode} takes {text} dimensions, found {x.ndim}", {"x": x})
+    given = size if size is not None else scale_factor
+    count = len(given) if isinstance(given, Sequence) else rank
+    if count != rank:
+        x.network.fail(f"interpolate got {count} numbers for {rank} axes", {"x": x})
+    if align_corners is not None and mode not in RANKS:
+        x.network.fail(f"interpolate: align_corners is for {', '.join(RANKS)}, mode is {mode!r}", {"x": x})
+    if antialias and mode not in ("bilinear", "bicubic"):
+        x.network.fail(f"interpolate: antialias is for bilinear and bicubic, mode is {mode!r}", {"x": x})
+    if not (x.dtype.is_floating or (x.dtype == uint8 and mode != "area")):
+        x.network.fail(f"interpolate takes floats or uint8, found {x.dtype}", {"x": x})
+
+
+def _spread(value: Any, rank: int) -> tuple[Any, ...]:
+    """A number an axis; numpy's as Python's."""
+    numbers = tuple(value) if isinstance(value, Sequence) else (value,) * rank
+    return tuple(n.item() if isinstance(n, np.generic) else n for n in numbers)
+
+
+def _scaled(x: Tensor, size: Size, scale: float) -> Size:
+    """floor(size * scale) in float64."""
+    if isinstance(size, int):
+        return math.floor(size * scale)
+    sizes = np.arange(1, LONGEST)
+    for digits in range(1, 10):
+        ratio = Fraction(scale).limit_denominator(10**digits)
+        if (sizes * ratio.numerator // ratio.denominator == np.floor(sizes * scale)).all():
+            return size * ratio.numerator // ratio.denominator
+    text = f"in float64, as torch computes it, floor({size} * {scale}) is no floor of a ratio"
+    return x.network.fail(f"interpolate: {text}; give size, or a scale such as 0.5, 1.5 or 2", {"x": x})
+
+
+def _copying(x: Tensor, new: tuple[Size, ...], scales: list[float], mode: str) -> list[float]:
+    """The scales, 1 where torch copies an axis because its size stays: linear modes, "nearest" of two axes."""
+    if not mode.endswith("linear") and not (mode == "nearest" and x.ndim == 4):
+        return scales
+    old = x.shape[2:]
+    if any(isinstance(n, Dim) and 1 < s < 1.5 for n, s in zip(old, scales, strict=True)):
+        text = f"a scale of {scales}, by which torch copies what is too short to grow: give size"
+        x.network.fail(f"interpolate: {text}", {"x": x})
+    return [1.0 if n == m else s for n, m, s in zip(old, new, scales, strict=True)]
+
+
+def _is_plain(scale: float) -> bool:
+    """Whether float32 computes sizes and positions by a scale exactly, as by 2, 0.5 or 1.25."""
+    return scale == 1 or (Fraction(scale).numerator < 256 and Fraction(scale).denominator in (1, 2, 4, 8, 16, 32, 64))
+
+
+def _resized(x: Tensor, new: tuple[Size, ...], scales: list[float] | None, attributes: dict[str, Any]) -> Tensor:
+    """TensorRT takes sizes, by which pixels lie, or scales, of which it computes the sizes in float32."""
+    old = x.shape[2:]
+    target = (*x.shape[:2], *new)
+    inputs: dict[int, Tensor] = {}
+    if scales is not None and not _lie_by_sizes(old, new, scales):
+        factors = [_reaching(x, n, m, s) for n, m, s in zip(old, new, scales, strict=True)]
+        attributes = attributes | {"scales": (1.0, 1.0, *factors)}
+    elif is_static(target):
+        attributes = attributes | {"shape": target}
+    else:
+        inputs = {1: shape_tensor(x.network, target)}
+    (y,) = x.network.add("resize", {"input": x}, attributes=attributes, inputs=inputs, dims=[target])
+    return y
+
+
+def _lie_by_sizes(old: tuple[Size, ...], new: tuple[Size, ...], scales: list[float]) -> bool:
+    """Whether the ratio of the sizes is the scale."""
+    return all(
+        isinstance(n, int) and isinstance(m, int) and math.isclose(n * s, m, rel_tol=1e-12)
+        for n, m, s in zip(old, new, scales, strict=True)
+    )
+
+
+def _reaching(x: Tensor, old: Size, new: Size, scale: float) -> float:
+    """The scale, or the float32 next to it that gives the wanted size, in whatever TensorRT multiplies it with."""
+    sizes = np.array([old]) if isinstance(old, int) else np.arange(1, LONGEST)
+    wanted = np.floor(sizes * scale)
+    middle = np.float32(scale)
+    for near in (middle, np.nextafter(middle, np.float32(np.inf)), np.nextafter(middle, np.float32(0))):
+        products = sizes.astype(np.float32) * near, sizes * float(near)
+        if all((np.floor(product) == wanted).all() for product in products):
+            return float(near)
+    return x.network.fail(f"interpolate: no float32 scale gives {new} for {old}; give size", {"x": x})
+
+
+def _gathered(x: Tensor, new: tuple[Size, ...], scales: list[float], mode: str) -> Tensor:
+    """The nearest pixels of each axis by torch's own float32 positions: floor(place * (1 / scale))."""
+    shift = 0.5 if mode == "nearest-exact" else 0.0
+    for axis, (size, scale) in enumerate(zip(new, scales, strict=True), start=2):
+        if scale == 1:
+            continue
+        step, last = float(np.float32(1 / scale)), x.shape[axis] - 1
+        if isinstance(size, int) and isinstance(last, int):
+            places = np.floor((np.arange(size, dtype=np.float32) + np.float32(shift)) * np.float32(step))
+            index = constant(x.network, np.minimum(places, last).astype(np.int64))
+        else:
+            steps = mul(add(cast(arange(size, network=x.network), float32), shift), step)
+            index = minimum(cast(floor(steps), "int64"), last)
+        x = index_select(x, axis, index)
+    return x
+
+
+def _attributes(mode: str, align_corners: bool) -> dict[str, Any]:
+    kind = trt.InterpolationMode
+    where = trt.ResizeCoordinateTransformation
+    if mode == "nearest":
+        how = {"coordinate_transformation": where.ASYMMETRIC, "nearest_rounding": trt.ResizeRoundMode.FLOOR}
+        return {"resize_mode": kind.NEAREST, **how}
+    if mode == "nearest-exact":
+        how = {"coordinate_transformation": where.HALF_PIXEL, "nearest_rounding": trt.ResizeRoundMode.HALF_UP}
+        return {"resize_mode": kind.NEAREST, **how}
+    places = where.ALIGN_CORNERS if align_corners else where.HALF_PIXEL
+    cubic = {"resize_mode": kind.CUBIC, "cubic_coeff": -0.75} if mode == "bicubic" else {"resize_mode": kind.LINEAR}
+    return {"coordinate_transformation": places, **cubic}
+
+
+def _antialiased(x: Tensor, new: tuple[Size, ...], scales: list[float] | None, mode: str, corners: bool) -> Tensor:
+    """Each axis as a product with a matrix whose rows are the weights of the pixels under a new one."""
+    if not is_static((*x.shape[2:], *new)):
+        text = "antialias needs the size of its input and of its output; resize without it, or declare them"
+        x.network.fail(f"interpolate: {text}", {"x": x})
+    for axis, size in enumerate(new, start=2):
+        old, n = int(x.shape[axis]), int(size)
+        if corners:
+            step = (old - 1) / (n - 1) if n > 1 else 0.0
+        else:
+            step = 1 / scales[axis - 2] if scales is not None else old / n
+        matrix = constant(x.network, _filters(old, n, step, mode).astype(np.float32).T)
+        x = matmul(x, matrix) if axis == 3 else matmul(x.transpose(2, 3), matrix).transpose(2, 3)
+    return x
+
+
+def _filters(old: int, new: int, step: float, mode: str) -> np.ndarray[Any, Any]:
+    """[new, old]: torch's (and Pillow's) triangle, or Keys' cubic with a = -0.5, as wide as a new pixel is."""
+    width = max(step, 1.0)
+    support = (1 if mode == "bilinear" else 2) * width
+    rows = np.zeros((new, old))
+    for row, i in zip(rows, range(new), strict=True):
+        centre = step * (i + 0.5)
+        first, last = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), old)
+        distance = np.abs((np.arange(first, last) - centre + 0.5) / width)
+        weights = np.maximum(1 - distance, 0) if mode == "bilinear" else _keys(distance, -0.5)
+        row[first:last] = weights / weights.sum()
+    return rows
+
+
+def _keys(d: np.ndarray[Any, Any], a: float) -> np.ndarray[Any, Any]:
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return np.where(d < 1, near, np.where(d < 2, far, 0.0))

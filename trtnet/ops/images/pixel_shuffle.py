@@ -1,0 +1,42 @@
+"""Channels as pixels, and other orders of channels."""
+
+from __future__ import annotations
+
+from trtnet.graph import Dim, Size, Tensor
+from trtnet.ops.shapes.shape import shuffle
+
+
+def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
+    """[..., channels r^2, height, width] -> [..., channels, height r, width r] (Shi et al., 2016). IShuffleLayer."""
+    r = upscale_factor
+    *lead, channels, height, width = x.shape
+    if not isinstance(channels, int) or channels % (r * r):
+        x.network.fail(f"pixel_shuffle by {r} of {channels} channels", {"x": x})
+    n = len(lead)
+    order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
+    apart = shuffle(x, shape=(*lead, channels // (r * r), r, r, height, width), after=order)
+    return apart.reshape(*lead, channels // (r * r), height * r, width * r)
+
+
+def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
+    """[..., channels, height r, width r] -> [..., channels r^2, height, width]. Layer: IShuffleLayer."""
+    r = downscale_factor
+    *lead, channels, height, width = x.shape
+    if not _divides(r, height) or not _divides(r, width):
+        x.network.fail(f"pixel_unshuffle by {r} of {channels}x{height}x{width}", {"x": x})
+    n = len(lead)
+    order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    apart = shuffle(x, shape=(*lead, channels, height // r, r, width // r, r), after=order)
+    return apart.reshape(*lead, channels * r * r, height // r, width // r)
+
+
+def _divides(r: int, size: Size) -> bool:
+    return isinstance(size, Dim) or size % r == 0
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """The channels of each group dealt out in turn (Zhang et al., 2017). x: [batch, channels, ...]."""
+    batch, channels, *rest = x.shape
+    if not isinstance(channels, int) or channels % groups:
+        x.network.fail(f"channel_shuffle of {channels} channels in {groups} groups", {"x": x})
+    return x.reshape(batch, groups, channels // groups, *rest).transpose(1, 2).reshape(batch, channels, *rest)

@@ -1,0 +1,77 @@
+"""Elements chosen by places counted through all axes, along one axis, or in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph import Tensor
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import axis, common_type, network_of, tensor
+from trtnet.ops.arguments.sizes import is_int
+from trtnet.ops.elementwise.basic import cast, ge, gt, logical_not
+from trtnet.ops.indexing.gather import gather
+from trtnet.ops.indexing.index import getitem
+from trtnet.ops.indexing.index_tensors import Places, places_of
+from trtnet.ops.reductions.reduce import sum
+from trtnet.ops.shapes.shape import flatten, unsqueeze
+from trtnet.ops.shapes.views import broadcast_tensors
+from trtnet.support import dtypes
+
+
+def take(x: Tensor, index: Any) -> Tensor:
+    """The elements at places counted through all axes of `x`, in the shape of the index. Layer: IGatherLayer."""
+    return getitem(flatten(x), np.asarray(index) if is_int(index) else index)
+
+
+def take_along_dim(x: Tensor, indices: Any, dim: int | None = None) -> Tensor:
+    """The elements at the indices along an axis; all other axes are broadcast. Layer: IGatherLayer ELEMENT.
+
+    Without dim, of all elements in a row. Raises LayerError for indices of another rank.
+    """
+    if dim is None:
+        flat = flatten(tensor(indices, x.network))
+        return take_along_dim(flatten(x), flat, 0)
+    along = axis(x, dim, "take_along_dim")
+    known = Places.of(x, indices)
+    if known is None or known.ndim != x.ndim:
+        x.network.fail(f"take_along_dim takes indices of {x.ndim} dimensions", {"x": x})
+    places = places_of(x, known, x.shape[along])
+    others = [getitem(y, (*(slice(None),) * along, slice(0, 1))) for y in (x, places)]
+    shape = broadcast_tensors(*others)[0].shape
+    wide, chosen = (y.expand((*shape[:along], y.shape[along], *shape[along + 1 :])) for y in (x, places))
+    return gather(wide, along, chosen)
+
+
+def searchsorted(
+    sorted_sequence: Operand,
+    input: Operand,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where values would have to be put into an ordered sequence along its last axis: int64 in the values' shape.
+
+    Before equal elements, or after them with right=True or side="right". The sequence is a vector, or has the leading
+    sizes of the values. Each value is compared with the whole sequence: a product of both sizes in memory.
+    Raises LayerError for other shapes or another side.
+    """
+    network = network_of(sorted_sequence, input)
+    kind = common_type("searchsorted", sorted_sequence, input)
+    ordered, wanted = (tensor(given, network, kind) for given in (sorted_sequence, input))
+    if side not in (None, "left", "right") or (side == "left" and right):
+        network.fail(f"searchsorted: side is 'left' or 'right', found {side!r} with right={right}", {})
+    if ordered.ndim != 1 and ordered.ndim != wanted.ndim:
+        network.fail("searchsorted takes a vector, or as many dimensions as the values have", {"x": ordered})
+    ordered = ordered if sorter is None else gather(ordered, -1, sorter)
+    rows = ordered if ordered.ndim == 1 else unsqueeze(ordered, -2)
+    passed = logical_not((gt if right or side == "right" else ge)(rows, unsqueeze(wanted, -1)))
+    return cast(sum(cast(passed, dtypes.int64), -1), dtypes.int32 if out_int32 else dtypes.int64)
+
+
+def bucketize(input: Operand, boundaries: Operand, *, out_int32: bool = False, right: bool = False) -> Tensor:
+    """The bucket of each value between ordered boundaries, a vector; right: of a value that is one, the next bucket."""
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

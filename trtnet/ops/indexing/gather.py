@@ -1,0 +1,71 @@
+"""Elements chosen by tensors of indices."""
+
+from __future__ import annotations
+
+from trtnet.graph import Tensor
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import axis, tensor
+from trtnet.ops.shapes.slicing import Cut, cut, movable, restored
+from trtnet.support.backend import trt
+
+
+def embedding(
+    indices: Tensor,
+    weight: Operand,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Rows of weight: indices [...] int -> [..., embedding_dim]. weight: [num_embeddings, embedding_dim].
+
+    padding_idx, scale_grad_by_freq and sparse are training's. Layer: IGatherLayer. An index out of range is not
+    checked. Raises LayerError for max_norm, with which torch changes the weights.
+    """
+    if max_norm is not None:
+        text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
+        indices.network.fail(text, {"indices": indices})
+    return take(tensor(weight, indices.network), indices, 0)
+
+
+def index_select(x: Tensor, dim: int, index: Operand) -> Tensor:
+    """The elements `index` (one-dimensional) of axis `dim`. Layer: IGatherLayer."""
+    return take(x, tensor(index, x.network), axis(x, dim, "index_select"))
+
+
+def gather(x: Tensor, dim: int, index: Operand) -> Tensor:
+    """``y[i][j] = x[index[i][j]][j]`` for dim 0, and so on; index has the rank of `x`. Layer: IGatherLayer ELEMENT.
+
+    Raises LayerError for an index of another rank.
+    """
+    index = tensor(index, x.network)
+    if x.ndim == 0:
+        return gather(x.reshape(1), dim, index.reshape(1)).reshape(index.shape)
+    along = axis(x, dim, "gather")
+    same_rank("gather", x, index)
+    (moved,) = movable(extent_of(index, x, along))
+    arguments = {"input": moved, "indices": index, "mode": trt.GatherMode.ELEMENT}
+    (y,) = x.network.add("gather_v2", arguments, attributes={"axis": along}, dims=[index.shape])
+    return restored(y, x)
+
+
+def extent_of(index: Tensor, x: Tensor, along: int | None = None) -> Tensor:
+    """The part of `x` within the index's sizes, but for axis `along`: torch looks at no more."""
+    pairs = enumerate(zip(index.shape, x.shape, strict=True))
+    return cut(x, {a: Cut(0, wanted) for a, (wanted, size) in pairs if a != along and wanted != size})
+
+
+def take(x: Tensor, index: Tensor, along: int) -> Tensor:
+    """The elements `index`, of any rank, of one axis, whose place its axes take. Layer: IGatherLayer."""
+    shape = (*x.shape[:along], *index.shape, *x.shape[along + 1 :])
+    (moved,) = movable(x)
+    (y,) = x.network.add("gather", {"input": moved, "indices": index, "axis": along}, dims=[shape])
+    return restored(y, x)
+
+
+def same_rank(operation: str, x: Tensor, index: Tensor) -> None:
+    """Raises LayerError for an index of another rank than that of `x`."""
+    if index.ndim != x.ndim:
+        text = f"{operation} takes an index of as many dimensions as its input, {x.ndim}, found {index.ndim}"
+        x.network.fail(text, {"x": x, "index": index})

@@ -1,0 +1,131 @@
+"""Batch normalization: constants of each channel, which go into a convolution before it, or tensors of the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.elementwise.basic import add, cast, mul, rsqrt, sub
+from trtnet.ops.reductions.reduce import mean
+from trtnet.support.arrays import values
+from trtnet.support.backend import trt
+
+Array = np.ndarray[Any, Any]
+
+
+def batch_norm(
+    x: Tensor,
+    running_mean: Operand | None,
+    running_var: Operand | None,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Batch normalization at inference: ``(x - mean) / sqrt(var + eps) * weight + bias`` (Ioffe and Szegedy, 2015).
+
+    x: [batch, channels, ...] of two dimensions or more; the others: [channels]. Mean, variance, weight and bias
+    become one scale and one shift a channel, computed in float64 from the checkpoint's own values. Where `x` comes from
+    a convolution, they go into its weights, rounded once to the dtype of `x` (TensorRT-RTX would multiply and add in
+    every pass), and the convolution is made again with them; a network in which nothing else reads the first one does
+    not run it. Layer: IConvolutionLayer, else IScaleLayer CHANNEL; where one of them is a tensor of the network,
+    elementwise layers in float32.
+    With training and without running statistics it takes those of `x`, over all but the channels, as weight
+    standardization does. momentum is training's. Raises LayerError for a scale or shift that does not fit into the
+    dtype of `x`, for statistics of another size than the channels, and for training with running statistics.
+    """
+    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    _check(x, given, training)
+    if training:
+        return _by_own_statistics(x, weight, bias, eps)
+    if x.ndim == 2:
+        return batch_norm(x.unsqueeze(-1), running_mean, running_var, weight, bias, eps=eps).squeeze(-1)
+    if any(isinstance(operand, Tensor) for operand in given.values()):
+        return _by_tensors(x, given, eps)
+    average, var = _float64(x, running_mean), _float64(x, running_var)
+    gain = 1.0 if weight is None else _float64(x, weight)
+    scale = gain / np.sqrt(var + eps)
+    shift = (0.0 if bias is None else _float64(x, bias)) - average * scale
+    folded = _into_convolution(x, scale, shift)
+    if folded is not None:
+        return folded
+    arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
+    factors = {"scale": _rounded(x, scale, "scale"), "shift": _rounded(x, shift, "shift")}
+    (y,) = x.network.add("scale_nd", arguments | factors, name="batch_norm", dims=[x.shape])
+    return y
+
+
+def _check(x: Tensor, given: dict[str, Operand | None], training: bool) -> None:
+    if x.ndim < 2:
+        x.network.fail(f"batch_norm takes [batch, channels, ...], found {x.ndim} dimensions", {"x": x})
+    statistics = [given[name] is not None for name in ("running_mean", "running_var")]
+    if training and any(statistics):
+        text = "training=True would change the running statistics; at inference it is False, or they are None"
+        x.network.fail(f"batch_norm: {text}", {"x": x})
+    if not training and not all(statistics):
+        x.network.fail("batch_norm needs running_mean and running_var, unless training=True", {"x": x})
+    for name, operand in given.items():
+        shape = tuple(getattr(operand, "shape", ()))
+        known = isinstance(x.shape[1], int) and all(isinstance(n, int) for n in shape)
+        if operand is not None and (len(shape) != 1 or (known and shape != (x.shape[1],))):
+            text = f"{name} has {shape[0] if len(shape) == 1 else list(shape)} channels, its input {x.shape[1]}"
+            x.network.fail(f"batch_norm: {text}", {"x": x, name: operand})
+
+
+def _by_tensors(x: Tensor, given: dict[str, Operand | None], eps: float) -> Tensor:
+    wide = {name: None if v is None else tensor(v, x.network).to("float32") for name, v in given.items()}
+    average, var = wide["running_mean"], wide["running_var"]
+    assert average is not None and var is not None
+    inverse = rsqrt(add(var, eps))
+    scale = inverse if wide["weight"] is None else mul(wide["weight"], inverse)
+    shift = mul(average, scale)
+    shift = mul(shift, -1) if wide["bias"] is None else sub(wide["bias"], shift)
+    shape = (1, -1, *(1,) * (x.ndim - 2))
+    return cast(add(mul(cast(x, "float32"), scale.reshape(shape)), shift.reshape(shape)), x.dtype)
+
+
+def _by_own_statistics(x: Tensor, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
+    axes = tuple(a for a in range(x.ndim) if a != 1)
+    wide = cast(x, "float32")
+    centred = sub(wide, mean(wide, axes, keepdim=True))
+    y = mul(centred, rsqrt(add(mean(mul(centred, centred), axes, keepdim=True), eps)))
+    shape = (1, -1, *(1,) * (x.ndim - 2))
+    y = y if weight is None else mul(y, tensor(weight, x.network).to("float32").reshape(shape))
+    y = y if bias is None else add(y, tensor(bias, x.network).to("float32").reshape(shape))
+    return cast(y, x.dtype)
+
+
+def _into_convolution(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
+    """The convolution that made `x`, with a scale and a shift in its weights; None if there is none that can."""
+    made_by = x.network.convolutions.get(x.trt)
+    if made_by is None:
+        return None
+    kernel = _float64(x, made_by.weight)
+    kernel *= scale.reshape(-1, *[1] * (kernel.ndim - 1))
+    bias = shift if made_by.bias is None else _float64(x, made_by.bias) * scale + shift
+    with np.errstate(over="ignore"):
+        weights = [array.astype(np.float32).astype(x.dtype.numpy) for array in (kernel, bias)]
+    if not all(np.isfinite(array).all() for array in weights):
+        return None
+    x.network.merged[x.trt] = x.network.path
+    with x.network.scope(made_by.path):
+        return made_by.again(weights[0], weights[1])
+
+
+def _float64(x: Tensor, weight: Any) -> Array:
+    """A copy of constant values."""
+    return (x.network.array(weight) if isinstance(weight, Parameter) else values(weight)).astype(np.float64)
+
+
+def _rounded(x: Tensor, exact: Array, name: str) -> Weight:
+    with np.errstate(over="ignore"):
+        array = exact.astype(np.float32).astype(x.dtype.numpy)
+    if np.isfinite(exact).all() and not np.isfinite(array.astype(np.float32)).all():
+        largest = float(np.abs(exact).max())
+        x.network.fail(f"batch_norm: its {name} of {largest:.4g} is too large for {x.dtype}", {"x": x})
+    return Weight(array)

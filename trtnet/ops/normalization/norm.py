@@ -1,0 +1,197 @@
+"""Normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trtnet.graph import Dim, Shape, Size, Tensor
+from trtnet.graph.sizes.dim import is_static, numel
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import axes_mask, common_type, tensor
+from trtnet.ops.elementwise.basic import add, cast, mul, pow, rsqrt
+from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.special import clamp
+from trtnet.ops.normalization.batch_norm import batch_norm
+from trtnet.ops.reductions.reduce import mean, norm, sum
+from trtnet.ops.shapes.pad import pad
+from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.ops.shapes.views import broadcast_tensors
+from trtnet.support.backend import supports
+from trtnet.support.dtypes import float32
+
+
+def layer_norm(
+    x: Tensor,
+    normalized_shape: Size | Sequence[Size],
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` over the last axes (Ba et al., 2016).
+
+    normalized_shape: their sizes, and the shape of weight and bias. The statistics are float32 whatever the dtype.
+    Layer: INormalizationLayer, of `add_normalization_v2` where the backend has it.
+    """
+    sizes = _last_sizes("layer_norm", x, normalized_shape)
+    scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
+    return _over(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps, "layer_norm")
+
+
+def _over(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float, name: str) -> Tensor:
+    """``(x - mean) / sqrt(var + eps) * scale + shift`` over some axes; scale and shift broadcast to `x`."""
+    method = "normalization_v2" if supports("normalization_v2") else "normalization"
+    arguments = {"input": x, "scale": scale, "bias": shift, "axesMask": axes_mask(axes)}
+    (y,) = x.network.add(method, arguments, attributes={"epsilon": eps}, name=name, dims=[x.shape])
+    return y
+
+
+def _last_sizes(operation: str, x: Tensor, normalized_shape: Size | Sequence[Size]) -> Shape:
+    """The sizes of the last axes of `x`, which must be these."""
+    given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+    sizes = tuple(n if isinstance(n, Dim) else int(n) for n in given)
+    if not 0 < len(sizes) <= x.ndim or tuple(x.shape[-len(sizes) :]) != sizes:
+        found = _text(x.shape[-len(sizes) :] if sizes else x.shape)
+        x.network.fail(f"{operation} over {_text(sizes)}, its input ends in {found}", {"x": x})
+    return sizes
+
+
+def _affine(operation: str, x: Tensor, weight: Operand | None, fill: float, sizes: Shape) -> Tensor:
+    """A weight of these sizes, or as many `fill` as they broadcast from, in the rank and dtype of `x`."""
+    if weight is None:
+        return tensor(np.full((1,) * x.ndim, fill, x.dtype.numpy), x.network)
+    _check_shape(f"{operation} over {_text(sizes)}", x, weight, sizes)
+    return tensor(weight, x.network, x.dtype, x.ndim)
+
+
+def _check_shape(what: str, x: Tensor, weight: Operand, wanted: Shape) -> None:
+    """Raises LayerError for a weight or a bias whose known sizes are others than these."""
+    given = tuple(getattr(weight, "shape", ()))
+    pairs = zip(given, wanted, strict=False)
+    if len(given) != len(wanted) or any(is_static(pair) and pair[0] != pair[1] for pair in pairs):
+        x.network.fail(f"{what} got a weight or bias of {_text(given)}", {"x": x, "weight": weight})
+
+
+def group_norm(
+    x: Tensor, num_groups: int, weight: Operand | None = None, bias: Operand | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Normalization over each group of channels and all positions (Wu and He, 2018).
+
+    x: [batch, channels, ...]. weight, bias: [channels]. The statistics are float32 whatever the dtype.
+    Layer: INormalizationLayer with num_groups; of one group, which TensorRT reads as none, over the axes of channels
+    and positions. Without `add_normalization_v2`, scale and bias are layers of their own, since those of the older
+    layer belong to groups.
+    """
+    channels = x.shape[1] if x.ndim > 1 else x.ndim
+    if x.ndim < 2 or not isinstance(channels, int) or num_groups < 1 or channels % num_groups:
+        x.network.fail(f"group_norm of {channels} channels in {num_groups} groups", {"x": x})
+    if x.ndim == 2:
+        return group_norm(x.unsqueeze(-1), num_groups, weight, bias, eps).squeeze(-1)
+    if num_groups == 1:
+        scale, shift = (_per_channel("group_norm", x, w, fill, channels) for w, fill in ((weight, 1.0), (bias, 0.0)))
+        return _over(x, tuple(range(1, x.ndim)), scale, shift, eps, "group_norm")
+    native = supports("normalization_v2")
+    count = channels if native else num_groups
+    own = {"scale": (weight, 1.0), "bias": (bias, 0.0)}
+    affine = {
+        name: _per_channel("group_norm", x, w if native else None, fill, count) for name, (w, fill) in own.items()
+    }
+    (y,) = x.network.add(
+        "normalization_v2" if native else "normalization",
+        {"input": x, **affine, "axesMask": axes_mask(tuple(range(2, x.ndim)))},
+        attributes={"epsilon": eps, "num_groups": num_groups},
+        name="group_norm",
+        dims=[x.shape],
+    )
+    if native:
+        return y
+    scaled = y if weight is None else mul(y, _per_channel("group_norm", x, weight, 1.0, channels))
+    return scaled if bias is None else add(scaled, _per_channel("group_norm", x, bias, 0.0, channels))
+
+
+def _per_channel(operation: str, x: Tensor, weight: Operand | None, fill: float, count: int) -> Tensor:
+    """[1, channels, 1, ...]"""
+    if weight is not None:
+        _check_shape(f"{operation} of {count} channels", x, weight, (count,))
+    value = tensor(np.full(count, fill, x.dtype.numpy) if weight is None else weight, x.network, x.dtype)
+    return value.reshape(1, count, *(1,) * (x.ndim - 2))
+
+
+def instance_norm(
+    x: Tensor,
+    running_mean: Operand | None = None,
+    running_var: Operand | None = None,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalization over all positions of each channel (Ulyanov et al., 2016): group_norm with a group a channel.
+
+    Without use_input_stats it is batch_norm with the running statistics. momentum is training's.
+    """
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            x.network.fail("instance_norm without use_input_stats needs running_mean and running_var", {"x": x})
+        return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    if x.ndim < 3 or numel(x.shape[2:]) == 1:
+        x.network.fail("instance_norm takes [batch, channels, ...] of more than one position, as torch's", {"x": x})
+    channels = x.shape[1]
+    if not isinstance(channels, int):
+        x.network.fail("instance_norm needs the number of channels", {"x": x})
+    return group_norm(x, channels, weight, bias, eps)
+
+
+def rms_norm(
+    x: Tensor, normalized_shape: Size | Sequence[Size], weight: Operand | None = None, eps: float | None = None
+) -> Tensor:
+    """``x / sqrt(mean(x^2) + eps) * weight`` over the last axes, in float32 up to the product with weight.
+
+    normalized_shape: their sizes, and the shape of weight. eps: by default the spacing of the dtype of `x` at 1, as in
+    torch (Zhang and Sennrich, 2019; rounded where Llama rounds).
+    """
+    sizes = _last_sizes("rms_norm", x, normalized_shape)
+    epsilon = x.dtype.eps if eps is None else eps
+    wide = cast(x, "float32")
+    squares = mean(mul(wide, wide), tuple(range(-len(sizes), 0)), keepdim=True)
+    inverse = rsqrt(add(squares, epsilon))
+    normal = cast(mul(wide, inverse), x.dtype)
+    return normal if weight is None else mul(normal, weight)
+
+
+def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """`x` over its p-norm along `dim`, at least eps; in float32."""
+    wide = cast(x, "float32")
+    return cast(div(wide, clamp(norm(wide, p, dim, keepdim=True), min=eps)), x.dtype)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between vectors along `dim`, each norm at least eps; in float32."""
+    kind = common_type("cosine_similarity", x1, x2)
+    a, b = (cast(x, "float32") for x in broadcast_tensors(x1, x2))
+    lengths = [clamp(norm(x, 2, dim, keepdim=True), min=eps) for x in (a, b)]
+    return cast(sum(mul(div(a, lengths[0]), div(b, lengths[1])), dim), kind)
+
+
+def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x over ``(k + alpha * mean of its squares over the channels around) ** beta`` (Krizhevsky et al., 2012).
+
+    x: [batch, channels, ...]. size: the number of channels. Layer: ILRNLayer for an odd size up to 15 of float32
+    images, else slices, sums and a power, in float32.
+    """
+    if size % 2 and size <= 15 and x.ndim == 4 and x.dtype == float32:
+        arguments = {"input": x, "window": size, "alpha": alpha, "beta": beta, "k": k}
+        (y,) = x.network.add("lrn", arguments, name="local_response_norm", dims=[x.shape])
+        return y
+    wide = cast(x, float32)
+    around = pad(mul(wide, wide), [0, 0] * (x.ndim - 2) + [size // 2, (size - 1) // 2])
+    total = cut(around, {1: Cut(0, x.shape[1])})
+    for i in range(1, size):
+        total = add(total, cut(around, {1: Cut(i, x.shape[1])}))
+    return cast(div(wide, pow(add(mul(total, alpha / size), k), beta)), x.dtype)
+
+
+def _text(shape: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, shape))}]"

@@ -1,0 +1,117 @@
+"""Products of vectors and matrices beside matmul, with torch's names and arguments."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from functools import reduce
+
+from trtnet.graph import Tensor
+from trtnet.graph.sizes.dim import is_static
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import align, axis, network_of, tensor
+from trtnet.ops.elementwise.basic import mul, sub
+from trtnet.ops.products.einsum import einsum
+from trtnet.ops.products.matmul import bmm, matmul, outer, plus, ranked
+from trtnet.ops.reductions.reduce import sum
+from trtnet.ops.shapes.rearrange import roll
+from trtnet.ops.shapes.views import diagonal
+
+
+def mv(x: Operand, vec: Operand) -> Tensor:
+    """``x @ vec`` of a matrix [n, k] and a vector [k]. Raises LayerError for other ranks."""
+    return matmul(*ranked("mv", (2, 1), x, vec))
+
+
+def dot(x: Operand, other: Operand) -> Tensor:
+    """The sum of the products of two vectors. Raises LayerError for other ranks."""
+    return matmul(*ranked("dot", (1, 1), x, other))
+
+
+vdot = dot
+
+
+def inner(x: Operand, other: Operand) -> Tensor:
+    """The sums of products along the last axes: [..., k] and [...', k] -> [..., ...']. A 0-dimensional one is a factor.
+
+    Layer: that of einsum.
+    """
+    network = network_of(x, other)
+    a, b = tensor(x, network), tensor(other, network)
+    return mul(a, b) if 0 in (a.ndim, b.ndim) else tensordot(a, b, ([-1], [-1]))
+
+
+def tensordot(a: Operand, b: Operand, dims: int | Sequence[Sequence[int]] = 2) -> Tensor:
+    """The sums of products along axes of `a` and of `b`: the last `dims` and the first, or those of two lists.
+
+    Layer: IEinsumLayer.
+    """
+    network = network_of(a, b)
+    left, right = tensor(a, network), tensor(b, network)
+    named = {"a": left, "b": right}
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(left.ndim, right.ndim):
+            network.fail(f"tensordot along {dims} axes of {left.ndim} and {right.ndim} dimensions", named)
+        dims = (range(left.ndim - dims, left.ndim), range(dims))
+    ours, theirs = ([axis(x, d, "tensordot") for d in which] for x, which in zip((left, right), dims, strict=True))
+    if len(ours) != len(theirs):
+        network.fail(f"tensordot along {len(ours)} axes of one and {len(theirs)} of the other", named)
+    letters = string.ascii_lowercase
+    first = list(letters[: left.ndim])
+    second = list(letters[left.ndim : left.ndim + right.ndim])
+    for i, j in zip(ours, theirs, strict=True):
+        second[j] = first[i]
+    kept = [c for i, c in enumerate(first) if i not in ours] + [c for j, c in enumerate(second) if j not in theirs]
+    return einsum(f"{''.join(first)},{''.join(second)}->{''.join(kept)}", left, right)
+
+
+def kron(x: Operand, other: Operand) -> Tensor:
+    """Every element of `x` times the whole of `other`, side by side: [a, b] and [c, d] -> [a c, b d]."""
+    a, b = align("kron", x, other)
+    pairs = mul(
+        a.reshape(*(size for n in a.shape for size in (n, 1))), b.reshape(*(size for n in b.shape for size in (1, n)))
+    )
+    return pairs.reshape(*(n * m for n, m in zip(a.shape, b.shape, strict=True)))
+
+
+def cross(x: Operand, other: Operand, dim: int | None = None) -> Tensor:
+    """The cross products of vectors of 3 along `dim`, by default the first axis of that size.
+
+    Raises LayerError where it is not known which axis that is.
+    """
+    a, b = align("cross", x, other)
+    named = {"x": a, "other": b}
+    found = next((i for i, size in enumerate(a.shape) if size == 3), None) if dim is None else axis(a, dim, "cross")
+    if dim is None and not is_static(a.shape[:found]):
+        a.network.fail("cross: which axis is the first of 3 is known only at run time; say dim", named)
+    if found is None or not a.shape[found] == b.shape[found] == 3:
+        a.network.fail("cross takes vectors of 3 along dim", named)
+    after, before = ((roll(v, -1, found), roll(v, -2, found)) for v in (a, b))
+    return sub(mul(after[0], before[1]), mul(after[1], before[0]))
+
+
+def addmv(x: Operand, mat: Operand, vec: Operand, beta: float = 1, alpha: float = 1) -> Tensor:
+    """``beta * x + alpha * mat @ vec``. Raises LayerError for other ranks than a matrix and a vector."""
+    return plus(x, mv(mat, vec), beta, alpha)
+
+
+def addr(x: Operand, vec1: Operand, vec2: Operand, beta: float = 1, alpha: float = 1) -> Tensor:
+    """``beta * x + alpha * outer(vec1, vec2)``. Raises LayerError for other ranks than two vectors."""
+    return plus(x, outer(vec1, vec2), beta, alpha)
+
+
+def addbmm(x: Operand, batch1: Operand, batch2: Operand, beta: float = 1, alpha: float = 1) -> Tensor:
+    """``beta * x + alpha * the sum of batch1[i] @ batch2[i]``. Raises LayerError for other ranks than 3."""
+    return plus(x, sum(bmm(batch1, batch2), 0), beta, alpha)
+
+
+def chain_matmul(*matrices: Operand) -> Tensor:
+    """The product of matrices, from the left: TensorRT multiplies as it is told. Raises LayerError for other ranks."""
+    return reduce(lambda x, y: matmul(*ranked("chain_matmul", (2, 2), x, y)), matrices)  # type: ignore[return-value]
+
+
+def trace(x: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix. Raises LayerError for another rank."""
+    if x.ndim != 2:
+        x.network.fail(f"trace takes a matrix, found {x.ndim} dimensions", {"x": x})
+    return sum(diagonal(x), 0)

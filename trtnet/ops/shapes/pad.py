@@ -1,0 +1,68 @@
+"""Padding, with the arguments of torch.nn.functional.pad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trtnet.graph import Size, Tensor
+from trtnet.graph.sizes.bounds import never_negative
+from trtnet.graph.sizes.dim import smallest
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.arguments.sizes import sizes_of
+from trtnet.ops.shapes.slicing import Cut, cut
+
+MODES = {"constant": "FILL", "reflect": "REFLECT", "replicate": "CLAMP", "circular": "WRAP"}
+Sides = dict[int, tuple[Size, Size]]
+
+
+def pad(x: Tensor, pad: Sequence[Size], mode: str = "constant", value: float | None = None) -> Tensor:
+    """`x` with more at the ends of its last axes, or less where a number is negative.
+
+    pad: (before, after) of the last axis, then of the one before it, and so on; ints or Dims. mode: what stands there:
+    "constant" (`value`, 0 by default), "reflect", "replicate" or "circular". Layer: ISliceLayer; for "circular" of what
+    is cropped as well, two.
+    Raises LayerError for what torch refuses: more than there is to reflect or wrap, or more cropped than there is.
+    """
+    if mode not in MODES:
+        x.network.fail(f"pad: mode is {', '.join(MODES)}, found {mode!r}", {"x": x})
+    amounts = sizes_of(x, pad, "pad")
+    if len(amounts) % 2 or len(amounts) > 2 * x.ndim:
+        x.network.fail(f"pad takes a pair for each of the last axes, found {list(map(str, amounts))}", {"x": x})
+    sides: Sides = {x.ndim - 1 - i // 2: (amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)}
+    for along, (before, after) in sides.items():
+        _check_room(x, along, before, after, mode)
+    fill = tensor(0 if value is None else value, x.network, x.dtype) if mode == "constant" else None
+    if mode == "circular":
+        x, sides = _cropped(x, sides)
+    return cut(x, _cuts(x, sides), MODES[mode], fill, name="pad")
+
+
+def _cuts(x: Tensor, sides: Sides) -> dict[int, Cut]:
+    return {
+        a: Cut(0 - left, x.shape[a] + left + right) for a, (left, right) in sides.items() if left != 0 or right != 0
+    }
+
+
+def _cropped(x: Tensor, sides: Sides) -> tuple[Tensor, Sides]:
+    """(`x` without what negative sides take away, the other sides): torch wraps what is left."""
+    crops = {a: (_negative(left), _negative(right)) for a, (left, right) in sides.items()}
+    rest = {a: (left - crops[a][0], right - crops[a][1]) for a, (left, right) in sides.items()}
+    return cut(x, _cuts(x, crops), name="pad"), rest
+
+
+def _negative(side: Size) -> Size:
+    return 0 if never_negative(side) else smallest(side, 0)
+
+
+def _check_room(x: Tensor, along: int, before: Size, after: Size, mode: str) -> None:
+    """What torch refuses: reflecting or wrapping more than there is, or cropping more."""
+    size, known = x.shape[along], [side for side in (before, after) if isinstance(side, int)]
+    if not isinstance(size, int) or not known:
+        return
+    most = {"reflect": size - 1, "circular": size}.get(mode)
+    if most is not None and max(known) > most:
+        x.network.fail(f"pad: {mode} padding of {(before, after)} for an axis of size {size}", {"x": x})
+    if mode == "replicate" and size == 0 and max(known) > 0:
+        x.network.fail("pad: nothing to replicate in an axis of size 0", {"x": x})
+    if sum(side for side in known if side < 0) < -size:
+        x.network.fail(f"pad: {(before, after)} takes more than an axis of size {size} has", {"x": x})

@@ -1,0 +1,94 @@
+"""A tensor cut into several along an axis, and joined in other ways than one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from trtnet.graph import Size, Tensor
+from trtnet.graph.sizes.dim import is_static, largest, smallest
+from trtnet.graph.sizes.products import exact_quotient, quotient
+from trtnet.ops.arguments.operands import axis
+from trtnet.ops.arguments.sizes import is_int, size_of, sizes_of
+from trtnet.ops.shapes.slicing import Cut
+from trtnet.ops.writes.part import part
+
+
+def split(x: Tensor, split_size_or_sections: Size | Sequence[Size], dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts of one size (the last may be smaller), or of the sizes in a list, along `dim`. Layers: ISliceLayer.
+
+    Raises LayerError where the number of parts is known only at run time, or known sizes do not add up.
+    """
+    along = axis(x, dim, "split")
+    size = x.shape[along]
+    if isinstance(split_size_or_sections, Sequence):
+        sizes = list(sizes_of(x, split_size_or_sections, "split"))
+        if any(isinstance(n, int) and n < 0 for n in sizes) or (is_static((*sizes, size)) and sum(sizes) != size):
+            x.network.fail(f"split sizes {_text(sizes)} do not add up to {size}", {"x": x})
+        return _parts(x, along, sizes)
+    step = size_of(x, split_size_or_sections, "split")
+    if isinstance(step, int) and (step < 0 or (step == 0 and size != 0)):
+        x.network.fail(f"split takes a size above 0, found {step}", {"x": x})
+    count = quotient((size,), (step,)) if step != 0 else 1
+    if isinstance(count, int):
+        return _parts(x, along, [step] * count) if count else (x,)
+    if not isinstance(size, int) or not isinstance(step, int):
+        text = f"split of {size} by {step} has a number of parts that is known only when the engine runs"
+        x.network.fail(f"{text}; chunk and tensor_split have a fixed number of them", {"x": x})
+    return _parts(x, along, [min(step, size - i) for i in range(0, size, step)])
+
+
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` parts of ceil(size / chunks) elements (the last may be smaller) along `dim`.
+
+    Of an axis whose size is known only at run time there are always `chunks` parts: where torch would give fewer, the
+    last ones are empty. Layers: ISliceLayer.
+    """
+    along = axis(x, dim, "chunk")
+    size = x.shape[along]
+    if not is_int(chunks) or chunks < 1:
+        x.network.fail(f"chunk takes a number of parts above 0, found {chunks}", {"x": x})
+    if isinstance(size, int):
+        return split(x, -(-size // chunks), along) if size else (x,) * int(chunks)
+    whole = exact_quotient((size,), (chunks,))
+    if whole is not None:
+        return _parts(x, along, [whole] * chunks)
+    step = (size + (chunks - 1)) // chunks
+    return _between(x, along, [0, step, *(smallest(step * i, size) for i in range(2, chunks)), size])
+
+
+def tensor_split(
+    x: Tensor, indices_or_sections: int | Sequence[Size], dim: int = 0, *, indices: Sequence[Size] | None = None
+) -> tuple[Tensor, ...]:
+    """That many parts of sizes that differ by one at most, the larger ones first; or parts between indices."""
+    along = axis(x, dim, "tensor_split")
+    size = x.shape[along]
+    given = indices_or_sections if indices is None else indices
+    if isinstance(given, Sequence):
+        ends = sizes_of(x, given, "tensor_split")
+        edges = [slice(a, b) for a, b in zip([None, *ends], [*ends, None], strict=True)]
+        return tuple(x[(*(slice(None),) * along, edge)] for edge in edges)
+    if not isinstance(given, int | np.integer) or given < 1:
+        x.network.fail(f"tensor_split takes a number of parts above 0, found {given}", {"x": x})
+    count = int(given)
+    return _parts(x, along, [(size + (count - 1 - i)) // count for i in range(count)])
+
+
+def _parts(x: Tensor, along: int, sizes: Sequence[Size]) -> tuple[Tensor, ...]:
+    """Parts of the given sizes, one after another."""
+    starts: list[Size] = [0]
+    for size in sizes[:-1]:
+        starts.append(size if starts[-1] == 0 else starts[-1] + size)
+    return tuple(part(x, {along: Cut(start, size)}) for start, size in zip(starts, sizes, strict=True))
+
+
+def _between(x: Tensor, along: int, starts: Sequence[Size]) -> tuple[Tensor, ...]:
+    """Parts from each start to the next."""
+    sizes = [b if a == 0 else largest(b - a, 0) for a, b in pairwise(starts)]
+    return tuple(part(x, {along: Cut(start, size)}) for start, size in zip(starts, sizes, strict=False))
+
+
+def _text(sizes: Sequence[Size]) -> str:
+    return f"[{', '.join(map(str, sizes))}]"

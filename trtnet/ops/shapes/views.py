@@ -1,0 +1,183 @@
+"""Axes taken apart, moved, cut and joined, by torch's other names."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph import Size, Tensor
+from trtnet.graph.shapes import constant
+from trtnet.graph.sizes.bounds import from_front
+from trtnet.graph.sizes.dim import is_static, largest, smallest
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import axis, ndim_of, network_of, tensor
+from trtnet.ops.arguments.sizes import sizes_of
+from trtnet.ops.create import arange
+from trtnet.ops.elementwise.basic import eq, where
+from trtnet.ops.indexing.gather import take
+from trtnet.ops.shapes.pad import pad
+from trtnet.ops.shapes.shape import cat, expand, permute, reshape, transpose
+from trtnet.ops.shapes.slicing import Cut, movable, restored
+from trtnet.ops.writes.part import elements, part
+
+
+def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The elements along an axis of known size, one by one. Raises LayerError if the size is dynamic."""
+    along = axis(x, dim, "unbind")
+    size = x.shape[along]
+    if not isinstance(size, int):
+        x.network.fail(f"unbind needs the size of dim={dim}, found {size}; ops.scan goes over its elements", {"x": x})
+    return tuple(select(x, along, i) for i in range(size))
+
+
+def unflatten(x: Tensor, dim: int, sizes: Sequence[Size]) -> Tensor:
+    """One axis as several; one of the sizes may be -1."""
+    along = axis(x, dim, "unflatten")
+    return reshape(x, (*x.shape[:along], *sizes, *x.shape[along + 1 :]))
+
+
+def select(x: Tensor, dim: int, index: Size) -> Tensor:
+    """``x[index]`` along an axis, which goes."""
+    return x[(*(slice(None),) * axis(x, dim, "select"), index)]
+
+
+def narrow(x: Tensor, dim: int, start: Size, length: Size) -> Tensor:
+    """`length` elements from `start` along an axis; a negative start counts from the end.
+
+    Raises LayerError if known sizes do not fit.
+    """
+    along = axis(x, dim, "narrow")
+    start, length = sizes_of(x, (start, length), "narrow")
+    size = x.shape[along]
+    first = from_front(start, size)
+    if is_static((first, length, size)) and not 0 <= int(first) <= int(first) + int(length) <= int(size):
+        x.network.fail(f"narrow got start={start} and length={length}, dim={dim} has {size}", {"x": x})
+    return part(x, {} if length == size else {along: Cut(first, length)}, name="narrow")
+
+
+def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of two axes, `offset` above it, as a new last axis. Layer: IGatherLayer.
+
+    Raises LayerError for one axis twice.
+    """
+    a, b = axis(x, dim1, "diagonal"), axis(x, dim2, "diagonal")
+    if a == b:
+        x.network.fail(f"diagonal needs two axes, found dim1={dim1} and dim2={dim2}", {"x": x})
+    rows, columns = x.shape[a], x.shape[b]
+    matrices = movedim(x, (a, b), (-2, -1)).flatten(-2)
+    row, column = max(-offset, 0), max(offset, 0)
+    length = largest(smallest(rows - row, columns - column), 0)
+    first, step = columns * row + column, columns + 1
+    if is_static((first, step, length)):
+        places = constant(x.network, int(first) + np.arange(int(length), dtype=np.int64) * int(step))
+    else:
+        places = arange(length, network=x.network) * step + first
+    return elements(x, take(matrices, places, matrices.ndim - 1), lambda base: diagonal(base, offset, dim1, dim2))
+
+
+def diag(x: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or a matrix with a vector as its diagonal. Raises LayerError for another rank."""
+    if x.ndim not in (1, 2):
+        x.network.fail(f"diag takes a vector or a matrix, found {x.ndim} dimensions", {"x": x})
+    return diag_embed(x, diagonal) if x.ndim == 1 else diagonal_of(x, diagonal)
+
+
+def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The last axis as the diagonals of matrices in axes dim1 and dim2 of the result, with 0 elsewhere."""
+    size = x.shape[-1] + abs(offset)
+    rows = pad(x, (0, offset) if offset >= 0 else (-offset, 0)).unsqueeze(-1)
+    places = arange(size, network=x.network)
+    here = eq(places.unsqueeze(0), places.unsqueeze(1) + offset)
+    (kept,) = movable(expand(rows, (*x.shape[:-1], size, size)))
+    matrices = restored(where(here, kept, tensor(0, x.network, kept.dtype, kept.ndim)), x)
+    return movedim(matrices, (-2, -1), (dim1, dim2))
+
+
+def trace(x: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix."""
+    return diagonal(x).sum(0)
+
+
+diagonal_of = diagonal
+
+
+def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """Axes moved to other places; the others keep their order. Layer: IShuffleLayer.
+
+    Raises LayerError where the two do not name equally many axes, each once.
+    """
+    pairs = [[d] if isinstance(d, int) else list(d) for d in (source, destination)]
+    start, end = ([axis(x, d, "movedim") for d in dims] for dims in pairs)
+    if len(set(start)) != len(start) or len(set(end)) != len(end) or len(start) != len(end):
+        x.network.fail(f"movedim got source={source} and destination={destination}", {"x": x})
+    rest = iter(a for a in range(x.ndim) if a not in start)
+    places = dict(zip(end, start, strict=True))
+    return permute(x, [places[a] if a in places else next(rest) for a in range(x.ndim)])
+
+
+moveaxis = movedim
+swapaxes = swapdims = transpose
+
+
+def broadcast_to(x: Operand, shape: Sequence[Size]) -> Tensor:
+    """`x` repeated to `shape`, as operations of several tensors do."""
+    return expand(x, shape)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Tensors repeated to the shape that an operation of all of them has."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    network = network_of(*given)
+    ndim = max(ndim_of(x) for x in given)
+    lifted = [tensor(x, network, ndim=ndim) for x in given]
+    shape = tuple(functools.reduce(_wider, sizes) for sizes in zip(*(x.shape for x in lifted), strict=True))
+    return tuple(expand(x, shape) for x in lifted)
+
+
+def _wider(left: Size, right: Size) -> Size:
+    """The size that two broadcast to."""
+    if left == 1 or right == 1:
+        return right if left == 1 else left
+    known = [size for size in (left, right) if isinstance(size, int)]
+    return known[0] if known else largest(left, right)
+
+
+def atleast_1d(x: Operand) -> Tensor:
+    """`x`, a number as a vector of one."""
+    return tensor(x, network_of(x), ndim=1)
+
+
+def atleast_2d(x: Operand) -> Tensor:
+    """`x`, a vector as a row."""
+    return tensor(x, network_of(x), ndim=2)
+
+
+def atleast_3d(x: Operand) -> Tensor:
+    """`x`, a matrix with a last axis of 1, a vector as one row of it."""
+    plane = atleast_2d(x)
+    return plane.unsqueeze(-1) if plane.ndim == 2 else plane
+
+
+def dstack(tensors: Sequence[Operand]) -> Tensor:
+    """Tensors behind one another, along their third axis."""
+    return cat([atleast_3d(x) for x in tensors], 2)
+
+
+def column_stack(tensors: Sequence[Operand]) -> Tensor:
+    """Tensors side by side; a vector is a column."""
+    columns = [atleast_1d(x) for x in tensors]
+    return cat([x.unsqueeze(1) if x.ndim == 1 else x for x in columns], 1)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors side by side: along their second axis, vectors along their first."""
+    rows = [atleast_1d(x) for x in tensors]
+    return cat(rows, 0 if rows[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors below one another, along their first axis; a vector is a row."""
+    return cat([tensor(x, network_of(x), ndim=2) for x in tensors], 0)

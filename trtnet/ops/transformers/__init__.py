@@ -1,0 +1,1 @@
+"""Attention, mixtures of experts, bags of embeddings."""

@@ -1,0 +1,259 @@
+"""Attention, rotary position embedding and the key-value cache."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from trtnet.graph import Dim, Parameter, Size, Tensor
+from trtnet.graph.sizes.dim import numel
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.create import arange
+from trtnet.ops.elementwise.activation import softmax
+from trtnet.ops.elementwise.basic import add, cast, ge, gt, logical_and, mul, sub, where
+from trtnet.ops.formulations import form
+from trtnet.ops.indexing.gather import embedding
+from trtnet.ops.products.matmul import matmul
+from trtnet.ops.reductions.reduce import any
+from trtnet.ops.shapes.shape import cat
+from trtnet.support.arrays import values
+from trtnet.support.backend import supports, trt
+from trtnet.support.dtypes import bool_
+
+NOWHERE = float("-inf")
+"""The score of a key that a query may not look at."""
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Operand | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """``softmax(query @ key.T * scale + mask) @ value`` (Vaswani et al., 2017).
+
+    query: [..., heads, length, dim]. key: [..., key heads, key length, dim]. value: [..., key heads, key length,
+    width]. Two dimensions or more. Key heads divide heads, and each serves a group of queries, whatever enable_gqa.
+    attn_mask: bool (true where a query may look) or floating (added to the scores), of a shape that broadcasts to
+    [..., heads, length, key length]; a query that may look nowhere gets zeros, as in torch. is_causal: query i sees
+    keys up to i, as in torch. scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
+    Raises LayerError for a dropout_p other than 0, for integers, and for heads that the key heads do not divide.
+    Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), for values of another
+    width than keys, and where there is none, matrix products and a softmax with the same numerics.
+    """
+    operands = {"query": query, "key": key, "value": value}
+    mask = None if attn_mask is None else tensor(attn_mask, query.network)
+    _check(operands, mask, dropout_p)
+    factor = _factor(query, scale)
+    scaled = query if factor == 1 else mul(query, factor)
+    lead, (q, k, v), mask = _of_four_dimensions(scaled, key, value, mask)
+    blinding = mask is not None and (is_causal or _may_blind(attn_mask))
+    if is_causal and mask is not None:
+        mask, is_causal = _with_causal(mask, q, k), False
+    function = _fused if _has_kernel(q, k, v) and _is_fused(q) else _products
+    y = function(q, k, v, mask, is_causal)
+    if mask is not None and blinding:
+        y = where(_sighted(mask), y, 0.0)
+    absent = 4 - max(x.ndim for x in operands.values())
+    shape = (*lead[max(absent, 0) :], q.shape[2], v.shape[3])
+    return y if y.shape == shape else y.reshape(*shape)
+
+
+def _check(operands: dict[str, Tensor], mask: Tensor | None, dropout_p: float) -> None:
+    network = operands["query"].network
+    if dropout_p:
+        network.fail(f"attention drops nothing at inference: dropout_p is {dropout_p}", operands)
+    if min(x.ndim for x in operands.values()) < 2:
+        network.fail("attention takes [..., length, dim], found a tensor of fewer than two dimensions", operands)
+    dtypes = {x.dtype for x in operands.values()}
+    if len(dtypes) != 1 or not operands["query"].dtype.is_floating:
+        names = ", ".join(str(x.dtype) for x in operands.values())
+        network.fail(f"attention takes a query, a key and a value of one floating dtype, found {names}", operands)
+    if mask is not None and mask.dtype != bool_ and not mask.dtype.is_floating:
+        network.fail(f"attention takes a mask that is bool or floating, found {mask.dtype}", {"attn_mask": mask})
+
+
+def _factor(query: Tensor, scale: float | None) -> float:
+    width = query.shape[-1]
+    if scale is not None:
+        return scale
+    if not isinstance(width, int):
+        query.network.fail("attention needs the size of its last axis, or a scale", {"query": query})
+    return 1 / sqrt(width) if width else 1.0
+
+
+def _of_four_dimensions(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
+) -> tuple[tuple[Size, ...], tuple[Tensor, ...], Tensor | None]:
+    """(the sizes before the last two axes, queries, keys and values of four dimensions, the mask like that).
+
+    Heads of a size that is not known, and every axis before them, become one batch.
+    """
+    rank = max(4, query.ndim, key.ndim, value.ndim)
+    parts = [tensor(x, x.network, ndim=rank) for x in (query, key, value)]
+    lead = tuple(_common(sizes) for sizes in zip(*(x.shape[:-3] for x in parts), strict=True))
+    heads, groups, others = (x.shape[-3] for x in parts)
+    parts = [_expanded(x, lead) for x in parts]
+    if not isinstance(heads, int):
+        shape = (*lead, heads)
+        if groups != heads or others != heads:
+            text = f"attention of {heads} heads with {groups} key heads"
+            query.network.fail(text, {"query": query, "key": key, "value": value})
+        flat = tuple(x.reshape(numel(shape), 1, *x.shape[-2:]) for x in parts)
+        return shape, flat, _flat(mask, shape, 1)
+    if heads == 1 and isinstance(groups, int) and groups > 1:
+        heads, parts[0] = groups, parts[0].expand(*lead, groups, -1, -1)
+    if not isinstance(groups, int) or others != groups or groups < 1 or heads % groups:
+        text = f"attention of {heads} heads with {groups} key heads and {others} value heads"
+        query.network.fail(text, {"query": query, "key": key, "value": value})
+    if rank == 4:
+        return (*lead, heads), tuple(parts), mask
+    flat = tuple(x.reshape(numel(lead), *x.shape[-3:]) for x in parts)
+    return (*lead, heads), flat, _flat(mask, lead, 3)
+
+
+def _common(sizes: tuple[Size, ...]) -> Size:
+    """The size that others broadcast to: an int over a Dim, both over 1."""
+    return next((n for n in sizes if isinstance(n, int) and n != 1), next((n for n in sizes if n != 1), 1))
+
+
+def _expanded(x: Tensor, lead: tuple[Size, ...]) -> Tensor:
+    return x if x.shape[:-3] == lead else x.expand(*lead, -1, -1, -1)
+
+
+def _flat(mask: Tensor | None, lead: tuple[Size, ...], kept: int) -> Tensor | None:
+    """A mask for axes `lead` that have become one batch; `kept`: 3 if the heads are not among them, else 1."""
+    if mask is None:
+        return None
+    last = 3 if kept == 3 else 2
+    if mask.ndim <= last:
+        return mask
+    if all(n == 1 for n in mask.shape[:-last]):
+        return mask.reshape(*mask.shape[-last:])
+    whole = tensor(mask, mask.network, ndim=len(lead) + last)
+    tail = whole.shape[-last:]
+    own = whole.expand(*lead, *(-1,) * last).reshape(numel(lead), *tail)
+    return own if last == 3 else own.unsqueeze(1)
+
+
+def _has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """TensorRT wants values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes, and
+    computes wrong numbers for several queries of one key (H200, tests/gpu/test_gpu_attention.py)."""
+    width = query.shape[-1]
+    if not supports("attention_v2") or width != value.shape[-1] or key.shape[-2] == 1:
+        return False
+    return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
+
+
+def _is_fused(query: Tensor) -> bool:
+    return form(query.network, "decoding" if query.shape[2] == 1 else "attention") == "fused"
+
+
+def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    kind = trt.CausalMaskKind.UPPER_LEFT if is_causal else trt.CausalMaskKind.NONE
+    attributes: dict[str, object] = {"decomposable": True}
+    if mask is not None:
+        attributes["mask"] = tensor(mask, query.network, None if mask.dtype == bool_ else query.dtype, 4)
+    arguments = {"query": query, "key": key, "value": value, "norm_op": trt.AttentionNormalizationOp.SOFTMAX}
+    shape = (*query.shape[:3], value.shape[3])
+    (y,) = query.network.add("attention_v2", arguments | {"causal_kind": kind}, attributes=attributes, dims=[shape])
+    return y
+
+
+def _products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    batch, heads, length, _ = query.shape
+    groups, keys = key.shape[1:3]
+    assert isinstance(groups, int)
+    scores = matmul(_grouped(query, groups), key.mT).reshape(batch, heads, length, keys)
+    if is_causal:
+        mask = _causal(query, key)
+    if mask is not None:
+        scores = where(mask, scores, NOWHERE) if mask.dtype == bool_ else add(scores, cast(mask, query.dtype))
+    weights = _grouped(softmax(scores, -1), groups)
+    return matmul(weights, value).reshape(batch, heads, length, value.shape[3])
+
+
+def _grouped(x: Tensor, groups: int) -> Tensor:
+    """[batch, heads, length, n] -> [batch, groups, heads / groups * length, n]: one product a group."""
+    batch, heads, length, width = x.shape
+    return x if groups == heads else x.reshape(batch, groups, heads // groups * length, width)
+
+
+def _causal(query: Tensor, key: Tensor) -> Tensor:
+    """[length, key length], true where the query is not before the key."""
+    rows, columns = (arange(x.shape[2], network=x.network) for x in (query, key))
+    return ge(rows.unsqueeze(1), columns.unsqueeze(0))
+
+
+def _with_causal(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
+    causal = _causal(query, key)
+    return logical_and(mask, causal) if mask.dtype == bool_ else where(causal, mask, NOWHERE)
+
+
+def _may_blind(mask: Operand | None) -> bool:
+    """Whether a query may see nothing by a mask: one of the network, or constants with a row of nothing."""
+    if mask is None or isinstance(mask, Tensor | Parameter | Dim):
+        return isinstance(mask, Tensor)
+    array = values(mask)
+    return not (array if array.dtype == np.bool_ else array.astype(np.float32) > NOWHERE).any(-1).all()
+
+
+def _sighted(mask: Tensor) -> Tensor:
+    """Which queries see a key at all, [..., length, 1]; once for all attentions with a mask."""
+    cache, key = mask.network.cache, ("sighted", mask.trt)
+    if key not in cache:
+        cache[key] = any(mask if mask.dtype == bool_ else gt(mask, NOWHERE), -1, keepdim=True)
+    return cache[key]
+
+
+def rotary_embedding(
+    x: Tensor, cos: Operand, sin: Operand, position_ids: Tensor | None = None, interleaved: bool = False
+) -> Tensor:
+    """Rotates pairs of elements by angles that grow with the position (Su et al., 2021).
+
+    x: [batch, heads, length, dim]. cos, sin: [batch, length, dim / 2], or, with position_ids [batch, length], tables
+    [positions, dim / 2]. Pairs are (i, i + dim / 2), as in Llama, or (2i, 2i + 1) if interleaved, as in GPT-J.
+    Layer: IRotaryEmbeddingLayer, else slices and products.
+    """
+    network = x.network
+    cosine, sine = (tensor(table, network, x.dtype) for table in (cos, sin))
+    if not supports("rotary_embedding"):
+        return _rotated(x, cosine, sine, position_ids, interleaved)
+    arguments = {"input": x, "cos_cache": cosine, "sin_cache": sine}
+    options = {"interleaved": interleaved, "rotary_embedding_dim": 0}
+    inputs = {} if position_ids is None else {3: position_ids}
+    (y,) = network.add("rotary_embedding", arguments | options, inputs=inputs, dims=[x.shape])
+    return y
+
+
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor, position_ids: Tensor | None, interleaved: bool) -> Tensor:
+    if position_ids is not None:
+        cos, sin = embedding(position_ids, cos), embedding(position_ids, sin)
+    cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
+    half = x.shape[-1] // 2
+    left, right = (x[..., ::2], x[..., 1::2]) if interleaved else (x[..., :half], x[..., half:])
+    first, second = sub(mul(left, cos), mul(right, sin)), add(mul(right, cos), mul(left, sin))
+    if not interleaved:
+        return cat([first, second], -1)
+    return cat([first.unsqueeze(-1), second.unsqueeze(-1)], -1).reshape(x.shape)
+
+
+def kv_cache_update(cache: Tensor, update: Tensor, write_indices: Tensor) -> Tensor:
+    """The cache with `update` written at position write_indices of each sequence, in place.
+
+    cache: [batch, heads, capacity, dim], an input of the network; the result must be one of its outputs, and shares the
+    input's memory. update: [batch, heads, length, dim]. write_indices: [batch] int32.
+    Layer: IKVCacheUpdateLayer. Raises LayerError where the backend has none.
+    """
+    network = cache.network
+    operands = {"cache": cache, "update": update, "write_indices": write_indices}
+    if not supports("kv_cache_update"):
+        network.fail("kv_cache_update needs TensorRT 10.15 or newer; use ops.cat of the cache and the update", operands)
+    (y,) = network.add("kv_cache_update", {**operands, "cache_mode": trt.KVCacheMode.LINEAR}, dims=[cache.shape])
+    return y

@@ -1,0 +1,1 @@
+"""Writes in place: to a tensor, to a part of one."""

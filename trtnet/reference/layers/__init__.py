@@ -1,0 +1,1 @@
+"""What each layer computes, in torch."""

@@ -1,0 +1,70 @@
+"""Quantization with given scales: per tensor, per slice of an axis, or per block."""
+
+from __future__ import annotations
+
+import torch
+
+from trtnet.reference.step import Step, describe
+from trtnet.support.errors import ReferenceError
+
+_RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int4": (-8, 7)}
+
+
+def quantize(step: Step) -> list[torch.Tensor]:
+    """``round(x / scale)``, halves to even, kept within the type's range."""
+    name = step.output_dtype.name
+    ratio = step.x / _spread(step, step.input(1))
+    if name in _RANGES:
+        return [(ratio.round() + _zero_point(step)).clamp(*_RANGES[name]).to(torch.int16)]
+    if name == "float8_e4m3fn":
+        return [ratio.clamp(-448, 448).to(torch.float8_e4m3fn).float()]
+    raise ReferenceError(f"{describe(step.layer)}: quantization to {name}")
+
+
+def dequantize(step: Step) -> list[torch.Tensor]:
+    """``(x - zero point) * scale``."""
+    return [(step.x.float() - _zero_point(step)) * _spread(step, step.input(1))]
+
+
+def dynamic_quantize(step: Step) -> list[torch.Tensor]:
+    """(values, scales) with the scale of each block measured: the smallest power of two at least max / 448 (MXFP8)."""
+    layer, x = step.layer, step.x
+    if step.output_dtype.name != "float8_e4m3fn" or step.optional(1) is not None:
+        raise ReferenceError(f"{describe(layer)}: dynamic quantization to {step.output_dtype}")
+    block = _block(step)
+    grouped = x.reshape([part for size, n in zip(x.shape, block, strict=True) for part in (size // n, n)])
+    largest = grouped.abs().amax([2 * axis + 1 for axis in range(x.ndim)])
+    scales = torch.exp2(torch.ceil(torch.log2(largest.clamp(min=2.0**-118) / 448)))
+    spread = scales
+    for axis, n in enumerate(block):
+        spread = spread.repeat_interleave(n, axis)
+    return [(x / spread).clamp(-448, 448).to(torch.float8_e4m3fn).float(), scales]
+
+
+def _block(step: Step) -> list[int]:
+    """The size of a block along each axis."""
+    scales = step.layer.get_output(1).shape
+    if min(*scales, *step.layer.get_input(0).shape) >= 0:
+        return [size // n for size, n in zip(step.x.shape, scales, strict=True)]
+    layer, shape = step.layer, getattr(step.layer, "block_shape", None)  # TensorRT 10.15
+    if shape is not None:
+        return list(shape)
+    return [layer.block_size if axis == layer.axis % step.x.ndim else 1 for axis in range(step.x.ndim)]
+
+
+def _zero_point(step: Step) -> torch.Tensor:
+    """The optional third input, which TensorRT builds only where it is 0."""
+    zero = step.optional(2)
+    return torch.zeros(()) if zero is None else _spread(step, zero.float())
+
+
+def _spread(step: Step, scale: torch.Tensor) -> torch.Tensor:
+    """The scale in a shape that broadcasts to the input."""
+    x = step.x
+    if scale.numel() == 1:
+        return scale.reshape(())
+    if scale.ndim == x.ndim:
+        for axis, (size, count) in enumerate(zip(x.shape, scale.shape, strict=True)):
+            scale = scale.repeat_interleave(size // count, dim=axis)
+        return scale
+    return scale.reshape([-1 if i == step.layer.axis else 1 for i in range(x.ndim)])

@@ -1,0 +1,1 @@
+"""Calls of a session: arguments in, outputs out, numpy or torch."""

@@ -1,0 +1,1 @@
+"""The GPU: streams, buffers, copies, CUDA graphs, torch tensors."""

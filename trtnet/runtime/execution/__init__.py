@@ -1,0 +1,1 @@
+"""One execution: contexts, shapes, memory, CUDA graphs, streams."""

@@ -1,0 +1,81 @@
+"""How execution contexts are made: with which kernels, and whose memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from trtnet.builder.plan import PlanInfo
+from trtnet.support import backend
+from trtnet.support.backend import supports, trt
+from trtnet.support.errors import InputError
+
+GraphMaker = Literal["none", "captured", "backend"]
+"""Who makes CUDA graphs of a context's executions: nobody, trtnet, or TensorRT-RTX."""
+
+
+SHAPE_CHANGES = 256
+"""Executions with other shapes than the one before, after which a context of TensorRT-RTX makes way for a new one.
+
+TensorRT-RTX 1.6 keeps host memory for each until the context goes: 10 KiB for LeNet-5, 77 KiB for ResNet-50, whatever
+is configured. A new context, with the kernels at hand, takes 8 ms and 43 ms.
+"""
+
+
+def lifetime() -> float:
+    """After how many changes of shapes a context makes way for a new one."""
+    return SHAPE_CHANGES if supports("runtime_cache") else math.inf
+
+
+def graphs_of(cuda_graph: bool | str) -> GraphMaker:
+    """What cuda_graph= of a session says. Raises InputError for anything else, or what this TensorRT has not."""
+    if isinstance(cuda_graph, bool):
+        return "captured" if cuda_graph else "none"
+    if cuda_graph != "backend":
+        raise InputError(f'cuda_graph is True, False or "backend"; found {cuda_graph!r}')
+    if not supports("cuda_graph_strategy"):
+        raise InputError(f"{backend.name()} makes no CUDA graphs by itself; cuda_graph=True captures them")
+    return "backend"
+
+
+def specializes(info: PlanInfo) -> bool:
+    """Whether TensorRT-RTX may compile kernels for the very shapes it sees in a call, as it does by default.
+
+    Not for a network of dynamic shapes that is float32, or has modules that are: those kernels of TensorRT-RTX 1.6
+    compute wrong numbers for some (EfficientNet-Lite0 at batch 2, whoever made the network:
+    tests/gpu/specialization.py).
+    """
+    dynamic = any(shapes[0] != shapes[2] for profile in info.profiles for shapes in profile.values())
+    return not (dynamic and "float32" in (info.dtype, *info.dtypes.values()))
+
+
+def runtime_config(
+    engine: trt.ICudaEngine, specialize: bool, graphs: GraphMaker, cached: bool
+) -> trt.IRuntimeConfig | None:
+    """What TensorRT-RTX is told; None where there is nothing to tell.
+
+    specialize: whether kernels are compiled for the shapes of a call: before it, where it is captured, or else beside
+    the first few. cached: whether they are kept.
+    """
+    strategy = ("EAGER" if graphs == "captured" else "LAZY") if specialize else "NONE"
+    if not supports("kernel_specialization") or (strategy == "LAZY" and graphs == "none" and not cached):
+        return None
+    config = engine.create_runtime_config()
+    strategies = trt.DynamicShapesKernelSpecializationStrategy
+    config.dynamic_shapes_kernel_specialization_strategy = getattr(strategies, strategy)
+    if graphs == "backend":
+        config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    return config
+
+
+def create(engine: trt.ICudaEngine, config: trt.IRuntimeConfig | None, scratch: bool) -> Any:
+    """A context, or None. scratch: whether it allocates its scratch memory itself.
+
+    A function of its own: the frame of an error must not keep the configuration alive.
+    """
+    strategies = trt.ExecutionContextAllocationStrategy
+    strategy = strategies.STATIC if scratch else strategies.USER_MANAGED
+    if config is None:
+        return engine.create_execution_context(strategy)
+    config.set_execution_context_allocation_strategy(strategy)
+    return engine.create_execution_context(config)

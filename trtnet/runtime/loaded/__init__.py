@@ -1,0 +1,1 @@
+"""A loaded engine: deserialized, its kernel cache, refit, inspection, streamed weights."""

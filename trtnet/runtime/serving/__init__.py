@@ -1,0 +1,1 @@
+"""Many calls: pipelines, batches, replicas."""

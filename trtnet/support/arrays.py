@@ -1,0 +1,29 @@
+"""Arrays of other libraries as numpy's."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from trtnet.support import dtypes
+
+_CARRIERS = {1: "uint8", 2: "int16"}
+"""torch has no numpy dtype for bfloat16 and float8; an integer of the same width carries their bits across."""
+
+
+def is_torch(array: Any) -> bool:
+    """Whether an array is a torch tensor, without importing torch."""
+    return any(cls.__module__ == "torch" and cls.__name__ == "Tensor" for cls in type(array).__mro__)
+
+
+def values(array: Any) -> np.ndarray[Any, Any]:
+    """A number, an array or a torch tensor, wherever it lies, as an array of its own dtype."""
+    if not is_torch(array):
+        return np.asarray(array)
+    plain = array.detach().cpu().resolve_neg().resolve_conj().contiguous()
+    if str(plain.dtype).removeprefix("torch.") not in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu"):
+        return np.asarray(plain.numpy())
+    carrier = getattr(sys.modules["torch"], _CARRIERS[plain.element_size()])
+    return np.asarray(plain.view(carrier).numpy().view(dtypes.get(plain.dtype).numpy))

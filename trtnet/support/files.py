@@ -1,0 +1,101 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import filelock
+
+from trtnet.support.errors import FileError
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a binary file that takes the name `path` only when the block ends without an exception.
+
+    The content is written beside `path`, flushed to disk and renamed over it; an exception leaves `path` as it
+    was and removes what was written. A link stays one: the file that it leads to is replaced. What exists and is no
+    regular file, such as a device or a pipe, is written into as it is.
+    Raises FileError where the folder is missing or not writable, or the disk is full.
+    """
+    with _explained(path):
+        if _is_special(path):
+            with Path(path).open("wb") as file:
+                yield file
+            return
+        target = Path(os.path.realpath(path))
+        descriptor, temporary = _beside(target)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str], timeout: float = 60) -> Iterator[None]:
+    """Keeps other processes and threads out of the blocks that lock the same `path`; a process that dies lets go.
+
+    The lock is on a file `path`.lock. timeout: seconds to wait for another to be done.
+    Raises TimeoutError if it is not, OSError where the folder is missing or not writable.
+    """
+    with filelock.FileLock(f"{os.fspath(path)}.lock", timeout=timeout):
+        yield
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises FileError if a file cannot be made at `path`: to be called before long work whose result goes there."""
+    with _explained(path):
+        if Path(path).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if _is_special(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        descriptor, temporary = _beside(Path(os.path.realpath(path)))
+        try:
+            os.close(descriptor)
+        finally:
+            Path(temporary).unlink()
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes a FileError of an OSError."""
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+
+
+def _is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether it exists and is no regular file."""
+    try:
+        return not stat.S_ISREG(Path(path).stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _beside(target: Path) -> tuple[int, str]:
+    """(descriptor, path) of a new hidden file in the same folder; its name is no longer than names may be."""
+    return tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""The same model by other tools, measured beside."""

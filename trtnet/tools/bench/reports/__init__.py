@@ -1,0 +1,1 @@
+"""A measurement as tables, files, plots, trtexec's lines."""

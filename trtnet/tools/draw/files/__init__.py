@@ -1,0 +1,1 @@
+"""Drawings as pages, pictures and files of other tools."""

@@ -1,0 +1,1 @@
+"""`trtnet inspect` and `trtnet diff`."""

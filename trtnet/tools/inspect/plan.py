@@ -1,0 +1,160 @@
+"""`trtnet inspect` of an engine's file: what its sidecar says, and the layers where a GPU loads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trtnet.builder.plan import Plan, PlanInfo, Sidecar, read_sidecar, sidecar_path
+from trtnet.runtime import Engine
+from trtnet.support import backend
+from trtnet.support.errors import DeviceError, PlanError
+from trtnet.tools.inspect import engine as inspect_engine
+from trtnet.tools.inspect.engine import EngineDescription
+from trtnet.tools.quantities import quantity
+
+PLANS = (".engine", ".plan", ".trt")
+"""What the names of plan files end in."""
+MAGIC = b"trt"
+"""After the first byte of a plan: vtrt is TensorRT-RTX's, ftrt or ptrt TensorRT's."""
+
+
+@dataclass(frozen=True)
+class EngineFile:
+    """An engine as far as it is known here.
+
+    sidecar: None for an engine of another tool. layers, memory: what TensorRT says of the loaded engine, None where it
+    was not loaded, as `unknown` says.
+    """
+
+    name: str
+    sidecar: Sidecar | None
+    layers: EngineDescription | None = None
+    memory: dict[str, int] | None = None
+    unknown: str = ""
+
+
+def read_engine(path: Path) -> EngineFile:
+    """An engine, its layers too where it loads.
+
+    Raises PlanError for a file that is not the sidecar's, for one without a sidecar where there is no GPU, and what
+    loading raises.
+    """
+    beside = sidecar_path(path)
+    if not beside.exists():
+        return _without_sidecar(path)
+    engine = Engine.load(path)
+    sidecar = read_sidecar(beside)
+    try:
+        return of_engine(str(path), sidecar, engine)
+    except (DeviceError, PlanError) as error:  # no GPU, or not this one, another TensorRT's plan, one without weights
+        return EngineFile(str(path), sidecar, unknown=f"its layers are not known here: {error}")
+
+
+def read_document(path: Path) -> EngineFile:
+    """A JSON file: an engine's sidecar, or what TensorRT's engine inspector wrote. Raises PlanError for another."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if _is_sidecar(text):
+        plan = str(path).removesuffix(".json")
+        return EngineFile(str(path), read_sidecar(path), unknown=f"its layers are in the engine, {plan}")
+    if '"Layers"' not in text:
+        raise PlanError(
+            f"{path} is neither an engine's sidecar, x.engine.json, nor what TensorRT's engine inspector writes, JSON"
+            f' with "Layers": {_begins(text)}'
+        )
+    return EngineFile(str(path), None, inspect_engine.parse(text))
+
+
+def of_engine(name: str, sidecar: Sidecar | None, engine: Engine) -> EngineFile:
+    """What TensorRT says of an engine that it loads. Raises what :meth:`Engine.inspect` raises, and PlanError."""
+    found = engine.inspect()
+    return EngineFile(name, sidecar, inspect_engine.parse(found.layers), found.memory)
+
+
+def render(engine: EngineFile) -> RenderableType:
+    """The engine, to read."""
+    parts: list[RenderableType] = []
+    if engine.sidecar:
+        parts.append(_table(engine.name, engine.sidecar))
+    if engine.layers:
+        parts.append(inspect_engine.render(engine.layers, engine.memory))
+    return Group(*parts, Text(engine.unknown)) if engine.unknown else Group(*parts)
+
+
+def to_json(engine: EngineFile) -> dict[str, Any]:
+    """The engine, for a program; "layers" is None where TensorRT was not asked, for the reason in "unknown"."""
+    return {
+        "name": engine.name,
+        "sidecar": asdict(engine.sidecar) if engine.sidecar else None,
+        "engine": inspect_engine.to_json(engine.layers) if engine.layers else None,
+        "memory": engine.memory,
+        "unknown": engine.unknown,
+    }
+
+
+def _without_sidecar(path: Path) -> EngineFile:
+    """A plan that another tool wrote, as of the TensorRT in use."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PlanError(f"cannot read the engine {path}: {error.strerror or error}") from error
+    plan = Plan(data, PlanInfo(backend.name(), backend.version(), (), (), ()))
+    try:
+        return of_engine(str(path), None, Engine(plan))
+    except DeviceError as error:
+        if data[1:4] != MAGIC:
+            raise PlanError(f"{path} is no plan of TensorRT: {_begins(data)}") from error
+        raise PlanError(
+            f"{path} has no sidecar: {sidecar_path(path)} is missing. trtnet writes both, copy both; without it an"
+            f" engine can be inspected on a GPU only: {error}"
+        ) from error
+
+
+def _begins(data: bytes | str) -> str:
+    return f"it begins with {data[:16]!r}" if data else "it is empty"
+
+
+def _is_sidecar(text: str) -> bool:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "sidecar" in document
+
+
+def _table(name: str, sidecar: Sidecar) -> Table:
+    info = sidecar.info
+    table = Table(title=name, show_header=False)
+    arguments = ", ".join(f"{key}={value}" for key, value in info.arguments.items())
+    table.add_row("model", Text(f"{info.model}({arguments}) {info.dtype}"))
+    for side, tensors in ("input", info.inputs), ("output", info.outputs):
+        for tensor in tensors:
+            table.add_row(side, Text(str(tensor)))
+    for index, profile in enumerate(info.profiles):
+        ranges = "\n".join(f"{key} {'  '.join(map(_sizes, shapes))}" for key, shapes in profile.items())
+        table.add_row(f"profile {index} (min, opt, max)", Text(ranges))
+    table.add_row("built by", Text(f"{info.backend} {info.backend_version}, trtnet {info.trtnet_version}"))
+    table.add_row("float32 products", Text({True: "TensorFloat-32", False: "float32", None: "not recorded"}[info.tf32]))
+    table.add_row("compiled for", Text(", ".join(info.compute_capabilities) or "what the backend decides"))
+    table.add_row("plan", Text(f"{quantity(sidecar.plan_bytes, 'B')}, digest {sidecar.plan_digest[:16]}..."))
+    table.add_row("weights", Text(_weights(info)))
+    return table
+
+
+def _weights(info: PlanInfo) -> str:
+    digest = f"digest {info.checkpoint_digest[:16]}..." if info.checkpoint_digest else "no digest"
+    held = "stripped from the plan, " if info.stripped else ""
+    return f"{held}{digest}, {len(info.refittable) or 'none'} refittable"
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,88 @@
+"""Models by name: the zoo's, and the user's own files."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import trtnet.models as zoo
+from trtnet.graph.source import at, raised_at
+from trtnet.nn import Buffer, Module
+from trtnet.support.errors import ModelError
+from trtnet.tools.targets.arguments import literals
+from trtnet.tools.targets.model_file import factory_in
+
+Factory = Callable[..., Module]
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A line of `trtnet models`."""
+
+    name: str
+    description: str
+    parameters: int
+    inputs: dict[str, str]
+
+
+def is_model(name: str) -> bool:
+    """Whether a command's target is a model, and not a file: a name of the zoo, or what looks like a factory's."""
+    suffix = Path(name).suffix
+    return name in zoo.__all__ or ".py:" in name or suffix == ".py" or not (suffix or Path(name).is_file())
+
+
+def find(name: str) -> Factory:
+    """The factory behind ``resnet50`` or ``path/to/file.py:factory``.
+
+    Raises ModelError for a name the zoo has not, or a file that does not load or lacks the factory.
+    """
+    if ".py" in name:
+        return factory_in(name)
+    if name not in zoo.__all__:
+        raise ModelError(
+            f"unknown model {name!r}. The zoo has {', '.join(zoo.__all__)}; a model of your own is named as"
+            f" path/to/file.py:factory"
+        )
+    return getattr(zoo, name)
+
+
+def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
+    """Calls the factory. Raises ModelError for an argument it does not take, or a result that is no Module."""
+    unknown = set(arguments) - set(inspect.signature(factory).parameters)
+    if unknown:
+        takes = ", ".join(inspect.signature(factory).parameters) or "nothing"
+        raise ModelError(f"{factory.__name__} takes {takes}; found {', '.join(sorted(unknown))}")
+    try:
+        model = factory(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelError(at(raised_at(error), f"{factory.__name__}({arguments}): {error}")) from error
+    if not isinstance(model, Module):
+        raise ModelError(f"{factory.__name__} returned a {type(model).__name__}, not an nn.Module")
+    return model
+
+
+def taken(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of several factories' arguments that one takes."""
+    return {key: value for key, value in arguments.items() if key in inspect.signature(factory).parameters}
+
+
+def made(name: str, arguments: Sequence[str]) -> tuple[Module, dict[str, Any]]:
+    """The model of a name, and the arguments it was made with, from ``num_classes=10``. Raises as find and create."""
+    values = literals(arguments)
+    return create(find(name), values), values
+
+
+def summaries() -> list[ModelSummary]:
+    """What the zoo has."""
+    return [_summary(name, find(name)) for name in zoo.__all__]
+
+
+def _summary(name: str, factory: Factory) -> ModelSummary:
+    model = factory()
+    parameters = {p: prod(p.shape) for _, p in model.named_parameters() if not isinstance(p, Buffer)}
+    inputs = {key: f"[{', '.join(map(str, spec.shape))}]" for key, spec in model.inputs.items()}
+    return ModelSummary(name, inspect.getdoc(factory) or "", sum(parameters.values()), inputs)

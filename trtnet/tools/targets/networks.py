@@ -1,0 +1,192 @@
+"""The networks that commands are given by name: models and ONNX files, as one thing to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from trtnet.checkpoint import Checkpoint
+from trtnet.definition import DefinedNetwork, define
+from trtnet.graph.layers.read import Node
+from trtnet.graph.layers.work import shaped
+from trtnet.nn import Module
+from trtnet.support import backend
+from trtnet.support.backend import trt
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import InputError, ModelError
+from trtnet.tools.targets import arguments, models
+from trtnet.tools.targets.placeholder_weights import Placeholder
+from trtnet.tools.targets.weights_choice import WeightsChoice
+
+Sizes = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class NetworkTarget:
+    """A network and what is known beside it.
+
+    modules: of the model by path, {} where there is no model. sizes: what each dynamic dimension is taken as.
+    assumed: those of them that nobody gave. weights: arrays that TensorRT does not give back, by (layer name,
+    attribute). real_weights: whether the weights are a checkpoint's or a file's. owner: what must live as long.
+    """
+
+    name: str
+    network: trt.INetworkDefinition
+    modules: Mapping[str, Module]
+    sizes: Sizes
+    assumed: tuple[str, ...]
+    weights: Mapping[tuple[str, str], Any]
+    real_weights: bool
+    owner: Any
+
+    @property
+    def backend(self) -> str:
+        return f"{backend.name()} {backend.version()}"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs at these sizes; of those with dynamic axes alone."""
+        inputs = map(self.network.get_input, range(self.network.num_inputs))
+        named = {tensor.name: axis_names(tensor) for tensor in inputs}
+        return {
+            name: tuple(self.sizes[size] if isinstance(size, str) else size for size in sizes)
+            for name, sizes in named.items()
+            if any(isinstance(size, str) for size in sizes)
+        }
+
+    @contextmanager
+    def shaped(self) -> Iterator[None]:
+        """The network at these sizes while it lasts. Raises InputError if it does not take them, with what to do."""
+        try:
+            with shaped(self.network, self.shapes):
+                yield
+        except InputError as error:
+            named = " ".join(f"--dim {name}={size}" for name, size in self.sizes.items())
+            advice = f". Give {', '.join(f'--dim {name}=SIZE' for name in self.assumed)}" if self.assumed else ""
+            raise InputError(f"{error}\n  it was tried with {named or 'its own fixed shapes'}{advice}") from error
+
+    def module(self, node: Node) -> str:
+        """The path of the module that a layer belongs to."""
+        return module_path(node.layer.name)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says of a model: see ``trtnet build --help``.
+
+    weights: a file, or with the options beside it; without a file the model is defined without weights.
+    """
+
+    weights: WeightsChoice | str | None = None
+    dtype: str = "float32"
+    dims: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    inputs: Sequence[str] = ()
+
+    @property
+    def checkpoint(self) -> WeightsChoice:
+        """What is said of the weights."""
+        return self.weights if isinstance(self.weights, WeightsChoice) else WeightsChoice(self.weights)
+
+    def open_weights(self, model: Module, otherwise: type[Placeholder]) -> Checkpoint:
+        """The checkpoint, or a stand-in of the model's shapes where none is named. Raises CheckpointError."""
+        dtype = arguments.dtype(self.dtype)
+        found = self.checkpoint.open()
+        return otherwise(model, dtype if isinstance(dtype, str) else "float32") if found is None else found
+
+
+def open_network(target: str, choices: Choices) -> NetworkTarget:
+    """A model (of the zoo, or ``path.py:factory``) or an ONNX file.
+
+    A dynamic dimension that has a range counts at its optimum, one that is not given at 1.
+    Raises what defining, or parsing, raises; ModelError for a dimension that no input has.
+    """
+    return _onnx(target, choices) if target.endswith(".onnx") else _model(target, choices)
+
+
+def define_model(target: str, choices: Choices) -> tuple[Module, DefinedNetwork]:
+    """The module and its network, with a checkpoint or without weights."""
+    model, values = models.made(target, choices.arguments)
+    return model, defined(target, model, values, choices, choices.open_weights(model, Placeholder))
+
+
+def define_network(target: str, choices: Choices) -> DefinedNetwork:
+    """The network of a model, with its weights, for a command that needs them. Raises WeightsError without any."""
+    model, values = models.made(target, choices.arguments)
+    return defined(target, model, values, choices, choices.checkpoint.open())
+
+
+def defined(
+    target: str, model: Module, values: Mapping[str, Any], choices: Choices, weights: Checkpoint | None
+) -> DefinedNetwork:
+    """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does."""
+    declared = arguments.inputs(choices.inputs) or model.inputs
+    return define(
+        model,
+        arguments.with_sizes(declared, arguments.dims(choices.dims)),
+        weights,
+        dtype=arguments.dtype(choices.dtype),
+        ignored=choices.checkpoint.ignored,
+        name=target,
+        arguments=values,
+    )
+
+
+def _model(target: str, choices: Choices) -> NetworkTarget:
+    model, defined = define_model(target, choices)
+    sizes, assumed = _sizes(list(defined.dims), choices.dims)
+    return NetworkTarget(
+        target, defined.trt, dict(model.named_modules()), sizes, assumed, defined.weights,
+        real_weights=choices.checkpoint.file is not None, owner=defined,
+    )  # fmt: skip
+
+
+def _onnx(target: str, choices: Choices) -> NetworkTarget:
+    from trtnet.reference.onnx import parse  # needs torch, which models do not
+
+    parsed = parse(target)
+    inputs = map(parsed.network.get_input, range(parsed.network.num_inputs))
+    names = dict.fromkeys(size for tensor in inputs for size in axis_names(tensor) if isinstance(size, str))
+    sizes, assumed = _sizes(list(names), choices.dims)
+    unknown = sorted(set(arguments.dims(choices.dims)) - set(names))
+    if unknown:
+        raise ModelError(f"--dim {unknown[0]}: {target} has the dynamic dimensions {', '.join(names) or 'none'}")
+    return NetworkTarget(target, parsed.network, {}, sizes, assumed, {}, real_weights=True, owner=parsed)
+
+
+def _sizes(names: list[str], texts: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:
+    given = {name: size if isinstance(size, int) else size[1] for name, size in arguments.dims(texts).items()}
+    return {name: given.get(name, 1) for name in names}, tuple(name for name in names if name not in given)
+
+
+def axis_names(tensor: trt.ITensor) -> tuple[int | str, ...]:
+    """An input's shape, its dynamic axes by their names, or as ``image.0``."""
+    return tuple(
+        (tensor.get_dimension_name(axis) or f"{tensor.name}.{axis}") if size == -1 else size
+        for axis, size in enumerate(tensor.shape)
+    )
+
+
+def inputs_of(network: trt.INetworkDefinition) -> tuple[TensorInfo, ...]:
+    """The inputs with the names of their dynamic axes."""
+    from trtnet.support import dtypes
+
+    tensors = [network.get_input(index) for index in range(network.num_inputs)]
+    return tuple(TensorInfo(x.name, axis_names(x), dtypes.get(x.dtype).name) for x in tensors)
+
+
+def module_path(name: str) -> str:
+    """The module path in a layer's name.
+
+    ``layer1.0.conv1/convolution`` is trtnet's, ``/layer1/layer1.0/conv1/Conv`` the same by torch's exporter to ONNX,
+    where each part but the last is a module's name in its parent, of a Sequential's child with the parent's before it.
+    """
+    parts = name.strip("/").split("/")[:-1]
+    path: list[str] = []
+    for part in parts:
+        if path and part.startswith(f"{path[-1]}."):
+            path.pop()
+        path.append(part)
+    return ".".join(path)

@@ -1,0 +1,70 @@
+"""Which weights the command line names: a file, the part of it, and what makes its keys a model's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trtnet.checkpoint import IGNORED, Checkpoint, open_checkpoint
+from trtnet.checkpoint.rules import parse
+from trtnet.support.errors import ModelError
+from trtnet.tools.weights.files import find_rules
+
+
+@dataclass(frozen=True)
+class WeightsChoice:
+    """What ``--weights`` and the options beside it say, in every command that has them.
+
+    file: a checkpoint; None for none. key: the part of a training checkpoint. strip_prefix: what every key begins with
+    and is taken off. rules: of a family, of a .toml file, or "auto", applied after that. ignore: regular expressions of
+    keys that the model may leave out.
+    """
+
+    file: str | None = None
+    rules: str | None = None
+    key: str | None = None
+    strip_prefix: str | None = None
+    ignore: tuple[str, ...] = ()
+
+    def open(self) -> Checkpoint | None:
+        """The checkpoint with the model's keys, not yet read; None if no file is named.
+
+        Raises CheckpointError for a file that cannot be read, or rules that do not fit it, ModelError for options
+        beside no file.
+        """
+        if self.file is not None:
+            return self.applied(self._file())
+        needless = {"--rules": self.rules, "--key": self.key, "--strip-prefix": self.strip_prefix}
+        given = [option for option, value in needless.items() if value is not None]
+        if given:
+            raise ModelError(f"{given[0]} says how a checkpoint is read: give it by --weights FILE")
+        return None
+
+    def open_or(self, module: Any) -> Checkpoint:
+        """The file's checkpoint, else the weights of a torch module, by the same rules. Raises as open."""
+        return self.applied(open_checkpoint(module) if self.file is None else self._file())
+
+    @property
+    def of_the_original(self) -> WeightsChoice:
+        """The same for the torch module whose checkpoint it is: its names need no rules."""
+        return replace(self, rules=None)
+
+    def _file(self) -> Checkpoint:
+        return open_checkpoint(self.file, self.key)
+
+    def applied(self, checkpoint: Checkpoint) -> Checkpoint:
+        """A checkpoint by the prefix and the rules that are chosen. Raises CheckpointError if they do not fit it."""
+        if self.strip_prefix is not None:
+            text = f"[[rules]]\nstrip_prefix = {json.dumps(self.strip_prefix)}"
+            checkpoint = parse(text, f"--strip-prefix {self.strip_prefix}").apply(checkpoint)
+        return find_rules(self.rules, checkpoint).apply(checkpoint) if self.rules else checkpoint
+
+    def other(self, file: str | None) -> WeightsChoice:
+        """The same of another file, if one is named."""
+        return self if file is None else replace(self, file=file)
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """What ``define(ignored=...)`` takes."""
+        return (*IGNORED, *self.ignore)

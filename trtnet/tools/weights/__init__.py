@@ -1,0 +1,1 @@
+"""`trtnet weights` and `trtnet convert`."""

@@ -1,0 +1,170 @@
+"""`trtnet weights` and `trtnet convert`: what is in a checkpoint, how two differ, and one as a .safetensors file."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Column, Table
+
+from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoint, save_wts
+from trtnet.checkpoint.rules import RuleSet, read
+from trtnet.support.errors import CheckpointError
+from trtnet.support.printing import visible
+from trtnet.tools.weights.distance import distance
+
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor. dtype: as the file has it. bytes: of what is read, 0 where it cannot be read."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+    readable: bool = True
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key of two checkpoints. only: the one that has it. a, b: what each has. The rest: of the values."""
+
+    key: str
+    only: str = ""
+    a: str = ""
+    b: str = ""
+    equal: bool | None = None
+    max_abs: float | int | None = None
+    rel_l2: float | None = None
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.only) or self.a != self.b or self.equal is False
+
+
+def find_rules(name: str, checkpoint: Checkpoint) -> RuleSet:
+    """The rules of a family by name, those of a file, or with "auto" those of the family that the checkpoint is of.
+
+    Raises CheckpointError if there are none.
+    """
+    from trtnet.weights import detect, families, rules
+
+    if name.endswith(".toml"):
+        return read(name)
+    family = detect(checkpoint) if name == "auto" else name
+    if family is None:
+        known = ", ".join(families())
+        raise CheckpointError(f"{checkpoint.name} is of no family that there are rules for: {known}")
+    return rules(family)
+
+
+def rows(source: Source, pattern: str = "") -> list[Row]:
+    """Every tensor whose key the regular expression is found in; reads no data. Raises CheckpointError."""
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise CheckpointError(f"--filter {pattern!r} is no regular expression: {error}") from error
+    with open_checkpoint(source) as checkpoint:
+        found = {key: checkpoint.listed(key) for key in checkpoint if wanted.search(key)}
+    return [Row(key, one.shape, one.dtype, one.nbytes or 0, one.readable) for key, one in found.items()]
+
+
+def table(found: list[Row]) -> Table:
+    """The tensors, to read."""
+    elements = sum(int(np.prod(row.shape, dtype=np.int64)) for row in found)
+    total = f"{len(found):,} tensors, {elements:,} elements, {sum(row.bytes for row in found):,} bytes"
+    picture = Table(Column("key", overflow="fold"), "shape", "dtype", "bytes", caption=total)
+    for row in found[:MOST_ROWS]:
+        dtype, size = (row.dtype, f"{row.bytes:,}") if row.readable else (f"not readable: {row.dtype}", "-")
+        picture.add_row(row.key, "x".join(map(str, row.shape)) or "scalar", dtype, size)
+    if len(found) > MOST_ROWS:
+        picture.add_row(f"... and {len(found) - MOST_ROWS:,} more", "", "", "")
+    return picture
+
+
+def to_json(found: list[Row]) -> dict[str, Any]:
+    """The tensors, for a program."""
+    return {"tensors": [asdict(row) for row in found], "bytes": sum(row.bytes for row in found)}
+
+
+def differences(a: Source, b: Source, values: bool = False) -> list[Difference]:
+    """Every key of both, in order. values: compare those of equal shape, one tensor of each in memory at a time."""
+    with open_checkpoint(a) as left, open_checkpoint(b) as right:
+        return [_difference(key, left, right, values) for key in dict.fromkeys((*left, *right))]
+
+
+def _difference(key: str, left: Checkpoint, right: Checkpoint, values: bool) -> Difference:
+    if key not in right:
+        return Difference(key, only="a", a=_listed(left.listed(key)))
+    if key not in left:
+        return Difference(key, only="b", b=_listed(right.listed(key)))
+    a, b = left.listed(key), right.listed(key)
+    if not values or a.shape != b.shape or not a.readable or not b.readable:
+        return Difference(key, a=_listed(a), b=_listed(b))
+    return Difference(key, "", _listed(a), _listed(b), *distance(left, right, key))
+
+
+def _listed(one: Listed) -> str:
+    return f"{list(one.shape)} {one.dtype}{'' if one.readable else ' (not readable)'}"
+
+
+def differences_json(found: list[Difference]) -> list[dict[str, Any]]:
+    """What differs, for a program; a number that is not finite is None, since JSON has none such."""
+    rows = [asdict(row) for row in found if row.differs]
+    return [{name: None if _is_lost(value) else value for name, value in row.items()} for row in rows]
+
+
+def _is_lost(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def differences_table(found: list[Difference]) -> Table:
+    """What differs, to read."""
+    unequal = [row for row in found if row.differs]
+    picture = Table(Column("key", overflow="fold"), "first", "second", "largest difference", "relative L2")
+    picture.caption = f"{len(unequal):,} of {len(found):,} keys differ"
+    for row in unequal[:MOST_ROWS]:
+        numbers = ["" if x is None else str(x) if isinstance(x, int) else f"{x:.3g}" for x in (row.max_abs, row.rel_l2)]
+        picture.add_row(row.key, row.a or "-", row.b or "-", *numbers)
+    return picture
+
+
+def convert_file(source: Source, out: Path, dtype: str | None, model: str | None, bar: bool) -> list[Row]:
+    """Writes a checkpoint as .safetensors, in another dtype if told; checked against a model before.
+
+    Raises CheckpointError and WeightsError; `out` then stays as it was.
+    """
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    if out.suffix not in (".safetensors", ".wts"):
+        raise CheckpointError(f"{out}: convert writes .safetensors and .wts files, so name it that")
+    if out.suffix == ".wts" and dtype is not None:
+        raise CheckpointError(f"{out}: a .wts file has float32 alone, so it takes no dtype")
+    with open_checkpoint(source) as checkpoint:
+        if model is not None:
+            _check(model, checkpoint)
+        with Progress(disable=not bar, transient=True) as progress:
+            task = progress.add_task(escape(visible(out)))
+
+            def tell(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            if out.suffix == ".wts":
+                save_wts(out, checkpoint, tell)
+            else:
+                convert(checkpoint, out, dtype, tell)
+    return rows(out)
+
+
+def _check(model: str, checkpoint: Checkpoint) -> None:
+    from trtnet.definition import match_weights
+    from trtnet.tools.targets.models import create, find
+
+    match_weights(create(find(model), {}), checkpoint)

@@ -1,0 +1,1 @@
+"""Arrays that are fed and saved: inputs, state, files."""

@@ -1,0 +1,72 @@
+"""State that is carried from call to call: what one gives in a step is what it gets in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from trtnet.support import dtypes
+from trtnet.support.errors import InputError
+from trtnet.verify.arrays.feeding import Array, Arrays, Notes, cast
+from trtnet.verify.comparison.sources import Saved, Source
+
+
+def sequence(sets: Sequence[Arrays], carry: Mapping[str, str], steps: int | None) -> Sequence[Arrays]:
+    """The inputs of each step: those of one call repeated, or one set for each.
+
+    Raises InputError for another number of sets than of steps, and for an input that none of the first has.
+    """
+    for name in carry.values():
+        if name not in sets[0]:
+            raise InputError(f"carry names the input {name}, which is not given; given are {', '.join(sets[0])}")
+    if steps is None or steps == len(sets):
+        return sets
+    if len(sets) > 1:
+        raise InputError(f"{steps} steps, and the inputs of {len(sets)}: give those of one, or of every step")
+    return list(sets) * steps
+
+
+class Carrying:
+    """The state of each of the things, by its name in the report; nothing is kept without a `carry`.
+
+    carry: output -> input. An output is named as it is expected, or as the thing itself names it.
+    """
+
+    def __init__(self, carry: Mapping[str, str]) -> None:
+        self._carry = carry
+        self._first: Arrays = {}
+        self._states: dict[str, Arrays] = {}
+
+    def feed(self, name: str, source: Source, given: Arrays) -> tuple[Arrays, Notes]:
+        """What a thing gets in this step, in the order of the first's inputs, and notes of casts.
+
+        What says no dtypes gets the state in that in which it was first given.
+        """
+        self._first = self._first or given
+        state, notes = {}, Notes()
+        for key, array in self._states.get(name, {}).items():
+            known = bool(source.takes)
+            state[key], note = (array, ()) if known else self._as_first(key, array)
+            notes += note
+        missing = [key for key in self._first if key not in given and key not in state]
+        if missing:
+            raise InputError(f"input {missing[0]} is missing in a later step, and carry does not name it")
+        return {key: state[key] if key in state else given[key] for key in self._first}, notes
+
+    def keep(self, name: str, source: Source, outputs: Arrays, pairs: Iterable[tuple[str, str]]) -> None:
+        """Keeps what the next step gets. pairs: names of the thing's outputs, and of the same by the other side."""
+        if isinstance(source, Saved):
+            return  # its steps are in its file
+        others = {theirs: own for own, theirs in pairs}
+        self._states[name] = dict(self._kept(name, outputs, others))
+
+    def _kept(self, name: str, outputs: Arrays, others: Mapping[str, str]) -> Iterator[tuple[str, Array]]:
+        for output, key in self._carry.items():
+            own = output if output in outputs else others.get(output)
+            if own is None:
+                raise InputError(f"carry names the output {output}; those of {name} are {', '.join(outputs)}")
+            kept = outputs[own].copy()  # the thing may write its outputs of the next step to the same memory
+            kept.flags.writeable = False
+            yield key, kept
+
+    def _as_first(self, key: str, array: Array) -> tuple[Array, Notes]:
+        return cast(array, dtypes.get(self._first[key].dtype), f"input {key}")

@@ -1,0 +1,1 @@
+"""Bisect: the module whose results part from its original's, and why."""

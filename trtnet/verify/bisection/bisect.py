@@ -1,0 +1,121 @@
+"""Finds the module whose results part from its original's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import trtnet.reference  # noqa: F401  (says which extra brings torch)
+from trtnet.builder import describe
+from trtnet.definition import DefinedNetwork
+from trtnet.support.call_interface import check
+from trtnet.support.errors import InputError
+from trtnet.verify.arrays.feeding import Notes, fed
+from trtnet.verify.arrays.inputs import given_inputs
+from trtnet.verify.bisection.diagnosis import settings_that_differ
+from trtnet.verify.bisection.judge import Judge
+from trtnet.verify.bisection.rerun import MakeTaps
+from trtnet.verify.bisection.result import NAMED, Bisection, Row, Verdict
+from trtnet.verify.bisection.taps import Recording, ReferenceTaps
+from trtnet.verify.bisection.torch_recording import Names, Original
+from trtnet.verify.comparison.naming import paired
+from trtnet.verify.comparison.report import OutputComparison
+from trtnet.verify.comparison.sources import declared_by, defined_in
+from trtnet.verify.metrics.array_metrics import Array
+from trtnet.verify.metrics.verdict import Judged, Numbers, all_judged
+
+if TYPE_CHECKING:
+    import torch
+
+
+def bisect(
+    network: DefinedNetwork,
+    original: torch.nn.Module,
+    inputs: Any,
+    *,
+    original_inputs: Mapping[str, Any] | None = None,
+    names: Names | None = None,
+    outputs: Mapping[str, str] | None = None,
+    on: MakeTaps = ReferenceTaps,
+) -> Bisection:
+    """Names the first module of a network that computes something else than the one of that name in its original.
+
+    inputs: arrays by the names of the network's inputs, or one array for the only one; a cast to the dtype it declares
+    is noted. original_inputs: those of the torch model, by name or in order, if it takes others. names: paths in the
+    original for those of ours that are called otherwise. outputs: expected name -> ours, of models that do not have the
+    same outputs. on: where the network runs: ``ReferenceTaps`` on the CPU,
+    ``EngineTaps`` on the GPU, as engines of the same layers and dtypes.
+
+    A module is accused only where its outputs are further from the original's than its inputs, and only after it was
+    run alone on the original's own inputs: errors that pile up accuse nobody. In float16 it is run in float32 too,
+    which tells a wrong formula from rounding and overflow. What the model itself gives is judged as compare does, in
+    torch's order, shapes and layout: where that fails and no module is to blame, the model itself is named.
+    Raises InputError for inputs that do not fit, and what running the network raises.
+    """
+    given = _one_call(inputs, network)
+    takes = describe(network).inputs
+    feeds, notes = fed(takes, given)
+    check(takes, feeds)
+    run = Original(original, given if original_inputs is None else _one_call(original_inputs, network), names or {})
+    pairs, of_outputs = paired(list(network.outputs), list(run.results.outputs), outputs)
+    run.choose({theirs: ours for ours, theirs in pairs})
+    recording = on(network)(feeds)
+    judged = _judged(network, run, recording, pairs, on_a_gpu=on is not ReferenceTaps)
+    rows, findings = Judge(network, run, recording, on, judged).run()
+    harmless, unjudged = _settings(network, run, rows)
+    remarks = (*notes, *run.results.notes, *of_outputs, *unjudged)
+    return Bisection(rows, findings, judged, _overflow(network, recording), harmless, remarks)
+
+
+def _judged(
+    network: DefinedNetwork,
+    original: Original,
+    recording: Recording,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    on_a_gpu: bool,
+) -> tuple[OutputComparison, ...]:
+    """The model's own outputs, by the rules of compare."""
+    found = {name: recording.values[tensor.name] for name, tensor in network.outputs.items()}
+    ours = Numbers(defined_in(network), declared_by(network), on_a_gpu)
+    theirs = original.source
+    return all_judged(Judged(ours, theirs), "the network", pairs, found, original.results.outputs)
+
+
+def _one_call(inputs: Any, network: DefinedNetwork) -> dict[str, Array]:
+    iterations = given_inputs(inputs, describe(network).inputs)
+    if len(iterations) != 1:
+        raise InputError(f"bisect takes the inputs of one call; found those of {len(iterations)}")
+    return iterations[0]
+
+
+def _overflow(network: DefinedNetwork, recording: Recording) -> str:
+    """Where the first value that is not finite comes from: a layer, or where only modules were seen, a module."""
+    if recording.overflow is not None:
+        return str(recording.overflow)
+    for call in network.calls:
+        inputs, outputs = ([recording.values.get(x.name) for x in side] for side in (call.inputs, call.outputs))
+        if all(map(_is_finite, inputs)) and not all(map(_is_finite, outputs)):
+            return f"{call.path or 'the model'}: it gets finite values and gives others"
+    return ""
+
+
+def _is_finite(array: Array | None) -> bool:
+    return array is None or array.dtype.kind in "biu" or bool(np.isfinite(array.astype(np.float32)).all())
+
+
+def _settings(network: DefinedNetwork, original: Original, rows: Sequence[Row]) -> tuple[tuple[str, ...], Notes]:
+    """Settings that differ between modules of one name and kind: (without effect, of those that are not judged)."""
+    harmless, unjudged = [], []
+    for module, path in network.modules.items():
+        theirs, verdicts = original.module(path), {row.verdict for row in rows if row.path == path}
+        if theirs is None or verdicts & {*NAMED} or type(theirs).__name__ != type(module).__name__:
+            continue
+        differences = [f"{path}: {difference}" for difference in settings_that_differ(module, theirs)]
+        if verdicts <= {Verdict.AGREES, Verdict.CLEARED}:
+            harmless += differences
+        else:
+            unjudged += [f"{difference} ({', '.join(sorted(verdicts))})" for difference in differences]
+    return tuple(harmless), tuple(unjudged)

@@ -1,0 +1,1 @@
+"""Compare: several things on the same inputs, and the report."""

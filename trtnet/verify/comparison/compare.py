@@ -1,0 +1,205 @@
+"""Runs several things on the same inputs, and measures how far their outputs are from those expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from trtnet.support.call_interface import check
+from trtnet.support.errors import InputError
+from trtnet.verify.arrays.carrying import Carrying, sequence
+from trtnet.verify.arrays.feeding import Array, Arrays, fed
+from trtnet.verify.arrays.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
+from trtnet.verify.comparison.naming import paired
+from trtnet.verify.comparison.report import Comparison, OutputComparison
+from trtnet.verify.comparison.sources import Saved, Source, open_source
+from trtnet.verify.metrics.tolerances import EXACT
+from trtnet.verify.metrics.verdict import Judged, Tolerances
+
+
+def compare(
+    candidates: Any,
+    expected: Any,
+    inputs: Inputs | None = None,
+    *,
+    tolerance: Tolerances = None,
+    outputs: Mapping[str, str] | None = None,
+    iterations: int = 1,
+    seed: int = 0,
+    dims: Mapping[str, int] | None = None,
+    ranges: Ranges | None = None,
+    keep: bool = False,
+    carry: Mapping[str, str] | None = None,
+    steps: int | None = None,
+) -> Comparison:
+    """Compares what things compute with what is expected, output by output.
+
+    candidates: one thing, or several by the names the report shall use; expected: one, or one by its name. A thing is
+    a network that :func:`trtnet.define` returned (run on the CPU reference), a reference, an engine, a session, a torch
+    module (run in eval mode), a function of numpy arrays, or a file: ``.onnx`` (what NVIDIA's parser makes of it, on
+    the CPU reference), ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's ``.json``).
+    inputs: arrays by name, a sequence of such for several iterations, a file of either, or one array for the only
+    input. None: random ones from `seed`, `iterations` times: standard normal floats, or uniform within `ranges`, which
+    integer inputs need ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. They are of the
+    narrowest dtype that any of the things declares, so that all compute from the same numbers; whatever is cast, or
+    matched by order because the names differ, is in the report's notes.
+    tolerance: what an output passes with; by default the table's for the coarsest dtype the sides were defined in, or
+    where they do not say, that computed it. Integers and
+    bools are compared exactly, also beside floats of a file; of a tolerance for all outputs only atol holds for them.
+    outputs: expected name -> the candidates' name, where they cannot be told; only these are compared. Without
+    it an expected output that is missing is an error; one more than expected is a note.
+    keep: keep all inputs and outputs in the report, to be saved.
+    carry: output -> input: iterations are the steps of a sequence, in each of which every thing is fed what it gave
+    itself in the last. steps: how many; the inputs of one call are repeated, random ones are drawn for each.
+    Raises InputError and ModelError for what cannot be compared, and what the things raise; a difference, another shape
+    or a NaN is a result, not an error: see :meth:`Comparison.raise_if_failed`.
+    """
+    sources, baseline = _opened(candidates, expected)
+    everything = [*sources.values(), baseline[1]]
+    _check_steps(carry, steps, iterations)
+    run = _Run(sources, baseline, tolerance, outputs, keep, carry or {})
+    feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, steps or iterations)
+    for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
+        run.add({name: _read_only(array) for name, array in arrays.items()})
+    _check_used_up(everything, run.iterations)
+    return run.comparison(seed if inputs is None and any(source.takes for source in everything) else None)
+
+
+def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Source], tuple[str, Source]]:
+    sources = _named(candidates)
+    others = _named(expected)
+    if not sources or len(others) != 1:
+        raise InputError(f"one thing is expected, and one or more are compared with it; found {len(others)}")
+    ((name, baseline),) = others.items()
+    return sources, (f"{name} (expected)" if name in sources else name, baseline)
+
+
+def _named(things: Any) -> dict[str, Source]:
+    if isinstance(things, Mapping):
+        return {name: open_source(thing) for name, thing in things.items()}
+    source = open_source(things)
+    return {source.kind: source}
+
+
+def _feeds(
+    sources: Sequence[Source],
+    inputs: Inputs | None,
+    dims: Mapping[str, int],
+    ranges: Ranges,
+    seed: int,
+    iterations: int,
+) -> Iterable[Arrays]:
+    declared = [source.takes for source in sources if source.takes]
+    if inputs is not None:
+        return given_inputs(inputs, declared[0] if declared else ())
+    if declared:
+        return random_inputs(merged(declared, dims), dims, ranges, seed, iterations)
+    saved = [source.iterations for source in sources if isinstance(source, Saved)]
+    if len(saved) < len(sources):
+        raise InputError("nothing that is compared says what inputs it takes: give inputs")
+    if len(set(saved)) > 1:
+        raise InputError(f"different numbers of saved iterations: {', '.join(map(str, saved))}")
+    return [{} for _ in range(saved[0])]
+
+
+def _check_steps(carry: Mapping[str, str] | None, steps: int | None, iterations: int) -> None:
+    if steps is not None and not carry:
+        raise InputError("steps are those of a sequence: say which output is fed to which input, carry={'h_next': 'h'}")
+    if carry and iterations > 1:
+        raise InputError("the iterations of a sequence are its steps: give steps instead of iterations")
+    if steps is not None and steps < 1:
+        raise InputError(f"a sequence has a step at least; found steps={steps}")
+    inputs = list((carry or {}).values())
+    if len(set(inputs)) < len(inputs):
+        raise InputError(f"carry feeds one input from two outputs; found {dict(carry or {})}")
+
+
+def _check_used_up(sources: Iterable[Source], iterations: int) -> None:
+    for source in sources:
+        if isinstance(source, Saved) and source.iterations > iterations:
+            raise InputError(
+                f"{source.kind} has the outputs of {source.iterations} iterations; there were {iterations}"
+            )
+
+
+def _read_only(array: Array) -> Array:
+    """A view that nobody can write through: what one does to its inputs must not reach the others."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class _Run:
+    """A comparison under way."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        baseline: tuple[str, Source],
+        tolerance: Tolerances,
+        outputs: Mapping[str, str] | None,
+        keep: bool,
+        carry: Mapping[str, str],
+    ) -> None:
+        self._sources, (self._expected, self._baseline) = sources, baseline
+        self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
+        self._carry, self._carrying = carry, Carrying(carry)
+        self.iterations = 0
+        self._notes: dict[str, None] = {}
+        self._found: dict[tuple[str, str, str], OutputComparison] = {}
+        self._inputs: list[Arrays] = []
+        self._kept: dict[str, list[Arrays]] = {name: [] for name in (*sources, self._expected)}
+
+    def add(self, inputs: Arrays) -> None:
+        """Runs everything once."""
+        if self._keep:
+            self._inputs.append(inputs)
+        everything = {**self._sources, self._expected: self._baseline}
+        feeds = {name: self._feed(name, source, inputs) for name, source in everything.items()}
+        expected = self._outputs_of(self._expected, self._baseline, feeds[self._expected])
+        self._check_tolerances(expected)
+        turned: list[tuple[str, str]] = []
+        for name, source in self._sources.items():
+            found = self._outputs_of(name, source, feeds[name])
+            pairs, notes = paired(list(found), list(expected), self._outputs)
+            self._note(name, notes)
+            self._judge(name, source, pairs, found, expected)
+            self._carrying.keep(name, source, found, pairs)
+            turned += [(theirs, ours) for ours, theirs in pairs]
+        self._carrying.keep(self._expected, self._baseline, expected, turned)
+        self.iterations += 1
+
+    def _feed(self, name: str, source: Source, inputs: Arrays) -> Arrays:
+        feed, notes = self._carrying.feed(name, source, inputs)
+        self._note(name, notes)
+        check(source.takes, fed(source.takes, feed)[0])
+        return feed
+
+    def _judge(
+        self, name: str, source: Source, pairs: Iterable[tuple[str, str]], found: Arrays, expected: Arrays
+    ) -> None:
+        judged = Judged(source, self._baseline, self._tolerance)
+        for ours, theirs in pairs:
+            new = OutputComparison(name, ours, theirs, EXACT, is_sequence=bool(self._carry))
+            self._found[name, ours, theirs] = judged.add(self._found.get((name, ours, theirs), new), found, expected)
+
+    def comparison(self, seed: int | None) -> Comparison:
+        return Comparison(
+            self._expected, tuple(self._found.values()), tuple(self._notes), seed, tuple(self._inputs), self._kept
+        )
+
+    def _check_tolerances(self, expected: Arrays) -> None:
+        for name in self._tolerance if isinstance(self._tolerance, Mapping) else ():
+            if name not in expected:
+                known = ", ".join(expected)
+                raise InputError(f"a tolerance for {name}, which is not expected; the outputs are {known}")
+
+    def _outputs_of(self, name: str, source: Source, inputs: Arrays) -> Arrays:
+        results = source.run(self.iterations, inputs)
+        self._note(name, results.notes)
+        if self._keep:
+            self._kept[name].append(results.outputs)
+        return results.outputs
+
+    def _note(self, name: str, notes: Iterable[str]) -> None:
+        self._notes |= dict.fromkeys(f"{name}: {note}" for note in notes)

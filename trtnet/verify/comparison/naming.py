@@ -1,0 +1,127 @@
+"""Names where two sides have their own: of arguments, of results, of outputs to compare."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from trtnet.support.call_interface import is_torch
+from trtnet.support.errors import InputError
+from trtnet.verify.arrays.feeding import Notes
+
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+PLACED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+
+
+def by_name_or_position(
+    signature: inspect.Signature, inputs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any], Notes]:
+    """(positional arguments, keyword arguments, notes): by keyword if the parameters have the inputs' names.
+
+    Raises InputError where neither fits.
+    """
+    parameters = signature.parameters.values()
+    named = {p.name for p in parameters if p.kind in NAMED}
+    any_name = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    required = [p.name for p in parameters if p.kind in (*NAMED, *PLACED) and p.default is p.empty]
+    if (any_name or set(inputs) <= named) and set(required) <= set(inputs):
+        return [], dict(inputs), ()
+    try:
+        bound = signature.bind(*inputs.values())
+    except TypeError as error:
+        raise InputError(
+            f"inputs {', '.join(inputs)} do not fit ({', '.join(map(str, parameters))}): {error}"
+        ) from error
+    pairs = [f"{ours} is its {theirs}" for ours, theirs in zip(inputs, bound.arguments, strict=False)]
+    return list(inputs.values()), {}, (f"inputs by position: {', '.join(pairs)}",) if len(inputs) > 1 else ()
+
+
+def flattened(result: Any) -> tuple[dict[str, Any], Notes]:
+    """(arrays of a result by name, a note of what was left out).
+
+    An array is "output", several are ``output0``, ``output1``, ...; those in a dict or a dataclass have its keys; those
+    in what is nested have the names joined by dots. None is nothing.
+    """
+    result = opened(result)
+    values = _leaves(result if isinstance(result, Mapping) else _numbered(result))
+    arrays = {name: value for name, value in values.items() if is_torch(value) or hasattr(value, "__array__")}
+    others = [f"{name} ({type(value).__name__})" for name, value in values.items() if name not in arrays]
+    return arrays, (f"results left out, no arrays: {', '.join(others)}",) if others else ()
+
+
+def opened(value: Any) -> Any:
+    """The fields of a dataclass by name; anything else as it is."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _numbered(result: Any) -> Mapping[str, Any]:
+    if not isinstance(result, list | tuple):
+        return {"output": result}
+    return {f"output{i}": value for i, value in enumerate(result)}
+
+
+def _leaves(values: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in ((name, opened(value)) for name, value in values.items()):
+        if isinstance(value, Mapping):
+            found |= _leaves({f"{name}.{key}": inner for key, inner in value.items()})
+        elif isinstance(value, list | tuple):
+            found |= _leaves({f"{name}.{i}": inner for i, inner in enumerate(value)})
+        elif value is not None:
+            found[name] = value
+    return found
+
+
+def paired(
+    found: Sequence[str], expected: Sequence[str], chosen: Mapping[str, str] | None
+) -> tuple[list[tuple[str, str]], Notes]:
+    """(pairs of a found and an expected name, notes).
+
+    chosen: expected name -> found name; then these alone. Otherwise those of the same name, if all that are expected
+    are among those found; or by order, if no name is the same and the counts agree. Raises InputError for anything
+    else: an expected output that is missing is never passed over.
+    """
+    for names, side in ((found, "found"), (expected, "expected")):
+        if not names:
+            raise InputError(f"no outputs are {side}: there is nothing to compare")
+    if chosen is not None:
+        _check_chosen(chosen, found, expected)
+        return [(ours, theirs) for theirs, ours in chosen.items()], ()
+    common = [name for name in expected if name in found]
+    ours, theirs = ([name for name in names if name not in common] for names in (found, expected))
+    if not theirs:
+        return [(name, name) for name in common], tuple(_remarks(ours, common, [x for x in found if x in common]))
+    if not common and len(found) == len(expected):
+        pairs = list(zip(found, expected, strict=True))
+        return pairs, (f"outputs by order: {', '.join(f'{a} against {b}' for a, b in pairs)}",)
+    if not ours:
+        raise InputError(
+            f"outputs that are expected are missing: {', '.join(theirs)}; there are {', '.join(found)}. To compare only"
+            f" some, {_choice(common[0], common[0])}"
+        )
+    raise InputError(
+        f"which outputs belong together? There are {', '.join(found)}, expected are {', '.join(expected)};"
+        f" {_choice(theirs[0], ours[0])}: the expected name, then the one to compare with it"
+    )
+
+
+def _remarks(more: Sequence[str], expected: Sequence[str], found: Sequence[str]) -> Iterator[str]:
+    if more:
+        yield f"outputs not compared, as they are not expected: {', '.join(more)}"
+    if list(expected) != list(found):
+        yield f"outputs by name; their order is {', '.join(found)}, expected is {', '.join(expected)}"
+
+
+def _choice(expected: str, found: str) -> str:
+    return f"say outputs={{{expected!r}: {found!r}}} (--output {expected}={found}) for each"
+
+
+def _check_chosen(chosen: Mapping[str, str], found: Sequence[str], expected: Sequence[str]) -> None:
+    for theirs, ours in chosen.items():
+        for name, names in ((theirs, expected), (ours, found)):
+            if name not in names:
+                raise InputError(f"outputs= names {name!r}; there are {', '.join(names)}")

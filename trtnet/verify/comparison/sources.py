@@ -1,0 +1,211 @@
+"""What can be compared: anything that gives outputs by name for inputs by name."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from trtnet.builder import describe
+from trtnet.definition import DefinedNetwork
+from trtnet.nn import Module
+from trtnet.runtime import Engine, Session, load
+from trtnet.support import dtypes
+from trtnet.support.call_interface import TensorInfo, by_name
+from trtnet.support.errors import InputError, ModelError
+from trtnet.verify.arrays.feeding import Array, Arrays, Notes, fed
+from trtnet.verify.arrays.inputs import to_array
+from trtnet.verify.arrays.saved import read_iterations, split_runner
+from trtnet.verify.comparison.naming import by_name_or_position, flattened
+
+
+@dataclass(frozen=True)
+class Results:
+    """Outputs by name, and notes of what had to be done to get them."""
+
+    outputs: Arrays
+    notes: Notes = ()
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Something to compare. kind: in a word or two. takes: the inputs it declares, () if it declares none.
+
+    computed, declared, is_typed, on_a_gpu: as :class:`trtnet.verify.metrics.verdict.Side` has them.
+    """
+
+    kind: str
+    takes: tuple[TensorInfo, ...]
+    computed: frozenset[str]
+    declared: frozenset[str]
+    is_typed: bool
+    on_a_gpu: bool
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        """The outputs for the inputs of one iteration. Raises InputError for inputs it cannot take."""
+        ...
+
+
+class Called:
+    """An engine, a session, a reference: what is called with arrays by the names it declares."""
+
+    is_typed = True
+
+    def __init__(
+        self,
+        callee: Any,
+        kind: str,
+        computed: Iterable[str],
+        takes: tuple[TensorInfo, ...] = (),
+        declared: Iterable[str] = (),
+        notes: Notes = (),
+    ) -> None:
+        self._callee, self.kind, self._notes = callee, kind, notes
+        self.on_a_gpu = isinstance(callee, Engine | Session)
+        self.takes: tuple[TensorInfo, ...] = takes or callee.inputs
+        self.computed = _floating(computed or (info.dtype for info in (*callee.inputs, *callee.outputs)))
+        made = _floating(declared)
+        self.declared = made | _floating(info.dtype for info in self.takes) if made else made
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        arrays, notes = fed(self.takes, inputs)
+        return Results(by_name(self._callee(**arrays), self._callee.outputs), (*self._notes, *notes))
+
+
+class Function:
+    """A function of numpy arrays. It is called by name if its parameters have the inputs' names, else by position."""
+
+    takes: tuple[TensorInfo, ...] = ()
+    computed: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+    is_typed = True
+    on_a_gpu = False
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function, self.kind = function, getattr(function, "__name__", type(function).__name__)
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        args, kwargs, notes = by_name_or_position(inspect.signature(self._function), inputs)
+        values, left = flattened(self._function(*args, **kwargs))
+        return Results({name: to_array(value, f"output {name}") for name, value in values.items()}, notes + left)
+
+
+class Saved:
+    """Outputs from a file: see :func:`trtnet.verify.arrays.saved.read_runs`.
+
+    runner: whose, where the file has several.
+    """
+
+    takes: tuple[TensorInfo, ...] = ()
+    declared: frozenset[str] = frozenset()
+    is_typed = False
+    on_a_gpu = False
+
+    def __init__(self, path: str | os.PathLike[str], runner: str = "") -> None:
+        self.kind = Path(path).name
+        self._iterations = read_iterations(Path(path), runner)
+        self.computed = _floating(a.dtype.name for arrays in self._iterations for a in arrays.values())
+
+    @property
+    def iterations(self) -> int:
+        return len(self._iterations)
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        if iteration >= self.iterations:
+            raise InputError(f"{self.kind} has the outputs of {self.iterations} iterations; there are more inputs")
+        return Results(self._iterations[iteration])
+
+
+def open_source(thing: Any) -> Source:
+    """What a thing gives to compare.
+
+    thing: a network that :func:`trtnet.define` returned (its reference is run), a reference, an engine, a session, a
+    torch module, a function of numpy arrays, or a file: ``.onnx`` (what NVIDIA's parser makes of it, on the CPU
+    reference), ``.engine``, or saved outputs (``.npz``, ``.json``, a folder). Raises ModelError for anything else.
+    """
+    if isinstance(thing, Source):
+        return thing
+    if isinstance(thing, str | os.PathLike):
+        return _open_file(os.fspath(thing))
+    if isinstance(thing, DefinedNetwork):
+        made, takes = declared_by(thing), describe(thing).inputs
+        return Called(thing.reference(), "trtnet on the CPU", defined_in(thing), takes, made, _strayed(thing))
+    if isinstance(thing, Engine):
+        known = _known(thing.info.dtype)
+        return Called(thing, "engine", known, declared=known)
+    if isinstance(thing, Session):
+        return Called(thing, "session", ())
+    if _has_base(thing, "trtnet.reference.executor", "Reference"):
+        return _reference(thing, "network on the CPU")
+    if _has_base(thing, "torch.nn.modules.module", "Module"):
+        from trtnet.verify.comparison.torch_source import TorchModule
+
+        return TorchModule(thing)
+    if isinstance(thing, Module):
+        raise ModelError(f"{type(thing).__name__} has no weights yet: compare trtnet.define(model, weights=...)")
+    if callable(thing):
+        return Function(thing)
+    raise ModelError(
+        f"a {type(thing).__name__} cannot be compared; give an engine, a session, a reference, a defined network, a"
+        f" torch module, a function, or a file (.onnx, .engine, .npz, .json)"
+    )
+
+
+def _open_file(text: str) -> Source:
+    file, runner = split_runner(text)
+    path = Path(file)
+    if path.suffix == ".onnx":
+        from trtnet.reference.onnx import parse
+
+        return _reference(parse(path).reference(), "ONNX parser on the CPU")
+    if path.suffix in (".npz", ".json") or path.is_dir():
+        return Saved(path, runner)
+    return open_source(load(path))
+
+
+def declared_by(network: DefinedNetwork) -> frozenset[str]:
+    """The floating dtypes that a network was defined in."""
+    return _floating(dtypes.get(dtype).name for dtype in network.precision.by_path.values())
+
+
+def defined_in(network: DefinedNetwork) -> frozenset[str]:
+    """The floating dtypes that a network was defined in, and those to which it quantizes, which no cast does."""
+    narrow = {name for name in computed_in(network.trt) if dtypes.get(name).bits < 16}
+    return declared_by(network) | narrow
+
+
+def _strayed(network: DefinedNetwork) -> Notes:
+    """A note of casts to coarser dtypes than any that the network was defined in."""
+    made = declared_by(network)
+    least = min((dtypes.get(name).bits for name in made), default=0)
+    coarser = sorted(name for name in computed_in(network.trt) if 16 <= dtypes.get(name).bits < least)
+    if not coarser:
+        return ()
+    return (f"something in it is {' and '.join(coarser)}, and it is held to {' and '.join(sorted(made))}, as defined",)
+
+
+def computed_in(network: Any) -> frozenset[str]:
+    """The floating dtypes of what an ``INetworkDefinition``'s layers give."""
+    layers = (network.get_layer(i) for i in range(network.num_layers))
+    outputs = (layer.get_output(i) for layer in layers for i in range(layer.num_outputs))
+    return _floating({dtypes.get(tensor.dtype).name for tensor in outputs})
+
+
+def _reference(reference: Any, kind: str) -> Source:
+    return Called(reference, kind, computed_in(reference.network))
+
+
+def _floating(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if dtypes.get(name).is_floating)
+
+
+def _known(dtype: str) -> Sequence[str]:
+    return [dtype] if any(dtype == each.name for each in dtypes.TABLE) else []
+
+
+def _has_base(thing: Any, module: str, name: str) -> bool:
+    """Whether an object is of a class, without importing it."""
+    return any(cls.__module__ == module and cls.__name__ == name for cls in type(thing).__mro__)

@@ -1,0 +1,1 @@
+"""How far arrays are from each other, and what passes."""

@@ -1,0 +1,1 @@
+"""Which modules need float32: the search and its result."""

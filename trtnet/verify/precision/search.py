@@ -1,0 +1,197 @@
+"""Which modules need float32 for the rest to be float16."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from trtnet.checkpoint import IGNORED, Source as Weights, open_checkpoint
+from trtnet.definition import DefinedNetwork, define
+from trtnet.graph import Input
+from trtnet.graph.precision import Precision
+from trtnet.nn import Module
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import DifferenceError, InputError, TrtnetError
+from trtnet.verify.arrays.feeding import Arrays
+from trtnet.verify.arrays.inputs import Inputs, given_inputs, to_array
+from trtnet.verify.comparison.naming import paired
+from trtnet.verify.comparison.sources import open_source
+from trtnet.verify.metrics.array_metrics import Metrics
+from trtnet.verify.metrics.tolerances import Tolerance, tolerance_for
+from trtnet.verify.precision.quickxplain import smallest_set
+from trtnet.verify.precision.result import PrecisionResult, Trial
+
+log = logging.getLogger(__name__)
+
+NEARLY = 0.75
+"""The share of the modules in one that, wide, make it simpler to have all of them wide."""
+
+Run = Callable[[DefinedNetwork], Any]
+"""What runs a network: a reference, an engine."""
+
+
+def search_precision(
+    model: Module,
+    weights: Weights,
+    inputs: Inputs,
+    reference: Any,
+    tolerance: Tolerance | None = None,
+    *,
+    specs: Mapping[str, Input] | None = None,
+    narrow: DTypeLike = "float16",
+    wide: DTypeLike = "float32",
+    reference_inputs: Inputs | None = None,
+    outputs: Mapping[str, str] | None = None,
+    on: Run = DefinedNetwork.reference,
+    progress: bool = False,
+    ignored: Sequence[str] = IGNORED,
+) -> PrecisionResult:
+    """The fewest modules that must be wide for the model to be as near to its reference as the tolerance asks.
+
+    Modules are taken one by one: a module's own layers and weights may be wide, and those of the modules in it narrow.
+    What is found depends on the inputs: real ones can need more than random ones.
+    The search halves (see ``smallest_set``), and defines and runs the network anew for each candidate. Where at least
+    `NEARLY` of what is in a module must be wide, all of it is made so if that passes too and the mapping is shorter.
+    inputs: arrays by name; several such, or a file of them: then a candidate passes only if it does on all. reference:
+    what gives the expected outputs: a torch module, an engine, a function, a file, or the outputs by name, of each of
+    the inputs. reference_inputs: what it is called with, if that is something else.
+    outputs: expected name -> the model's name, where they cannot be told; only these are compared.
+    ignored: as define's. tolerance: by default that of a model in the narrow dtype. on: what runs a network: its CPU
+    reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged, and is
+    in the result.
+    Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
+    """
+    pair = dtypes.get(narrow).name, dtypes.get(wide).name
+    search = _Search(model, specs, weights, pair, tolerance or tolerance_for(pair[0]), outputs, on, ignored)
+    with _Bar(progress) as shown:
+        search.expect(inputs, reference, reference_inputs)
+        search.told = shown
+        return search.run()
+
+
+class _Search:
+    """Tries sets of wide modules."""
+
+    def __init__(
+        self,
+        model: Module,
+        specs: Mapping[str, Input] | None,
+        weights: Weights,
+        dtypes_: tuple[str, str],
+        tolerance: Tolerance,
+        outputs: Mapping[str, str] | None,
+        on: Run,
+        ignored: Sequence[str],
+    ) -> None:
+        self.model, self.specs, self.checkpoint = model, specs, open_checkpoint(weights)
+        self.narrow, self.wide = dtypes_
+        self.tolerance, self.outputs, self.on, self.ignored = tolerance, outputs, on, ignored
+        modules = dict(model.named_modules())
+        self.containers = list(modules)
+        self.paths = [path for path, module in modules.items() if hasattr(module, "forward")]
+        self.trials: dict[frozenset[str], Trial] = {}
+        self.told: Callable[[str], None] = log.info
+        self.inputs: list[Arrays] = []
+        self.expected: list[Arrays] = []
+
+    def expect(self, inputs: Inputs, reference: Any, reference_inputs: Inputs | None) -> None:
+        """Runs the reference, once for each of the inputs."""
+        self.inputs = given_inputs(inputs, ())
+        given = self.inputs if reference_inputs is None else given_inputs(reference_inputs, ())
+        known = [reference] if isinstance(reference, Mapping) else reference
+        if isinstance(known, list | tuple):
+            self.expected = [{n: to_array(value, f"output {n}") for n, value in each.items()} for each in known]
+        else:
+            source = open_source(reference)
+            self.expected = [source.run(i, each).outputs for i, each in enumerate(given)]
+        for count, what in ((len(given), "reference inputs"), (len(self.expected), "expected outputs")):
+            if count != len(self.inputs):
+                raise InputError(f"{len(self.inputs)} inputs and {count} {what}: each of the inputs has its own")
+
+    def run(self) -> PrecisionResult:
+        if not self.passes([]):
+            if not self.passes(self.paths):
+                failed = self.trials[frozenset(self.paths)]
+                raise DifferenceError(
+                    f"in {self.wide} it does not pass either ({failed.why}): trtnet bisect finds what is wrong"
+                )
+            self.passes(smallest_set(self.paths, self.passes))
+        passed = [modules for modules, trial in self.trials.items() if trial.passed]
+        best = self.trials[self._simpler(min(passed, key=len))]
+        return PrecisionResult(best, len(self.paths), tuple(self.trials.values()))
+
+    def _simpler(self, modules: frozenset[str]) -> frozenset[str]:
+        """The same with whole modules of which nearly all is wide, the outermost first, where that is shorter."""
+        for container in sorted(filter(None, self.containers), key=lambda path: path.count(".")):
+            inside = {path for path in self.paths if path.startswith(f"{container}.")}
+            more = modules | inside | {container}
+            if len(inside) < 2 or len(inside & modules) < NEARLY * len(inside) or more == set(self.paths):
+                continue
+            if len(self._mapping(more)) < len(self._mapping(modules)) and self.passes(sorted(more)):
+                modules = more
+        return modules
+
+    def passes(self, modules: Sequence[str]) -> bool:
+        """Whether the model passes with these modules wide."""
+        chosen = frozenset(modules)
+        if chosen not in self.trials:
+            trial = self.trials[chosen] = self._try(chosen)
+            text = f"{len(chosen)} of {len(self.paths)} modules in {self.wide}: {trial.why or trial.error}"
+            log.info("trial %d: %s", len(self.trials), text)
+            self.told(f"trial {len(self.trials)}: {text}")
+        return self.trials[chosen].passed
+
+    def _try(self, modules: frozenset[str]) -> Trial:
+        mapping, called = self._mapping(modules), tuple(sorted(modules.intersection(self.paths)))
+        try:
+            network = define(self.model, self.specs, self.checkpoint, dtype=mapping, ignored=self.ignored)
+            source = open_source(self.on(network))
+            found = [source.run(i, inputs).outputs for i, inputs in enumerate(self.inputs)]
+        except TrtnetError as refused:  # such as a cache that a cast would part from its input
+            return Trial(mapping, called, float("inf"), False, str(refused).splitlines()[0])
+        measured = [self._measured(*each) for each in zip(found, self.expected, strict=True)]
+        phrases = [
+            f"inputs {i}: {phrase}" if len(measured) > 1 else phrase
+            for i, metrics in enumerate(measured)
+            for one in metrics
+            for phrase in self.tolerance.failures(one)
+        ]
+        error = max((one.relative_l2 for metrics in measured for one in metrics), default=float("inf"))
+        return Trial(mapping, called, error, not phrases, "; ".join(phrases))
+
+    def _measured(self, found: Arrays, expected: Arrays) -> list[Metrics]:
+        """Of each output. Raises InputError for outputs that cannot be paired: that is no candidate's fault."""
+        pairs, _ = paired(list(found), list(expected), self.outputs)
+        return [self.tolerance.measure(found[a], expected[b]) for a, b in pairs]
+
+    def _mapping(self, modules: frozenset[str]) -> dict[str, str]:
+        """The shortest mapping that makes these modules wide and the others narrow."""
+        mapping = {"": self.wide if "" in modules else self.narrow}
+        for path in self.containers:
+            if path not in modules and path not in self.paths:
+                continue  # nothing is computed in it
+            wanted = self.wide if path in modules else self.narrow
+            if Precision(mapping).at(path).name != wanted:
+                mapping[path] = wanted
+        return mapping
+
+
+class _Bar:
+    """A line on standard error that says how far the search is, where it is wanted."""
+
+    def __init__(self, wanted: bool) -> None:
+        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not wanted)
+        self._task = self._bar.add_task("the reference", total=None)
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._bar.start()
+        return lambda text: self._bar.update(self._task, description=text)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
