@@ -72,7 +72,7 @@ def test_values_of_every_module_but_of_what_went_into_another(route: Any, dtype:
     x = X.astype(dtype)
     values = route(made)({"x": x}).values
     by_path = {call.path: [values.get(t.name) for t in call.outputs] for call in made.calls}
-    assert by_path["conv1"] == [None] and made.merged[made.calls[0].outputs[0].trt] == "bn1"
+    assert by_path["conv1"] == [None] and made.calls[0].outputs[0].merged_into == "bn1"
     relu, conv2 = by_path["pair"]
     np.testing.assert_array_equal(relu, np.maximum(by_path["bn1"][0], 0))
     np.testing.assert_array_equal(by_path["drop"][0], relu)

@@ -52,14 +52,17 @@ class Bindings:
         return self._array(key, None)
 
     def weight(self, parameter: Parameter, dtype: DType, path: str) -> Weight:
-        """A parameter for TensorRT; under its key, but in one dtype only, since refit gives a name one array."""
+        """A parameter for TensorRT, read when it is needed; under its key, but in one dtype only.
+
+        (Refit gives a name one array.)
+        """
         if (parameter, dtype) not in self._weights:
             key = self.key(parameter, path)
             name = key
             if any((parameter, other) in self._weights for other in self._dtypes.values()):
                 self.folded.add(key)
                 name = ""
-            self._weights[parameter, dtype] = Weight(self._array(key, dtype), name)
+            self._weights[parameter, dtype] = Weight(lambda: self._array(key, dtype), name, (parameter.shape, dtype))
         return self._weights[parameter, dtype]
 
     def _array(self, key: str, dtype: DType | None) -> Array:

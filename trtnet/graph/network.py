@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,6 +18,7 @@ from trtnet.graph.report import layer_error
 from trtnet.graph.sizes.dim import Axis, Dim, Shape, Value
 from trtnet.graph.sizes.shape_inputs import check_names
 from trtnet.graph.source import SourceLine, caller, here
+from trtnet.graph.tensors.pending import Pending
 from trtnet.graph.tensors.tensor import Tensor
 from trtnet.graph.tensors.weight import Parameter, Weight
 from trtnet.support import dtypes
@@ -40,13 +41,15 @@ def current() -> Network:
 
 
 @dataclass(frozen=True)
-class Convolution:
-    """A convolution of constant weights, for what may go into them. path: the module's. again: it with other ones."""
+class Place:
+    """Where layers belong. path: the module's. source: the user's line, None for the one that is executed.
 
-    path: str
-    weight: Parameter | np.ndarray[Any, Any]
-    bias: Parameter | np.ndarray[Any, Any] | None
-    again: Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], Tensor]
+    rows: how many equal rows they compute, of which the model uses one.
+    """
+
+    path: str = ""
+    source: SourceLine | None = None
+    rows: int = 1
 
 
 class Network:
@@ -59,13 +62,14 @@ class Network:
     weights: arrays TensorRT does not give back, by (layer name, attribute); the reference executor needs them.
     decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the chosen forms of
     operations, see ``trtnet.ops.formulations``. modules: the path of each module of the model being defined. calls: of
-    those modules, in the order they returned. merged: tensors that went into another module's layer, as a convolution's
-    does into its batch norm's, and the path of that module. cache: tensors that are made once a network (constants,
-    sizes). body: of the loop or branch being defined, None outside of all.
+    those modules, in the order they returned. pending: layers whose weights were not decided when they were added.
+    cache: tensors that are made once a network (constants, sizes). body: of the loop or branch being defined, None
+    outside of all.
     named: the checkpoint keys of weights that TensorRT knows by them; folded: those that were computed with while
     defining.
 
-    ``with network:`` makes it the one that operations without a tensor operand add to.
+    ``with network:`` makes it the one that operations without a tensor operand add to; at its end what is still pending
+    is decided.
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
@@ -85,16 +89,14 @@ class Network:
         self.forms: dict[str, str] = {}
         self.modules: dict[Any, str] = {}
         self.cache: dict[Any, Tensor] = {}
-        self.convolutions: dict[trt.ITensor, Convolution] = {}
+        self.pending: list[Pending] = []
         self._bindings = Bindings(self.precision.by_path)
         self.named: set[str] = set()
         self.folded = self._bindings.folded
         self.calls: list[Call] = []
         self.boundary = Boundary()
-        self.merged: dict[trt.ITensor, str] = {}
         self.body: object = None
-        self._paths: list[str] = [""]
-        self._rows = 1
+        self._place = Place()
         self._names: set[str] = set()
         self._alive: list[Weight] = []
         self._makers: dict[Any, Any] = {}
@@ -104,37 +106,46 @@ class Network:
         self._entered.append(_current.set(self))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         _current.reset(self._entered.pop())
+        if kind is None and not self._entered:
+            for pending in self.pending:
+                if pending.is_free:
+                    pending.use()
+            self.pending.clear()
 
     # where a layer belongs
     @property
     def path(self) -> str:
         """The path of the module being called, ``"layer1.0.conv1"``; "" at the root."""
-        return self._paths[-1]
+        return self._place.path
 
     @property
     def dtype(self) -> DType:
         """The dtype of the module being called; outside of all, of the model."""
         return self.precision.at(self.path)
 
-    @contextmanager
-    def scope(self, path: str) -> Iterator[None]:
-        """Layers added inside belong to the module at `path`."""
-        self._paths.append(path)
-        try:
-            yield
-        finally:
-            self._paths.pop()
+    @property
+    def place(self) -> Place:
+        """The place of a layer that is added now."""
+        return replace(self._place, source=self._place.source or caller())
 
     @contextmanager
-    def rows(self, count: int) -> Iterator[None]:
-        """Layers added inside compute `count` equal rows, of which the model uses one: the others are no work of it."""
-        before, self._rows = self._rows, count
+    def at(self, place: Place) -> Iterator[None]:
+        """Layers added inside belong to a place."""
+        before, self._place = self._place, place
         try:
             yield
         finally:
-            self._rows = before
+            self._place = before
+
+    def scope(self, path: str) -> AbstractContextManager[None]:
+        """Layers added inside belong to the module at `path`."""
+        return self.at(replace(self._place, path=path))
+
+    def rows(self, count: int) -> AbstractContextManager[None]:
+        """Layers added inside compute `count` equal rows, of which the model uses one: the others are no work of it."""
+        return self.at(replace(self._place, rows=count))
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -268,19 +279,29 @@ class Network:
             for index in range(layer.num_outputs)
         )
 
+    def maker(self, tensor: Tensor) -> trt.ILayer:
+        """TensorRT's layer that made a tensor."""
+        return self._makers[tensor.trt]
+
+    def give(self, layer: trt.ILayer, weights: Mapping[str, Weight]) -> None:
+        """Gives a layer weights, by its attributes' names, in place of those that it has."""
+        for attribute, weight in weights.items():
+            setattr(layer, attribute, weight.handle)
+        self._keep(layer, weights)
+
     def connect(self, tensor: Tensor, index: int, value: Tensor, hint: str) -> None:
         """Feeds an input of the layer that made `tensor` afterwards, as a recurrence wants it.
 
         Raises LayerError, with `hint` and TensorRT's words, if it refuses that.
         """
-        self._makers[tensor.trt].set_input(index, value.trt)
+        self.maker(tensor).set_input(index, value.trt)
         if _sizes(tensor.trt) is None:
             self.fail(hint, {"from": tensor, "to": value})
 
     def fail(self, headline: str, operands: Mapping[str, Any], source: SourceLine | None = None) -> NoReturn:
         """Raises a LayerError that names the module, the user's line, the operands and TensorRT's last words."""
         words = [self._without_name(text) for text in self.recorder.take()]
-        raise LayerError(layer_error(self.path, headline, source or caller(), operands, words))
+        raise LayerError(layer_error(self.path, headline, source or self.place.source, operands, words))
 
     def _without_name(self, text: str) -> str:
         """TensorRT's words without the layer's name in front, which the error gives already."""
@@ -295,8 +316,8 @@ class Network:
             name = f"{stem}_{count}"
         self._names.add(name)
         layer.name = name
-        source = caller()
-        layer.metadata = str(Provenance(self.path, str(source) if source else "", self._rows))
+        place = self.place
+        layer.metadata = str(Provenance(place.path, str(place.source) if place.source else "", place.rows))
 
     def _keep(self, layer: trt.ILayer, operands: Mapping[str, Any]) -> None:
         for attribute, weight in operands.items():

@@ -122,7 +122,7 @@ def refresh(x: Tensor) -> None:
     if x.seen == storage.version:
         return
     if x.view_of is not None:
-        x.value = x.view_of.read(x.view_of.base).trt
+        x.value = x.view_of.read(x.view_of.base).current
         x.seen = storage.version
         return
     pending, latest = storage.pending[:], storage.version
@@ -152,7 +152,7 @@ def fixed(x: Tensor, reason: str) -> Tensor:
 def _store(x: Tensor, value: Tensor, version: int) -> None:
     if x.view_of is not None:
         _store(x.view_of.base, x.view_of.write(x.view_of.base, value), version)
-    x.value, x.seen = value.trt, version
+    x.value, x.seen = value.current, version
 
 
 def _check(x: Tensor, views: list[View]) -> None:

@@ -13,6 +13,7 @@ from trtnet.graph.source import here
 from trtnet.graph.tensors.in_place import InPlace
 from trtnet.graph.tensors.methods import Casts, Methods
 from trtnet.graph.tensors.operators import Operators
+from trtnet.graph.tensors.pending import Pending
 from trtnet.graph.tensors.properties import Questions
 from trtnet.graph.tensors.storage import Storage, View, refresh
 from trtnet.graph.tensors.strides import Strides
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from trtnet.graph.network import Network
     from trtnet.support.backend import trt
 
+Value: TypeAlias = "trt.ITensor | Pending"
 Operand: TypeAlias = "Tensor | Parameter | np.ndarray[Any, Any] | Dim | Real | float | int | bool"
 
 
@@ -46,7 +48,7 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
 
     def __init__(self, network: Network, itensor: trt.ITensor, sizes: tuple[int, ...], dims: tuple[Any, ...] = ()):
         self.network = network
-        self.value = itensor
+        self.value: Value = itensor
         self.dtype: DType = dtypes.get(itensor.dtype)
         self.storage = Storage(network.body)
         self.view_of: View | None = None
@@ -64,15 +66,36 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
 
     @property
     def trt(self) -> trt.ITensor:
-        """TensorRT's tensor of its value after all writes to its memory. Raises LayerError if that is not known."""
+        """TensorRT's tensor of its value after all writes to its memory, to be read by a layer or an output.
+
+        Raises LayerError if that is not known.
+        """
+        value = self.current
+        return value.use() if isinstance(value, Pending) else value
+
+    @property
+    def current(self) -> Value:
+        """The same, without reading it: the layer that makes it may be pending. Raises LayerError as `trt`."""
         if self.seen != self.storage.version or self.storage.lost is not None:
             refresh(self)
         return self.value
 
+    @property
+    def merged_into(self) -> str | None:
+        """The path of the module that took the layer which would make it; None if it is in the network."""
+        value = self.current
+        return value.taken_by if isinstance(value, Pending) else None
+
+    def deferred(self, pending: Pending) -> Tensor:
+        """Itself, its value to be decided by who reads it first."""
+        self.value = pending
+        self.network.pending.append(pending)
+        return self
+
     def fresh(self) -> Tensor:
         """A tensor of its value now, with memory of its own. No layer."""
         other = self.fresh_handle(self.shape)
-        other.value, other.strides = self.trt, self.strides
+        other.value, other.strides = self.current, self.strides
         return other
 
     def fresh_handle(self, shape: Shape) -> Tensor:
@@ -85,7 +108,7 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
     @property
     def name(self) -> str:
         """Its name in the network, unique."""
-        return str(self.trt.name)
+        return str(self.current.name)
 
     @property
     def ndim(self) -> int:

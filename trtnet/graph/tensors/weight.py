@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,8 @@ from trtnet.support.did_you_mean import missing
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import ModelError
 
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
 OF_TENSORS = {name for kind in (Casts, Methods, Questions) for name in vars(kind) if not name.startswith("_")}
 
 
@@ -67,38 +69,40 @@ class NetworkFloats(np.ndarray[Any, np.dtype[Any]]):
     """Floats of a buffer that the checkpoint does not fill: they are of the network's dtype, to which half() casts."""
 
 
-@dataclass(eq=False)
 class Weight:
     """An array on the host that TensorRT reads when it builds, kept alive by the network that uses it.
 
-    array: contiguous. memory: what TensorRT reads, two elements a byte of a 4-bit type.
+    array: contiguous; given as a function, with its shape and dtype, it is read when it is first needed. memory: what
+    TensorRT reads, two elements a byte of a 4-bit type. handle: TensorRT's own.
     key: its checkpoint key, "" for what is no tensor of the checkpoint: a constant of the model, or
     something computed from several tensors, as a folded batch norm is.
     """
 
-    array: np.ndarray[Any, Any]
-    key: str = ""
-    handle: trt.Weights = field(init=False, repr=False)
-    memory: np.ndarray[Any, Any] = field(init=False, repr=False)
+    def __init__(self, array: Array | Callable[[], Array], key: str = "", like: tuple[Shape, DType] | None = None):
+        if isinstance(array, np.ndarray):
+            like = array.shape, dtypes.get(array.dtype)
+        assert like is not None  # a function says what it will give
+        self.shape, self.dtype = like
+        self.key = key
+        self._given = array
 
-    def __post_init__(self) -> None:
-        # np.ascontiguousarray would turn a 0-D array into a 1-D one
-        self.array = np.require(self.array, requirements=("C", "A"))
-        self.memory = _packed(self.array) if self.dtype.bits == 4 else self.array
-        self.handle = _handle(self.array, self.memory)
+    @cached_property
+    def array(self) -> Array:
+        given = self._given if isinstance(self._given, np.ndarray) else self._given()
+        return np.require(given, requirements=("C", "A"))  # np.ascontiguousarray would turn a 0-D array into a 1-D one
 
-    @property
-    def dtype(self) -> DType:
-        return dtypes.get(self.array.dtype)
+    @cached_property
+    def memory(self) -> Array:
+        return _packed(self.array) if self.dtype.bits == 4 else self.array
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
+    @cached_property
+    def handle(self) -> trt.Weights:
+        return trt.Weights(self.array) if self.readable else opaque(self.dtype, self.memory, self.array.size)
 
     @property
     def readable(self) -> bool:
         """Whether TensorRT gives the array back when a network is read (it does not for types numpy lacks)."""
-        return _in_numpy(self.array)
+        return self.dtype.numpy.kind in "fiub" and self.dtype.numpy.isbuiltin == 1
 
 
 def empty(dtype: DType) -> trt.Weights:
@@ -106,18 +110,13 @@ def empty(dtype: DType) -> trt.Weights:
     return trt.Weights(dtype.trt)
 
 
-def _handle(array: np.ndarray[Any, Any], memory: np.ndarray[Any, Any]) -> trt.Weights:
-    if _in_numpy(array):
-        return trt.Weights(array)
-    return trt.Weights(dtypes.get(array.dtype).trt, memory.ctypes.data, array.size)
+def opaque(dtype: DType, memory: Array, size: int) -> trt.Weights:
+    """Weights by their address: of a type that numpy lacks, or of memory whose values nobody reads."""
+    return trt.Weights(dtype.trt, memory.ctypes.data, size)
 
 
-def _packed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _packed(array: Array) -> Array:
     """4-bit elements two a byte, the first in the low half."""
     bits = array.reshape(-1).view(np.uint8) & 0xF
     pairs = np.concatenate([bits, np.zeros(bits.size % 2, np.uint8)]).reshape(-1, 2)
     return pairs[:, 0] | pairs[:, 1] << 4
-
-
-def _in_numpy(array: np.ndarray[Any, Any]) -> bool:
-    return array.dtype.kind in "fiub" and array.dtype.isbuiltin == 1

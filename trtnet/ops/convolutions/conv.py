@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor, Weight
-from trtnet.graph.network import Convolution
+from trtnet.graph.tensors.pending import Placeholders
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.graph.tensors.weight import empty
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
+from trtnet.ops.convolutions.batch_norm_folding import Convolution, offered
 from trtnet.ops.convolutions.patch_embedding import are_patches, patch_product
 from trtnet.ops.formulations import form
 from trtnet.support.arrays import values
@@ -94,24 +95,23 @@ def convolution(
     extent = [d * (k - 1) for d, k in zip(dilations, window, strict=True)]
     attributes = {"stride_nd": strides, "dilation_nd": dilations, "num_groups": groups}
     outputs = given.shape[0]
+    problem = mismatch(x, given, given.shape[1] * groups, name)
+    placeholders = Placeholders(given.weights) if given.constant and not problem else None
     (y,) = x.network.add(
         "convolution_nd",
-        {"input": image, "num_output_maps": outputs, "kernel_shape": window, **given.arguments},
+        {"input": image, "num_output_maps": outputs, "kernel_shape": window, **given.arguments(placeholders)},
         attributes=attributes | padding_attributes(image, sides, len(window), name),
         inputs=given.inputs,
-        hint=mismatch(x, given, given.shape[1] * groups, name),
+        hint=problem,
         dims=[(x.shape[0], outputs, *kept(image, len(window), strides, extent, sides))],
         shown={"x": x, "weight": given.kernel, "bias": given.bias},
     )
     result = y.squeeze(2) if flat else y
-    if given.constant:
-        x.network.convolutions[result.trt] = Convolution(
-            x.network.path,
-            given.kernel_array,
-            given.bias_array,
-            lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank),
-        )
-    return result
+    if placeholders is None:
+        return result
+    again = lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank)  # noqa: E731
+    made = Convolution(x.network.maker(y), x.network.place, weight, bias, again, placeholders)  # type: ignore[arg-type]
+    return offered(result, made, given.weights)
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,6 @@ class Weights:
     shape: tuple[int, ...]
     kernel: Tensor | Weight
     bias: Tensor | Weight | None
-    kernel_array: Any
-    bias_array: Any
 
     @classmethod
     def of(cls, x: Tensor, weight: Kernel, bias: Kernel | None, name: str, rank: int) -> Weights:
@@ -145,7 +143,7 @@ class Weights:
             x.network.fail(f"{name} needs the sizes of its kernel", operands)
         if offset is not None and len(offset.shape) != 1:
             x.network.fail(f"{name} takes a bias [out_channels], found {list(offset.shape)}", operands)
-        return cls(x, sizes, kernel, offset, weight, bias)
+        return cls(x, sizes, kernel, offset)
 
     @property
     def constant(self) -> bool:
@@ -157,10 +155,15 @@ class Weights:
         return self.shape[2:]
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """Arguments of the layer's method; empty ones for what is an input."""
+    def weights(self) -> dict[str, Weight]:
+        """Those that TensorRT reads when it builds."""
         given = {"kernel": self.kernel, "bias": self.bias}
-        return {name: w if isinstance(w, Weight) else empty(self.x.dtype) for name, w in given.items()}
+        return {name: w for name, w in given.items() if isinstance(w, Weight)}
+
+    def arguments(self, placeholders: Placeholders | None = None) -> dict[str, Any]:
+        """Arguments of the layer's method; empty ones for what is an input."""
+        none = empty(self.x.dtype)
+        return {"kernel": none, "bias": none} | (placeholders.handles if placeholders else self.weights)
 
     @property
     def inputs(self) -> dict[int, Tensor]:

@@ -94,7 +94,7 @@ def _transposed(
     attributes |= {"post_padding": geometry([max(crop, 0) for crop in after], rank, 0)}
     (y,) = x.network.add(
         "deconvolution_nd",
-        {"input": image, "num_output_maps": channels, "kernel_shape": window, **given.arguments},
+        {"input": image, "num_output_maps": channels, "kernel_shape": window, **given.arguments()},
         attributes=attributes | {"num_groups": groups},
         inputs=given.inputs,
         name="conv_transpose",

@@ -9,6 +9,7 @@ import numpy as np
 from trtnet.graph import Parameter, Tensor, Weight
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.convolutions.batch_norm_folding import folded
 from trtnet.ops.elementwise.basic import add, cast, mul, rsqrt, sub
 from trtnet.ops.reductions.reduce import mean
 from trtnet.support.arrays import values
@@ -32,9 +33,9 @@ def batch_norm(
     x: [batch, channels, ...] of two dimensions or more; the others: [channels]. Mean, variance, weight and bias
     become one scale and one shift a channel, computed in float64 from the checkpoint's own values. Where `x` comes from
     a convolution, they go into its weights, rounded once to the dtype of `x` (TensorRT-RTX would multiply and add in
-    every pass), and the convolution is made again with them; a network in which nothing else reads the first one does
-    not run it. Layer: IConvolutionLayer, else IScaleLayer CHANNEL; where one of them is a tensor of the network,
-    elementwise layers in float32.
+    every pass). Layer: none but the convolution's; where something has read the convolution's own result, or `x` is
+    another's, IScaleLayer CHANNEL; where one of them is a tensor of the network, elementwise layers in float32. What
+    reads the convolution's own result afterwards makes it a layer of its own.
     With training and without running statistics it takes those of `x`, over all but the channels, as weight
     standardization does. momentum is training's. Raises LayerError for a scale or shift that does not fit into the
     dtype of `x`, for statistics of another size than the channels, and for training with running statistics.
@@ -51,9 +52,9 @@ def batch_norm(
     gain = 1.0 if weight is None else _float64(x, weight)
     scale = gain / np.sqrt(var + eps)
     shift = (0.0 if bias is None else _float64(x, bias)) - average * scale
-    folded = _into_convolution(x, scale, shift)
-    if folded is not None:
-        return folded
+    convolution = folded(x, scale, shift)
+    if convolution is not None:
+        return convolution
     arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
     factors = {"scale": _rounded(x, scale, "scale"), "shift": _rounded(x, shift, "shift")}
     (y,) = x.network.add("scale_nd", arguments | factors, name="batch_norm", dims=[x.shape])
@@ -98,23 +99,6 @@ def _by_own_statistics(x: Tensor, weight: Operand | None, bias: Operand | None, 
     y = y if weight is None else mul(y, tensor(weight, x.network).to("float32").reshape(shape))
     y = y if bias is None else add(y, tensor(bias, x.network).to("float32").reshape(shape))
     return cast(y, x.dtype)
-
-
-def _into_convolution(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
-    """The convolution that made `x`, with a scale and a shift in its weights; None if there is none that can."""
-    made_by = x.network.convolutions.get(x.trt)
-    if made_by is None:
-        return None
-    kernel = _float64(x, made_by.weight)
-    kernel *= scale.reshape(-1, *[1] * (kernel.ndim - 1))
-    bias = shift if made_by.bias is None else _float64(x, made_by.bias) * scale + shift
-    with np.errstate(over="ignore"):
-        weights = [array.astype(np.float32).astype(x.dtype.numpy) for array in (kernel, bias)]
-    if not all(np.isfinite(array).all() for array in weights):
-        return None
-    x.network.merged[x.trt] = x.network.path
-    with x.network.scope(made_by.path):
-        return made_by.again(weights[0], weights[1])
 
 
 def _float64(x: Tensor, weight: Any) -> Array:

@@ -93,7 +93,7 @@ class Judge:
         if shapes or not call.outputs:
             theirs = ", ".join(str(list(value.array.shape)) for value in self._theirs(row).outputs)
             return replace(row, verdict=Verdict.INCOMPARABLE, note=f"{shapes} here, {theirs} in torch")
-        into = [self.network.merged[x.trt] for x in call.outputs if x.trt in self.network.merged]
+        into = [path for x in call.outputs if (path := x.merged_into) is not None]
         if not into:
             return replace(row, verdict=Verdict.UNUSED)
         self._merged |= {x.name: len(self.judged) for x in call.outputs}
