@@ -1,18 +1,23 @@
 # make demo   the whole way: published weights -> engine plan -> a named photograph, beside PyTorch
 # make test   format, lint, types and tests, as CI runs them
-# Both make .venv first and need nothing but python3 (3.11 or newer) and a package index.
+# make docs   the documentation as a site, in site/
+# Each makes .venv first and needs nothing but python3 (3.11 or newer) and a package index.
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+DOCS_STAMP := .venv/.docs
 
-.PHONY: demo test lint format clean
+.PHONY: demo test docs lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python tests/demo.py
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+docs: $(DOCS_STAMP)
+	.ci/docs
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -29,5 +34,9 @@ $(STAMP): .ci/requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+$(DOCS_STAMP): .ci/docs-requirements.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $< --constraint .ci/requirements.txt
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache demo.json
+	rm -rf .venv build site .cache dist *.egg-info .pytest_cache .mypy_cache .ruff_cache demo.json

@@ -1,4 +1,4 @@
-"""Makes the README's pictures of drawings again: `python tests/screenshots.py`. Needs Chromium and playwright."""
+"""Makes the pictures of drawings in docs/img again: `python tests/screenshots.py`. Needs Chromium and playwright."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trtnet.tools.draw.files.writing import lay_out, write
 from trtnet.tools.draw.from_network import draw_network
 from trtnet.tools.targets.networks import Choices, open_network
 
-DATA = Path(__file__).parent / "data"
+IMAGES = Path(__file__).parents[1] / "docs" / "img"
 SIZE = {"width": 1280, "height": 800}
 
 
@@ -64,8 +64,8 @@ def main() -> None:
             picture(page, Path(folder))
             page.mouse.move(SIZE["width"] / 2, 10)
             image = Image.open(io.BytesIO(page.screenshot()))
-            image.convert("RGB").quantize(256).save(DATA / f"{name}.png", optimize=True)
-            print(DATA / f"{name}.png", (DATA / f"{name}.png").stat().st_size)
+            image.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+            print(IMAGES / f"{name}.png", (IMAGES / f"{name}.png").stat().st_size)
         browser.close()
 
 

@@ -22,7 +22,7 @@ def test_the_wheel_brings_models_and_weights(tmp_path: Path) -> None:
     copy = tmp_path / "source"
     for folder in ("trtnet", "models", "weights"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "README.md"):
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, copy / file)
     run(*pip, *build, str(copy), folder=tmp_path)
     (wheel,) = tmp_path.glob("trtnet-*.whl")

@@ -235,6 +235,10 @@ def test_verify(weights: Path, tmp_path: Path) -> None:
     assert verified(tmp_path / "n.safetensors", 1) == {"n": "1 NaN and 2 Inf of 4"}
 
 
+def test_verify_of_weights_that_come_with_trtnet(tmp_path: Path) -> None:
+    assert trtnet("weights", "verify", "trtnet:lenet.safetensors", folder=tmp_path).returncode == 0
+
+
 def test_verify_of_an_archive_with_a_flipped_bit(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
     torch.save({"w": torch.arange(1000.0), "c": torch.ones(1, dtype=torch.complex64)}, path)

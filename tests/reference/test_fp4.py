@@ -1,4 +1,4 @@
-"""What the README says of FP4: the reference dequantizes its weights, and refuses to quantize to it."""
+"""What the documentation says of FP4: the reference dequantizes its weights, and refuses to quantize to it."""
 
 from __future__ import annotations
 

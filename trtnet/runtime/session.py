@@ -37,8 +37,8 @@ class Session:
     and the current stream's order for torch tensors.
     cuda_graph: whether calls that come again with the same shapes and addresses are captured as a CUDA graph, which
     takes a call's host time from hundreds of microseconds to a few. ``no_cuda_graph`` says why there is none, if there
-    is none. "backend" leaves it to TensorRT-RTX, which captures anew whenever an address changes: see the README's
-    design notes.
+    is none. "backend" leaves it to TensorRT-RTX, which captures anew whenever an address changes: see
+    docs/design.md.
     nvtx: what shows on Nsight Systems' timeline, "detailed", "layer_names_only" or "none": TensorRT's layers, whose
     names are module paths, and if the package nvtx is installed a range around each call. None is TensorRT's default.
     memory: scratch memory to share with other sessions, which then run one after another: see

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from trtnet.checkpoint import Array, Checkpoint, open_checkpoint
 from trtnet.checkpoint.base import combine_digests, tensor_digest
+from trtnet.checkpoint.shipped import located
 from trtnet.checkpoint.writing import DIGEST
 from trtnet.support.errors import CheckpointError
 from trtnet.support.printing import visible
@@ -46,7 +47,7 @@ def verify(path: str, bar: bool = False) -> list[Check]:
     from rich.progress import Progress
 
     with open_checkpoint(path) as checkpoint, Progress(disable=not bar, transient=True) as progress:
-        files = _files(Path(path))
+        files = _files(located(path))
         sizes = sum(file.stat().st_size for file in files)
         total = sizes + sum(checkpoint.listed(key).nbytes or 0 for key in checkpoint)
         task = progress.add_task(escape(visible(path)), total=total)

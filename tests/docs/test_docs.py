@@ -1,0 +1,145 @@
+"""What README and docs show runs and is true; their links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doc_output import agrees
+from doc_pages import PAGES, ROOT, read
+from doc_running import run
+
+ALL = {path: read(path) for path in PAGES}
+TEXT = "\n".join(path.read_text() for path in PAGES)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if ALL[path].blocks], ids=lambda path: path.stem)
+def test_what_is_shown_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(ALL[path], has_gpu=False)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("a 1.5e-03 b", "a 2.5e-03 b"),
+        ("a\n...\nz", "a\nb\nc\nz"),
+        ("took ... s", "took 12.5 s"),
+        ("┃ a ┃ 1 ┃", "┃ a    ┃ 1    ┃"),
+        ("16.30", "16.31"),
+    ],
+)
+def test_output_agrees(shown: str, printed: str) -> None:
+    assert agrees(shown, printed)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("a 1.5e-03 b", "a 1.5e-02 b"),
+        ("a 1.5e-03", "a -1.5e-03"),
+        ("a\nz", "a\nb\nz"),
+        ("a\n...\nz\n...\nq", "a\nz\ny"),
+        ("4 layers", "5 layers"),
+        ("16.30", "16.40"),
+        ("passes", "fails"),
+    ],
+)
+def test_output_differs(shown: str, printed: str) -> None:
+    assert not agrees(shown, printed)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    page = ALL[path]
+    dead = []
+    for link in page.links:
+        target, _, anchor = link.partition("#")
+        to = (path.parent / target).resolve() if target else path
+        if not to.exists() or (anchor and anchor not in read(to).anchors):
+            dead.append(link)
+    assert dead == []
+    assert [name for name in page.references if not _is_name(name)] == []
+
+
+def _is_name(name: str) -> bool:
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            value: Any = importlib.import_module(".".join(parts[:end]))
+        except ImportError:
+            continue
+        for part in parts[end:]:
+            value = getattr(value, part, None)
+        return value is not None
+    return False
+
+
+def test_the_documentation_is_all_in_the_site() -> None:
+    import tomllib
+
+    site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    listed = re.findall(r"'([\w/-]+\.md)'", str(site["nav"]))
+    pages = {str(path.relative_to(ROOT / "docs")) for path in PAGES if path.is_relative_to(ROOT / "docs")}
+    assert sorted(listed) == sorted(pages)
+
+
+def test_the_readme_is_short() -> None:
+    assert (ROOT / "README.md").stat().st_size <= 10_000
+
+
+def test_the_model_shown_is_the_one_of_the_zoo() -> None:
+    shown = next(block for block in ALL[ROOT / "README.md"].blocks if block.title == "digits.py").text
+    assert _network(shown) == _network((ROOT / "models" / "lenet.py").read_text())
+
+
+def _network(text: str) -> str:
+    """The class in a file, without comments, and without what the zoo's has besides: the number of classes."""
+    (code,) = re.findall(r"^class LeNet.*?(?=^\S)", text, re.DOTALL | re.MULTILINE)
+    code = re.sub(r"  # .*|trtnet\.(?=Input|Tensor)|, num_classes: int = 10", "", code)
+    return code.replace("num_classes", "10").strip()
+
+
+def test_every_model_is_listed() -> None:
+    import trtnet.models
+
+    for name in trtnet.models.__all__:
+        assert f"`{name}`" in TEXT or (name.startswith("resnet") and f"`{name.removeprefix('resnet')}`" in TEXT)
+
+
+def test_the_rules_shown_are_those_of_the_family() -> None:
+    from trtnet.checkpoint.rules import parse
+
+    (shown,) = (block.text for page in ALL.values() for block in page.blocks if block.language == "toml")
+    whole = (ROOT / "weights" / "vit.toml").read_text()
+    assert all(part.strip() in whole for part in shown.split("\n\n"))
+    assert len(parse(shown, "shown").rules) == 2
+
+
+def test_every_verb_of_rules_is_in_the_table() -> None:
+    from trtnet.weights import families
+
+    from trtnet.checkpoint.rules.verbs import FOLDS, VERBS
+
+    options = {option for _, taken in (*VERBS.values(), *FOLDS.values()) for option in taken} - {"at", "optional"}
+    unsaid = [word for word in (*VERBS, *options) if not re.search(f"`{word}( = [^`]*)?`", TEXT)]
+    assert unsaid == [] and [fold for fold in FOLDS if f'"{fold}"' not in TEXT] == []
+    assert len(families()) == 12
+
+
+def test_the_error_shown_is_the_one_raised() -> None:
+    from trtnet.models import resnet50
+
+    import trtnet
+    from trtnet import nn
+    from trtnet.errors import LayerError
+    from trtnet.tools.placeholder import Placeholder
+
+    model = resnet50()
+    model.layer1[0].conv1, model.layer1[0].bn1 = nn.Conv2d(64, 32, 1, bias=False), nn.BatchNorm2d(32)
+    with pytest.raises(LayerError) as found:
+        trtnet.define(model, weights=Placeholder(model, "float16"), dtype="float16")
+    assert f"```text\ntrtnet.errors.LayerError: {found.value}\n```" in (ROOT / "README.md").read_text()
