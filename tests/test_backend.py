@@ -31,7 +31,7 @@ def test_it_names_itself() -> None:
 
 def test_no_backend_is_an_error_that_names_the_commands() -> None:
     result = python(f"import os; os.environ.pop('TRTNET_BACKEND', None); {HIDE} from trtnet.support.backend import trt")
-    last = result.stderr[result.stderr.index("trtnet.support.errors.BackendError") :]
+    last = result.stderr[result.stderr.index("trtnet.BackendError") :]
     assert "no TensorRT is installed" in last
     assert "pip install 'trtnet[rtx]'" in last and "pip install 'trtnet[tensorrt]'" in last
 

@@ -13,7 +13,7 @@ LAYOUT = re.compile(r"[\s━┏┳┓┡╇┩└┴┘─┃│]+")
 def agrees(shown: str, printed: str) -> bool:
     """Every line shown was printed, in this order and without others between them, except where a line is ``...``.
 
-    Inside a line ``...`` stands for any text. Integers must be equal, other numbers to 1 part in 1000, those below 0.01,
+    Inside a line ``...`` stands for any text. Integers must be equal, other numbers to 1 part in 1000, below 0.01,
     which are errors of rounding, to a factor of 3; below 1e-6 it is enough that both are. The widths of columns are
     left out.
     """

@@ -23,7 +23,7 @@ import typer
 from doc_output import agrees
 from doc_pages import ROOT, Block, Page, read
 
-from trtnet.cli import app, main
+from trtnet.cli.main import app, main
 
 NOT_RUN = {"apt-get", "nsys", "pip", "polygraphy", "pre-commit", "tensorrt_rtx", "trtexec"}
 

@@ -122,7 +122,7 @@ def test_the_rules_shown_are_those_of_the_family() -> None:
 def test_every_verb_of_rules_is_in_the_table() -> None:
     from trtnet.weights import families
 
-    from trtnet.checkpoint.rules.verbs import FOLDS, VERBS
+    from trtnet.checkpoint.rules.parse import FOLDS, VERBS
 
     options = {option for _, taken in (*VERBS.values(), *FOLDS.values()) for option in taken} - {"at", "optional"}
     unsaid = [word for word in (*VERBS, *options) if not re.search(f"`{word}( = [^`]*)?`", TEXT)]
@@ -135,11 +135,12 @@ def test_the_error_shown_is_the_one_raised() -> None:
 
     import trtnet
     from trtnet import nn
-    from trtnet.errors import LayerError
-    from trtnet.tools.placeholder import Placeholder
+    from trtnet.support.errors import LayerError
+    from trtnet.tools.targets.placeholder_weights import Placeholder
 
     model = resnet50()
     model.layer1[0].conv1, model.layer1[0].bn1 = nn.Conv2d(64, 32, 1, bias=False), nn.BatchNorm2d(32)
     with pytest.raises(LayerError) as found:
         trtnet.define(model, weights=Placeholder(model, "float16"), dtype="float16")
-    assert f"```text\ntrtnet.errors.LayerError: {found.value}\n```" in (ROOT / "README.md").read_text()
+    kind = type(found.value)
+    assert f"```text\n{kind.__module__}.{kind.__qualname__}: {found.value}\n```" in (ROOT / "README.md").read_text()

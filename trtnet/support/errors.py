@@ -94,3 +94,7 @@ class ReferenceError(TrtnetError):
 
 class DifferenceError(TrtnetError, AssertionError):
     """What was compared is not close enough; the text is the comparison's table."""
+
+
+for _kind in [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, TrtnetError)]:
+    _kind.__module__ = "trtnet"  # where users find it, and what a traceback shows

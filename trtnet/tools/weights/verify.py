@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from trtnet.checkpoint import Array, Checkpoint, open_checkpoint
 from trtnet.checkpoint.base import combine_digests, tensor_digest
-from trtnet.checkpoint.shipped import located
+from trtnet.checkpoint.formats.shipped import located
 from trtnet.checkpoint.writing import DIGEST
 from trtnet.support.errors import CheckpointError
 from trtnet.support.printing import visible
