@@ -235,8 +235,8 @@ def test_verify(weights: Path, tmp_path: Path) -> None:
     assert verified(tmp_path / "n.safetensors", 1) == {"n": "1 NaN and 2 Inf of 4"}
 
 
-def test_verify_of_weights_that_come_with_trtnet(tmp_path: Path) -> None:
-    assert trtnet("weights", "verify", "trtnet:lenet.safetensors", folder=tmp_path).returncode == 0
+def test_verify_of_weights_that_come_with_trtnet() -> None:
+    assert trtnet("weights", "verify", "trtnet:lenet.safetensors").returncode == 0
 
 
 def test_verify_of_an_archive_with_a_flipped_bit(tmp_path: Path) -> None:
