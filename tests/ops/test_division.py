@@ -59,6 +59,25 @@ def test_integers_at_the_extremes(dtype: str, name: str) -> None:
         assert torch.equal(result, FUNCTIONS[name](torch, x, y)), f"{name} {y}"
 
 
+@pytest.mark.parametrize("name", ["fmod", "remainder"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64"])
+def test_rests_of_large_quotients(dtype: str, name: str) -> None:
+    x = (values() * 1e9).nan_to_num(0, 0, 0)
+    x = (x.clamp(-6e4, 6e4) if dtype == "float16" else x).to(getattr(torch, dtype))
+    main = "float16" if dtype == "float16" else "float32"
+    y = (torch.rand(x.shape, generator=torch.Generator().manual_seed(1)) * 1e-3 + 1e-6).to(getattr(torch, main))
+    divisors = (y, 1e-4, 0.3) if main == "float16" else (y, 1e-8, 0.1)
+
+    def forward(x: Any, y: Any) -> tuple[Any, ...]:
+        return tuple(FUNCTIONS[name](ops, x, z) for z in (y, *divisors[1:]))
+
+    inputs = {"x": trtnet.Input(("n",), dtype), "y": trtnet.Input(("n",))}
+    found = network_of(forward, inputs, main).reference()(x, y).values()
+    for result, z in zip(found, divisors, strict=True):
+        wanted, small = FUNCTIONS[name](torch, x, z), (x.double() / z).abs() < 2.0**69
+        torch.testing.assert_close(result[small], wanted[small], rtol=0, atol=0, msg=f"{name} {z}")
+
+
 def test_another_rounding_mode_is_refused_at_the_line() -> None:
     with pytest.raises(
         LayerError, match=r"rounding_mode is None, 'floor' or 'trunc', found 'up'\n  in .*test_division"

@@ -127,3 +127,63 @@ def test_fractions_beside_products_of_integers_are_refused() -> None:
     specs = {name: trtnet.Input((2, 2), "int64") for name in "xyz"}
     with pytest.raises(LayerError, match=r"beta=0\.5"):
         network_of(lambda x, y, z: ops.addmm(x, y, z, beta=0.5), specs)
+
+
+def judged(ours: Callable[..., Any], theirs: Callable[..., Any], *inputs: torch.Tensor, rtol: float = 0) -> None:
+    found, wanted = both(ours, theirs, *inputs)
+    torch.testing.assert_close(found, wanted, rtol=rtol, atol=0, equal_nan=True)
+
+
+BOOLS = torch.tensor([[True, False], [False, True]]), torch.tensor([[True, True], [False, False]])
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 2, -1, 0.5])
+def test_a_sum_of_bools_is_one_of_bools_whatever_alpha_is(alpha: float) -> None:
+    if isinstance(alpha, float):
+        with pytest.raises(LayerError, match=r"(?s)alpha that is an integer.*test_edges\.py"):
+            both(lambda x, y: ops.add(x, y, alpha=alpha), torch.add, *BOOLS)
+        return
+    judged(lambda x, y: ops.add(x, y, alpha=alpha), lambda x, y: torch.add(x, y, alpha=alpha), *BOOLS)
+
+
+@pytest.mark.parametrize("alpha", [3, -1, 0.1, 1e-8, 2.0])
+def test_alpha_decides_nothing_of_the_dtype(alpha: float) -> None:
+    halves = torch.linspace(-3, 3, 40).half().reshape(2, 20), torch.linspace(5, -2, 40).half().reshape(2, 20)
+    specs = {name: trtnet.Input((2, 20), "float16") for name in ("x", "y")}
+    for name in ("add", "sub"):
+        network = network_of(lambda x, y, name=name: getattr(ops, name)(x, y, alpha=alpha), specs, "float16")
+        exact = getattr(torch, name)(*(x.float() for x in halves), alpha=alpha).half()
+        assert torch.equal(network.reference()(*halves), exact)  # as on torch's GPUs; its CPU rounds the product, too
+    if isinstance(alpha, int):
+        few = INTS.int(), BOOLS[0].repeat(1, 2)[:, :3]
+        judged(lambda x, y: ops.add(x, y, alpha=alpha), lambda x, y: torch.add(x, y, alpha=alpha), *few)
+    else:
+        for name in ("add", "sub"):
+            with pytest.raises(LayerError, match=r"alpha that is an integer"):
+                both(lambda x, name=name: getattr(ops, name)(x, 3, alpha=alpha), torch.add, INTS)
+    judged(lambda x: ops.add(x, 0.5, alpha=alpha), lambda x: torch.add(x, 0.5, alpha=alpha), INTS, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda x: x - 2, lambda x: 2 - x, lambda x: 0.5 - x, lambda x: x - x.int(), lambda x: x.float() - x]
+)
+def test_bools_are_not_subtracted(call: Callable[..., Any]) -> None:
+    with pytest.raises(LayerError, match=r"(?s)sub of bools.*test_edges\.py"):
+        both(call, call, BOOLS[0])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("value", [1, 2, 0.5, -1.5, 2.7])
+def test_addcmul_of_integers_is_of_integers(value: float, dtype: str) -> None:
+    x = random_tensor(2, 3, dtype=dtype)
+    judged(lambda a, b: ops.addcmul(a, b, a, value=value), lambda a, b: torch.addcmul(a, b, a, value=value), x, INTS)
+    judged(lambda a: ops.addcmul(a, a, a.float(), value=value), lambda a: torch.addcmul(a, a, a.float(), value=value), x)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
+def test_exp2_of_large_numbers_and_erfc_everywhere(dtype: str) -> None:
+    x = torch.linspace(-126, 127.5, 500) if dtype == "float32" else torch.arange(125).to(getattr(torch, dtype))
+    judged(ops.exp2, torch.exp2, x, rtol=3e-7)
+    small = torch.linspace(-4, 9, 5000) if dtype == "float32" else torch.arange(10).to(getattr(torch, dtype))
+    judged(ops.erfc, torch.erfc, small, rtol=6e-7)
+    judged(ops.erfc, torch.erfc, torch.tensor([float("inf"), float("-inf"), float("nan"), 30.0, 0.5, -0.0]), rtol=6e-7)

@@ -56,6 +56,29 @@ def test_arange(arguments: tuple[float, ...]) -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float16", "float32"])
+@pytest.mark.parametrize("arguments", [(2.5,), (0.5, 3.7), (0, 5, 1.5), (2.5, 7, 2.7), (0.1, 3, 0.7), (5, 0.5, -1.5)])
+def test_arange_of_floats_in_another_dtype(arguments: tuple[float, ...], dtype: str) -> None:
+    wanted_dtype = getattr(torch, dtype)
+    if dtype == "int64" and arguments[-1] == 0.7:
+        with pytest.raises(LayerError, match="no number of steps of 0 leads from 0 to 3"):
+            result(lambda x: ops.arange(*arguments, dtype="int64"), x=np.zeros(1, np.int64))
+        return
+    network = network_of(lambda x: (x, ops.arange(*arguments, dtype=dtype)), {"x": trtnet.Input((1,))})
+    _, found = network.reference()(np.zeros(1, np.float32))
+    wanted = torch.arange(*arguments, dtype=wanted_dtype)
+    assert found.dtype == wanted.numpy().dtype
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("arguments", [(5, 0), (0, 5, -1), (0, 5, 0), (5, 2.5, 0.5)])
+def test_arange_that_does_not_arrive_is_refused_at_the_line(arguments: tuple[float, ...]) -> None:
+    with pytest.raises(LayerError, match=r"(?s)no number of steps of .*test_like_torch\.py"):
+        network_of(lambda x: ops.arange(*arguments), {"x": trtnet.Input((1,))})
+    with pytest.raises(LayerError, match="of bool"):
+        network_of(lambda x: ops.arange(3, dtype="bool"), {"x": trtnet.Input((1,))})
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, -1, -2, -3])
 @pytest.mark.parametrize("n", [1, 5, 6, 7])
 def test_arange_of_sizes_known_at_run_time(step: int, n: int) -> None:

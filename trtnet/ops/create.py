@@ -6,6 +6,7 @@ device and one layout, and no gradients, and they change nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from trtnet.ops.shapes.shape import expand, stack
 from trtnet.support import dtypes
 from trtnet.support.arrays import is_torch, values
 from trtnet.support.backend import trt
-from trtnet.support.dtypes import DTypeLike
+from trtnet.support.dtypes import DType, DTypeLike
 
 
 def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
@@ -79,8 +80,10 @@ def arange(
 ) -> Tensor:
     """[start, start + step, ...), below end, or above it for a negative step; ``arange(n)`` counts from 0.
 
-    int64 by default, float32 if one of the three is a float. Layer: a constant, or IFillLayer where a size is known
-    only when the engine runs. Raises LayerError for such a size with a float.
+    int64 by default, float32 if one of the three is a float. Of int64 the three are cut to integers first; of another
+    integer dtype the elements are, as many as there would be of floats: so it is in torch. Layer: a constant, or
+    IFillLayer where a size is known only when the engine runs. Raises LayerError for such a size with a float, for
+    bool, and for an end that no number of steps leads to.
     """
     network = network or current()
     low, high = (0, start) if end is None else (start, end)
@@ -89,11 +92,25 @@ def arange(
     floating = any(isinstance(value, float) for value in (low, high, step))
     wanted = dtypes.get(dtype or ("float32" if floating else "int64"))
     if not isinstance(low, Dim) and not isinstance(high, Dim):
-        return constant(network, np.arange(low, high, step).astype(wanted.numpy))
+        return as_operand(_range(network, low, high, step, wanted), network)
     if isinstance(low, float) or isinstance(high, float) or isinstance(step, float):
         network.fail(f"arange({low}, {high}, {step}): floats and sizes known at run time; scale an arange of ints", {})
     count = (high - low + (step - (1 if step > 0 else -1))) // step
     return cast(_counted(network, low, count, step), wanted)
+
+
+def _range(network: Network, low: float, high: float, step: float, dtype: DType) -> np.ndarray[Any, Any]:
+    """torch.arange's values of numbers."""
+    text = f"arange({low}, {high}, {step})"
+    if dtype == dtypes.bool_:
+        network.fail(f"{text} of bool: make it of int64 and compare", {})
+    if dtype == dtypes.int64:
+        low, high, step = int(low), int(high), int(step)
+    if step == 0 or (high - low) * step < 0:
+        network.fail(f"{text}: no number of steps of {step} leads from {low} to {high}", {})
+    count = math.ceil((high - low) / step)
+    first, by = (low, step) if dtype.is_floating else (int(low), int(step))
+    return (first + by * np.arange(count)).astype(dtype.numpy)
 
 
 def _counted(network: Network, first: Size, count: Size, step: int) -> Tensor:
@@ -242,7 +259,7 @@ def eye(
     network, columns = current(), n if m is None else m
     wanted = network.dtype if dtype is None else dtypes.get(dtype)
     if is_static((n, columns)):
-        return constant(network, np.eye(int(n), int(columns)).astype(wanted.numpy))
+        return as_operand(np.eye(int(n), int(columns)).astype(wanted.numpy), network)
     return cast(eq(arange(n).unsqueeze(1), arange(columns).unsqueeze(0)), wanted)
 
 
@@ -260,7 +277,7 @@ def linspace(
     """`steps` values from start to end, both included. Layer: a constant."""
     network = current()
     wanted = network.dtype if dtype is None else dtypes.get(dtype)
-    return constant(network, np.linspace(start, end, steps).astype(wanted.numpy))
+    return as_operand(np.linspace(start, end, steps).astype(wanted.numpy), network)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import linecache
 import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,21 +52,27 @@ def _compiled(program: str) -> Any:
     return compile(program, FILE, "exec")
 
 
-def _model(case: Case, namespace: Mapping[str, Any]) -> Any:
+def _model(program: str, namespace: Mapping[str, Any]) -> Any:
     scope = dict(namespace)
-    exec(_compiled(case.program), scope)
+    exec(_compiled(program), scope)
     return scope["Model"]()
 
 
 def own_model(case: Case) -> nn.Module:
     """The program as a module of trtnet."""
-    model: nn.Module = _model(case, OURS)
+    model: nn.Module = _model(case.program, OURS)
     return model
 
 
 def torch_model(case: Case) -> torch.nn.Module:
     """The program as a torch module, its weights drawn by the case's seed. Raises what torch raises."""
-    return weighted(_model(case, TORCH), case.seed)
+    return weighted(_model(case.program, TORCH), case.seed)
+
+
+def wide_model(case: Case) -> torch.nn.Module:
+    """The same with the program's constants of the case's dtype in float64."""
+    constants = rf"(torch\.(?:tensor|zeros)\([^a-z]*?, dtype=torch\.){case.dtype}\)"
+    return weighted(_model(re.sub(constants, r"\1float64)", case.program), TORCH), case.seed)
 
 
 def weighted(model: torch.nn.Module, seed: int) -> torch.nn.Module:
@@ -103,7 +110,7 @@ def oracle(
         native = by_torch(case, model, inputs, "float32")
         native = [x.to(getattr(torch, case.dtype)) if x.dtype == torch.float32 else x for x in native]
     try:
-        wide = by_torch(case, model, inputs, "float64")
+        wide = by_torch(case, wide_model(case), inputs, "float64")
     except (RuntimeError, TypeError, ValueError):
         wide = None
     return native, wide
@@ -115,7 +122,7 @@ def moved(case: Case, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor] | No
     signs = [torch.rand(x.shape, generator=generator, dtype=torch.float64).round() * 2 - 1 for x in inputs]
     given = [x.double() * (1 + step * s) if x.is_floating_point() else x for x, s in zip(inputs, signs, strict=True)]
     try:
-        return by_torch(case, torch_model(case).to(getattr(torch, case.dtype)), given, "float64")
+        return by_torch(case, wide_model(case).to(getattr(torch, case.dtype)), given, "float64")
     except (RuntimeError, TypeError, ValueError):
         return None
 

@@ -69,21 +69,39 @@ def as_int8(x: Tensor) -> Tensor:
 
 
 def add(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
-    """``x + alpha * y``; of bools, whether either is true. Layer: IElementWiseLayer SUM."""
+    """``x + alpha * y``; of bools, whether either is true. Layer: IElementWiseLayer SUM.
+
+    `alpha` decides nothing of the dtype. Raises LayerError for integers with an alpha that is a float, as torch does.
+    """
     return _sum("SUM", x, y, alpha, "add")
 
 
 def sub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
-    """``x - alpha * y``. Layer: IElementWiseLayer SUB. Raises LayerError for two bools, as torch does."""
+    """``x - alpha * y``. Layer: IElementWiseLayer SUB. Raises LayerError for a tensor of bools, as torch does."""
+    for operand in (x, y):
+        if common_type("sub", operand) == dtypes.bool_ and not isinstance(operand, bool | np.bool_):
+            text = "sub of bools: ~x is not x, ops.logical_xor(x, y) where they differ; or cast one"
+            network_of(x, y).fail(text, {"x": x, "y": y})
     return _sum("SUB", x, y, alpha, "sub")
 
 
 def _sum(operation: str, x: Operand, y: Operand, alpha: float, name: str) -> Tensor:
-    scaled = y if alpha == 1 else mul(y, alpha)
-    result = arithmetic(operation, x, scaled, name)
-    for number in (x, scaled):
+    result = arithmetic(operation, x, y, name) if alpha == 1 else _scaled_sum(operation, x, y, alpha, name)
+    for number in (x, y):
         _warn_of_nothing(number, result.dtype, name)
     return result
+
+
+def _scaled_sum(operation: str, x: Operand, y: Operand, alpha: float, name: str) -> Tensor:
+    """In the result type of `x` and `y`, of 16-bit floats rounded once."""
+    dtype, network = common_type(name, x, y), network_of(x, y)
+    if not dtype.is_floating and isinstance(alpha, float):
+        network.fail(f"{name} of {dtype} takes an alpha that is an integer, found {alpha}", {"x": x, "y": y})
+    a, b = (tensor(operand, network, dtype) for operand in (x, y))
+    if dtype == dtypes.bool_:
+        return arithmetic(operation, a, b, name) if alpha else a
+    wide = dtypes.float32 if dtype.is_floating else dtype
+    return cast(arithmetic(operation, cast(a, wide), mul(cast(b, wide), alpha), name), dtype)
 
 
 def _warn_of_nothing(number: Operand, dtype: DType, name: str) -> None:

@@ -23,6 +23,7 @@ from trtnet.ops.elementwise.basic import (
     ne,
     neg,
     reciprocal,
+    round,
     sub,
     trunc,
     where,
@@ -65,7 +66,7 @@ def floor_divide(x: Operand, y: Operand) -> Tensor:
         return arithmetic("FLOOR_DIV", x, y, "floor_divide")
     a, divisor = cast(x, dtypes.float32), _wide(y)
     b = cast(divisor, dtypes.float32)
-    rest = _rest(a, divisor)
+    rest = _rest(a, divisor, 0.0)  # a quotient of more bits than a float has is the same by a rougher rest
     exact = arithmetic("DIV", sub(a, rest), b, "floor_divide")
     down = floor(exact)
     whole = where(lt(0.5, sub(exact, down)), arithmetic("SUM", down, 1.0, "floor_divide"), down)
@@ -82,16 +83,16 @@ def remainder(x: Operand, y: Operand) -> Tensor:
     if not dtype.is_floating:
         return sub(x, mul(floor_divide(x, y), y))
     divisor = _narrow(y, dtype)
-    rest, b = _rest(cast(x, dtypes.float32), divisor), cast(divisor, dtypes.float32)
+    rest, b = _rest(cast(x, dtypes.float32), divisor, _largest(x)), cast(divisor, dtypes.float32)
     return cast(where(_other_sign(rest, b), arithmetic("SUM", rest, b, "remainder"), rest), dtype)
 
 
 def fmod(x: Operand, y: Operand) -> Tensor:
-    """What is left of x after division by `y`, with the sign of x; exact for quotients below 2^24."""
+    """What is left of x after division by `y`, with the sign of x; exact for quotients below 2^69."""
     dtype = _dtype("fmod", x, y)
     if not dtype.is_floating:
         return sub(x, mul(_trunc_divide(x, y), y))
-    return cast(_rest(cast(x, dtypes.float32), _narrow(y, dtype)), dtype)
+    return cast(_rest(cast(x, dtypes.float32), _narrow(y, dtype), _largest(x)), dtype)
 
 
 def _dtype(operation: str, x: Operand, y: Operand) -> DType:
@@ -121,25 +122,57 @@ def _other_sign(rest: Tensor, y: Tensor) -> Tensor:
     return logical_and(ne(rest, 0.0), logical_xor(lt(rest, 0.0), lt(y, 0.0)))
 
 
-def _rest(x: Tensor, y: Operand) -> Tensor:
-    """fmod of float32, exact where the quotient is below 2^24; computed of the sizes, with the sign of `x`.
+def _rest(x: Tensor, y: Operand, largest: float) -> Tensor:
+    """fmod of float32, exact where the quotient is below 2^69; computed of the sizes, with the sign of `x`.
 
-    The integer part of a quotient that was rounded may be one off: then what is left is negative, or not less than `y`,
-    and is put right by one `y`. It is exact, since the products that are taken from `x` one after another are: of at
-    most 12 bits of the quotient and 12 of `y` (Dekker, 1971).
+    First what is left of a division by ``2^46 y`` and ``2^23 y``, where `largest`, the largest value of `x`, makes
+    quotients that need it; it may be negative, of at most half a divisor, and is exact. The integer part of a quotient
+    that was rounded may be one off: then what is left at last is negative, or not less than `y`, and is put right by
+    one `y`.
     """
     size: Operand = math.fabs(y) if isinstance(y, float) else abs(y)
     total, divisor = abs(x), tensor(size, x.network, dtypes.float32)
+    exact = _is_power_of_2(size)
+    for bits in () if exact else (46, 23):
+        if largest > 2.0 ** (bits + 1) * _smallest(y):
+            total = _coarse_rest(total, size, bits)
     whole = floor(arithmetic("DIV", total, divisor, "fmod"))
-    left, exact = total, _is_power_of_2(size)
-    for digits in [whole] if exact else _halves(whole):
-        for part in _parts(size):
-            left = sub(left, mul(digits, part))
+    left = _less_multiples(total, [whole] if exact else _halves(whole), size)
     left = where(eq(whole, 0.0), total, left)  # 0 of an infinite y are no number
     if not exact:
         less = where(lt(left, divisor), left, sub(left, divisor))
         left = where(lt(left, 0.0), arithmetic("SUM", left, divisor, "fmod"), less)
     return where(lt(x, 0.0), neg(left), left)
+
+
+def _coarse_rest(total: Tensor, size: Operand, bits: int) -> Tensor:
+    """A value less some multiple of ``2^bits size``, of at most half of that; itself where it is less already."""
+    large: Operand = size * 2.0**bits if isinstance(size, float) else mul(size, 2.0**bits)
+    whole = round(arithmetic("DIV", total, large, "fmod"))
+    return where(eq(whole, 0.0), total, _less_multiples(total, _halves(whole), large))
+
+
+def _less_multiples(total: Tensor, digits: list[Tensor], size: Operand) -> Tensor:
+    """A value less a number of `size`, which is exact where what is left is small: the products that are taken from it
+    one after another are, of at most 12 bits of the number and 12 of `size` (Dekker, 1971)."""
+    left = total
+    for number in digits:
+        for part in _parts(size):
+            left = sub(left, mul(number, part))
+    return left
+
+
+def _largest(x: Operand) -> float:
+    """The largest value that an operand can have."""
+    if isinstance(x, int | float):
+        return math.fabs(x)
+    dtype = tensor(x, network_of(x)).dtype
+    return dtype.max if dtype.is_floating else 2.0**dtype.bits
+
+
+def _smallest(y: Operand) -> float:
+    """The smallest size of a divisor, that need be thought of: of a tensor's float32."""
+    return math.fabs(y) if isinstance(y, float) else 2.0**-24
 
 
 def _halves(whole: Tensor) -> list[Tensor]:

@@ -16,6 +16,7 @@ from trtnet.ops.elementwise.basic import (
     erf,
     exp,
     floating,
+    floor,
     gt,
     isnan,
     le,
@@ -27,6 +28,7 @@ from trtnet.ops.elementwise.basic import (
     minimum,
     mul,
     neg,
+    pow,
     reciprocal,
     sin,
     sqrt,
@@ -39,6 +41,11 @@ from trtnet.ops.elementwise.special import clamp
 from trtnet.support import dtypes
 
 
+_ERFC = (0.225675836, 0.225676075, 0.207608506, 0.171795532, 0.118680865, 0.0850501209, -0.0493362956, 0.14085996,
+         -0.238246322, 0.141695976, -0.0294602457)  # fmt: skip
+"""exp(x^2) erfc(x) (2.5 + x) / 2.5 as a polynomial of 2.5 / (2.5 + x), from the constant on."""
+
+
 def _in_float32(function: Callable[..., Tensor], name: str, *operands: Operand) -> Tensor:
     """A function of operands of one dtype, computed in float32; in that dtype, if it is floating."""
     given = align(name, *operands)
@@ -47,23 +54,27 @@ def _in_float32(function: Callable[..., Tensor], name: str, *operands: Operand) 
 
 
 def exp2(x: Operand) -> Tensor:
-    """2 to the power of `x`, computed in float32."""
-    return _in_float32(lambda y: exp(mul(y, math.log(2))), "exp2", x)
+    """2 to the power of `x`, computed in float32. Layer: IElementWiseLayer POW."""
+    return _in_float32(lambda y: pow(2.0, y), "exp2", x)
 
 
 def erfc(x: Operand) -> Tensor:
-    """1 - erf(x), computed in float32; far from 0, where that difference has few digits left, by a continued fraction.
+    """1 - erf(x), computed in float32; above 1/2, where that difference loses digits, ``exp(-x^2) t P(t)``.
 
-    Beyond 2 it is ``exp(-x^2) / (sqrt(pi) (x + 1/2 / (x + 1 / (x + 3/2 / ...))))`` (Abramowitz and Stegun, 7.1.14).
+    t is ``2.5 / (2.5 + x)`` and P a polynomial fitted to ``exp(x^2) erfc(x) / t``, 7e-9 off at most. ``x^2`` is
+    ``a^2 + (x - a) (x + a)`` for `x` cut to a multiple of 1/16, whose square is exact: a rounded square would be
+    multiplied by the exponential.
     """
 
     def near_and_far(y: Tensor) -> Tensor:
-        far = maximum(y, 2.0)
-        fraction = far
-        for i in range(24, 0, -1):
-            fraction = add(far, mul(reciprocal(fraction), i / 2))
-        tail = div(exp(neg(mul(far, far))), mul(fraction, math.sqrt(math.pi)))
-        return where(gt(y, 2.0), tail, sub(1.0, erf(y)))
+        far = clamp(y, 0.5, 11.0)  # beyond it is 0 in float32
+        cut = mul(floor(mul(far, 16.0)), 1 / 16)
+        t = div(2.5, add(far, 2.5))
+        scaled: Operand = _ERFC[-1]
+        for coefficient in _ERFC[-2::-1]:
+            scaled = add(mul(t, scaled), coefficient)
+        tail = mul(exp(neg(mul(cut, cut))), exp(neg(mul(sub(far, cut), add(far, cut)))))
+        return where(gt(y, 0.5), mul(mul(t, scaled), tail), sub(1.0, erf(y)))
 
     return _in_float32(near_and_far, "erfc", x)
 
@@ -145,16 +156,21 @@ def fmin(x: Operand, other: Operand) -> Tensor:
 
 
 def addcmul(x: Operand, tensor1: Operand, tensor2: Operand, value: float = 1) -> Tensor:
-    """``x + value * tensor1 * tensor2``."""
-    return add(x, mul(tensor1, tensor2), alpha=value)
+    """``x + value * tensor1 * tensor2``, in torch's result type of the three; of integers with `value` cut to one."""
+    a, b, c = align("addcmul", x, tensor1, tensor2)
+    if a.dtype == dtypes.bool_:
+        a.network.fail("addcmul does not take bools: cast one", {"x": a, "tensor1": b, "tensor2": c})
+    if not a.dtype.is_floating:
+        return add(a, mul(b, c), alpha=int(value))
+    return _in_float32(lambda p, q, r: add(p, mul(q, r), alpha=value), "addcmul", a, b, c)
 
 
 def addcdiv(x: Operand, tensor1: Operand, tensor2: Operand, value: float = 1) -> Tensor:
-    """``x + value * tensor1 / tensor2``. Raises LayerError for integers, as torch does."""
+    """``x + value * tensor1 / tensor2``, computed in float32. Raises LayerError for integers, as torch does."""
     a, b, c = align("addcdiv", x, tensor1, tensor2)
     if not a.dtype.is_floating:
         a.network.fail("addcdiv takes floats; use ops.add and ops.div", {"x": a, "tensor1": b, "tensor2": c})
-    return add(x, div(tensor1, tensor2), alpha=value)
+    return _in_float32(lambda p, q, r: add(p, div(q, r), alpha=value), "addcdiv", a, b, c)
 
 
 def isclose(x: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
