@@ -177,7 +177,8 @@ def test_bools_are_not_subtracted(call: Callable[..., Any]) -> None:
 def test_addcmul_of_integers_is_of_integers(value: float, dtype: str) -> None:
     x = random_tensor(2, 3, dtype=dtype)
     judged(lambda a, b: ops.addcmul(a, b, a, value=value), lambda a, b: torch.addcmul(a, b, a, value=value), x, INTS)
-    judged(lambda a: ops.addcmul(a, a, a.float(), value=value), lambda a: torch.addcmul(a, a, a.float(), value=value), x)  # fmt: skip
+    by_floats = [lambda a, m=m: m.addcmul(a, a, a.float(), value=value) for m in (ops, torch)]
+    judged(*by_floats, x)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
@@ -187,3 +188,11 @@ def test_exp2_of_large_numbers_and_erfc_everywhere(dtype: str) -> None:
     small = torch.linspace(-4, 9, 5000) if dtype == "float32" else torch.arange(10).to(getattr(torch, dtype))
     judged(ops.erfc, torch.erfc, small, rtol=6e-7)
     judged(ops.erfc, torch.erfc, torch.tensor([float("inf"), float("-inf"), float("nan"), 30.0, 0.5, -0.0]), rtol=6e-7)
+
+
+@pytest.mark.parametrize("call", [lambda x: x[2:, None], lambda x: x[2:].reshape(-1, 1, x.shape[1])])
+def test_what_may_be_empty_when_the_engine_runs_is_reshaped(call: Callable[..., Any]) -> None:
+    network = network_of(call, {"x": trtnet.Input(("n", "m"))})
+    for n in (1, 2, 4):
+        x = random_tensor(n, 3)
+        assert torch.equal(network.reference()(x), x[2:, None])

@@ -17,6 +17,7 @@ from searching.case import Case, Operand
 from searching.families import TABLE
 from searching.hunting import hunt
 from searching.judging import difference
+from searching.known import UNSEARCHED
 from searching.outcomes import ACCEPTED, ALONE, BOTH, CRASHED, DIFFERENT, EQUAL, outcome
 from searching.report import Report, Reports, as_json
 from searching.reproducer import reproducer
@@ -43,6 +44,11 @@ def test_the_table_is_large_and_every_row_draws_cases_that_are_data() -> None:
         made = entry.case(rng.randint)
         assert Case.of(json.loads(json.dumps(made.data()))) == made
         compile(made.program, "case.py", "exec")
+
+
+def test_every_operation_has_a_row_or_a_reason_for_none() -> None:
+    without = [name for name in ops.__all__ if name not in TABLE]
+    assert sorted(without) == sorted(UNSEARCHED)
 
 
 def test_a_planted_fault_is_found_and_minimized(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 import trtnet
 from searching.case import FLOATING, Case
+from searching.meanings import OWN
 from trtnet import nn, ops
 from trtnet.definition import DefinedNetwork
 
@@ -26,21 +27,15 @@ GENERATOR_FAULTS = (NameError, SyntaxError)
 
 
 class TorchOps:
-    """torch under the names of trtnet.ops: torch.nn.functional's functions first, then torch's, then methods."""
+    """torch under the names of trtnet.ops: what `meanings` has first, torch.nn.functional's, torch's, then methods."""
 
     def __getattr__(self, name: str) -> Any:
+        if name in OWN:
+            return OWN[name]
         for place in (F, torch, torch.special, torch.linalg, torch.Tensor):
             if hasattr(place, name):
                 return getattr(place, name)
         raise NameError(f"torch has no {name}")
-
-    @staticmethod
-    def cast(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        return x.to(dtype)
-
-    @staticmethod
-    def embedding_bag(indices: torch.Tensor, table: torch.Tensor, mode: str = "mean") -> torch.Tensor:
-        return F.embedding_bag(indices, table, mode=mode)
 
 
 TORCH = {"ops": TorchOps(), "nn": torch.nn, "torch": torch, "np": np, "math": math}

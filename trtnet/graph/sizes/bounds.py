@@ -19,6 +19,24 @@ def never_negative(size: Size) -> bool:
     return size.origin.operation == "SUB" and _at_most(right, left)
 
 
+def never_zero(size: Size) -> bool:
+    """Whether a size is 1 or more whatever the inputs are: no axis of an input is empty, nor what windows leave of it.
+
+    Of a count of windows, ``(n - k) // step + 1``, there is at least one, since a window that does not fit is an error.
+    """
+    if isinstance(size, int):
+        return size > 0
+    if not isinstance(size.origin, Arithmetic):
+        return isinstance(size.origin, Axis)
+    operation, left, right = size.origin.operation, size.origin.left, size.origin.right
+    if operation == "MAX":
+        return never_zero(left) or never_zero(right)
+    if operation == "SUM":
+        counted = isinstance(left, Dim) and isinstance(left.origin, Arithmetic) and left.origin.operation == "FLOOR_DIV"
+        return any(never_zero(a) and (never_negative(b) or counted) for a, b in ((left, right), (right, left)))
+    return operation in ("PROD", "MIN") and never_zero(left) and never_zero(right)
+
+
 def _at_most(part: Size, whole: Size) -> bool:
     """Whether ``part <= whole``: a quotient, a multiple of a quotient as in ``whole % n``, the smaller of two."""
     if not isinstance(part, Dim) or not isinstance(part.origin, Arithmetic):

@@ -40,7 +40,6 @@ from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.special import clamp
 from trtnet.support import dtypes
 
-
 _ERFC = (0.225675836, 0.225676075, 0.207608506, 0.171795532, 0.118680865, 0.0850501209, -0.0493362956, 0.14085996,
          -0.238246322, 0.141695976, -0.0294602457)  # fmt: skip
 """exp(x^2) erfc(x) (2.5 + x) / 2.5 as a polynomial of 2.5 / (2.5 + x), from the constant on."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.shapes import constant, shape_tensor
+from trtnet.graph.sizes.bounds import never_zero
 from trtnet.graph.sizes.dim import numel as count, smallest, static
 from trtnet.graph.sizes.products import quotient
 from trtnet.graph.tensors.storage import View, relate, share
@@ -125,7 +126,10 @@ def _resolve(x: Tensor, source: Shape, given: Sequence[Size]) -> Shape:
 
 
 def _template(source: Shape, target: Shape) -> tuple[int, ...] | None:
-    """TensorRT's reshape_dims (0 keeps the axis, -1 is the rest), None if the shape must be computed."""
+    """TensorRT's reshape_dims (0 keeps the axis, -1 is the rest), None if the shape must be computed.
+
+    So it must where an axis that is kept may be empty: what is the rest of nothing is not known.
+    """
     known = static(target)
     if known is not None:
         return known
@@ -133,7 +137,8 @@ def _template(source: Shape, target: Shape) -> tuple[int, ...] | None:
         0 if isinstance(size, Dim) and i < len(source) and size == source[i] else size for i, size in enumerate(target)
     ]
     unknown = [i for i, size in enumerate(template) if isinstance(size, Dim)]
-    if len(unknown) > 1 or 0 in source or 0 in target:
+    kept = [size for i, size in enumerate(target) if isinstance(size, Dim) and i not in unknown]
+    if len(unknown) > 1 or 0 in source or 0 in target or (unknown and not all(map(never_zero, kept))):
         return None
     return tuple(-1 if i in unknown else int(size) for i, size in enumerate(template))
 

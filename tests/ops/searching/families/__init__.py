@@ -9,6 +9,7 @@ from searching.families import (
     layers,
     norms,
     numbers,
+    own,
     places,
     products,
     reductions,
@@ -17,6 +18,6 @@ from searching.families import (
 from searching.table import TABLE
 
 __all__ = [
-    "TABLE", "activations", "creation", "images", "indexing", "inplace", "layers", "norms", "numbers", "places",
-    "products", "reductions", "shapes",
+    "TABLE", "activations", "creation", "images", "indexing", "inplace", "layers", "norms", "numbers", "own",
+    "places", "products", "reductions", "shapes",
 ]  # fmt: skip

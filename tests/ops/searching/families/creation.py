@@ -35,6 +35,15 @@ def filled(d: Draw, name: str) -> str:
     return made if d.chance(2) else f"{made} * {x}.flatten()[:1].sum()"
 
 
+@row("creation", "empty", "new_empty")
+def empty(d: Draw, name: str) -> str:
+    """Of which nothing is known but the shape and the dtype."""
+    shape = d.shape(1, 3)
+    x = d.tensor(shape)
+    made = with_options("empty", sizes(d, x, shape), d) if name == "empty" else f"{x}.new_empty({x}.shape)"
+    return f"{made}.fill_(0)"
+
+
 @row("creation")
 def full(d: Draw) -> str:
     shape = d.shape(1, 3)

@@ -74,6 +74,7 @@ def conv_transpose(d: Draw, name: str) -> str:
     "avg_pool3d",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
 )
 def pool(d: Draw, name: str) -> str:
     rank = int(name[-2])
@@ -111,7 +112,8 @@ def interpolate(d: Draw) -> str:
     rank = {"bilinear": 2, "bicubic": 2, "linear": 1, "trilinear": 3}.get(mode) or d.integer(1, 3)
     shape = d.images(rank)
     x = d.tensor(shape, values="normal")
-    if d.chance(2):
+    size = d.chance(2)
+    if not size:
         scale = d.choice(
             (
                 "2",
@@ -135,7 +137,7 @@ def interpolate(d: Draw) -> str:
     given.insert(1, ("mode", d.maybe(f"'{mode}'", 1) if mode != "nearest" else d.maybe("'nearest'")))
     if mode in ("bilinear", "bicubic", "linear", "trilinear"):
         given.append(("align_corners", d.maybe(d.flag())))
-    if mode in ("bilinear", "bicubic"):
+    if mode in ("bilinear", "bicubic") and (size or scale[0] in "123") and shape[-1] > 1:  # see known.py
         given.append(("antialias", d.maybe(d.flag(), 4)))
     return f"ops.interpolate({x}, {', '.join(f'{key}={value}' for key, value in given if value is not None)})"
 
@@ -225,8 +227,13 @@ def upsample(d: Draw, name: str) -> str:
     return f"self.layer({d.tensor(d.images(2), values='normal')})"
 
 
-@row("images", "max_unpool")
+@row("images", "max_unpool1d", "max_unpool2d", "max_unpool3d")
 def unpooled(d: Draw, name: str) -> str:
-    x = d.tensor([d.size(2, 1), Size(3), 4, 6], values="normal")
-    d.lines.append(f"y, i = ops.max_pool2d({x}, 2, return_indices=True)")
-    return "ops.max_unpool2d(y, i, 2)"
+    rank = int(name[-2])
+    shape = [d.size(2, 1), Size(3), *(d.choice((4, 6)) for _ in range(rank))]
+    x = d.tensor(shape[1:] if d.chance(4) else shape, values="normal")
+    size, step = d.choice((("2", None), ("3", "1"), ("2", "2")))
+    option = f", {step}" if step else ""
+    d.lines.append(f"y, i = ops.max_pool{rank}d({x}, {size}{option}, return_indices=True)")
+    wanted = d.maybe(f"output_size={x}.shape[-{rank}:]", 3)
+    return f"ops.{name}({', '.join(filter(None, [f'y, i, {size}{option}', wanted]))})"

@@ -11,7 +11,7 @@ NO_WEIGHTS = {
     "Hardsigmoid": ((),), "LogSigmoid": ((),), "Softsign": ((),), "Tanhshrink": ((),), "SELU": ((),), "RReLU": ((), ("0.1", "0.3")),
     "LeakyReLU": ((), ("0.2",), ("negative_slope=0.3",)), "ELU": ((), ("0.5",)), "CELU": ((), ("alpha=0.5",)), "GELU": ((), ("'tanh'",), ("approximate='none'",)),
     "Hardtanh": ((), ("-2", "2"), ("min_val=-0.5",)), "Softplus": ((), ("2", "5")), "Hardshrink": ((), ("0.3",)), "Softshrink": ((), ("lambd=0.3",)),
-    "Threshold": (("0.1", "20"),), "Dropout": ((), ("0.3",), ("p=0.1",)), "AlphaDropout": ((),), "Softmax": (("1",), ("dim=-1",), ("0",)),
+    "Threshold": (("0.1", "20"),), "Dropout": ((), ("0.3",), ("p=0.1",)), "AlphaDropout": ((),), "Dropout1d": ((),), "Dropout2d": (("0.3",),), "Dropout3d": ((),), "FeatureAlphaDropout": ((),), "Softmax": (("1",), ("dim=-1",), ("0",)),
     "LogSoftmax": (("1",), ("dim=-1",)), "Softmin": (("dim=-1",),), "Flatten": ((), ("0",), ("1", "2")), "GLU": (("0",), ("dim=-1",), ()),
 }  # fmt: skip
 
@@ -83,15 +83,16 @@ def conv(d: Draw, name: str) -> str:
 @row(
     "layers",
     *(f"{kind}Pool{rank}d" for kind in ("Max", "Avg", "AdaptiveAvg", "AdaptiveMax") for rank in (1, 2, 3)),
-    "LPPool2d",
+    *(f"LPPool{rank}d" for rank in (1, 2, 3)),
 )
 def pool(d: Draw, name: str) -> str:
     rank = int(name[-2])
     if name.startswith("Adaptive"):
         size = spatial(d, rank, (1, 2, 3))
         d.layer = f"nn.{name}({size})"
-    elif name == "LPPool2d":
-        d.layer = f"nn.LPPool2d(2, {spatial(d, rank, (2, 3))})"
+    elif name.startswith("LP"):
+        size = spatial(d, rank, (2, 3)) if rank > 1 else d.choice(("2", "3"))
+        d.layer = f"nn.{name}({d.choice(('2', '1', '3'))}, {size}{d.choice(('', ', ceil_mode=True', ', stride=1'))})"
     else:
         stride, padding = d.maybe(spatial(d, rank, (1, 2, 3))), d.maybe(spatial(d, rank, (0, 1)))
         options = [
@@ -258,7 +259,14 @@ def multihead(d: Draw, name: str) -> str:
     return "y" if "need_weights=False" in given else "y, w"
 
 
-@row("layers", "TransformerEncoderLayer", "TransformerDecoderLayer", "Transformer", "TransformerEncoder")
+@row(
+    "layers",
+    "TransformerEncoderLayer",
+    "TransformerDecoderLayer",
+    "Transformer",
+    "TransformerEncoder",
+    "TransformerDecoder",
+)
 def transformer(d: Draw, name: str) -> str:
     n, t, s = d.size(2, 1), d.size(3, 1, 2), d.size(2, 4)
     options = (
@@ -271,6 +279,8 @@ def transformer(d: Draw, name: str) -> str:
         d.layer = f"nn.Transformer(4, 2, 1, 1, {', '.join(options)})"
     elif name == "TransformerEncoder":
         d.layer = f"nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, {', '.join(options)}), 2{d.choice(('', ', norm=nn.LayerNorm(4)'))}, enable_nested_tensor=False)"
+    elif name == "TransformerDecoder":
+        d.layer = f"nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, {', '.join(options)}), 2{d.choice(('', ', norm=nn.LayerNorm(4)'))})"
     else:
         d.layer = f"nn.{name}(4, 2, {', '.join(options)})"
     x = d.tensor([n, t, 4] if first else [t, n, 4], values="normal")
@@ -290,3 +300,34 @@ def sequential(d: Draw, name: str) -> str:
         parts += ["nn.AdaptiveAvgPool2d(1)", "nn.Flatten()", f"nn.Linear({channels}, 2)"]
     d.layer = f"nn.Sequential({', '.join(parts)})"
     return f"self.layer({d.tensor(d.images(2, channels, least=4), values='normal')})"
+
+
+@row("layers", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d")
+def unpooled(d: Draw, name: str) -> str:
+    rank = int(name[-2])
+    size = d.choice(("2", "3, stride=1", "2, 2"))
+    d.layer = f"nn.{name}({size})"
+    x = d.tensor([d.size(2, 1), 3, *(d.choice((4, 6)) for _ in range(rank))], values="normal")
+    d.lines.append(f"y, i = ops.max_pool{rank}d({x}, {size}, return_indices=True)")
+    return f"self.layer(y, i{d.choice(('', f', output_size={x}.shape'))})"
+
+
+@row("layers", "Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d")
+def upsampling(d: Draw, name: str) -> str:
+    size = d.choice(("scale_factor=2", "size=(5, 7)", "scale_factor=1.5", "size=6"))
+    d.layer = f"nn.{name}({size})"
+    return f"self.layer({d.tensor(d.images(2), values='normal')})"
+
+
+@row("layers", "containers")
+def containers(d: Draw, name: str) -> str:
+    """Modules in lists and dictionaries, one of them twice."""
+    x = d.tensor([d.size(2, 1, 3), 3], values="normal")
+    d.layer = d.choice(("nn.ModuleList([nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3)])", "nn.ModuleDict({'0': nn.Linear(3, 3), '1': nn.Tanh()})",
+                        "nn.ParameterList([nn.Parameter(torch.ones(3)), nn.Parameter(torch.zeros(3))])"))  # fmt: skip
+    if "Dict" in d.layer:
+        return d.choice((f"self.layer['1'](self.layer['0']({x}))", f"sum(part({x}) for part in self.layer.values())"))
+    if "Parameter" in d.layer:
+        return f"{x} * self.layer[0] + self.layer[1]"
+    d.lines += [f"y = {x}", "for part in self.layer:", "    y = part(y)"]
+    return d.choice(("y", f"self.layer[-1](y) + {x}"))

@@ -89,12 +89,14 @@ def normalized(d: Draw, name: str) -> str:
     )
 
 
-@row("norms", "cosine_similarity", "pairwise_distance")
+@row("norms", "cosine_similarity", "pairwise_distance", "dist")
 def distances(d: Draw, name: str) -> str:
     shape = d.shape(1, 3)
     x, y = d.tensor(shape, values="normal"), d.tensor(d.broadcast(shape) if d.chance(3) else shape, values="normal")
     if name == "cosine_similarity":
         return d.call(name, x, [("x2", y), ("dim", d.maybe(d.dim(shape))), ("eps", eps(d))], method=False)
+    if name == "dist":
+        return d.call(name, x, [("other", y), ("p", d.maybe(d.number("1", "2", "3", "inf", "0", "-inf")))])
     return d.call(
         name,
         x,

@@ -29,12 +29,13 @@ UNARY = (
     "reciprocal", "square", "neg", "sign", "abs", "floor", "ceil", "trunc", "tan", "asin", "acos", "atan", "sinh",
     "cosh", "asinh", "acosh", "atanh", "isnan", "isinf", "isfinite", "logical_not", "relu", "erfc", "exp2", "frac",
     "positive", "signbit", "deg2rad", "rad2deg", "logit", "sgn", "absolute", "negative", "isposinf", "isneginf",
+    "sinc", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "fix",
 )  # fmt: skip
 
 
 @row("numbers", *UNARY, exact=True)
 def unary(d: Draw, name: str) -> str:
-    unit = name in ("asin", "acos", "atanh", "logit")
+    unit = name in ("asin", "acos", "atanh", "logit", "arcsin", "arccos", "arctanh")
     values = d.choice(
         ("unit", "unit", "normal", "special") if unit else ("normal", "positive", "special", "ties", "big")
     )
@@ -108,6 +109,7 @@ PAIRS = (
     "maximum", "minimum", "fmax", "fmin", "atan2", "fmod", "logaddexp", "logaddexp2", "logical_and", "logical_or",
     "logical_xor", "hypot", "copysign", "xlogy", "float_power", "true_divide", "multiply", "subtract", "divide",
     "greater", "less", "greater_equal", "less_equal", "not_equal", "heaviside", "rsub",
+    "arctan2",
 )  # fmt: skip
 
 

@@ -69,6 +69,37 @@ def indexed(d: Draw, name: str) -> str:
     return d.call(name, x, given)
 
 
+@row("places", "select_scatter", "slice_scatter", "diagonal_scatter")
+def put_back(d: Draw, name: str) -> str:
+    shape = [size or 1 for size in d.shape(2 if name[0] == "d" else 1, 3)]
+    dtype = d.dtype(d.main, d.main, d.main, "int64", "bool")
+    x = d.tensor(shape, dtype, "normal")
+    if name == "diagonal_scatter":
+        offset = d.choice((0, 1, -1))
+        count = min(int(shape[0]) + min(offset, 0), int(shape[1]) - max(offset, 0))
+        if count < 1:
+            offset, count = 0, min(int(shape[0]), int(shape[1]))
+        for i in range(2):
+            shape[i] = d.operands[-1][0][i] = int(shape[i])
+        source = d.tensor([*shape[2:], count], dtype, "normal")
+        return d.call(name, x, [("src", source), ("offset", str(offset) if offset else d.maybe("0"))])
+    axis = d.integer(0, len(shape) - 1)
+    size = int(shape[axis])
+    shape[axis] = d.operands[-1][0][axis] = size
+    dim = str(axis - (len(shape) if d.chance(2) else 0))
+    if name == "select_scatter":
+        source = d.tensor([*shape[:axis], *shape[axis + 1 :]], dtype, "normal")
+        index = d.integer(0, size - 1) - (size if d.chance(2) else 0)
+        return d.call(name, x, [("src", source), ("dim", dim), ("index", str(index))])
+    start, step = d.integer(0, size - 1), d.choice((1, 2, 3))
+    stop = d.integer(start + 1, size)
+    source = d.tensor([*shape[:axis], len(range(start, stop, step)), *shape[axis + 1 :]], dtype, "normal")
+    end = stop - size if stop < size and d.chance(2) else stop
+    return d.call(
+        name, x, [("src", source), ("dim", dim), ("start", str(start)), ("end", str(end)), ("step", str(step))]
+    )
+
+
 @row("places")
 def pad(d: Draw) -> str:
     mode = d.choice(("constant", "constant", "reflect", "replicate", "circular"))

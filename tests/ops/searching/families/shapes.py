@@ -166,7 +166,7 @@ def joined(d: Draw, name: str) -> str:
     )
 
 
-@row("shapes", "stack", "hstack", "vstack", "dstack", "column_stack")
+@row("shapes", "stack", "hstack", "vstack", "dstack", "column_stack", "row_stack")
 def stacked(d: Draw, name: str) -> str:
     shape = d.shape(0, 3)
     tensors = [d.tensor(shape, d.dtype(d.main, d.main, d.main, "int64"), "normal") for _ in range(d.integer(1, 3))]
