@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import isfunction
 
 
 class TrtnetError(Exception):
@@ -97,4 +98,5 @@ class DifferenceError(TrtnetError, AssertionError):
 
 
 for _kind in [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, TrtnetError)]:
-    _kind.__module__ = "trtnet"  # where users find it, and what a traceback shows
+    for _named in (_kind, *filter(isfunction, vars(_kind).values())):
+        _named.__module__ = "trtnet"  # where users find it, and what a traceback and the documentation show

@@ -268,7 +268,7 @@ def floating(x: Operand) -> Tensor:
 
 
 def _function(operation: str) -> Callable[[Operand], Tensor]:
-    name = operation.lower()
+    name = operation.lower().replace("recip", "reciprocal")
 
     def function(x: Operand) -> Tensor:
         return unary(floating(x), operation, name)
