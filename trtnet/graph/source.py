@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
@@ -27,7 +28,7 @@ class SourceLine:
         return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
-        return f"{_short(self.file)}:{self.line}"
+        return f"{_short(self.file, Path.cwd())}:{self.line}"
 
 
 def caller() -> SourceLine | None:
@@ -67,9 +68,10 @@ def _is_users(file: str) -> bool:
     return not _LIBRARY.search(file)
 
 
-def _short(file: str) -> str:
+@lru_cache(maxsize=256)
+def _short(file: str, folder: Path) -> str:
     path = Path(file)
-    for base in (Path.cwd(), Path(_PACKAGE).parent):
+    for base in (folder, Path(_PACKAGE).parent):
         if path.is_relative_to(base):
             return str(path.relative_to(base))
     return str(path)

@@ -164,5 +164,7 @@ def _items(value: Any) -> Iterable[Any]:
 
 def _hidden(value: Any) -> str:
     """What a plain container hides: Module, Parameter, or nothing."""
+    if not isinstance(value, dict | list | tuple):
+        return ""
     kinds = {"Module": Module, "Parameter": Parameter}
     return next((name for name, kind in kinds.items() if any(isinstance(item, kind) for item in _items(value))), "")
