@@ -175,7 +175,11 @@ def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input])
     with network:
         entered = {name: _enter(network, network.add_input(name, spec)) for name, spec in inputs.items()}
         given = bound(getattr(model, "forward", model), entered)
-        for name, tensor in _named_outputs(model, model(*given.args, **given.kwargs)).items():
+        outputs = _named_outputs(model, model(*given.args, **given.kwargs))
+        for tensor in outputs.values():
+            if tensor.merged_into is not None:  # it gets a layer of its own before that of another is an output
+                _ = tensor.trt
+        for name, tensor in outputs.items():
             network.mark_output(name, tensor)
 
 

@@ -40,7 +40,7 @@ def test_layers_are_named_by_module_and_carry_the_line() -> None:
 def test_weights_carry_their_checkpoint_keys() -> None:
     state = {key: np.ones(p.shape, np.float32) for key, p in models.lenet().named_parameters()}
     network = trtnet.define(models.lenet(), weights=state)
-    named = {w.key for w in network._alive if w.key}
+    named = {w.key for w in network._alive.values() if w.key}
     assert named == set(state)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,11 +11,12 @@ import numpy as np
 from trtnet.graph.bindings import Bindings, Read
 from trtnet.graph.calls import Boundary, Call
 from trtnet.graph.inputs import Input
+from trtnet.graph.place import Placing
 from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
 from trtnet.graph.sizes.dim import Axis, Dim, Shape, Value
 from trtnet.graph.sizes.shape_inputs import check_names
-from trtnet.graph.source import SourceLine, caller, here
+from trtnet.graph.source import SourceLine, here
 from trtnet.graph.tensors.pending import Pending
 from trtnet.graph.tensors.tensor import Tensor
 from trtnet.graph.tensors.weight import Parameter, Weight
@@ -40,19 +39,7 @@ def current() -> Network:
         raise ModelError(here(f"{text}; in __init__ a constant is an array, as numpy makes it")) from None
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where layers belong. path: the module's. source: the user's line, None for the one that is executed.
-
-    rows: how many equal rows they compute, of which the model uses one.
-    """
-
-    path: str = ""
-    source: SourceLine | None = None
-    rows: int = 1
-
-
-class Network:
+class Network(Placing):
     """A TensorRT network under definition, strongly typed, with what trtnet knows of it beside it.
 
     precision: the dtype of each module, which its floating weights are cast to; boundary: the casts between modules of
@@ -73,6 +60,7 @@ class Network:
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
+        super().__init__()
         self.precision = Precision(dtype)
         self.recorder = ErrorRecorder()
         self.builder = trt.Builder(logger)
@@ -95,10 +83,8 @@ class Network:
         self.folded = self._bindings.folded
         self.calls: list[Call] = []
         self.boundary = Boundary()
-        self.body: object = None
-        self._place = Place()
         self._names: set[str] = set()
-        self._alive: list[Weight] = []
+        self._alive: dict[tuple[str, str], Weight] = {}
         self._makers: dict[Any, Any] = {}
         self._entered: list[Token[Network]] = []
 
@@ -114,47 +100,10 @@ class Network:
                     pending.use()
             self.pending.clear()
 
-    # where a layer belongs
-    @property
-    def path(self) -> str:
-        """The path of the module being called, ``"layer1.0.conv1"``; "" at the root."""
-        return self._place.path
-
     @property
     def dtype(self) -> DType:
         """The dtype of the module being called; outside of all, of the model."""
         return self.precision.at(self.path)
-
-    @property
-    def place(self) -> Place:
-        """The place of a layer that is added now."""
-        return replace(self._place, source=self._place.source or caller())
-
-    @contextmanager
-    def at(self, place: Place) -> Iterator[None]:
-        """Layers added inside belong to a place."""
-        before, self._place = self._place, place
-        try:
-            yield
-        finally:
-            self._place = before
-
-    def scope(self, path: str) -> AbstractContextManager[None]:
-        """Layers added inside belong to the module at `path`."""
-        return self.at(replace(self._place, path=path))
-
-    def rows(self, count: int) -> AbstractContextManager[None]:
-        """Layers added inside compute `count` equal rows, of which the model uses one: the others are no work of it."""
-        return self.at(replace(self._place, rows=count))
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """What is made inside belongs to the body of a loop or a branch, which may not write to what is outside."""
-        before, self.body = self.body, object()
-        try:
-            yield
-        finally:
-            self.body = before
 
     # inputs and outputs
     def add_input(self, name: str, spec: Input) -> Tensor:
@@ -287,6 +236,8 @@ class Network:
         """Gives a layer weights, by its attributes' names, in place of those that it has."""
         for attribute, weight in weights.items():
             setattr(layer, attribute, weight.handle)
+            self._alive.pop((layer.name, attribute), None)
+            self.weights.pop((layer.name, attribute), None)
         self._keep(layer, weights)
 
     def connect(self, tensor: Tensor, index: int, value: Tensor, hint: str) -> None:
@@ -323,7 +274,7 @@ class Network:
         for attribute, weight in operands.items():
             if not isinstance(weight, Weight):
                 continue
-            self._alive.append(weight)
+            self._alive[layer.name, attribute] = weight
             if not weight.readable:
                 self.weights[layer.name, attribute] = weight.array
             if weight.key:

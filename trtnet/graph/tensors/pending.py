@@ -20,48 +20,49 @@ class Pending:
     the result first gives it its own weights. Until then an operation may take the layer and give it others, as a batch
     norm does with a convolution before it: no layer is added that TensorRT drops again, no weight is held twice.
 
-    itensor: the result. offer: what one who takes the layer must know of it. taken_by: the path of the module that took
-    it, None if none has. decided: whether something has read the result.
-    decide: gives the layer its own weights. again: adds the layer once more and returns its result, for what reads the
-    result after the layer was taken.
+    itensor: the result. offer: what one who takes the layer must know of it. decided: whether something has read the
+    result. taken: by whose result, None if the layer is its own; path: the module's that took it.
+    decide: gives the layer its own weights. apart: what the result is for who reads it after the layer was taken.
     """
 
     def __init__(
-        self,
-        itensor: trt.ITensor,
-        offer: Any,
-        decide: Callable[[], None],
-        again: Callable[[], trt.ITensor],
+        self, itensor: trt.ITensor, offer: Any, decide: Callable[[], None], apart: Callable[[Pending], trt.ITensor]
     ) -> None:
         self.itensor, self.offer = itensor, offer
-        self.taken_by: str | None = None
         self.decided = False
-        self._decide, self._again = decide, again
+        self.taken: Pending | None = None
+        self.path = ""
+        self._decide, self._apart = decide, apart
 
     @property
     def is_free(self) -> bool:
         """Whether it can be taken."""
-        return not self.decided and self.taken_by is None
+        return not self.decided and self.taken is None
 
     @property
     def name(self) -> str:
         """Of the result, unique in the network; of a layer that was taken, one that no tensor has."""
         name = str(self.itensor.name)
-        return name if self.taken_by is None else f"{name} (merged into {self.taken_by or 'another layer'})"
+        return name if self.taken is None else f"{name} (merged into {self.path or 'another layer'})"
 
-    def take(self, path: str) -> None:
-        """The layer is another's now, of the module at a path, who gives it weights."""
+    def take(self, by: Pending, path: str) -> None:
+        """The layer makes another's result now, of the module at a path, who gives it weights."""
         assert self.is_free
-        self.taken_by = path
+        self.taken, self.path = by, path
 
     def use(self) -> trt.ITensor:
         """The tensor to read. Raises WeightsError for weights that do not fit their dtype."""
-        if self.taken_by is not None:
-            self.itensor, self.taken_by, self.decided = self._again(), None, True
+        if self.taken is not None:
+            self.itensor, self.taken, self.decided = self._apart(self.taken), None, True
         elif not self.decided:
             self._decide()
             self.decided = True
         return self.itensor
+
+    def become(self, itensor: trt.ITensor) -> None:
+        """Another layer makes the result."""
+        assert self.taken is None
+        self.itensor, self.decided = itensor, True
 
 
 class Placeholders:
@@ -76,3 +77,7 @@ class Placeholders:
             name: opaque(weight.dtype, memory, memory.size)
             for (name, weight), memory in zip(weights.items(), self._memory, strict=True)
         }
+
+    def release(self) -> None:
+        """The layer has its weights."""
+        self._memory.clear()

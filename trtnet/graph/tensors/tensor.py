@@ -84,7 +84,7 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
     def merged_into(self) -> str | None:
         """The path of the module that took the layer which would make it; None if it is in the network."""
         value = self.current
-        return value.taken_by if isinstance(value, Pending) else None
+        return value.path if isinstance(value, Pending) and value.taken is not None else None
 
     def deferred(self, pending: Pending) -> Tensor:
         """Itself, its value to be decided by who reads it first."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from trtnet.graph import Network, Parameter, Tensor, Weight
-from trtnet.graph.network import Place
+from trtnet.graph.layers.kinds import kind_of
+from trtnet.graph.layers.read import read
+from trtnet.graph.place import Place
 from trtnet.graph.tensors.pending import Pending, Placeholders
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
@@ -23,48 +25,75 @@ Constant = Parameter | Array
 class Convolution:
     """What a batch norm must know of the convolution that it goes into.
 
-    layer: the layer that has the weights. place: where it was called. kernel: [out_channels, ...] and bias, constants,
-    which the layer has none of yet. again: the same convolution with other weights, as another layer.
-    placeholders: what the layer has until it gets weights.
+    layer: the layer that has the weights; placeholders: those that it has until it gets its own, weights. place: where
+    it was called. kernel: [out_channels, ...]. again: the same convolution with other weights, as another layer.
+    norm: the batch norm that is in it.
     """
 
     layer: trt.ILayer
+    placeholders: Placeholders
+    weights: Mapping[str, Weight]
     place: Place
     kernel: Constant
     bias: Constant | None
     again: Callable[[Constant, Constant | None], Tensor]
-    placeholders: Placeholders
+    norm: BatchNorm | None = None
 
-    def repeated(self, network: Network, kernel: Constant, bias: Constant | None) -> Tensor:
+    def repeated(self, network: Network) -> trt.ITensor:
         """Another convolution, which belongs where this one does."""
         with network.at(self.place):
-            return self.again(kernel, bias)
+            return self.again(self.kernel, self.bias).trt
+
+    def settle(self, network: Network) -> None:
+        """Gives the layer its weights."""
+        network.give(self.layer, self.weights)
+        self.placeholders.release()
 
 
-def offered(y: Tensor, convolution: Convolution, weights: dict[str, Weight]) -> Tensor:
+@dataclass(frozen=True)
+class BatchNorm:
+    """One scale and one shift a channel, float64. place: where it was called."""
+
+    scale: Array
+    shift: Array
+    place: Place
+
+    def fits(self, dtype: DType) -> bool:
+        """Whether a layer of its own can be: its numbers are finite in a dtype."""
+        return fits(self.scale, dtype) and fits(self.shift, dtype)
+
+    def layer(self, x: Tensor) -> Tensor:
+        """The layer of its own: IScaleLayer."""
+        arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
+        factors = {"scale": Weight(self.scale.astype(x.dtype.numpy)), "shift": Weight(self.shift.astype(x.dtype.numpy))}
+        with x.network.at(self.place):
+            (y,) = x.network.add("scale_nd", arguments | factors, name="batch_norm", dims=[x.shape])
+        return y
+
+
+def offered(y: Tensor, convolution: Convolution) -> Tensor:
     """The result of a convolution, which gets its weights when something reads it, or those of a batch norm."""
     network = y.network
-    pending = Pending(
-        y.trt,
-        convolution,
-        decide=lambda: network.give(convolution.layer, weights),
-        again=lambda: convolution.repeated(network, convolution.kernel, convolution.bias).trt,
-    )
-    return y.deferred(pending)
+    own = y.fresh()
+
+    def apart(norm: Pending) -> trt.ITensor:
+        return _set_apart(own, convolution, norm) or convolution.repeated(network)
+
+    return y.deferred(Pending(y.trt, convolution, lambda: convolution.settle(network), apart))
 
 
 def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
     """``x * scale + shift`` as the convolution that makes `x`, with a scale and a shift in its weights.
 
     x: [batch, channels, ...]. scale, shift: float64 [channels]. None where a scale of its own is better: `x` comes from
-    no convolution, something else reads the convolution's own result, or the weights would not be finite.
-    Where another batch norm went into the convolution already, or the factors do not fit into the dtype of `x` by
-    themselves, it is a convolution more.
+    no convolution, something else reads the convolution's own result, or the weights would not be finite. Where only
+    the numbers of such a scale are not, it is a convolution more.
     """
     pending = x.current
     if not isinstance(pending, Pending) or not isinstance(pending.offer, Convolution):
         return None
-    if pending.decided and _fits(scale, x.dtype) and _fits(shift, x.dtype):
+    norm = BatchNorm(scale, shift, x.network.place)
+    if not pending.is_free and norm.fits(x.dtype):
         return None
     convolution = pending.offer
     weights = _weights(x, convolution, scale, shift)
@@ -72,12 +101,42 @@ def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
         return None
     kernel, bias = weights
     if not pending.is_free:
-        return convolution.repeated(x.network, kernel, bias)
-    pending.take(x.network.path)
+        with x.network.at(convolution.place):
+            return convolution.again(kernel, bias)
+    given = {"kernel": Weight(kernel), "bias": Weight(bias)}
     result = x.fresh_handle(x.shape)
     result.value, result.strides = pending.itensor, x.strides
-    now = Convolution(convolution.layer, convolution.place, kernel, bias, convolution.again, convolution.placeholders)
-    return offered(result, now, {"kernel": Weight(kernel), "bias": Weight(bias)})
+    offered(result, replace(convolution, weights=given, kernel=kernel, bias=bias, norm=norm))
+    assert isinstance(result.value, Pending)
+    pending.take(result.value, x.network.path)
+    return result
+
+
+def _set_apart(own: Tensor, convolution: Convolution, norm: Pending) -> trt.ITensor | None:
+    """A convolution's own result, wanted after a batch norm took its layer: the layer is its own again.
+
+    The batch norm is a scale behind it, and what reads the batch norm's result reads the scale's. own: the layer's
+    result. None where that cannot be: something reads it that TensorRT does not connect anew, or the scale's numbers
+    would not be finite.
+    """
+    network, itensor = own.network, own.trt
+    made = norm.offer.norm
+    readers = [(node, i) for node in read(network.trt) for i, x in enumerate(node.inputs) if x is itensor]
+    fixed = itensor.is_network_output or any(_is_fixed(node.kind) for node, _ in readers)
+    if norm.taken is not None or fixed or not made.fits(own.dtype):
+        return None
+    none = np.zeros(made.shift.shape, own.dtype.numpy)  # TensorRT does not take a bias back
+    network.give(convolution.layer, {"bias": Weight(none), **convolution.weights})
+    scaled = made.layer(own).trt
+    for node, index in readers:
+        node.layer.set_input(index, scaled)
+    norm.become(scaled)
+    return itensor
+
+
+def _is_fixed(kind: str) -> bool:
+    """Whether layers of a kind keep the inputs that they were made with."""
+    return bool(kind_of(kind).boundary) or kind.startswith(("ATTENTION", "PLUGIN"))
 
 
 def _weights(x: Tensor, convolution: Convolution, scale: Array, shift: Array) -> tuple[Array, Array] | None:
@@ -87,14 +146,14 @@ def _weights(x: Tensor, convolution: Convolution, scale: Array, shift: Array) ->
     bias = shift if convolution.bias is None else _array(x, convolution.bias).astype(np.float64) * scale + shift
     inner = tuple(range(1, kernel.ndim))
     extremes = [edge(axis=inner, keepdims=True) * factors for edge in (kernel.max, kernel.min)] if kernel.size else []
-    if not all(_fits(array, x.dtype) for array in (*extremes, bias)):
+    if not all(fits(array, x.dtype) for array in (*extremes, bias)):
         return None
     scaled = np.empty(kernel.shape, x.dtype.numpy)
     np.multiply(kernel, factors, out=scaled, dtype=np.float64, casting="unsafe")
     return scaled, bias.astype(x.dtype.numpy)
 
 
-def _fits(array: Array, dtype: DType) -> bool:
+def fits(array: Array, dtype: DType) -> bool:
     """Whether values are finite in a dtype."""
     with np.errstate(over="ignore"):
         return bool(np.isfinite(array.astype(dtype.numpy).astype(np.float32)).all())

@@ -110,8 +110,8 @@ def convolution(
     if placeholders is None:
         return result
     again = lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank)  # noqa: E731
-    made = Convolution(x.network.maker(y), x.network.place, weight, bias, again, placeholders)  # type: ignore[arg-type]
-    return offered(result, made, given.weights)
+    layer, place = x.network.maker(y), x.network.place
+    return offered(result, Convolution(layer, placeholders, given.weights, place, weight, bias, again))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
-from trtnet.ops.convolutions.batch_norm_folding import folded
+from trtnet.ops.convolutions.batch_norm_folding import BatchNorm, fits, folded
 from trtnet.ops.elementwise.basic import add, cast, mul, rsqrt, sub
 from trtnet.ops.reductions.reduce import mean
 from trtnet.support.arrays import values
-from trtnet.support.backend import trt
 
 Array = np.ndarray[Any, Any]
 
@@ -33,9 +32,9 @@ def batch_norm(
     x: [batch, channels, ...] of two dimensions or more; the others: [channels]. Mean, variance, weight and bias
     become one scale and one shift a channel, computed in float64 from the checkpoint's own values. Where `x` comes from
     a convolution, they go into its weights, rounded once to the dtype of `x` (TensorRT-RTX would multiply and add in
-    every pass). Layer: none but the convolution's; where something has read the convolution's own result, or `x` is
-    another's, IScaleLayer CHANNEL; where one of them is a tensor of the network, elementwise layers in float32. What
-    reads the convolution's own result afterwards makes it a layer of its own.
+    every pass). Layer: none but the convolution's; where something else reads the convolution's own result, before or
+    afterwards, or `x` is another's, IScaleLayer CHANNEL; where one of them is a tensor of the network, elementwise
+    layers in float32.
     With training and without running statistics it takes those of `x`, over all but the channels, as weight
     standardization does. momentum is training's. Raises LayerError for a scale or shift that does not fit into the
     dtype of `x`, for statistics of another size than the channels, and for training with running statistics.
@@ -55,10 +54,9 @@ def batch_norm(
     convolution = folded(x, scale, shift)
     if convolution is not None:
         return convolution
-    arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
-    factors = {"scale": _rounded(x, scale, "scale"), "shift": _rounded(x, shift, "shift")}
-    (y,) = x.network.add("scale_nd", arguments | factors, name="batch_norm", dims=[x.shape])
-    return y
+    for name, exact in {"scale": scale, "shift": shift}.items():
+        _check_range(x, exact, name)
+    return BatchNorm(scale, shift, x.network.place).layer(x)
 
 
 def _check(x: Tensor, given: dict[str, Operand | None], training: bool) -> None:
@@ -106,10 +104,7 @@ def _float64(x: Tensor, weight: Any) -> Array:
     return (x.network.array(weight) if isinstance(weight, Parameter) else values(weight)).astype(np.float64)
 
 
-def _rounded(x: Tensor, exact: Array, name: str) -> Weight:
-    with np.errstate(over="ignore"):
-        array = exact.astype(np.float32).astype(x.dtype.numpy)
-    if np.isfinite(exact).all() and not np.isfinite(array.astype(np.float32)).all():
+def _check_range(x: Tensor, exact: Array, name: str) -> None:
+    if np.isfinite(exact).all() and not fits(exact, x.dtype):
         largest = float(np.abs(exact).max())
         x.network.fail(f"batch_norm: its {name} of {largest:.4g} is too large for {x.dtype}", {"x": x})
-    return Weight(array)
