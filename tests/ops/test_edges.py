@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import operator
 import types
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -196,3 +198,37 @@ def test_what_may_be_empty_when_the_engine_runs_is_reshaped(call: Callable[..., 
     for n in (1, 2, 4):
         x = random_tensor(n, 3)
         assert torch.equal(network.reference()(x), x[2:, None])
+
+
+BYTES = torch.tensor([[2, 255, 0], [9, 44, 253]], dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("number", [-1, -3, 300, 2, 2.5, torch.tensor(-3), np.int64(-1), True])
+@pytest.mark.parametrize("name", ["lt", "le", "gt", "ge", "eq", "ne"])
+def test_numbers_beside_uint8_are_modulo_256(name: str, number: Any) -> None:
+    compare = getattr(operator, name)
+    judged(lambda x: compare(x, number), lambda x: compare(x, number), BYTES)
+    judged(lambda x: compare(x, x.sum() - 600), lambda x: compare(x, x.sum() - 600), BYTES)
+
+
+OF_BYTES = {
+    "empty_like": lambda m, x: m.empty_like(x).fill_(0),
+    "full": lambda m, x: m.full((2, 3), 2, dtype=torch.uint8) + x.int(),
+    "kthvalue": lambda m, x: m.kthvalue(x, 2)[0],
+    "moved twice": lambda m, x: x.unsqueeze(0).expand(2, 2, 3).flatten(),
+    "read again": lambda m, x: (x.int() * 3).to(torch.uint8).int(),
+    "below 0": lambda m, x: (x.long() - 100).to(torch.uint8).float(),
+    "bools": lambda m, x: (x.int() > 5).to(torch.uint8).long() + 1,
+    "both": lambda m, x: ((x.int() * 3).to(torch.uint8), (x.int() * 3).to(torch.uint8) > 9),
+    "floats": lambda m, x: (x.float() * 0.5).to(torch.uint8).half(),
+    "copysign": lambda m, x: m.copysign(x, torch.tensor([-1.0, 2.0, -3.0])),
+}
+
+
+@pytest.mark.parametrize("name", OF_BYTES)
+def test_uint8_inside_of_a_network_is_int32_to_tensorrt(name: str) -> None:
+    network = network_of(functools.partial(OF_BYTES[name], ops), {"x": trtnet.Input((2, 3), "uint8")})
+    found, wanted = network.reference()(BYTES), OF_BYTES[name](torch, BYTES)
+    for one, other in zip(found, wanted, strict=True) if isinstance(wanted, tuple) else [(found, wanted)]:
+        assert one.dtype == other.dtype and torch.equal(one, other)
+    network.build()

@@ -50,7 +50,7 @@ class Network(Placing):
     decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the chosen forms of
     operations, see ``trtnet.ops.formulations``. modules: the path of each module of the model being defined. calls: of
     those modules, in the order they returned. pending: layers whose weights were not decided when they were added.
-    cache: tensors that are made once a network (constants, sizes). body: of the loop or branch being defined, None
+    byte_casts: what was cast to uint8. cache: tensors that are made once a network (constants, sizes). body: of the loop or branch being defined, None
     outside of all.
     named: the checkpoint keys of weights that TensorRT knows by them; folded: those that were computed with while
     defining.
@@ -78,6 +78,7 @@ class Network(Placing):
         self.modules: dict[Any, str] = {}
         self.cache: dict[Any, Tensor] = {}
         self.pending: list[Pending] = []
+        self.byte_casts: list[trt.ITensor] = []
         self._bindings = Bindings(self.precision.by_path)
         self.named: set[str] = set()
         self.folded = self._bindings.folded
@@ -99,6 +100,12 @@ class Network(Placing):
                 if pending.is_free:
                     pending.use()
             self.pending.clear()
+            for (
+                tensor
+            ) in self.byte_casts:  # TensorRT has uint8 for outputs alone, and refuses another that nobody reads
+                if not tensor.is_network_output:
+                    self._makers[tensor].to_type = trt.DataType.INT32
+            self.byte_casts.clear()
 
     @property
     def dtype(self) -> DType:

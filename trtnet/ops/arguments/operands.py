@@ -16,6 +16,7 @@ from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.promotion import result_type
 from trtnet.support import dtypes
 from trtnet.support.arrays import values
+from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
 
 log = logging.getLogger("trtnet.numbers")
@@ -56,7 +57,7 @@ def _constant(network: Network, array: np.ndarray[Any, Any]) -> Tensor:
     """A constant; of uint8, of which TensorRT takes no weights, a cast one."""
     if array.dtype != np.uint8:
         return constant(network, array)
-    return _cast(constant(network, array.astype(np.int32)), dtypes.uint8)
+    return as_bytes(constant(network, array.astype(np.int32)))
 
 
 _INSTEAD = {"float64": "; float32 is the widest that it computes with", "int16": "; int32 holds its values"}
@@ -123,8 +124,44 @@ def _cast(x: Tensor, dtype: DType | None) -> Tensor:
         return x
     if dtype.trt_name is None:
         x.network.fail(f"TensorRT has no {dtype}{_INSTEAD.get(dtype.name, '')}", {"x": x})
+    given = _source_of_bytes(x)
+    y = given if given.dtype == dtype else _cast_layer(given, dtype)
+    if dtype == dtypes.uint8:
+        x.network.cache["cast to uint8", y.trt.name] = x
+        x.network.byte_casts.append(y.trt)
+    return y
+
+
+def _cast_layer(x: Tensor, dtype: DType) -> Tensor:
     (y,) = x.network.add("cast", {"input": x, "to_type": dtype.trt}, dims=[x.shape])
     return y
+
+
+def as_bytes(x: Tensor) -> Tensor:
+    """int32 values from 0 to 255 as uint8."""
+    y = _cast_layer(x, dtypes.uint8)
+    x.network.cache["bytes", y.trt.name] = x
+    x.network.byte_casts.append(y.trt)
+    return y
+
+
+def _source_of_bytes(x: Tensor) -> Tensor:
+    """What to read instead of uint8 that was computed, of which TensorRT lets a network read none: what it was cast
+    from, modulo 256."""
+    cache, name = x.network.cache, x.trt.name
+    source = cache.get(("cast to uint8", name))
+    if source is None or source.dtype == dtypes.bool_:
+        return source if source is not None else cache.get(("bytes", name), x)
+    whole = _cast(source, dtypes.int32) if source.dtype.is_floating else source
+    times = _cast(constant(x.network, np.full((1,) * x.ndim, 256, np.int32)), whole.dtype)
+    multiple = _integers("FLOOR_DIV", whole, times)
+    return _integers("SUB", whole, _integers("PROD", multiple, times))
+
+
+def _integers(operation: str, x: Tensor, y: Tensor) -> Tensor:
+    arguments = {"input1": x, "input2": y, "op": getattr(trt.ElementWiseOperation, operation)}
+    (z,) = x.network.add("elementwise", arguments, name="modulo", dims=[x.shape])
+    return z
 
 
 def _lift(x: Tensor, ndim: int) -> Tensor:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trtnet.graph import Network, Tensor
+from trtnet.graph import Dim, Network, Parameter, Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import align, broadcast, common_type, ndim_of, network_of, reached, tensor, warn
 from trtnet.ops.arguments.promotion import computed_in
 from trtnet.support import dtypes
+from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import DTypeError
@@ -134,11 +135,20 @@ def _extreme(operation: str, x: Operand, y: Operand, name: str) -> Tensor:
 
 
 def _comparison(operation: str, x: Operand, y: Operand, name: str) -> Tensor:
-    """A number that a 16-bit float has not is rounded first, as torch does."""
+    """A number that a 16-bit float has not is rounded first, beside uint8 it is modulo 256, as torch does."""
     dtype = common_type(name, x, y)
+    if dtype == dtypes.uint8:
+        x, y = _as_byte(x), _as_byte(y)
     if dtype in (dtypes.int8, dtypes.uint8) or (dtype == dtypes.bool_ and operation != "EQUAL"):
         dtype = dtypes.int32
     return _layer(operation, reached(x, dtype), reached(y, dtype), name, dtype)
+
+
+def _as_byte(x: Operand) -> Operand:
+    """An operand of a comparison of uint8."""
+    if isinstance(x, bool | np.bool_ | Tensor | Parameter | Dim):
+        return cast(x, dtypes.uint8)
+    return values(x).astype(np.int64) % 256
 
 
 def eq(x: Operand, y: Operand) -> Tensor:

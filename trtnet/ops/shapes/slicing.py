@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trtnet.graph import Shape, Size, Tensor
 from trtnet.graph.shapes import shape_tensor
 from trtnet.graph.sizes.dim import is_static
+from trtnet.ops.arguments.operands import as_bytes
 from trtnet.support import dtypes
 from trtnet.support.backend import supports, trt
 
@@ -57,7 +58,7 @@ def movable(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def restored(y: Tensor, x: Tensor) -> Tensor:
     """What was made of a movable `x`, in its dtype."""
-    return y.to(x.dtype) if y.dtype != x.dtype else y
+    return as_bytes(y) if y.dtype != x.dtype else y
 
 
 def _ints(shape: Shape) -> tuple[int, ...]:
