@@ -70,6 +70,8 @@ def test_options_reach_tensorrt() -> None:
     assert target.builder_optimization_level == 2
     assert not target.get_flag(trt.BuilderFlag.TF32)
     assert apply(BuildConfig(tf32=True), one).get_flag(trt.BuilderFlag.TF32)
+    assert target.get_flag(trt.BuilderFlag.STRICT_NANS)
+    assert not apply(BuildConfig(strict_nans=False), one).get_flag(trt.BuilderFlag.STRICT_NANS)
 
 
 @pytest.mark.skipif(not RTX, reason="TensorRT heeds the flag")

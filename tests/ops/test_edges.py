@@ -232,3 +232,11 @@ def test_uint8_inside_of_a_network_is_int32_to_tensorrt(name: str) -> None:
     for one, other in zip(found, wanted, strict=True) if isinstance(wanted, tuple) else [(found, wanted)]:
         assert one.dtype == other.dtype and torch.equal(one, other)
     network.build()
+
+
+def test_the_angle_of_zeros_and_infinities_has_torchs_signs() -> None:
+    values = [0.0, -0.0, 1.0, -1.0, 2.5, 1e-30, float("inf"), float("-inf"), float("nan")]
+    x, y = (grid.flatten() for grid in torch.meshgrid(torch.tensor(values), torch.tensor(values), indexing="ij"))
+    found, wanted = both(lambda a, b: ops.atan2(a, other=b), lambda a, b: torch.atan2(a, other=b), x, y)
+    torch.testing.assert_close(found, wanted, rtol=3e-7, atol=0, equal_nan=True)
+    assert torch.equal(found.signbit()[~found.isnan()], wanted.signbit()[~wanted.isnan()])

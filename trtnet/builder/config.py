@@ -29,6 +29,7 @@ class BuildConfig:
     tf32: whether float32 products may round their operands to TensorFloat-32 (10 mantissa bits), which is faster and
     no longer what PyTorch computes by default. TensorRT-RTX ignores it and rounds (relative error 3e-4) unless the
     environment variable NVIDIA_TF32_OVERRIDE is 0, in the process that builds and in the one that runs.
+    strict_nans: whether NaN and infinities are kept where TensorRT would simplify: ``0 * x``, ``x - x``, ``x / x``.
     refit: whether the engine's weights may be replaced by Engine.refit; building such an engine takes a GPU.
     strip: a plan without the weights, which trtnet.load(path, weights) puts in; refit goes with it.
     timing_cache: a file of measured kernel times, read before the build and added to after it; processes may share it.
@@ -44,6 +45,7 @@ class BuildConfig:
     workspace: int | None = None
     optimization_level: int | None = None
     tf32: bool = False
+    strict_nans: bool = True
     refit: bool = False
     strip: bool = False
     timing_cache: Path | None = None
@@ -69,6 +71,8 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
         target.builder_optimization_level = config.optimization_level
     target.profiling_verbosity = _verbosity(config.profiling_verbosity)
     _set_tf32(target, config, network)
+    if config.strict_nans:
+        target.set_flag(trt.BuilderFlag.STRICT_NANS)
     if config.refittable:
         target.set_flag(trt.BuilderFlag.REFIT)
     if config.strip:

@@ -50,10 +50,9 @@ class Network(Placing):
     decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the chosen forms of
     operations, see ``trtnet.ops.formulations``. modules: the path of each module of the model being defined. calls: of
     those modules, in the order they returned. pending: layers whose weights were not decided when they were added.
-    byte_casts: what was cast to uint8. cache: tensors that are made once a network (constants, sizes). body: of the loop or branch being defined, None
-    outside of all.
-    named: the checkpoint keys of weights that TensorRT knows by them; folded: those that were computed with while
-    defining.
+    byte_casts: what was cast to uint8. cache: tensors that are made once a network (constants, sizes). body: of the
+    loop or branch being defined, None outside of all. named: the checkpoint keys of weights that TensorRT knows by
+    them; folded: those that were computed with while defining.
 
     ``with network:`` makes it the one that operations without a tensor operand add to; at its end what is still pending
     is decided.

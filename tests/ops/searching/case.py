@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -62,6 +62,11 @@ class Case:
         names = ", ".join(f"x{i}" for i in range(len(self.operands)))
         forward = [f"    def forward(self, {names}):", *(f"        {line}" for line in self.body)]
         return "\n".join(["class Model(nn.Module):", *(init if self.layer else ()), *forward, ""])
+
+    @property
+    def contiguous(self) -> Case:
+        """The same with inputs that lie in memory as an engine's do."""
+        return replace(self, operands=tuple(replace(operand, layout="plain") for operand in self.operands))
 
     def data(self) -> dict[str, Any]:
         """What a JSON file holds."""

@@ -53,7 +53,7 @@ class Result:
 
 def search(cases: Iterable[Case], batch: int, jobs: int, *, fake: bool) -> list[Result]:
     """Runs all. fake: the reference stands in for the engine, which is built all the same."""
-    results = [_on_cpu(case) for case in cases]
+    results = [_on_cpu(case.contiguous) for case in cases]
     print(f"{sum(not r.kind for r in results)} of {len(results)} cases go into networks", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         waiting = list(_groups([r for r in results if not r.kind], batch, Path(folder)))

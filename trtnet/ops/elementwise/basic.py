@@ -373,6 +373,11 @@ def logical_not(x: Operand) -> Tensor:
     return unary(cast(x, dtypes.bool_), "NOT", "not")
 
 
+def is_negative(x: Tensor) -> Tensor:
+    """Whether each element has a minus sign, zeros too: by that of 1 / x. False for NaN."""
+    return lt(where(eq(x, 0), reciprocal(x), x), 0)
+
+
 def rsqrt(x: Operand) -> Tensor:
     """``1 / sqrt(x)``."""
     return reciprocal(sqrt(x))

@@ -18,6 +18,7 @@ from trtnet.ops.elementwise.basic import (
     floating,
     floor,
     gt,
+    is_negative,
     isnan,
     le,
     log,
@@ -29,7 +30,6 @@ from trtnet.ops.elementwise.basic import (
     mul,
     neg,
     pow,
-    reciprocal,
     sin,
     sqrt,
     sub,
@@ -136,10 +136,10 @@ def hypot(x: Operand, y: Operand) -> Tensor:
 
 
 def copysign(x: Operand, other: Operand) -> Tensor:
-    """The size of `x` with the sign of `other`, of its zeros too: that of 1 / other."""
+    """The size of `x` with the sign of `other`, of its zeros too."""
     a, b = (floating(y) for y in align("copysign", x, other))
     size = abs(a)
-    return where(lt(where(eq(b, 0), reciprocal(b), b), 0), neg(size), size)
+    return where(is_negative(b), neg(size), size)
 
 
 def fmax(x: Operand, other: Operand) -> Tensor:

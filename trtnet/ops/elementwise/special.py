@@ -17,6 +17,7 @@ from trtnet.ops.elementwise.basic import (
     eq,
     exp,
     gt,
+    is_negative,
     isinf,
     isnan,
     log,
@@ -99,19 +100,20 @@ def logaddexp(x: Operand, y: Operand) -> Tensor:
     return _in_float32(larger_and_rest, *align("logaddexp", x, y))
 
 
-def atan2(y: Operand, x: Operand) -> Tensor:
-    """The angle of the point (x, y), from -pi to pi, computed in float32; a zero has no sign.
+def atan2(x: Operand, y: Operand) -> Tensor:
+    """The angle of the point (y, x), from -pi to pi, by the signs of both, of zeros too; computed in float32.
 
-    Two infinities give NaN, where torch gives a diagonal.
+    Of sizes it is ``atan(|x| / |y|)``, of two infinities a diagonal. Layers: IUnaryLayer ATAN, ISelectLayer.
     """
 
     def angle(a: Tensor, b: Tensor) -> Tensor:
-        side = where(lt(a, 0), -math.pi, math.pi)
-        right = atan(div(a, where(eq(b, 0), 1.0, b)))
-        upright = where(eq(a, 0), 0.0, mul(side, 0.5))
-        return where(eq(b, 0), upright, where(lt(b, 0), add(right, side), right))
+        none, endless = logical_and(eq(a, 0), eq(b, 0)), logical_and(isinf(a), isinf(b))
+        ratio = where(none, 0.0, where(endless, 1.0, div(abs(a), abs(b))))
+        right = atan(ratio)
+        size = where(is_negative(b), sub(math.pi, right), right)
+        return where(is_negative(a), neg(size), size)
 
-    return _in_float32(angle, *align("atan2", y, x))
+    return _in_float32(angle, *align("atan2", x, y))
 
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
