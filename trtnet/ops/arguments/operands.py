@@ -152,7 +152,7 @@ def _source_of_bytes(x: Tensor) -> Tensor:
     source = cache.get(("cast to uint8", name))
     if source is None or source.dtype == dtypes.bool_:
         return source if source is not None else cache.get(("bytes", name), x)
-    whole = _cast(source, dtypes.int32) if source.dtype.is_floating else source
+    whole = source if source.dtype == dtypes.int64 else _cast(source, dtypes.int32)
     times = _cast(constant(x.network, np.full((1,) * x.ndim, 256, np.int32)), whole.dtype)
     multiple = _integers("FLOOR_DIV", whole, times)
     return _integers("SUB", whole, _integers("PROD", multiple, times))
