@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from trtnet.checkpoint import Source, open_checkpoint
-from trtnet.checkpoint.rules import UNWRAP, RuleSet, parse as parse_rules, read as read_rules
+from trtnet.checkpoint.rules import UNWRAP, RuleSet
+from trtnet.checkpoint.rules.ruleset import parse as parse_rules, read as read_rules
 from trtnet.support.errors import CheckpointError
 
 __all__ = ["RuleSet", "detect", "families", "parse_rules", "read_rules", "rules"]
