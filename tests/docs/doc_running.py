@@ -12,6 +12,7 @@ import runpy
 import shlex
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
@@ -25,7 +26,8 @@ from doc_pages import ROOT, Block, Page, read
 
 from trtnet.cli.main import app, main
 
-NOT_RUN = {"apt-get", "nsys", "pip", "polygraphy", "pre-commit", "tensorrt_rtx", "trtexec"}
+NOT_RUN = {"apt-get", "nsys", "polygraphy", "pre-commit", "tensorrt_rtx", "trtexec"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 Judge = Callable[[str, str, str], None]
 """What is done with a command, the output that is shown for it, and the output that it printed."""
@@ -91,6 +93,9 @@ def _run_command(block: Block, command: str, shown: str, has_gpu: bool, judge: J
             assert [f"exit={code}"] == wanted, f"{command}: exit code {code}\n{printed}"
             if shown:
                 judge(command, shown, printed)
+    elif name == "pip":
+        extras = {extra for found in re.findall(r"\[([\w,]+)\]", command) for extra in found.split(",")}
+        assert extras <= set(PROJECT["optional-dependencies"]), f"{command}: no such extra"
     else:
         assert name in NOT_RUN, f"{command}: a command that this test does not know"
 

@@ -144,3 +144,26 @@ def test_the_error_shown_is_the_one_raised() -> None:
         trtnet.define(model, weights=Placeholder(model, "float16"), dtype="float16")
     kind = type(found.value)
     assert f"```text\n{kind.__module__}.{kind.__qualname__}: {found.value}\n```" in (ROOT / "README.md").read_text()
+
+
+def test_the_files_named_are_there() -> None:
+    """Those of CONTRIBUTING.md and of the documentation; names in capitals stand for others."""
+    named = re.findall(r"`((?:trtnet|tests|models|weights|docs|\.ci)/[\w./*-]*)`", TEXT)
+    gone = {name for name in named if not re.search(r"[A-Z]{3}", name) and not list(ROOT.glob(name.rstrip("/")))}
+    assert gone == set()
+
+
+def test_the_issue_form_asks_for_the_doctor() -> None:
+    import yaml
+
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text())
+    fields = {part["id"]: part for part in form["body"]}
+    assert "trtnet doctor --json -" in fields["doctor"]["attributes"]["label"]
+    assert fields["doctor"]["validations"]["required"]
+
+
+def test_the_hook_calls_make_lint() -> None:
+    import yaml
+
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]
