@@ -40,6 +40,7 @@ RECEIVERS: dict[str, dict[str, str]] = {
     "reference/attention.py": {"attention": "IAttention"},
     "reference/execution.py": {"iterator": "IIteratorLayer"},
     "graph/network.py": {"itensor": "ITensor", "builder": "Builder"},
+    "graph/itensors.py": {"itensor": "ITensor"},
     "reference/": {"network": "INetworkDefinition"},
     "": {"layer": "layer"},
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from comparing import TOLERANCES, network_of, random_tensor, random_weights, relative_l2
+from comparing import TOLERANCES, network_of, random_tensor, random_weights, relative_l2, same_plan
 
 import trtnet
 from trtnet import models, nn, ops
@@ -377,6 +377,27 @@ def test_plain_convolutions_have_their_weights_and_their_names(dtype: str) -> No
     x = random_tensor(1, 3, 8, 8, dtype=dtype)
     expected = F.conv2d(x.double(), *(torch.from_numpy(weights[f"conv.{key}"]).double() for key in ("weight", "bias")))
     assert relative_l2(network.reference()(x), expected.exp()) < 4 * TOLERANCES[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_engine_is_that_of_a_convolution_which_had_these_weights_from_the_start(dtype: str) -> None:
+    network = network_of(lambda x: bn(conv(x)), {"x": Input((1, 3, 8, 8), dtype)}, dtype)
+    kernel, bias = (network._alive["convolution", name].array for name in ("kernel", "bias"))
+
+    def at_once(times: float) -> Any:
+        def function(x: Any) -> Any:
+            weights = {"kernel": x.network.weight(kernel * kernel.dtype.type(times)), "bias": x.network.weight(bias)}
+            given = {"input": x, "num_output_maps": 4, "kernel_shape": (3, 3)}
+            return x.network.add("convolution_nd", given | weights)[0]
+
+        return network_of(function, {"x": Input((1, 3, 8, 8), dtype)}, dtype)
+
+    plans = []
+    for each in (network, at_once(1), at_once(2)):
+        assert layers(each) == ["convolution"]
+        each.trt.get_layer(0).metadata = ""
+        plans.append(each.build({}).plan.data)
+    assert same_plan(plans[0], plans[1]) and not same_plan(plans[0], plans[2])
 
 
 def test_nothing_is_left_pending_and_plans_are_the_networks() -> None:

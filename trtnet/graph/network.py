@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.graph.bindings import Bindings, Read
 from trtnet.graph.calls import Boundary, Call
 from trtnet.graph.inputs import Input
+from trtnet.graph.itensors import flags, inferred_sizes, unwrap
 from trtnet.graph.place import Placing
 from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
@@ -21,7 +22,7 @@ from trtnet.graph.tensors.pending import Pending
 from trtnet.graph.tensors.tensor import Tensor
 from trtnet.graph.tensors.weight import Parameter, Weight
 from trtnet.support import dtypes
-from trtnet.support.backend import supports, trt
+from trtnet.support.backend import trt
 from trtnet.support.diagnostics import ErrorRecorder, logger
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import LayerError, ModelError
@@ -64,7 +65,7 @@ class Network(Placing):
         self.recorder = ErrorRecorder()
         self.builder = trt.Builder(logger)
         self.builder.error_recorder = self.recorder
-        self.trt: trt.INetworkDefinition = self.builder.create_network(_flags())
+        self.trt: trt.INetworkDefinition = self.builder.create_network(flags())
         self.trt.error_recorder = self.recorder
         self.inputs: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
@@ -214,18 +215,18 @@ class Network(Placing):
         listed = operands if shown is None else shown
         try:
             make = getattr(of or self.trt, method if method.startswith("set_") else f"add_{method}")
-            layer = make(**{key: _unwrap(value) for key, value in arguments.items()})
+            layer = make(**{key: unwrap(value) for key, value in arguments.items()})
         except TypeError as error:
-            self.fail(f"{kind} got arguments of the wrong type: {_first_line(error)}", listed)
+            self.fail(f"{kind} got arguments of the wrong type: {str(error).splitlines()[0]}", listed)
         if layer is None:
             self.fail(hint or f"TensorRT refused {kind}", listed)
         self._label(layer, kind)
         for attribute, value in (attributes or {}).items():
-            setattr(layer, attribute, _unwrap(value))
+            setattr(layer, attribute, unwrap(value))
         for index, tensor in (inputs or {}).items():
             layer.set_input(index, tensor.trt)
         for setter, given in (setters or {}).items():
-            getattr(layer, setter)(**{key: _unwrap(value) for key, value in given.items()})
+            getattr(layer, setter)(**{key: unwrap(value) for key, value in given.items()})
         self._keep(layer, operands)
         if layer.num_outputs == 0 and self.recorder.num_errors():
             self.fail(hint or f"TensorRT refused {kind}", listed)
@@ -252,7 +253,7 @@ class Network(Placing):
         Raises LayerError, with `hint` and TensorRT's words, if it refuses that.
         """
         self.maker(tensor).set_input(index, value.trt)
-        if _sizes(tensor.trt) is None:
+        if inferred_sizes(tensor.trt) is None:
             self.fail(hint, {"from": tensor, "to": value})
 
     def fail(self, headline: str, operands: Mapping[str, Any], source: SourceLine | None = None) -> NoReturn:
@@ -289,40 +290,12 @@ class Network(Placing):
 
     def _output(self, layer: trt.ILayer, index: int, dims: Shape, headline: str, operands: Mapping[str, Any]) -> Tensor:
         itensor = layer.get_output(index)
-        sizes = _sizes(itensor)
+        sizes = inferred_sizes(itensor)
         if sizes is None:
             self.fail(headline, operands)
         self._makers[itensor] = layer
         itensor.name = layer.name if layer.num_outputs == 1 else f"{layer.name}:{index}"
         return Tensor(self, itensor, sizes, dims)
-
-
-def _sizes(itensor: trt.ITensor) -> tuple[int, ...] | None:
-    """The shape of a tensor, None if its layer is bad (TensorRT up to 11.1 gives a negative rank, later ones raise)."""
-    try:
-        return tuple(itensor.shape)
-    except (RuntimeError, ValueError):
-        return None
-
-
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.trt
-    if isinstance(value, Weight):
-        return value.handle
-    if isinstance(value, list):
-        return [_unwrap(item) for item in value]
-    return value
-
-
-def _flags() -> int:
-    flags = trt.NetworkDefinitionCreationFlag
-    names = ("explicit_batch_flag", "EXPLICIT_BATCH"), ("strongly_typed_flag", "STRONGLY_TYPED")
-    return sum(1 << int(getattr(flags, member)) for feature, member in names if supports(feature))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def _dtype_being_defined() -> DType | None:

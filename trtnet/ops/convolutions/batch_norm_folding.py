@@ -126,7 +126,7 @@ def _set_apart(own: Tensor, convolution: Convolution, norm: Pending) -> trt.ITen
     if norm.taken is not None or fixed or not made.fits(own.dtype):
         return None
     none = np.zeros(made.shift.shape, own.dtype.numpy)  # TensorRT does not take a bias back
-    network.give(convolution.layer, {"bias": Weight(none), **convolution.weights})
+    replace(convolution, weights={"bias": Weight(none), **convolution.weights}).settle(network)
     scaled = made.layer(own).trt
     for node, index in readers:
         node.layer.set_input(index, scaled)

@@ -1,0 +1,35 @@
+"""TensorRT's own objects behind trtnet's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trtnet.graph.tensors.tensor import Tensor
+from trtnet.graph.tensors.weight import Weight
+from trtnet.support.backend import supports, trt
+
+
+def inferred_sizes(itensor: trt.ITensor) -> tuple[int, ...] | None:
+    """The shape of a tensor, None if its layer is bad (TensorRT up to 11.1 gives a negative rank, later ones raise)."""
+    try:
+        return tuple(itensor.shape)
+    except (RuntimeError, ValueError):
+        return None
+
+
+def unwrap(value: Any) -> Any:
+    """A Tensor, a Weight or a list of them as TensorRT takes it; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.trt
+    if isinstance(value, Weight):
+        return value.handle
+    if isinstance(value, list):
+        return [unwrap(item) for item in value]
+    return value
+
+
+def flags() -> int:
+    """Those that a network is created with: strongly typed, with an explicit batch, where TensorRT has to be told."""
+    every = trt.NetworkDefinitionCreationFlag
+    names = ("explicit_batch_flag", "EXPLICIT_BATCH"), ("strongly_typed_flag", "STRONGLY_TYPED")
+    return sum(1 << int(getattr(every, member)) for feature, member in names if supports(feature))
