@@ -13,7 +13,7 @@ from trtnet import nn
 from trtnet.definition import DefinedNetwork
 from trtnet.support import dtypes
 
-# relative L2 an operation may be from torch's float64 result (DESIGN.md section 5)
+# relative L2 an operation may be from torch's float64 result (docs/design.md)
 TOLERANCES = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 1.6e-2}
 
 

@@ -15,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 import trtnet
 from trtnet import nn, ops, weights
+from trtnet.checkpoint import convert
 
 RULES = r"""
 about = "separate projections of blocks.0, as one"
@@ -69,7 +70,7 @@ def main() -> None:
     original = Original().eval()
     torch.save({f"blocks.0.attention.{key}": value for key, value in original.state_dict().items()}, "old.pth")
     rules = weights.parse_rules(RULES, "example")
-    trtnet.checkpoint.convert(rules.apply("old.pth"), Path("new.safetensors"))
+    convert(rules.apply("old.pth"), Path("new.safetensors"))
     old, new = (sorted(trtnet.open_checkpoint(file)) for file in ("old.pth", "new.safetensors"))
     print(f"{old[1]}, ... -> {new[-1]}, ...")
     network = trtnet.define(Model(), weights="new.safetensors")

@@ -4,7 +4,7 @@
 
 - of the same kind (NaN, inf, -inf, finite) as in `native`, or as in `wide` rounded to the dtype: where torch's own
   16-bit arithmetic overflows on its way, both are right; and
-- near: the relative L2 distance to `wide` or `native` is within DESIGN.md's tolerance for the dtype, or at most
+- near: the relative L2 distance to `wide` or `native` is within docs/design.md's tolerance for the dtype, or at most
   FACTOR times torch's own distance to `wide`, or at most what `wide` moves where the inputs' elements move by some eps
   (the mean of numbers that cancel, a hardswish near -3). Where elements stand for themselves (`exact`), each must be
   within FACTOR * eps of `wide` or `native`, or FACTOR times torch's own error there, or what `wide` moves there.

@@ -120,7 +120,7 @@ TOLERANCES: dict[str, Tolerance] = {
     "float8_e4m3fn": _whole(1e-1, 0.99),
     "float8_e5m2": _whole(2e-1, 0.98),
 }
-"""What a whole model's output passes with, by the coarsest dtype that it was defined in (DESIGN.md, section 5)."""
+"""What a whole model's output passes with, by the coarsest dtype that it was defined in (docs/design.md)."""
 
 
 ON_A_GPU = TOLERANCES | {"float32": _whole(1e-4), "float64": _whole(1e-4)}
