@@ -16,6 +16,7 @@ from comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import ops
+from trtnet.support.backend import trt
 from trtnet.support.errors import LayerError
 
 INTS = random_tensor(2, 3, dtype="int64")
@@ -240,3 +241,27 @@ def test_the_angle_of_zeros_and_infinities_has_torchs_signs() -> None:
     found, wanted = both(lambda a, b: ops.atan2(a, other=b), lambda a, b: torch.atan2(a, other=b), x, y)
     torch.testing.assert_close(found, wanted, rtol=3e-7, atol=0, equal_nan=True)
     assert torch.equal(found.signbit()[~found.isnan()], wanted.signbit()[~wanted.isnan()])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "int8"])
+def test_powers_of_integers_are_torchs_products(dtype: str) -> None:
+    bases, exponents = (
+        [0, 1, -1, 2, -2, 3, -7, 10, 100],
+        [0, 1, 2, 3, 5, 9, 20, 31, 32, 62, 63, 64, 65, 100, -1, -2, -3],
+    )
+    x, y = (grid.flatten().to(getattr(torch, dtype)) for grid in
+            torch.meshgrid(torch.tensor(bases), torch.tensor(exponents), indexing="ij"))  # fmt: skip
+    known = (y < 64) | (x % 2 == 0) | (x.abs() == 1)
+    judged(lambda a, b: a**b, lambda a, b: a**b, x[known], y[known])
+    judged(lambda a: 2 ** a.abs(), lambda a: 2 ** a.abs(), y)
+
+
+def test_powers_of_integers_are_not_tensorrts_which_overflow_otherwise() -> None:
+    network = network_of(lambda a, b: a**b, {name: trtnet.Input((3,), "int64") for name in ("a", "b")})
+    operations = set()
+    for i in range(network.trt.num_layers):
+        layer = network.trt.get_layer(i)
+        if layer.type == trt.LayerType.ELEMENTWISE:
+            layer.__class__ = trt.IElementWiseLayer
+            operations.add(layer.op)
+    assert operations and trt.ElementWiseOperation.POW not in operations

@@ -123,7 +123,6 @@ from trtnet.ops.elementwise.basic import (
     mul,
     ne,
     neg,
-    pow,
     reciprocal,
     round,
     rsqrt,
@@ -156,6 +155,7 @@ from trtnet.ops.elementwise.pointwise import (
     sinc,
     xlogy,
 )
+from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.elementwise.special import (
     atan2,
     clamp,

@@ -30,7 +30,8 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
     return tensor(x, network, wanted)
 
 
-def _layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
+def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
+    """One IElementWiseLayer of operands of a dtype."""
     a, b = align(name, x, y, dtype=dtype)
     arguments = {"input1": a, "input2": b, "op": getattr(trt.ElementWiseOperation, operation)}
     hint = f"{name} got shapes that do not broadcast, or dtypes it does not take"
@@ -48,11 +49,11 @@ def arithmetic(operation: str, x: Operand, y: Operand, name: str, dtype: DType |
     if wanted == dtypes.bool_:
         if operation not in _OF_BOOLS:
             network_of(x, y).fail(f"{name} of two bools: cast one, or use ops.logical_xor", {"x": x, "y": y})
-        return _layer(_OF_BOOLS[operation], x, y, name, wanted)
+        return layer(_OF_BOOLS[operation], x, y, name, wanted)
     if wanted in (dtypes.int8, dtypes.uint8):
         no_uint8(name, wanted, network_of(x, y), x=x, y=y)
-        return as_int8(_layer(operation, x, y, name, dtypes.int32))
-    return cast(_layer(operation, x, y, name, computed_in(wanted, x, y)), wanted)
+        return as_int8(layer(operation, x, y, name, dtypes.int32))
+    return cast(layer(operation, x, y, name, computed_in(wanted, x, y)), wanted)
 
 
 def no_uint8(name: str, dtype: DType, network: Network, **operands: Operand) -> None:
@@ -130,7 +131,7 @@ def _extreme(operation: str, x: Operand, y: Operand, name: str) -> Tensor:
     """Of 16-bit floats in their own dtype: the larger of two values is the same after rounding as before."""
     dtype = common_type(name, x, y)
     if dtype.is_floating:
-        return _layer(operation, x, y, name, dtype)
+        return layer(operation, x, y, name, dtype)
     return arithmetic(operation, x, y, name, dtype)
 
 
@@ -141,7 +142,7 @@ def _comparison(operation: str, x: Operand, y: Operand, name: str) -> Tensor:
         x, y = _as_byte(x), _as_byte(y)
     if dtype in (dtypes.int8, dtypes.uint8) or (dtype == dtypes.bool_ and operation != "EQUAL"):
         dtype = dtypes.int32
-    return _layer(operation, reached(x, dtype), reached(y, dtype), name, dtype)
+    return layer(operation, reached(x, dtype), reached(y, dtype), name, dtype)
 
 
 def _as_byte(x: Operand) -> Operand:
@@ -183,17 +184,17 @@ def ge(x: Operand, y: Operand) -> Tensor:
 
 def logical_and(x: Operand, y: Operand) -> Tensor:
     """True where both are. Layer: IElementWiseLayer AND."""
-    return _layer("AND", x, y, "logical_and", dtypes.bool_)
+    return layer("AND", x, y, "logical_and", dtypes.bool_)
 
 
 def logical_or(x: Operand, y: Operand) -> Tensor:
     """True where either is. Layer: IElementWiseLayer OR."""
-    return _layer("OR", x, y, "logical_or", dtypes.bool_)
+    return layer("OR", x, y, "logical_or", dtypes.bool_)
 
 
 def logical_xor(x: Operand, y: Operand) -> Tensor:
     """True where exactly one is. Layer: IElementWiseLayer XOR."""
-    return _layer("XOR", x, y, "logical_xor", dtypes.bool_)
+    return layer("XOR", x, y, "logical_xor", dtypes.bool_)
 
 
 def bitwise_and(x: Operand, y: Operand) -> Tensor:
@@ -388,46 +389,3 @@ def square(x: Operand) -> Tensor:
     given = tensor(x, network_of(x))
     wide = cast(given, dtypes.int64) if given.dtype == dtypes.bool_ else given
     return mul(wide, wide)
-
-
-def pow(x: Operand, exponent: Operand) -> Tensor:
-    """``x ** exponent``. Layer: IElementWiseLayer POW; products, square roots and reciprocals where these do.
-
-    An exponent that a 16-bit float has not is rounded first, as in torch. Raises LayerError for integers to a negative
-    power.
-    """
-    dtype = common_type("pow", x, exponent)
-    if dtype == dtypes.bool_:
-        network_of(x).fail("pow of two bools: cast one", {"x": x})
-    if isinstance(exponent, int | float | np.number):
-        base = cast(x, dtype)
-        return _power_of_floats(base, float(exponent)) if dtype.is_floating else _power(base, int(exponent))
-    if dtype in (dtypes.int8, dtypes.uint8):
-        return arithmetic("POW", x, exponent, "pow", dtype)
-    return _layer("POW", x, exponent, "pow", dtype)
-
-
-def _power_of_floats(x: Tensor, exponent: float) -> Tensor:
-    simple: dict[float, Callable[[Tensor], Tensor]] = {0.5: sqrt, 1.0: lambda y: y, 2.0: square, -1.0: reciprocal}
-    several: dict[float, Callable[[Tensor], Tensor]] = {
-        3.0: lambda y: mul(mul(y, y), y),
-        -0.5: rsqrt,
-        -2.0: lambda y: reciprocal(mul(y, y)),
-    }
-    if exponent in simple:
-        return simple[exponent](x)
-    if exponent in several:  # in float32, to round once
-        return cast(several[exponent](cast(x, dtypes.float32)), x.dtype)
-    return _layer("POW", x, exponent, "pow", x.dtype)
-
-
-def _power(x: Tensor, exponent: int) -> Tensor:
-    """Of integers by squares and products, which are exact."""
-    if exponent < 0:
-        x.network.fail(f"integers to the power of {exponent}: cast them to float32", {"x": x})
-    if exponent == 0:
-        return cast(eq(x, x), x.dtype)
-    if exponent == 1:
-        return x
-    even = _power(mul(x, x), exponent // 2)
-    return mul(even, x) if exponent % 2 else even

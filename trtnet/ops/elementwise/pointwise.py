@@ -29,7 +29,6 @@ from trtnet.ops.elementwise.basic import (
     minimum,
     mul,
     neg,
-    pow,
     sin,
     sqrt,
     sub,
@@ -37,6 +36,7 @@ from trtnet.ops.elementwise.basic import (
     where,
 )
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.elementwise.special import clamp
 from trtnet.support import dtypes
 

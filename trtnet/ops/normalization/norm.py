@@ -10,8 +10,9 @@ from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.sizes.dim import is_static, numel
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import axes_mask, common_type, tensor
-from trtnet.ops.elementwise.basic import add, cast, mul, pow, rsqrt
+from trtnet.ops.elementwise.basic import add, cast, mul, rsqrt
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.elementwise.special import clamp
 from trtnet.ops.normalization.batch_norm import batch_norm
 from trtnet.ops.reductions.reduce import mean, norm, sum

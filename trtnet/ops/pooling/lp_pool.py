@@ -10,7 +10,8 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.sizes.dim import numel
 from trtnet.ops.arguments.window_arguments import Window, spread
 from trtnet.ops.create import zeros
-from trtnet.ops.elementwise.basic import abs, cast, mul, neg, pow
+from trtnet.ops.elementwise.basic import abs, cast, mul, neg
+from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.indexing.scatter import scatter
 from trtnet.ops.pooling.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool
 

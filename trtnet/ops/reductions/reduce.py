@@ -25,12 +25,12 @@ from trtnet.ops.elementwise.basic import (
     mul,
     ne,
     no_uint8,
-    pow,
     sqrt,
     sub,
     where,
 )
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.reductions.sort import Ordered, topk
 from trtnet.ops.shapes.shape import expand
 from trtnet.support import dtypes

@@ -1,0 +1,98 @@
+"""Powers: of floats by TensorRT's layer, of integers by products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from trtnet.graph import Tensor
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import align, common_type, network_of
+from trtnet.ops.elementwise.basic import (
+    abs,
+    add,
+    arithmetic,
+    as_int8,
+    cast,
+    eq,
+    gt,
+    layer,
+    logical_and,
+    lt,
+    mul,
+    ne,
+    no_uint8,
+    reciprocal,
+    rsqrt,
+    sqrt,
+    square,
+    sub,
+    where,
+)
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType
+
+
+def pow(x: Operand, exponent: Operand) -> Tensor:
+    """``x ** exponent``. Layer: IElementWiseLayer POW of floats; products, square roots and reciprocals where these do.
+
+    An exponent that a 16-bit float has not is rounded first, as in torch. Of integers products alone, which overflow as
+    torch's do. Raises LayerError for integers to the power of a negative number.
+    """
+    dtype = common_type("pow", x, exponent)
+    if dtype == dtypes.bool_:
+        network_of(x).fail("pow of two bools: cast one", {"x": x})
+    if isinstance(exponent, int | float | np.number):
+        base = cast(x, dtype)
+        return _power_of_floats(base, float(exponent)) if dtype.is_floating else _power(base, int(exponent))
+    if dtype.is_floating:
+        return layer("POW", x, exponent, "pow", dtype)
+    no_uint8("pow", dtype, network_of(x, exponent), x=x, exponent=exponent)
+    if dtype == dtypes.int8:
+        return as_int8(_power_of_integers(x, exponent, dtypes.int32))
+    return _power_of_integers(x, exponent, dtype)
+
+
+def _power_of_floats(x: Tensor, exponent: float) -> Tensor:
+    simple: dict[float, Callable[[Tensor], Tensor]] = {0.5: sqrt, 1.0: lambda y: y, 2.0: square, -1.0: reciprocal}
+    several: dict[float, Callable[[Tensor], Tensor]] = {
+        3.0: lambda y: mul(mul(y, y), y),
+        -0.5: rsqrt,
+        -2.0: lambda y: reciprocal(mul(y, y)),
+    }
+    if exponent in simple:
+        return simple[exponent](x)
+    if exponent in several:  # in float32, to round once
+        return cast(several[exponent](cast(x, dtypes.float32)), x.dtype)
+    return layer("POW", x, exponent, "pow", x.dtype)
+
+
+def _power(x: Tensor, exponent: int) -> Tensor:
+    """Of integers by squares and products, which are exact."""
+    if exponent < 0:
+        x.network.fail(f"integers to the power of {exponent}: cast them to float32", {"x": x})
+    if exponent == 0:
+        return cast(eq(x, x), x.dtype)
+    if exponent == 1:
+        return x
+    even = _power(mul(x, x), exponent // 2)
+    return mul(even, x) if exponent % 2 else even
+
+
+def _power_of_integers(x: Operand, exponent: Operand, dtype: DType) -> Tensor:
+    """By the bits of the exponent, each the square of the base before it.
+
+    Of exponents from 64 on only whether they are odd: even bases are 0 then, and 1 and -1 are themselves or 1; odd ones
+    have overflowed. To a negative power 1 and -1 have a value, every other integer is 0.
+    """
+    base, given = align("pow", x, exponent, dtype=dtype)
+    size = abs(given)
+    odd = sub(size, mul(arithmetic("FLOOR_DIV", size, 2, "pow"), 2))
+    left = where(gt(size, 63), add(odd, 64), size)
+    result, square_of = cast(eq(base, base), dtype), base
+    for _ in range(7):
+        half = arithmetic("FLOOR_DIV", left, 2, "pow")
+        result = where(gt(left, mul(half, 2)), mul(result, square_of), result)
+        square_of, left = mul(square_of, square_of), half
+    return where(logical_and(lt(given, 0), ne(abs(base), 1)), 0, result)
