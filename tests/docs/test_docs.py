@@ -97,10 +97,10 @@ def test_the_model_shown_is_the_one_of_the_zoo() -> None:
 
 
 def _network(text: str) -> str:
-    """The class in a file, without comments, and without what the zoo's has besides: the number of classes."""
-    (code,) = re.findall(r"^class LeNet.*?(?=^\S)", text, re.DOTALL | re.MULTILINE)
-    code = re.sub(r"  # .*|trtnet\.(?=Input|Tensor)|, num_classes: int = 10", "", code)
-    return code.replace("num_classes", "10").strip()
+    """The class in a file, without comments, and with the number of classes that it has by default."""
+    (code,) = re.findall(r"^class LeNet\(.*?(?=^\S)", text, re.DOTALL | re.MULTILINE)
+    code = re.sub(r"  # .*|trtnet\.(?=Input|Tensor)|, num_classes: int = 10|, config: LeNetConfig", "", code)
+    return re.sub(r"(config\.)?num_classes", "10", code).strip()
 
 
 def test_every_model_is_listed() -> None:
