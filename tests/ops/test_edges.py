@@ -265,3 +265,9 @@ def test_powers_of_integers_are_not_tensorrts_which_overflow_otherwise() -> None
             layer.__class__ = trt.IElementWiseLayer
             operations.add(layer.op)
     assert operations and trt.ElementWiseOperation.POW not in operations
+
+
+@pytest.mark.parametrize("name", ["atan2", "copysign", "xlogy"])
+def test_integers_that_floats_are_computed_of_have_no_common_dtype_before(name: str) -> None:
+    function = lambda m: lambda x, y: getattr(m, name)(x, y.sum() - 300)  # noqa: E731
+    judged(function(ops), function(torch), BYTES, BYTES.long() // 100, rtol=1e-6)

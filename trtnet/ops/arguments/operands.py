@@ -181,6 +181,12 @@ def align(operation: str, *operands: Operand, dtype: DType | None = None) -> tup
     return tuple(tensor(operand, network, wanted, ndim) for operand in operands)
 
 
+def align_as_floats(operation: str, *operands: Operand) -> tuple[Tensor, ...]:
+    """The same, of integers in float32: what torch computes in floats it does not make one integer type of before."""
+    wanted = common_type(operation, *operands)
+    return align(operation, *operands, dtype=wanted if wanted.is_floating else dtypes.float32)
+
+
 def ndim_of(operand: Operand) -> int:
     """The rank of an operand, 0 for a number."""
     return len(getattr(operand, "shape", ()))

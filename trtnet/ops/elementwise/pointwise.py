@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import align
+from trtnet.ops.arguments.operands import align, align_as_floats
 from trtnet.ops.elementwise.basic import (
     abs,
     add,
@@ -47,9 +47,8 @@ _ERFC = (0.225675836, 0.225676075, 0.207608506, 0.171795532, 0.118680865, 0.0850
 
 def _in_float32(function: Callable[..., Tensor], name: str, *operands: Operand) -> Tensor:
     """A function of operands of one dtype, computed in float32; in that dtype, if it is floating."""
-    given = align(name, *operands)
-    dtype = given[0].dtype if given[0].dtype.is_floating else dtypes.float32
-    return cast(function(*(cast(x, "float32") for x in given)), dtype)
+    given = align_as_floats(name, *operands)
+    return cast(function(*(cast(x, "float32") for x in given)), given[0].dtype)
 
 
 def exp2(x: Operand) -> Tensor:
@@ -137,7 +136,7 @@ def hypot(x: Operand, y: Operand) -> Tensor:
 
 def copysign(x: Operand, other: Operand) -> Tensor:
     """The size of `x` with the sign of `other`, of its zeros too."""
-    a, b = (floating(y) for y in align("copysign", x, other))
+    a, b = align_as_floats("copysign", x, other)
     size = abs(a)
     return where(is_negative(b), neg(size), size)
 

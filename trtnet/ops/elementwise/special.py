@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import align, common_type, network_of, tensor
+from trtnet.ops.arguments.operands import align_as_floats, common_type, network_of, tensor
 from trtnet.ops.elementwise.basic import (
     abs,
     add,
@@ -97,7 +97,7 @@ def logaddexp(x: Operand, y: Operand) -> Tensor:
     def larger_and_rest(a: Tensor, b: Tensor) -> Tensor:
         return add(maximum(a, b), where(eq(a, b), math.log(2), log1p(exp(neg(abs(sub(a, b)))))))
 
-    return _in_float32(larger_and_rest, *align("logaddexp", x, y))
+    return _in_float32(larger_and_rest, *align_as_floats("logaddexp", x, y))
 
 
 def atan2(x: Operand, y: Operand) -> Tensor:
@@ -113,7 +113,7 @@ def atan2(x: Operand, y: Operand) -> Tensor:
         size = where(is_negative(b), sub(math.pi, right), right)
         return where(is_negative(a), neg(size), size)
 
-    return _in_float32(angle, *align("atan2", x, y))
+    return _in_float32(angle, *align_as_floats("atan2", x, y))
 
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
