@@ -38,34 +38,17 @@ from trtnet.ops.convolutions.conv import conv1d, conv2d, conv3d
 from trtnet.ops.convolutions.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from trtnet.ops.convolutions.fold import fold, unfold
 from trtnet.ops.convolutions.sliding import unfold_dim
-from trtnet.ops.create import (
-    arange,
-    as_tensor,
-    empty,
-    empty_like,
-    eye,
-    full,
-    full_like,
-    linspace,
-    meshgrid,
-    ones,
-    ones_like,
-    tensor,
-    zeros,
-    zeros_like,
-)
+from trtnet.ops.create import arange, as_tensor, eye, linspace, meshgrid, tensor
 from trtnet.ops.custom_operation import Plugin, QuickPlugin, custom
 from trtnet.ops.elementwise.activation import (
     celu,
     elu,
     gelu,
     glu,
-    hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
     leaky_relu,
-    log_softmax,
     logsigmoid,
     mish,
     prelu,
@@ -75,69 +58,25 @@ from trtnet.ops.elementwise.activation import (
     selu,
     sigmoid,
     silu,
-    softmax,
-    softmin,
     softplus,
-    softshrink,
     softsign,
     tanh,
-    tanhshrink,
-    threshold,
 )
-from trtnet.ops.elementwise.basic import (
-    abs,
-    acos,
-    acosh,
-    add,
-    asin,
-    asinh,
-    atan,
-    atanh,
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
+from trtnet.ops.elementwise.bit_shifts import bitwise_left_shift, bitwise_right_shift
+from trtnet.ops.elementwise.comparison import eq, ge, gt, isfinite, isinf, isnan, le, lt, masked_fill, ne, where
+from trtnet.ops.elementwise.division import div, floor_divide, fmod, remainder
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import (
     bitwise_and,
     bitwise_not,
     bitwise_or,
     bitwise_xor,
-    cast,
-    ceil,
-    cos,
-    cosh,
-    eq,
-    erf,
-    exp,
-    floor,
-    ge,
-    gt,
-    isfinite,
-    isinf,
-    isnan,
-    le,
-    log,
     logical_and,
     logical_not,
     logical_or,
     logical_xor,
-    lt,
-    masked_fill,
-    maximum,
-    minimum,
-    mul,
-    ne,
-    neg,
-    reciprocal,
-    round,
-    rsqrt,
-    sign,
-    sin,
-    sinh,
-    sqrt,
-    square,
-    sub,
-    tan,
-    trunc,
-    where,
 )
-from trtnet.ops.elementwise.bit_shifts import bitwise_left_shift, bitwise_right_shift
-from trtnet.ops.elementwise.division import div, floor_divide, fmod, remainder
 from trtnet.ops.elementwise.pointwise import (
     addcdiv,
     addcmul,
@@ -156,6 +95,9 @@ from trtnet.ops.elementwise.pointwise import (
     xlogy,
 )
 from trtnet.ops.elementwise.powers import pow
+from trtnet.ops.elementwise.rounding import ceil, floor, round, trunc
+from trtnet.ops.elementwise.shrinkage import hardshrink, softshrink, tanhshrink, threshold
+from trtnet.ops.elementwise.softmax import log_softmax, softmax, softmin
 from trtnet.ops.elementwise.special import (
     atan2,
     clamp,
@@ -171,6 +113,30 @@ from trtnet.ops.elementwise.special import (
     logaddexp,
     nan_to_num,
 )
+from trtnet.ops.elementwise.unary_functions import (
+    abs,
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atanh,
+    cos,
+    cosh,
+    erf,
+    exp,
+    log,
+    neg,
+    reciprocal,
+    rsqrt,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    tan,
+)
+from trtnet.ops.filled import empty, empty_like, full, full_like, ones, ones_like, zeros, zeros_like
 from trtnet.ops.images.detection import nms, non_max_suppression, nonzero
 from trtnet.ops.images.interpolate import interpolate
 from trtnet.ops.images.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
@@ -212,33 +178,32 @@ from trtnet.ops.pooling.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool
 from trtnet.ops.products.einsum import einsum
 from trtnet.ops.products.matmul import addmm, baddbmm, bilinear, bmm, linear, matmul, mm, outer
 from trtnet.ops.products.spectral import stft
-from trtnet.ops.products.vectors import addbmm, addmv, addr, chain_matmul, cross, dot, inner, kron, mv, tensordot, vdot
+from trtnet.ops.products.vectors import (
+    addbmm,
+    addmv,
+    addr,
+    chain_matmul,
+    cross,
+    dot,
+    inner,
+    kron,
+    mv,
+    tensordot,
+    trace,
+    vdot,
+)
 from trtnet.ops.quantization import dequantize, dynamic_quantize, fake_quantize, quantize
 from trtnet.ops.random import rand, randn
 from trtnet.ops.reductions.cumulative import cumprod, cumsum
 from trtnet.ops.reductions.distance import cdist, dist, pairwise_distance
+from trtnet.ops.reductions.extremes import argmax, argmin, max, min
+from trtnet.ops.reductions.moments import logsumexp, norm, std, var, var_mean
 from trtnet.ops.reductions.order import argsort, kthvalue, median, msort, sort
-from trtnet.ops.reductions.reduce import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    count_nonzero,
-    logsumexp,
-    max,
-    mean,
-    min,
-    norm,
-    prod,
-    std,
-    sum,
-    var,
-    var_mean,
-)
+from trtnet.ops.reductions.reduce import all, amax, amin, any, count_nonzero, mean, prod, sum
 from trtnet.ops.reductions.sort import topk
 from trtnet.ops.reductions.statistics import aminmax, std_mean
+from trtnet.ops.shapes.expansion import expand
+from trtnet.ops.shapes.joining import cat, concat, concatenate, stack
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.rearrange import (
     flip,
@@ -255,22 +220,7 @@ from trtnet.ops.shapes.rearrange import (
     triu,
     triu_indices,
 )
-from trtnet.ops.shapes.shape import (
-    cat,
-    concat,
-    concatenate,
-    expand,
-    flatten,
-    numel,
-    permute,
-    reshape,
-    shuffle,
-    squeeze,
-    stack,
-    transpose,
-    unsqueeze,
-    view,
-)
+from trtnet.ops.shapes.shape import flatten, numel, permute, reshape, shuffle, squeeze, transpose, unsqueeze, view
 from trtnet.ops.shapes.split import chunk, split, tensor_split
 from trtnet.ops.shapes.views import (
     atleast_1d,
@@ -290,7 +240,6 @@ from trtnet.ops.shapes.views import (
     select,
     swapaxes,
     swapdims,
-    trace,
     unbind,
     unflatten,
     vstack,

@@ -16,19 +16,21 @@ from trtnet.graph.report import type_name
 from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.tensors.storage import fixed
 from trtnet.ops.arguments.operands import axis, network_of, tensor
-from trtnet.ops.elementwise.basic import cast
+from trtnet.ops.elementwise.layers import cast
 from trtnet.support.backend import trt
 
 
 def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, reverse: bool = False) -> tuple[Any, Any]:
-    """``carry, y = combine_fn(carry, x)`` for each slice x of `xs` along `dim`; -> (last carry, all y along `dim`).
+    """``carry, y = combine_fn(carry, x)`` for each slice `x` of `xs` along `dim`, like torch's scan.
 
-    init, xs: tensors, or tuples, lists and dicts of them, nested as one likes; combine_fn gets the same, and gives a
-    carry like init and a y of any such structure, with None where there is nothing. The carry keeps its shapes and
-    dtypes; a number in init is a tensor of the network's dtype, an int of int64.
-    reverse: from the last slice to the first; the y keep their places. torch's ``scan``.
-    Layers: ILoop with IIteratorLayer, IRecurrenceLayer, ILoopOutputLayer.
-    Raises LayerError if the carry changes, the sizes along `dim` differ, or the function gives no such pair.
+    init, xs: tensors of any shape and dtype, or nested tuples, lists and dicts of them. combine_fn gets the same
+    structures, and returns a carry like init and a `y` of any such structure, or None. The carry keeps its shapes and
+    dtypes; in init, a float becomes a tensor of the network's dtype, an int one of int64. reverse: from the last slice
+    to the first, with each `y` at its slice's position. Returns (the last carry, all `y` stacked along `dim`, [n,
+    ...]).
+    Layer: ILoop with IIteratorLayer, IRecurrenceLayer and ILoopOutputLayer.
+    Raises LayerError if the carry changes, the sizes along `dim` differ, or the function returns no such pair.
+    Source: torch.func's higher-order scan.
     """
     sequences = list(tensors(xs))
     if not sequences:
@@ -92,9 +94,11 @@ def _structure(value: Any) -> str:
 def while_loop(
     cond_fn: Callable[..., Tensor], body_fn: Callable[..., Any], carried_inputs: Sequence[Tensor]
 ) -> tuple[Tensor, ...]:
-    """``carried = body_fn(*carried)`` while ``cond_fn(*carried)`` (bool, one element); -> the last carried tensors.
+    """``carried = body_fn(*carried)`` while ``cond_fn(*carried)`` is true, like torch's while_loop.
 
-    They keep their shapes and dtypes. torch's ``while_loop``. Layers: ILoop with a WHILE trip limit.
+    carried_inputs: tensors of any shape and dtype, which they keep. cond_fn returns one bool element. Returns the last
+    carried tensors, as a tuple.
+    Layer: ILoop with a WHILE trip limit (ITripLimitLayer).
     Raises LayerError if a carried tensor changes its dtype or shape.
     """
     network = network_of(*carried_inputs)
@@ -105,9 +109,11 @@ def while_loop(
 
 
 def for_loop(count: Size | Tensor, body_fn: Callable[..., Any], carried_inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """``carried = body_fn(i, *carried)`` for i in 0 .. count - 1 (an int64 tensor); -> the last carried tensors.
+    """``carried = body_fn(i, *carried)`` for i = 0, 1, ..., count - 1.
 
-    count: an int, a Dim, or an integer tensor of one element. Layers: ILoop with a COUNT trip limit.
+    count: an int, a Dim, or an integer tensor of one element. i: a scalar, int64. carried_inputs: tensors of any shape
+    and dtype, which they keep. Returns the last carried tensors, as a tuple.
+    Layer: ILoop with a COUNT trip limit (ITripLimitLayer).
     Raises LayerError if a carried tensor changes its dtype or shape.
     """
     network = network_of(*carried_inputs)
@@ -123,11 +129,13 @@ def for_loop(count: Size | Tensor, body_fn: Callable[..., Any], carried_inputs: 
 def cond(
     pred: Tensor, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Sequence[Tensor] = ()
 ) -> Any:
-    """``true_fn(*operands)`` if `pred` (bool, one element), else ``false_fn(*operands)``; only that one is computed.
+    """``true_fn(*operands)`` if `pred` is true, else ``false_fn(*operands)``, like torch's cond.
 
-    Both give the same number of tensors with the same dtypes and shapes. What a branch computes from tensors that are
-    not among the operands is computed in any case. torch's ``cond``. Layer: IIfConditional.
-    Raises LayerError if the branches differ.
+    pred: bool, one element. operands: tensors of any shape and dtype. Both functions return the same number of tensors,
+    with the same dtypes and shapes. Only one branch is computed, but what it computes from tensors that are not among
+    the operands is always computed. Returns what the functions return.
+    Layer: IIfConditional.
+    Raises LayerError if the branches return different numbers, dtypes or shapes.
     """
     network = pred.network
     conditional = network.trt.add_if_conditional()
@@ -158,9 +166,11 @@ def _called(network: Network, function: Callable[..., Any], *given: Any) -> Any:
 
 
 def assertion(condition: Tensor, message: str) -> None:
-    """Fails the engine's call, with the message, where an element of `condition` (bool) is false.
+    """Makes the engine's call fail, with the message, if an element of `condition` is false.
 
+    condition: any shape, bool. message: a string. Returns nothing.
     Layer: IAssertionLayer.
+    Raises LayerError for a condition that is not bool.
     """
     condition.network.add("assertion", {"condition": condition, "message": message})
 

@@ -1,13 +1,12 @@
-"""Tensors out of nothing.
+"""Tensors from data, and ranges of numbers.
 
-device, layout, requires_grad, pin_memory and memory_format are torch's, so that its code goes on: an engine has one
-device and one layout, and no gradients, and they change nothing.
+device, layout, requires_grad, pin_memory and memory_format are torch's, without effect: an engine has one device
+and one layout, and no gradients.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,11 @@ from trtnet.graph import Dim, Network, Real, Size, Tensor, current
 from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.sizes.dim import is_static
 from trtnet.graph.symbolic import Symbolic
-from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import common_type, network_of, tensor as as_operand
-from trtnet.ops.elementwise.basic import cast, eq
-from trtnet.ops.shapes.shape import expand, stack
+from trtnet.ops.elementwise.comparison import eq
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.shapes.expansion import expand
+from trtnet.ops.shapes.joining import stack
 from trtnet.support import dtypes
 from trtnet.support.arrays import is_torch, values
 from trtnet.support.backend import trt
@@ -27,10 +27,12 @@ from trtnet.support.dtypes import DType, DTypeLike
 
 
 def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
-    """An array, a number, a size, a Parameter, or a list of them, as a tensor. Layer: a constant, or those of sizes.
+    """An array, a number, a size, a Parameter, or nested lists of them, as a tensor.
 
-    dtype: by default that of the array; of Python's numbers int64, bool, or torch's default float32. device: torch's;
-    an engine has one. Raises LayerError for what holds anything else.
+    data: any shape. dtype: by default that of the array; int64, bool or float32 for Python's numbers. device: torch's,
+    without effect. Returns the shape of `data`, in that dtype.
+    Layer: IConstantLayer; for a Dim, the layers that compute its value.
+    Raises LayerError for data that is not numbers, and for rows of different lengths.
     """
     wanted = None if dtype is None else dtypes.get(dtype)
     if not isinstance(data, list | tuple):
@@ -45,7 +47,13 @@ def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None) -> 
 def tensor(
     data: Any, dtype: DTypeLike | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Tensor:
-    """torch.tensor: numbers, sizes or lists of them as a tensor, as `as_tensor` says."""
+    """Numbers, sizes, or nested lists of them, as a tensor, like torch.tensor.
+
+    data: any shape. dtype: by default that of the array; int64, bool or float32 for Python's numbers. device,
+    requires_grad, pin_memory: torch's, without effect. Returns the shape of `data`, in that dtype.
+    Layer: IConstantLayer; for a Dim, the layers that compute its value.
+    Raises LayerError for data that is not numbers, and for rows of different lengths.
+    """
     return as_tensor(data, dtype)
 
 
@@ -78,12 +86,14 @@ def arange(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """[start, start + step, ...), below end, or above it for a negative step; ``arange(n)`` counts from 0.
+    """start, start + step, ... below `end`, or above it for a negative step; ``arange(n)`` counts from 0.
 
-    int64 by default, float32 if one of the three is a float. Of int64 the three are cut to integers first; of another
-    integer dtype the elements are, as many as there would be of floats: so it is in torch. Layer: a constant, or
-    IFillLayer where a size is known only when the engine runs. Raises LayerError for such a size with a float, for
-    bool, and for an end that no number of steps leads to.
+    start, end: ints, Dims or floats. dtype: int64 by default, float32 if one of the three is a float. For int64 the
+    three are cut to integers first; for another integer dtype the elements are, in the number that floats would give,
+    as in torch. Returns [count], in that dtype.
+    Layer: IConstantLayer; IFillLayer LINSPACE where a size is known only at run time.
+    Raises LayerError for a float beside a size known only at run time, for bool, and for an `end` in the other
+    direction than `step`.
     """
     network = network or current()
     low, high = (0, start) if end is None else (start, end)
@@ -121,130 +131,6 @@ def _counted(network: Network, first: Size, count: Size, step: int) -> Tensor:
     return y
 
 
-def full(
-    size: Sequence[Size],
-    fill_value: Operand,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    *,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """A tensor of one value; by default int64 or bool as that is, of floats in the network's dtype.
-
-    Layer: a constant, expanded.
-    """
-    network, sizes = current(), (size,) if isinstance(size, int | Dim) else tuple(size)
-    kept = dtypes.bool_ if isinstance(fill_value, bool) else dtypes.int64
-    default = kept if isinstance(fill_value, int | Dim) else network.dtype
-    wanted = default if dtype is None else dtypes.get(dtype)
-    return expand(as_operand(fill_value, network, wanted, len(sizes)), sizes)
-
-
-def zeros(
-    *size: Any,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """A tensor of zeros, ``zeros(2, 3)`` or ``zeros((2, 3))``; of the network's dtype by default."""
-    return _filled(size, 0, dtype)
-
-
-def ones(
-    *size: Any,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """A tensor of ones, ``ones(2, 3)`` or ``ones((2, 3))``; of the network's dtype by default."""
-    return _filled(size, 1, dtype)
-
-
-def empty(
-    *size: Any,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """A tensor to be written to, here of zeros; of the network's dtype by default."""
-    return _filled(size, 0, dtype)
-
-
-def _filled(size: tuple[Any, ...], value: int, dtype: DTypeLike | None) -> Tensor:
-    """Of sizes one by one or in one sequence, after which a dtype may stand."""
-    given = list(size)
-    if len(given) == 2 and isinstance(given[0], list | tuple) and dtype is None:
-        dtype = given.pop()
-    apart = given[0] if len(given) == 1 and isinstance(given[0], list | tuple) else given
-    return full(apart, value, current().dtype if dtype is None else dtype)
-
-
-def full_like(
-    x: Tensor,
-    fill_value: Operand,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    *,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """A tensor of one value, of the shape and the dtype of `x`."""
-    wanted = x.dtype if dtype is None else dtypes.get(dtype)
-    return expand(as_operand(fill_value, x.network, wanted, x.ndim), x.shape)
-
-
-def zeros_like(
-    x: Tensor,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    *,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """Zeros of the shape and the dtype of `x`."""
-    return full_like(x, 0, dtype)
-
-
-def ones_like(
-    x: Tensor,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    *,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """Ones of the shape and the dtype of `x`."""
-    return full_like(x, 1, dtype)
-
-
-def empty_like(
-    x: Tensor,
-    dtype: DTypeLike | None = None,
-    device: Any = None,
-    *,
-    layout: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """A tensor to be written to, here of zeros, of the shape and the dtype of `x`."""
-    return full_like(x, 0, dtype)
-
-
 def eye(
     n: Size,
     m: Size | None = None,
@@ -255,7 +141,12 @@ def eye(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """[n, m] with 1 on the diagonal and 0 elsewhere; m is n by default. Of the network's dtype by default."""
+    """1 on the diagonal of a matrix, 0 elsewhere.
+
+    n, m: ints or Dims; m is n by default. dtype: the network's dtype by default. Returns [n, m], in that dtype.
+    Layer: IConstantLayer; where a size is known only at run time, IElementWiseLayer EQUAL of two IFillLayer.
+    Raises DTypeError for an unknown dtype.
+    """
     network, columns = current(), n if m is None else m
     wanted = network.dtype if dtype is None else dtypes.get(dtype)
     if is_static((n, columns)):
@@ -274,16 +165,24 @@ def linspace(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """`steps` values from start to end, both included. Layer: a constant."""
+    """`steps` evenly spaced values from `start` to `end`, both included.
+
+    start, end: floats. steps: an int. dtype: the network's dtype by default. Returns [steps], in that dtype.
+    Layer: IConstantLayer.
+    Raises DTypeError for an unknown dtype.
+    """
     network = current()
     wanted = network.dtype if dtype is None else dtypes.get(dtype)
     return as_operand(np.linspace(start, end, steps).astype(wanted.numpy), network)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """Vectors as the coordinates of a grid: of n, m, ... elements, tensors [n, m, ...]; "xy" exchanges the first two.
+    """Vectors as the coordinates of a grid; views of them.
 
-    They may stand in one list. Raises LayerError for tensors of another rank, or another indexing.
+    tensors: [n], [m], ..., of any dtype, or one list of them. indexing: "ij", or "xy", which exchanges the first two
+    axes. Returns a tuple of tensors [n, m, ...], each in its own dtype.
+    Layer: none, decomposed into IShuffleLayer and ISliceLayer with stride 0.
+    Raises LayerError for tensors of another rank, and for another indexing.
     """
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
     tensors = tuple(x.reshape(1) if x.ndim == 0 else x for x in map(as_tensor, given))

@@ -22,7 +22,11 @@ from trtnet.support.errors import LayerError
 class Plugin:
     """A V3 plugin in TensorRT's registry, by its creator's name, version and namespace.
 
-    Its fields are the operation's keyword arguments: ints become int32, floats float32, arrays stay what they are.
+    Its fields are the operation's keyword arguments: ints become int32, floats float32, and arrays keep their dtype and
+    shape. Its inputs may have any shape. Returns, from add, the layer's outputs, or None where the registry does not
+    have the plugin.
+    Layer: IPluginV3Layer.
+    Raises LayerError, from add, for a field that is neither a number nor an array.
     """
 
     name: str
@@ -44,7 +48,10 @@ class Plugin:
 class QuickPlugin:
     """A plugin written in Python with ``tensorrt.plugin``, by its id ``"namespace::name"``.
 
-    The operation's keyword arguments are its attributes.
+    The operation's keyword arguments are its attributes, of any dtype that it declares. Its inputs may have any shape.
+    Returns, from add, the layer's outputs, or None where the plugin is not registered.
+    Layer: IPluginV3Layer.
+    Raises LayerError, from add, where TensorRT refuses the plugin.
     """
 
     id: str
@@ -61,11 +68,13 @@ class QuickPlugin:
 
 
 def custom(plugin: Plugin | QuickPlugin | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declares an operation: the decorated function is its decomposition in ops, `plugin` what stands for it.
+    """Declares an operation: the decorated function is its decomposition in ops, `plugin` the layer that replaces it.
 
-    The positional arguments of the function are tensors, its keyword arguments the plugin's fields. Where the backend
-    has plugins and the registry has this one, the operation is a plugin layer, which the reference executes by the
-    decomposition; elsewhere (TensorRT-RTX) the decomposition's layers are added.
+    The function's positional arguments are tensors of any shape and dtype, its keyword arguments the plugin's fields.
+    Returns a decorator; the decorated operation returns what the function returns.
+    Layer: IPluginV3Layer where the backend has plugins and the registry has this one, which the reference executes by
+    the decomposition; elsewhere (TensorRT-RTX) none but those of the decomposition.
+    Raises LayerError for a plugin with another number of outputs than the decomposition.
     """
 
     def declare(decomposition: Callable[..., Any]) -> Callable[..., Any]:

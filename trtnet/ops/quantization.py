@@ -14,10 +14,14 @@ from trtnet.support.dtypes import DTypeLike
 
 
 def quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLike = "int8") -> Tensor:
-    """``round(x / scale)``, halves to even, kept within the range of `dtype` ("int8", "float8_e4m3fn", "int4").
+    """``round(x / scale)``, halves to even, limited to the range of `dtype`.
 
-    scale: one number; a number for each slice of `axis`; or, of the rank of `x`, one for each block. A constant of the
-    dtype of `x`. There are no zero points: TensorRT takes none but 0. Layer: IQuantizeLayer.
+    x: any shape, floating. scale: a constant of the dtype of `x`: one number, one for each slice of `axis`, or, with
+    the rank of `x`, one for each block. dtype: "int8", "float8_e4m3fn" or "int4". Zero points are not supported by
+    TensorRT. Returns the shape of `x`, in `dtype`.
+    Layer: IQuantizeLayer.
+    Raises LayerError for a scale or dtypes that TensorRT refuses.
+    Source: TensorRT documentation, "Working with Quantized Types".
     """
     wanted = dtypes.get(dtype)
     arguments = {"input": x, "scale": _scale(x, scale, x.dtype), "output_type": wanted.trt}
@@ -28,9 +32,14 @@ def quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLik
 
 
 def dequantize(x: Operand, scale: Operand, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
-    """``x * scale`` in `dtype`, the network's by default; `x` may be an array of weights (int4 of ml_dtypes, too).
+    """``x * scale``.
 
-    scale, axis: as in quantize. Layer: IDequantizeLayer."""
+    x: any shape, int8, float8_e4m3fn or int4; it may be an array of weights. scale, axis: as in quantize. dtype: the
+    network's dtype by default. Returns the shape of `x`, in `dtype`, floating.
+    Layer: IDequantizeLayer.
+    Raises LayerError for a scale or dtypes that TensorRT refuses.
+    Source: TensorRT documentation, "Working with Quantized Types".
+    """
     x = tensor(x, network_of(x))
     wanted = x.network.dtype if dtype is None else dtypes.get(dtype)
     arguments = {"input": x, "scale": _scale(x, scale, wanted), "output_type": wanted.trt}
@@ -41,7 +50,13 @@ def dequantize(x: Operand, scale: Operand, axis: int | None = None, dtype: DType
 
 
 def fake_quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLike = "int8") -> Tensor:
-    """`x` quantized and dequantized, which TensorRT fuses into the layers around it."""
+    """`x` quantized and dequantized, which TensorRT fuses into the layers around it.
+
+    x: any shape, floating. scale, axis, dtype: as in quantize. Returns the shape and dtype of `x`.
+    Layer: IQuantizeLayer, then IDequantizeLayer.
+    Raises LayerError for a scale or dtypes that TensorRT refuses.
+    Source: TensorRT documentation, "Working with Quantized Types".
+    """
     return dequantize(quantize(x, scale, axis, dtype), scale, axis, x.dtype)
 
 
@@ -52,11 +67,14 @@ def dynamic_quantize(
     scale_dtype: DTypeLike = "float8_e8m0fnu",
     global_scale: Operand | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """(quantized values, scales): the scale of each block is measured while the engine runs.
+    """`x` quantized with a scale for each block that is measured at run time.
 
-    block_shape: the size of a block along each axis, such as (1, 32). float8_e4m3fn with float8_e8m0fnu scales is
-    MXFP8 (blocks of 32); float4_e2m1fn with float8_e4m3fn scales and a global scale is NVFP4 (blocks of 16).
+    x: any shape, floating. block_shape: the size of a block along each axis, such as (1, 32). float8_e4m3fn with
+    float8_e8m0fnu scales is MXFP8 (blocks of 32); float4_e2m1fn with float8_e4m3fn scales and a global scale is NVFP4
+    (blocks of 16). Returns (values of the shape of `x` in `dtype`, scales [size / block, ...] in scale_dtype).
     Layer: IDynamicQuantizeLayer.
+    Raises LayerError where the backend quantizes along one axis only, and for dtypes that TensorRT refuses.
+    Source: OCP Microscaling Formats (MX) specification, 1.0 (MXFP8).
     """
     kinds = {"output_type": dtypes.get(dtype).trt, "scale_type": dtypes.get(scale_dtype).trt}
     block: dict[str, Any]

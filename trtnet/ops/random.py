@@ -8,7 +8,7 @@ from typing import Any
 from trtnet.graph import Size, Tensor, current
 from trtnet.graph.shapes import shape_tensor
 from trtnet.graph.sizes.dim import is_static
-from trtnet.ops.elementwise.basic import cast
+from trtnet.ops.elementwise.layers import cast
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DTypeLike
@@ -23,7 +23,12 @@ def rand(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """Uniform values in [0, 1), other ones each time the engine runs. Layer: IFillLayer RANDOM_UNIFORM."""
+    """Uniform values in [0, 1), new ones each time the engine runs.
+
+    shape: ints or Dims. dtype: the network's dtype by default. Returns [*shape], floating, in that dtype.
+    Layer: IFillLayer RANDOM_UNIFORM.
+    Raises DTypeError for an unknown dtype.
+    """
     return _random("RANDOM_UNIFORM", (0.0, 1.0), shape, dtype)
 
 
@@ -36,7 +41,12 @@ def randn(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """Standard normal values, other ones each time the engine runs. Layer: IFillLayer RANDOM_NORMAL."""
+    """Standard normal values, new ones each time the engine runs.
+
+    shape: ints or Dims. dtype: the network's dtype by default. Returns [*shape], floating, in that dtype.
+    Layer: IFillLayer RANDOM_NORMAL.
+    Raises DTypeError for an unknown dtype.
+    """
     return _random("RANDOM_NORMAL", (0.0, 1.0), shape, dtype)
 
 

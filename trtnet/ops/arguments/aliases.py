@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from trtnet.ops.elementwise.basic import (
-    abs,
-    acos,
-    acosh,
-    asin,
-    asinh,
-    atan,
-    atanh,
-    ge,
-    gt,
-    le,
-    lt,
-    mul,
-    ne,
-    neg,
-    sign,
-    sub,
-    trunc,
-)
+from trtnet.ops.elementwise.arithmetic import mul, sub
+from trtnet.ops.elementwise.comparison import ge, gt, le, lt, ne
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.rounding import trunc
 from trtnet.ops.elementwise.special import atan2
+from trtnet.ops.elementwise.unary_functions import abs, acos, acosh, asin, asinh, atan, atanh, neg, sign
 from trtnet.ops.products.matmul import outer
 from trtnet.ops.shapes.views import vstack
 

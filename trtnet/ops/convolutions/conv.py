@@ -30,7 +30,14 @@ def conv1d(
     dilation: Window = 1,
     groups: int = 1,
 ) -> Tensor:
-    """1-D convolution of x [batch, in_channels, length], as a 2-D one of height 1; otherwise as conv2d."""
+    """1-D convolution (cross-correlation, as in torch).
+
+    x: [batch, in_channels, length], or without a batch; floating. weight: [out_channels, in_channels / groups, kernel],
+    of the dtype of `x`. bias: [out_channels]. padding: an int, a pair of ints, "same" or "valid". Returns [batch,
+    out_channels, new length], in the dtype of `x`.
+    Layer: IConvolutionLayer, 2-D with a height of 1.
+    Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
+    """
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=1)
 
 
@@ -43,13 +50,15 @@ def conv2d(
     dilation: Window = 1,
     groups: int = 1,
 ) -> Tensor:
-    """2-D convolution.
+    """2-D convolution (cross-correlation, as in torch).
 
-    x: [batch, in_channels, height, width], or without a batch. weight: [out_channels, in_channels / groups,
-    kernel_height, kernel_width]. bias: [out_channels]. Both may be tensors of the network. padding: see
-    ``ops.windows``. Layer: IConvolutionLayer; in its form "product", where it cuts an image into patches as a vision
-    transformer's does, IMatrixMultiplyLayer: see ``ops.patches``. Raises LayerError for an input of integers, and for
-    shapes or dtypes that do not fit.
+    x: [batch, in_channels, height, width], or without a batch; floating. weight: [out_channels, in_channels / groups,
+    kernel_height, kernel_width], of the dtype of `x`. bias: [out_channels]. weight and bias may be tensors of the
+    network. stride, dilation: an int or a pair. padding: an int, a pair, pairs of (before, after), "same" or "valid".
+    Returns [batch, out_channels, rows, columns], in the dtype of `x`.
+    Layer: IConvolutionLayer; in its form "product", where windows do not overlap as in a vision transformer's patches,
+    IMatrixMultiplyLayer.
+    Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
     """
     if (
         isinstance(weight, Parameter | np.ndarray)
@@ -69,7 +78,14 @@ def conv3d(
     dilation: Window = 1,
     groups: int = 1,
 ) -> Tensor:
-    """3-D convolution of x [batch, in_channels, depth, height, width]; otherwise as conv2d."""
+    """3-D convolution (cross-correlation, as in torch).
+
+    x: [batch, in_channels, depth, height, width], or without a batch; floating. weight: [out_channels, in_channels /
+    groups, *kernel], of the dtype of `x`. bias: [out_channels]. Other arguments as in conv2d. Returns [batch,
+    out_channels, slices, rows, columns], in the dtype of `x`.
+    Layer: IConvolutionLayer.
+    Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
+    """
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=3)
 
 

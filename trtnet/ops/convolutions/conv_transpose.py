@@ -8,7 +8,7 @@ from trtnet.graph import Tensor, Weight
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window, geometry, lift, pairs, spread
 from trtnet.ops.convolutions.conv import Kernel, Weights, convolution, mismatch
-from trtnet.ops.elementwise.basic import add
+from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.rearrange import flip
 from trtnet.support.backend import has_kernels
@@ -25,7 +25,15 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: Window = 1,
 ) -> Tensor:
-    """1-D transposed convolution of x [batch, in_channels, length]; otherwise as conv_transpose2d."""
+    """1-D transposed convolution.
+
+    x: [batch, in_channels, length], or without a batch; floating. weight: [in_channels, out_channels / groups, kernel],
+    of the dtype of `x`. bias: [out_channels]. Returns [batch, out_channels, new length], in the dtype of `x`.
+    Layer: IDeconvolutionLayer, 2-D with a height of 1; IConvolutionLayer where TensorRT-RTX has no kernels (see
+    conv_transpose2d).
+    Raises LayerError for an output_padding that is not below stride or dilation, and for shapes or dtypes that do not
+    fit.
+    """
     return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=1)
 
 
@@ -41,11 +49,15 @@ def conv_transpose2d(
 ) -> Tensor:
     """2-D transposed convolution.
 
-    x: [batch, in_channels, height, width], or without a batch. weight: [in_channels, out_channels / groups,
-    kernel_height, kernel_width]; it and the bias may be tensors of the network.
-    Layer: IDeconvolutionLayer. Where output_padding exceeds padding, which TensorRT cannot say, zeros and the bias
-    follow as layers of their own. TensorRT-RTX builds none in bfloat16 and runs wrong ones of several groups with a
-    stride: those are an IConvolutionLayer over the image with zeros between its pixels.
+    x: [batch, in_channels, height, width], or without a batch; floating. weight: [in_channels, out_channels / groups,
+    kernel_height, kernel_width], of the dtype of `x`. bias: [out_channels]. weight and bias may be tensors of the
+    network. Returns [batch, out_channels, rows, columns], in the dtype of `x`.
+    Layer: IDeconvolutionLayer. Where output_padding exceeds padding, ISliceLayer adds the zeros and IElementWiseLayer
+    the bias. TensorRT-RTX builds none in bfloat16, and computes wrong results for several groups with a stride: those
+    are an IConvolutionLayer of the image with zeros between its pixels.
+    Raises LayerError for an output_padding that is not below stride or dilation, and for shapes or dtypes that do not
+    fit.
+    Source: Dumoulin and Visin, 2016, arXiv:1603.07285.
     """
     return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=2)
 
@@ -60,7 +72,15 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Window = 1,
 ) -> Tensor:
-    """3-D transposed convolution of x [batch, in_channels, depth, height, width]; otherwise as conv_transpose2d."""
+    """3-D transposed convolution.
+
+    x: [batch, in_channels, depth, height, width], or without a batch; floating. weight: [in_channels, out_channels /
+    groups, *kernel], of the dtype of `x`. bias: [out_channels]. Returns [batch, out_channels, slices, rows, columns],
+    in the dtype of `x`.
+    Layer: IDeconvolutionLayer; IConvolutionLayer where TensorRT-RTX has no kernels (see conv_transpose2d).
+    Raises LayerError for an output_padding that is not below stride or dilation, and for shapes or dtypes that do not
+    fit.
+    """
     return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=3)
 
 

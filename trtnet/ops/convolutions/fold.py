@@ -14,9 +14,12 @@ from trtnet.ops.shapes.slicing import Cut, cut
 
 
 def unfold(x: Tensor, kernel_size: Window, dilation: Window = 1, padding: Window = 0, stride: Window = 1) -> Tensor:
-    """The blocks of an image as columns: [batch, channels, height, width] -> [batch, channels * kernel, blocks].
+    """The sliding blocks of an image as columns, torch.nn.functional.unfold.
 
-    Without a batch too. Layers: an IGatherLayer for each axis, whatever the kernel's size, and an IShuffleLayer.
+    x: [batch, channels, height, width], or without a batch; any dtype. Returns [batch, channels * kernel, blocks], in
+    the dtype of `x`.
+    Layer: IGatherLayer for each axis, whatever the size of the kernel, and IShuffleLayer.
+    Raises LayerError for another rank, and for a window larger than the padded image.
     """
     if x.ndim == 3:
         return unfold(x.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
@@ -39,9 +42,11 @@ def fold(
     padding: Window = 0,
     stride: Window = 1,
 ) -> Tensor:
-    """Columns as the blocks of an image, summed where they overlap: [batch, channels * kernel, blocks] -> images.
+    """Columns as the blocks of an image, summed where they overlap: the inverse of unfold where they do not.
 
-    Layer: IDeconvolutionLayer with kernels of one 1.
+    x: [batch, channels * kernel, blocks], floating. Returns [batch, channels, *output_size], in the dtype of `x`.
+    Layer: IDeconvolutionLayer with kernels that hold a single 1.
+    Raises LayerError for rows that are not a multiple of the number of elements of the kernel.
     """
     size, kernel, dilations, pads, strides = (
         spread(v, 2) for v in (output_size, kernel_size, dilation, padding, stride)

@@ -12,7 +12,7 @@ from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window, spread
-from trtnet.ops.elementwise.basic import add
+from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.products.matmul import matmul
 
 TENSOR_CORE_CHANNELS = 8

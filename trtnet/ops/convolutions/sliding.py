@@ -18,9 +18,11 @@ from trtnet.ops.writes.part import elements
 
 
 def unfold_dim(x: Tensor, dimension: int, size: Size, step: Size) -> Tensor:
-    """torch's ``x.unfold(dimension, size, step)``: [..., n, ...] -> [..., windows, ..., size], a view of `x`.
+    """All windows along one axis, torch's ``x.unfold(dimension, size, step)``; a view of `x`.
 
-    Layers and errors: those of sliding_windows, and an IShuffleLayer that moves the windows' elements last.
+    x: [..., n, ...], of any dtype. size, step: ints or Dims. Returns [..., windows, ..., size], in the dtype of `x`.
+    Layer: IGatherLayer, or IShuffleLayer where the windows do not overlap.
+    Raises LayerError for a window longer than the axis, and for a size or step below 1.
     """
     if x.ndim == 0:
         return reshape(unfold_dim(reshape(x, (1,)), 0, size, step), (-1,))

@@ -5,20 +5,21 @@ inplace, of those that have it in torch: ``trtnet.ops.writes.in_place`` writes t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import axes_mask, axis, tensor
-from trtnet.ops.elementwise.basic import abs, cast, exp, floating, gt, le, log, lt, maximum, mul, neg, sub, where
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.elementwise.arithmetic import maximum, mul
+from trtnet.ops.elementwise.comparison import gt, lt, where
 from trtnet.ops.elementwise.division import div
-from trtnet.ops.elementwise.special import clamp, expm1
+from trtnet.ops.elementwise.layers import cast, floating
+from trtnet.ops.elementwise.special import expm1
+from trtnet.ops.elementwise.unary_functions import neg
 from trtnet.ops.formulations import form
-from trtnet.ops.reductions.reduce import amax, sum
 from trtnet.ops.shapes.split import chunk
 from trtnet.support.backend import trt
-from trtnet.support.dtypes import DTypeLike, bool_, float16, float32
+from trtnet.support.dtypes import bool_, float16, float32
 
 
 def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
@@ -29,7 +30,13 @@ def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float]
 
 
 def relu(x: Tensor, inplace: bool = False) -> Tensor:
-    """max(x, 0). Layer: IActivationLayer RELU; IElementWiseLayer MAX of integers. Raises LayerError for bools."""
+    """``max(x, 0)`` of each element.
+
+    x: any shape, floating or integer. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer RELU; IElementWiseLayer MAX for integers.
+    Raises LayerError for bools and uint8.
+    Source: Nair and Hinton, 2010, "Rectified linear units improve restricted Boltzmann machines".
+    """
     network = x.network
     if x.dtype == bool_:
         network.fail("relu does not take bool", {"x": x})
@@ -37,40 +44,80 @@ def relu(x: Tensor, inplace: bool = False) -> Tensor:
 
 
 def relu6(x: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x, 0), 6). Layer: IActivationLayer CLIP."""
+    """``min(max(x, 0), 6)`` of each element.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer CLIP.
+    Raises LayerError for integers and bools.
+    Source: Howard et al., 2017, arXiv:1704.04861.
+    """
     return _activation(x, "CLIP", "relu6", {"alpha": 0.0, "beta": 6.0})
 
 
 def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """min(max(x, min_val), max_val). Layer: IActivationLayer CLIP."""
+    """``min(max(x, min_val), max_val)`` of each element.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer CLIP.
+    Raises LayerError for integers and bools.
+    Source: torch.nn.functional.hardtanh's documentation.
+    """
     return _activation(x, "CLIP", "hardtanh", {"alpha": min_val, "beta": max_val})
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)), of integers in float32. Layer: IActivationLayer SIGMOID."""
+    """``1 / (1 + exp(-x))`` of each element.
+
+    x: any shape, floating; integers and bools become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: IActivationLayer SIGMOID.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    Source: torch.sigmoid's documentation.
+    """
     return _activation(floating(x), "SIGMOID", "sigmoid")
 
 
 def tanh(x: Tensor) -> Tensor:
-    """Hyperbolic tangent, of integers in float32. Layer: IActivationLayer TANH."""
+    """The hyperbolic tangent of each element.
+
+    x: any shape, floating; integers and bools become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: IActivationLayer TANH.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    Source: torch.tanh's documentation.
+    """
     return _activation(floating(x), "TANH", "tanh")
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """x where it is positive, else negative_slope * x. Layer: IActivationLayer LEAKY_RELU."""
+    """`x` where it is positive, else ``negative_slope * x``.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer LEAKY_RELU.
+    Raises LayerError for int32, int64 and bools.
+    Source: Maas et al., 2013, "Rectifier nonlinearities improve neural network acoustic models".
+    """
     return _activation(x, "LEAKY_RELU", "leaky_relu", {"alpha": negative_slope})
 
 
 def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where it is positive, else alpha * (exp(x) - 1). Layer: IActivationLayer ELU."""
+    """`x` where it is positive, else ``alpha * (exp(x) - 1)``.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer ELU.
+    Raises LayerError for int32, int64 and bools.
+    Source: Clevert et al., 2015, arXiv:1511.07289.
+    """
     return _activation(x, "ELU", "elu", {"alpha": alpha})
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    """x * Phi(x), Phi the normal distribution function; ``approximate="tanh"`` for its tanh form (Hendrycks, 2016).
+    """``x * Phi(x)``, where Phi is the standard normal distribution function.
 
-    Layer: IActivationLayer GELU_ERF or GELU_TANH; in its form "float32", where `x` is float16, between casts: as the
-    float16 epilogue of a product, TensorRT-RTX is slower.
+    x: any shape, floating. approximate: "none", or "tanh" for the approximation by tanh. Returns the shape and dtype of
+    `x`.
+    Layer: IActivationLayer GELU_ERF or GELU_TANH; in its form "float32" a float16 `x` is computed between casts, since
+    TensorRT-RTX is slower with it as the float16 epilogue of a product.
+    Raises LayerError for another `approximate`, and for integers and bools.
+    Source: Hendrycks and Gimpel, 2016, arXiv:1606.08415.
     """
     kinds = {"none": "GELU_ERF", "tanh": "GELU_TANH"}
     if approximate not in kinds:
@@ -80,27 +127,58 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
 
 def silu(x: Tensor, inplace: bool = False) -> Tensor:
-    """x * sigmoid(x)."""
+    """``x * sigmoid(x)`` of each element, also called swish.
+
+    x: any shape, floating; integers become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: none, decomposed into IActivationLayer SIGMOID and IElementWiseLayer PROD.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    Source: Elfwing et al., 2017, arXiv:1702.03118.
+    """
     return mul(x, sigmoid(x))
 
 
 def hardsigmoid(x: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x / 6 + 1 / 2, 0), 1). Layer: IActivationLayer HARD_SIGMOID."""
+    """``min(max(x / 6 + 1 / 2, 0), 1)`` of each element.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer HARD_SIGMOID.
+    Raises LayerError for int32, int64 and bools.
+    Source: torch.nn.functional.hardsigmoid's documentation.
+    """
     return _activation(x, "HARD_SIGMOID", "hardsigmoid", {"alpha": 1 / 6, "beta": 0.5})
 
 
 def hardswish(x: Tensor, inplace: bool = False) -> Tensor:
-    """x * hardsigmoid(x) (Howard et al., 2019)."""
+    """``x * hardsigmoid(x)`` of each element.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IActivationLayer HARD_SIGMOID and IElementWiseLayer PROD.
+    Raises LayerError for int32, int64 and bools.
+    Source: Howard et al., 2019, arXiv:1905.02244.
+    """
     return mul(x, hardsigmoid(x))
 
 
 def selu(x: Tensor, inplace: bool = False) -> Tensor:
-    """scale * (x, or alpha * (exp(x) - 1) below 0) (Klambauer et al., 2017). Layer: IActivationLayer SELU."""
+    """``scale * x`` where `x` is positive, else ``scale * alpha * (exp(x) - 1)``, with the paper's constants.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer SELU.
+    Raises LayerError for int32, int64 and bools.
+    Source: Klambauer et al., 2017, arXiv:1706.02515.
+    """
     return _activation(x, "SELU", "selu", {"alpha": 1.6732632423543772, "beta": 1.0507009873554805})
 
 
 def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where it is positive, else alpha * (exp(x / alpha) - 1) (Barron, 2017). Raises LayerError for an alpha of 0."""
+    """`x` where it is positive, else ``alpha * (exp(x / alpha) - 1)``.
+
+    x: any shape, floating; integers become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: none, decomposed into IActivationLayer ELU and IElementWiseLayer; for a negative alpha, elementwise layers in
+    float32.
+    Raises LayerError for an alpha of 0.
+    Source: Barron, 2017, arXiv:1704.07483.
+    """
     if alpha == 0:
         x.network.fail("celu: alpha is 0, by which it divides", {"x": x})
     if alpha > 0:
@@ -109,31 +187,59 @@ def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + exp(beta * x)) / beta, and x where beta * x is above the threshold. Layer: IActivationLayer SOFTPLUS."""
+    """``log(1 + exp(beta * x)) / beta``, and `x` where ``beta * x`` is above the threshold.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer SOFTPLUS, and ISelectLayer for the threshold.
+    Raises LayerError for int32, int64 and bools.
+    Source: torch.nn.functional.softplus's documentation.
+    """
     y = _activation(x, "SOFTPLUS", "softplus", {"alpha": 1 / beta, "beta": beta})
     above = gt if beta > 0 else lt
     return where(above(x, threshold / beta), x, y)
 
 
 def softsign(x: Tensor) -> Tensor:
-    """x / (1 + abs(x)). Layer: IActivationLayer SOFTSIGN."""
+    """``x / (1 + abs(x))`` of each element.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer SOFTSIGN.
+    Raises LayerError for int32, int64 and bools.
+    Source: torch.nn.functional.softsign's documentation.
+    """
     return _activation(x, "SOFTSIGN", "softsign")
 
 
 def logsigmoid(x: Tensor) -> Tensor:
-    """log(sigmoid(x)), as -softplus(-x)."""
+    """``log(sigmoid(x))``, computed as ``-softplus(-x)``.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IActivationLayer SOFTPLUS, IUnaryLayer NEG and ISelectLayer.
+    Raises LayerError for integers and bools.
+    Source: torch.nn.functional.logsigmoid's documentation.
+    """
     return neg(softplus(neg(x)))
 
 
 def mish(x: Tensor, inplace: bool = False) -> Tensor:
-    """x * tanh(softplus(x)) (Misra, 2019)."""
+    """``x * tanh(softplus(x))`` of each element.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IActivationLayer SOFTPLUS and TANH, and IElementWiseLayer PROD.
+    Raises LayerError for int32, int64 and bools.
+    Source: Misra, 2019, arXiv:1908.08681.
+    """
     return mul(x, tanh(softplus(x)))
 
 
 def prelu(x: Tensor, weight: Operand) -> Tensor:
-    """x where it is positive, else weight * x. weight: [1] or [channels], axis 1 of `x`.
+    """`x` where it is positive, else ``weight * x``.
 
-    Layer: IParametricReLULayer; of fewer than two dimensions a product and a choice.
+    x: [batch, channels, ...] or fewer dimensions, floating. weight: [1] or [channels], of the dtype of `x`. Returns the
+    shape and dtype of `x`.
+    Layer: IParametricReLULayer; below two dimensions, IElementWiseLayer PROD and ISelectLayer.
+    Raises LayerError for integers, and for a weight of another size.
+    Source: He et al., 2015, arXiv:1502.01852.
     """
     slopes = tensor(weight, x.network, x.dtype)
     if x.ndim < 2:
@@ -143,36 +249,15 @@ def prelu(x: Tensor, weight: Operand) -> Tensor:
     return y
 
 
-def threshold(x: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """x where it is above the threshold, else value; beside integers both lose their fractions, as in torch."""
-    if not (x.dtype.is_floating or x.dtype == bool_):
-        if not (math.isfinite(threshold) and math.isfinite(value)):
-            x.network.fail(f"threshold of integers takes finite numbers, found {threshold} and {value}", {"x": x})
-        threshold, value = int(threshold), int(value)
-    return where(le(x, threshold), value, x)  # NaN stays
-
-
-def hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
-    """x where it is farther from 0 than lambd, else 0."""
-    return where(le(abs(x), lambd), 0.0, x)  # NaN stays
-
-
-def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
-    """x brought nearer to 0 by lambd, and not beyond."""
-    return sub(x, clamp(x, -lambd, lambd))
-
-
-def tanhshrink(x: Tensor) -> Tensor:
-    """x - tanh(x)."""
-    return sub(x, tanh(x))
-
-
 def rrelu(
     x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """leaky_relu with the mean of the two slopes, which is what it is at inference (Xu et al., 2015).
+    """leaky_relu with the mean of the two slopes, which is what it computes at inference.
 
-    Raises LayerError for training, which is random.
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: IActivationLayer LEAKY_RELU.
+    Raises LayerError for training=True, where the slopes are random.
+    Source: Xu et al., 2015, arXiv:1505.00853.
     """
     if training:
         x.network.fail("rrelu: training draws slopes at random, an engine infers; leave training=True away", {"x": x})
@@ -180,36 +265,12 @@ def rrelu(
 
 
 def glu(x: Tensor, dim: int = -1) -> Tensor:
-    """The first half along `dim` times the sigmoid of the second (Dauphin et al., 2016)."""
+    """The first half along `dim` times the sigmoid of the second half.
+
+    x: [..., 2 n, ...], floating. Returns [..., n, ...], in the dtype of `x`.
+    Layer: none, decomposed into ISliceLayer, IActivationLayer SIGMOID and IElementWiseLayer PROD.
+    Raises LayerError for a `dim` out of range.
+    Source: Dauphin et al., 2016, arXiv:1612.08083.
+    """
     left, right = chunk(x, 2, dim)
     return mul(left, sigmoid(right))
-
-
-def softmin(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """softmax(-x)."""
-    return softmax(neg(x), dim, dtype)
-
-
-def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """exp(x) over its sum along `dim`. dtype: to cast to first. Layer: ISoftMaxLayer."""
-    given = x if dtype is None else cast(x, dtype)
-    along = axis(given, dim, "softmax") if given.ndim else 0
-    if given.ndim < 2:  # ISoftMaxLayer wants two axes
-        return softmax(given.reshape(1, -1), 1).reshape(given.shape)
-    hint = f"softmax does not take {given.dtype}"
-    attributes = {"axes": axes_mask((along,))}
-    (y,) = given.network.add("softmax", {"input": given}, attributes=attributes, hint=hint, dims=[given.shape])
-    return y
-
-
-def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """``x - max - log(sum(exp(x - max)))`` along `dim`, in float32, which is log(softmax(x)) without its underflow.
-
-    dtype: to cast to first. Raises LayerError for integers without one.
-    """
-    given = x if dtype is None else cast(x, dtype)
-    if not given.dtype.is_floating:
-        given.network.fail(f"log_softmax does not take {given.dtype}; give dtype=", {"x": given})
-    wide = cast(given, float32)
-    shifted = sub(wide, amax(wide, dim, keepdim=True))
-    return cast(sub(shifted, log(sum(exp(shifted), dim, keepdim=True))), given.dtype)

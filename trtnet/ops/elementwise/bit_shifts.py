@@ -5,22 +5,31 @@ from __future__ import annotations
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import align, common_type
-from trtnet.ops.elementwise.basic import mul
+from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.division import floor_divide
 from trtnet.support import dtypes
 
 
 def bitwise_left_shift(x: Operand, other: Operand) -> Tensor:
-    """``x << other`` of int32 or int64 by a known number, as ``x * 2 ** other``.
+    """``x << other``, computed as ``x * 2 ** other``.
 
-    Raises LayerError for other dtypes, for a tensor of numbers, and for one that the dtype has no bits for.
+    x: any shape, int32 or int64. other: an int from 0 to the number of bits of the dtype less 2. Returns the shape and
+    dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer PROD.
+    Raises LayerError for other dtypes, for a tensor as `other`, and for an int out of that range.
     """
     given, factor = _factor("<<", x, other)
     return mul(given, factor)
 
 
 def bitwise_right_shift(x: Operand, other: Operand) -> Tensor:
-    """``x >> other`` of int32 or int64 by a known number, as ``x // 2 ** other``; raises as bitwise_left_shift."""
+    """``x >> other``, computed as ``x // 2 ** other``.
+
+    x: any shape, int32 or int64. other: an int from 0 to the number of bits of the dtype less 2. Returns the shape and
+    dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer FLOOR_DIV.
+    Raises LayerError for other dtypes, for a tensor as `other`, and for an int out of that range.
+    """
     given, factor = _factor(">>", x, other)
     return floor_divide(given, factor)
 

@@ -10,33 +10,24 @@ from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import common_type, network_of, tensor
 from trtnet.ops.arguments.promotion import NUMBER, kind
-from trtnet.ops.elementwise.basic import (
-    abs,
-    arithmetic,
-    cast,
-    eq,
-    floor,
-    logical_and,
-    logical_xor,
-    lt,
-    mul,
-    ne,
-    neg,
-    reciprocal,
-    round,
-    sub,
-    trunc,
-    where,
-)
+from trtnet.ops.elementwise.arithmetic import arithmetic, mul, sub
+from trtnet.ops.elementwise.comparison import eq, lt, ne, where
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_and, logical_xor
+from trtnet.ops.elementwise.rounding import floor, round, trunc
+from trtnet.ops.elementwise.unary_functions import abs, neg, reciprocal
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 
 
 def div(x: Operand, y: Operand, rounding_mode: str | None = None) -> Tensor:
-    """``x / y``, true division: integers divide as float32. Layer: IElementWiseLayer DIV.
+    """``x / y``, true division; or rounded.
 
-    rounding_mode: "floor" rounds down, "trunc" toward 0; integers then stay integers.
-    Raises LayerError for another one.
+    x, y: shapes that broadcast; floating, integer or bool tensors, or numbers. rounding_mode: None, "floor" (down) or
+    "trunc" (toward 0). Returns the broadcast shape, in torch's promoted dtype; float32 for two integers, unless the
+    quotient is rounded.
+    Layer: IElementWiseLayer DIV; FLOOR_DIV for integers rounded down.
+    Raises LayerError for another rounding_mode, and for shapes that do not broadcast.
     """
     if rounding_mode not in (None, "floor", "trunc"):
         text = f"div: rounding_mode is None, 'floor' or 'trunc', found {rounding_mode!r}"
@@ -56,10 +47,13 @@ def _times(x: Tensor, number: Operand) -> Tensor:
 
 
 def floor_divide(x: Operand, y: Operand) -> Tensor:
-    """``x // y``, rounded down. Layer: IElementWiseLayer FLOOR_DIV of integers.
+    """``x // y``, rounded down.
 
-    Floats by what is left of the division, as Python and torch compute them: ``1.0 // 0.1`` is 9, since 0.1 is a little
-    more than a tenth; so exact for quotients below 2^24, and NaN for an infinite `x`.
+    x, y: shapes that broadcast; floating or integer tensors, or numbers. Floats as Python and torch compute them, from
+    the remainder: ``1.0 // 0.1`` is 9, since 0.1 is a little more than a tenth. Exact for quotients below 2^24; NaN for
+    an infinite `x`. Returns the broadcast shape, in torch's promoted dtype.
+    Layer: IElementWiseLayer FLOOR_DIV for integers; for floats, decomposed into elementwise layers in float32.
+    Raises LayerError for two bools, and for shapes that do not broadcast.
     """
     dtype = _dtype("floor_divide", x, y)
     if not dtype.is_floating:
@@ -75,9 +69,13 @@ def floor_divide(x: Operand, y: Operand) -> Tensor:
 
 
 def remainder(x: Operand, y: Operand) -> Tensor:
-    """``x % y`` with the sign of `y`: of floats ``fmod``, plus `y` where the signs differ.
+    """``x % y`` with the sign of `y`; for floats, fmod plus `y` where the signs differ.
 
-    Layers of integers: IElementWiseLayer FLOOR_DIV, PROD, SUB.
+    x, y: shapes that broadcast; floating or integer tensors, or numbers. Returns the broadcast shape, in torch's
+    promoted dtype.
+    Layer: none, decomposed into IElementWiseLayer FLOOR_DIV, PROD and SUB for integers, elementwise layers in float32
+    for floats.
+    Raises LayerError for two bools, and for shapes that do not broadcast.
     """
     dtype = _dtype("remainder", x, y)
     if not dtype.is_floating:
@@ -88,7 +86,14 @@ def remainder(x: Operand, y: Operand) -> Tensor:
 
 
 def fmod(x: Operand, y: Operand) -> Tensor:
-    """What is left of x after division by `y`, with the sign of x; exact for quotients below 2^69."""
+    """The remainder of ``x / y`` with the sign of `x`; exact for quotients below 2^69.
+
+    x, y: shapes that broadcast; floating or integer tensors, or numbers. Returns the broadcast shape, in torch's
+    promoted dtype.
+    Layer: none, decomposed into IElementWiseLayer DIV, PROD and SUB; in float32 for floats.
+    Raises LayerError for two bools, and for shapes that do not broadcast.
+    Source: Dekker, 1971, "A floating-point technique for extending the available precision" (exact products).
+    """
     dtype = _dtype("fmod", x, y)
     if not dtype.is_floating:
         return sub(x, mul(_trunc_divide(x, y), y))

@@ -9,36 +9,23 @@ import numpy as np
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import align, common_type, network_of
-from trtnet.ops.elementwise.basic import (
-    abs,
-    add,
-    arithmetic,
-    as_int8,
-    cast,
-    eq,
-    gt,
-    layer,
-    logical_and,
-    lt,
-    mul,
-    ne,
-    no_uint8,
-    reciprocal,
-    rsqrt,
-    sqrt,
-    square,
-    sub,
-    where,
-)
+from trtnet.ops.elementwise.arithmetic import add, arithmetic, as_int8, mul, sub
+from trtnet.ops.elementwise.comparison import eq, gt, lt, ne, where
+from trtnet.ops.elementwise.layers import cast, layer, no_uint8
+from trtnet.ops.elementwise.logic import logical_and
+from trtnet.ops.elementwise.unary_functions import abs, reciprocal, rsqrt, sqrt, square
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 
 
 def pow(x: Operand, exponent: Operand) -> Tensor:
-    """``x ** exponent``. Layer: IElementWiseLayer POW of floats; products, square roots and reciprocals where these do.
+    """``x ** exponent``, with torch's promotion.
 
-    An exponent that a 16-bit float has not is rounded first, as in torch. Of integers products alone, which overflow as
-    torch's do. Raises LayerError for integers to the power of a negative number.
+    x, exponent: shapes that broadcast; floating or integer tensors, or numbers. A number that a 16-bit float cannot
+    hold is rounded to one first, as in torch. Returns the broadcast shape, in torch's promoted dtype.
+    Layer: IElementWiseLayer POW for floats; products, square roots and reciprocals for the exponents 0.5, -0.5, -1, -2,
+    2 and 3, and products for integers, which overflow as torch's do.
+    Raises LayerError for integers to the power of a negative number, for two bools, and for uint8.
     """
     dtype = common_type("pow", x, exponent)
     if dtype == dtypes.bool_:

@@ -8,37 +8,23 @@ from collections.abc import Callable
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import align_as_floats, common_type, network_of, tensor
-from trtnet.ops.elementwise.basic import (
-    abs,
-    add,
-    atan,
-    atanh,
-    cast,
-    eq,
-    exp,
-    gt,
-    is_negative,
-    isinf,
-    isnan,
-    log,
-    logical_and,
-    lt,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    sub,
-    where,
-)
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
+from trtnet.ops.elementwise.comparison import eq, gt, is_negative, isinf, isnan, lt, where
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_and
+from trtnet.ops.elementwise.unary_functions import abs, atan, atanh, exp, log, neg
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 
 
 def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
-    """`x` limited to [min, max], numbers or tensors; either may be None. Layers: IElementWiseLayer MAX, MIN.
+    """`x` limited to [min, max].
 
-    In torch's result type of all that are given. Raises LayerError if none is.
+    x: any shape, floating or integer. min, max: numbers or tensors that broadcast with `x`; either may be None. Returns
+    the broadcast shape, in torch's promoted dtype of all that are given.
+    Layer: IElementWiseLayer MAX, then MIN.
+    Raises LayerError if neither bound is given, and for bools.
     """
     bounds = [bound for bound in (min, max) if bound is not None]
     network = network_of(x, *bounds)
@@ -57,27 +43,55 @@ clip = clamp
 
 
 def clamp_min(x: Operand, min: Operand) -> Tensor:
-    """`x`, or `min` where that is larger."""
+    """`x`, or `min` where that is larger.
+
+    x: any shape, floating or integer. min: a number, or a tensor that broadcasts with `x`. Returns the broadcast shape,
+    in torch's promoted dtype.
+    Layer: IElementWiseLayer MAX.
+    Raises LayerError for bools, and for shapes that do not broadcast.
+    """
     return clamp(x, min)
 
 
 def clamp_max(x: Operand, max: Operand) -> Tensor:
-    """`x`, or `max` where that is smaller."""
+    """`x`, or `max` where that is smaller.
+
+    x: any shape, floating or integer. max: a number, or a tensor that broadcasts with `x`. Returns the broadcast shape,
+    in torch's promoted dtype.
+    Layer: IElementWiseLayer MIN.
+    Raises LayerError for bools, and for shapes that do not broadcast.
+    """
     return clamp(x, None, max)
 
 
 def log2(x: Operand) -> Tensor:
-    """The logarithm to base 2, computed in float32."""
+    """The logarithm to base 2 of each element, computed in float32.
+
+    x: any shape, floating; integers and bools become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: none, decomposed into IUnaryLayer LOG and IElementWiseLayer PROD.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    """
     return _in_float32(lambda y: mul(log(y), 1 / math.log(2)), x)
 
 
 def log10(x: Operand) -> Tensor:
-    """The logarithm to base 10, computed in float32."""
+    """The logarithm to base 10 of each element, computed in float32.
+
+    x: any shape, floating; integers and bools become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: none, decomposed into IUnaryLayer LOG and IElementWiseLayer PROD.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    """
     return _in_float32(lambda y: mul(log(y), 1 / math.log(10)), x)
 
 
 def log1p(x: Operand) -> Tensor:
-    """log(1 + x), precise near 0 where it is ``2 atanh(x / (2 + x))``; computed in float32."""
+    """``log(1 + x)``, accurate near 0, where it is ``2 atanh(x / (2 + x))``; computed in float32.
+
+    x: any shape, floating; integers and bools become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: none, decomposed into IUnaryLayer LOG and ATANH, IElementWiseLayer and ISelectLayer.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    Source: Abramowitz and Stegun, 1964, 4.6.22 (atanh as a logarithm).
+    """
 
     def near_and_far(y: Tensor) -> Tensor:
         near = mul(atanh(div(y, add(y, 2.0))), 2.0)
@@ -87,12 +101,25 @@ def log1p(x: Operand) -> Tensor:
 
 
 def expm1(x: Operand) -> Tensor:
-    """exp(x) - 1, precise near 0: ``tanh(x / 2) (exp(x) + 1)``; computed in float32."""
+    """``exp(x) - 1``, accurate near 0: ``tanh(x / 2) (exp(x) + 1)``; computed in float32.
+
+    x: any shape, floating; integers and bools become float32. Returns the shape of `x`, in that floating dtype.
+    Layer: none, decomposed into IActivationLayer TANH, IUnaryLayer EXP and IElementWiseLayer.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    Source: Abramowitz and Stegun, 1964, 4.5.3 (tanh as exponentials).
+    """
     return _in_float32(lambda y: mul(_tanh(mul(y, 0.5)), add(exp(y), 1.0)), x)
 
 
 def logaddexp(x: Operand, y: Operand) -> Tensor:
-    """``log(exp(x) + exp(y))``, without overflow: the larger and ``log1p`` of the smaller over it, in float32."""
+    """``log(exp(x) + exp(y))`` without overflow: the larger plus ``log1p(exp(-abs(x - y)))``; computed in float32.
+
+    x, y: shapes that broadcast; floating tensors or numbers; integers become float32. Returns the broadcast shape, in
+    torch's promoted dtype.
+    Layer: none, decomposed into IElementWiseLayer, IUnaryLayer and ISelectLayer.
+    Raises LayerError for shapes that do not broadcast.
+    Source: torch.logaddexp's documentation.
+    """
 
     def larger_and_rest(a: Tensor, b: Tensor) -> Tensor:
         return add(maximum(a, b), where(eq(a, b), math.log(2), log1p(exp(neg(abs(sub(a, b)))))))
@@ -103,7 +130,11 @@ def logaddexp(x: Operand, y: Operand) -> Tensor:
 def atan2(x: Operand, y: Operand) -> Tensor:
     """The angle of the point (y, x), from -pi to pi, by the signs of both, of zeros too; computed in float32.
 
-    Of sizes it is ``atan(|x| / |y|)``, of two infinities a diagonal. Layers: IUnaryLayer ATAN, ISelectLayer.
+    x, y: shapes that broadcast; floating tensors or numbers; integers become float32. Without signs it is ``atan(|x| /
+    |y|)``, for two infinities a diagonal. Returns the broadcast shape, in torch's promoted dtype.
+    Layer: none, decomposed into IUnaryLayer ATAN, IElementWiseLayer DIV and ISelectLayer.
+    Raises LayerError for shapes that do not broadcast.
+    Source: torch.atan2's documentation.
     """
 
     def angle(a: Tensor, b: Tensor) -> Tensor:
@@ -117,7 +148,13 @@ def atan2(x: Operand, y: Operand) -> Tensor:
 
 
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
-    """`x` with numbers for NaN and the infinities, by default 0 and the largest and the smallest of its dtype."""
+    """`x` with numbers in place of NaN and the infinities.
+
+    x: any shape and dtype; integers and bools are returned unchanged. nan: 0 by default. posinf, neginf: by default the
+    largest and smallest values of the dtype. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IUnaryLayer ISNAN and ISINF, and ISelectLayer.
+    Raises LayerError for a number outside the range of the dtype of `x`.
+    """
     if not x.dtype.is_floating:
         return x
     high, low = (x.dtype.max if posinf is None else posinf), (-x.dtype.max if neginf is None else neginf)
@@ -126,9 +163,12 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`x`: an engine infers. Write ``training=self.training``, which is False here.
+    """`x` unchanged: an engine runs inference only.
 
-    Raises LayerError for training=True, torch's default, with which torch drops in eval() as well.
+    x: any shape and dtype. training: write ``training=self.training``, which is False here. Returns `x`.
+    Layer: none.
+    Raises LayerError for training=True, torch's default, where torch drops elements even in eval().
+    Source: Srivastava et al., 2014, "Dropout" (the identity at inference).
     """
     if training and p:
         x.network.fail("dropout: an engine does not train; write training=self.training, which is False", {"x": x})
@@ -148,7 +188,14 @@ def _in_float32(function: Callable[..., Tensor], *operands: Operand) -> Tensor:
 
 
 def lerp(x: Tensor, end: Tensor, weight: Operand) -> Tensor:
-    """``x + weight * (end - x)``, from the nearer end and in float32, as torch computes it."""
+    """``x + weight * (end - x)``, from the nearer end and in float32, as torch computes it.
+
+    x, end: shapes that broadcast, of one floating dtype. weight: a number, or a floating tensor that broadcasts with
+    them. Returns the broadcast shape, in the dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer; with a tensor as weight, ISelectLayer too.
+    Raises LayerError for shapes that do not broadcast.
+    Source: torch.lerp's documentation.
+    """
 
     def between(a: Tensor, b: Tensor) -> Tensor:
         if isinstance(weight, int | float):

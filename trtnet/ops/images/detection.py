@@ -8,20 +8,28 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import constant
 from trtnet.ops.control import scan
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import add, cast, eq, gt, logical_or, maximum, minimum, sub, where
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, sub
+from trtnet.ops.elementwise.comparison import eq, gt, where
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_or
 from trtnet.ops.indexing.gather import index_select
-from trtnet.ops.reductions.reduce import argmax, prod, sum
+from trtnet.ops.reductions.extremes import argmax
+from trtnet.ops.reductions.reduce import prod, sum
 from trtnet.support import backend
 from trtnet.support.backend import trt
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output_boxes: Size) -> tuple[Tensor, Tensor]:
-    """(int64 [max_output_boxes], int64 count): the best boxes that overlap no better one, -1 after the last.
+    """The best boxes that overlap no better one, in order of their scores; -1 after the last.
 
-    boxes: [n, 4] of (x1, y1, x2, y2). scores: [n]; boxes of score -inf are left out. As torchvision's ``nms``, but for
-    the fixed number of results, with which it runs on every backend: an ILoop that takes the best box and strikes out
-    what overlaps it by more than iou_threshold (the area both share over the area of both).
+    boxes: [n, 4] of (x1, y1, x2, y2), floating. scores: [n], floating; boxes of score -inf are left out.
+    max_output_boxes: an int or a Dim. As torchvision's ``nms``, but with a fixed number of results, so that it runs on
+    every backend. Returns (int64 [max_output_boxes], an int64 scalar: how many are boxes).
+    Layer: ILoop, which takes the best box (ITopKLayer, IGatherLayer) and removes those whose intersection over union
+    with it is above iou_threshold; IConcatenationLayer of the results.
+    Raises LayerError for boxes and scores of different sizes.
+    Source: torchvision.ops.nms's documentation.
     """
     n = boxes.shape[0]
     places = arange(n, network=boxes.network)
@@ -50,10 +58,13 @@ def non_max_suppression(
     iou_threshold: float = 0.0,
     score_threshold: float = float("-inf"),
 ) -> tuple[Tensor, Tensor]:
-    """(int64 [found, 3] of batch, class and box, int32 count), of each class, the better scores of an image first.
+    """The boxes of each class that overlap no better one, by descending score within an image.
 
-    boxes: [batch, n, 4] corners. scores: [batch, n, classes]. Layer: INMSLayer, whose first result has a size that the
-    data decides. Raises LayerError on TensorRT-RTX, which has no kernels for it: there, use nms.
+    boxes: [batch, n, 4] corners, floating. scores: [batch, n, classes], floating. Returns (int64 [found, 3] of batch,
+    class and box; an int32 scalar, the count), the first of a data-dependent shape.
+    Layer: INMSLayer.
+    Raises LayerError on TensorRT-RTX, which has no kernels for it: use ops.nms there.
+    Source: ONNX operator NonMaxSuppression.
     """
     need_kernels(boxes, "NMS", "non_max_suppression", "ops.nms gives a fixed number of boxes on every backend")
     network = boxes.network
@@ -70,9 +81,11 @@ def non_max_suppression(
 
 
 def nonzero(x: Tensor) -> Tensor:
-    """int64 [count, rank], the places of what is not 0. Layer: INonZeroLayer, of a size that the data decides.
+    """The positions of the elements that are not 0.
 
-    Raises LayerError on TensorRT-RTX, which has no kernels for it: there, use masks with where, or topk.
+    x: any shape, floating, integer or bool. Returns [count, rank], int64, of a data-dependent shape.
+    Layer: INonZeroLayer.
+    Raises LayerError on TensorRT-RTX, which has no kernels for it: use a mask with ops.where, or ops.topk.
     """
     need_kernels(x, "NON_ZERO", "nonzero", "use a mask with ops.where, or ops.topk of it, whose sizes are known")
     (places,) = x.network.add("non_zero", {"input": x}, name="nonzero")

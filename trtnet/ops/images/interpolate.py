@@ -13,7 +13,9 @@ from trtnet.graph import Dim, Size, Tensor
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.sizes.dim import is_static
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import add, cast, floor, maximum, minimum, mul
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.rounding import floor
 from trtnet.ops.indexing.gather import index_select
 from trtnet.ops.pooling.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from trtnet.ops.products.matmul import matmul
@@ -35,15 +37,18 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:
-    """`x` [batch, channels, ...] at another size of its last axes: `size` of them, or `scale_factor` times theirs.
+    """`x` at another size of its last axes: `size`, or `scale_factor` times theirs.
 
-    mode: "nearest", "nearest-exact", "area", "linear" (one axis), "bilinear" and "bicubic" (two), "trilinear" (three).
-    bicubic is Keys' with a = -0.75, as torch's. The size by a scale is floor(size * scale_factor) in float64, and
-    pixels lie by the scale itself, by the sizes if recompute_scale_factor. antialias: bilinear, bicubic over all that a
-    smaller pixel covers. uint8 is computed in float32 and rounded.
-    Layer: IResizeLayer; gathers for a scale of "nearest" that no float32 is; a pool for "area"; products with matrices
-    for antialias. Raises LayerError for antialias of sizes that are not known, and for a scale whose sizes torch's
-    float64 rounds so that no layer computes them.
+    x: [batch, channels, ...], floating or uint8, which is computed in float32 and rounded. mode: "nearest",
+    "nearest-exact", "area", "linear" (one axis), "bilinear" and "bicubic" (two), "trilinear" (three). The size by a
+    scale is floor(size * scale_factor) in float64; pixels are placed by the scale, or by the sizes if
+    recompute_scale_factor. antialias: bilinear and bicubic over everything a new pixel covers. Returns [batch,
+    channels, *size], in the dtype of `x`.
+    Layer: IResizeLayer; IGatherLayer for a "nearest" scale that is no float32; a pool for "area"; IMatrixMultiplyLayer
+    for antialias.
+    Raises LayerError for another mode or rank, for antialias of sizes known only at run time, and for a scale whose
+    sizes no layer computes as torch's float64 does.
+    Source: torch.nn.functional.interpolate's documentation; Keys, 1981 (bicubic, a = -0.75, with antialias -0.5).
     """
     _check(x, size, scale_factor, mode, align_corners, antialias)
     rank = x.ndim - 2

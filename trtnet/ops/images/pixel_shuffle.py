@@ -7,7 +7,14 @@ from trtnet.ops.shapes.shape import shuffle
 
 
 def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
-    """[..., channels r^2, height, width] -> [..., channels, height r, width r] (Shi et al., 2016). IShuffleLayer."""
+    """Channels rearranged as pixels.
+
+    x: [..., channels r^2, height, width], of any dtype. upscale_factor: r, an int. Returns [..., channels, height r,
+    width r], in the dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError for a number of channels that r^2 does not divide.
+    Source: Shi et al., 2016, arXiv:1609.05158.
+    """
     r = upscale_factor
     *lead, channels, height, width = x.shape
     if not isinstance(channels, int) or channels % (r * r):
@@ -19,7 +26,14 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
 
 
 def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
-    """[..., channels, height r, width r] -> [..., channels r^2, height, width]. Layer: IShuffleLayer."""
+    """Pixels rearranged as channels, the inverse of pixel_shuffle.
+
+    x: [..., channels, height r, width r], of any dtype. downscale_factor: r, an int. Returns [..., channels r^2,
+    height, width], in the dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError for known sizes that r does not divide.
+    Source: Shi et al., 2016, arXiv:1609.05158.
+    """
     r = downscale_factor
     *lead, channels, height, width = x.shape
     if not _divides(r, height) or not _divides(r, width):
@@ -35,7 +49,13 @@ def _divides(r: int, size: Size) -> bool:
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
-    """The channels of each group dealt out in turn (Zhang et al., 2017). x: [batch, channels, ...]."""
+    """The channels of each group interleaved with those of the others.
+
+    x: [batch, channels, ...], of any dtype. groups: an int. Returns the shape and dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError for a number of channels that the groups do not divide.
+    Source: Zhang et al., 2017, arXiv:1707.01083.
+    """
     batch, channels, *rest = x.shape
     if not isinstance(channels, int) or channels % groups:
         x.network.fail(f"channel_shuffle of {channels} channels in {groups} groups", {"x": x})

@@ -11,23 +11,13 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import constant
 from trtnet.graph.sizes.dim import largest, numel
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import (
-    abs,
-    add,
-    cast,
-    floor,
-    ge,
-    gt,
-    le,
-    logical_and,
-    maximum,
-    minimum,
-    mul,
-    round,
-    sub,
-    where,
-)
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
+from trtnet.ops.elementwise.comparison import ge, gt, le, where
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_and
+from trtnet.ops.elementwise.rounding import floor, round
+from trtnet.ops.elementwise.unary_functions import abs
 from trtnet.ops.indexing.gather import gather
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import float32
@@ -43,13 +33,17 @@ def grid_sample(
     padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """The values of `x` [batch, channels, height, width] at the positions of `grid` [batch, height', width', 2].
+    """The values of `x` at the positions of `grid`, computed in float32.
 
-    Or of volumes [batch, channels, depth, height, width] at [batch, depth', height', width', 3]. Positions are
-    (x, y) or (x, y, z), -1 and 1 the image's edges (the centres of its corner pixels with align_corners). mode:
-    "bilinear", "nearest", "bicubic" (of images alone). padding_mode: "zeros", "border", "reflection".
-    Layer: IGridSampleLayer of images; gathers of the corners around each position, weighed, of volumes. In float32.
+    x: [batch, channels, height, width] with grid [batch, rows, columns, 2]; or [batch, channels, depth, height, width]
+    with grid [batch, slices, rows, columns, 3]; floating. Positions are (x, y) or (x, y, z), with -1 and 1 the image's
+    edges (the centres of its corner pixels with align_corners). mode: "bilinear", "nearest", or "bicubic" (images
+    only). padding_mode: "zeros", "border", "reflection". Returns [batch, channels, rows, columns], or with slices, in
+    the dtype of `x`.
+    Layer: IGridSampleLayer for images; for volumes, IGatherLayer of the corners around each position, and
+    IElementWiseLayer.
     Raises LayerError for other ranks, sizes and modes.
+    Source: torch.nn.functional.grid_sample's documentation; Jaderberg et al., 2015, arXiv:1506.02025.
     """
     operands = {"x": x, "grid": grid}
     if mode not in MODES or padding_mode not in PADDINGS:
@@ -131,10 +125,13 @@ def _read(flat: Tensor, places: list[Tensor], sizes: Sequence[Size]) -> Tensor:
 
 
 def affine_grid(theta: Tensor, size: Sequence[Size], align_corners: bool | None = None) -> Tensor:
-    """The positions `theta` [batch, 2, 3] maps an image of `size` [batch, channels, height, width] to.
+    """The positions to which `theta` maps the pixels of an image, as grid_sample takes them; computed in float32.
 
-    -> [batch, height, width, 2], as grid_sample takes them; of volumes theta is [batch, 3, 4], and size has a depth.
-    Layers: products of elements and sums, in float32. Raises LayerError for other ranks.
+    theta: [batch, 2, 3] with size [batch, channels, height, width]; or [batch, 3, 4] with a depth in size; floating.
+    size: ints or Dims. Returns [batch, height, width, 2] or [batch, depth, height, width, 3], in the dtype of `theta`.
+    Layer: none, decomposed into IElementWiseLayer PROD and SUM.
+    Raises LayerError for other ranks.
+    Source: torch.nn.functional.affine_grid's documentation; Jaderberg et al., 2015, arXiv:1506.02025.
     """
     rank = len(size) - 2
     if rank not in (2, 3) or theta.ndim != 3 or tuple(theta.shape[1:]) != (rank, rank + 1):

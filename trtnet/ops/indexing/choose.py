@@ -10,7 +10,9 @@ from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import axis, common_type, network_of, tensor
 from trtnet.ops.arguments.sizes import is_int
-from trtnet.ops.elementwise.basic import cast, ge, gt, logical_not
+from trtnet.ops.elementwise.comparison import ge, gt
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_not
 from trtnet.ops.indexing.gather import gather
 from trtnet.ops.indexing.index import getitem
 from trtnet.ops.indexing.index_tensors import Places, places_of
@@ -21,14 +23,23 @@ from trtnet.support import dtypes
 
 
 def take(x: Tensor, index: Any) -> Tensor:
-    """The elements at places counted through all axes of `x`, in the shape of the index. Layer: IGatherLayer."""
+    """The elements at positions counted through all axes of `x`, as a flat array.
+
+    x: any shape and dtype. index: any shape, integer; negative positions count from the end. Returns the shape of the
+    index, in the dtype of `x`.
+    Layer: IGatherLayer.
+    Raises LayerError for a known index out of range.
+    """
     return getitem(flatten(x), np.asarray(index) if is_int(index) else index)
 
 
 def take_along_dim(x: Tensor, indices: Any, dim: int | None = None) -> Tensor:
-    """The elements at the indices along an axis; all other axes are broadcast. Layer: IGatherLayer ELEMENT.
+    """The elements at the indices along an axis, with the other axes broadcast; without `dim`, of all in a row.
 
-    Without dim, of all elements in a row. Raises LayerError for indices of another rank.
+    x: [..., n, ...], of any dtype. indices: integer, of the rank of `x`. Returns the broadcast shape, [..., indices,
+    ...], in the dtype of `x`.
+    Layer: IGatherLayer ELEMENT.
+    Raises LayerError for indices of another rank.
     """
     if dim is None:
         flat = flatten(tensor(indices, x.network))
@@ -53,11 +64,14 @@ def searchsorted(
     side: str | None = None,
     sorter: Tensor | None = None,
 ) -> Tensor:
-    """Where values would have to be put into an ordered sequence along its last axis: int64 in the values' shape.
+    """The positions at which values would keep an ordered sequence in order, along its last axis.
 
-    Before equal elements, or after them with right=True or side="right". The sequence is a vector, or has the leading
-    sizes of the values. Each value is compared with the whole sequence: a product of both sizes in memory.
-    Raises LayerError for other shapes or another side.
+    sorted_sequence: [n], or [..., n] with the leading sizes of the values. input: the values, [..., m], floating or
+    integer. Before equal elements; after them with right=True or side="right". Each value is compared with the whole
+    sequence, which takes the product of both sizes in memory. Returns the shape of `input`, int64, or int32 with
+    out_int32.
+    Layer: none, decomposed into IElementWiseLayer and IReduceLayer SUM.
+    Raises LayerError for other shapes, and for another side.
     """
     network = network_of(sorted_sequence, input)
     kind = common_type("searchsorted", sorted_sequence, input)
@@ -73,5 +87,11 @@ def searchsorted(
 
 
 def bucketize(input: Operand, boundaries: Operand, *, out_int32: bool = False, right: bool = False) -> Tensor:
-    """The bucket of each value between ordered boundaries, a vector; right: of a value that is one, the next bucket."""
+    """The number of the bucket that each value falls into, between ordered boundaries.
+
+    input: any shape, floating or integer. boundaries: [n]. right: a value equal to a boundary belongs to the next
+    bucket. Returns the shape of `input`, int64, or int32 with out_int32.
+    Layer: none, decomposed into IElementWiseLayer and IReduceLayer SUM.
+    Raises LayerError for boundaries that are not a vector.
+    """
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -18,10 +18,13 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Rows of weight: indices [...] int -> [..., embedding_dim]. weight: [num_embeddings, embedding_dim].
+    """The rows of `weight` at the indices.
 
-    padding_idx, scale_grad_by_freq and sparse are training's. Layer: IGatherLayer. An index out of range is not
-    checked. Raises LayerError for max_norm, with which torch changes the weights.
+    indices: [...], integer; one out of range is not checked. weight: [num_embeddings, embedding_dim], of any dtype.
+    padding_idx, scale_grad_by_freq and sparse are used in training only. Returns [..., embedding_dim], in the dtype of
+    `weight`.
+    Layer: IGatherLayer.
+    Raises LayerError for max_norm, with which torch changes the weights.
     """
     if max_norm is not None:
         text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
@@ -30,13 +33,21 @@ def embedding(
 
 
 def index_select(x: Tensor, dim: int, index: Operand) -> Tensor:
-    """The elements `index` (one-dimensional) of axis `dim`. Layer: IGatherLayer."""
+    """The elements at `index` along axis `dim`.
+
+    x: [..., n, ...], of any dtype. index: [k], integer. Returns [..., k, ...], in the dtype of `x`.
+    Layer: IGatherLayer.
+    Raises LayerError for an axis out of range.
+    """
     return take(x, tensor(index, x.network), axis(x, dim, "index_select"))
 
 
 def gather(x: Tensor, dim: int, index: Operand) -> Tensor:
-    """``y[i][j] = x[index[i][j]][j]`` for dim 0, and so on; index has the rank of `x`. Layer: IGatherLayer ELEMENT.
+    """``y[i][j] = x[index[i][j]][j]`` for dim 0, and so on for other axes.
 
+    x: any shape and dtype. index: integer, of the rank of `x`, no larger than `x` but along `dim`. Returns the shape of
+    `index`, in the dtype of `x`.
+    Layer: IGatherLayer ELEMENT.
     Raises LayerError for an index of another rank.
     """
     index = tensor(index, x.network)

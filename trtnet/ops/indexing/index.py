@@ -18,13 +18,15 @@ from trtnet.ops.writes.part import part
 
 
 def getitem(x: Tensor, index: Index | tuple[Index, ...]) -> Tensor:
-    """Part of `x`; an int removes its axis, None adds one. Steps are positive, as in torch.
+    """Part of `x`, as ``x[index]``: a view for ints and slices, new elements for tensors, as in torch.
 
-    Tensors, arrays and lists of integers choose elements; several are broadcast and choose together. Their axes stand
-    where those were that they choose from, or in front if these are not side by side. A mask (bool) chooses the
-    places where it is true: an array or list at once, a tensor where the backend has kernels for INonZeroLayer.
-    Whether a tensor's integers are in range is not checked.
-    Layers: one ISliceLayer for all axes that are cut, one IShuffleLayer for axes removed or added; one IGatherLayer.
+    x: any shape and dtype. An int removes its axis, None adds one, slices have positive steps. Integer tensors, arrays
+    and lists select elements; several are broadcast and select together. Their axes take the place of those that they
+    select from, or come first if these are not adjacent. A mask (bool) selects the positions where it is true: an array
+    or list when the network is defined, a tensor where the backend has INonZeroLayer. Tensor indices are not checked at
+    run time. Returns the selected shape, ``x[:, 0]`` of [n, m] is [n], in the dtype of `x`.
+    Layer: ISliceLayer, one for all axes that are cut; IShuffleLayer for axes removed or added; IGatherLayer for
+    tensors.
     Raises LayerError for an index out of range, a step below 1, too many indices, or an index of another type.
     """
     items = parsed(x, index)

@@ -12,7 +12,9 @@ from trtnet.graph import Dim, Parameter, Size, Tensor
 from trtnet.graph.shapes import size_tensor
 from trtnet.graph.sizes.dim import is_static, numel, static
 from trtnet.ops.arguments.operands import tensor
-from trtnet.ops.elementwise.basic import add, cast, lt, mul, where
+from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.elementwise.comparison import lt, where
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.images.detection import nonzero
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.shapes.shape import reshape, shuffle

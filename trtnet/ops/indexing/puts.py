@@ -12,21 +12,25 @@ from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import axis, tensor
 from trtnet.ops.arguments.sizes import size_of
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import eq, where
+from trtnet.ops.elementwise.comparison import eq, where
 from trtnet.ops.indexing.index import parsed
 from trtnet.ops.indexing.index_tensors import Places, is_tensor, joined, places_of, together
 from trtnet.ops.indexing.scatter import aside, index_add, scatter
+from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.pad import pad
-from trtnet.ops.shapes.shape import expand, permute, reshape, shuffle
+from trtnet.ops.shapes.shape import permute, reshape, shuffle
 from trtnet.ops.shapes.slicing import movable, restored
 from trtnet.ops.shapes.views import diag_embed, diagonal, movedim
 from trtnet.support.backend import trt
 
 
 def index_fill(x: Tensor, dim: int, index: Any, value: Operand) -> Tensor:
-    """`x` with a number at the places `index` (one-dimensional; from the end if negative) of an axis.
+    """`x` with a number at the positions `index` of an axis.
 
+    x: [..., n, ...], of any dtype. index: [k], integer; negative ones count from the end. value: a number, or a tensor
+    of one element. Returns the shape and dtype of `x`.
     Layer: IScatterLayer ELEMENT.
+    Raises LayerError for an axis out of range.
     """
     along = axis(x, dim, "index_fill")
     places = _places(x, index, x.shape[along])
@@ -36,9 +40,12 @@ def index_fill(x: Tensor, dim: int, index: Any, value: Operand) -> Tensor:
 
 
 def index_copy(x: Tensor, dim: int, index: Any, source: Tensor) -> Tensor:
-    """`x` with ``source[i]`` at ``[index[i]]`` for dim 0, and so on. Layer: IScatterLayer ELEMENT.
+    """`x` with ``source[i]`` at ``[index[i]]`` for dim 0, and so on for other axes.
 
-    index: one-dimensional. Raises LayerError for a source of another shape or dtype.
+    x: [..., n, ...], of any dtype. index: [k], integer. source: [..., k, ...], of the dtype of `x`. Returns the shape
+    and dtype of `x`.
+    Layer: IScatterLayer ELEMENT.
+    Raises LayerError for a source of another shape or dtype.
     """
     along = axis(x, dim, "index_copy")
     apart = aside("index_copy", x, along, _places(x, index, x.shape[along]), source)
@@ -52,11 +59,13 @@ def _places(x: Tensor, index: Any, size: Size) -> Tensor:
 
 
 def index_put(x: Tensor, indices: Sequence[Any], values: Operand, accumulate: bool = False) -> Tensor:
-    """`x` with the values, broadcast, at the places that index tensors say together, as ``x[indices] = values``.
+    """`x` with values at the positions that index tensors name together, as ``x[indices] = values``.
 
-    None among the indices takes a whole axis. Of several values for one place one stands there, or with accumulate all
-    are added. Layer: IScatterLayer ND; with accumulate those of index_add.
-    Raises LayerError for values of another dtype.
+    x: any shape and dtype. indices: a sequence of integer or bool tensors that broadcast; None takes a whole axis.
+    values: of the dtype of `x`, of a shape that broadcasts to that of ``x[indices]``. If several values have one
+    position, one of them is written, or with accumulate all are added. Returns the shape and dtype of `x`.
+    Layer: IScatterLayer ND; with accumulate, the layers of index_add.
+    Raises LayerError for values of another dtype, and without an index tensor.
     """
     items = parsed(x, tuple(slice(None) if index is None else index for index in indices))
     places = {a: item for a, item in enumerate(items) if is_tensor(item)}
@@ -92,7 +101,13 @@ def _rows_put(rows: Tensor, index: Tensor, updates: Tensor) -> Tensor:
 
 
 def select_scatter(x: Tensor, src: Tensor, dim: int, index: Size) -> Tensor:
-    """`x` with src as its element `index` of an axis."""
+    """`x` with `src` as its element `index` of an axis.
+
+    x: [..., n, ...], of any dtype. src: [..., ...] without that axis, of the dtype of `x`. index: an int or a Dim.
+    Returns the shape and dtype of `x`.
+    Layer: IScatterLayer ELEMENT.
+    Raises LayerError for a src of another shape or dtype.
+    """
     along = axis(x, dim, "select_scatter")
     stop = None if isinstance(index, int) and index == -1 else index + 1
     return slice_scatter(x, src.unsqueeze(along), along, index, stop)
@@ -101,7 +116,13 @@ def select_scatter(x: Tensor, src: Tensor, dim: int, index: Size) -> Tensor:
 def slice_scatter(
     x: Tensor, src: Tensor, dim: int = 0, start: Size | None = None, end: Size | None = None, step: Size = 1
 ) -> Tensor:
-    """`x` with src in place of ``x[start:end:step]`` along an axis. Layer: IScatterLayer ELEMENT."""
+    """`x` with `src` in place of ``x[start:end:step]`` along an axis.
+
+    x: [..., n, ...], of any dtype. src: [..., elements of the slice, ...], of the dtype of `x`. start, end, step: ints
+    or Dims. Returns the shape and dtype of `x`.
+    Layer: IScatterLayer ELEMENT.
+    Raises LayerError for a src of another shape or dtype.
+    """
     along = axis(x, dim, "slice_scatter")
     size, by = x.shape[along], size_of(x, step, "slice_scatter")
     first = 0 if start is None else bound(size_of(x, start, "slice_scatter"), size)
@@ -112,7 +133,13 @@ def slice_scatter(
 
 
 def diagonal_scatter(x: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """`x` with src as the diagonal of two axes. Layer: ISelectLayer."""
+    """`x` with `src` as the diagonal of two axes.
+
+    x: two dimensions or more, of any dtype. src: [..., length], of the shape of that diagonal and the dtype of `x`.
+    Returns the shape and dtype of `x`.
+    Layer: ISelectLayer by a mask, and IGatherLayer (the diagonal, for its shape).
+    Raises LayerError for a src of another rank or dtype.
+    """
     a, b = axis(x, dim1, "diagonal_scatter"), axis(x, dim2, "diagonal_scatter")
     wanted = diagonal(x, offset, a, b).shape
     if src.ndim != len(wanted) or src.dtype != x.dtype:
@@ -127,12 +154,23 @@ def diagonal_scatter(x: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim
 
 
 def masked_scatter(x: Tensor, mask: Tensor, source: Tensor) -> NoReturn:
-    """Raises LayerError: which element of the source goes where depends on the values of the mask."""
+    """Not supported: which element of the source goes where depends on the values of the mask.
+
+    x: any shape and dtype. mask: bool. source: of the dtype of `x`. Returns nothing.
+    Layer: none; ops.where with a source of the shape of `x`, or index_put at known positions, is what an engine can do.
+    Raises LayerError always, with the alternatives.
+    """
     text = "masked_scatter takes as many elements of its source as the mask's values say; use where with a source of"
     x.network.fail(f"{text} the shape of x, or index_put at known places", {"x": x, "mask": mask, "source": source})
 
 
 def masked_select(x: Tensor, mask: Tensor) -> NoReturn:
-    """Raises LayerError: how many elements there are depends on the values of the mask."""
+    """Not supported: the number of elements depends on the values of the mask.
+
+    x: any shape and dtype. mask: bool. Returns nothing.
+    Layer: none; ops.where, masked_fill or topk of the mask have known sizes, and ``x[mask]`` works where the backend
+    has INonZeroLayer.
+    Raises LayerError always, with the alternatives.
+    """
     text = "masked_select has as many elements as the mask's values say; use where or masked_fill, topk of the mask"
     x.network.fail(f"{text}, or x[mask] where the backend has kernels for it", {"x": x, "mask": mask})

@@ -9,12 +9,15 @@ from trtnet.graph.sizes.dim import is_static
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import axis, tensor
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import add, cast, eq, maximum, minimum, mul, where
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul
+from trtnet.ops.elementwise.comparison import eq, where
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.indexing.gather import extent_of, same_rank
 from trtnet.ops.reductions.reduce import amax, amin, any, prod, sum
+from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.pad import pad
-from trtnet.ops.shapes.shape import expand, reshape
+from trtnet.ops.shapes.shape import reshape
 from trtnet.ops.shapes.slicing import movable, restored
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -25,12 +28,13 @@ REDUCTIONS = {"add": "sum", "multiply": "prod"}
 
 
 def scatter(x: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: str | None = None) -> Tensor:
-    """`x` with ``src[i][j]``, or the number src, at ``[index[i][j]][j]`` for dim 0, and so on.
+    """`x` with ``src[i][j]``, or the number `src`, at ``[index[i][j]][j]`` for dim 0, and so on for other axes.
 
-    As in torch, the index says how much of src is taken, and may be smaller than `x`. Where it names a place twice,
-    one of the elements stands there. reduce: "add" or "multiply", to what stands there.
-    Layer: IScatterLayer ELEMENT. Raises LayerError for an index of another rank than that of `x`, or of a larger size;
-    and for a tensor src of another dtype.
+    x: any shape and dtype. index: integer, of the rank of `x`; it may be smaller, and determines how much of `src` is
+    used. src: a tensor of the dtype of `x`, or a number. reduce: "add" or "multiply", with the element of `x`. If an
+    index occurs twice, one of the elements is written. Returns the shape and dtype of `x`.
+    Layer: IScatterLayer ELEMENT.
+    Raises LayerError for an index of another rank or larger than `x`, and for a src of another dtype.
     """
     if reduce is not None and reduce not in REDUCTIONS:
         x.network.fail(f"scatter: reduce is {' or '.join(REDUCTIONS)}, found {reduce!r}", {"x": x})
@@ -49,19 +53,24 @@ def scatter(x: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: str | N
 
 
 def scatter_add(x: Tensor, dim: int, index: Tensor, src: Operand) -> Tensor:
-    """`x` with ``src[i][j]`` added at ``[index[i][j]][j]`` for dim 0, and so on; equal places add up.
+    """`x` with ``src[i][j]`` added at ``[index[i][j]][j]`` for dim 0; elements of equal indices are summed.
 
-    As in torch, the index says how much of src is taken, and may be smaller than `x`.
-    TensorRT's scatter does not add, so every place is compared with every index: a product of both sizes in memory.
-    Raises LayerError as scatter.
+    x: any shape and dtype. index: integer, of the rank of `x`; it may be smaller, and determines how much of `src` is
+    used. src: a tensor of the dtype of `x`, or a number. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer EQUAL, ISelectLayer and IReduceLayer SUM: IScatterLayer does not add,
+    so every position is compared with every index, which takes the product of both sizes in memory.
+    Raises LayerError for an index of another rank or larger than `x`, and for a src of another dtype.
     """
     return scatter_reduce(x, dim, index, src, "sum")
 
 
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
-    """`x` with ``alpha * source[i]`` added at ``[index[i]]`` for dim 0, and so on; equal places add up as scatter_add.
+    """`x` with ``alpha * source[i]`` added at ``[index[i]]`` for dim 0; elements of equal indices are summed.
 
-    index: one-dimensional. Raises LayerError for another index, or a source of another shape.
+    x: [..., n, ...], of any dtype. index: [k], integer. source: [..., k, ...], of the dtype of `x`. Returns the shape
+    and dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer EQUAL, ISelectLayer and IReduceLayer SUM, as scatter_add.
+    Raises LayerError for an index of another rank, and for a source of another shape or dtype.
     """
     along = axis(x, dim, "index_add")
     apart = aside("index_add", x, along, index, source)
@@ -84,11 +93,13 @@ def aside(operation: str, x: Tensor, along: int, index: Tensor, source: Tensor) 
 def scatter_reduce(
     x: Tensor, dim: int, index: Tensor, src: Operand, reduce: str, *, include_self: bool = True
 ) -> Tensor:
-    """`x` with ``src[i][j]`` taken into ``[index[i][j]][j]`` by "sum", "prod", "mean", "amax" or "amin", for dim 0.
+    """`x` with ``src[i][j]`` combined into ``[index[i][j]][j]`` for dim 0.
 
-    include_self=False: what `x` has at a place that is met does not count. The index says how much of src is taken,
-    and may be smaller than `x`. As scatter_add, it compares every place with every index.
-    Raises LayerError for another `reduce`, and as scatter.
+    x: any shape and dtype. index: integer, of the rank of `x`; it may be smaller, and determines how much of `src` is
+    used. src: a tensor of the dtype of `x`, or a number. reduce: "sum", "prod", "mean", "amax" or "amin".
+    include_self=False leaves out the elements of `x` that are written to. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer EQUAL, ISelectLayer and IReduceLayer, as scatter_add.
+    Raises LayerError for another `reduce`, an index of another rank or larger than `x`, and for a src of another dtype.
     """
     if reduce not in WAYS:
         x.network.fail(f"scatter_reduce: reduce is {', '.join(WAYS)}, found {reduce!r}", {"x": x})

@@ -10,7 +10,9 @@ from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.batch_norm_folding import BatchNorm, fits, folded
-from trtnet.ops.elementwise.basic import add, cast, mul, rsqrt, sub
+from trtnet.ops.elementwise.arithmetic import add, mul, sub
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.reductions.reduce import mean
 from trtnet.support.arrays import values
 
@@ -27,17 +29,18 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Batch normalization at inference: ``(x - mean) / sqrt(var + eps) * weight + bias`` (Ioffe and Szegedy, 2015).
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` of each channel, at inference.
 
-    x: [batch, channels, ...] of two dimensions or more; the others: [channels]. Mean, variance, weight and bias
-    become one scale and one shift a channel, computed in float64 from the checkpoint's own values. Where `x` comes from
-    a convolution, they go into its weights, rounded once to the dtype of `x` (TensorRT-RTX would multiply and add in
-    every pass). Layer: none but the convolution's; where something else reads the convolution's own result, before or
-    afterwards, or `x` is another's, IScaleLayer CHANNEL; where one of them is a tensor of the network, elementwise
-    layers in float32.
-    With training and without running statistics it takes those of `x`, over all but the channels, as weight
-    standardization does. momentum is training's. Raises LayerError for a scale or shift that does not fit into the
-    dtype of `x`, for statistics of another size than the channels, and for training with running statistics.
+    x: [batch, channels, ...] of two dimensions or more, floating. The others: [channels], floating. Mean, variance,
+    weight and bias become one scale and one shift for each channel, computed in float64 from the checkpoint's own
+    values. With training and without running statistics, those of `x` over all axes but the channels are used, as in
+    weight standardization. momentum is used in training only. Returns the shape and dtype of `x`.
+    Layer: none where `x` is the result of a convolution that nothing else reads, before or afterwards: its weights take
+    the factors, rounded once to their dtype, since TensorRT-RTX would multiply and add in every pass. Else IScaleLayer
+    CHANNEL; where a factor is a tensor of the network, IElementWiseLayer in float32.
+    Raises LayerError for a factor outside the range of the dtype of `x`, for statistics of another size than the
+    channels, and for training with running statistics.
+    Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
     """
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     _check(x, given, training)

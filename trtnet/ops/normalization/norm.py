@@ -10,12 +10,15 @@ from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.sizes.dim import is_static, numel
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import axes_mask, common_type, tensor
-from trtnet.ops.elementwise.basic import add, cast, mul, rsqrt
+from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.elementwise.special import clamp
+from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.normalization.batch_norm import batch_norm
-from trtnet.ops.reductions.reduce import mean, norm, sum
+from trtnet.ops.reductions.moments import norm
+from trtnet.ops.reductions.reduce import mean, sum
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.ops.shapes.views import broadcast_tensors
@@ -30,10 +33,13 @@ def layer_norm(
     bias: Operand | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """``(x - mean) / sqrt(var + eps) * weight + bias`` over the last axes (Ba et al., 2016).
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` over the last axes, with float32 statistics.
 
-    normalized_shape: their sizes, and the shape of weight and bias. The statistics are float32 whatever the dtype.
-    Layer: INormalizationLayer, of `add_normalization_v2` where the backend has it.
+    x: [..., *normalized_shape], floating. normalized_shape: the sizes of the last axes, and the shape of weight and
+    bias. Returns the shape and dtype of `x`.
+    Layer: INormalizationLayer, by `add_normalization_v2` where the backend has it.
+    Raises LayerError for an `x`, weight or bias whose sizes are not normalized_shape.
+    Source: Ba et al., 2016, arXiv:1607.06450.
     """
     sizes = _last_sizes("layer_norm", x, normalized_shape)
     scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
@@ -77,12 +83,14 @@ def _check_shape(what: str, x: Tensor, weight: Operand, wanted: Shape) -> None:
 def group_norm(
     x: Tensor, num_groups: int, weight: Operand | None = None, bias: Operand | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Normalization over each group of channels and all positions (Wu and He, 2018).
+    """Normalization over each group of channels and all positions, with float32 statistics.
 
-    x: [batch, channels, ...]. weight, bias: [channels]. The statistics are float32 whatever the dtype.
-    Layer: INormalizationLayer with num_groups; of one group, which TensorRT reads as none, over the axes of channels
-    and positions. Without `add_normalization_v2`, scale and bias are layers of their own, since those of the older
-    layer belong to groups.
+    x: [batch, channels, ...], floating. weight, bias: [channels]. Returns the shape and dtype of `x`.
+    Layer: INormalizationLayer with num_groups; for a single group, which TensorRT takes as none, over the axes of
+    channels and positions. Without `add_normalization_v2`, weight and bias are IElementWiseLayer, since the older layer
+    has them for each group.
+    Raises LayerError for a number of channels that the groups do not divide, and for a weight or bias of another size.
+    Source: Wu and He, 2018, arXiv:1803.08494.
     """
     channels = x.shape[1] if x.ndim > 1 else x.ndim
     if x.ndim < 2 or not isinstance(channels, int) or num_groups < 1 or channels % num_groups:
@@ -129,9 +137,13 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalization over all positions of each channel (Ulyanov et al., 2016): group_norm with a group a channel.
+    """Normalization over all positions of each channel; batch_norm with the running statistics without use_input_stats.
 
-    Without use_input_stats it is batch_norm with the running statistics. momentum is training's.
+    x: [batch, channels, ...] of more than one position, floating. weight, bias, running_mean, running_var: [channels].
+    momentum is used in training only. Returns the shape and dtype of `x`.
+    Layer: INormalizationLayer with a group for each channel.
+    Raises LayerError for a single position, and for missing running statistics.
+    Source: Ulyanov et al., 2016, arXiv:1607.08022.
     """
     if not use_input_stats:
         if running_mean is None or running_var is None:
@@ -148,10 +160,13 @@ def instance_norm(
 def rms_norm(
     x: Tensor, normalized_shape: Size | Sequence[Size], weight: Operand | None = None, eps: float | None = None
 ) -> Tensor:
-    """``x / sqrt(mean(x^2) + eps) * weight`` over the last axes, in float32 up to the product with weight.
+    """``x / sqrt(mean(x^2) + eps) * weight`` over the last axes, in float32 up to the product with weight, as in Llama.
 
-    normalized_shape: their sizes, and the shape of weight. eps: by default the spacing of the dtype of `x` at 1, as in
-    torch (Zhang and Sennrich, 2019; rounded where Llama rounds).
+    x: [..., *normalized_shape], floating. normalized_shape: the sizes of the last axes, and the shape of weight. eps:
+    by default the machine epsilon of the dtype of `x`, as in torch. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer, IReduceLayer AVG and IUnaryLayer SQRT and RECIP.
+    Raises LayerError for an `x` whose last sizes are not normalized_shape.
+    Source: Zhang and Sennrich, 2019, arXiv:1910.07467.
     """
     sizes = _last_sizes("rms_norm", x, normalized_shape)
     epsilon = x.dtype.eps if eps is None else eps
@@ -163,13 +178,26 @@ def rms_norm(
 
 
 def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """`x` over its p-norm along `dim`, at least eps; in float32."""
+    """`x` divided by its p-norm along `dim`, or by eps where that is larger; computed in float32.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Layer: none, decomposed into IReduceLayer SUM, IUnaryLayer and IElementWiseLayer DIV.
+    Raises LayerError for a `dim` out of range.
+    Source: torch.nn.functional.normalize's documentation.
+    """
     wide = cast(x, "float32")
     return cast(div(wide, clamp(norm(wide, p, dim, keepdim=True), min=eps)), x.dtype)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors along `dim`, each norm at least eps; in float32."""
+    """The cosine of the angle between vectors along `dim`, each norm at least eps; computed in float32.
+
+    x1, x2: shapes [..., n, ...] that broadcast, floating. Returns the broadcast shape [..., ...] without `dim`, in
+    torch's promoted dtype.
+    Layer: none, decomposed into IReduceLayer SUM, IUnaryLayer and IElementWiseLayer.
+    Raises LayerError for shapes that do not broadcast.
+    Source: torch.nn.functional.cosine_similarity's documentation.
+    """
     kind = common_type("cosine_similarity", x1, x2)
     a, b = (cast(x, "float32") for x in broadcast_tensors(x1, x2))
     lengths = [clamp(norm(x, 2, dim, keepdim=True), min=eps) for x in (a, b)]
@@ -177,10 +205,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """x over ``(k + alpha * mean of its squares over the channels around) ** beta`` (Krizhevsky et al., 2012).
+    """``x / (k + alpha * mean of the squares of the neighbouring channels) ** beta``.
 
-    x: [batch, channels, ...]. size: the number of channels. Layer: ILRNLayer for an odd size up to 15 of float32
-    images, else slices, sums and a power, in float32.
+    x: [batch, channels, ...], floating. size: the number of neighbouring channels. Returns the shape and dtype of `x`.
+    Layer: ILRNLayer for float32 images and an odd size up to 15; else ISliceLayer and IElementWiseLayer in float32.
+    Raises LayerError for integers.
+    Source: Krizhevsky et al., 2012, "ImageNet classification with deep convolutional neural networks".
     """
     if size % 2 and size <= 15 and x.ndim == 4 and x.dtype == float32:
         arguments = {"input": x, "window": size, "alpha": alpha, "beta": beta, "k": k}

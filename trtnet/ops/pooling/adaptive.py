@@ -10,52 +10,89 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import constant
 from trtnet.ops.arguments.window_arguments import spread
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import add, cast, ge, logical_and, lt, mul, sub, where
+from trtnet.ops.elementwise.arithmetic import add, mul, sub
+from trtnet.ops.elementwise.comparison import ge, lt, where
 from trtnet.ops.elementwise.division import div, floor_divide
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.pooling.pool import avg_pool, max_pool
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import amax, mean
-from trtnet.ops.shapes.shape import cat
+from trtnet.ops.shapes.joining import cat
 from trtnet.ops.shapes.slicing import Cut, cut
 
 OutputSize = int | Sequence[int | None]
 
 
 def adaptive_avg_pool1d(x: Tensor, output_size: OutputSize) -> Tensor:
-    """The means of a grid of windows that overlap as little as they can: x [batch, channels, length].
+    """The means of `output_size` windows that overlap as little as possible.
 
-    Window i of n is ``[floor(i size / n), ceil((i + 1) size / n))``. Layer: IReduceLayer AVG for 1, IPoolingLayer
-    AVERAGE where the sizes divide, else a product with a matrix, which is computed where the input's size is not known.
+    x: [batch, channels, length], or without a batch; floating. Window i of n is ``[floor(i size / n), ceil((i + 1) size
+    / n))``. Returns [batch, channels, output_size], in the dtype of `x`.
+    Layer: IReduceLayer AVG for 1; IPoolingLayer AVERAGE where the sizes divide; else IMatrixMultiplyLayer with a matrix
+    of weights, computed at run time where the input's size is not known.
+    Raises LayerError for another rank, and for a size below 1.
     """
     return _adaptive_avg(x, output_size, 1)
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: OutputSize) -> Tensor:
-    """adaptive_avg_pool1d of x [batch, channels, height, width]; None keeps a size."""
+    """The means of a grid of windows that overlap as little as possible.
+
+    x: [batch, channels, height, width], or without a batch; floating. output_size: an int or a pair; None keeps a size.
+    Returns [batch, channels, *output_size], in the dtype of `x`.
+    Layer: IReduceLayer AVG for 1; IPoolingLayer AVERAGE where the sizes divide; else IMatrixMultiplyLayer for each
+    axis.
+    Raises LayerError for another rank, and for a size below 1.
+    """
     return _adaptive_avg(x, output_size, 2)
 
 
 def adaptive_avg_pool3d(x: Tensor, output_size: OutputSize) -> Tensor:
-    """adaptive_avg_pool1d of x [batch, channels, depth, height, width]; None keeps a size."""
+    """The means of a grid of windows that overlap as little as possible.
+
+    x: [batch, channels, depth, height, width], or without a batch; floating. output_size: an int or a triple; None
+    keeps a size. Returns [batch, channels, *output_size], in the dtype of `x`.
+    Layer: IReduceLayer AVG for 1; IPoolingLayer AVERAGE where the sizes divide; else IMatrixMultiplyLayer for each
+    axis.
+    Raises LayerError for another rank, and for a size below 1.
+    """
     return _adaptive_avg(x, output_size, 3)
 
 
 def adaptive_max_pool1d(x: Tensor, output_size: OutputSize) -> Tensor:
-    """The largest of each window of adaptive_avg_pool1d.
+    """The largest elements of `output_size` windows, which are those of adaptive_avg_pool1d.
 
-    Layer: IReduceLayer MAX for 1, IPoolingLayer MAX where the sizes divide, else a slice and a maximum a window, of
-    what the window leaves of the whole axis where the input's size is not known.
+    x: [batch, channels, length], or without a batch; floating. Returns [batch, channels, output_size], in the dtype of
+    `x`.
+    Layer: IReduceLayer MAX for 1; IPoolingLayer MAX where the sizes divide; else ISliceLayer and IReduceLayer for each
+    window, or of a masked copy of the axis where the input's size is known only at run time.
+    Raises LayerError for another rank, and for a size below 1.
     """
     return _adaptive_max(x, output_size, 1)
 
 
 def adaptive_max_pool2d(x: Tensor, output_size: OutputSize) -> Tensor:
-    """adaptive_max_pool1d of x [batch, channels, height, width]; None keeps a size."""
+    """The largest elements of a grid of windows, which are those of adaptive_avg_pool2d.
+
+    x: [batch, channels, height, width], or without a batch; floating. output_size: an int or a pair; None keeps a size.
+    Returns [batch, channels, *output_size], in the dtype of `x`.
+    Layer: IReduceLayer MAX for 1; IPoolingLayer MAX where the sizes divide; else ISliceLayer and IReduceLayer for each
+    window.
+    Raises LayerError for another rank, and for a size below 1.
+    """
     return _adaptive_max(x, output_size, 2)
 
 
 def adaptive_max_pool3d(x: Tensor, output_size: OutputSize) -> Tensor:
-    """adaptive_max_pool1d of x [batch, channels, depth, height, width]; None keeps a size."""
+    """The largest elements of a grid of windows, which are those of adaptive_avg_pool3d.
+
+    x: [batch, channels, depth, height, width], or without a batch; floating. output_size: an int or a triple; None
+    keeps a size. Returns [batch, channels, *output_size], in the dtype of `x`.
+    Layer: IReduceLayer MAX for 1; IPoolingLayer MAX where the sizes divide; else ISliceLayer and IReduceLayer for each
+    window.
+    Raises LayerError for another rank, and for a size below 1.
+    """
     return _adaptive_max(x, output_size, 3)
 
 

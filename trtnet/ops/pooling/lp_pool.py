@@ -9,9 +9,11 @@ from math import prod
 from trtnet.graph import Size, Tensor
 from trtnet.graph.sizes.dim import numel
 from trtnet.ops.arguments.window_arguments import Window, spread
-from trtnet.ops.create import zeros
-from trtnet.ops.elementwise.basic import abs, cast, mul, neg
+from trtnet.ops.elementwise.arithmetic import mul
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.powers import pow
+from trtnet.ops.elementwise.unary_functions import abs, neg
+from trtnet.ops.filled import zeros
 from trtnet.ops.indexing.scatter import scatter
 from trtnet.ops.pooling.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool
 
@@ -21,10 +23,13 @@ AVERAGES: dict[int, Callable[..., Tensor]] = {1: avg_pool1d, 2: avg_pool2d, 3: a
 def lp_pool1d(
     x: Tensor, norm_type: float, kernel_size: Window, stride: Window | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window of x [batch, channels, length], in float32.
+    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window, computed in float32.
 
-    NaN where that sum is negative, as torch's; with norm_type inf max_pool1d of abs(x). Layers: IElementWiseLayer POW,
-    IPoolingLayer AVERAGE.
+    x: [batch, channels, length], or without a batch; floating. norm_type: a number; infinity gives max_pool1d of
+    abs(x). NaN where the sum is negative, as in torch. Returns [batch, channels, windows], in the dtype of `x`.
+    Layer: none, decomposed into IPoolingLayer AVERAGE and IElementWiseLayer POW and PROD.
+    Raises LayerError for another rank.
+    Source: torch.nn.functional.lp_pool1d's documentation.
     """
     return _lp_pool(x, norm_type, kernel_size, stride, ceil_mode, 1)
 
@@ -32,14 +37,28 @@ def lp_pool1d(
 def lp_pool2d(
     x: Tensor, norm_type: float, kernel_size: Window, stride: Window | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """lp_pool1d of x [batch, channels, height, width]."""
+    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window, computed in float32.
+
+    x: [batch, channels, height, width], or without a batch; floating. Arguments as in lp_pool1d. Returns [batch,
+    channels, rows, columns], in the dtype of `x`.
+    Layer: none, decomposed into IPoolingLayer AVERAGE and IElementWiseLayer POW and PROD.
+    Raises LayerError for another rank.
+    Source: torch.nn.functional.lp_pool2d's documentation.
+    """
     return _lp_pool(x, norm_type, kernel_size, stride, ceil_mode, 2)
 
 
 def lp_pool3d(
     x: Tensor, norm_type: float, kernel_size: Window, stride: Window | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """lp_pool1d of x [batch, channels, depth, height, width]."""
+    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window, computed in float32.
+
+    x: [batch, channels, depth, height, width], or without a batch; floating. Arguments as in lp_pool1d. Returns [batch,
+    channels, slices, rows, columns], in the dtype of `x`.
+    Layer: none, decomposed into IPoolingLayer AVERAGE and IElementWiseLayer POW and PROD.
+    Raises LayerError for another rank.
+    Source: torch.nn.functional.lp_pool3d's documentation.
+    """
     return _lp_pool(x, norm_type, kernel_size, stride, ceil_mode, 3)
 
 
@@ -60,10 +79,13 @@ def max_unpool1d(
     padding: Window = 0,
     output_size: Sequence[Size] | None = None,
 ) -> Tensor:
-    """Each element of x [batch, channels, length] at the place of the output that `indices` says, 0 elsewhere.
+    """Each element of `x` at the position of the output that `indices` names, with 0 elsewhere.
 
-    indices: of x's shape, as max_pool1d returns them. output_size: the last sizes, or all; by default
-    ``(length - 1) * stride - 2 * padding + kernel_size``. Layer: IScatterLayer ELEMENT.
+    x: [batch, channels, length], or without a batch; any dtype. indices: of the shape of `x`, int64, as max_pool1d
+    returns them. output_size: the last sizes, or all; by default ``(length - 1) * stride - 2 * padding + kernel_size``.
+    Returns [batch, channels, output size], in the dtype of `x`.
+    Layer: IScatterLayer ELEMENT.
+    Raises LayerError for another rank.
     """
     return _max_unpool(x, indices, kernel_size, stride, padding, output_size, 1)
 
@@ -76,7 +98,14 @@ def max_unpool2d(
     padding: Window = 0,
     output_size: Sequence[Size] | None = None,
 ) -> Tensor:
-    """max_unpool1d of x [batch, channels, height, width]; indices count the places of a channel's image."""
+    """Each element of `x` at the position of the output that `indices` names, with 0 elsewhere.
+
+    x: [batch, channels, height, width], or without a batch; any dtype. indices: of the shape of `x`, int64 positions in
+    a channel's image, as max_pool2d returns them. output_size: as in max_unpool1d. Returns [batch, channels, rows,
+    columns], in the dtype of `x`.
+    Layer: IScatterLayer ELEMENT.
+    Raises LayerError for another rank.
+    """
     return _max_unpool(x, indices, kernel_size, stride, padding, output_size, 2)
 
 
@@ -88,7 +117,14 @@ def max_unpool3d(
     padding: Window = 0,
     output_size: Sequence[Size] | None = None,
 ) -> Tensor:
-    """max_unpool1d of x [batch, channels, depth, height, width]."""
+    """Each element of `x` at the position of the output that `indices` names, with 0 elsewhere.
+
+    x: [batch, channels, depth, height, width], or without a batch; any dtype. indices: of the shape of `x`, int64
+    positions in a channel's image, as max_pool3d returns them. output_size: as in max_unpool1d. Returns [batch,
+    channels, slices, rows, columns], in the dtype of `x`.
+    Layer: IScatterLayer ELEMENT.
+    Raises LayerError for another rank.
+    """
     return _max_unpool(x, indices, kernel_size, stride, padding, output_size, 3)
 
 

@@ -10,7 +10,9 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.sizes.dim import smallest
 from trtnet.ops.arguments.window_arguments import Window, spread
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import add, gt, logical_or, maximum, mul, ne as differs, where
+from trtnet.ops.elementwise.arithmetic import add, maximum, mul
+from trtnet.ops.elementwise.comparison import gt, ne as differs, where
+from trtnet.ops.elementwise.logic import logical_or
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.slicing import Cut, cut
 

@@ -11,18 +11,22 @@ from typing import Any
 from trtnet.graph import Network, Size, Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
-from trtnet.ops.elementwise.basic import cast, mul
+from trtnet.ops.elementwise.arithmetic import mul
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.shapes.views import diagonal
 
 
 def einsum(equation: str, *operands: Operand | Sequence[Operand]) -> Tensor:
-    """Products summed over the letters that the result lacks: ``einsum("bij,bjk->bik", x, y)``.
+    """Einstein summation: products summed over the letters missing in the result, ``einsum("bij,bjk->bik", x, y)``.
 
-    As torch's: "..." stands for any axes, letters may be capital, and without "->" the result has the letters that
-    stand once, in alphabetical order. A letter twice in one operand is its diagonal; sizes of 1 broadcast.
-    Operands are tensors, arrays and parameters of one dtype, or one list of them.
-    Layer: IEinsumLayer; of integers products and a sum, which are exact.
+    operands: tensors, arrays and parameters of one dtype, floating or integer, or one list of them. As in torch, "..."
+    stands for any axes, letters may be capital, and without "->" the result has the letters that occur once, in
+    alphabetical order. A letter twice in one operand is its diagonal; sizes of 1 broadcast. Returns the shape of the
+    result's letters, [b, i, k] above, in the dtype of the operands.
+    Layer: IEinsumLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM, which are exact.
+    Raises LayerError for mixed dtypes, a wrong number of operands or letters, and sizes that differ.
+    Source: torch.einsum's documentation.
     """
     listed: Any = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     network = network_of(*listed)

@@ -7,43 +7,73 @@ from collections.abc import Mapping
 from trtnet.graph import Parameter, Shape, Size, Tensor, Weight
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import broadcast, ndim_of, network_of, tensor
-from trtnet.ops.elementwise.basic import add, cast, mul
+from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 
 
 def matmul(x: Operand, y: Operand) -> Tensor:
-    """``x @ y``: matrices in the last two axes, the others broadcast; a vector is a row (left) or a column (right).
+    """``x @ y``: the product of matrices, batches of them, or vectors.
 
-    x: [..., n, k] or [k]. y: [..., k, m] or [k]. Both have one dtype: torch refuses mixed ones, and so does this.
-    Layer: IMatrixMultiplyLayer; of integers products and a sum, which are exact.
+    x: [..., n, k] or [k]. y: [..., k, m] or [k]. Both of one dtype, floating or integer: mixed ones are refused, as in
+    torch. Returns [..., n, m], without n or m for a vector, in that dtype.
+    Layer: IMatrixMultiplyLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM, which are exact.
+    Raises LayerError for mixed dtypes, for bools, for a tensor without dimensions, and for sizes that do not fit.
     """
     return _product(x, y, "NONE")
 
 
 def mm(x: Operand, y: Operand) -> Tensor:
-    """``x @ y`` of two matrices, [n, k] and [k, m]. Raises LayerError for other ranks."""
+    """``x @ y`` of two matrices.
+
+    x: [n, k]. y: [k, m]. Both of one dtype, floating or integer. Returns [n, m], in that dtype.
+    Layer: IMatrixMultiplyLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM.
+    Raises LayerError for other ranks, mixed dtypes, and sizes that do not fit.
+    """
     return matmul(*ranked("mm", (2, 2), x, y))
 
 
 def bmm(x: Operand, y: Operand) -> Tensor:
-    """``x @ y`` of two batches of matrices, [b, n, k] and [b, k, m]. Raises LayerError for other ranks."""
+    """``x @ y`` of two batches of matrices.
+
+    x: [b, n, k]. y: [b, k, m]. Both of one dtype, floating or integer. Returns [b, n, m], in that dtype.
+    Layer: IMatrixMultiplyLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM.
+    Raises LayerError for other ranks, mixed dtypes, and sizes that do not fit.
+    """
     return matmul(*ranked("bmm", (3, 3), x, y))
 
 
 def addmm(x: Operand, mat1: Operand, mat2: Operand, beta: float = 1, alpha: float = 1) -> Tensor:
-    """``beta * x + alpha * mat1 @ mat2`` of two matrices. Raises LayerError for other ranks."""
+    """``beta * x + alpha * mat1 @ mat2``.
+
+    mat1: [n, k]. mat2: [k, m]. x: a shape that broadcasts to [n, m], not used for a beta of 0. All of one dtype,
+    floating or integer. Returns [n, m], in that dtype.
+    Layer: none, decomposed into IMatrixMultiplyLayer and IElementWiseLayer SUM.
+    Raises LayerError for other ranks, and for a floating beta or alpha beside integers.
+    """
     return plus(x, mm(mat1, mat2), beta, alpha)
 
 
 def baddbmm(x: Operand, batch1: Operand, batch2: Operand, beta: float = 1, alpha: float = 1) -> Tensor:
-    """``beta * x + alpha * batch1 @ batch2`` of two batches of matrices. Raises LayerError for other ranks."""
+    """``beta * x + alpha * batch1 @ batch2``.
+
+    batch1: [b, n, k]. batch2: [b, k, m]. x: a shape that broadcasts to [b, n, m], not used for a beta of 0. All of one
+    dtype, floating or integer. Returns [b, n, m], in that dtype.
+    Layer: none, decomposed into IMatrixMultiplyLayer and IElementWiseLayer SUM.
+    Raises LayerError for other ranks, and for a floating beta or alpha beside integers.
+    """
     return plus(x, bmm(batch1, batch2), beta, alpha)
 
 
 def outer(x: Operand, y: Operand) -> Tensor:
-    """``x[i] * y[j]`` of two vectors. Raises LayerError for other ranks."""
+    """``x[i] * y[j]`` of two vectors.
+
+    x: [n]. y: [m]. Floating or integer. Returns [n, m], in torch's promoted dtype.
+    Layer: IElementWiseLayer PROD.
+    Raises LayerError for other ranks.
+    """
     left, right = ranked("outer", (1, 1), x, y)
     return mul(left.unsqueeze(1), right)
 
@@ -70,10 +100,12 @@ def plus(x: Operand, product: Tensor, beta: float, alpha: float) -> Tensor:
 
 
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
-    """``x @ weight.T + bias``. x: [..., in_features]. weight: [out_features, in_features]. bias: [out_features].
-    A weight of [in_features] alone gives [...].
+    """``x @ weight.T + bias``.
 
-    Layers: IMatrixMultiplyLayer with a transposed constant, IElementWiseLayer SUM.
+    x: [..., in_features]. weight: [out_features, in_features], or [in_features]. bias: [out_features]. All of one
+    floating dtype. Returns [..., out_features], or [...] for a weight of one dimension, in that dtype.
+    Layer: IMatrixMultiplyLayer with a transposed constant, and IElementWiseLayer SUM for the bias.
+    Raises LayerError for mixed dtypes, and for sizes that do not fit.
     """
     product = _product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
     return product if bias is None else add(product, bias)
@@ -82,7 +114,11 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
 def bilinear(x1: Tensor, x2: Tensor, weight: Operand, bias: Operand | None = None) -> Tensor:
     """``y[k] = x1 @ weight[k] @ x2 + bias[k]``.
 
-    x1: [..., in1_features]. x2: [..., in2_features]. weight: [out_features, in1_features, in2_features].
+    x1: [..., in1_features]. x2: [..., in2_features]. weight: [out_features, in1_features, in2_features]. bias:
+    [out_features]. All of one floating dtype. Returns [..., out_features], in that dtype.
+    Layer: none, decomposed into IMatrixMultiplyLayer, IElementWiseLayer PROD and IReduceLayer SUM.
+    Raises LayerError for sizes that do not fit.
+    Source: torch.nn.functional.bilinear's documentation.
     """
     kernel = tensor(weight, x1.network, x1.dtype)
     out, in1, in2 = kernel.shape

@@ -10,9 +10,9 @@ import numpy as np
 from trtnet.graph import Network, Parameter, Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.convolutions.conv import conv1d
-from trtnet.ops.elementwise.basic import cast
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.shapes.joining import stack
 from trtnet.ops.shapes.pad import pad
-from trtnet.ops.shapes.shape import stack
 from trtnet.support import arrays
 
 
@@ -29,11 +29,14 @@ def stft(
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
 ) -> Tensor:
-    """The Fourier transforms of windows of a signal: x [length] or [batch, length] -> [..., frequencies, frames, 2].
+    """The short-time Fourier transform of a signal, torch's stft as torch.view_as_real gives it; computed in float32.
 
-    torch's stft as torch.view_as_real gives it: TensorRT has no complex numbers, the last axis is real and imaginary
-    part. window: constant, ones by default. In float32. Layer: IConvolutionLayer, with a kernel for each part of each
-    frequency. Raises LayerError for return_complex=True.
+    x: [length] or [batch, length], floating. window: constant [win_length], ones by default. Returns [..., frequencies,
+    frames, 2], in the dtype of `x`: TensorRT has no complex numbers, so the last axis holds the real and the imaginary
+    part.
+    Layer: IConvolutionLayer, with a cosine and a sine kernel for each frequency, and IConcatenationLayer of both parts.
+    Raises LayerError for return_complex=True, for another rank, and for a window that is a tensor of the network.
+    Source: torch.stft's documentation.
     """
     network, named = x.network, {"x": x}
     if return_complex:

@@ -8,14 +8,20 @@ from trtnet.graph import Tensor
 from trtnet.graph.shapes import constant
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.control import scan
-from trtnet.ops.create import full_like
+from trtnet.ops.filled import full_like
 from trtnet.ops.reductions.reduce import accumulated
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DTypeLike
 
 
 def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """The running sum along `dim`; of bools and integers int64. dtype: to cast to first. Layer: ICumulativeLayer."""
+    """The cumulative sum along `dim`.
+
+    x: any shape, floating, integer or bool. dtype: what `x` is cast to first. Returns the shape of `x`, in its dtype or
+    in `dtype`; int64 for integers and bools.
+    Layer: ICumulativeLayer.
+    Raises LayerError for a `dim` out of range.
+    """
     wide = accumulated(x, dtype)
     if not wide.ndim:
         return wide
@@ -26,7 +32,13 @@ def cumsum(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
 
 
 def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
-    """The running product along `dim`; of bools and integers int64. dtype: to cast to first. Layers: ops.scan's."""
+    """The cumulative product along `dim`.
+
+    x: any shape, floating, integer or bool. dtype: what `x` is cast to first. Returns the shape of `x`, in its dtype or
+    in `dtype`; int64 for integers and bools.
+    Layer: ILoop, which multiplies slice by slice, as ops.scan does.
+    Raises LayerError for a `dim` out of range.
+    """
     wide = accumulated(x, dtype)
     if not wide.ndim:
         return wide

@@ -6,7 +6,9 @@ from trtnet.graph import Size, Tensor
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import size_of
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import cast, eq, gt, isnan, logical_and, logical_or, lt, where
+from trtnet.ops.elementwise.comparison import eq, gt, isnan, lt, where
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_and, logical_or
 from trtnet.ops.indexing.gather import gather
 from trtnet.ops.reductions.reduce import any, sum
 from trtnet.ops.reductions.sort import Ordered, topk
@@ -16,9 +18,12 @@ from trtnet.support import dtypes
 
 
 def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = False) -> Ordered:
-    """(values, int64 indices) of all elements along `dim` in order; there are at most 3840. Layer: ITopKLayer.
+    """All elements along `dim` in order, and their positions.
 
-    stable: equal elements keep their order, for which every element is compared with every other.
+    x: [..., n, ...], floating or integer, n at most 3840. stable: equal elements keep their order, for which every
+    element is compared with every other. Returns (values in the dtype of `x`, indices int64), both of the shape of `x`.
+    Layer: ITopKLayer.
+    Raises LayerError for more than 3840 elements along `dim`.
     """
     if x.ndim == 0 or not stable:
         return topk(x, x.shape[axis(x, dim, "sort")] if x.ndim else 1, dim, largest=descending)
@@ -39,17 +44,33 @@ def _topk_of_ranks(x: Tensor, descending: bool) -> Tensor:
 
 
 def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """The int64 indices that sort `x` along `dim`."""
+    """The positions that sort `x` along `dim`.
+
+    x: [..., n, ...], floating or integer, n at most 3840. Returns the shape of `x`, int64.
+    Layer: ITopKLayer.
+    Raises LayerError for more than 3840 elements along `dim`.
+    """
     return sort(x, dim, descending, stable)[1]
 
 
 def msort(x: Tensor) -> Tensor:
-    """`x` in order along its first axis."""
+    """`x` sorted along its first axis.
+
+    x: [n, ...], floating or integer, n at most 3840. Returns the shape and dtype of `x`.
+    Layer: ITopKLayer.
+    Raises LayerError for more than 3840 elements along the first axis.
+    """
     return sort(x, 0)[0]
 
 
 def kthvalue(x: Tensor, k: Size, dim: int = -1, keepdim: bool = False) -> Ordered:
-    """(value, int64 index) of the k-th smallest along `dim`; k is at most 3840. Layer: ITopKLayer."""
+    """The k-th smallest element along `dim`, counted from 1, and its position.
+
+    x: [..., n, ...], floating or integer. k: an int or a Dim, at most 3840. Returns (value in the dtype of `x`, index
+    int64), both [..., ...] without `dim`, or [..., 1, ...] with keepdim.
+    Layer: ITopKLayer, and ISliceLayer of its last element.
+    Raises LayerError for a k below 1, above n, or above 3840.
+    """
     if x.ndim == 0:
         return topk(x, k, dim, largest=False)
     along = axis(x, dim, "kthvalue")
@@ -62,9 +83,12 @@ def kthvalue(x: Tensor, k: Size, dim: int = -1, keepdim: bool = False) -> Ordere
 
 
 def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | Ordered:
-    """The middle element, the lower of two, along `dim` with its int64 index, or of all elements; NaN if one is.
+    """The middle element (the lower of two) along `dim` with its position, or of all elements; NaN if one is NaN.
 
-    There are at most 7680 elements along the axis. Layer: ITopKLayer.
+    x: any shape, floating or integer, with at most 7680 elements along the axis. Returns (value in the dtype of `x`,
+    index int64) for a `dim`, else a scalar [] in the dtype of `x`.
+    Layer: ITopKLayer, and ISliceLayer of its last element.
+    Raises LayerError for no elements, and for more than 7680.
     """
     if dim is None:
         found = median(flatten(x), 0)

@@ -8,7 +8,7 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import size_tensor
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import size_of
-from trtnet.ops.elementwise.basic import cast
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.shape import reshape
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -25,10 +25,12 @@ class Ordered(NamedTuple):
 
 
 def topk(x: Tensor, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
-    """(values, int64 indices) of the k largest or smallest along `dim`, in order; k is at most 3840.
+    """The k largest or smallest elements along `dim`, in order, and their positions.
 
-    sorted=False would leave the order open; here it is the same one. Layer: ITopKLayer; bool and uint8 as int32.
-    Raises LayerError for a k above the axis's size.
+    x: [..., n, ...], floating, integer or bool. k: an int or a Dim, at most 3840. sorted: ignored, the result is always
+    in order. Returns (values in the dtype of `x`, indices int64), both [..., k, ...].
+    Layer: ITopKLayer; bool and uint8 are cast to int32 for it.
+    Raises LayerError for a k above n or above 3840.
     """
     if x.ndim == 0:
         return Ordered(*(reshape(part, ()) for part in topk(reshape(x, (1,)), k, dim, largest)))

@@ -16,12 +16,14 @@ Sides = dict[int, tuple[Size, Size]]
 
 
 def pad(x: Tensor, pad: Sequence[Size], mode: str = "constant", value: float | None = None) -> Tensor:
-    """`x` with more at the ends of its last axes, or less where a number is negative.
+    """`x` with elements added at the ends of its last axes, or removed where a number is negative.
 
-    pad: (before, after) of the last axis, then of the one before it, and so on; ints or Dims. mode: what stands there:
-    "constant" (`value`, 0 by default), "reflect", "replicate" or "circular". Layer: ISliceLayer; for "circular" of what
-    is cropped as well, two.
-    Raises LayerError for what torch refuses: more than there is to reflect or wrap, or more cropped than there is.
+    x: any shape and dtype. pad: (before, after) of the last axis, then of the one before it, and so on; ints or Dims.
+    mode: "constant" (`value`, 0 by default), "reflect", "replicate" or "circular". Returns the grown shape, in the
+    dtype of `x`.
+    Layer: ISliceLayer in the mode FILL, REFLECT, CLAMP or WRAP; two of them for "circular" with negative numbers.
+    Raises LayerError for another mode, for an odd number of sizes, and for more to reflect, wrap or remove than the
+    axis has.
     """
     if mode not in MODES:
         x.network.fail(f"pad: mode is {', '.join(MODES)}, found {mode!r}", {"x": x})

@@ -14,16 +14,22 @@ from trtnet.graph.sizes.dim import is_static
 from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import ge, le, where
+from trtnet.ops.elementwise.comparison import ge, le, where
 from trtnet.ops.indexing.gather import take
-from trtnet.ops.shapes.shape import expand, flatten, reshape, transpose
+from trtnet.ops.shapes.expansion import expand
+from trtnet.ops.shapes.shape import flatten, reshape, transpose
 from trtnet.ops.shapes.slicing import Cut, cut, movable, restored
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DTypeLike
 
 
 def flip(x: Tensor, dims: int | Sequence[int], *more: int) -> Tensor:
-    """The given axes backwards, ``flip(x, (1, 2))`` or ``flip(x, 1, 2)``. Layer: ISliceLayer with stride -1."""
+    """The elements of the given axes in reverse order, ``flip(x, (1, 2))`` or ``flip(x, 1, 2)``.
+
+    x: any shape and dtype. Returns the shape and dtype of `x`.
+    Layer: ISliceLayer with stride -1.
+    Raises LayerError for an axis out of range.
+    """
     several = [*ints_of(x, dims, "flip"), *more]
     if x.ndim == 0:
         return x
@@ -36,26 +42,45 @@ def _backwards(x: Tensor, along: int) -> Cut:
 
 
 def fliplr(x: Tensor) -> Tensor:
-    """The second axis backwards."""
+    """The elements of the second axis in reverse order.
+
+    x: [rows, columns, ...], of any dtype. Returns the shape and dtype of `x`.
+    Layer: ISliceLayer with stride -1.
+    Raises LayerError for fewer than two dimensions.
+    """
     return flip(x, 1)
 
 
 def flipud(x: Tensor) -> Tensor:
-    """The first axis backwards."""
+    """The elements of the first axis in reverse order.
+
+    x: [rows, ...], of any dtype. Returns the shape and dtype of `x`.
+    Layer: ISliceLayer with stride -1.
+    Raises LayerError for an axis out of range.
+    """
     return flip(x, 0)
 
 
 def rot90(x: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """The plane of two axes turned `k` times by 90 degrees, from the first axis towards the second."""
+    """The plane of two axes turned `k` times by 90 degrees, from the first axis toward the second.
+
+    x: two dimensions or more, of any dtype. Returns the shape of `x`, with the two sizes exchanged for an odd `k`, in
+    its dtype: [n, m] -> [m, n].
+    Layer: none, decomposed into ISliceLayer (flips) and IShuffleLayer (a transposition).
+    Raises LayerError for an axis out of range.
+    """
     a, b = (axis(x, d, "rot90") for d in dims)
     turned = {0: x, 1: transpose(flip(x, b), a, b), 2: flip(x, (a, b)), 3: flip(transpose(x, a, b), b)}
     return turned[k % 4]
 
 
 def roll(x: Tensor, shifts: Size | Sequence[Size], dims: int | Sequence[int] | None = None) -> Tensor:
-    """Each axis moved on by its shift; what falls off comes in again at the other end. Layer: ISliceLayer WRAP.
+    """Each axis shifted, with the elements that leave one end entering at the other.
 
-    shifts: ints or Dims. Without dims, all elements are moved as one row.
+    x: any shape and dtype. shifts: ints or Dims, one for each of `dims`; without dims, one shift of all elements as one
+    row. Returns the shape and dtype of `x`.
+    Layer: ISliceLayer in the mode WRAP.
+    Raises LayerError for a different number of shifts and dims, and for an axis out of range.
     """
     by = sizes_of(x, shifts, "roll")
     if dims is None:
@@ -79,7 +104,13 @@ def _start(size: Size, shift: Size) -> Size:
 
 
 def repeat(x: Tensor, sizes: Size | Sequence[Size], *more: Size) -> Tensor:
-    """`x` laid side by side `sizes` times along each axis; more sizes than axes add axes. Layer: ISliceLayer WRAP."""
+    """`x` repeated `sizes` times along each axis; more sizes than axes add axes in front.
+
+    x: any shape and dtype. sizes: ints or Dims, in a sequence or one by one. Returns [n * size, ...], in the dtype of
+    `x`.
+    Layer: ISliceLayer in the mode WRAP.
+    Raises LayerError for fewer sizes than axes, and for a negative size.
+    """
     counts = (*sizes_of(x, sizes, "repeat"), *sizes_of(x, more, "repeat"))
     missing = len(counts) - x.ndim
     if missing < 0 or any(isinstance(n, int) and n < 0 for n in counts):
@@ -90,7 +121,13 @@ def repeat(x: Tensor, sizes: Size | Sequence[Size], *more: Size) -> Tensor:
 
 
 def tile(x: Tensor, dims: Size | Sequence[Size], *more: Size) -> Tensor:
-    """`x` laid side by side along its last axes, `dims` times along each; more numbers than axes add axes."""
+    """`x` repeated `dims` times along its last axes; more numbers than axes add axes in front.
+
+    x: any shape and dtype. dims: ints or Dims, in a sequence or one by one. Returns [n * size, ...], in the dtype of
+    `x`.
+    Layer: ISliceLayer in the mode WRAP.
+    Raises LayerError for a negative number.
+    """
     counts = (*sizes_of(x, dims, "tile"), *sizes_of(x, more, "tile"))
     return repeat(x, (*(1,) * (x.ndim - len(counts)), *counts))
 
@@ -98,12 +135,13 @@ def tile(x: Tensor, dims: Size | Sequence[Size], *more: Size) -> Tensor:
 def repeat_interleave(
     x: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: Size | None = None
 ) -> Tensor:
-    """Each element along `dim`, or of all in a row, several times in a row.
+    """Each element along `dim`, or of all elements in a row, repeated in place.
 
-    repeats: a number, or an array or list of one for each element; a tensor where output_size says their sum, which is
-    not checked. ``repeat_interleave(repeats)``: the places 0, 1, ..., each as often as repeats says.
-    Layers: ISliceLayer and IShuffleLayer for a number, IGatherLayer for several.
-    Raises LayerError for a tensor without output_size.
+    x: any shape and dtype. repeats: a number, or a list or array of one int for each element; or an integer tensor,
+    with output_size as their sum, which is not checked. ``repeat_interleave(repeats)`` gives the positions 0, 1, ...,
+    each as often as `repeats` tells. Returns [..., sum of repeats, ...], in the dtype of `x`.
+    Layer: ISliceLayer and IShuffleLayer for a number, IGatherLayer for several.
+    Raises LayerError for a tensor without output_size, and for another number of repeats than the axis has elements.
     """
     if repeats is None:
         network = network_of(x)
@@ -136,12 +174,24 @@ def _repeated(x: Tensor, repeats: Tensor, along: int, output_size: Size | None) 
 
 
 def tril(x: Tensor, diagonal: Size = 0) -> Tensor:
-    """The last two axes with 0 above the diagonal."""
+    """The last two axes with 0 above the diagonal.
+
+    x: [..., rows, columns], of any dtype. diagonal: an int or a Dim, counted upward from the main diagonal. Returns the
+    shape and dtype of `x`.
+    Layer: ISelectLayer by a mask.
+    Raises LayerError for fewer than two dimensions.
+    """
     return _within(x, _triangle(x, diagonal, operator.le, le))
 
 
 def triu(x: Tensor, diagonal: Size = 0) -> Tensor:
-    """The last two axes with 0 below the diagonal."""
+    """The last two axes with 0 below the diagonal.
+
+    x: [..., rows, columns], of any dtype. diagonal: an int or a Dim, counted upward from the main diagonal. Returns the
+    shape and dtype of `x`.
+    Layer: ISelectLayer by a mask.
+    Raises LayerError for fewer than two dimensions.
+    """
     return _within(x, _triangle(x, diagonal, operator.ge, ge))
 
 
@@ -163,19 +213,32 @@ def _triangle(x: Tensor, diagonal: Size, known: Callable[..., Any], unknown: Cal
 
 
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DTypeLike = "int64") -> Tensor:
-    """[2, count]: the rows and the columns of the lower triangle of a matrix, row after row. Layer: a constant."""
+    """The row and column numbers of the lower triangle of a matrix, row by row.
+
+    row, col, offset: ints. Returns [2, count], int64 or `dtype`.
+    Layer: IConstantLayer.
+    Raises DTypeError for an unknown dtype.
+    """
     return constant(current(), np.stack(np.tril_indices(row, offset, col)).astype(dtypes.get(dtype).numpy))
 
 
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DTypeLike = "int64") -> Tensor:
-    """[2, count]: the rows and the columns of the upper triangle of a matrix, row after row. Layer: a constant."""
+    """The row and column numbers of the upper triangle of a matrix, row by row.
+
+    row, col, offset: ints. Returns [2, count], int64 or `dtype`.
+    Layer: IConstantLayer.
+    Raises DTypeError for an unknown dtype.
+    """
     return constant(current(), np.stack(np.triu_indices(row, offset, col)).astype(dtypes.get(dtype).numpy))
 
 
 def one_hot(x: Tensor, num_classes: int) -> Tensor:
-    """int64 [..., num_classes], 1 at the index and 0 elsewhere. Layer: IOneHotLayer.
+    """1 at the index and 0 elsewhere along a new last axis.
 
-    An index out of range is not checked.
+    x: any shape, int32 or int64; an index out of range is not checked. num_classes: an int. Returns [..., num_classes],
+    int64.
+    Layer: IOneHotLayer.
+    Raises LayerError for a floating `x`.
     """
     network = x.network
     arguments = {"indices": x, "values": constant(network, np.array([0, 1], np.int64)), "axis": -1}

@@ -13,20 +13,21 @@ import numpy as np
 from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.sizes.bounds import never_zero
-from trtnet.graph.sizes.dim import numel as count, smallest, static
+from trtnet.graph.sizes.dim import numel as count, static
 from trtnet.graph.sizes.products import quotient
 from trtnet.graph.tensors.storage import View, relate, share
-from trtnet.graph.tensors.strides import Strides, known, permuted, reshaped
-from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import align, axis, network_of, tensor
+from trtnet.graph.tensors.strides import Strides, permuted, reshaped
+from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
-from trtnet.ops.shapes.slicing import Cut, cut, movable, restored
+from trtnet.ops.shapes.slicing import movable, restored
 
 
 def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
-    """`x` in another shape; one size may be -1. Sizes are ints or Dims. Layer: IShuffleLayer.
+    """`x` in another shape, with the same elements in the same order; a view where torch's is one.
 
-    Raises LayerError if the number of elements differs or -1 cannot be found.
+    x: any shape and dtype. shape: ints or Dims; one may be -1. Returns `shape`, in the dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError if the number of elements differs, or -1 cannot be determined.
     """
     y = shuffle(x, shape=shape)
     if y is x:
@@ -39,7 +40,12 @@ def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
 
 
 def view(x: Tensor, shape: Sequence[Size]) -> Tensor:
-    """`x` in another shape, as reshape, of the same memory: what is written to one is seen in the other."""
+    """`x` in another shape, as reshape, and always in the same memory: a write to one is seen in the other.
+
+    x: any shape and dtype. shape: ints or Dims; one may be -1. Returns `shape`, in the dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError if the number of elements differs, or -1 cannot be determined.
+    """
     y = shuffle(x, shape=shape)
     if y is x:
         return x
@@ -65,9 +71,13 @@ def shuffle(
     shape: Sequence[Size] | None = None,
     after: Sequence[int] | None = None,
 ) -> Tensor:
-    """``x.permute(before).reshape(shape).permute(after)`` in one IShuffleLayer; what is None is left out.
+    """``x.permute(before).reshape(shape).permute(after)`` in one layer; what is None is left out.
 
-    The shape is computed at run time where more than one Dim of it is neither kept in place nor the only unknown.
+    x: any shape and dtype. before, after: permutations of axes. shape: ints or Dims; one may be -1. It is computed at
+    run time where more than one of its Dims is neither kept in place nor the only unknown. Returns the new shape, in
+    the dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError if the number of elements differs, and for something that is not a permutation.
     """
     order = _order(x, before, x.ndim)
     source = tuple(x.shape[a] for a in order)
@@ -113,15 +123,15 @@ def _resolve(x: Tensor, source: Shape, given: Sequence[Size]) -> Shape:
         return target
     wildcards = [i for i, size in enumerate(target) if size == -1]
     if len(wildcards) > 1:
-        x.network.fail(f"reshape to {_text(target)}: only one size can be -1", {"x": x})
+        x.network.fail(f"reshape to {text_of(target)}: only one size can be -1", {"x": x})
     if any(isinstance(size, int) and size < -1 for size in target):
-        x.network.fail(f"reshape to {_text(target)}: a size is 0 or more, or -1", {"x": x})
+        x.network.fail(f"reshape to {text_of(target)}: a size is 0 or more, or -1", {"x": x})
     part = tuple(size for size in target if size != -1)
     if wildcards and 0 in part:
-        x.network.fail(f"reshape to {_text(target)}: -1 can be any size beside a 0; say it", {"x": x})
+        x.network.fail(f"reshape to {text_of(target)}: -1 can be any size beside a 0; say it", {"x": x})
     rest = quotient(source, part)
     if rest is None or (not wildcards and isinstance(rest, int) and rest != 1):
-        x.network.fail(f"reshape of {_text(source)} to {_text(target)}: the number of elements differs", {"x": x})
+        x.network.fail(f"reshape of {text_of(source)} to {text_of(target)}: the number of elements differs", {"x": x})
     return tuple(rest if size == -1 else size for size in target)
 
 
@@ -143,17 +153,27 @@ def _template(source: Shape, target: Shape) -> tuple[int, ...] | None:
     return tuple(-1 if i in unknown else int(size) for i, size in enumerate(template))
 
 
-def _text(shape: Sequence[Size]) -> str:
+def text_of(shape: Sequence[Size]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
 def numel(x: Tensor) -> Size:
-    """The number of elements, a Dim if it is known only at run time."""
+    """The number of elements of a tensor.
+
+    x: any shape and dtype. Returns an int, or a Dim if it is known only at run time.
+    Layer: none; the value of a Dim is computed where it is used.
+    Raises ModelError for something that is not a tensor.
+    """
     return count(x.shape)
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The axes from start_dim to end_dim, inclusive, as one."""
+    """The axes from start_dim to end_dim, inclusive, as one axis; a view of `x`.
+
+    x: any shape and dtype. Returns [..., product of the sizes, ...], in the dtype of `x`; [1] for no dimensions.
+    Layer: IShuffleLayer.
+    Raises LayerError for an axis out of range.
+    """
     if x.ndim == 0:
         return reshape(x, (1,))
     start, end = axis(x, start_dim, "flatten"), axis(x, end_dim, "flatten")
@@ -161,7 +181,13 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
-    """The axes in another order. Layer: IShuffleLayer."""
+    """The axes in another order; a view of `x`.
+
+    x: any shape and dtype. dims: a permutation of the axes. Returns the permuted shape, in the dtype of `x`: permute(x,
+    (2, 0, 1)) of [n, h, w] is [w, n, h].
+    Layer: IShuffleLayer.
+    Raises LayerError for dims that are not a permutation of the axes.
+    """
     order = _order(x, dims, x.ndim)
     back = sorted(range(x.ndim), key=order.__getitem__)
     view = View(
@@ -175,7 +201,13 @@ def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two axes exchanged."""
+    """Two axes exchanged; a view of `x`.
+
+    x: any shape and dtype. Returns the shape of `x` with two sizes exchanged, in its dtype: [..., n, m] -> [..., m, n]
+    for the last two.
+    Layer: IShuffleLayer.
+    Raises LayerError for an axis out of range.
+    """
     order = list(range(x.ndim))
     a, b = axis(x, dim0, "transpose"), axis(x, dim1, "transpose")
     order[a], order[b] = b, a
@@ -183,10 +215,12 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """Without the axes of size 1 among `dim` (all of them for None). Layer: IShuffleLayer, or ISqueezeLayer.
+    """`x` without the axes of size 1 among `dim`, without all of them for None; a view of `x`.
 
-    Raises LayerError for an axis whose size is known only at run time: torch drops it if it is 1 then, and a network's
-    tensors keep their rank.
+    x: any shape and dtype. dim: an int or several. Returns [n, m] for [n, 1, m], in the dtype of `x`.
+    Layer: IShuffleLayer, or ISqueezeLayer where a size cannot be named.
+    Raises LayerError for an axis whose size is known only at run time: torch would drop it if it were 1, but a
+    network's tensors keep their rank.
     """
     chosen = range(x.ndim) if dim is None else [axis(x, d, "squeeze") for d in ints_of(x, dim, "squeeze")]
     unknown = [a for a in chosen if isinstance(x.shape[a], Dim)]
@@ -203,7 +237,12 @@ def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
 
 
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
-    """With a new axis of size 1 before axis `dim`. Layer: IShuffleLayer, or IUnsqueezeLayer."""
+    """`x` with a new axis of size 1 before axis `dim`; a view of `x`.
+
+    x: any shape and dtype. Returns [..., 1, ...], in the dtype of `x`.
+    Layer: IShuffleLayer, or IUnsqueezeLayer where a size cannot be named.
+    Raises LayerError for an axis out of range.
+    """
     (dim,) = ints_of(x, [dim], "unsqueeze")
     if not -x.ndim - 1 <= dim <= x.ndim:
         x.network.fail(f"unsqueeze got dim={dim}, its input has {x.ndim} dimensions", {"x": x})
@@ -224,63 +263,3 @@ def _move_ones(x: Tensor, method: str, axes: Sequence[int], shape: Shape) -> Ten
         whole=True,
     )
     return share(x, y, again, x.strides if x.strides is True else None)
-
-
-def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
-    """Axes of size 1 repeated to `sizes`; -1 keeps an axis, new axes come in front.
-
-    An axis whose size is known only when the engine runs must be 1 then, or the size it is expanded to.
-    Layer: ISliceLayer, stride 0.
-    """
-    x = tensor(x, network_of(x))
-    sizes = sizes_of(x, sizes, "expand")
-    missing = len(sizes) - x.ndim
-    if missing < 0:
-        x.network.fail(f"expand to {_text(sizes)} has fewer dimensions than its input", {"x": x})
-    lifted = x[(None,) * missing] if missing else x
-    pairs = list(zip(lifted.shape, sizes, strict=True))
-    target = tuple(old if new == -1 else new for old, new in pairs)
-    if any(old not in (1, new) and isinstance(old, int) for old, new in zip(lifted.shape, target, strict=True)):
-        x.network.fail(f"expand of {_text(x.shape)} to {_text(sizes)}: only axes of size 1 grow", {"x": x})
-    if target == lifted.shape:
-        return lifted
-    grown = [a for a, (old, new) in enumerate(zip(lifted.shape, target, strict=True)) if old != new]
-    y = cut(lifted, {a: Cut(0, target[a], _step(lifted.shape[a])) for a in grown}, name="expand")
-    return share(lifted, y, _repeated(lifted, target), _of_repeated(lifted, grown))
-
-
-def _repeated(x: Tensor, sizes: Shape) -> View:
-    refused = "an expanded tensor, of which several elements are one in memory"
-    return View(x, lambda base: expand(base, sizes), lambda _, value: value, ("expand", sizes), refused=refused)
-
-
-def _of_repeated(x: Tensor, grown: Sequence[int]) -> Strides:
-    numbers = known(x.shape, x.strides)
-    return None if numbers is None else tuple(0 if a in grown else stride for a, stride in enumerate(numbers))
-
-
-def _step(size: Size) -> Size:
-    """How far an axis of a size goes from element to element when it is expanded: not at all if the size is 1."""
-    return 0 if isinstance(size, int) else smallest(1, size - 1)
-
-
-def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """Tensors one after another along `dim`, in torch's common dtype. Layer: IConcatenationLayer."""
-    parts = align("cat", *tensors)
-    along = axis(parts[0], dim, "cat")
-    total: Size = 0
-    for part in parts:
-        size = part.shape[along]
-        total = size if total == 0 else total + size
-    shape = (*parts[0].shape[:along], total, *parts[0].shape[along + 1 :])
-    arguments = {"inputs": list(movable(*parts))}
-    (y,) = parts[0].network.add("concatenation", arguments, attributes={"axis": along}, name="cat", dims=[shape])
-    return restored(y, parts[0])
-
-
-concat = concatenate = cat
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors along a new axis."""
-    return cat([unsqueeze(x, dim) for x in tensors], dim)

@@ -17,9 +17,12 @@ from trtnet.ops.writes.part import part
 
 
 def split(x: Tensor, split_size_or_sections: Size | Sequence[Size], dim: int = 0) -> tuple[Tensor, ...]:
-    """Parts of one size (the last may be smaller), or of the sizes in a list, along `dim`. Layers: ISliceLayer.
+    """Parts of one size (the last may be smaller), or of the sizes in a list, along `dim`; views of `x`.
 
-    Raises LayerError where the number of parts is known only at run time, or known sizes do not add up.
+    x: any shape and dtype. split_size_or_sections: an int or a Dim, or a list of them. Returns a tuple of [..., size,
+    ...], in the dtype of `x`.
+    Layer: ISliceLayer, one for each part.
+    Raises LayerError where the number of parts is known only at run time, and for known sizes that do not add up.
     """
     along = axis(x, dim, "split")
     size = x.shape[along]
@@ -41,10 +44,12 @@ def split(x: Tensor, split_size_or_sections: Size | Sequence[Size], dim: int = 0
 
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` parts of ceil(size / chunks) elements (the last may be smaller) along `dim`.
+    """At most `chunks` parts of ceil(size / chunks) elements (the last may be smaller) along `dim`; views of `x`.
 
-    Of an axis whose size is known only at run time there are always `chunks` parts: where torch would give fewer, the
-    last ones are empty. Layers: ISliceLayer.
+    x: any shape and dtype. An axis whose size is known only at run time always gives `chunks` parts: where torch would
+    give fewer, the last ones are empty. Returns a tuple of [..., size, ...], in the dtype of `x`.
+    Layer: ISliceLayer, one for each part.
+    Raises LayerError for a number of parts below 1.
     """
     along = axis(x, dim, "chunk")
     size = x.shape[along]
@@ -62,7 +67,13 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def tensor_split(
     x: Tensor, indices_or_sections: int | Sequence[Size], dim: int = 0, *, indices: Sequence[Size] | None = None
 ) -> tuple[Tensor, ...]:
-    """That many parts of sizes that differ by one at most, the larger ones first; or parts between indices."""
+    """Parts of nearly equal size, the larger ones first; or the parts between indices. Views of `x`.
+
+    x: any shape and dtype. indices_or_sections: an int, or a sequence of ints and Dims. Returns a tuple of [..., size,
+    ...], in the dtype of `x`.
+    Layer: ISliceLayer, one for each part.
+    Raises LayerError for a number of parts below 1, and for something that is neither an int nor a sequence.
+    """
     along = axis(x, dim, "tensor_split")
     size = x.shape[along]
     given = indices_or_sections if indices is None else indices

@@ -16,16 +16,23 @@ from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import axis, ndim_of, network_of, tensor
 from trtnet.ops.arguments.sizes import sizes_of
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import eq, where
+from trtnet.ops.elementwise.comparison import eq, where
 from trtnet.ops.indexing.gather import take
+from trtnet.ops.shapes.expansion import expand
+from trtnet.ops.shapes.joining import cat
 from trtnet.ops.shapes.pad import pad
-from trtnet.ops.shapes.shape import cat, expand, permute, reshape, transpose
+from trtnet.ops.shapes.shape import permute, reshape, transpose
 from trtnet.ops.shapes.slicing import Cut, movable, restored
 from trtnet.ops.writes.part import elements, part
 
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The elements along an axis of known size, one by one. Raises LayerError if the size is dynamic."""
+    """The elements along an axis of known size, one by one; views of `x`.
+
+    x: [..., n, ...], of any dtype. Returns a tuple of n tensors [..., ...] without that axis, in the dtype of `x`.
+    Layer: ISliceLayer and IShuffleLayer, for each element.
+    Raises LayerError if the size is known only at run time: ops.scan iterates over such an axis.
+    """
     along = axis(x, dim, "unbind")
     size = x.shape[along]
     if not isinstance(size, int):
@@ -34,20 +41,34 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def unflatten(x: Tensor, dim: int, sizes: Sequence[Size]) -> Tensor:
-    """One axis as several; one of the sizes may be -1."""
+    """One axis split into several; a view of `x`.
+
+    x: [..., n, ...], of any dtype. sizes: ints or Dims whose product is n; one may be -1. Returns [..., *sizes, ...],
+    in the dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError for sizes whose product is not n.
+    """
     along = axis(x, dim, "unflatten")
     return reshape(x, (*x.shape[:along], *sizes, *x.shape[along + 1 :]))
 
 
 def select(x: Tensor, dim: int, index: Size) -> Tensor:
-    """``x[index]`` along an axis, which goes."""
+    """``x[index]`` along one axis, which is removed; a view of `x`.
+
+    x: [..., n, ...], of any dtype. index: an int or a Dim. Returns [..., ...] without that axis, in the dtype of `x`.
+    Layer: ISliceLayer and IShuffleLayer.
+    Raises LayerError for an index or an axis out of range.
+    """
     return x[(*(slice(None),) * axis(x, dim, "select"), index)]
 
 
 def narrow(x: Tensor, dim: int, start: Size, length: Size) -> Tensor:
-    """`length` elements from `start` along an axis; a negative start counts from the end.
+    """`length` elements from `start` along an axis; a view of `x`.
 
-    Raises LayerError if known sizes do not fit.
+    x: [..., n, ...], of any dtype. start, length: ints or Dims; a negative start counts from the end. Returns [...,
+    length, ...], in the dtype of `x`.
+    Layer: ISliceLayer.
+    Raises LayerError for known sizes that do not fit.
     """
     along = axis(x, dim, "narrow")
     start, length = sizes_of(x, (start, length), "narrow")
@@ -59,9 +80,11 @@ def narrow(x: Tensor, dim: int, start: Size, length: Size) -> Tensor:
 
 
 def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of two axes, `offset` above it, as a new last axis. Layer: IGatherLayer.
+    """The diagonal of two axes, `offset` above the main one, as a new last axis; a view of `x`.
 
-    Raises LayerError for one axis twice.
+    x: two dimensions or more, of any dtype. Returns [..., length], in the dtype of `x`.
+    Layer: IGatherLayer, on axes that IShuffleLayer has moved last.
+    Raises LayerError for the same axis twice.
     """
     a, b = axis(x, dim1, "diagonal"), axis(x, dim2, "diagonal")
     if a == b:
@@ -79,14 +102,24 @@ def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor
 
 
 def diag(x: Tensor, diagonal: int = 0) -> Tensor:
-    """The diagonal of a matrix, or a matrix with a vector as its diagonal. Raises LayerError for another rank."""
+    """The diagonal of a matrix, or a matrix with a vector as its diagonal.
+
+    x: [n, m] or [n], of any dtype. Returns [length], or [n + abs(diagonal), n + abs(diagonal)], in the dtype of `x`.
+    Layer: IGatherLayer for a matrix; ISelectLayer by a mask for a vector.
+    Raises LayerError for another rank.
+    """
     if x.ndim not in (1, 2):
         x.network.fail(f"diag takes a vector or a matrix, found {x.ndim} dimensions", {"x": x})
     return diag_embed(x, diagonal) if x.ndim == 1 else diagonal_of(x, diagonal)
 
 
 def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """The last axis as the diagonals of matrices in axes dim1 and dim2 of the result, with 0 elsewhere."""
+    """The last axis as the diagonals of matrices in axes dim1 and dim2 of the result, with 0 elsewhere.
+
+    x: [..., n], of any dtype. Returns [..., n + abs(offset), n + abs(offset)], in the dtype of `x`.
+    Layer: ISelectLayer by a mask, of rows that ISliceLayer pads and expands.
+    Raises LayerError for an axis out of range.
+    """
     size = x.shape[-1] + abs(offset)
     rows = pad(x, (0, offset) if offset >= 0 else (-offset, 0)).unsqueeze(-1)
     places = arange(size, network=x.network)
@@ -96,17 +129,15 @@ def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Te
     return movedim(matrices, (-2, -1), (dim1, dim2))
 
 
-def trace(x: Tensor) -> Tensor:
-    """The sum of the diagonal of a matrix."""
-    return diagonal(x).sum(0)
-
-
 diagonal_of = diagonal
 
 
 def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """Axes moved to other places; the others keep their order. Layer: IShuffleLayer.
+    """Axes moved to other positions; the others keep their order. A view of `x`.
 
+    x: any shape and dtype. source, destination: an axis each, or equally many. Returns the permuted shape, in the dtype
+    of `x`: movedim(x, 1, -1) of [n, c, h] is [n, h, c].
+    Layer: IShuffleLayer.
     Raises LayerError where the two do not name equally many axes, each once.
     """
     pairs = [[d] if isinstance(d, int) else list(d) for d in (source, destination)]
@@ -123,12 +154,24 @@ swapaxes = swapdims = transpose
 
 
 def broadcast_to(x: Operand, shape: Sequence[Size]) -> Tensor:
-    """`x` repeated to `shape`, as operations of several tensors do."""
+    """`x` repeated to `shape`, as operations of several tensors do it; a view of `x`.
+
+    x: any shape and dtype, a tensor, array or number. shape: ints or Dims; -1 keeps an axis. Returns `shape`, in the
+    dtype of `x`.
+    Layer: ISliceLayer with stride 0.
+    Raises LayerError for a shape that `x` does not broadcast to.
+    """
     return expand(x, shape)
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """Tensors repeated to the shape that an operation of all of them has."""
+    """Tensors expanded to the shape that an operation of all of them has; views of them.
+
+    tensors: any shapes that broadcast, and any dtypes. Returns a tuple of tensors of the common shape [n, m, ...], each
+    in its own dtype.
+    Layer: ISliceLayer with stride 0, for each that grows.
+    Raises LayerError for shapes that do not broadcast.
+    """
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
     network = network_of(*given)
     ndim = max(ndim_of(x) for x in given)
@@ -146,38 +189,77 @@ def _wider(left: Size, right: Size) -> Size:
 
 
 def atleast_1d(x: Operand) -> Tensor:
-    """`x`, a number as a vector of one."""
+    """`x`, with a scalar as a vector of one element.
+
+    x: any shape and dtype, a tensor or a number. Returns [1] for a scalar, else `x`, in its dtype.
+    Layer: none, or IShuffleLayer for a tensor without dimensions.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    """
     return tensor(x, network_of(x), ndim=1)
 
 
 def atleast_2d(x: Operand) -> Tensor:
-    """`x`, a vector as a row."""
+    """`x`, with a vector as a matrix of one row.
+
+    x: any shape and dtype, a tensor or a number. Returns [1, n] for a vector, [1, 1] for a scalar, else `x`, in its
+    dtype.
+    Layer: IShuffleLayer, or none.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    """
     return tensor(x, network_of(x), ndim=2)
 
 
 def atleast_3d(x: Operand) -> Tensor:
-    """`x`, a matrix with a last axis of 1, a vector as one row of it."""
+    """`x`, with a matrix given a last axis of size 1, and a vector as one row of such a matrix.
+
+    x: any shape and dtype, a tensor or a number. Returns [n, m, 1] for a matrix, [1, n, 1] for a vector, else `x`, in
+    its dtype.
+    Layer: IShuffleLayer, or none.
+    Raises LayerError for an operand that is neither a tensor nor a number.
+    """
     plane = atleast_2d(x)
     return plane.unsqueeze(-1) if plane.ndim == 2 else plane
 
 
 def dstack(tensors: Sequence[Operand]) -> Tensor:
-    """Tensors behind one another, along their third axis."""
+    """Tensors joined along their third axis.
+
+    tensors: a sequence of tensors of one shape, but for the third axis; [n, m] counts as [n, m, 1], [n] as [1, n, 1].
+    Returns [n, m, sum of the sizes], in torch's promoted dtype.
+    Layer: IConcatenationLayer.
+    Raises LayerError for shapes that differ along another axis.
+    """
     return cat([atleast_3d(x) for x in tensors], 2)
 
 
 def column_stack(tensors: Sequence[Operand]) -> Tensor:
-    """Tensors side by side; a vector is a column."""
+    """Tensors joined side by side, with a vector as a column.
+
+    tensors: a sequence of [n] and [n, m, ...]. Returns [n, sum of the columns, ...], in torch's promoted dtype.
+    Layer: IConcatenationLayer.
+    Raises LayerError for shapes that differ along another axis.
+    """
     columns = [atleast_1d(x) for x in tensors]
     return cat([x.unsqueeze(1) if x.ndim == 1 else x for x in columns], 1)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors side by side: along their second axis, vectors along their first."""
+    """Tensors joined along their second axis, vectors along their first.
+
+    tensors: a sequence of [n, m, ...], or of [n]. Returns [n, sum of the columns, ...], or [sum of the sizes], in
+    torch's promoted dtype.
+    Layer: IConcatenationLayer.
+    Raises LayerError for shapes that differ along another axis.
+    """
     rows = [atleast_1d(x) for x in tensors]
     return cat(rows, 0 if rows[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors below one another, along their first axis; a vector is a row."""
+    """Tensors joined along their first axis, with a vector as a row.
+
+    tensors: a sequence of [n, m, ...] or [m]. Returns [sum of the rows, m, ...], in torch's promoted dtype.
+    Layer: IConcatenationLayer.
+    Raises LayerError for shapes that differ along another axis.
+    """
     return cat([tensor(x, network_of(x), ndim=2) for x in tensors], 0)

@@ -11,13 +11,16 @@ from trtnet.graph.sizes.dim import numel
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.activation import softmax
-from trtnet.ops.elementwise.basic import add, cast, ge, gt, logical_and, mul, sub, where
+from trtnet.ops.elementwise.arithmetic import add, mul, sub
+from trtnet.ops.elementwise.comparison import ge, gt, where
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_and
+from trtnet.ops.elementwise.softmax import softmax
 from trtnet.ops.formulations import form
 from trtnet.ops.indexing.gather import embedding
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import any
-from trtnet.ops.shapes.shape import cat
+from trtnet.ops.shapes.joining import cat
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
 from trtnet.support.dtypes import bool_
@@ -36,16 +39,19 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """``softmax(query @ key.T * scale + mask) @ value`` (Vaswani et al., 2017).
+    """``softmax(query @ key.T * scale + mask) @ value``.
 
     query: [..., heads, length, dim]. key: [..., key heads, key length, dim]. value: [..., key heads, key length,
-    width]. Two dimensions or more. Key heads divide heads, and each serves a group of queries, whatever enable_gqa.
-    attn_mask: bool (true where a query may look) or floating (added to the scores), of a shape that broadcasts to
-    [..., heads, length, key length]; a query that may look nowhere gets zeros, as in torch. is_causal: query i sees
-    keys up to i, as in torch. scale: 1 / sqrt(dim) by default; the queries are multiplied by it.
-    Raises LayerError for a dropout_p other than 0, for integers, and for heads that the key heads do not divide.
+    width]. Two dimensions or more, of one floating dtype. The key heads divide the heads, and each serves a group of
+    queries, whatever enable_gqa. attn_mask: bool (true where a query may attend) or floating (added to the scores), of
+    a shape that broadcasts to [..., heads, length, key length]; a query that may attend nowhere gets zeros, as in
+    torch. is_causal: query i attends to keys up to i. scale: 1 / sqrt(dim) by default; the queries are multiplied by
+    it. Returns [..., heads, length, width], in the dtype of `query`.
     Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), for values of another
-    width than keys, and where there is none, matrix products and a softmax with the same numerics.
+    width than keys, and on backends without it, IMatrixMultiplyLayer and ISoftMaxLayer with the same numerics.
+    Raises LayerError for a dropout_p other than 0, for integers, and for heads that are not a multiple of the key
+    heads.
+    Source: Vaswani et al., 2017, arXiv:1706.03762; Ainslie et al., 2023, arXiv:2305.13245 (grouped queries).
     """
     operands = {"query": query, "key": key, "value": value}
     mask = None if attn_mask is None else tensor(attn_mask, query.network)
@@ -215,11 +221,14 @@ def _sighted(mask: Tensor) -> Tensor:
 def rotary_embedding(
     x: Tensor, cos: Operand, sin: Operand, position_ids: Tensor | None = None, interleaved: bool = False
 ) -> Tensor:
-    """Rotates pairs of elements by angles that grow with the position (Su et al., 2021).
+    """Rotates pairs of elements by angles that grow with the position.
 
-    x: [batch, heads, length, dim]. cos, sin: [batch, length, dim / 2], or, with position_ids [batch, length], tables
-    [positions, dim / 2]. Pairs are (i, i + dim / 2), as in Llama, or (2i, 2i + 1) if interleaved, as in GPT-J.
-    Layer: IRotaryEmbeddingLayer, else slices and products.
+    x: [batch, heads, length, dim], floating. cos, sin: [batch, length, dim / 2], or, with position_ids [batch, length]
+    (integer), tables [positions, dim / 2]. Pairs are (i, i + dim / 2), as in Llama, or (2i, 2i + 1) if interleaved, as
+    in GPT-J. Returns the shape and dtype of `x`.
+    Layer: IRotaryEmbeddingLayer; on backends without it, ISliceLayer and IElementWiseLayer.
+    Raises LayerError for tables whose sizes do not fit.
+    Source: Su et al., 2021, arXiv:2104.09864.
     """
     network = x.network
     cosine, sine = (tensor(table, network, x.dtype) for table in (cos, sin))
@@ -247,9 +256,11 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor, position_ids: Tensor | None, i
 def kv_cache_update(cache: Tensor, update: Tensor, write_indices: Tensor) -> Tensor:
     """The cache with `update` written at position write_indices of each sequence, in place.
 
-    cache: [batch, heads, capacity, dim], an input of the network; the result must be one of its outputs, and shares the
-    input's memory. update: [batch, heads, length, dim]. write_indices: [batch] int32.
-    Layer: IKVCacheUpdateLayer. Raises LayerError where the backend has none.
+    cache: [batch, heads, capacity, dim], floating, an input of the network; the result must be one of its outputs, and
+    shares the input's memory. update: [batch, heads, length, dim], of the same dtype. write_indices: [batch], int32.
+    Returns the shape and dtype of `cache`.
+    Layer: IKVCacheUpdateLayer.
+    Raises LayerError where the backend does not have it: TensorRT before 10.15.
     """
     network = cache.network
     operands = {"cache": cache, "update": update, "write_indices": write_indices}

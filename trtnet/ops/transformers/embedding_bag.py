@@ -8,12 +8,16 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.basic import cast, eq, ge, logical_and, lt, maximum, mul, ne, where
+from trtnet.ops.elementwise.arithmetic import maximum, mul
+from trtnet.ops.elementwise.comparison import eq, ge, lt, ne, where
 from trtnet.ops.elementwise.division import div
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.indexing.gather import embedding
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import amax, sum
-from trtnet.ops.shapes.shape import cat, unsqueeze
+from trtnet.ops.shapes.joining import cat
+from trtnet.ops.shapes.shape import unsqueeze
 from trtnet.support import dtypes
 
 MODES = ("mean", "sum", "max")
@@ -32,11 +36,15 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Tensor:
-    """The "mean", "sum" or "max" of the rows of each bag -> [bags, embedding_dim]; a bag of nothing is 0.
+    """The mean, sum or largest of the rows of each bag; 0 for an empty bag.
 
-    indices: [bags, size] int; or [n] int, where offsets [bags] int say at which index each bag begins (and, with
-    include_last_offset, at which the last one ends). per_sample_weights: a factor for each index, in mode "sum".
-    padding_idx: a row that counts in no bag. In float32, with one product for all bags.
+    indices: [bags, size], integer; or [n], with offsets [bags] (integer) for the index at which each bag begins (with
+    include_last_offset, also where the last one ends). weight: [num_embeddings, embedding_dim], floating.
+    per_sample_weights: a factor for each index, in mode "sum". padding_idx: a row that counts in no bag. Computed in
+    float32. Returns [bags, embedding_dim], in the dtype of `weight`.
+    Layer: none, decomposed into IGatherLayer and IReduceLayer; with offsets, IMatrixMultiplyLayer for all bags at once.
+    Raises LayerError for another mode, for max_norm, and for per_sample_weights in another mode than "sum".
+    Source: torch.nn.functional.embedding_bag's documentation.
     """
     named = {"indices": indices}
     if mode not in MODES:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from trtnet.graph import Tensor
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.activation import silu
-from trtnet.ops.elementwise.basic import cast, eq, mul, where
+from trtnet.ops.elementwise.arithmetic import mul
+from trtnet.ops.elementwise.comparison import eq, where
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.images.detection import need_kernels
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support.backend import trt
@@ -14,11 +16,15 @@ from trtnet.support.backend import trt
 def mixture_of_experts(
     x: Tensor, experts: Tensor, scores: Tensor, gate: Tensor, up: Tensor, down: Tensor, fused: bool = False
 ) -> Tensor:
-    """For each token, the scored sum of what its experts make of it: ``(silu(x gate) * (x up)) down``.
+    """For each token, the weighted sum of ``(silu(x gate) * (x up)) down`` over its experts.
 
-    x: [batch, length, hidden]. experts: [batch, length, k] int32, each once. scores: [batch, length, k]. gate, up:
-    [experts, hidden, inner]. down: [experts, inner, hidden]. Every expert is computed for every token and weighted,
-    which runs everywhere. fused: IMoELayer instead, which TensorRT builds for compute capabilities 10.0, 10.3 and 11.0.
+    x: [batch, length, hidden], floating. experts: [batch, length, k], int32, each once. scores: [batch, length, k].
+    gate, up: [experts, hidden, inner]. down: [experts, inner, hidden]. Returns [batch, length, hidden], in the dtype of
+    `x`.
+    Layer: none, decomposed into IMatrixMultiplyLayer for every expert and token, IActivationLayer and IReduceLayer;
+    with fused, IMoELayer, which TensorRT builds for compute capabilities 10.0, 10.3 and 11.0.
+    Raises LayerError for fused where the backend has no kernels for it.
+    Source: Shazeer et al., 2017, arXiv:1701.06538; Jiang et al., 2024, arXiv:2401.04088 (gated experts).
     """
     if fused:
         return _fused_experts(x, experts, scores, (gate, up, down))

@@ -1,7 +1,8 @@
-"""Writing to tensors: the operations of torch that change their first argument.
+"""In-place operations: the operations of torch that change their first argument.
 
-Each computes what the operation of its name computes and gives that to the tensor (``graph/storage.py`` says who else
-sees it). The tensor keeps its dtype and its shape, as in torch. Layers: those of the operation.
+Each computes what the operation of its name computes and writes that to the tensor (``graph/tensors/storage.py``
+decides which other tensors share its memory). The tensor keeps its dtype and its shape, as in torch. Layers: those of
+the operation.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from trtnet.graph.source import here
 from trtnet.graph.tensors.storage import update
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
-from trtnet.ops.elementwise.basic import cast
-from trtnet.ops.shapes.shape import expand
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.views import diagonal
 from trtnet.support.did_you_mean import missing
 from trtnet.support.errors import ModelError
@@ -66,14 +67,29 @@ def in_place(name: str) -> Callable[..., Tensor]:
         return assign(target, value, f"{name}_")
 
     operation.__name__ = operation.__qualname__ = f"{name}_"
+    operation.__doc__ = _documented(name, inspect.getdoc(getattr(sys.modules["trtnet.ops"], name)) or "")
     return operation
+
+
+def _documented(name: str, doc: str) -> str:
+    """The docstring of an operation in place, by that of the operation."""
+    layer = doc.partition("\nLayer: ")[2].partition("\nRaises")[0]
+    source = doc.partition("\nSource: ")[2]
+    return f"""``ops.{name}``, written to `x` in place.
+
+x: a tensor of the network, of any shape; it keeps its shape and its dtype. The other arguments are those of `{name}`.
+Returns `x`.
+Layer: {layer}
+Raises LayerError for a result of another shape, or of a dtype that torch does not cast to that of `x`, and wherever
+`{name}` does; ModelError for a parameter, which cannot be changed.
+{f"Source: {source}" if source else ""}""".rstrip()
 
 
 def in_place_method(x: Tensor, name: str) -> Any:
     """torch's method ``x.name``, name with an underscore at its end. Raises AttributeError for another name."""
     plain = name.removesuffix("_")
-    if name in _OWN:
-        return functools.partial(_OWN[name], x)
+    if name in OWN:
+        return functools.partial(OWN[name], x)
     if plain in METHODS and hasattr(sys.modules["trtnet.ops"], plain):
         return functools.partial(in_place(plain), x)
     reason = ""
@@ -84,14 +100,14 @@ def in_place_method(x: Tensor, name: str) -> Any:
     if plain in _RANDOM:
         reason = "an engine's random numbers are those of ops.rand and ops.randn"
     there = sys.modules["trtnet.ops"].__all__
-    raise missing("a Tensor", name, [*there, *_OWN, *(f"{other}_" for other in METHODS.intersection(there))], reason)
+    raise missing("a Tensor", name, [*there, *OWN, *(f"{other}_" for other in METHODS.intersection(there))], reason)
 
 
 def in_place_function(name: str) -> Callable[..., Tensor] | None:
     """torch's function ``name``, which ends with an underscore: ``relu_``. None for another name."""
     plain = name.removesuffix("_")
-    if name in _OWN:
-        return _OWN[name]
+    if name in OWN:
+        return OWN[name]
     there = name != plain and plain in METHODS | FUNCTIONS and hasattr(sys.modules["trtnet.ops"], plain)
     return in_place(plain) if there else None
 
@@ -129,7 +145,12 @@ def assign(x: Tensor, value: Tensor, name: str) -> Tensor:
 
 
 def copy_(x: Tensor, src: Operand, non_blocking: bool = False) -> Tensor:
-    """Gives `x` the elements of `src`, broadcast to its shape and cast to its dtype, whatever that is."""
+    """Writes the elements of `src` to `x`, broadcast to its shape and cast to its dtype.
+
+    x: any shape and dtype. src: a tensor of a shape that broadcasts to that of `x`, or a number. Returns `x`.
+    Layer: none; ICastLayer and ISliceLayer where dtype or shape differ.
+    Raises LayerError for a shape that does not broadcast; ModelError for a parameter.
+    """
     target = target_of(x)
     value = cast(given(target, src, target.ndim), target.dtype)
     if not _broadcasts(value, target):
@@ -141,19 +162,34 @@ def copy_(x: Tensor, src: Operand, non_blocking: bool = False) -> Tensor:
 
 
 def fill_(x: Tensor, value: Operand) -> Tensor:
-    """Gives every element of `x` one value, a number or a tensor of no dimensions."""
+    """Writes one value to every element of `x`.
+
+    x: any shape and dtype. value: a number, or a tensor of shape []. Returns `x`.
+    Layer: IConstantLayer, and ISliceLayer with stride 0.
+    Raises LayerError for a value with dimensions; ModelError for a parameter.
+    """
     if len(getattr(value, "shape", ())) > 0:
         target_of(x).network.fail("fill_ takes a number, or a tensor of no dimensions", {"x": x, "value": value})
     return copy_(x, value)
 
 
 def zero_(x: Tensor) -> Tensor:
-    """Gives every element of `x` the value 0."""
+    """Writes 0 to every element of `x`.
+
+    x: any shape and dtype. Returns `x`.
+    Layer: IConstantLayer, and ISliceLayer with stride 0.
+    Raises ModelError for a parameter, which cannot be changed.
+    """
     return copy_(x, 0)
 
 
 def fill_diagonal_(x: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
-    """Gives the elements on the diagonal of a matrix one value. Raises LayerError for another rank, and for wrap."""
+    """Writes one value to the diagonal of a matrix.
+
+    x: [n, m], of any dtype. fill_value: a number. Returns `x`.
+    Layer: IScatterLayer.
+    Raises LayerError for another rank, and for wrap=True; ModelError for a parameter.
+    """
     target = target_of(x)
     if target.ndim != 2 or wrap:
         target.network.fail("fill_diagonal_ takes a matrix, and does not wrap", {"x": target})
@@ -161,12 +197,22 @@ def fill_diagonal_(x: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
     return target
 
 
-_OWN: dict[str, Callable[..., Tensor]] = {
+def detach_(x: Tensor) -> Tensor:
+    """`x` itself: a network has no gradients.
+
+    x: any shape and dtype. Returns `x`.
+    Layer: none.
+    Raises nothing.
+    """
+    return x
+
+
+OWN: dict[str, Callable[..., Tensor]] = {
     "copy_": copy_,
     "fill_": fill_,
     "zero_": zero_,
     "fill_diagonal_": fill_diagonal_,
-    "detach_": lambda x: x,
+    "detach_": detach_,
 }
 
 

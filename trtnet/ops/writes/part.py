@@ -12,7 +12,9 @@ from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.sizes.dim import is_static
 from trtnet.graph.tensors.storage import View, share
 from trtnet.graph.tensors.strides import Strides, known
-from trtnet.ops.shapes.shape import cat, expand, reshape
+from trtnet.ops.shapes.expansion import expand
+from trtnet.ops.shapes.joining import cat
+from trtnet.ops.shapes.shape import reshape
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.backend import trt
 

@@ -11,22 +11,26 @@ from trtnet.graph import Shape, Tensor
 from trtnet.graph.tensors.storage import View, chain, lazily, same_part, update
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
-from trtnet.ops.elementwise.basic import cast, where
+from trtnet.ops.elementwise.comparison import where
+from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.indexing.index import cuts_of, is_whole, parsed
 from trtnet.ops.indexing.index_tensors import Places, is_tensor, places_of
-from trtnet.ops.shapes.shape import cat, expand, permute, reshape, shuffle, unsqueeze, view
+from trtnet.ops.shapes.expansion import expand
+from trtnet.ops.shapes.joining import cat
+from trtnet.ops.shapes.shape import permute, reshape, shuffle, unsqueeze, view
 from trtnet.ops.writes.in_place import given, target_of
 from trtnet.ops.writes.part import cut_view, scattered_nd
 from trtnet.support import dtypes
 
 
 def setitem(x: Tensor, index: Any, value: Operand) -> None:
-    """Writes `value`, broadcast and cast, to the part of `x` that an index means, as getitem reads it.
+    """Writes `value`, broadcast and cast, to the part of `x` that getitem would read: ``x[index] = value``.
 
-    A mask (bool) takes a number, or a tensor that is the same for all the elements it chooses. Of several elements for
-    one place, as of equal integers in an index, one is written; torch does not say which.
-    Layers: IConcatenationLayer for slices, IScatterLayer for steps and for tensors of integers, ISelectLayer for masks.
-    Raises LayerError for an index that getitem refuses, and for a mask whose values depend on the element.
+    x: any shape and dtype. index: as in getitem; a mask (bool) takes one value for all elements, or one for each.
+    value: a tensor of a shape that broadcasts to that of ``x[index]``, or a number. If integers in an index name an
+    element twice, one of the values is written. Returns nothing.
+    Layer: IConcatenationLayer for slices, IScatterLayer for steps and integer tensors, ISelectLayer for masks.
+    Raises LayerError for an index that getitem refuses, and for a value that does not broadcast.
     """
     target = target_of(x)
     items = [

@@ -1,0 +1,69 @@
+"""One layer for each element or pair of elements: casts, elementwise, unary and select layers."""
+
+from __future__ import annotations
+
+from trtnet.graph import Network, Tensor
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of, tensor
+from trtnet.support import dtypes
+from trtnet.support.backend import trt
+from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.errors import DTypeError
+
+
+def cast(x: Operand, dtype: DTypeLike) -> Tensor:
+    """`x` in another dtype; `x` itself where it already has that dtype.
+
+    x: any shape and dtype, a tensor, array or number. dtype: a DType or its name. Returns the shape of `x`, in `dtype`.
+    Layer: ICastLayer; none for constants, which are converted at once.
+    Raises LayerError for an unknown dtype.
+    """
+    network = network_of(x)
+    try:
+        wanted = dtypes.get(dtype)
+    except DTypeError as error:
+        network.fail(f"cast: {error}", {"x": x})
+    return tensor(x, network, wanted)
+
+
+def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
+    """One IElementWiseLayer of operands of a dtype."""
+    a, b = align(name, x, y, dtype=dtype)
+    arguments = {"input1": a, "input2": b, "op": getattr(trt.ElementWiseOperation, operation)}
+    hint = f"{name} got shapes that do not broadcast, or dtypes it does not take"
+    (result,) = a.network.add("elementwise", arguments, name=name, hint=hint, dims=[broadcast(a, b)])
+    return result
+
+
+def no_uint8(name: str, dtype: DType, network: Network, **operands: Operand) -> None:
+    """Raises LayerError for a result of uint8."""
+    if dtype == dtypes.uint8:
+        text = "TensorRT has uint8 for inputs and outputs alone: compute with x.int(), which is int32"
+        network.fail(f"{name} of uint8: {text}", operands)
+
+
+def select(condition: Operand, x: Operand, y: Operand, dtype: DType, name: str) -> Tensor:
+    """One layer of a dtype. Raises LayerError for uint8."""
+    network = network_of(condition, x, y)
+    no_uint8(name, dtype, network, x=x, y=y)
+    ndim = max(ndim_of(operand) for operand in (condition, x, y))
+    chosen = tensor(condition, network, dtypes.bool_, ndim)
+    a, b = (tensor(side, network, dtype, ndim) for side in (x, y))
+    arguments = {"condition": chosen, "then_input": a, "else_input": b}
+    hint = f"{name} got shapes that do not broadcast"
+    (result,) = network.add("select", arguments, name=name, hint=hint, dims=[broadcast(chosen, a, b)])
+    return result
+
+
+def unary(x: Operand, operation: str, name: str) -> Tensor:
+    """One IUnaryLayer."""
+    x = tensor(x, network_of(x))
+    arguments = {"input": x, "op": getattr(trt.UnaryOperation, operation)}
+    (result,) = x.network.add("unary", arguments, name=name, hint=f"{name} does not take {x.dtype}", dims=[x.shape])
+    return result
+
+
+def floating(x: Operand) -> Tensor:
+    """`x` if it is of floats; integers and bools in float32, torch's default dtype."""
+    given = tensor(x, network_of(x))
+    return given if given.dtype.is_floating else cast(given, dtypes.float32)

@@ -1,0 +1,57 @@
+"""Softmax and its relatives, with torch.nn.functional's names."""
+
+from __future__ import annotations
+
+from trtnet.graph import Tensor
+from trtnet.ops.arguments.operands import axes_mask, axis
+from trtnet.ops.elementwise.arithmetic import sub
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.unary_functions import exp, log, neg
+from trtnet.ops.reductions.reduce import amax, sum
+from trtnet.support.dtypes import DTypeLike, float32
+
+
+def softmin(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
+    """``softmax(-x)`` along `dim`.
+
+    x: any shape, floating. dtype: what `x` is cast to after the negation. Returns the shape of `x`, in its dtype or in
+    `dtype`.
+    Layer: none, decomposed into IUnaryLayer NEG and ISoftMaxLayer.
+    Raises LayerError for integers without a dtype, and for a `dim` out of range.
+    Source: torch.nn.functional.softmin's documentation.
+    """
+    return softmax(neg(x), dim, dtype)
+
+
+def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
+    """``exp(x)`` divided by its sum along `dim`.
+
+    x: any shape, floating. dtype: what `x` is cast to first. Returns the shape of `x`, in its dtype or in `dtype`.
+    Layer: ISoftMaxLayer.
+    Raises LayerError for int32, int64 and bools without a dtype, and for a `dim` out of range.
+    Source: torch.nn.functional.softmax's documentation.
+    """
+    given = x if dtype is None else cast(x, dtype)
+    along = axis(given, dim, "softmax") if given.ndim else 0
+    if given.ndim < 2:  # ISoftMaxLayer wants two axes
+        return softmax(given.reshape(1, -1), 1).reshape(given.shape)
+    hint = f"softmax does not take {given.dtype}"
+    attributes = {"axes": axes_mask((along,))}
+    (y,) = given.network.add("softmax", {"input": given}, attributes=attributes, hint=hint, dims=[given.shape])
+    return y
+
+
+def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
+    """``x - max - log(sum(exp(x - max)))`` along `dim`: log(softmax(x)) without underflow, in float32.
+
+    x: any shape, floating. dtype: what `x` is cast to first. Returns the shape of `x`, in its dtype or in `dtype`.
+    Layer: none, decomposed into IReduceLayer MAX and SUM, IUnaryLayer EXP and LOG, and IElementWiseLayer SUB.
+    Raises LayerError for integers without a dtype, and for a `dim` out of range.
+    Source: torch.nn.functional.log_softmax's documentation.
+    """
+    given = x if dtype is None else cast(x, dtype)
+    if not given.dtype.is_floating:
+        given.network.fail(f"log_softmax does not take {given.dtype}; give dtype=", {"x": given})
+    wide = cast(given, float32)
+    shifted = sub(wide, amax(wide, dim, keepdim=True))
+    return cast(sub(shifted, log(sum(exp(shifted), dim, keepdim=True))), given.dtype)

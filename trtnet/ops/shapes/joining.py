@@ -1,0 +1,44 @@
+"""Tensors joined along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trtnet.graph import Size, Tensor
+from trtnet.graph.tensors.tensor import Operand
+from trtnet.ops.arguments.operands import align, axis
+from trtnet.ops.shapes.shape import unsqueeze
+from trtnet.ops.shapes.slicing import movable, restored
+
+
+def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """Tensors joined one after another along `dim`.
+
+    tensors: a sequence of tensors of one shape, but for `dim`. Returns [..., sum of the sizes, ...], in torch's
+    promoted dtype.
+    Layer: IConcatenationLayer.
+    Raises LayerError for sizes that differ along another axis, and for an axis out of range.
+    """
+    parts = align("cat", *tensors)
+    along = axis(parts[0], dim, "cat")
+    total: Size = 0
+    for part in parts:
+        size = part.shape[along]
+        total = size if total == 0 else total + size
+    shape = (*parts[0].shape[:along], total, *parts[0].shape[along + 1 :])
+    arguments = {"inputs": list(movable(*parts))}
+    (y,) = parts[0].network.add("concatenation", arguments, attributes={"axis": along}, name="cat", dims=[shape])
+    return restored(y, parts[0])
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors joined along a new axis before `dim`.
+
+    tensors: a sequence of n tensors of one shape. Returns [..., n, ...], in torch's promoted dtype.
+    Layer: IConcatenationLayer, of tensors that IShuffleLayer has given the new axis.
+    Raises LayerError for tensors of different shapes, and for an axis out of range.
+    """
+    return cat([unsqueeze(x, dim) for x in tensors], dim)
