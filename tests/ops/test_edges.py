@@ -271,3 +271,35 @@ def test_powers_of_integers_are_not_tensorrts_which_overflow_otherwise() -> None
 def test_integers_that_floats_are_computed_of_have_no_common_dtype_before(name: str) -> None:
     function = lambda m: lambda x, y: getattr(m, name)(x, y.sum() - 300)  # noqa: E731
     judged(function(ops), function(torch), BYTES, BYTES.long() // 100, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_the_default_eps_of_rms_norm_is_float32s(dtype: str) -> None:
+    x = (torch.arange(1, 13) * 0.01).reshape(3, 4).to(getattr(torch, dtype))
+    found = network_of(lambda y: ops.rms_norm(y, (4,)), {"y": trtnet.Input((3, 4), dtype)}, dtype).reference()(x)
+    torch.testing.assert_close(found, F.rms_norm(x, (4,)))
+
+
+@pytest.mark.parametrize("offset", [0, 1, -2])
+def test_the_matrix_of_a_diagonal_of_nothing(offset: int) -> None:
+    def call(m: Any, x: Any) -> tuple[Any, ...]:
+        return x + 1, m.diag(x[0, :0], offset).sum(), m.diag_embed(x[:, :0], offset)
+
+    network = network_of(functools.partial(call, ops), {"x": trtnet.Input((2, 3))})
+    for found, wanted in zip(
+        network.reference()(torch.zeros(2, 3)).values(), call(torch, torch.zeros(2, 3)), strict=True
+    ):
+        assert found.shape == wanted.shape and torch.equal(found, wanted)
+
+
+def test_addbmm_of_int32_is_int32() -> None:
+    x, a = random_tensor(2, 2, dtype="int32"), random_tensor(3, 2, 2, dtype="int32")
+    judged(ops.addbmm, torch.addbmm, x, a, a)
+
+
+@pytest.mark.parametrize("p", [float("inf"), float("-inf"), 0, 1, 3])
+@pytest.mark.parametrize("name", ["dist", "pairwise_distance"])
+def test_distances_of_every_p(name: str, p: float) -> None:
+    x, y = random_tensor(3, 4), random_tensor(3, 4, seed=1)
+    theirs = torch.dist if name == "dist" else F.pairwise_distance
+    judged(lambda a, b: getattr(ops, name)(a, b, p), lambda a, b: theirs(a, b, p), x, y, rtol=1e-6)

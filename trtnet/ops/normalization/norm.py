@@ -163,13 +163,13 @@ def rms_norm(
     """``x / sqrt(mean(x^2) + eps) * weight`` over the last axes, in float32 up to the product with weight, as in Llama.
 
     x: [..., *normalized_shape], floating. normalized_shape: the sizes of the last axes, and the shape of weight. eps:
-    by default the machine epsilon of the dtype of `x`, as in torch. Returns the shape and dtype of `x`.
+    by default the machine epsilon of float32, of a 16-bit `x` too, as in torch. Returns the shape and dtype of `x`.
     Layer: none, decomposed into IElementWiseLayer, IReduceLayer AVG and IUnaryLayer SQRT and RECIP.
     Raises LayerError for an `x` whose last sizes are not normalized_shape.
     Source: Zhang and Sennrich, 2019, arXiv:1910.07467.
     """
     sizes = _last_sizes("rms_norm", x, normalized_shape)
-    epsilon = x.dtype.eps if eps is None else eps
+    epsilon = float32.eps if eps is None else eps
     wide = cast(x, "float32")
     squares = mean(mul(wide, wide), tuple(range(-len(sizes), 0)), keepdim=True)
     inverse = rsqrt(add(squares, epsilon))

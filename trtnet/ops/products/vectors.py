@@ -146,7 +146,8 @@ def addbmm(x: Operand, batch1: Operand, batch2: Operand, beta: float = 1, alpha:
     Layer: none, decomposed into IMatrixMultiplyLayer, IReduceLayer SUM and IElementWiseLayer SUM.
     Raises LayerError for other ranks, and for a floating beta or alpha beside integers.
     """
-    return plus(x, sum(bmm(batch1, batch2), 0), beta, alpha)
+    products = bmm(batch1, batch2)
+    return plus(x, sum(products, 0, dtype=products.dtype), beta, alpha)
 
 
 def chain_matmul(*matrices: Operand) -> Tensor:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from trtnet.graph import Tensor
 from trtnet.ops.arguments.operands import align
 from trtnet.ops.elementwise.arithmetic import add, sub
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import abs
 from trtnet.ops.reductions.moments import norm
-from trtnet.ops.reductions.reduce import amax, sum
+from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.shapes.shape import unsqueeze
 
 
@@ -59,6 +57,4 @@ def dist(x: Tensor, other: Tensor, p: float = 2.0) -> Tensor:
 
 def _length(x: Tensor, p: float, keepdim: bool = False) -> Tensor:
     """The p-norm along the last axis."""
-    if math.isinf(p):
-        return amax(abs(x), -1, keepdim)
     return sum(abs(x), -1, keepdim) if p == 1 else norm(x, p, -1, keepdim)

@@ -121,6 +121,9 @@ def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Te
     Raises LayerError for an axis out of range.
     """
     size = x.shape[-1] + abs(offset)
+    if x.shape[-1] == 0:
+        nothing = expand(tensor(0, x.network, x.dtype, x.ndim + 1), (*x.shape[:-1], size, size))
+        return movedim(nothing, (-2, -1), (dim1, dim2))
     rows = pad(x, (0, offset) if offset >= 0 else (-offset, 0)).unsqueeze(-1)
     places = arange(size, network=x.network)
     here = eq(places.unsqueeze(0), places.unsqueeze(1) + offset)
