@@ -44,6 +44,11 @@ class Docstring:
         return CLASS.findall(self.layer)
 
     @property
+    def refers(self) -> list[str]:
+        """The functions and modules whose layers they are: "ops.relu", "nn.Linear", or "its" members or function."""
+        return re.findall(r"\b(?:ops|nn)\.\w+|\bits\b|``forward``", self.layer)
+
+    @property
     def has_no_layer(self) -> bool:
         """Whether it says that there may be no layer at all, not even those of a decomposition."""
         return self.layer.startswith("Layer: none") and "decomposed" not in self.layer
@@ -56,14 +61,15 @@ def missing(found: Docstring, marks: tuple[str, ...], sourced: bool) -> list[str
         lacks.append("a summary of one line that ends with a period")
     if len(found.text) < 60:
         lacks.append("60 characters")
-    if not SHAPES.search(found.arguments):
+    told = f"{found.summary} {found.arguments}" if "Weights:" in marks else found.arguments
+    if not SHAPES.search(told):
         lacks.append("shapes")
-    if not DTYPES.search(found.arguments):
+    if not DTYPES.search(told):
         lacks.append("dtypes")
     if "Returns" in marks and not re.search(r"\bReturns\b", found.arguments):
         lacks.append("Returns")
     lacks += [mark for mark in marks if mark in MARKS and mark not in found.marked]
-    if "Layer:" in marks and found.layer and not (found.classes or found.layer.startswith("Layer: none")):
+    if found.layer and not (found.classes or found.refers or found.layer.startswith("Layer: none")):
         lacks.append("the name of a layer")
     if sourced and "Source:" not in found.marked:
         lacks.append("Source:")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import pytest
 from docstring_parts import Docstring, missing
 from searching.families import TABLE
-from searching.running import define, torch_model
+from searching.running import define, own_model, torch_model
 from searching.table import some_cases
 from surfaces import surfaces
 
-from trtnet import ops
+from trtnet import nn, ops
 from trtnet.graph.layers.kinds import KINDS
 from trtnet.ops.writes.in_place import FUNCTIONS, METHODS, OWN
-from trtnet.support.errors import TrtnetError
+from trtnet.support.errors import ModelError, TrtnetError
 
-PARTS = {"ops": ("Returns", "Layer:", "Raises ")}
+PARTS = {"ops": ("Returns", "Layer:", "Raises "), "nn": ("Weights:", "Layer:", "Raises ")}
 """The namespaces that are read, and what each of their docstrings has beside a summary, shapes and dtypes."""
 
 _FORMULAS_NAMES = """
@@ -63,6 +66,7 @@ INSIDE = {
 """What stands for its whole structure."""
 
 
+WITH_WEIGHTS = {"Linear", "Conv2d", "BatchNorm2d", "LSTM", "MultiheadAttention", "Embedding"}
 AROUND = {"argsort": {"GATHER"}, "dequantize": {"QUANTIZE"}}
 """What the search's cases compute with an operation: the elements that argsort orders, what is dequantized."""
 
@@ -71,6 +75,59 @@ AROUND = {"argsort": {"GATHER"}, "dequantize": {"QUANTIZE"}}
 def test_an_operation_has_every_part(name: str) -> None:
     lacks = missing(Docstring.of(getattr(ops, name)), PARTS["ops"], name.removesuffix("_") in FORMULAS)
     assert not lacks, f"ops.{name} lacks {', '.join(lacks)}"
+
+
+@pytest.mark.parametrize("name", nn.__all__)
+def test_a_module_has_every_part(name: str) -> None:
+    found = Docstring.of(getattr(nn, name))
+    lacks = missing(found, PARTS["nn"], sourced=False)
+    assert not lacks, f"nn.{name} lacks {', '.join(lacks)}"
+    there = {"ops": ops.__all__, "nn": nn.__all__}
+    for reference in found.refers:
+        home, _, target = reference.partition(".")
+        assert home not in there or target in there[home], f"there is no {reference}"
+
+
+FUNCTIONS_OF_NN = [name for name in nn.__all__ if hasattr(getattr(nn, name), "function")]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS_OF_NN)
+def test_a_module_of_one_function_names_it(name: str) -> None:
+    assert f"ops.{getattr(nn, name).function.__name__}" in Docstring.of(getattr(nn, name)).refers
+
+
+NO_WEIGHTS_LOOKED_AT = {
+    **dict.fromkeys(("ModuleDict", "ModuleList", "ParameterDict", "ParameterList"), "has those of its members"),
+    "Buffer": "is a weight",
+    "Function": "is a base class",
+    "Module": "is a base class",
+    "Parameter": "is a weight",
+    "TransposedLinear": "torch has none",
+    "join_heads": "is a function",
+    "split_heads": "is a function",
+}
+"""Names of nn that the search has no case of, or whose case has other layers, and why."""
+
+
+@pytest.mark.parametrize("name", [name for name in nn.__all__ if name not in NO_WEIGHTS_LOOKED_AT])
+def test_the_weights_of_a_module_are_named(name: str) -> None:
+    told = Docstring.of(getattr(nn, name)).marked["Weights:"]
+    found = {key for module in _modules(name) for key in module.state_dict()}
+    assert bool(found) or name not in WITH_WEIGHTS, "no case of the search has weights"
+    for key in found:
+        first = re.sub(r"_l\d+(_reverse)?$", "_lk", key.partition(".")[0])
+        assert re.search(rf"\b{first}\b|its members|those of its", told), f"nn.{name} does not name {key}: {told}"
+    assert not told.startswith("Weights: none.") or not found
+
+
+def _modules(name: str) -> list[nn.Module]:
+    """Modules of a class, as the search makes them."""
+    models = []
+    for case in some_cases(name, 8, seed=3):
+        with contextlib.suppress(ModelError):  # settings that trtnet refuses
+            models += [own_model(case)] if case.layer.startswith(f"nn.{name}(") else []
+    assert models, "no case of the search: give a reason"
+    return [model.layer for model in models]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -12,7 +12,6 @@ from comparing import network_of
 
 import trtnet
 from trtnet import ops
-from trtnet.ops import activation
 from trtnet.ops.writes.in_place import FUNCTIONS
 from trtnet.support.errors import LayerError
 
@@ -51,7 +50,7 @@ def test_methods_take_it_too(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_signatures_have_inplace_where_torchs_have_it(name: str) -> None:
-    ours = inspect.signature(getattr(activation, name)).parameters
+    ours = inspect.signature(getattr(ops, name)).parameters
     theirs = inspect.signature(getattr(torch.nn.functional, name)).parameters
     assert list(ours)[-1] == list(theirs)[-1] == "inplace" and len(ours) == len(theirs)
 

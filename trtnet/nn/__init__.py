@@ -10,29 +10,18 @@ from trtnet.nn.activation import (
     GELU,
     GLU,
     SELU,
-    Hardshrink,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LeakyReLU,
     LogSigmoid,
     LogSoftmax,
     Mish,
-    PReLU,
-    ReLU,
-    ReLU6,
-    RReLU,
     Sigmoid,
     SiLU,
     Softmax,
     Softmax2d,
     Softmin,
     Softplus,
-    Softshrink,
     Softsign,
     Tanh,
     Tanhshrink,
-    Threshold,
 )
 from trtnet.nn.attention import (
     MultiheadAttention,
@@ -93,6 +82,19 @@ from trtnet.nn.pad import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from trtnet.nn.piecewise import (
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    ReLU6,
+    RReLU,
+    Softshrink,
+    Threshold,
+)
 from trtnet.nn.pool import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -109,9 +111,6 @@ from trtnet.nn.pool import (
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
-    MaxUnpool1d,
-    MaxUnpool2d,
-    MaxUnpool3d,
 )
 from trtnet.nn.rearrange import (
     ChannelShuffle,
@@ -134,6 +133,7 @@ from trtnet.nn.transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+from trtnet.nn.unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from trtnet.support.did_you_mean import missing
 
 __all__ = [

@@ -2,63 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import InitVar
-from typing import Any, ClassVar
+from typing import Any
 
 from trtnet import ops
-from trtnet.graph import Parameter, Tensor
-from trtnet.graph.source import here
+from trtnet.graph import Tensor
 from trtnet.nn.core.function import Function
 from trtnet.nn.core.module import Module
-from trtnet.nn.core.settings import kept
-from trtnet.support.dtypes import DTypeLike
-from trtnet.support.errors import ModelError
-
-
-class ReLU(Function):
-    """torch.nn.ReLU."""
-
-    function = staticmethod(ops.relu)
-    inplace: bool = False
-
-
-class ReLU6(Function):
-    """torch.nn.ReLU6."""
-
-    function = staticmethod(ops.relu6)
-    min_val: ClassVar[float] = 0.0
-    max_val: ClassVar[float] = 6.0
-    inplace: bool = False
 
 
 class Sigmoid(Function):
-    """torch.nn.Sigmoid."""
+    """torch.nn.Sigmoid: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`; float32 for integers.
+    Weights: none.
+    Layer: that of `ops.sigmoid`.
+    Raises LayerError for what `ops.sigmoid` refuses.
+    """
 
     function = staticmethod(ops.sigmoid)
 
 
 class Tanh(Function):
-    """torch.nn.Tanh."""
+    """torch.nn.Tanh: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`; float32 for integers.
+    Weights: none.
+    Layer: that of `ops.tanh`.
+    Raises LayerError for what `ops.tanh` refuses.
+    """
 
     function = staticmethod(ops.tanh)
 
 
 class SiLU(Function):
-    """torch.nn.SiLU."""
+    """torch.nn.SiLU: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`; float32 for integers.
+    Weights: none.
+    Layer: that of `ops.silu`.
+    Raises LayerError for what `ops.silu` refuses.
+    """
 
     function = staticmethod(ops.silu)
     inplace: bool = False
 
 
 class GELU(Function):
-    """torch.nn.GELU."""
+    """torch.nn.GELU: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. approximate: "none" or "tanh". Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.gelu`.
+    Raises LayerError for what `ops.gelu` refuses.
+    """
 
     function = staticmethod(ops.gelu)
     approximate: str = "none"
 
 
 class ELU(Function):
-    """torch.nn.ELU."""
+    """torch.nn.ELU: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. alpha: the scale below 0. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.elu`.
+    Raises LayerError for what `ops.elu` refuses.
+    """
 
     function = staticmethod(ops.elu)
     alpha: float = 1.0
@@ -66,14 +75,26 @@ class ELU(Function):
 
 
 class SELU(Function):
-    """torch.nn.SELU."""
+    """torch.nn.SELU: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.selu`.
+    Raises LayerError for what `ops.selu` refuses.
+    """
 
     function = staticmethod(ops.selu)
     inplace: bool = False
 
 
 class CELU(Function):
-    """torch.nn.CELU."""
+    """torch.nn.CELU: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. alpha: not 0. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.celu`.
+    Raises LayerError for what `ops.celu` refuses.
+    """
 
     function = staticmethod(ops.celu)
     alpha: float = 1.0
@@ -81,83 +102,38 @@ class CELU(Function):
 
 
 class Mish(Function):
-    """torch.nn.Mish."""
+    """torch.nn.Mish: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.mish`.
+    Raises LayerError for what `ops.mish` refuses.
+    """
 
     function = staticmethod(ops.mish)
     inplace: bool = False
 
 
-class LeakyReLU(Function):
-    """torch.nn.LeakyReLU."""
-
-    function = staticmethod(ops.leaky_relu)
-    negative_slope: float = 0.01
-    inplace: bool = False
-
-
-class RReLU(Function):
-    """torch.nn.RReLU."""
-
-    function = staticmethod(ops.rrelu)
-    lower: float = 1 / 8
-    upper: float = 1 / 3
-    inplace: bool = False
-
-
-class Hardtanh(Function):
-    """torch.nn.Hardtanh; min_value and max_value are older names of min_val and max_val."""
-
-    function = staticmethod(ops.hardtanh)
-    min_val: float = -1.0
-    max_val: float = 1.0
-    inplace: bool = False
-    min_value: InitVar[float | None] = None
-    max_value: InitVar[float | None] = None
-
-    def __post_init__(self, min_value: float | None, max_value: float | None) -> None:
-        self.min_val = self.min_val if min_value is None else min_value
-        self.max_val = self.max_val if max_value is None else max_value
-        if not self.max_val > self.min_val:
-            text = f"Hardtanh takes a max_val above min_val, found {self.max_val} and {self.min_val}"
-            raise ModelError(here(text))
-
-
-class Hardsigmoid(Function):
-    """torch.nn.Hardsigmoid."""
-
-    function = staticmethod(ops.hardsigmoid)
-    inplace: bool = False
-
-
-class Hardswish(Function):
-    """torch.nn.Hardswish."""
-
-    function = staticmethod(ops.hardswish)
-    inplace: bool = False
-
-
-class Hardshrink(Function):
-    """torch.nn.Hardshrink."""
-
-    function = staticmethod(ops.hardshrink)
-    lambd: float = 0.5
-
-
-class Softshrink(Function):
-    """torch.nn.Softshrink."""
-
-    function = staticmethod(ops.softshrink)
-    lambd: float = 0.5
-
-
 class Tanhshrink(Function):
-    """torch.nn.Tanhshrink."""
+    """torch.nn.Tanhshrink: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.tanhshrink`.
+    Raises LayerError for what `ops.tanhshrink` refuses.
+    """
 
     function = staticmethod(ops.tanhshrink)
 
 
 class Softplus(Function):
-    """torch.nn.Softplus."""
+    """torch.nn.Softplus: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. beta, threshold: numbers. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.softplus`.
+    Raises LayerError for what `ops.softplus` refuses.
+    """
 
     function = staticmethod(ops.softplus)
     beta: float = 1.0
@@ -165,28 +141,37 @@ class Softplus(Function):
 
 
 class Softsign(Function):
-    """torch.nn.Softsign."""
+    """torch.nn.Softsign: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.softsign`.
+    Raises LayerError for what `ops.softsign` refuses.
+    """
 
     function = staticmethod(ops.softsign)
 
 
 class LogSigmoid(Function):
-    """torch.nn.LogSigmoid."""
+    """torch.nn.LogSigmoid: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.logsigmoid`.
+    Raises LayerError for what `ops.logsigmoid` refuses.
+    """
 
     function = staticmethod(ops.logsigmoid)
 
 
-class Threshold(Function):
-    """torch.nn.Threshold."""
-
-    function = staticmethod(ops.threshold)
-    threshold: float
-    value: float
-    inplace: bool = False
-
-
 class GLU(Function):
-    """torch.nn.GLU."""
+    """torch.nn.GLU: x [..., 2 n, ...] -> [..., n, ...] along `dim`.
+
+    x: floating. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.glu`.
+    Raises LayerError for a `dim` out of range.
+    """
 
     function = staticmethod(ops.glu)
     dim: int = -1
@@ -202,40 +187,54 @@ class _Softmax(Function):
 
 
 class Softmax(_Softmax):
-    """torch.nn.Softmax."""
+    """torch.nn.Softmax: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. dim: as in torch, 0 for 0, 1 or 3 dimensions and else 1 by default. Returns the shape and
+    dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.softmax`.
+    Raises LayerError for what `ops.softmax` refuses.
+    """
 
     function = staticmethod(ops.softmax)
 
 
 class Softmin(_Softmax):
-    """torch.nn.Softmin."""
+    """torch.nn.Softmin: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. dim: as in torch, 0 for 0, 1 or 3 dimensions and else 1 by default. Returns the shape and
+    dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.softmin`.
+    Raises LayerError for what `ops.softmin` refuses.
+    """
 
     function = staticmethod(ops.softmin)
 
 
 class LogSoftmax(_Softmax):
-    """torch.nn.LogSoftmax."""
+    """torch.nn.LogSoftmax: x [...] -> [...], of the same shape.
+
+    x: any shape, floating. dim: as in torch, 0 for 0, 1 or 3 dimensions and else 1 by default. Returns the shape and
+    dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.log_softmax`.
+    Raises LayerError for what `ops.log_softmax` refuses.
+    """
 
     function = staticmethod(ops.log_softmax)
 
 
 class Softmax2d(Module):
-    """torch.nn.Softmax2d: softmax over the channels of x [batch, channels, height, width], or without a batch."""
+    """torch.nn.Softmax2d: softmax over the channels, x [batch, channels, height, width] -> the same shape.
+
+    x: floating, with or without a batch. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.softmax`.
+    Raises LayerError for another rank.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim not in (3, 4):
             x.network.fail(f"Softmax2d takes an input of 3 or 4 dimensions, found {x.ndim}", {"x": x})
         return ops.softmax(x, -3)
-
-
-class PReLU(Module):
-    """torch.nn.PReLU: x [batch, num_parameters, ...]. Weight: weight [num_parameters]. init: training's."""
-
-    def __init__(
-        self, num_parameters: int = 1, init: float = 0.25, device: object = None, dtype: DTypeLike | None = None
-    ) -> None:
-        self.num_parameters, self.init = num_parameters, init
-        self.weight = Parameter(num_parameters, dtype=kept(dtype))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.prelu(x, self.weight)

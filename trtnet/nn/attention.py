@@ -21,19 +21,23 @@ log = logging.getLogger("trtnet.nn")
 
 
 class MultiheadAttention(Module):
-    """torch.nn.MultiheadAttention at inference: query [length, batch, embed_dim], key [length', batch, kdim], value
-    [length', batch, vdim] -> (output [length, batch, embed_dim], weights [batch, length, length']).
+    """torch.nn.MultiheadAttention at inference: query, key, value -> (output, weights).
 
-    With batch_first the batch stands first. Without a batch the inputs have two dimensions. The weights are means over
-    the heads, with average_attn_weights=False those of each, [batch, num_heads, length, length'], with
-    need_weights=False None: then, as in torch, the output may be computed by the fused attention, which is faster.
-    Weights: in_proj_weight [3 * embed_dim, embed_dim] (queries, keys, values), or, where kdim or vdim is another size,
-    q_proj_weight, k_proj_weight and v_proj_weight; in_proj_bias; out_proj; with add_bias_kv bias_k and bias_v.
-    key_padding_mask [batch, length'], attn_mask [length, length'] or [batch * num_heads, length, length']: bool, true
-    where a query may **not** look (as torch has it here, and the other way round in scaled_dot_product_attention), or
-    floating, added to the scores. is_causal: query i sees keys up to i, whatever the masks.
-    Layers: with need_weights=False that of ops.scaled_dot_product_attention, else ISoftMaxLayer and products.
-    Raises ModelError if num_heads does not divide embed_dim.
+    query [length, batch, embed_dim], key [length', batch, kdim], value [length', batch, vdim], floating; with the batch
+    first with batch_first, or without a batch. Returns (output [length, batch, embed_dim], weights [batch, length,
+    length']), of that dtype: the weights are means over the heads, with average_attn_weights=False [batch, num_heads,
+    length, length'], with need_weights=False None; then, as in torch, the output may be computed by the fused
+    attention, which is faster. key_padding_mask [batch, length'], attn_mask [length, length'] or [batch * num_heads,
+    length, length']: bool, true where a query may **not** attend (as in torch; the opposite of
+    scaled_dot_product_attention), or floating, added to the scores. is_causal: query i attends to keys up to i,
+    whatever the masks.
+    Weights: in_proj_weight [3 embed_dim, embed_dim] (queries, keys, values), or, where kdim or vdim is another size,
+    q_proj_weight, k_proj_weight and v_proj_weight; in_proj_bias [3 embed_dim]; out_proj.weight [embed_dim, embed_dim],
+    out_proj.bias [embed_dim]; with add_bias_kv bias_k and bias_v [1, 1, embed_dim].
+    Layer: with need_weights=False that of `ops.scaled_dot_product_attention`, else those of `ops.matmul` and
+    `ops.softmax`.
+    Raises ModelError if num_heads does not divide embed_dim; LayerError for other ranks and widths.
+    Source: Vaswani et al., 2017, arXiv:1706.03762.
     """
 
     def __init__(
@@ -199,9 +203,13 @@ def is_confused(x: Tensor, num_heads: int) -> bool:
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """[batch, length, num_heads * dim] -> [batch, num_heads, length, dim].
+    """x [batch, length, num_heads * dim] -> [batch, num_heads, length, dim].
 
-    Warns where the length is fixed and equals num_heads: see :func:`is_confused`.
+    x: any dtype. Warns where the length is fixed and equals num_heads: some TensorRT versions then compute wrong
+    numbers (see is_confused). Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.shuffle`.
+    Raises LayerError for another rank, and for a width that num_heads does not divide.
     """
     if is_confused(x, num_heads):
         text = f"{num_heads} heads of {num_heads} positions: some TensorRTs compute wrong numbers if x is a part of a"
@@ -210,11 +218,22 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
 
 
 def _split(x: Tensor, num_heads: int) -> Tensor:
+    if x.ndim != 3 or (isinstance(x.shape[2], int) and x.shape[2] % num_heads):
+        found = ", ".join(map(str, x.shape))
+        x.network.fail(f"split_heads takes [batch, length, {num_heads} * dim], found [{found}]", {"x": x})
     batch, length, width = x.shape
     return ops.shuffle(x, shape=(batch, length, num_heads, width // num_heads), after=(0, 2, 1, 3))
 
 
 def join_heads(x: Tensor) -> Tensor:
-    """[batch, heads, length, dim] -> [batch, length, heads * dim]."""
+    """x [batch, heads, length, dim] -> [batch, length, heads * dim], the inverse of split_heads.
+
+    x: any dtype. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.shuffle`.
+    Raises LayerError for another rank.
+    """
+    if x.ndim != 4:
+        x.network.fail(f"join_heads takes [batch, heads, length, dim], found {x.ndim} dimensions", {"x": x})
     batch, heads, length, dim = x.shape
     return ops.shuffle(x, before=(0, 2, 1, 3), shape=(batch, length, heads * dim))

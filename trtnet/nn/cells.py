@@ -114,7 +114,15 @@ class _Cell(Gates):
 
 
 class RNNCell(RNNGates, _Cell):
-    """torch.nn.RNNCell: (x [batch, input_size], h [batch, hidden_size] or zeros) -> h."""
+    """torch.nn.RNNCell: x [batch, input_size], h [batch, hidden_size] -> h.
+
+    x, h: floating, with or without a batch; h is zeros by default. nonlinearity: "tanh" or "relu". Returns the dtype of
+    `x`.
+    Weights: weight_ih [hidden_size, input_size], weight_hh [hidden_size, hidden_size], bias_ih and bias_hh
+    [hidden_size].
+    Layer: those of `ops.linear`, and of `ops.tanh` or `ops.relu`.
+    Raises ModelError for another nonlinearity; LayerError for inputs of other widths.
+    """
 
     def __init__(
         self,
@@ -133,14 +141,28 @@ class RNNCell(RNNGates, _Cell):
 
 
 class GRUCell(GRUGates, _Cell):
-    """torch.nn.GRUCell: (x [batch, input_size], h [batch, hidden_size] or zeros) -> h."""
+    """torch.nn.GRUCell: x [batch, input_size], h [batch, hidden_size] -> h.
+
+    x, h: floating, with or without a batch; h is zeros by default. Returns the dtype of `x`.
+    Weights: weight_ih [3 hidden_size, input_size], weight_hh [3 hidden_size, hidden_size], bias_ih and bias_hh [3
+    hidden_size].
+    Layer: those of `ops.linear`, `ops.sigmoid` and `ops.tanh`.
+    Raises LayerError for inputs of other widths.
+    """
 
     def forward(self, x: Tensor, hx: Tensor | None = None) -> Tensor:
         return self.step(x, None if hx is None else (hx,))[0]
 
 
 class LSTMCell(LSTMGates, _Cell):
-    """torch.nn.LSTMCell: (x [batch, input_size], (h, c) [batch, hidden_size] or zeros) -> (h, c)."""
+    """torch.nn.LSTMCell: x [batch, input_size], (h, c) [batch, hidden_size] -> (h, c).
+
+    x, h, c: floating, with or without a batch; h and c are zeros by default. Returns the dtype of `x`.
+    Weights: weight_ih [4 hidden_size, input_size], weight_hh [4 hidden_size, hidden_size], bias_ih and bias_hh [4
+    hidden_size].
+    Layer: those of `ops.linear`, `ops.sigmoid` and `ops.tanh`.
+    Raises LayerError for inputs of other widths.
+    """
 
     def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         h, c = self.step(x, hx)

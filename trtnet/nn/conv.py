@@ -92,17 +92,31 @@ class _Conv(_Convolution):
 
 
 class Conv1d(_Conv):
-    """torch.nn.Conv1d: x [batch, in_channels, length]; weights and arguments as those of Conv2d."""
+    """torch.nn.Conv1d: x [batch, in_channels, length] -> [batch, out_channels, new length].
+
+    x: floating, with or without a batch. kernel_size, stride, padding, dilation: ints; padding may also be "same" (at
+    any stride, as in TensorFlow), "valid", or a (before, after) pair for each axis. padding_mode: "zeros", "reflect",
+    "replicate" or "circular". Returns the dtype of `x`.
+    Weights: weight [out_channels, in_channels / groups, *kernel_size], bias [out_channels].
+    Layer: that of `ops.conv1d`; for another padding_mode than "zeros" after `ops.pad`.
+    Raises ModelError for groups that do not divide the channels, and for another padding; LayerError for an input that
+    does not fit.
+    """
 
     axes = 1
     function = staticmethod(ops.conv1d)
 
 
 class Conv2d(_Conv):
-    """torch.nn.Conv2d: x [batch, in_channels, height, width] -> [batch, out_channels, height', width'].
+    """torch.nn.Conv2d: x [batch, in_channels, height, width] -> [batch, out_channels, rows, columns].
 
-    Weights: weight [out_channels, in_channels / groups, *kernel_size], bias [out_channels]. padding may also be
-    "same" (at any stride, as TensorFlow pads), "valid", or a (before, after) pair an axis.
+    x: floating, with or without a batch. kernel_size, stride, padding, dilation: ints or pairs; padding may also be
+    "same" (at any stride, as in TensorFlow), "valid", or a (before, after) pair for each axis. padding_mode: "zeros",
+    "reflect", "replicate" or "circular". Returns the dtype of `x`.
+    Weights: weight [out_channels, in_channels / groups, *kernel_size], bias [out_channels].
+    Layer: that of `ops.conv2d`; for another padding_mode than "zeros" after `ops.pad`.
+    Raises ModelError for groups that do not divide the channels, and for another padding; LayerError for an input that
+    does not fit.
     """
 
     axes = 2
@@ -110,7 +124,16 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """torch.nn.Conv3d: x [batch, in_channels, depth, height, width]; weights and arguments as those of Conv2d."""
+    """torch.nn.Conv3d: x [batch, in_channels, depth, height, width] -> [batch, out_channels, slices, rows, columns].
+
+    x: floating, with or without a batch. kernel_size, stride, padding, dilation: ints or triples; padding may also be
+    "same" (at any stride, as in TensorFlow), "valid", or a (before, after) pair for each axis. padding_mode: "zeros",
+    "reflect", "replicate" or "circular". Returns the dtype of `x`.
+    Weights: weight [out_channels, in_channels / groups, *kernel_size], bias [out_channels].
+    Layer: that of `ops.conv3d`; for another padding_mode than "zeros" after `ops.pad`.
+    Raises ModelError for groups that do not divide the channels, and for another padding; LayerError for an input that
+    does not fit.
+    """
 
     axes = 3
     function = staticmethod(ops.conv3d)
@@ -169,16 +192,29 @@ class _ConvTranspose(_Convolution):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """torch.nn.ConvTranspose1d: x [batch, in_channels, length]."""
+    """torch.nn.ConvTranspose1d: x [batch, in_channels, length] -> [batch, out_channels, new length].
+
+    x: floating, with or without a batch. kernel_size, stride, padding, output_padding, dilation: ints. output_size, in
+    a call: the wanted sizes. Returns the dtype of `x`.
+    Weights: weight [in_channels, out_channels / groups, *kernel_size], bias [out_channels].
+    Layer: that of `ops.conv_transpose1d`.
+    Raises ModelError for groups that do not divide the channels, and for another padding_mode than "zeros"; LayerError
+    for an input or an output_size that does not fit.
+    """
 
     axes = 1
     function = staticmethod(ops.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """torch.nn.ConvTranspose2d: x [batch, in_channels, height, width] -> [batch, out_channels, height', width'].
+    """torch.nn.ConvTranspose2d: x [batch, in_channels, height, width] -> [batch, out_channels, rows, columns].
 
+    x: floating, with or without a batch. kernel_size, stride, padding, output_padding, dilation: ints or pairs.
+    output_size, in a call: the wanted sizes. Returns the dtype of `x`.
     Weights: weight [in_channels, out_channels / groups, *kernel_size], bias [out_channels].
+    Layer: that of `ops.conv_transpose2d`.
+    Raises ModelError for groups that do not divide the channels, and for another padding_mode than "zeros"; LayerError
+    for an input or an output_size that does not fit.
     """
 
     axes = 2
@@ -186,7 +222,15 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """torch.nn.ConvTranspose3d: x [batch, in_channels, depth, height, width]."""
+    """torch.nn.ConvTranspose3d: x [batch, in_channels, depth, height, width] -> [batch, out_channels, ...].
+
+    x: floating, with or without a batch. kernel_size, stride, padding, output_padding, dilation: ints or triples.
+    output_size, in a call: the wanted sizes. Returns the dtype of `x`.
+    Weights: weight [in_channels, out_channels / groups, *kernel_size], bias [out_channels].
+    Layer: that of `ops.conv_transpose3d`.
+    Raises ModelError for groups that do not divide the channels, and for another padding_mode than "zeros"; LayerError
+    for an input or an output_size that does not fit.
+    """
 
     axes = 3
     function = staticmethod(ops.conv_transpose3d)

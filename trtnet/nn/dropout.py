@@ -19,24 +19,60 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """torch.nn.Dropout at inference: x."""
+    """torch.nn.Dropout at inference: x [...] -> x, unchanged.
+
+    x: any shape and dtype. p: used in training only. Returns `x`.
+    Weights: none.
+    Layer: none.
+    Raises ModelError for a p that is not a probability.
+    """
 
 
 class Dropout1d(_Dropout):
-    """torch.nn.Dropout1d at inference: x."""
+    """torch.nn.Dropout1d at inference: x [...] -> x, unchanged.
+
+    x: any shape and dtype. p: used in training only. Returns `x`.
+    Weights: none.
+    Layer: none.
+    Raises ModelError for a p that is not a probability.
+    """
 
 
 class Dropout2d(_Dropout):
-    """torch.nn.Dropout2d at inference: x."""
+    """torch.nn.Dropout2d at inference: x [...] -> x, unchanged.
+
+    x: any shape and dtype. p: used in training only. Returns `x`.
+    Weights: none.
+    Layer: none.
+    Raises ModelError for a p that is not a probability.
+    """
 
 
 class Dropout3d(_Dropout):
-    """torch.nn.Dropout3d at inference: x."""
+    """torch.nn.Dropout3d at inference: x [...] -> x, unchanged.
+
+    x: any shape and dtype. p: used in training only. Returns `x`.
+    Weights: none.
+    Layer: none.
+    Raises ModelError for a p that is not a probability.
+    """
 
 
 class AlphaDropout(_Dropout):
-    """torch.nn.AlphaDropout at inference: x."""
+    """torch.nn.AlphaDropout at inference: x [...] -> x, unchanged.
+
+    x: any shape and dtype. p: used in training only. Returns `x`.
+    Weights: none.
+    Layer: none.
+    Raises ModelError for a p that is not a probability.
+    """
 
 
 class FeatureAlphaDropout(_Dropout):
-    """torch.nn.FeatureAlphaDropout at inference: x."""
+    """torch.nn.FeatureAlphaDropout at inference: x [...] -> x, unchanged.
+
+    x: any shape and dtype. p: used in training only. Returns `x`.
+    Weights: none.
+    Layer: none.
+    Raises ModelError for a p that is not a probability.
+    """

@@ -17,7 +17,10 @@ from trtnet.support.errors import ModelError
 class Linear(Module):
     """torch.nn.Linear: x [..., in_features] -> [..., out_features].
 
+    x: floating, of the dtype of the weights. Returns that dtype.
     Weights: weight [out_features, in_features], bias [out_features].
+    Layer: that of `ops.linear`.
+    Raises LayerError for an input of another width or dtype.
     """
 
     def __init__(
@@ -37,7 +40,13 @@ class Linear(Module):
 
 
 class TransposedLinear(Module):
-    """Linear with its weight stored as [in_features, out_features], which GPT-2's code calls Conv1D."""
+    """Linear with a transposed weight, GPT-2's Conv1D: x [..., in_features] -> [..., out_features].
+
+    x: floating, of the dtype of the weights. Returns that dtype.
+    Weights: weight [in_features, out_features], bias [out_features].
+    Layer: that of `ops.matmul` and `ops.add`.
+    Raises LayerError for an input of another width or dtype.
+    """
 
     def __init__(self, in_features: int, out_features: int) -> None:
         self.in_features, self.out_features = in_features, out_features
@@ -49,10 +58,13 @@ class TransposedLinear(Module):
 
 
 class Embedding(Module):
-    """torch.nn.Embedding: indices [...] int -> [..., embedding_dim]. Weight: [num_embeddings, embedding_dim].
+    """torch.nn.Embedding: indices [...] -> [..., embedding_dim].
 
-    padding_idx, scale_grad_by_freq and sparse are training's. Raises ModelError for max_norm, which changes the
-    weights while torch runs, and for values of weights, which are the checkpoint's.
+    indices: integer. padding_idx, scale_grad_by_freq, sparse: used in training only. Returns the dtype of the weight.
+    Weights: weight [num_embeddings, embedding_dim].
+    Layer: that of `ops.embedding`.
+    Raises ModelError for max_norm, which changes the weights while torch runs, for values of weights, which come from
+    the checkpoint, and for a padding_idx out of range.
     """
 
     def __init__(
@@ -78,9 +90,13 @@ class Embedding(Module):
 
 
 class EmbeddingBag(Module):
-    """torch.nn.EmbeddingBag: the "mean", "sum" or "max" of the rows of each bag -> [bags, embedding_dim].
+    """torch.nn.EmbeddingBag: indices [bags, size], or [n] with offsets -> [bags, embedding_dim].
 
-    indices: [bags, size] int; see ops.embedding_bag. Raises ModelError as Embedding does.
+    indices, offsets: integer. mode: "mean", "sum" or "max". padding_idx: a row that counts in no bag. Returns the dtype
+    of the weight.
+    Weights: weight [num_embeddings, embedding_dim].
+    Layer: that of `ops.embedding_bag`.
+    Raises ModelError for another mode, and as Embedding does.
     """
 
     padding_idx: int | None
@@ -139,7 +155,10 @@ def _keep_table(
 class Bilinear(Module):
     """torch.nn.Bilinear: x1 [..., in1_features], x2 [..., in2_features] -> [..., out_features].
 
+    x1, x2: floating, of the dtype of the weights. Returns that dtype.
     Weights: weight [out_features, in1_features, in2_features], bias [out_features].
+    Layer: that of `ops.bilinear`.
+    Raises LayerError for inputs of other widths.
     """
 
     def __init__(
@@ -160,7 +179,13 @@ class Bilinear(Module):
 
 
 class Flatten(Module):
-    """torch.nn.Flatten: the axes from start_dim to end_dim as one."""
+    """torch.nn.Flatten: x [batch, n, m, ...] -> [batch, n m ...], the axes from start_dim to end_dim as one.
+
+    x: any shape and dtype. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.flatten`.
+    Raises LayerError for an axis out of range.
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = start_dim, end_dim
@@ -170,7 +195,13 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """torch.nn.Unflatten: one axis as several; one of the sizes may be -1."""
+    """torch.nn.Unflatten: x [..., n, ...] -> [..., *unflattened_size, ...], one axis split into several.
+
+    x: any dtype. unflattened_size: ints; one may be -1. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.unflatten`.
+    Raises ModelError for named sizes; LayerError for sizes whose product is not n.
+    """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         if not all(isinstance(size, int) for size in unflattened_size):
@@ -182,7 +213,13 @@ class Unflatten(Module):
 
 
 class Identity(Module):
-    """torch.nn.Identity: x, whatever else it is made of."""
+    """torch.nn.Identity: x [...] -> x, whatever its arguments are.
+
+    x: any shape and dtype. Returns `x`.
+    Weights: none.
+    Layer: none.
+    Raises nothing.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass

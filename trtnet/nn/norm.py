@@ -60,28 +60,54 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """torch.nn.BatchNorm1d at inference: x [batch, num_features] or [batch, num_features, length]."""
+    """torch.nn.BatchNorm1d at inference: x [batch, num_features] or [batch, num_features, length] -> the same shape.
+
+    x: floating. momentum: used in training only. Returns the shape and dtype of `x`.
+    Weights: running_mean, running_var and, if affine, weight and (with bias) bias, each [num_features].
+    Layer: that of `ops.batch_norm`: none of its own after a convolution.
+    Raises ModelError for track_running_stats=False, where torch takes the statistics of the batch; LayerError for
+    another rank.
+    """
 
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """torch.nn.BatchNorm2d at inference: x [batch, num_features, height, width].
+    """torch.nn.BatchNorm2d at inference: x [batch, num_features, height, width] -> the same shape.
 
-    Weights: running_mean, running_var and, if affine, weight and bias, each [num_features].
+    x: floating. momentum: used in training only. Returns the shape and dtype of `x`.
+    Weights: running_mean, running_var and, if affine, weight and (with bias) bias, each [num_features].
+    Layer: that of `ops.batch_norm`: none of its own after a convolution.
+    Raises ModelError for track_running_stats=False, where torch takes the statistics of the batch; LayerError for
+    another rank.
     """
 
     ranks = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
-    """torch.nn.BatchNorm3d at inference: x [batch, num_features, depth, height, width]."""
+    """torch.nn.BatchNorm3d at inference: x [batch, num_features, depth, height, width] -> the same shape.
+
+    x: floating. momentum: used in training only. Returns the shape and dtype of `x`.
+    Weights: running_mean, running_var and, if affine, weight and (with bias) bias, each [num_features].
+    Layer: that of `ops.batch_norm`: none of its own after a convolution.
+    Raises ModelError for track_running_stats=False, where torch takes the statistics of the batch; LayerError for
+    another rank.
+    """
 
     ranks = (5,)
 
 
 class SyncBatchNorm(_BatchNorm):
-    """torch.nn.SyncBatchNorm at inference: x [batch, num_features, ...] of two dimensions or more."""
+    """torch.nn.SyncBatchNorm at inference: x [batch, num_features, ...] -> the same shape.
+
+    x: floating, of two to five dimensions. process_group, momentum: used in training only. Returns the shape and dtype
+    of `x`.
+    Weights: running_mean, running_var and, if affine, weight and (with bias) bias, each [num_features].
+    Layer: that of `ops.batch_norm`: none of its own after a convolution.
+    Raises ModelError for track_running_stats=False, where torch takes the statistics of the batch; LayerError for
+    another rank.
+    """
 
     ranks = (2, 3, 4, 5)
 
@@ -140,25 +166,52 @@ class _InstanceNorm(Module):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """torch.nn.InstanceNorm1d: x [batch, num_features, length]."""
+    """torch.nn.InstanceNorm1d: x [batch, num_features, length] -> the same shape.
+
+    x: floating, with or without a batch. momentum: used in training only. Returns the shape and dtype of `x`.
+    Weights: none by default; if affine, weight and (with bias) bias, with track_running_stats running_mean and
+    running_var, each [num_features].
+    Layer: that of `ops.instance_norm`; with track_running_stats that of `ops.batch_norm`.
+    Raises LayerError for another rank, and for a single position.
+    """
 
     rank = 3
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """torch.nn.InstanceNorm2d: x [batch, num_features, height, width]."""
+    """torch.nn.InstanceNorm2d: x [batch, num_features, height, width] -> the same shape.
+
+    x: floating, with or without a batch. momentum: used in training only. Returns the shape and dtype of `x`.
+    Weights: none by default; if affine, weight and (with bias) bias, with track_running_stats running_mean and
+    running_var, each [num_features].
+    Layer: that of `ops.instance_norm`; with track_running_stats that of `ops.batch_norm`.
+    Raises LayerError for another rank, and for a single position.
+    """
 
     rank = 4
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """torch.nn.InstanceNorm3d: x [batch, num_features, depth, height, width]."""
+    """torch.nn.InstanceNorm3d: x [batch, num_features, depth, height, width] -> the same shape.
+
+    x: floating, with or without a batch. momentum: used in training only. Returns the shape and dtype of `x`.
+    Weights: none by default; if affine, weight and (with bias) bias, with track_running_stats running_mean and
+    running_var, each [num_features].
+    Layer: that of `ops.instance_norm`; with track_running_stats that of `ops.batch_norm`.
+    Raises LayerError for another rank, and for a single position.
+    """
 
     rank = 5
 
 
 class LayerNorm(Module):
-    """torch.nn.LayerNorm over the last axes, of sizes normalized_shape. Weights: weight and bias of that shape."""
+    """torch.nn.LayerNorm: x [..., *normalized_shape] -> the same shape.
+
+    x: floating. Returns the shape and dtype of `x`.
+    Weights: with elementwise_affine, weight and (with bias) bias, each of normalized_shape.
+    Layer: that of `ops.layer_norm`.
+    Raises ModelError for a normalized_shape that is not sizes; LayerError for an input whose last sizes differ.
+    """
 
     def __init__(
         self,
@@ -179,7 +232,13 @@ class LayerNorm(Module):
 
 
 class GroupNorm(Module):
-    """torch.nn.GroupNorm: x [batch, num_channels, ...]. Weights: weight and bias [num_channels]."""
+    """torch.nn.GroupNorm: x [batch, num_channels, ...] -> the same shape.
+
+    x: floating. Returns the shape and dtype of `x`.
+    Weights: if affine, weight and (with bias) bias, each [num_channels].
+    Layer: that of `ops.group_norm`.
+    Raises ModelError for groups that do not divide the channels; LayerError for another number of channels.
+    """
 
     def __init__(
         self,
@@ -203,9 +262,12 @@ class GroupNorm(Module):
 
 
 class RMSNorm(Module):
-    """torch.nn.RMSNorm over the last axes, of sizes normalized_shape, rounded where Llama's is.
+    """torch.nn.RMSNorm: x [..., *normalized_shape] -> the same shape, rounded where Llama rounds.
 
-    Weight: normalized_shape. eps: see ops.rms_norm.
+    x: floating. eps: the machine epsilon of the dtype of `x` by default. Returns the shape and dtype of `x`.
+    Weights: with elementwise_affine, weight of normalized_shape.
+    Layer: that of `ops.rms_norm`.
+    Raises ModelError for a normalized_shape that is not sizes; LayerError for an input whose last sizes differ.
     """
 
     def __init__(

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar
-
 from trtnet import ops
-from trtnet.graph import Size, Tensor
 from trtnet.nn.core.function import Function
-from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import tupled
 from trtnet.ops.arguments.window_arguments import Window
 from trtnet.ops.pooling.adaptive import OutputSize
@@ -27,25 +22,52 @@ class _MaxPool(Function):
 
 
 class MaxPool1d(_MaxPool):
-    """torch.nn.MaxPool1d: see ops.max_pool1d."""
+    """torch.nn.MaxPool1d: x [batch, channels, length] -> [batch, channels, windows].
+
+    x: floating or integer, with or without a batch. kernel_size, stride, padding, dilation: ints. Returns the dtype of
+    `x`; with return_indices also the int64 positions.
+    Weights: none.
+    Layer: that of `ops.max_pool1d`.
+    Raises LayerError for another rank, and for padding of more than half the window.
+    """
 
     function = staticmethod(ops.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
-    """torch.nn.MaxPool2d: see ops.max_pool2d."""
+    """torch.nn.MaxPool2d: x [batch, channels, height, width] -> [batch, channels, rows, columns].
+
+    x: floating or integer, with or without a batch. kernel_size, stride, padding, dilation: ints or pairs. Returns the
+    dtype of `x`; with return_indices also the int64 positions.
+    Weights: none.
+    Layer: that of `ops.max_pool2d`.
+    Raises LayerError for another rank, and for padding of more than half the window.
+    """
 
     function = staticmethod(ops.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
-    """torch.nn.MaxPool3d: see ops.max_pool3d."""
+    """torch.nn.MaxPool3d: x [batch, channels, depth, height, width] -> [batch, channels, slices, rows, columns].
+
+    x: floating or integer, with or without a batch. kernel_size, stride, padding, dilation: ints or triples. Returns
+    the dtype of `x`; with return_indices also the int64 positions.
+    Weights: none.
+    Layer: that of `ops.max_pool3d`.
+    Raises LayerError for another rank, and for padding of more than half the window.
+    """
 
     function = staticmethod(ops.max_pool3d)
 
 
 class AvgPool1d(Function):
-    """torch.nn.AvgPool1d: see ops.avg_pool1d."""
+    """torch.nn.AvgPool1d: x [batch, channels, length] -> [batch, channels, windows].
+
+    x: floating, with or without a batch. kernel_size, stride, padding: ints. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.avg_pool1d`.
+    Raises LayerError for another rank, and for padding of more than half the window.
+    """
 
     function = staticmethod(ops.avg_pool1d)
     kernel_size: Window
@@ -74,13 +96,25 @@ class _AvgPool(Function):
 
 
 class AvgPool2d(_AvgPool):
-    """torch.nn.AvgPool2d: see ops.avg_pool2d."""
+    """torch.nn.AvgPool2d: x [batch, channels, height, width] -> [batch, channels, rows, columns].
+
+    x: floating, with or without a batch. kernel_size, stride, padding: ints or pairs. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.avg_pool2d`.
+    Raises LayerError for another rank, and for padding of more than half the window.
+    """
 
     function = staticmethod(ops.avg_pool2d)
 
 
 class AvgPool3d(_AvgPool):
-    """torch.nn.AvgPool3d: see ops.avg_pool3d."""
+    """torch.nn.AvgPool3d: x [batch, channels, depth, height, width] -> [batch, channels, slices, rows, columns].
+
+    x: floating, with or without a batch. kernel_size, stride, padding: ints or triples. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.avg_pool3d`.
+    Raises LayerError for another rank, and for padding of more than half the window.
+    """
 
     function = staticmethod(ops.avg_pool3d)
 
@@ -95,37 +129,73 @@ class _AdaptiveMaxPool(Function):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """torch.nn.AdaptiveAvgPool1d: see ops.adaptive_avg_pool1d."""
+    """torch.nn.AdaptiveAvgPool1d: x [batch, channels, length] -> [batch, channels, *output_size].
+
+    x: floating, with or without a batch. output_size: ints; None keeps a size. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.adaptive_avg_pool1d`.
+    Raises LayerError for another rank, and for a size below 1.
+    """
 
     function = staticmethod(ops.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """torch.nn.AdaptiveAvgPool2d: see ops.adaptive_avg_pool2d."""
+    """torch.nn.AdaptiveAvgPool2d: x [batch, channels, height, width] -> [batch, channels, *output_size].
+
+    x: floating, with or without a batch. output_size: ints or pairs; None keeps a size. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.adaptive_avg_pool2d`.
+    Raises LayerError for another rank, and for a size below 1.
+    """
 
     function = staticmethod(ops.adaptive_avg_pool2d)
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """torch.nn.AdaptiveAvgPool3d: see ops.adaptive_avg_pool3d."""
+    """torch.nn.AdaptiveAvgPool3d: x [batch, channels, depth, height, width] -> [batch, channels, *output_size].
+
+    x: floating, with or without a batch. output_size: ints or triples; None keeps a size. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.adaptive_avg_pool3d`.
+    Raises LayerError for another rank, and for a size below 1.
+    """
 
     function = staticmethod(ops.adaptive_avg_pool3d)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """torch.nn.AdaptiveMaxPool1d: see ops.adaptive_max_pool1d."""
+    """torch.nn.AdaptiveMaxPool1d: x [batch, channels, length] -> [batch, channels, *output_size].
+
+    x: floating, with or without a batch. output_size: ints; None keeps a size. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.adaptive_max_pool1d`.
+    Raises LayerError for another rank, for a size below 1, and for return_indices=True.
+    """
 
     function = staticmethod(ops.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """torch.nn.AdaptiveMaxPool2d: see ops.adaptive_max_pool2d."""
+    """torch.nn.AdaptiveMaxPool2d: x [batch, channels, height, width] -> [batch, channels, *output_size].
+
+    x: floating, with or without a batch. output_size: ints or pairs; None keeps a size. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.adaptive_max_pool2d`.
+    Raises LayerError for another rank, for a size below 1, and for return_indices=True.
+    """
 
     function = staticmethod(ops.adaptive_max_pool2d)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """torch.nn.AdaptiveMaxPool3d: see ops.adaptive_max_pool3d."""
+    """torch.nn.AdaptiveMaxPool3d: x [batch, channels, depth, height, width] -> [batch, channels, *output_size].
+
+    x: floating, with or without a batch. output_size: ints or triples; None keeps a size. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.adaptive_max_pool3d`.
+    Raises LayerError for another rank, for a size below 1, and for return_indices=True.
+    """
 
     function = staticmethod(ops.adaptive_max_pool3d)
 
@@ -138,55 +208,38 @@ class _LPPool(Function):
 
 
 class LPPool1d(_LPPool):
-    """torch.nn.LPPool1d: see ops.lp_pool1d."""
+    """torch.nn.LPPool1d: x [batch, channels, length] -> [batch, channels, windows].
+
+    x: floating, with or without a batch. norm_type: a number. kernel_size, stride: ints. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.lp_pool1d`.
+    Raises LayerError for another rank.
+    """
 
     function = staticmethod(ops.lp_pool1d)
 
 
 class LPPool2d(_LPPool):
-    """torch.nn.LPPool2d: see ops.lp_pool2d."""
+    """torch.nn.LPPool2d: x [batch, channels, height, width] -> [batch, channels, rows, columns].
+
+    x: floating, with or without a batch. norm_type: a number. kernel_size, stride: ints or pairs. Returns the dtype of
+    `x`.
+    Weights: none.
+    Layer: that of `ops.lp_pool2d`.
+    Raises LayerError for another rank.
+    """
 
     function = staticmethod(ops.lp_pool2d)
 
 
 class LPPool3d(_LPPool):
-    """torch.nn.LPPool3d: see ops.lp_pool3d."""
+    """torch.nn.LPPool3d: x [batch, channels, depth, height, width] -> [batch, channels, slices, rows, columns].
+
+    x: floating, with or without a batch. norm_type: a number. kernel_size, stride: ints or triples. Returns the dtype
+    of `x`.
+    Weights: none.
+    Layer: that of `ops.lp_pool3d`.
+    Raises LayerError for another rank.
+    """
 
     function = staticmethod(ops.lp_pool3d)
-
-
-class _MaxUnpool(Module):
-    """Elements back at the places from which a MaxPool with return_indices took them."""
-
-    axes: ClassVar[int]
-    function: ClassVar[Callable[..., Tensor]]
-
-    def __init__(self, kernel_size: Window, stride: Window | None = None, padding: Window = 0) -> None:
-        kind = type(self).__name__
-        self.kernel_size = tupled(kind, "kernel_size", kernel_size, self.axes)
-        self.stride = tupled(kind, "stride", kernel_size if stride is None else stride, self.axes)
-        self.padding = tupled(kind, "padding", padding, self.axes)
-
-    def forward(self, x: Tensor, indices: Tensor, output_size: Sequence[Size] | None = None) -> Tensor:
-        return type(self).function(x, indices, self.kernel_size, self.stride, self.padding, output_size)
-
-
-class MaxUnpool1d(_MaxUnpool):
-    """torch.nn.MaxUnpool1d: see ops.max_unpool1d."""
-
-    axes = 1
-    function = staticmethod(ops.max_unpool1d)
-
-
-class MaxUnpool2d(_MaxUnpool):
-    """torch.nn.MaxUnpool2d: see ops.max_unpool2d."""
-
-    axes = 2
-    function = staticmethod(ops.max_unpool2d)
-
-
-class MaxUnpool3d(_MaxUnpool):
-    """torch.nn.MaxUnpool3d: see ops.max_unpool3d."""
-
-    axes = 3
-    function = staticmethod(ops.max_unpool3d)

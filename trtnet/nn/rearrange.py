@@ -13,7 +13,14 @@ Scales = float | tuple[float, ...] | None
 
 
 class Upsample(Function):
-    """torch.nn.Upsample: see ops.interpolate."""
+    """torch.nn.Upsample: x [batch, channels, ...] -> [batch, channels, *size].
+
+    x: floating or uint8. size or scale_factor, mode, align_corners: as `ops.interpolate` takes them. Returns the dtype
+    of `x`.
+    Weights: none.
+    Layer: that of `ops.interpolate`.
+    Raises LayerError for another mode or rank.
+    """
 
     function = staticmethod(ops.interpolate)
     size: Sizes = None
@@ -33,42 +40,79 @@ class Upsample(Function):
 
 
 class UpsamplingNearest2d(Upsample):
-    """torch.nn.UpsamplingNearest2d: x [batch, channels, height, width]."""
+    """torch.nn.UpsamplingNearest2d: x [batch, channels, height, width] -> [batch, channels, *size].
+
+    x: floating or uint8. size or scale_factor: a number or a pair. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.interpolate` in its mode "nearest".
+    Raises LayerError for another rank.
+    """
 
     def __init__(self, size: Sizes = None, scale_factor: Scales = None) -> None:
         super().__init__(size, scale_factor, "nearest")
 
 
 class UpsamplingBilinear2d(Upsample):
-    """torch.nn.UpsamplingBilinear2d: bilinear, with aligned corners."""
+    """torch.nn.UpsamplingBilinear2d: x [batch, channels, height, width] -> [batch, channels, *size].
+
+    x: floating or uint8; corners are aligned. size or scale_factor: a number or a pair. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.interpolate` in its mode "bilinear".
+    Raises LayerError for another rank.
+    """
 
     def __init__(self, size: Sizes = None, scale_factor: Scales = None) -> None:
         super().__init__(size, scale_factor, "bilinear", True)
 
 
 class PixelShuffle(Function):
-    """torch.nn.PixelShuffle."""
+    """torch.nn.PixelShuffle: x [..., channels r^2, height, width] -> [..., channels, height r, width r].
+
+    x: any dtype. upscale_factor: r, an int. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.pixel_shuffle`.
+    Raises LayerError for a number of channels that r^2 does not divide.
+    """
 
     function = staticmethod(ops.pixel_shuffle)
     upscale_factor: int
 
 
 class PixelUnshuffle(Function):
-    """torch.nn.PixelUnshuffle."""
+    """torch.nn.PixelUnshuffle: x [..., channels, height r, width r] -> [..., channels r^2, height, width].
+
+    x: any dtype. downscale_factor: r, an int. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.pixel_unshuffle`.
+    Raises LayerError for sizes that r does not divide.
+    """
 
     function = staticmethod(ops.pixel_unshuffle)
     downscale_factor: int
 
 
 class ChannelShuffle(Function):
-    """torch.nn.ChannelShuffle."""
+    """torch.nn.ChannelShuffle: x [batch, channels, ...] -> the same shape.
+
+    x: any dtype. groups: an int. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.channel_shuffle`.
+    Raises LayerError for a number of channels that the groups do not divide.
+    """
 
     function = staticmethod(ops.channel_shuffle)
     groups: int
 
 
 class Unfold(Function):
-    """torch.nn.Unfold."""
+    """torch.nn.Unfold: x [batch, channels, height, width] -> [batch, channels * kernel, blocks].
+
+    x: any dtype, with or without a batch. kernel_size, dilation, padding, stride: ints or pairs. Returns the dtype of
+    `x`.
+    Weights: none.
+    Layer: that of `ops.unfold`.
+    Raises LayerError for another rank, and for a window larger than the padded image.
+    """
 
     function = staticmethod(ops.unfold)
     kernel_size: Window
@@ -78,7 +122,13 @@ class Unfold(Function):
 
 
 class Fold(Function):
-    """torch.nn.Fold."""
+    """torch.nn.Fold: x [batch, channels * kernel, blocks] -> [batch, channels, *output_size].
+
+    x: floating. kernel_size, dilation, padding, stride: ints or pairs. Returns the dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.fold`.
+    Raises LayerError for rows that are not a multiple of the number of elements of the kernel.
+    """
 
     function = staticmethod(ops.fold)
     output_size: Window
@@ -89,7 +139,13 @@ class Fold(Function):
 
 
 class LocalResponseNorm(Function):
-    """torch.nn.LocalResponseNorm."""
+    """torch.nn.LocalResponseNorm: x [batch, channels, ...] -> the same shape.
+
+    x: floating. size: the number of neighbouring channels. Returns the shape and dtype of `x`.
+    Weights: none.
+    Layer: that of `ops.local_response_norm`.
+    Raises LayerError for integers.
+    """
 
     function = staticmethod(ops.local_response_norm)
     size: int
@@ -99,7 +155,13 @@ class LocalResponseNorm(Function):
 
 
 class CosineSimilarity(Function):
-    """torch.nn.CosineSimilarity: see ops.cosine_similarity."""
+    """torch.nn.CosineSimilarity: x1, x2 [..., n, ...] -> [..., ...] without `dim`.
+
+    x1, x2: floating, shapes that broadcast. Returns torch's promoted dtype.
+    Weights: none.
+    Layer: that of `ops.cosine_similarity`.
+    Raises LayerError for shapes that do not broadcast.
+    """
 
     function = staticmethod(ops.cosine_similarity)
     dim: int = 1
@@ -107,7 +169,13 @@ class CosineSimilarity(Function):
 
 
 class PairwiseDistance(Module):
-    """torch.nn.PairwiseDistance: see ops.pairwise_distance."""
+    """torch.nn.PairwiseDistance: x1, x2 [..., n] -> [...], or [..., 1] with keepdim.
+
+    x1, x2: floating, shapes that broadcast. Returns torch's promoted dtype.
+    Weights: none.
+    Layer: that of `ops.pairwise_distance`.
+    Raises LayerError for shapes that do not broadcast.
+    """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
         self.norm, self.eps, self.keepdim = p, eps, keepdim

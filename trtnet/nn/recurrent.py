@@ -107,9 +107,15 @@ class _Recurrent(Gates):
 
 
 class RNN(RNNGates, _Recurrent):
-    """torch.nn.RNN: ``h = tanh(W_ih x + b_ih + W_hh h + b_hh)``; nonlinearity "tanh" or "relu".
+    """torch.nn.RNN: x [length, batch, input_size], h_0 [layers, batch, hidden_size] -> (output, h_n).
 
-    (x, h_0 [num_layers * directions, batch, hidden_size] or zeros) -> (output, h_n).
+    x: floating, with or without a batch; [batch, length, input_size] with batch_first. h_0: zeros by default; layers is
+    num_layers * directions. ``h = tanh(W_ih x + b_ih + W_hh h + b_hh)``, or relu by nonlinearity. Returns (output
+    [length, batch, directions * hidden_size], h_n like h_0), of the dtype of `x`.
+    Weights: for layer k (and again with _reverse if bidirectional) weight_ih_lk [hidden_size, input_size], weight_hh_lk
+    [hidden_size, hidden_size], bias_ih_lk and bias_hh_lk [hidden_size].
+    Layer: that of `ops.scan` around those of `ops.linear` and `ops.tanh` or `ops.relu`.
+    Raises ModelError for sizes that torch refuses, and for another nonlinearity.
     """
 
     def __init__(
@@ -148,9 +154,16 @@ class RNN(RNNGates, _Recurrent):
 
 
 class GRU(GRUGates, _Recurrent):
-    """torch.nn.GRU (Cho et al., 2014), the reset gate after the product with the state, as in cuDNN.
+    """torch.nn.GRU: x [length, batch, input_size], h_0 [layers, batch, hidden_size] -> (output, h_n).
 
-    (x, h_0 [num_layers * directions, batch, hidden_size] or zeros) -> (output, h_n).
+    x: floating, with or without a batch; [batch, length, input_size] with batch_first. h_0: zeros by default; layers is
+    num_layers * directions. The reset gate is applied after the product with the state, as in cuDNN. Returns (output
+    [length, batch, directions * hidden_size], h_n like h_0), of the dtype of `x`.
+    Weights: for layer k (and again with _reverse if bidirectional) weight_ih_lk [3 hidden_size, input_size],
+    weight_hh_lk [3 hidden_size, hidden_size], bias_ih_lk and bias_hh_lk [3 hidden_size].
+    Layer: that of `ops.scan` around those of `ops.linear`, `ops.sigmoid` and `ops.tanh`.
+    Raises ModelError for sizes that torch refuses.
+    Source: Cho et al., 2014, arXiv:1406.1078.
     """
 
     def __init__(
@@ -183,9 +196,17 @@ class GRU(GRUGates, _Recurrent):
 
 
 class LSTM(LSTMGates, _Recurrent):
-    """torch.nn.LSTM (Hochreiter and Schmidhuber, 1997), with projections where proj_size is given.
+    """torch.nn.LSTM: x [length, batch, input_size], (h_0, c_0) [layers, batch, size] -> (output, (h_n, c_n)).
 
-    (x, (h_0, c_0) [num_layers * directions, batch, size] or zeros) -> (output, (h_n, c_n)).
+    x: floating, with or without a batch; [batch, length, input_size] with batch_first. h_0, c_0: zeros by default;
+    layers is num_layers * directions. Returns (output [length, batch, directions * size], (h_n, c_n)), of the dtype of
+    `x`; size is proj_size for h if given, else hidden_size.
+    Weights: for layer k (and again with _reverse if bidirectional) weight_ih_lk [4 hidden_size, input_size],
+    weight_hh_lk [4 hidden_size, hidden_size], bias_ih_lk and bias_hh_lk [4 hidden_size], with proj_size weight_hr_lk
+    [proj_size, hidden_size].
+    Layer: that of `ops.scan` around those of `ops.linear`, `ops.sigmoid` and `ops.tanh`.
+    Raises ModelError for sizes that torch refuses.
+    Source: Hochreiter and Schmidhuber, 1997, "Long short-term memory".
     """
 
     def cell(self, name: str, x: Tensor, state: State) -> State:

@@ -68,11 +68,14 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """torch.nn.TransformerEncoderLayer at inference: src [length, batch, d_model], batch first with batch_first.
+    """torch.nn.TransformerEncoderLayer at inference: src [length, batch, d_model] -> the same shape.
 
-    activation: "relu", "gelu" or a function. src_mask, src_key_padding_mask, is_causal: MultiheadAttention's attn_mask,
-    key_padding_mask and is_causal.
-    Weights: self_attn.in_proj_weight, self_attn.in_proj_bias, self_attn.out_proj, linear1, linear2, norm1, norm2.
+    src: floating; the batch first with batch_first. activation: "relu", "gelu" or a function. src_mask,
+    src_key_padding_mask, is_causal: MultiheadAttention's attn_mask, key_padding_mask and is_causal. Returns the shape
+    and dtype of `src`.
+    Weights: self_attn (MultiheadAttention), linear1 [dim_feedforward, d_model], linear2 [d_model, dim_feedforward],
+    norm1 and norm2 [d_model].
+    Layer: those of `nn.MultiheadAttention`, `nn.Linear` and `nn.LayerNorm`.
     Raises ModelError for another activation.
     """
 
@@ -96,11 +99,14 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """torch.nn.TransformerDecoderLayer at inference: tgt [length, batch, d_model] looks at itself and then at memory
-    [length', batch, d_model]; batch first with batch_first.
+    """torch.nn.TransformerDecoderLayer at inference: tgt [length, batch, d_model], memory -> the shape of tgt.
 
-    Masks and activation: as TransformerEncoderLayer's. Weights: self_attn, multihead_attn, linear1, linear2, norm1,
-    norm2, norm3.
+    tgt: floating; it attends to itself, then to memory [length', batch, d_model]; the batch first with batch_first.
+    Masks and activation: as those of TransformerEncoderLayer. Returns the shape and dtype of `tgt`.
+    Weights: self_attn (MultiheadAttention), multihead_attn (MultiheadAttention), linear1 [dim_feedforward, d_model],
+    linear2 [d_model, dim_feedforward], norm1, norm2 and norm3 [d_model].
+    Layer: those of `nn.MultiheadAttention`, `nn.Linear` and `nn.LayerNorm`.
+    Raises ModelError for another activation.
     """
 
     norms = 3
@@ -137,9 +143,13 @@ class _Stack(Module):
 
 
 class TransformerEncoder(_Stack):
-    """torch.nn.TransformerEncoder at inference: num_layers copies of a layer, then norm. Masks are the layer's.
+    """torch.nn.TransformerEncoder at inference: src [length, batch, d_model] -> the same shape.
 
-    Weights: layers.0, layers.1, ..., and norm. torch's nested tensors, which make rows of padding 0, are not used.
+    src: floating; num_layers copies of encoder_layer one after another, then norm. Masks are those of the layer.
+    torch's nested tensors, which set padded rows to 0, are not used. Returns the shape and dtype of `src`.
+    Weights: layers.0, layers.1, ... as those of encoder_layer, and norm.
+    Layer: those of its layers.
+    Raises LayerError for what its layers refuse.
     """
 
     def __init__(
@@ -164,9 +174,13 @@ class TransformerEncoder(_Stack):
 
 
 class TransformerDecoder(_Stack):
-    """torch.nn.TransformerDecoder at inference: num_layers copies of a layer, then norm. Masks are the layer's.
+    """torch.nn.TransformerDecoder at inference: tgt [length, batch, d_model], memory -> the shape of tgt.
 
-    Weights: layers.0, layers.1, ..., and norm.
+    tgt: floating; num_layers copies of decoder_layer one after another, then norm. Masks are those of the layer.
+    Returns the shape and dtype of `tgt`.
+    Weights: layers.0, layers.1, ... as those of decoder_layer, and norm.
+    Layer: those of its layers.
+    Raises LayerError for what its layers refuse.
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
@@ -188,10 +202,14 @@ class TransformerDecoder(_Stack):
 
 
 class Transformer(Module):
-    """torch.nn.Transformer at inference (Vaswani et al., 2017): src [length, batch, d_model] and tgt [length', batch,
-    d_model] -> [length', batch, d_model]; batch first with batch_first. Masks are the encoder's and the decoder's.
+    """torch.nn.Transformer at inference: src [length, batch, d_model], tgt -> the shape of tgt.
 
+    src: floating. tgt: [length', batch, d_model], of the same dtype; the batch first with batch_first. Masks are those
+    of the encoder and the decoder. Returns the shape and dtype of `tgt`.
     Weights: encoder.layers, encoder.norm, decoder.layers, decoder.norm.
+    Layer: those of `nn.TransformerEncoder` and `nn.TransformerDecoder`.
+    Raises ModelError for another activation.
+    Source: Vaswani et al., 2017, arXiv:1706.03762.
     """
 
     def __init__(

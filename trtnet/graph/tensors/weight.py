@@ -25,11 +25,14 @@ OF_TENSORS = {name for kind in (Casts, Methods, Questions) for name in vars(kind
 
 
 class Parameter(InPlace, Operators):
-    """A place in a model that a checkpoint fills: the attribute's path in the module tree is the checkpoint key.
+    """A weight that the checkpoint fills: the path of attributes to it is its checkpoint key.
 
-    shape: ints, or one tuple of them. dtype: None for the dtype the network is defined with; a name for a parameter
-    that keeps its own, such as an int64 table. Raises ModelError for a shape of anything else.
-    In ``forward`` it has a tensor's operators and methods: ``x + self.pos_embedding[:, : x.shape[1]]``.
+    shape: ints, or one tuple of them: Parameter(3, 4) is [3, 4]. dtype: None for the dtype that the network is defined
+    with, or a name for a parameter that keeps its own, such as an int64 table. In ``forward`` it has a tensor's
+    operators and methods: ``x + self.pos_embedding[:, : x.shape[1]]``.
+    Weights: itself.
+    Layer: a constant (IConstantLayer) where it is used as a tensor.
+    Raises ModelError for a shape that is not sizes.
     """
 
     # trtnet.graph.network puts here what knows the network being defined: it stands above parameters.
@@ -62,7 +65,14 @@ class Parameter(InPlace, Operators):
 
 
 class Buffer(Parameter):
-    """A Parameter that training measures and does not learn, such as a running mean; it is filled in the same way."""
+    """torch.nn.Buffer: a Parameter that training measures and does not learn, such as a running mean.
+
+    shape, dtype: as those of Parameter, ints and a name: Buffer(3, 4) is [3, 4]. The checkpoint fills it in the same
+    way.
+    Weights: itself.
+    Layer: a constant (IConstantLayer) where it is used as a tensor.
+    Raises ModelError for a shape that is not sizes.
+    """
 
 
 class NetworkFloats(np.ndarray[Any, np.dtype[Any]]):

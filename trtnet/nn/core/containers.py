@@ -100,7 +100,13 @@ def _without(names: list[str], index: int | slice) -> list[str]:
 
 
 class ModuleList(_List):
-    """torch.nn.ModuleList: modules in order, named by their index. Iterate over it; it is not called."""
+    """torch.nn.ModuleList: modules in order, named by their index.
+
+    Iterate over it, or index it; it is not called. Its members may have any shape and dtype.
+    Weights: those of its members.
+    Layer: none of its own.
+    Raises ModelError for a member of another kind, and IndexError for an index out of range.
+    """
 
     _kind = Module
 
@@ -109,7 +115,13 @@ class ModuleList(_List):
 
 
 class ParameterList(_List):
-    """torch.nn.ParameterList: parameters in order, named by their index."""
+    """torch.nn.ParameterList: parameters in order, named by their index.
+
+    Iterate over it, or index it; it is not called. Its members may have any shape and dtype.
+    Weights: those of its members.
+    Layer: none.
+    Raises ModelError for a member of another kind, and IndexError for an index out of range.
+    """
 
     _kind = Parameter
 
@@ -118,9 +130,13 @@ class ParameterList(_List):
 
 
 class Sequential(ModuleList):
-    """Modules called one after another, named by their index, or by the keys of the one dict that is given.
+    """torch.nn.Sequential: modules called one after another, each with the result of the one before.
 
-    Those that a subclass sets as attributes are called, too, in the order they were set.
+    Named by their index, or by the keys of a single dict. Modules that a subclass sets as attributes are called too, in
+    the order in which they were set. It takes and returns tensors of any shape and dtype.
+    Weights: those of its members.
+    Layer: those of its members.
+    Raises ModelError for a member that is not a Module.
     """
 
     def __init__(self, *args: Module | Mapping[str, Module]) -> None:
@@ -199,7 +215,14 @@ class _Dict(_Container):
 
 
 class ModuleDict(_Dict):
-    """torch.nn.ModuleDict: modules by name. It is not called."""
+    """torch.nn.ModuleDict: modules by name, in the order in which they were added.
+
+    A mapping; it is not called. Its members may have any shape and dtype.
+    Weights: those of its members.
+    Layer: none of its own.
+    Raises ModelError for a member of another kind, and for a name that is an attribute of the class; KeyError for an
+    unknown name.
+    """
 
     _kind = Module
 
@@ -208,7 +231,14 @@ class ModuleDict(_Dict):
 
 
 class ParameterDict(_Dict):
-    """torch.nn.ParameterDict: parameters by name."""
+    """torch.nn.ParameterDict: parameters by name, in the order in which they were added.
+
+    A mapping; it is not called. Its members may have any shape and dtype.
+    Weights: those of its members.
+    Layer: none.
+    Raises ModelError for a member of another kind, and for a name that is an attribute of the class; KeyError for an
+    unknown name.
+    """
 
     _kind = Parameter
 

@@ -13,10 +13,13 @@ from trtnet.nn.core.module import Module
 
 @dataclass_transform(eq_default=False)
 class Function(Module):
-    """A function of ``trtnet.ops`` as a module. Its settings are the fields that the class declares, with torch's
-    names, order and defaults; they are arguments of its constructor, attributes, and arguments of the function.
+    """A function of `ops` as a module: its fields are the settings.
 
-    Raises LayerError, when it is called, for a setting that the function has not, unless it has its default.
+    Fields have torch's names, order and defaults; they are arguments of the constructor, attributes, and arguments of
+    the function. Called with tensors of any shape and dtype that the function takes; returns what it returns.
+    Weights: none.
+    Layer: that of its function.
+    Raises LayerError, when it is called, for a setting that the function does not have, unless it has its default.
     """
 
     function: ClassVar[Callable[..., Any]]

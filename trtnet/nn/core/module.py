@@ -19,12 +19,16 @@ from trtnet.support.errors import ModelError
 
 
 class Module(Traversal):
-    """Base of every layer and model.
+    """torch.nn.Module: the base of every layer and model.
 
-    Modules and Parameters that are attributes are members, in the order they were set; the path of attributes to a
-    Parameter (``layer1.0.conv1.weight``) is its checkpoint key. Subclasses set attributes in ``__init__`` (no call of
-    ``super().__init__()`` is needed) and write ``forward``. A model may say what it takes in ``inputs``, in the order
-    of its ``forward``; :func:`trtnet.define` uses that where it is given no inputs.
+    Modules and Parameters that are attributes are members, in the order in which they were set; the path of attributes
+    to a Parameter (``layer1.0.conv1.weight``) is its checkpoint key. Subclasses set attributes in ``__init__`` (a call
+    of ``super().__init__()`` is not needed) and write ``forward``, which takes and returns tensors of any shape and
+    dtype. A model may declare its inputs in ``inputs``, in the order of its ``forward``; :func:`trtnet.define` uses
+    that where it is given no inputs.
+    Weights: its own Parameters and those of its members.
+    Layer: those that ``forward`` adds.
+    Raises ModelError, when it is called, without a ``forward``; and for members that are torch's.
     """
 
     inputs: Mapping[str, Input] = MappingProxyType({})
