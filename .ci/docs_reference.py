@@ -10,7 +10,7 @@ from typing import Any
 
 import griffe
 
-LABEL = re.compile(r"(Layers?|Source|Returns|Raises)\b(:?)")
+LABEL = re.compile(r"(Layers?|Weights|Source|Returns|Raises)\b(:?)")
 CODE = re.compile(r"(``.+?``|`[^`]+`)")
 
 
@@ -30,7 +30,7 @@ class Functions(griffe.Extension):
 
 
 class Docstrings(griffe.Extension):
-    """Makes paragraphs of the lines that begin with Layer, Returns, Raises and Source, and blocks of doctests."""
+    """Makes paragraphs of the lines that begin with Layer, Weights, Returns, Raises, Source; and blocks of doctests."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring is not None and obj.path.startswith("trtnet."):

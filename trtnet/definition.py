@@ -34,9 +34,10 @@ DTypes = DTypeLike | Mapping[str, DTypeLike]
 class DefinedNetwork(Network):
     """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
 
-    checkpoint: where its weights come from. keys: its keys that are the model's. skipped: those that
-    strict=False left out. model, arguments: the factory
-    and its arguments, for the sidecar.
+    checkpoint: where its weights come from. keys: the checkpoint keys that are the model's. skipped: those that
+    strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: what it is defined
+    with.
+    Raises ProfileError and BuildError when it is built.
     """
 
     def __init__(self, checkpoint: Checkpoint, dtype: DTypes, model: str, arguments: Mapping[str, Any]) -> None:
@@ -91,19 +92,28 @@ def define(
 ) -> DefinedNetwork:
     """Translates a model into a TensorRT network, its weights taken from a checkpoint by name.
 
-    inputs: name -> Input, by the names of ``forward``'s parameters or in their order; ``model.inputs`` by default.
-    weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None for a model without any.
-    dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes
-    gives some modules another one: the longest path decides, "" is the whole model. The weights inside such a module
-    are cast to its dtype, and so are tensors where they enter it, and back where they leave.
-    ignored: regular expressions of checkpoint keys the model may leave out. strict=False: any others may be left out
-    too, and are listed in ``network.skipped``; the model's own weights must all be there. forms: which layers stand for
-    some operations, where trtnet's choice shall not hold: see ``trtnet.ops.formulations``. name, arguments: of the
-    model's factory, recorded in the sidecar; the class's name by default.
-    ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict
-    of them by name.
-    Raises CheckpointError, WeightsError (both before TensorRT is touched), ModelError and LayerError; what the model's
-    own code raises is raised as it is.
+    inputs: name -> Input (shape and dtype), by the names of ``forward``'s parameters or in their order;
+    ``model.inputs`` by default. weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None
+    for a model without weights. dtype: of the floating weights, and of the floating inputs where they enter. A mapping
+    of module paths to dtypes gives some modules another one: the longest path decides, "" is the whole model. The
+    weights inside such a module are cast to its dtype, as are tensors where they enter it, and back where they leave.
+    ignored: regular expressions of checkpoint keys that the model may leave out. strict=False: any others may be left
+    out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the layers for
+    some operations, in place of trtnet's choice: see ``trtnet.ops.formulations``. name, arguments: those of the model's
+    factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is then
+    named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
+    Returns the network, ready to build or to run on the CPU.
+    Raises CheckpointError and WeightsError, both before TensorRT is used; ModelError and LayerError. Errors of the
+    model's own code are passed on.
+
+    >>> import numpy as np, trtnet
+    >>> from trtnet import nn
+    >>> weights = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
+    >>> network = trtnet.define(nn.Linear(3, 2), {"x": trtnet.Input(("batch", 3))}, weights)
+    >>> network.outputs
+    {'output': Tensor('output', [batch, 2], float32)}
+    >>> network.reference()(np.ones((4, 3), np.float32)).shape
+    (4, 2)
     """
     check_forms(forms)
     _check_model(model)
@@ -167,7 +177,21 @@ def build(
     dims: Dims | Sequence[Dims] | None = None,
     config: BuildConfig | None = None,
 ) -> Engine:
-    """:func:`define` and :meth:`DefinedNetwork.build` in one."""
+    """Defines a network and builds an engine: :func:`define` and :meth:`DefinedNetwork.build` in one.
+
+    inputs, weights, dtype: as in define. dims: for each dynamic dimension its size or (min, opt, max); a sequence of
+    such mappings makes several optimization profiles. config: options of the build.
+    Returns the engine, which is loaded to the GPU at its first call.
+    Raises what define raises, ProfileError and BuildError.
+
+    >>> import trtnet
+    >>> from trtnet import nn
+    >>> engine = trtnet.build(nn.ReLU(), {"x": trtnet.Input(("batch", 3))}, dims={"batch": (1, 4, 16)})
+    >>> [x.name for x in engine.inputs], [y.shape for y in engine.outputs]
+    (['x'], [('batch', 3)])
+    >>> len(engine.plan.data) > 1000
+    True
+    """
     return define(model, inputs, weights, dtype=dtype).build(dims, config)
 
 

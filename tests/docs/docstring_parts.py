@@ -29,7 +29,7 @@ class Docstring:
         summary, _, rest = text.partition("\n")
         paragraphs: dict[str, str] = {}
         mark = ""
-        for line in rest.strip().splitlines():
+        for line in rest.partition("\n>>> ")[0].strip().splitlines():
             mark = next((m for m in MARKS if line.startswith(m)), mark)
             paragraphs[mark] = f"{paragraphs.get(mark, '')} {line}".strip()
         return cls(text, summary, paragraphs.get("", ""), paragraphs)

@@ -12,12 +12,18 @@ from searching.running import define, own_model, torch_model
 from searching.table import some_cases
 from surfaces import surfaces
 
+import trtnet
 from trtnet import nn, ops
 from trtnet.graph.layers.kinds import KINDS
 from trtnet.ops.writes.in_place import FUNCTIONS, METHODS, OWN
 from trtnet.support.errors import ModelError, TrtnetError
 
-PARTS = {"ops": ("Returns", "Layer:", "Raises "), "nn": ("Weights:", "Layer:", "Raises ")}
+PARTS = {
+    "ops": ("Returns", "Layer:", "Raises "),
+    "nn": ("Weights:", "Layer:", "Raises "),
+    "trtnet, a function": ("Returns", "Raises "),
+    "trtnet, a class": ("Raises ",),
+}
 """The namespaces that are read, and what each of their docstrings has beside a summary, shapes and dtypes."""
 
 _FORMULAS_NAMES = """
@@ -67,6 +73,13 @@ INSIDE = {
 
 
 WITH_WEIGHTS = {"Linear", "Conv2d", "BatchNorm2d", "LSTM", "MultiheadAttention", "Embedding"}
+MODULES = ("errors", "models", "nn", "ops", "weights")
+RUN = {
+    **dict.fromkeys(("BuildConfig", "Engine", "EngineOptions"), "how engines are built and run"),
+    "Tensor": "the operations say what its methods take, and raise",
+    "Tolerance": "limits of errors",
+}
+"""Classes of trtnet whose docstrings need no dtypes, and why."""
 AROUND = {"argsort": {"GATHER"}, "dequantize": {"QUANTIZE"}}
 """What the search's cases compute with an operation: the elements that argsort orders, what is dequantized."""
 
@@ -86,6 +99,18 @@ def test_a_module_has_every_part(name: str) -> None:
     for reference in found.refers:
         home, _, target = reference.partition(".")
         assert home not in there or target in there[home], f"there is no {reference}"
+
+
+@pytest.mark.parametrize("name", sorted(set(trtnet.__all__) - set(MODULES)))
+def test_a_name_of_trtnet_has_every_part(name: str) -> None:
+    thing = getattr(trtnet, name)
+    found = Docstring.of(thing)
+    if isinstance(thing, type) and issubclass(thing, TrtnetError):
+        assert len(found.summary) >= 40, "an error says what happened"
+        return
+    lacks = set(missing(found, PARTS[f"trtnet, a {'class' if isinstance(thing, type) else 'function'}"], sourced=False))
+    lacks -= {"shapes", "dtypes"} if name in RUN else {"shapes"}
+    assert not lacks - ({"Raises "} if name == "Tensor" else set()), f"trtnet.{name} lacks {', '.join(lacks)}"
 
 
 FUNCTIONS_OF_NN = [name for name in nn.__all__ if hasattr(getattr(nn, name), "function")]

@@ -40,6 +40,7 @@ class BuildConfig:
     profiling_verbosity: what the plan says of its layers to profilers and to `trtnet inspect`: "detailed" (shapes,
     formats, and the modules they come from), "layer_names_only" (TensorRT's default) or "none". Speed is the same.
     progress: a progress bar on standard error.
+    Raises BuildError when an engine is built: for an option that the backend lacks, or a value out of range.
     """
 
     workspace: int | None = None

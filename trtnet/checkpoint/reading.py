@@ -53,16 +53,23 @@ _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)$")
 def open_checkpoint(source: Source, key: str | None = None) -> Checkpoint:
     """Opens weights without reading them.
 
-    source: a file, whose content decides what it is: .safetensors, what torch.save or pickle.dump wrote (needs torch; a
-    state dict, the only one in a training checkpoint, or a whole module: of other objects nothing is executed), a
-    TorchScript archive or one of torch.export, .npz, .gguf (needs gguf; quantized blocks become float32), .wts, or a
-    sharded checkpoint's *.index.json; a folder: of Hugging Face, of shards, or of torch.distributed.checkpoint; a
-    mapping of names to numpy arrays or torch tensors; ``"trtnet:lenet.safetensors"``, which comes with trtnet; a live
-    torch module (its state_dict()); an open Checkpoint,
-    returned as it is. key: the part of a training checkpoint to take, where it has several: ``"model_ema"``,
-    ``"ema.module"``; of a folder of torch.distributed.checkpoint, what its keys begin with.
-    Raises CheckpointError if it cannot be read as plain weights, DependencyError if it needs torch and there
-    is none.
+    source: a file, whose content decides its format: .safetensors; what torch.save or pickle.dump wrote (needs torch; a
+    state dict, the only one in a training checkpoint, or a whole module: nothing of other objects is executed); a
+    TorchScript archive or one of torch.export; .npz; .gguf (needs gguf; quantized blocks become float32); .wts; a
+    sharded checkpoint's *.index.json. A folder: of Hugging Face, of shards, or of torch.distributed.checkpoint. A
+    mapping of names to numpy arrays or torch tensors; ``"trtnet:lenet.safetensors"``, which comes with trtnet; a torch
+    module (its state_dict()); an open Checkpoint, returned unchanged. key: the part of a training checkpoint to take,
+    where it has several: ``"model_ema"``, ``"ema.module"``; for a folder of torch.distributed.checkpoint, the prefix of
+    its keys.
+    Returns a mapping of keys to arrays, each with its shape and dtype, read when it is used.
+    Raises CheckpointError if it cannot be read as plain weights, DependencyError if it needs torch, which is missing.
+
+    >>> import numpy as np, trtnet
+    >>> checkpoint = trtnet.open_checkpoint({"fc.weight": np.ones((2, 3), np.float32)})
+    >>> {key: checkpoint[key].shape for key in checkpoint}
+    {'fc.weight': (2, 3)}
+    >>> sorted(trtnet.open_checkpoint("trtnet:lenet.safetensors"))[:2]
+    ['conv1.bias', 'conv1.weight']
     """
     if isinstance(source, (str, os.PathLike)):
         return _open_path(located(source), key)

@@ -10,14 +10,22 @@ from trtnet.support.errors import ModelError
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a network.
+    """Declares one input of a network: its shape and its dtype.
 
-    shape: an int for a fixed axis, a name for a dynamic one (``("batch", 3, 224, 224)``); axes of the same name, in
-    any input, have the same size. dtype: by name; None is the dtype the network is defined with. A floating input of
-    another dtype than the network's is cast to it where it enters.
-    values: for an input that says sizes, as ``x.tolist()`` and ``x.item()`` read them, a name for each of its elements:
-    ``Input((2,), "int64", values=("height", "width"))``. Their ranges are given as those of dynamic axes are.
-    Raises ModelError for a shape, dtype or values that cannot be.
+    shape: an int for a fixed axis, a name for a dynamic one (``("batch", 3, 224, 224)``); axes of the same name, in any
+    input, have the same size. dtype: by name; None is the dtype that the network is defined with. A floating input of
+    another dtype is cast to the network's where it enters. values: for a shape input, whose values are read by
+    ``x.tolist()`` and ``x.item()``, a name for each of its elements: ``Input((2,), "int64", values=("height",
+    "width"))``. Their ranges are given like those of dynamic axes.
+    Raises ModelError for a shape, dtype or values that are not possible.
+
+    >>> import trtnet
+    >>> trtnet.Input(("batch", 3, 224, 224), "float16").shape
+    ('batch', 3, 224, 224)
+    >>> trtnet.Input((-1, 3))
+    Traceback (most recent call last):
+        ...
+    trtnet.ModelError: found -1 in (-1, 3); write a dynamic axis as a name, such as 'batch'
     """
 
     shape: tuple[int | str, ...]

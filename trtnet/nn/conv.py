@@ -117,6 +117,11 @@ class Conv2d(_Conv):
     Layer: that of `ops.conv2d`; for another padding_mode than "zeros" after `ops.pad`.
     Raises ModelError for groups that do not divide the channels, and for another padding; LayerError for an input that
     does not fit.
+
+    >>> import trtnet
+    >>> layer = trtnet.nn.Conv2d(3, 16, kernel_size=3, padding=1, bias=False)
+    >>> {key: parameter.shape for key, parameter in layer.state_dict().items()}
+    {'weight': (16, 3, 3, 3)}
     """
 
     axes = 2

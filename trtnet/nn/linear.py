@@ -21,6 +21,12 @@ class Linear(Module):
     Weights: weight [out_features, in_features], bias [out_features].
     Layer: that of `ops.linear`.
     Raises LayerError for an input of another width or dtype.
+
+    >>> import numpy as np, trtnet
+    >>> weights = {"weight": np.eye(2, 3, dtype=np.float32), "bias": np.float32([0, 10])}
+    >>> network = trtnet.define(trtnet.nn.Linear(3, 2), {"x": trtnet.Input((1, 3))}, weights)
+    >>> network.reference()(np.float32([[1, 2, 3]])).tolist()
+    [[1.0, 12.0]]
     """
 
     def __init__(

@@ -47,19 +47,20 @@ def _option(name: str) -> Any:
 
 
 class Engine:
-    """A built engine. Making one touches no GPU; the first call loads it there.
+    """A built engine; its first call loads it to the GPU, which nothing before needs.
 
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
     kind (one array, or several as :class:`trtnet.support.call_interface.NamedOutputs`, by position and name). Several
     threads may call it; each call uses a session of its own, which goes back to a pool when the call is done. A call
     makes the engine's GPU the calling thread's current one.
 
-    An engine that is in a file keeps the kernels that TensorRT-RTX compiles for this GPU in another beside it, so that
-    the next process starts at once: see :mod:`trtnet.runtime.loaded.kernel_cache`.
+    The kernels that TensorRT-RTX compiles for this GPU are cached in a file beside that of the engine, so that the next
+    process starts at once: see :mod:`trtnet.runtime.loaded.kernel_cache`.
 
     device: the number of the GPU, as torch counts. options: how it is run; each of them is an attribute too, which may
     be set until the first call (InputError afterwards): ``engine.cuda_graph = False``.
     As a context manager, it is closed at the end: see :meth:`close`.
+    Raises DeviceError without a usable GPU, InputError for inputs that do not fit, and ClosedError once it is closed.
     """
 
     # a misspelt option is an AttributeError
@@ -325,5 +326,9 @@ def load(
     device: int = 0,
     options: EngineOptions | None = None,
 ) -> Engine:
-    """An engine from a plan file and its sidecar: see :meth:`Engine.load`."""
+    """Loads an engine from a plan file and its sidecar: see :meth:`Engine.load`.
+
+    Returns the engine, with the names, shapes and dtypes of the plan; its first call loads it to the GPU.
+    Raises PlanError for a missing or corrupt file, or one of another backend; InputError for options that do not fit.
+    """
     return Engine.load(path, weights, device, options)

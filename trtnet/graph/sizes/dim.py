@@ -129,12 +129,22 @@ def _is_size(term: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Dim(SizeOperators):
-    """A dimension whose size is known only at run time, as ``x.shape[0]`` of a dynamic batch is.
+    """A dimension whose size is known only at run time, such as ``x.shape[0]`` of a dynamic batch.
 
-    Two Dims are equal when their names are: inputs that share a name share the size, which TensorRT checks when
-    the engine runs. Whether one is another Dim, or an int, is not known: a model that asks gets a ModelError.
-    ``+ - * // %`` and ``**`` with ints and other Dims give Dims, with floats a Real; no layer is added until a Dim is
-    used where TensorRT needs its value.
+    Two Dims are equal if their names are: inputs that share a name share the size, which TensorRT checks at run time.
+    Whether a Dim is equal to another Dim, or to an int, is not known when the network is defined. ``+ - * // %`` and
+    ``**`` with ints and other Dims give Dims, with floats a Real (float32 in a tensor); no layer is added until
+    TensorRT needs the value of a Dim, as an int64 tensor.
+    Raises ModelError where a model asks for its value: in comparisons, and as an int or a bool.
+
+    >>> import trtnet
+    >>> class Halves(trtnet.nn.Module):
+    ...     def forward(self, x):
+    ...         length = x.shape[0]
+    ...         print(length, "|", (length + 1) // 2, "|", 2 * length)
+    ...         return x
+    >>> network = trtnet.define(Halves(), {"x": trtnet.Input(("n", 3))})
+    n | ((n + 1) // 2) | (2 * n)
     """
 
     name: str

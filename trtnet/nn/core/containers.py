@@ -137,6 +137,10 @@ class Sequential(ModuleList):
     Weights: those of its members.
     Layer: those of its members.
     Raises ModelError for a member that is not a Module.
+
+    >>> from trtnet import nn
+    >>> nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).state_dict().keys()
+    dict_keys(['0.weight', '0.bias', '2.weight', '2.bias'])
     """
 
     def __init__(self, *args: Module | Mapping[str, Module]) -> None:

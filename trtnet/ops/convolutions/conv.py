@@ -59,6 +59,14 @@ def conv2d(
     Layer: IConvolutionLayer; in its form "product", where windows do not overlap as in a vision transformer's patches,
     IMatrixMultiplyLayer.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
+
+    >>> import numpy as np, trtnet
+    >>> class Mean(trtnet.nn.Module):
+    ...     def forward(self, x):
+    ...         return trtnet.ops.conv2d(x, np.full((1, 1, 2, 2), 0.25, np.float32), stride=2)
+    >>> network = trtnet.define(Mean(), {"x": trtnet.Input((1, 1, 4, 4))})
+    >>> network.reference()(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)).tolist()
+    [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
     if (
         isinstance(weight, Parameter | np.ndarray)

@@ -40,6 +40,14 @@ def layer_norm(
     Layer: INormalizationLayer, by `add_normalization_v2` where the backend has it.
     Raises LayerError for an `x`, weight or bias whose sizes are not normalized_shape.
     Source: Ba et al., 2016, arXiv:1607.06450.
+
+    >>> import numpy as np, trtnet
+    >>> class Norm(trtnet.nn.Module):
+    ...     def forward(self, x):
+    ...         return trtnet.ops.layer_norm(x, 2)
+    >>> network = trtnet.define(Norm(), {"x": trtnet.Input((2, 2))})
+    >>> network.reference()(np.array([[1, 3], [5, 5]], np.float32)).round(3).tolist()
+    [[-1.0, 1.0], [0.0, 0.0]]
     """
     sizes = _last_sizes("layer_norm", x, normalized_shape)
     scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))

@@ -52,6 +52,15 @@ def scaled_dot_product_attention(
     Raises LayerError for a dropout_p other than 0, for integers, and for heads that are not a multiple of the key
     heads.
     Source: Vaswani et al., 2017, arXiv:1706.03762; Ainslie et al., 2023, arXiv:2305.13245 (grouped queries).
+
+    >>> import numpy as np, trtnet
+    >>> class Attention(trtnet.nn.Module):
+    ...     def forward(self, q, k, v):
+    ...         return trtnet.ops.scaled_dot_product_attention(q, k, v, is_causal=True)
+    >>> shapes = {"q": (1, 8, "n", 64), "k": (1, 2, "n", 64), "v": (1, 2, "n", 64)}
+    >>> network = trtnet.define(Attention(), {name: trtnet.Input(shape) for name, shape in shapes.items()})
+    >>> network.outputs["output"]
+    Tensor('output', [1, 8, n, 64], float32)
     """
     operands = {"query": query, "key": key, "value": value}
     mask = None if attn_mask is None else tensor(attn_mask, query.network)

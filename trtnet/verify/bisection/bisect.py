@@ -40,19 +40,26 @@ def bisect(
     outputs: Mapping[str, str] | None = None,
     on: MakeTaps = ReferenceTaps,
 ) -> Bisection:
-    """Names the first module of a network that computes something else than the one of that name in its original.
+    """Names the first module of a network that computes something else than the module of that name in its original.
 
-    inputs: arrays by the names of the network's inputs, or one array for the only one; a cast to the dtype it declares
-    is noted. original_inputs: those of the torch model, by name or in order, if it takes others. names: paths in the
-    original for those of ours that are called otherwise. outputs: expected name -> ours, of models that do not have the
-    same outputs. on: where the network runs: ``ReferenceTaps`` on the CPU,
-    ``EngineTaps`` on the GPU, as engines of the same layers and dtypes.
-
-    A module is accused only where its outputs are further from the original's than its inputs, and only after it was
-    run alone on the original's own inputs: errors that pile up accuse nobody. In float16 it is run in float32 too,
-    which tells a wrong formula from rounding and overflow. What the model itself gives is judged as compare does, in
-    torch's order, shapes and layout: where that fails and no module is to blame, the model itself is named.
+    inputs: arrays by the names of the network's inputs, or one array for the only one; a cast to the declared dtype is
+    noted. original_inputs: those of the torch model, by name or in order, if they differ. names: paths in the original
+    for modules of other names. outputs: expected name -> ours, for models whose outputs differ. on: where the network
+    runs: ``ReferenceTaps`` on the CPU, ``EngineTaps`` on the GPU, as engines of the same layers and dtypes. A module is
+    blamed only if its outputs are further from the original's than its inputs, and only after a run by itself on the
+    original's own inputs: accumulated rounding errors blame no module. A float16 module is run in float32 too, which
+    distinguishes a wrong formula from rounding and overflow. The model's own outputs are judged as compare does, in
+    torch's order, shapes and layout: where they fail and no module is to blame, the model itself is named.
+    Returns the bisection: each call of a module with its errors, and the findings.
     Raises InputError for inputs that do not fit, and what running the network raises.
+
+    >>> import torch, trtnet
+    >>> from trtnet import nn
+    >>> original = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.ReLU())
+    >>> network = trtnet.define(nn.Sequential(nn.Linear(3, 3), nn.Tanh()), {"x": trtnet.Input((4, 3))}, original)
+    >>> result = trtnet.bisect(network, original, torch.ones(4, 3))
+    >>> result.passed, result.module
+    (False, '1')
     """
     given = _one_call(inputs, network)
     takes = describe(network).inputs

@@ -32,27 +32,33 @@ def compare(
     carry: Mapping[str, str] | None = None,
     steps: int | None = None,
 ) -> Comparison:
-    """Compares what things compute with what is expected, output by output.
+    """Compares what several things compute with a reference, output by output.
 
-    candidates: one thing, or several by the names the report shall use; expected: one, or one by its name. A thing is
-    a network that :func:`trtnet.define` returned (run on the CPU reference), a reference, an engine, a session, a torch
-    module (run in eval mode), a function of numpy arrays, or a file: ``.onnx`` (what NVIDIA's parser makes of it, on
-    the CPU reference), ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's ``.json``).
-    inputs: arrays by name, a sequence of such for several iterations, a file of either, or one array for the only
-    input. None: random ones from `seed`, `iterations` times: standard normal floats, or uniform within `ranges`, which
-    integer inputs need ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. They are of the
-    narrowest dtype that any of the things declares, so that all compute from the same numbers; whatever is cast, or
-    matched by order because the names differ, is in the report's notes.
-    tolerance: what an output passes with; by default the table's for the coarsest dtype the sides were defined in, or
-    where they do not say, that computed it. Integers and
-    bools are compared exactly, also beside floats of a file; of a tolerance for all outputs only atol holds for them.
-    outputs: expected name -> the candidates' name, where they cannot be told; only these are compared. Without
-    it an expected output that is missing is an error; one more than expected is a note.
-    keep: keep all inputs and outputs in the report, to be saved.
-    carry: output -> input: iterations are the steps of a sequence, in each of which every thing is fed what it gave
-    itself in the last. steps: how many; the inputs of one call are repeated, random ones are drawn for each.
-    Raises InputError and ModelError for what cannot be compared, and what the things raise; a difference, another shape
-    or a NaN is a result, not an error: see :meth:`Comparison.raise_if_failed`.
+    candidates: one, or several by the names that the report uses. expected: the reference, or one by its name. Any of
+    these can be compared: a network that :func:`trtnet.define` returned (run on the CPU reference), a reference, an
+    engine, a session, a torch module (run in eval mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's
+    parser reads it, on the CPU reference), ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's
+    ``.json``). inputs: arrays by name, a sequence of them for several iterations, a file of either, or one array for
+    the only input. None: random ones by `seed`, `iterations` times: standard normal floats, or uniform within `ranges`,
+    which integer inputs need ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. Inputs have the
+    narrowest dtype that any side declares, so that all compute from the same numbers; casts, and outputs matched by
+    order because their names differ, are in the report's notes. tolerance: for the outputs to pass; by default the
+    table's for the coarsest dtype that the sides were defined in, or where that is unknown, computed in. Integers and
+    bools are compared exactly, also with floats of a file; of a tolerance for all outputs only atol applies to them.
+    outputs: expected name -> the candidates' name, where names differ; only these are compared. Without it, a missing
+    output is an error, and an additional one a note. keep: keep all inputs and outputs in the report, to be saved.
+    carry: output -> input: the iterations are the steps of a sequence, and each side is fed its own outputs of the step
+    before. steps: how many; the inputs of one call are repeated, random ones are drawn for each.
+    Returns the comparison. A difference, another shape or NaN is a result, not an error: see
+    :meth:`Comparison.raise_if_failed`.
+    Raises InputError and ModelError for what cannot be compared, and what the sides raise.
+
+    >>> import torch, trtnet
+    >>> original = torch.nn.Linear(3, 2)
+    >>> network = trtnet.define(trtnet.nn.Linear(3, 2), {"x": trtnet.Input((4, 3))}, original)
+    >>> result = trtnet.compare(network, original, seed=1)
+    >>> result.passed
+    True
     """
     sources, baseline = _opened(candidates, expected)
     everything = [*sources.values(), baseline[1]]

@@ -51,19 +51,18 @@ def search_precision(
     progress: bool = False,
     ignored: Sequence[str] = IGNORED,
 ) -> PrecisionResult:
-    """The fewest modules that must be wide for the model to be as near to its reference as the tolerance asks.
+    """Finds the fewest modules that must be wide for a model to be as close to its reference as the tolerance asks.
 
-    Modules are taken one by one: a module's own layers and weights may be wide, and those of the modules in it narrow.
-    What is found depends on the inputs: real ones can need more than random ones.
-    The search halves (see ``smallest_set``), and defines and runs the network anew for each candidate. Where at least
-    `NEARLY` of what is in a module must be wide, all of it is made so if that passes too and the mapping is shorter.
-    inputs: arrays by name; several such, or a file of them: then a candidate passes only if it does on all. reference:
-    what gives the expected outputs: a torch module, an engine, a function, a file, or the outputs by name, of each of
-    the inputs. reference_inputs: what it is called with, if that is something else.
-    outputs: expected name -> the model's name, where they cannot be told; only these are compared.
-    ignored: as define's. tolerance: by default that of a model in the narrow dtype. on: what runs a network: its CPU
-    reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged, and is
-    in the result.
+    Modules are considered one by one: a module's own layers and weights may be wide while those of its submodules are
+    narrow. The result depends on the inputs: real ones can need more than random ones. The search halves (see
+    ``smallest_set``), and defines and runs the network anew for each candidate. Where at least `NEARLY` of a module
+    must be wide, all of it is made so if that passes too and the mapping is shorter. inputs: arrays by name; several
+    such, or a file of them: a candidate must then pass on all. reference: what gives the expected outputs: a torch
+    module, an engine, a function, a file, or the outputs by name, for each of the inputs. reference_inputs: what it is
+    called with, if that differs. outputs: expected name -> the model's name, where names differ; only these are
+    compared. ignored: as in define. tolerance: by default that of a model in the narrow dtype. on: what runs a network:
+    its CPU reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged.
+    Returns the result: a mapping of module paths to dtypes, and all candidates.
     Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
     """
     pair = dtypes.get(narrow).name, dtypes.get(wide).name
