@@ -94,7 +94,7 @@ def test_the_table_of_result_types() -> None:
             x, y = OPERANDS[left], OPERANDS[right]
             wanted = str(torch.result_type(x, y))[6:]
             if wanted in MISSING:
-                with pytest.raises(TypeError, match="int16, which TensorRT has not"):
+                with pytest.raises(TypeError, match="int16, which TensorRT does not have"):
                     result_type(given(x), given(y))
             else:
                 assert result_type(given(x), given(y)) == wanted, f"{left}, {right}"
@@ -239,7 +239,7 @@ def test_integers_of_8_bits_go_round() -> None:
 
 @pytest.mark.parametrize("function", [lambda x: x + x, lambda x: -x, lambda x: ops.where(x > 0, x, 1), lambda x: x**2])
 def test_uint8_is_of_inputs_and_outputs_alone(function: Any) -> None:
-    with pytest.raises(LayerError, match=r"TensorRT has uint8 for inputs and outputs alone: .* int32"):
+    with pytest.raises(LayerError, match=r"TensorRT has uint8 for inputs and outputs only: .* int32"):
         network_of(function, {"x": trtnet.Input((2,), "uint8")})
     used = network_of(
         lambda x: (x / 255, x > 3, x * 0.5, x == x, x + ops.cast(x, "int32")), {"x": trtnet.Input((2,), "uint8")}

@@ -133,7 +133,7 @@ REFUSED: dict[str, tuple[Any, torch.Tensor, str]] = {
     "nuclear": (lambda x: x.norm("nuc"), FLOATS, "norm takes a number or 'fro', found 'nuc'"),
     "largest of nothing": (lambda x: x[:, :0].amax(1), FLOATS, "amax of no elements has no value"),
     "an axis twice": (lambda x: x.sum((1, -1)), FLOATS, "sum got an axis twice"),
-    "any of uint8": (lambda x: x.any(), BYTES, "any of uint8: TensorRT has uint8 for inputs and outputs alone"),
+    "any of uint8": (lambda x: x.any(), BYTES, "any of uint8: TensorRT has uint8 for inputs and outputs only"),
     "argmax of bool": (lambda x: x.argmax(1), BOOLS, "argmax does not take bool"),
     "softmax of ints": (lambda x: x.softmax(1), BIG, "softmax does not take int32"),
     "log_softmax of ints": (lambda x: x.log_softmax(1), BIG, "log_softmax does not take int32; give dtype="),

@@ -126,3 +126,10 @@ def test_the_size_of_two_that_broadcast_is_the_size_of_the_result() -> None:
     same_as_torch(lambda m, x: (x[:, :1] + x).reshape(-1, 6) * x.shape[0], X)
     same_as_torch(lambda m, x: m.broadcast_tensors(x[:, :1] * 2, x), X)
     same_as_torch(lambda m, x: (x[:, : x.shape[1] - 3] * x).flatten(1).shape[1] * x, X)
+
+
+@pytest.mark.parametrize("name", ["cat", "stack", "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors"])
+def test_several_tensors_are_at_least_one(name: str) -> None:
+    text = r"(?s)takes at least one tensor, found none.*tests/ops/test_shape\.py:\d+"
+    with pytest.raises(LayerError, match=text):
+        network_of(lambda x: getattr(trtnet.ops, name)([]), {"x": trtnet.Input((2,))})

@@ -197,7 +197,7 @@ def is_confused(x: Tensor, num_heads: int) -> bool:
     """Whether TensorRT-RTX 1.6 on an H200 takes positions for heads: `x` has as many of one as of the other.
 
     Of a product of queries, keys and values together it then computes wrong numbers, in whatever form attention is; not
-    where the three are products of their own, nor where the length is dynamic (tests/gpu/test_gpu_attention.py).
+    where the three are separate products, nor where the length is dynamic (tests/gpu/test_gpu_attention.py).
     """
     return x.shape[-2] == num_heads and num_heads > 1
 

@@ -1,4 +1,4 @@
-"""Operations of one's own: a decomposition in ops, and a TensorRT plugin in its place where there is one."""
+"""Custom operations: a decomposition in ops, and a TensorRT plugin in its place where there is one."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _layer_name(outputs: tuple[Tensor, ...]) -> str:
 def _apart(
     network: Network, decomposition: Callable[..., Any], operands: list[Tensor], arguments: dict[str, Any], count: int
 ) -> Network:
-    """The decomposition as a network of its own, its outputs named by their index."""
+    """The decomposition as a separate network, its outputs named by their index."""
     apart = Network(network.dtype)
     names: dict[Dim, str] = {}
     with apart:

@@ -12,7 +12,7 @@ from trtnet.support.errors import ArgumentError
 
 
 def checked(constructor: Callable[..., None]) -> Callable[..., None]:
-    """The constructor, which raises ArgumentError for arguments that it has not, or misses."""
+    """The constructor, which raises ArgumentError for unknown or missing arguments."""
 
     @functools.wraps(constructor)
     def construct(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -44,7 +44,7 @@ class _List(_Container):
         return self
 
     def insert(self, index: int, member: Any) -> Self:
-        """Adds a member before another one. Raises ModelError where the members have names of their own."""
+        """Adds a member before another one. Raises ModelError where the members are not named by their index."""
         members = list(self)
         if any(name != str(i) for i, (name, _) in enumerate(self._held())):
             raise ModelError(f"{type(self).__name__}.insert needs members that are named by their index")

@@ -38,5 +38,5 @@ class Function(Module):
         defaults = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]
         for name, value in given.items():
             if name not in taken and name != "inplace" and value != defaults[name]:
-                x.network.fail(f"{type(self).__name__}: {name}={value!r} is not to be had", {"x": x})
+                x.network.fail(f"{type(self).__name__}: {name}={value!r} is not supported", {"x": x})
         return {name: value for name, value in given.items() if name in taken}

@@ -14,7 +14,7 @@ from trtnet.support.errors import DTypeError, ModelError
 def kept(dtype: DTypeLike | None) -> str | None:
     """The dtype that a layer's weights keep; None for the network's. Where they lie (`device`) is the engine's to say.
 
-    Raises ModelError for a dtype that TensorRT has not.
+    Raises ModelError for a dtype that TensorRT lacks.
     """
     try:
         return None if dtype is None else dtypes.get(dtype).name

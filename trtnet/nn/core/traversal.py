@@ -92,9 +92,9 @@ class Traversal:
         setattr(self.get_submodule(parent), name, module)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Gives the floating parameters below a dtype of their own; a device says nothing: an engine has one.
+        """Gives the floating parameters below their own dtype; a device has no effect: an engine has one.
 
-        Raises ModelError for a dtype that is no floating one, or that TensorRT has not.
+        Raises ModelError for a dtype that is not floating, or that TensorRT lacks.
         """
         for value in (*args, *kwargs.values()):
             if _is_dtype(value):
@@ -137,7 +137,7 @@ class Traversal:
         """Nothing: an engine learns nothing."""
 
     def extra_repr(self) -> str:
-        """What a printed module says between its parentheses."""
+        """What a printed module shows between its parentheses."""
         return ""
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What torch.nn has and this has not, and why."""
+"""What torch.nn has and trtnet.nn does not, and why."""
 
 from __future__ import annotations
 

@@ -26,11 +26,11 @@ _UNORDERED_NAMES = """
 einsum getitem scaled_dot_product_attention
 """
 UNORDERED = frozenset(_UNORDERED_NAMES.split())
-"""Operations whose result torch lays out in memory in an order of its own."""
+"""Operations whose result torch lays out in memory in its own order."""
 
 
 def owning(name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
-    """The operation, whose results, unless they are views, have memory of their own; their layout is noted."""
+    """The operation, whose results, unless they are views, have their own memory; their layout is noted."""
 
     @functools.wraps(operation)
     def made(*args: Any, **kwargs: Any) -> Any:

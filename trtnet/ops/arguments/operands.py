@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,19 @@ from trtnet.support.dtypes import DType
 log = logging.getLogger("trtnet.numbers")
 
 
+def not_empty(operation: str, operands: Sequence[object]) -> None:
+    """Raises LayerError for an operation of several tensors that is given none."""
+    if not operands:
+        current().fail(f"{operation} takes at least one tensor, found none", {})
+
+
 def network_of(*operands: Operand) -> Network:
     """The network an operation adds to: that of its first tensor, else the one being defined."""
     return next((operand.network for operand in operands if isinstance(operand, Tensor)), None) or current()
 
 
 def common_type(operation: str, *operands: Operand) -> DType:
-    """torch's result type. Raises LayerError for dtypes that torch refuses, and for what is no tensor or number."""
+    """torch's result type. Raises LayerError for dtypes that torch refuses, and for neither tensors nor numbers."""
     try:
         return result_type(*operands)
     except TypeError as error:
@@ -64,7 +71,7 @@ _INSTEAD = {"float64": "; float32 is the widest that it computes with", "int16":
 
 
 def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, Any]:
-    """A number or an array in a dtype. Raises LayerError for finite values that the dtype has not."""
+    """A number or an array in a dtype. Raises LayerError for finite values outside the range of the dtype."""
     given = values(operand)
     if dtype.trt_name is None:
         network.fail(f"TensorRT has no {dtype}{_INSTEAD.get(dtype.name, '')}", {})
@@ -88,7 +95,7 @@ def _check_floats(given: np.ndarray[Any, Any], array: np.ndarray[Any, Any], netw
 
 
 def warn(what: str) -> None:
-    """Says, with the user's line, what becomes of a number that a dtype has not."""
+    """Warns, with the user's line, about a number that the dtype cannot represent."""
     log.warning("%s", here(f"{what}; compute with it in float32, by x.float()"))
 
 
@@ -195,7 +202,7 @@ def ndim_of(operand: Operand) -> int:
 def broadcast(*tensors: Tensor) -> tuple[Any, ...]:
     """The broadcast shape of tensors of equal rank as far as known: a size other than 1 wins, an int over a Dim.
 
-    It is 1 where Dims meet that may differ: one of them may be 1 at run time, so the result has a size of its own.
+    It is 1 where Dims meet that may differ: one of them may be 1 at run time, so the result has a new size.
     """
     return tuple(_widest(sizes) for sizes in zip(*(x.shape for x in tensors), strict=True))
 

@@ -17,7 +17,7 @@ NUMBER, SCALAR, TENSOR = 0, 1, 2
 
 _INTEGER_ORDER = (dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64)
 _KEPT_AS = {"float64": dtypes.float32, "int16": dtypes.int32, "uint16": dtypes.int32, "uint32": dtypes.int64}
-"""Dtypes of constants that TensorRT has not: float64 is torch's default dtype, the integers the next wider one."""
+"""Dtypes of constants that TensorRT lacks: float64 is torch's default dtype, the integers the next wider one."""
 
 
 class Kind(NamedTuple):
@@ -59,7 +59,7 @@ def _rank(shape: Any) -> int:
 def promote(left: DType, right: DType) -> DType:
     """torch's result type of two tensors: floats over integers, float32 over the 16-bit floats.
 
-    Raises TypeError for a pair torch has no result type for (float8 with anything else), or one TensorRT has not
+    Raises TypeError for a pair torch has no result type for (float8 with anything else), or one that TensorRT lacks
     (int16 of uint8 and int8).
     """
     if left == right:
@@ -71,7 +71,7 @@ def promote(left: DType, right: DType) -> DType:
             raise TypeError(f"{left} and {right} have no common dtype; cast one of them with .to()")
         return dtypes.float32
     if {left, right} == {dtypes.uint8, dtypes.int8}:
-        raise TypeError("the common dtype of uint8 and int8 is int16, which TensorRT has not; cast one to int32")
+        raise TypeError("the common dtype of uint8 and int8 is int16, which TensorRT does not have; cast one to int32")
     return max(left, right, key=_INTEGER_ORDER.index)
 
 

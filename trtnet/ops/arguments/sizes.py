@@ -30,7 +30,7 @@ def size_of(x: Tensor, value: Any, operation: str) -> Size:
 
 
 def sizes_of(x: Tensor, values: Any, operation: str) -> Shape:
-    """Several sizes, one after another or in a list or tuple; one size alone is a list of one.
+    """Several sizes, one after another or in a list or tuple; a single size is a list of one.
 
     Raises LayerError for what is none.
     """

@@ -17,7 +17,7 @@ _PLACES = "write it with ops.reshape, ops.cat, ops.stack, ops.pad, ops.flip or o
 _WRITES = "write it with ops.scatter, ops.where or ops.cat"
 _CREATED = "it takes no tensor: compute it with numpy or torch, whose arrays are constants of a network"
 _SPREAD = "write it with ops.mean, ops.var, ops.std and ops.matmul"
-_QUESTION = "it asks for values, which a network has not while it is defined; decide by shapes, or use ops.where"
+_QUESTION = "it asks for values, which are unknown while a network is defined; decide by shapes, or use ops.where"
 _MACHINERY = "torch's own machinery, and no operation of a network"
 _RECURRENT = "use the layers of trtnet.nn: nn.LSTM, nn.GRU, nn.RNN and their cells"
 _QUANTIZED = "use ops.quantize, ops.dequantize and ops.fake_quantize"
@@ -106,7 +106,7 @@ _PATTERNS: dict[str, str] = {
     r"set_.*|get_.*|is_.*": _MACHINERY,
     r"has_torch_function.*|handle_torch_function|boolean_dispatch|assert_int_or_pair|Optional|fork|wait": _MACHINERY,
     r"import_ir_.*|parse_.*|merge_type_.*|unify_type_list|init_num_threads|embedding_renorm_": _MACHINERY,
-    r".*_": "trtnet has not the function that it is the in-place form of",
+    r".*_": "trtnet does not have the function of which it is the in-place form",
 }
 
 

@@ -15,7 +15,7 @@ Padding = int | str | Sequence[int] | Sequence[tuple[int, int]]
 
 
 def spread(value: Window, rank: int) -> tuple[int, ...]:
-    """One number for every axis, alone or in a sequence, or a number an axis."""
+    """One number for every axis, also in a sequence, or a number for each axis."""
     if isinstance(value, int | np.integer):
         return (int(value),) * rank
     numbers = tuple(int(n) if isinstance(n, np.integer) else n for n in value)

@@ -59,11 +59,11 @@ class BatchNorm:
     place: Place
 
     def fits(self, dtype: DType) -> bool:
-        """Whether a layer of its own can be: its numbers are finite in a dtype."""
+        """Whether it can be a separate layer: its numbers are finite in a dtype."""
         return fits(self.scale, dtype) and fits(self.shift, dtype)
 
     def layer(self, x: Tensor) -> Tensor:
-        """The layer of its own: IScaleLayer."""
+        """A separate layer: IScaleLayer."""
         arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
         factors = {"scale": Weight(self.scale.astype(x.dtype.numpy)), "shift": Weight(self.shift.astype(x.dtype.numpy))}
         with x.network.at(self.place):
@@ -85,7 +85,7 @@ def offered(y: Tensor, convolution: Convolution) -> Tensor:
 def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
     """``x * scale + shift`` as the convolution that makes `x`, with a scale and a shift in its weights.
 
-    x: [batch, channels, ...]. scale, shift: float64 [channels]. None where a scale of its own is better: `x` comes from
+    x: [batch, channels, ...]. scale, shift: float64 [channels]. None where a separate scale is better: `x` comes from
     no convolution, something else reads the convolution's own result, or the weights would not be finite. Where only
     the numbers of such a scale are not, it is a convolution more.
     """

@@ -16,7 +16,7 @@ from trtnet.support.dtypes import DType
 
 
 def _comparison(operation: str, x: Operand, y: Operand, name: str) -> Tensor:
-    """A number that a 16-bit float has not is rounded first, beside uint8 it is modulo 256, as torch does."""
+    """A number that a 16-bit float cannot represent is rounded first; beside uint8 it is modulo 256, as in torch."""
     dtype = common_type(name, x, y)
     if dtype == dtypes.uint8:
         x, y = _as_byte(x), _as_byte(y)

@@ -38,7 +38,7 @@ def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Te
 def no_uint8(name: str, dtype: DType, network: Network, **operands: Operand) -> None:
     """Raises LayerError for a result of uint8."""
     if dtype == dtypes.uint8:
-        text = "TensorRT has uint8 for inputs and outputs alone: compute with x.int(), which is int32"
+        text = "TensorRT has uint8 for inputs and outputs only: compute with x.int(), which is int32"
         network.fail(f"{name} of uint8: {text}", operands)
 
 

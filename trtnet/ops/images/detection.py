@@ -1,4 +1,4 @@
-"""Choosing boxes, and what else has as many results as the data says."""
+"""Choosing boxes, and other operations with data-dependent shapes."""
 
 from __future__ import annotations
 

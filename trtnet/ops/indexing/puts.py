@@ -91,7 +91,7 @@ def index_put(x: Tensor, indices: Sequence[Any], values: Operand, accumulate: bo
 
 
 def _rows_put(rows: Tensor, index: Tensor, updates: Tensor) -> Tensor:
-    """`rows` with the updates at the rows that the index says."""
+    """`rows` with the updates at the rows that the index names."""
     if index.shape[0] == 0:
         return rows
     data, new = movable(rows, updates)

@@ -79,7 +79,7 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: floa
 
 
 def aside(operation: str, x: Tensor, along: int, index: Tensor, source: Tensor) -> Tensor:
-    """An index of one dimension with the rank of `x`. Raises LayerError if the source is not as large as it says."""
+    """An index of one dimension with the rank of `x`. Raises LayerError if the source does not have its size."""
     if index.ndim > 1:
         x.network.fail(f"{operation} takes an index of one dimension, found {index.ndim}", {"x": x, "index": index})
     count = 1 if index.ndim == 0 else index.shape[0]

@@ -223,7 +223,7 @@ def _rounded_up(
     window, pads = spread(kernel_size, rank), spread(padding, rank)
     steps = window if stride is None else spread(stride, rank)
     for i, (n, k, s, p) in enumerate(zip(counts, window, steps, pads, strict=True)):
-        if include and _ends_there(x.shape[2 + i], k, s, p):  # whole windows alone
+        if include and _ends_there(x.shape[2 + i], k, s, p):  # whole windows only
             continue
         starts = sub(mul(arange(n, network=x.network), s), p)
         first, size = (starts, x.shape[2 + i] + p) if include else (maximum(starts, 0), x.shape[2 + i])

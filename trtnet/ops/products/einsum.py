@@ -10,7 +10,7 @@ from typing import Any
 
 from trtnet.graph import Network, Size, Tensor
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import network_of, tensor
+from trtnet.ops.arguments.operands import network_of, not_empty, tensor
 from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.reductions.reduce import sum
@@ -29,6 +29,7 @@ def einsum(equation: str, *operands: Operand | Sequence[Operand]) -> Tensor:
     Source: torch.einsum's documentation.
     """
     listed: Any = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    not_empty("einsum", listed)
     network = network_of(*listed)
     given_as = [tensor(x, network) for x in listed]
     named = {f"x{i}": x for i, x in enumerate(given_as)}
@@ -42,7 +43,7 @@ def _einsum(network: Network, equation: str, operands: list[Tensor], named: dict
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        network.fail(f"einsum {equation!r} speaks of {len(terms)} operands, found {len(operands)}", named)
+        network.fail(f"einsum {equation!r} has {len(terms)} terms, found operands: {len(operands)}", named)
     extra = [x.ndim - len(term.replace("...", "")) for term, x in zip(terms, operands, strict=True)]
     if any(n < 0 or (n and "..." not in term) for n, term in zip(extra, terms, strict=True)):
         network.fail(f"einsum {equation!r}: a term has another number of letters than its operand has axes", named)

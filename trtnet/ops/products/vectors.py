@@ -9,7 +9,7 @@ from functools import reduce
 from trtnet.graph import Tensor
 from trtnet.graph.sizes.dim import is_static
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import align, axis, network_of, tensor
+from trtnet.ops.arguments.operands import align, axis, network_of, not_empty, tensor
 from trtnet.ops.elementwise.arithmetic import mul, sub
 from trtnet.ops.products.einsum import einsum
 from trtnet.ops.products.matmul import bmm, matmul, outer, plus, ranked
@@ -157,6 +157,7 @@ def chain_matmul(*matrices: Operand) -> Tensor:
     Layer: IMatrixMultiplyLayer for each product; for integers, IElementWiseLayer PROD and IReduceLayer SUM.
     Raises LayerError for other ranks, mixed dtypes, and sizes that do not fit.
     """
+    not_empty("chain_matmul", matrices)
     return reduce(lambda x, y: matmul(*ranked("chain_matmul", (2, 2), x, y)), matrices)  # type: ignore[return-value]
 
 

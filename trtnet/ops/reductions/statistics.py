@@ -1,4 +1,4 @@
-"""Two reductions at once."""
+"""Pairs of reductions."""
 
 from __future__ import annotations
 

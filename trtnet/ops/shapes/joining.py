@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trtnet.graph import Size, Tensor
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import align, axis
+from trtnet.ops.arguments.operands import align, axis, not_empty
 from trtnet.ops.shapes.shape import unsqueeze
 from trtnet.ops.shapes.slicing import movable, restored
 
@@ -17,8 +17,9 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     tensors: a sequence of tensors of one shape, but for `dim`. Returns [..., sum of the sizes, ...], in torch's
     promoted dtype.
     Layer: IConcatenationLayer.
-    Raises LayerError for sizes that differ along another axis, and for an axis out of range.
+    Raises LayerError for no tensors, for sizes that differ along another axis, and for an axis out of range.
     """
+    not_empty("cat", tensors)
     parts = align("cat", *tensors)
     along = axis(parts[0], dim, "cat")
     total: Size = 0
@@ -39,6 +40,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
     tensors: a sequence of n tensors of one shape. Returns [..., n, ...], in torch's promoted dtype.
     Layer: IConcatenationLayer, of tensors that IShuffleLayer has given the new axis.
-    Raises LayerError for tensors of different shapes, and for an axis out of range.
+    Raises LayerError for no tensors, for tensors of different shapes, and for an axis out of range.
     """
+    not_empty("stack", tensors)
     return cat([unsqueeze(x, dim) for x in tensors], dim)

@@ -128,7 +128,7 @@ def _resolve(x: Tensor, source: Shape, given: Sequence[Size]) -> Shape:
         x.network.fail(f"reshape to {text_of(target)}: a size is 0 or more, or -1", {"x": x})
     part = tuple(size for size in target if size != -1)
     if wildcards and 0 in part:
-        x.network.fail(f"reshape to {text_of(target)}: -1 can be any size beside a 0; say it", {"x": x})
+        x.network.fail(f"reshape to {text_of(target)}: -1 can be any size beside a 0; give the size", {"x": x})
     rest = quotient(source, part)
     if rest is None or (not wildcards and isinstance(rest, int) and rest != 1):
         x.network.fail(f"reshape of {text_of(source)} to {text_of(target)}: the number of elements differs", {"x": x})

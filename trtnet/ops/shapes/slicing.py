@@ -25,7 +25,7 @@ class Cut:
 def cut(
     x: Tensor, cuts: Mapping[int, Cut], mode: str = "STRICT_BOUNDS", fill: Tensor | None = None, name: str = "slice"
 ) -> Tensor:
-    """`x` with some of its axes cut, at once. Layer: ISliceLayer.
+    """`x` with some of its axes cut, in one layer. Layer: ISliceLayer.
 
     mode: of TensorRT's ``SampleMode``, what stands outside of an axis. fill: the 0-D value of mode FILL.
     """
@@ -52,7 +52,7 @@ def cut(
 
 
 def movable(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Tensors as TensorRT moves their elements: it has uint8 for inputs and outputs alone, so those become int32."""
+    """Tensors as TensorRT moves their elements: it has uint8 for inputs and outputs only, so uint8 becomes int32."""
     return tuple(x.to(dtypes.int32) if x.dtype == dtypes.uint8 else x for x in tensors)
 
 

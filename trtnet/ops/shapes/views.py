@@ -13,7 +13,7 @@ from trtnet.graph.shapes import constant
 from trtnet.graph.sizes.bounds import from_front
 from trtnet.graph.sizes.dim import is_static, largest, smallest
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import axis, ndim_of, network_of, tensor
+from trtnet.ops.arguments.operands import axis, ndim_of, network_of, not_empty, tensor
 from trtnet.ops.arguments.sizes import sizes_of
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.comparison import eq, where
@@ -176,6 +176,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     Raises LayerError for shapes that do not broadcast.
     """
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    not_empty("broadcast_tensors", given)
     network = network_of(*given)
     ndim = max(ndim_of(x) for x in given)
     lifted = [tensor(x, network, ndim=ndim) for x in given]
@@ -230,7 +231,7 @@ def dstack(tensors: Sequence[Operand]) -> Tensor:
     tensors: a sequence of tensors of one shape, but for the third axis; [n, m] counts as [n, m, 1], [n] as [1, n, 1].
     Returns [n, m, sum of the sizes], in torch's promoted dtype.
     Layer: IConcatenationLayer.
-    Raises LayerError for shapes that differ along another axis.
+    Raises LayerError for no tensors, and for shapes that differ along another axis.
     """
     return cat([atleast_3d(x) for x in tensors], 2)
 
@@ -240,7 +241,7 @@ def column_stack(tensors: Sequence[Operand]) -> Tensor:
 
     tensors: a sequence of [n] and [n, m, ...]. Returns [n, sum of the columns, ...], in torch's promoted dtype.
     Layer: IConcatenationLayer.
-    Raises LayerError for shapes that differ along another axis.
+    Raises LayerError for no tensors, and for shapes that differ along another axis.
     """
     columns = [atleast_1d(x) for x in tensors]
     return cat([x.unsqueeze(1) if x.ndim == 1 else x for x in columns], 1)
@@ -252,8 +253,9 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
     tensors: a sequence of [n, m, ...], or of [n]. Returns [n, sum of the columns, ...], or [sum of the sizes], in
     torch's promoted dtype.
     Layer: IConcatenationLayer.
-    Raises LayerError for shapes that differ along another axis.
+    Raises LayerError for no tensors, and for shapes that differ along another axis.
     """
+    not_empty("hstack", tensors)
     rows = [atleast_1d(x) for x in tensors]
     return cat(rows, 0 if rows[0].ndim == 1 else 1)
 
@@ -263,6 +265,6 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
     tensors: a sequence of [n, m, ...] or [m]. Returns [sum of the rows, m, ...], in torch's promoted dtype.
     Layer: IConcatenationLayer.
-    Raises LayerError for shapes that differ along another axis.
+    Raises LayerError for no tensors, and for shapes that differ along another axis.
     """
     return cat([tensor(x, network_of(x), ndim=2) for x in tensors], 0)

@@ -113,7 +113,7 @@ def in_place_function(name: str) -> Callable[..., Tensor] | None:
 
 
 def with_in_place(name: str, operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A function of which torch's argument ``inplace`` says whether the result is written to the first argument."""
+    """A function whose argument ``inplace``, as in torch, makes it write the result to its first argument."""
     if name not in FUNCTIONS:
         return operation
     signature = inspect.signature(operation)
