@@ -94,8 +94,14 @@ def test_heads_that_key_heads_broadcast_to(form: str) -> None:
         (lambda q: ops.scaled_dot_product_attention(q, q.int(), q), "of one floating dtype, found float32, int32"),
         (lambda q: ops.scaled_dot_product_attention(q, q, q, q.int()), "mask that is bool or floating, found int32"),
         (lambda q: ops.scaled_dot_product_attention(q[0, 0, 0], q, q), "fewer than two dimensions"),
-        (lambda q: ops.scaled_dot_product_attention(q, q[:, :2], q[:, :2]), "3 heads with 2 key heads"),
-        (lambda q: ops.scaled_dot_product_attention(q, q, q[:, :1]), "3 key heads and 1 value heads"),
+        (
+            lambda q: ops.scaled_dot_product_attention(q, q[:, :2], q[:, :2]),
+            "3 query heads are not a multiple of 2 key heads",
+        ),
+        (
+            lambda q: ops.scaled_dot_product_attention(q, q, q[:, :1]),
+            "3 key heads and 1 value heads are different numbers",
+        ),
     ],
 )
 def test_refused(function: Callable[..., Any], text: str) -> None:

@@ -118,14 +118,16 @@ def _of_four_dimensions(
     if not isinstance(heads, int):
         shape = (*lead, heads)
         if groups != heads or others != heads:
-            text = f"attention of {heads} heads with {groups} key heads"
+            text = f"attention: {heads} query heads need as many key and value heads, found {groups} and {others}"
             query.network.fail(text, {"query": query, "key": key, "value": value})
         flat = tuple(x.reshape(numel(shape), 1, *x.shape[-2:]) for x in parts)
         return shape, flat, _flat(mask, shape, 1)
     if heads == 1 and isinstance(groups, int) and groups > 1:
         heads, parts[0] = groups, parts[0].expand(*lead, groups, -1, -1)
     if not isinstance(groups, int) or others != groups or groups < 1 or heads % groups:
-        text = f"attention of {heads} heads with {groups} key heads and {others} value heads"
+        text = f"attention: {heads} query heads are not a multiple of {groups} key heads"
+        if others != groups:
+            text = f"attention: {groups} key heads and {others} value heads are different numbers"
         query.network.fail(text, {"query": query, "key": key, "value": value})
     if rank == 4:
         return (*lead, heads), tuple(parts), mask
