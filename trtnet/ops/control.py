@@ -18,6 +18,7 @@ from trtnet.graph.tensors.storage import fixed
 from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.support.backend import trt
+from trtnet.support.dtypes import bool_
 
 
 def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, reverse: bool = False) -> tuple[Any, Any]:
@@ -172,6 +173,8 @@ def assertion(condition: Tensor, message: str) -> None:
     Layer: IAssertionLayer.
     Raises LayerError for a condition that is not bool.
     """
+    if condition.dtype != bool_:
+        condition.network.fail(f"assertion takes a bool condition, found {condition.dtype}", {"condition": condition})
     condition.network.add("assertion", {"condition": condition, "message": message})
 
 

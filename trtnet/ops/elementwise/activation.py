@@ -48,7 +48,7 @@ def relu6(x: Tensor, inplace: bool = False) -> Tensor:
 
     x: any shape, floating. Returns the shape and dtype of `x`.
     Layer: IActivationLayer CLIP.
-    Raises LayerError for integers and bools.
+    Raises LayerError for int32, int64 and bools.
     Source: Howard et al., 2017, arXiv:1704.04861.
     """
     return _activation(x, "CLIP", "relu6", {"alpha": 0.0, "beta": 6.0})
@@ -59,7 +59,7 @@ def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bo
 
     x: any shape, floating. Returns the shape and dtype of `x`.
     Layer: IActivationLayer CLIP.
-    Raises LayerError for integers and bools.
+    Raises LayerError for int32, int64 and bools.
     Source: torch.nn.functional.hardtanh's documentation.
     """
     return _activation(x, "CLIP", "hardtanh", {"alpha": min_val, "beta": max_val})
@@ -116,7 +116,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     `x`.
     Layer: IActivationLayer GELU_ERF or GELU_TANH; in its form "float32" a float16 `x` is computed between casts, since
     TensorRT-RTX is slower with it as the float16 epilogue of a product.
-    Raises LayerError for another `approximate`, and for integers and bools.
+    Raises LayerError for another `approximate`, and for int32, int64 and bools.
     Source: Hendrycks and Gimpel, 2016, arXiv:1606.08415.
     """
     kinds = {"none": "GELU_ERF", "tanh": "GELU_TANH"}
@@ -215,7 +215,7 @@ def logsigmoid(x: Tensor) -> Tensor:
 
     x: any shape, floating. Returns the shape and dtype of `x`.
     Layer: none, decomposed into IActivationLayer SOFTPLUS, IUnaryLayer NEG and ISelectLayer.
-    Raises LayerError for integers and bools.
+    Raises LayerError for int32, int64 and bools.
     Source: torch.nn.functional.logsigmoid's documentation.
     """
     return neg(softplus(neg(x)))

@@ -153,7 +153,7 @@ def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf:
     x: any shape and dtype; integers and bools are returned unchanged. nan: 0 by default. posinf, neginf: by default the
     largest and smallest values of the dtype. Returns the shape and dtype of `x`.
     Layer: none, decomposed into IUnaryLayer ISNAN and ISINF, and ISelectLayer.
-    Raises LayerError for a number outside the range of the dtype of `x`.
+    Raises ModelError for an `x` that is not a tensor of the network.
     """
     if not x.dtype.is_floating:
         return x

@@ -12,10 +12,11 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     x: [..., channels r^2, height, width], of any dtype. upscale_factor: r, an int. Returns [..., channels, height r,
     width r], in the dtype of `x`.
     Layer: IShuffleLayer.
-    Raises LayerError for a number of channels that r^2 does not divide.
+    Raises LayerError for fewer dimensions, and for a number of channels that r^2 does not divide.
     Source: Shi et al., 2016, arXiv:1609.05158.
     """
     r = upscale_factor
+    _check_rank("pixel_shuffle", x, 3)
     *lead, channels, height, width = x.shape
     if not isinstance(channels, int) or channels % (r * r):
         x.network.fail(f"pixel_shuffle by {r} of {channels} channels", {"x": x})
@@ -31,10 +32,11 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
     x: [..., channels, height r, width r], of any dtype. downscale_factor: r, an int. Returns [..., channels r^2,
     height, width], in the dtype of `x`.
     Layer: IShuffleLayer.
-    Raises LayerError for known sizes that r does not divide.
+    Raises LayerError for fewer dimensions, and for known sizes that r does not divide.
     Source: Shi et al., 2016, arXiv:1609.05158.
     """
     r = downscale_factor
+    _check_rank("pixel_unshuffle", x, 3)
     *lead, channels, height, width = x.shape
     if not _divides(r, height) or not _divides(r, width):
         x.network.fail(f"pixel_unshuffle by {r} of {channels}x{height}x{width}", {"x": x})
@@ -53,10 +55,16 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
 
     x: [batch, channels, ...], of any dtype. groups: an int. Returns the shape and dtype of `x`.
     Layer: IShuffleLayer.
-    Raises LayerError for a number of channels that the groups do not divide.
+    Raises LayerError for fewer dimensions, and for a number of channels that the groups do not divide.
     Source: Zhang et al., 2017, arXiv:1707.01083.
     """
+    _check_rank("channel_shuffle", x, 2)
     batch, channels, *rest = x.shape
     if not isinstance(channels, int) or channels % groups:
         x.network.fail(f"channel_shuffle of {channels} channels in {groups} groups", {"x": x})
     return x.reshape(batch, groups, channels // groups, *rest).transpose(1, 2).reshape(batch, channels, *rest)
+
+
+def _check_rank(operation: str, x: Tensor, least: int) -> None:
+    if x.ndim < least:
+        x.network.fail(f"{operation} takes {least} dimensions or more, found {x.ndim}", {"x": x})

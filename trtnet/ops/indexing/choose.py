@@ -8,7 +8,7 @@ import numpy as np
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import axis, common_type, network_of, tensor
+from trtnet.ops.arguments.operands import axis, common_type, ndim_of, network_of, tensor
 from trtnet.ops.arguments.sizes import is_int
 from trtnet.ops.elementwise.comparison import ge, gt
 from trtnet.ops.elementwise.layers import cast
@@ -94,4 +94,7 @@ def bucketize(input: Operand, boundaries: Operand, *, out_int32: bool = False, r
     Layer: none, decomposed into IElementWiseLayer and IReduceLayer SUM.
     Raises LayerError for boundaries that are not a vector.
     """
+    if ndim_of(boundaries) != 1:
+        text = f"bucketize takes boundaries that are a vector, found {ndim_of(boundaries)} dimensions"
+        network_of(input, boundaries).fail(text, {"input": input})
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -220,6 +220,10 @@ def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float =
     Raises LayerError for integers.
     Source: Krizhevsky et al., 2012, "ImageNet classification with deep convolutional neural networks".
     """
+    if not x.dtype.is_floating:
+        x.network.fail(
+            f"local_response_norm takes a floating tensor, found {x.dtype}; x.float() makes it one", {"x": x}
+        )
     if size % 2 and size <= 15 and x.ndim == 4 and x.dtype == float32:
         arguments = {"input": x, "window": size, "alpha": alpha, "beta": beta, "k": k}
         (y,) = x.network.add("lrn", arguments, name="local_response_norm", dims=[x.shape])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trtnet.graph import Size, Tensor
 from trtnet.graph.tensors.tensor import Operand
-from trtnet.ops.arguments.operands import align, axis, not_empty
+from trtnet.ops.arguments.operands import align, axis, ndim_of, network_of, not_empty
 from trtnet.ops.shapes.shape import unsqueeze
 from trtnet.ops.shapes.slicing import movable, restored
 
@@ -20,6 +20,10 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     Raises LayerError for no tensors, for sizes that differ along another axis, and for an axis out of range.
     """
     not_empty("cat", tensors)
+    ranks = [ndim_of(x) for x in tensors]
+    if len(set(ranks)) > 1:
+        named = {f"x{i}": x for i, x in enumerate(tensors)}
+        network_of(*tensors).fail(f"cat takes tensors of one rank, found {', '.join(map(str, ranks))}", named)
     parts = align("cat", *tensors)
     along = axis(parts[0], dim, "cat")
     total: Size = 0
