@@ -127,22 +127,15 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version()
+        from trtnet.support.version import version
+
+        return version()
     if name not in _HOME:
         raise AttributeError(f"module 'trtnet' has no attribute {name!r}")
     home = _HOME[name]
     value = getattr(import_module(home), name) if home else import_module(f"trtnet.{name}")
     globals()[name] = value
     return value
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("trtnet")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def __dir__() -> list[str]:

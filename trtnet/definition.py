@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trtnet import __version__
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
-from trtnet.graph.report import type_name
-from trtnet.graph.source import here
 from trtnet.nn import Module
 from trtnet.ops.formulations import check_forms
 from trtnet.runtime import Engine
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import ModelError, WeightsError
+from trtnet.support.messages import type_name
+from trtnet.support.source import here
+from trtnet.support.version import version
 
 if TYPE_CHECKING:
     from trtnet.reference import Reference
@@ -74,7 +74,7 @@ class DefinedNetwork(Network):
             model=self.model,
             arguments=self.arguments,
             checkpoint_digest=self.checkpoint.digest(self.keys),
-            trtnet_version=__version__,
+            trtnet_version=version(),
         )
 
 

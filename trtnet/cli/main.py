@@ -51,9 +51,9 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from trtnet import __version__
+        from trtnet.support.version import version
 
-        print(f"trtnet {__version__}")
+        print(f"trtnet {version()}")
         raise typer.Exit
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     except TrtnetError as error:
         _fail(str(error))
     except Exception as error:
-        from trtnet.graph.source import at, raised_at
+        from trtnet.support.source import at, raised_at
 
         line, text = raised_at(error), f"{type(error).__name__}: {error}"
         if line is not None:

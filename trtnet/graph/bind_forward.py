@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trtnet.graph.source import SourceLine, at
 from trtnet.support.errors import ArgumentError
+from trtnet.support.source import SourceLine, at
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

@@ -17,7 +17,6 @@ from trtnet.graph.precision import Precision
 from trtnet.graph.report import layer_error
 from trtnet.graph.sizes.dim import Axis, Dim, Shape, Value
 from trtnet.graph.sizes.shape_inputs import check_names
-from trtnet.graph.source import SourceLine, here
 from trtnet.graph.tensors.pending import Pending
 from trtnet.graph.tensors.tensor import Tensor
 from trtnet.graph.tensors.weight import Parameter, Weight
@@ -27,6 +26,7 @@ from trtnet.support.diagnostics import ErrorRecorder, logger
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import LayerError, ModelError
 from trtnet.support.provenance import Provenance
+from trtnet.support.source import SourceLine, here
 
 _current: ContextVar[Network] = ContextVar("trtnet.graph.network")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from trtnet.graph.source import SourceLine, caller
+from trtnet.support.source import SourceLine, caller
 
 
 @dataclass(frozen=True)

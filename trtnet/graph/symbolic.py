@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from trtnet.graph.source import here
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 OPERATORS = {
     "add": "add",

@@ -9,13 +9,13 @@ from functools import reduce
 
 from trtnet import ops
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.source import here
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import kept
 from trtnet.nn.linear import Linear
 from trtnet.support.dtypes import DTypeLike, bool_
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 log = logging.getLogger("trtnet.nn")
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from trtnet import ops
 from trtnet.graph import Parameter, Size, Tensor
-from trtnet.graph.source import here
 from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import kept, tupled
 from trtnet.ops.arguments.window_arguments import Padding, Window, pairs
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 PADDINGS = ("zeros", "reflect", "replicate", "circular")
 

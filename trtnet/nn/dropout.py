@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.graph.source import here
 from trtnet.nn.core.module import Module
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 class _Dropout(Module):

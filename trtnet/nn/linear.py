@@ -7,11 +7,11 @@ from typing import Any
 
 from trtnet import ops
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.source import here
 from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import inference_only, kept
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 class Linear(Module):

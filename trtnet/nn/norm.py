@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from trtnet import ops
 from trtnet.graph import Buffer, Parameter, Tensor
-from trtnet.graph.source import here
 from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import inference_only, kept, shape_of
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 def _check_rank(module: Module, x: Tensor, ranks: tuple[int, ...]) -> None:

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from trtnet import ops
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.source import here
 from trtnet.nn.core.function import Function
 from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import kept
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 class ReLU(Function):

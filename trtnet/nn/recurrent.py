@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from trtnet import ops
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.source import here
 from trtnet.nn.cells import Gates, GRUGates, LSTMGates, RNNGates, State
 from trtnet.nn.core.settings import kept
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 class _Recurrent(Gates):

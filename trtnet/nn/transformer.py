@@ -10,7 +10,6 @@ import numpy as np
 
 from trtnet import ops
 from trtnet.graph import Tensor
-from trtnet.graph.source import here
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.nn.attention import MultiheadAttention
 from trtnet.nn.core.containers import ModuleList
@@ -20,6 +19,7 @@ from trtnet.nn.linear import Linear
 from trtnet.nn.norm import LayerNorm
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 Activation = Callable[[Tensor], Tensor]
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from trtnet.graph import Dim, Network, Parameter, Shape, Size, Tensor, current
 from trtnet.graph.calls import replaced, tensors
-from trtnet.graph.report import type_name
 from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.tensors.storage import fixed
 from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import bool_
+from trtnet.support.messages import type_name
 
 
 def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, reverse: bool = False) -> tuple[Any, Any]:

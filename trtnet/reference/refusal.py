@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from trtnet.graph.report import message
-from trtnet.graph.source import SourceLine
 from trtnet.support import dtypes, provenance
 from trtnet.support.backend import trt
 from trtnet.support.errors import ReferenceError, TrtnetError
+from trtnet.support.messages import message
+from trtnet.support.source import SourceLine
 
 
 @contextmanager

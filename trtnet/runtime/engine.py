@@ -18,12 +18,11 @@ from trtnet.checkpoint import Source, open_checkpoint
 from trtnet.runtime.calls.arguments import is_foreign
 from trtnet.runtime.calls.pending import Pending
 from trtnet.runtime.cuda.interface import Device
-from trtnet.runtime.execution.context import Context
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
 from trtnet.runtime.loaded.inspection import Inspection, inspect
 from trtnet.runtime.loaded.kernel_cache import RuntimeCache, cache_path
 from trtnet.runtime.loaded.load_plan import Opener, open_engine
-from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.runtime.loaded.loaded_engine import Closable, OpenEngine
 from trtnet.runtime.loaded.refit import check_refittable, refitted
 from trtnet.runtime.loaded.weight_streaming import limit_weights
 from trtnet.runtime.options import EngineOptions
@@ -312,7 +311,7 @@ class Engine:
             return self._callers
 
 
-def _end(contexts: Iterable[Context], cache: RuntimeCache | None) -> None:
+def _end(contexts: Iterable[Closable], cache: RuntimeCache | None) -> None:
     """At the end of the process, while TensorRT is whole: Python would take it apart in any order."""
     for context in list(contexts):
         context.close()

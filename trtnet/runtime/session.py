@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from trtnet.runtime.calls.arguments import Arguments, Signature, converted, is_foreign
+from trtnet.runtime.calls.arguments import Arguments, converted, is_foreign
 from trtnet.runtime.calls.numpy_calls import ArrayCalls
 from trtnet.runtime.calls.outputs import named
 from trtnet.runtime.calls.pending import Outputs, Pending
@@ -21,6 +21,7 @@ from trtnet.runtime.execution.context_options import graphs_of
 from trtnet.runtime.execution.launcher import Launcher
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
+from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support.call_interface import NamedOutputs, TensorInfo, returned

@@ -55,6 +55,10 @@ class ErrorRecorder(trt.IErrorRecorder):  # type: ignore[misc]
         self._errors.clear()
         return list(dict.fromkeys(lines))
 
+    def lines(self) -> str:
+        """The same as lines of a message, to follow its headline."""
+        return "".join(f"\n  TensorRT: {text}" for text in self.take())
+
     def num_errors(self) -> int:
         return len(self._errors)
 

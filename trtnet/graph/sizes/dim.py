@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
-from trtnet.graph.source import here
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 if TYPE_CHECKING:
     from trtnet.graph.tensors.tensor import Tensor

@@ -30,10 +30,10 @@ from trtnet.graph.sizes.dim import (
     smallest,
     subtracted,
 )
-from trtnet.graph.source import here
 from trtnet.graph.symbolic import Symbolic
 from trtnet.support.arrays import is_torch
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "remainder": "%", "pow": "**"}
 FLOATS = {"add": "SUM", "sub": "SUB", "mul": "PROD", "div": "DIV", "pow": "POW"}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trtnet.graph.sizes.dim import Dim, Value
-from trtnet.graph.source import here
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 if TYPE_CHECKING:
     from trtnet.graph.inputs import Input

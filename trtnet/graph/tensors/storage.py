@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trtnet.graph.source import SourceLine, caller
+from trtnet.support.source import SourceLine, caller
 
 if TYPE_CHECKING:
     from trtnet.graph.sizes.dim import Shape

@@ -9,7 +9,6 @@ import numpy as np
 from trtnet.graph.sizes.dim import Axis, Dim, Shape, Size, numel
 from trtnet.graph.sizes.real import Real
 from trtnet.graph.sizes.shape_inputs import elements
-from trtnet.graph.source import here
 from trtnet.graph.tensors.in_place import InPlace
 from trtnet.graph.tensors.methods import Casts, Methods
 from trtnet.graph.tensors.operators import Operators
@@ -22,6 +21,7 @@ from trtnet.support import dtypes
 from trtnet.support.did_you_mean import missing
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 if TYPE_CHECKING:
     from trtnet.graph.network import Network

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from trtnet.graph.source import here
 from trtnet.graph.tensors.in_place import InPlace
 from trtnet.graph.tensors.methods import Casts, Methods
 from trtnet.graph.tensors.operators import Operators
@@ -18,6 +17,7 @@ from trtnet.support.backend import trt
 from trtnet.support.did_you_mean import missing
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from trtnet.graph.source import here
 from trtnet.support.errors import ArgumentError
+from trtnet.support.source import here
 
 
 def checked(constructor: Callable[..., None]) -> Callable[..., None]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from trtnet.graph import Parameter
-from trtnet.graph.source import here
 from trtnet.nn.core.module import Module
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 class _Container(Module):

@@ -8,17 +8,17 @@ from typing import Any, Self
 
 from trtnet.graph import Buffer, Input, Parameter, Tensor, current
 from trtnet.graph.calls import Call, replaced
-from trtnet.graph.report import type_name
-from trtnet.graph.source import here
 from trtnet.graph.tensors.weight import NetworkFloats
 from trtnet.nn.core.torch_refusal import refuse_foreign
 from trtnet.nn.core.traversal import Traversal
 from trtnet.support import dtypes
 from trtnet.support.arrays import values
 from trtnet.support.errors import ModelError
+from trtnet.support.messages import type_name
+from trtnet.support.source import here
 
 
-class Module(Traversal):
+class Module(Traversal["Module"]):
     """torch.nn.Module: the base of every layer and model.
 
     Modules and Parameters that are attributes are members, in the order in which they were set; the path of attributes
@@ -55,7 +55,7 @@ class Module(Traversal):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Raises ModelError for torch's modules and parameters."""
-        refuse_foreign(f"{type(self).__name__}.{name}", (value, *_items(value)))
+        refuse_foreign(f"{type(self).__name__}.{name}", (value, *_items(value)), (Module, Parameter))
         super().__setattr__(name, value)
 
     def add_module(self, name: str, module: Module | None) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trtnet.graph.source import here
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import DTypeError, ModelError
+from trtnet.support.source import here
 
 
 def kept(dtype: DTypeLike | None) -> str | None:

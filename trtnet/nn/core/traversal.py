@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from trtnet.graph import Buffer, Parameter
-from trtnet.graph.source import here
 from trtnet.support import dtypes
 from trtnet.support.did_you_mean import missing
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import DTypeError, ModelError
+from trtnet.support.source import here
 
-if TYPE_CHECKING:
-    from trtnet.nn.core.module import Module
+M = TypeVar("M", bound="Traversal[Any]")
 
 REFUSED = {
     **dict.fromkeys(
@@ -40,14 +39,14 @@ REFUSED = {
 """Methods of torch's modules that have no meaning here, and why."""
 
 
-class Traversal:
-    """What Module inherits; each method is torch's of the same name."""
+class Traversal(Generic[M]):
+    """What Module, which is M, inherits; each method is torch's of the same name."""
 
     if TYPE_CHECKING:
 
-        def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]: ...
+        def named_modules(self, prefix: str = "") -> Iterator[tuple[str, M]]: ...
         def named_parameters(self) -> Iterator[tuple[str, Parameter]]: ...
-        def children(self) -> Iterator[Module]: ...
+        def children(self) -> Iterator[M]: ...
 
     def apply(self, fn: Callable[[Any], Any]) -> Self:
         """Calls a function with every module below, children first, and with this one."""
@@ -71,7 +70,7 @@ class Traversal:
         """The checkpoint's keys and what they fill: parameters and buffers, which have shapes and no values."""
         return dict(self.named_parameters())
 
-    def get_submodule(self, target: str) -> Module:
+    def get_submodule(self, target: str) -> M:
         """The module at a path, this one at "". Raises AttributeError, with the nearest paths, if there is none."""
         return _found(self, "module", target, dict(self.named_modules()))
 
@@ -83,7 +82,7 @@ class Traversal:
         """The buffer at a path. Raises AttributeError, with the nearest paths, if there is none."""
         return _found(self, "buffer", target, dict(self.named_buffers()))
 
-    def set_submodule(self, target: str, module: Module) -> None:
+    def set_submodule(self, target: str, module: M) -> None:
         """Puts a module in the place of that at a path. Raises AttributeError if there is none, or no path."""
         self.get_submodule(target)
         if not target:
@@ -151,7 +150,7 @@ class Traversal:
         raise missing(f"a {type(self).__name__}", name, names, REFUSED.get(name, ""))
 
 
-def _named(module: Any) -> list[tuple[str, Module]]:
+def _named(module: Any) -> list[tuple[str, Any]]:
     return list(module.named_children())
 
 
@@ -169,7 +168,7 @@ def _is_dtype(value: object) -> bool:
     return kind == "torch.dtype" or isinstance(value, dtypes.DType | type)
 
 
-def _keep(module: Traversal, dtype: DTypeLike) -> None:
+def _keep(module: Traversal[Any], dtype: DTypeLike) -> None:
     try:
         wanted = dtypes.get(dtype)
     except DTypeError as error:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from trtnet.graph import Tensor
-from trtnet.graph.report import type_name
-from trtnet.graph.source import here
 from trtnet.support.errors import ModelError
+from trtnet.support.messages import type_name
+from trtnet.support.source import here
 
 OTHER_NAMES = {
     "axis": ("dim",), "keepdims": ("keepdim",), "input": ("x",), "self": ("x",), "other": ("y", "dim"), "mat2": ("y",),

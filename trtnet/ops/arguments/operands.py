@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Dim, Network, Parameter, Real, Tensor, current
-from trtnet.graph.report import type_name
 from trtnet.graph.shapes import constant, real_tensor, size_tensor
-from trtnet.graph.source import here
 from trtnet.graph.tensors.storage import fixed
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.promotion import result_type
@@ -19,6 +17,8 @@ from trtnet.support import dtypes
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
+from trtnet.support.messages import type_name
+from trtnet.support.source import here
 
 log = logging.getLogger("trtnet.numbers")
 

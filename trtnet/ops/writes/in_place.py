@@ -16,8 +16,6 @@ from typing import Any, NoReturn
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.report import type_name
-from trtnet.graph.source import here
 from trtnet.graph.tensors.storage import update
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import tensor
@@ -26,6 +24,8 @@ from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.views import diagonal
 from trtnet.support.did_you_mean import missing
 from trtnet.support.errors import ModelError
+from trtnet.support.messages import type_name
+from trtnet.support.source import here
 
 _METHODS_NAMES = """
 abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan

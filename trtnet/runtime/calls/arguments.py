@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.runtime.cuda.torch_tensors import check_devices
-from trtnet.runtime.execution.context import Shape
 from trtnet.runtime.execution.profiles import fitting
 from trtnet.runtime.execution.shape_inputs import Values, values_of
+from trtnet.runtime.execution.signature import Signature
 from trtnet.support.call_interface import bind, check, is_torch
 from trtnet.support.errors import InputError
 
 KEPT = 256
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What is known of calls with arguments of one combination.
-
-    number: another for each combination. order: for each input that is an array, its place among the call's arguments.
-    on_device: whether they are torch tensors. shapes: of these inputs, and the values of those that say sizes.
-    profiles: those that take the shapes. outputs: by profile, the outputs' shapes, once known. out: the kinds of arrays
-    for results that were found to fit.
-    """
-
-    number: int
-    order: tuple[tuple[str, int], ...]
-    on_device: bool
-    shapes: Mapping[str, Shape]
-    profiles: tuple[int, ...]
-    outputs: dict[int, Mapping[str, Shape]] = field(default_factory=dict)
-    out: set[tuple[Any, ...]] = field(default_factory=set)
-
-    def values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arrays of such a call, by input name."""
-        given = (*args, *kwargs.values())
-        return {name: given[place] for name, place in self.order}
 
 
 class Arguments:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.runtime.calls.arguments import Signature
 from trtnet.runtime.calls.outputs import check_arrays_apart, check_given, written
 from trtnet.runtime.calls.pending import Outputs, Pending
 from trtnet.runtime.cuda.interface import Device
 from trtnet.runtime.execution.context import Context, Shape
 from trtnet.runtime.execution.launcher import Launcher
 from trtnet.runtime.execution.pinned_buffers import Staging
+from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
 from trtnet.support.call_interface import TensorInfo
 

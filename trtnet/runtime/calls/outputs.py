@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.runtime.calls.arguments import Signature, kind_of
+from trtnet.runtime.calls.arguments import kind_of
 from trtnet.runtime.calls.pending import Outputs
 from trtnet.runtime.cuda.torch_tensors import check_devices
+from trtnet.runtime.execution.signature import Signature
 from trtnet.support import dtypes
 from trtnet.support.call_interface import NamedOutputs, TensorInfo
 from trtnet.support.errors import InputError

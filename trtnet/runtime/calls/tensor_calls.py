@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trtnet.builder.plan import PlanInfo
-from trtnet.runtime.calls.arguments import Signature
 from trtnet.runtime.calls.outputs import check_given
 from trtnet.runtime.calls.pending import Outputs, Pending
 from trtnet.runtime.cuda.interface import Device
@@ -14,6 +13,7 @@ from trtnet.runtime.cuda.torch_tensors import check_apart, check_in_place, ready
 from trtnet.runtime.execution.context import Context, Shape
 from trtnet.runtime.execution.launcher import Launcher
 from trtnet.runtime.execution.pinned_buffers import Staging
+from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
 from trtnet.support.errors import InputError
 

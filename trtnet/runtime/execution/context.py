@@ -72,7 +72,7 @@ class Context:
                 self._kernels = self._cache.attach(self._config)
             self._trt = create(opened.engine, self._config, self._scratch)
         if self._trt is None:
-            said = words(opened.recorder)
+            said = opened.recorder.lines()
             raise TrtnetError("TensorRT made no execution context" + said + _advice(said))
         self._trt.error_recorder = self._recorder
         # -1 where the TensorRT gives no profile to the second context of an engine
@@ -244,15 +244,10 @@ class Context:
         self._allocated.add(info.name)
 
     def _fail(self, headline: str, error: type[TrtnetError]) -> NoReturn:
-        raise error(headline + words(self._recorder))
+        raise error(headline + self._recorder.lines())
 
 
 def _advice(said: str) -> str:
     if TF32_OVERRIDE in said:
         return f"\n  set {TF32_OVERRIDE} as it was where the engine was built, or build the engine again here"
     return ""
-
-
-def words(recorder: ErrorRecorder) -> str:
-    """What TensorRT reported since it was last asked, a line each, to follow a headline."""
-    return "".join(f"\n  TensorRT: {text}" for text in recorder.take())

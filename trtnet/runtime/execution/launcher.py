@@ -6,12 +6,12 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from trtnet.runtime.calls.arguments import Signature
 from trtnet.runtime.cuda.interface import Graph, Stream
 from trtnet.runtime.execution.context import Context, Shape
 from trtnet.runtime.execution.graph_cache import Graphs
 from trtnet.runtime.execution.profiles import ranges
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
+from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support.errors import ProfileError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trtnet.runtime.execution.context import words
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support.backend import trt
 from trtnet.support.errors import TrtnetError
@@ -25,7 +24,7 @@ def inspect(opened: OpenEngine) -> Inspection:
     inspector = engine.create_engine_inspector()
     text = inspector.get_engine_information(trt.LayerInformationFormat.JSON) if inspector else ""
     if not text:
-        raise TrtnetError(f"TensorRT's engine inspector says nothing of the engine{words(opened.recorder)}")
+        raise TrtnetError(f"TensorRT's engine inspector says nothing of the engine{opened.recorder.lines()}")
     return Inspection(text, _memory(engine))
 
 

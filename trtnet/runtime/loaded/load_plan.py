@@ -8,7 +8,6 @@ from typing import Any
 from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.runtime.cuda.interface import Device
-from trtnet.runtime.execution.context import words
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support import backend
 from trtnet.support.backend import trt
@@ -47,7 +46,7 @@ def open_engine(
     maker.error_recorder = recorder
     engine = maker.deserialize_cuda_engine(plan.data)
     if engine is None:
-        raise _refusal(info, words(recorder))
+        raise _refusal(info, recorder.lines())
     return OpenEngine(engine, opened, recorder, info, maker)
 
 

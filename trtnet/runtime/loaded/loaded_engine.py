@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from trtnet.builder.plan import PlanInfo
@@ -17,8 +17,11 @@ from trtnet.support.call_interface import TensorInfo
 from trtnet.support.diagnostics import ErrorRecorder
 from trtnet.support.errors import PlanError
 
-if TYPE_CHECKING:
-    from trtnet.runtime.execution.context import Context
+
+class Closable(Protocol):
+    """What holds something of an engine, and lets go of it when it is closed."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class OpenEngine:
     recorder: where it reports errors. runtime: what must live as long. torch: makes what tensors are handled with.
     specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what
     :func:`~trtnet.runtime.execution.context_options.specializes` says. cache: where it keeps them. users: the sessions
-    and whatever else holds memory for it, to be closed with it. contexts: those that are open.
+    and whatever else holds memory for it, to be closed with it. contexts: TensorRT's execution contexts that are open.
     """
 
     engine: trt.ICudaEngine
@@ -40,7 +43,7 @@ class OpenEngine:
     specialize: bool | None = None
     cache: RuntimeCache | None = None
     users: WeakSet[Any] = field(default_factory=WeakSet, compare=False)
-    contexts: WeakSet[Context] = field(default_factory=WeakSet, compare=False)
+    contexts: WeakSet[Closable] = field(default_factory=WeakSet, compare=False)
 
     def aliases(self) -> dict[str, str]:
         """The outputs that are written in an input's place: output -> input."""

@@ -8,7 +8,6 @@ from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint import Checkpoint, cast
 from trtnet.checkpoint.matching import keys_apart
 from trtnet.graph.tensors.weight import Weight
-from trtnet.runtime.execution.context import words
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support import dtypes
 from trtnet.support.backend import supports, trt
@@ -40,11 +39,11 @@ def refitted(opened: OpenEngine, info: PlanInfo, checkpoint: Checkpoint) -> byte
         weight = Weight(cast(checkpoint[name], dtypes.get(prototype.dtype), name), name)
         alive.append(weight)
         if not refitter.set_named_weights(name, weight.handle):
-            raise TrtnetError(f"TensorRT refused the new weight {name}{words(recorder)}")
+            raise TrtnetError(f"TensorRT refused the new weight {name}{recorder.lines()}")
     if missing := list(refitter.get_missing_weights()):
         raise TrtnetError(f"TensorRT wants weights that have no checkpoint key: {', '.join(missing[:5])}")
     if not refitter.refit_cuda_engine():
-        raise TrtnetError(f"TensorRT did not refit the engine{words(recorder)}")
+        raise TrtnetError(f"TensorRT did not refit the engine{recorder.lines()}")
     return _serialized(opened)
 
 
@@ -56,7 +55,7 @@ def _serialized(opened: OpenEngine) -> bytes:
         config.set_flag(trt.SerializationFlag.INCLUDE_REFIT)
     data = opened.engine.serialize_with_config(config)
     if data is None:
-        raise TrtnetError(f"TensorRT did not give back the refitted engine{words(opened.recorder)}")
+        raise TrtnetError(f"TensorRT did not give back the refitted engine{opened.recorder.lines()}")
     return bytes(data)
 
 

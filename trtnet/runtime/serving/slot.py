@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.runtime.calls.arguments import Arguments, Signature
+from trtnet.runtime.calls.arguments import Arguments
 from trtnet.runtime.cuda.interface import Event
 from trtnet.runtime.execution.context import Shape
 from trtnet.runtime.execution.pinned_buffers import Staging
+from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.serving.shared_context import Stages
 from trtnet.support.errors import InputError
 

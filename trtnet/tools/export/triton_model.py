@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as triton
 
-import trtnet
+from trtnet.runtime import load
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import TrtnetError
 
@@ -22,7 +22,7 @@ class TritonPythonModel:
         """Loads the engine that lies beside this file, on the instance's GPU."""
         self.batched = json.loads(args["model_config"])["max_batch_size"] > 0
         plan = Path(args["model_repository"]) / args["model_version"] / "model.plan"
-        self.engine = trtnet.load(plan, device=int(args["model_instance_device_id"]))
+        self.engine = load(plan, device=int(args["model_instance_device_id"]))
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """A response to each request: all in one batch where the model has one, else one after another."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trtnet.graph.source import at, raised_at
 from trtnet.support.errors import ModelError
+from trtnet.support.source import at, raised_at
 
 _entered: dict[str, set[str]] = {}
 """The folder that modules are imported from, and the names of those that were there before."""

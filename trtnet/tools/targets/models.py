@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import trtnet.models as zoo
-from trtnet.graph.source import at, raised_at
 from trtnet.nn import Buffer, Module
 from trtnet.support.errors import ModelError
+from trtnet.support.source import at, raised_at
 from trtnet.tools.targets.arguments import literals
 from trtnet.tools.targets.model_file import factory_in
 
