@@ -61,7 +61,8 @@ def test_a_comparison_by_modules(tmp_path: Path) -> None:
 
 
 def test_what_bisect_writes(tmp_path: Path) -> None:
-    from trtnet.verify.bisection.result import Bisection, Row, Verdict
+    from trtnet.verify.bisection.report import Bisection
+    from trtnet.verify.bisection.result import Row, Verdict
 
     def called(path: str, outputs: float | None, call: int = 0) -> Row:
         return Row(path, "Linear", call, "float32", 0.0, outputs, 1e-5, None, Verdict.CLEARED)

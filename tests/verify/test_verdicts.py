@@ -16,7 +16,8 @@ from trtnet import nn, ops
 from trtnet.support.errors import InputError
 from trtnet.verify import Tolerance
 from trtnet.verify.bisection.bisect import bisect
-from trtnet.verify.bisection.result import Bisection, Verdict
+from trtnet.verify.bisection.report import Bisection
+from trtnet.verify.bisection.result import Verdict
 from trtnet.verify.comparison.compare import compare
 
 X = np.random.default_rng(0).standard_normal((2, 4, 9, 9)).astype(np.float32)

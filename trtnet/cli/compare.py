@@ -88,13 +88,13 @@ def compare(
     sizes = arguments.sizes(dim)
     chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
     choices = tool.Choices(chosen, dtype, arguments.literals(arg), sizes, load, strict)
-    sources, whose = tool.open_things(things, choices)
-    expected = list(sources)[-1]
-    takes = next((source.takes for source in sources.values() if source.takes), ())
+    sides, whose = tool.open_things(things, choices)
+    expected = list(sides)[-1]
+    takes = next((side.takes for side in sides.values() if side.takes), ())
     given = tool.read_given(arguments.files(input), takes, sizes)
     report = run(
-        {name: source for name, source in sources.items() if name != expected},
-        {expected: sources[expected]},
+        {name: side for name, side in sides.items() if name != expected},
+        {expected: sides[expected]},
         inputs or given or None,
         tolerance=tool.tolerance(relative_l2, cosine, atol, rtol, margin),
         outputs=arguments.names(output) or None,

@@ -20,7 +20,8 @@ from trtnet.tools.targets.weights_choice import WeightsChoice
 from trtnet.verify.arrays.feeding import Arrays, Notes
 from trtnet.verify.arrays.saved import split_runner
 from trtnet.verify.arrays.trtexec_files import read_raw
-from trtnet.verify.comparison.sources import Source, open_source
+from trtnet.verify.comparison.side import Side
+from trtnet.verify.comparison.sides import open_side
 from trtnet.verify.metrics.tolerances import Tolerance
 
 FILES = (".onnx", *PLANS, ".npz", ".json")
@@ -43,7 +44,7 @@ class Choices:
     strict: bool = True
 
 
-def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Source], Notes]:
+def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Side], Notes]:
     """(things by the names the report uses, whose weights they have): ``name=thing``, or the thing's own text.
 
     A thing is a model (of the zoo, or ``path.py:factory``; its network runs on the CPU), ``torch:path.py:factory``, a
@@ -56,12 +57,10 @@ def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Sourc
     _check_arguments(named.values(), choices.arguments)
     torch = {name: _torch(text, choices) for name, text in named.items() if text.startswith("torch:")}
     opener = _Opener(choices, [module for module, _ in torch.values()])
-    sources = {n: open_source(torch[n][0] if n in torch else opener.open(text)) for n, text in named.items()}
+    sides = {n: open_side(torch[n][0] if n in torch else opener.open(text)) for n, text in named.items()}
     given = choices.weights.file or next((text for text in named.values() if text.startswith("torch:")), "")
     ours = [f"{text} has those of {given}" for text in named.values() if text in opener.weighted]
-    return sources, tuple(
-        f"weights: {said}" for said in (*ours, *opener.skipped, *(said for _, said in torch.values()))
-    )
+    return sides, tuple(f"weights: {said}" for said in (*ours, *opener.skipped, *(said for _, said in torch.values())))
 
 
 def read_given(files: Mapping[str, str], takes: Sequence[TensorInfo], dims: Mapping[str, int]) -> Arrays:

@@ -16,15 +16,16 @@ from trtnet.verify.arrays.feeding import Notes, fed
 from trtnet.verify.arrays.inputs import given_inputs
 from trtnet.verify.bisection.diagnosis import settings_that_differ
 from trtnet.verify.bisection.judge import Judge
+from trtnet.verify.bisection.report import Bisection
 from trtnet.verify.bisection.rerun import MakeTaps
-from trtnet.verify.bisection.result import NAMED, Bisection, Row, Verdict
+from trtnet.verify.bisection.result import NAMED, Row, Verdict
 from trtnet.verify.bisection.taps import Recording, ReferenceTaps
 from trtnet.verify.bisection.torch_recording import Names, Original
 from trtnet.verify.comparison.naming import paired
-from trtnet.verify.comparison.report import OutputComparison
-from trtnet.verify.comparison.sources import declared_by, defined_in
+from trtnet.verify.comparison.result import OutputComparison
+from trtnet.verify.comparison.sides import declared_by, defined_in
+from trtnet.verify.comparison.verdict import Judged, Numbers, all_judged
 from trtnet.verify.metrics.array_metrics import Array
-from trtnet.verify.metrics.verdict import Judged, Numbers, all_judged
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +88,7 @@ def _judged(
     """The model's own outputs, by the rules of compare."""
     found = {name: recording.values[tensor.name] for name, tensor in network.outputs.items()}
     ours = Numbers(defined_in(network), declared_by(network), on_a_gpu)
-    theirs = original.source
+    theirs = original.side
     return all_judged(Judged(ours, theirs), "the network", pairs, found, original.results.outputs)
 
 

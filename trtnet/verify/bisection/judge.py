@@ -14,7 +14,7 @@ from trtnet.verify.bisection.rerun import JUMP, MakeTaps, Rerun, Reruns, budget
 from trtnet.verify.bisection.result import NAMED, Finding, Row, Verdict
 from trtnet.verify.bisection.taps import Recording
 from trtnet.verify.bisection.torch_recording import Original, TorchCall
-from trtnet.verify.comparison.report import OutputComparison
+from trtnet.verify.comparison.result import OutputComparison
 
 HEALED = 1e-3
 """The share of a module's error that may be left of it after it, where the two models are divided otherwise."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 from html import escape
 
-from trtnet.verify.bisection.result import NAMED, Bisection, Row
+from trtnet.verify.bisection.result import NAMED, BisectionResult, Row
 from trtnet.verify.bisection.table import COLUMNS, cells, headlines, remarks
 from trtnet.verify.comparison.page import STYLE
 
 
-def page(bisection: Bisection) -> str:
+def page(bisection: BisectionResult) -> str:
     """The findings, the error by depth, and every call of a module."""
     title = "trtnet bisect: " + (", ".join(f.row.name for f in bisection.findings) or "nothing differs")
     said = "\n".join(line.plain for line in headlines(bisection))
@@ -27,7 +27,7 @@ def page(bisection: Bisection) -> str:
     )
 
 
-def _plot(bisection: Bisection) -> str:
+def _plot(bisection: BisectionResult) -> str:
     if importlib.util.find_spec("matplotlib") is None:
         return "<p>No plot: it needs matplotlib: <code>pip install 'trtnet[viz]'</code></p>"
     from trtnet.verify.bisection.plots import svg
@@ -35,7 +35,7 @@ def _plot(bisection: Bisection) -> str:
     return f"<figure>{svg(bisection.rows)}</figure>"
 
 
-def _table(bisection: Bisection) -> str:
+def _table(bisection: BisectionResult) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in (*COLUMNS, "note"))
     body = "\n".join(_row(row) for row in bisection.rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'

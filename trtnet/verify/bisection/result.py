@@ -1,18 +1,13 @@
-"""What a bisection found."""
+"""What a bisection found, without how it is shown."""
 
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
-
-from trtnet.support.printing import as_text
-from trtnet.verify.comparison.report import OutputComparison, output_json
+from trtnet.verify.comparison.result import OutputComparison, output_json
 
 
 class Verdict(StrEnum):
@@ -80,7 +75,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Bisection:
+class BisectionResult:
     """Where a network and its torch original part.
 
     rows: every call of a module, in the order in which they returned. findings: the modules that differ by themselves,
@@ -106,14 +101,6 @@ class Bisection:
         """The path of the first module that differs, "" for the model itself; None if none does."""
         return self.findings[0].row.path if self.findings else None
 
-    def __str__(self) -> str:
-        return as_text(self)
-
-    def __rich__(self) -> RenderableType:
-        from trtnet.verify.bisection.table import picture
-
-        return picture(self)
-
     def to_json(self) -> dict[str, Any]:
         """Everything, for ``json.dumps``: an error that is not finite is the text inf."""
         return {
@@ -126,15 +113,6 @@ class Bisection:
             "notes": list(self.notes),
             "rows": [_row(row) for row in self.rows],
         }
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a page that needs no other file: what was found, every call of a module, and, if matplotlib is there,
-        the error by depth. Raises TrtnetError for a name that does not end in .html, and where it cannot be written.
-        """
-        from trtnet.verify.arrays.saved import write_page
-        from trtnet.verify.bisection.page import page
-
-        write_page(Path(path), page(self))
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -8,20 +8,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trtnet.verify.bisection.result import NAMED, Bisection, Finding, Row, Verdict
+from trtnet.verify.bisection.result import NAMED, BisectionResult, Finding, Row, Verdict
 
 AROUND = 3
 """How many rows before and after a named module are shown; JSON and the page have all."""
 COLUMNS = ("module", "type", "in", "out", "budget", "alone", "verdict")
 
 
-def picture(bisection: Bisection) -> RenderableType:
+def picture(bisection: BisectionResult) -> RenderableType:
     """What was found and why, and the named module among its neighbours; without one, the largest errors."""
     lines = [*headlines(bisection), *(Text(f"note: {note}") for note in remarks(bisection))]
     return Group(*lines, table(bisection))
 
 
-def headlines(bisection: Bisection) -> Iterator[Text]:
+def headlines(bisection: BisectionResult) -> Iterator[Text]:
     """The findings and the outputs that fail, or that there is nothing of either."""
     if bisection.passed:
         yield Text("no module computes anything else than its original", style="bold green")
@@ -51,7 +51,7 @@ def headline(finding: Finding) -> str:
     return f"{row.name} ({row.kind}) {row.verdict}: {got}, its output {gave}"
 
 
-def remarks(bisection: Bisection) -> Iterator[str]:
+def remarks(bisection: BisectionResult) -> Iterator[str]:
     """What else there is to know."""
     yield from bisection.notes
     yield from (f"{text}, without effect on these inputs" for text in bisection.harmless)
@@ -60,7 +60,7 @@ def remarks(bisection: Bisection) -> Iterator[str]:
             yield f"{finding.row.name}: {finding.row.note}"
 
 
-def shown(bisection: Bisection) -> list[int]:
+def shown(bisection: BisectionResult) -> list[int]:
     """The places of the rows around the first named module; without one, of those with the largest errors."""
     rows = bisection.rows
     places = range(len(rows))
@@ -70,7 +70,7 @@ def shown(bisection: Bisection) -> list[int]:
     return sorted(sorted(places, key=lambda place: rows[place].outputs or 0.0)[-2 * AROUND - 1 :])
 
 
-def table(bisection: Bisection) -> Table:
+def table(bisection: BisectionResult) -> Table:
     """Calls of modules with their errors, what they may be, and the verdicts; "..." stands for those left out."""
     rows, places = bisection.rows, shown(bisection)
     made = Table(title=f"{len(rows)} calls of modules, in order; relative L2")

@@ -15,8 +15,8 @@ from trtnet.reference.step import to_numpy
 from trtnet.support.errors import InputError
 from trtnet.verify.bisection.pairs import Value, numbered
 from trtnet.verify.comparison.naming import opened
-from trtnet.verify.comparison.sources import Results
-from trtnet.verify.comparison.torch_source import TorchModule, signature
+from trtnet.verify.comparison.side import Results
+from trtnet.verify.comparison.torch_side import TorchModule, signature
 from trtnet.verify.metrics.array_metrics import Array
 
 Names = Mapping[str, str | Sequence[str]]
@@ -47,7 +47,7 @@ class Original:
                 "the original is a TorchScript module, whose modules cannot be watched: give the Python module of which"
                 " it was made; compare takes either"
             )
-        self.model, self.source = model, TorchModule(model)
+        self.model, self.side = model, TorchModule(model)
         self.names = {re.compile(ours): theirs for ours, theirs in names.items()}
         self.modules: dict[str, torch.nn.Module] = dict(model.named_modules(remove_duplicate=False))
         self.state: dict[str, torch.Tensor] = model.state_dict()
@@ -62,7 +62,7 @@ class Original:
 
     def _run(self, inputs: Mapping[str, Array]) -> Results:
         try:
-            return self.source.run(0, inputs)
+            return self.side.run(0, inputs)
         except InputError as error:
             hint = "original_inputs (--torch-input) gives it others than the network's"
             raise InputError(f"{error}\n  {hint}") from error.__cause__

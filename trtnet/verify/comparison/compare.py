@@ -7,14 +7,16 @@ from typing import Any
 
 from trtnet.support.call_interface import check
 from trtnet.support.errors import InputError
-from trtnet.verify.arrays.carrying import Carrying, sequence
 from trtnet.verify.arrays.feeding import Array, Arrays, fed
 from trtnet.verify.arrays.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
+from trtnet.verify.comparison.carrying import Carrying, sequence
 from trtnet.verify.comparison.naming import paired
-from trtnet.verify.comparison.report import Comparison, OutputComparison
-from trtnet.verify.comparison.sources import Saved, Source, open_source
+from trtnet.verify.comparison.report import Comparison
+from trtnet.verify.comparison.result import OutputComparison
+from trtnet.verify.comparison.side import Side
+from trtnet.verify.comparison.sides import Saved, open_side
+from trtnet.verify.comparison.verdict import Judged, Tolerances
 from trtnet.verify.metrics.tolerances import EXACT
-from trtnet.verify.metrics.verdict import Judged, Tolerances
 
 
 def compare(
@@ -60,48 +62,48 @@ def compare(
     >>> result.passed
     True
     """
-    sources, baseline = _opened(candidates, expected)
-    everything = [*sources.values(), baseline[1]]
+    sides, baseline = _opened(candidates, expected)
+    everything = [*sides.values(), baseline[1]]
     _check_steps(carry, steps, iterations)
-    run = _Run(sources, baseline, tolerance, outputs, keep, carry or {})
+    run = _Run(sides, baseline, tolerance, outputs, keep, carry or {})
     feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, steps or iterations)
     for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
         run.add({name: _read_only(array) for name, array in arrays.items()})
     _check_used_up(everything, run.iterations)
-    return run.comparison(seed if inputs is None and any(source.takes for source in everything) else None)
+    return run.comparison(seed if inputs is None and any(side.takes for side in everything) else None)
 
 
-def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Source], tuple[str, Source]]:
-    sources = _named(candidates)
+def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Side], tuple[str, Side]]:
+    sides = _named(candidates)
     others = _named(expected)
-    if not sources or len(others) != 1:
+    if not sides or len(others) != 1:
         raise InputError(f"one thing is expected, and one or more are compared with it; found {len(others)}")
     ((name, baseline),) = others.items()
-    return sources, (f"{name} (expected)" if name in sources else name, baseline)
+    return sides, (f"{name} (expected)" if name in sides else name, baseline)
 
 
-def _named(things: Any) -> dict[str, Source]:
+def _named(things: Any) -> dict[str, Side]:
     if isinstance(things, Mapping):
-        return {name: open_source(thing) for name, thing in things.items()}
-    source = open_source(things)
-    return {source.kind: source}
+        return {name: open_side(thing) for name, thing in things.items()}
+    side = open_side(things)
+    return {side.kind: side}
 
 
 def _feeds(
-    sources: Sequence[Source],
+    sides: Sequence[Side],
     inputs: Inputs | None,
     dims: Mapping[str, int],
     ranges: Ranges,
     seed: int,
     iterations: int,
 ) -> Iterable[Arrays]:
-    declared = [source.takes for source in sources if source.takes]
+    declared = [side.takes for side in sides if side.takes]
     if inputs is not None:
         return given_inputs(inputs, declared[0] if declared else ())
     if declared:
         return random_inputs(merged(declared, dims), dims, ranges, seed, iterations)
-    saved = [source.iterations for source in sources if isinstance(source, Saved)]
-    if len(saved) < len(sources):
+    saved = [side.iterations for side in sides if isinstance(side, Saved)]
+    if len(saved) < len(sides):
         raise InputError("nothing that is compared says what inputs it takes: give inputs")
     if len(set(saved)) > 1:
         raise InputError(f"different numbers of saved iterations: {', '.join(map(str, saved))}")
@@ -120,12 +122,10 @@ def _check_steps(carry: Mapping[str, str] | None, steps: int | None, iterations:
         raise InputError(f"carry feeds one input from two outputs; found {dict(carry or {})}")
 
 
-def _check_used_up(sources: Iterable[Source], iterations: int) -> None:
-    for source in sources:
-        if isinstance(source, Saved) and source.iterations > iterations:
-            raise InputError(
-                f"{source.kind} has the outputs of {source.iterations} iterations; there were {iterations}"
-            )
+def _check_used_up(sides: Iterable[Side], iterations: int) -> None:
+    for side in sides:
+        if isinstance(side, Saved) and side.iterations > iterations:
+            raise InputError(f"{side.kind} has the outputs of {side.iterations} iterations; there were {iterations}")
 
 
 def _read_only(array: Array) -> Array:
@@ -140,51 +140,49 @@ class _Run:
 
     def __init__(
         self,
-        sources: Mapping[str, Source],
-        baseline: tuple[str, Source],
+        sides: Mapping[str, Side],
+        baseline: tuple[str, Side],
         tolerance: Tolerances,
         outputs: Mapping[str, str] | None,
         keep: bool,
         carry: Mapping[str, str],
     ) -> None:
-        self._sources, (self._expected, self._baseline) = sources, baseline
+        self._sides, (self._expected, self._baseline) = sides, baseline
         self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
         self._carry, self._carrying = carry, Carrying(carry)
         self.iterations = 0
         self._notes: dict[str, None] = {}
         self._found: dict[tuple[str, str, str], OutputComparison] = {}
         self._inputs: list[Arrays] = []
-        self._kept: dict[str, list[Arrays]] = {name: [] for name in (*sources, self._expected)}
+        self._kept: dict[str, list[Arrays]] = {name: [] for name in (*sides, self._expected)}
 
     def add(self, inputs: Arrays) -> None:
         """Runs everything once."""
         if self._keep:
             self._inputs.append(inputs)
-        everything = {**self._sources, self._expected: self._baseline}
-        feeds = {name: self._feed(name, source, inputs) for name, source in everything.items()}
+        everything = {**self._sides, self._expected: self._baseline}
+        feeds = {name: self._feed(name, side, inputs) for name, side in everything.items()}
         expected = self._outputs_of(self._expected, self._baseline, feeds[self._expected])
         self._check_tolerances(expected)
         turned: list[tuple[str, str]] = []
-        for name, source in self._sources.items():
-            found = self._outputs_of(name, source, feeds[name])
+        for name, side in self._sides.items():
+            found = self._outputs_of(name, side, feeds[name])
             pairs, notes = paired(list(found), list(expected), self._outputs)
             self._note(name, notes)
-            self._judge(name, source, pairs, found, expected)
-            self._carrying.keep(name, source, found, pairs)
+            self._judge(name, side, pairs, found, expected)
+            self._carrying.keep(name, side, found, pairs)
             turned += [(theirs, ours) for ours, theirs in pairs]
         self._carrying.keep(self._expected, self._baseline, expected, turned)
         self.iterations += 1
 
-    def _feed(self, name: str, source: Source, inputs: Arrays) -> Arrays:
-        feed, notes = self._carrying.feed(name, source, inputs)
+    def _feed(self, name: str, side: Side, inputs: Arrays) -> Arrays:
+        feed, notes = self._carrying.feed(name, side, inputs)
         self._note(name, notes)
-        check(source.takes, fed(source.takes, feed)[0])
+        check(side.takes, fed(side.takes, feed)[0])
         return feed
 
-    def _judge(
-        self, name: str, source: Source, pairs: Iterable[tuple[str, str]], found: Arrays, expected: Arrays
-    ) -> None:
-        judged = Judged(source, self._baseline, self._tolerance)
+    def _judge(self, name: str, side: Side, pairs: Iterable[tuple[str, str]], found: Arrays, expected: Arrays) -> None:
+        judged = Judged(side, self._baseline, self._tolerance)
         for ours, theirs in pairs:
             new = OutputComparison(name, ours, theirs, EXACT, is_sequence=bool(self._carry))
             self._found[name, ours, theirs] = judged.add(self._found.get((name, ours, theirs), new), found, expected)
@@ -200,8 +198,8 @@ class _Run:
                 known = ", ".join(expected)
                 raise InputError(f"a tolerance for {name}, which is not expected; the outputs are {known}")
 
-    def _outputs_of(self, name: str, source: Source, inputs: Arrays) -> Arrays:
-        results = source.run(self.iterations, inputs)
+    def _outputs_of(self, name: str, side: Side, inputs: Arrays) -> Arrays:
+        results = side.run(self.iterations, inputs)
         self._note(name, results.notes)
         if self._keep:
             self._kept[name].append(results.outputs)

@@ -6,7 +6,8 @@ import importlib.util
 from collections.abc import Iterable
 from html import escape
 
-from trtnet.verify.comparison.report import COLUMNS, Comparison, OutputComparison, cells, title, verdict
+from trtnet.verify.comparison.result import ComparisonResult, OutputComparison
+from trtnet.verify.comparison.table import COLUMNS, cells, title, verdict
 from trtnet.verify.metrics.array_metrics import written
 
 STYLE = """
@@ -24,7 +25,7 @@ figure svg { width: 100%; height: auto; }
 """
 
 
-def page(comparison: Comparison) -> str:
+def page(comparison: ComparisonResult) -> str:
     """The whole page: the table, and for each output what there is to say, its iterations and its plots."""
     said = "PASS" if comparison.passed else "FAIL"
     body = [

@@ -1,154 +1,24 @@
-"""What a comparison found: to read, to check, to save."""
+"""A comparison to read, to check and to save."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from math import prod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from rich.console import RenderableType
 
 from trtnet.support.errors import DifferenceError
-from trtnet.support.plain import plain
 from trtnet.support.printing import as_text
-from trtnet.verify.arrays.feeding import Array, Arrays
-from trtnet.verify.metrics.array_metrics import Metrics, written
-from trtnet.verify.metrics.tolerances import Tolerance, smallest_passing
-
-SHOWN = 6
-"""How many failures of an output are printed; JSON has all."""
-STYLES = {"  FAIL": "red", "  WEAK": "bold yellow"}
-"""Of lines, by how they begin."""
+from trtnet.verify.arrays.saved import write_page
+from trtnet.verify.comparison.page import page
+from trtnet.verify.comparison.result import ComparisonResult
+from trtnet.verify.comparison.table import picture
 
 
 @dataclass(frozen=True)
-class OutputComparison:
-    """One output of one candidate against the expected one.
-
-    iterations: the metrics of each. wrong_dtype: why its dtype is not the one expected, "" if it is. likeness: what it
-    is instead of the one expected, as far as known. sample: both arrays of the worst iteration. is_sequence: whether
-    iterations are steps, each fed what the last gave.
-    """
-
-    candidate: str
-    output: str
-    expected_output: str
-    tolerance: Tolerance
-    iterations: tuple[Metrics, ...] = ()
-    wrong_dtype: str = ""
-    likeness: str = ""
-    sample: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
-    is_sequence: bool = False
-
-    def with_iteration(
-        self, metrics: Metrics, found: Array, expected: Array, wrong_dtype: str = ""
-    ) -> OutputComparison:
-        """With one more iteration."""
-        is_worst = not self.iterations or metrics.relative_l2 > self.worst.relative_l2
-        sample = (found, expected) if is_worst else self.sample
-        wrong_dtype = self.wrong_dtype or wrong_dtype
-        return replace(self, iterations=(*self.iterations, metrics), wrong_dtype=wrong_dtype, sample=sample)
-
-    @property
-    def worst(self) -> Metrics:
-        """The iteration with the largest relative L2."""
-        return max(self.iterations, key=lambda metrics: metrics.relative_l2)
-
-    @property
-    def step(self) -> str:
-        """What an iteration is called."""
-        return "step" if self.is_sequence else "iteration"
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """Why it does not pass, in phrases."""
-        several = len(self.iterations) > 1
-        found = [(i, phrase) for i, m in enumerate(self.iterations) for phrase in self.tolerance.failures(m)]
-        phrases = [f"{self.step} {i}: {phrase}" if several else phrase for i, phrase in found]
-        if not found and not any(prod(metrics.shape) for metrics in self.iterations):
-            phrases.append(f"nothing is compared: {list(self.worst.shape)} has no values")
-        elif not found and all(_is_infinite(metrics) for metrics in self.iterations):
-            phrases.append("nothing is compared: every value expected is infinite")
-        return (*((self.wrong_dtype,) if self.wrong_dtype else ()), *phrases)
-
-    @property
-    def weak(self) -> str:
-        """Why passing proves little: every value that was expected is the same; "" otherwise."""
-        known = [metrics for metrics in self.iterations if metrics.same_shape]
-        if not self.passed or not known or not all(metrics.constant for metrics in known):
-            return ""
-        return "every value expected is the same: that these are equal says next to nothing of how they are computed"
-
-    def over_iterations(self) -> dict[str, dict[str, float]]:
-        """Median, p90 and maximum over the iterations, of the relative L2 and of the largest error."""
-        measured = {name: [getattr(m, name) for m in self.iterations] for name in ("relative_l2", "max_abs")}
-        return {
-            name: {
-                "median": float(np.quantile(values, 0.5, method="inverted_cdf")),
-                "p90": float(np.quantile(values, 0.9, method="inverted_cdf")),
-                "max": max(values),
-            }
-            for name, values in measured.items()
-        }
-
-    def drift(self) -> dict[str, Any]:
-        """The relative L2 of the first, the worst and the last step of a sequence, and which is the worst."""
-        errors = [metrics.relative_l2 for metrics in self.iterations]
-        worst = errors.index(max(errors))
-        return {"first": errors[0], "worst": errors[worst], "worst_step": worst, "last": errors[-1]}
-
-    def lines(self) -> Iterator[str]:
-        """What there is to say beside the numbers."""
-        yield f"{self.candidate} {self.output}: {smallest_passing(self.worst)}"
-        yield from (f"  FAIL {phrase}" for phrase in self.failures[:SHOWN])
-        if self.weak:
-            yield f"  WEAK {self.weak}"
-        if len(self.failures) > SHOWN:
-            yield f"  FAIL and {len(self.failures) - SHOWN} more"
-        if self.failures and self.likeness:
-            yield f"  {self.likeness}"
-        if self.failures and self.worst.worst is not None:
-            yield f"  largest error at {self.worst.worst}"
-        if self.is_sequence:
-            d, last = self.drift(), len(self.iterations) - 1
-            yield (
-                f"  relative L2 by step: {d['first']:.3g} in the first (0), {d['worst']:.3g} in the worst"
-                f" ({d['worst_step']}), {d['last']:.3g} in the last ({last})"
-            )
-        elif len(self.iterations) > 1 and self.worst.different:
-            numbers = ", ".join(f"{key} {value:.3g}" for key, value in self.over_iterations()["relative_l2"].items())
-            yield f"  relative L2 of {len(self.iterations)} iterations: {numbers}"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All outputs of all candidates against what was expected. ``print`` shows it as a table.
-
-    expected: the name of what was compared with. notes: what was cast, renamed or left out. seed: of the random inputs,
-    None if they were given. inputs, outputs: of each iteration, if they were kept, the latter by name of the thing.
-    """
-
-    expected: str
-    outputs: tuple[OutputComparison, ...]
-    notes: tuple[str, ...] = ()
-    seed: int | None = None
-    kept_inputs: Sequence[Arrays] = field(default=(), repr=False, compare=False)
-    kept_outputs: Mapping[str, Sequence[Arrays]] = field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def passed(self) -> bool:
-        """Whether every output passed, and there was one."""
-        return bool(self.outputs) and all(output.passed for output in self.outputs)
+class Comparison(ComparisonResult):
+    """What a comparison found, with the fields of ComparisonResult: ``print`` shows it as a table."""
 
     def raise_if_failed(self) -> None:
         """Raises DifferenceError with the table, unless everything passed."""
@@ -159,88 +29,11 @@ class Comparison:
         return as_text(self)
 
     def __rich__(self) -> RenderableType:
-        lines = [line for output in self.outputs for line in output.lines()]
-        lines += [f"note: {note}" for note in self.notes]
-        return Group(table(self), *(Text(line, style=STYLES.get(line[:6], "")) for line in lines))
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it but the arrays, for ``json.dumps``: numbers that are not finite are the strings inf, -inf, nan."""
-        return {
-            "passed": self.passed,
-            "expected": self.expected,
-            "seed": self.seed,
-            "notes": list(self.notes),
-            "outputs": [output_json(output) for output in self.outputs],
-        }
+        return picture(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a page that needs no other file: tables, and plots if matplotlib is there.
 
         Raises TrtnetError for a name that does not end in .html, and where it cannot be written.
         """
-        from trtnet.verify.arrays.saved import write_page
-        from trtnet.verify.comparison.page import page
-
         write_page(Path(path), page(self))
-
-
-def table(comparison: Comparison) -> Table:
-    """The numbers: a row an output, those of its worst iteration."""
-    picture = Table(title=title(comparison))
-    for column in COLUMNS[:2]:
-        picture.add_column(column, overflow="fold")
-    for column in COLUMNS[2:]:
-        picture.add_column(column, justify="right", no_wrap=True)
-    for output in comparison.outputs:
-        style = "red" if not output.passed else "yellow" if output.weak else "green"
-        picture.add_row(*(Text(cell) for cell in cells(output)), Text(verdict(output), style=f"bold {style}"))
-    return picture
-
-
-COLUMNS = ("", "output", "max abs", "rel. L2", "cosine", "top-1", "verdict")
-
-
-def title(comparison: Comparison) -> str:
-    """What was compared with what, on which inputs."""
-    count = max((len(output.iterations) for output in comparison.outputs), default=0)
-    inputs = "given inputs" if comparison.seed is None else f"random inputs, seed {comparison.seed}"
-    what = "steps of a sequence" if any(output.is_sequence for output in comparison.outputs) else "iterations"
-    several = f", {count} {what}, the worst of each" if count > 1 else ""
-    return f"against {comparison.expected}: {inputs}{several}"
-
-
-def cells(output: OutputComparison) -> list[str]:
-    """A row of the table, but for its verdict."""
-    worst = output.worst
-    name = output.output if output.output == output.expected_output else f"{output.output} ({output.expected_output})"
-    dtype = worst.dtype if worst.dtype == worst.expected_dtype else f"{worst.dtype} ({worst.expected_dtype})"
-    numbers = [written(value, ".2e") for value in (worst.max_abs, worst.relative_l2)]
-    is_scores = worst.ranking is not None and len(worst.shape) == 2  # rows of an image are no scores of classes
-    top = f"{100 * worst.ranking.argmax:.4g} %" if is_scores and worst.ranking else ""
-    return [output.candidate, f"{name} {list(worst.shape)} {dtype}", *numbers, f"{worst.cosine:.7f}", top]
-
-
-def verdict(output: OutputComparison) -> str:
-    return "FAIL" if not output.passed else "PASS, weak" if output.weak else "PASS"
-
-
-def _is_infinite(metrics: Metrics) -> bool:
-    return metrics.same_shape and metrics.expected_nonfinite.inf == prod(metrics.shape)
-
-
-def output_json(output: OutputComparison) -> dict[str, Any]:
-    """All of it but the arrays, for ``json.dumps``."""
-    document = {
-        "candidate": output.candidate,
-        "output": output.output,
-        "expected_output": output.expected_output,
-        "passed": output.passed,
-        "failures": list(output.failures),
-        "weak": output.weak,
-        "likeness": output.likeness,
-        "tolerance": asdict(output.tolerance),
-        "smallest_passing": {name: getattr(output.worst, name) for name in ("max_abs", "max_rel", "relative_l2")},
-        "over_iterations": output.over_iterations(),
-        "iterations": [asdict(metrics) for metrics in output.iterations],
-    }
-    return dict(plain(document | ({"drift": output.drift()} if output.is_sequence else {})))

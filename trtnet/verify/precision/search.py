@@ -20,7 +20,7 @@ from trtnet.support.errors import DifferenceError, InputError, TrtnetError
 from trtnet.verify.arrays.feeding import Arrays
 from trtnet.verify.arrays.inputs import Inputs, given_inputs, to_array
 from trtnet.verify.comparison.naming import paired
-from trtnet.verify.comparison.sources import open_source
+from trtnet.verify.comparison.sides import open_side
 from trtnet.verify.metrics.array_metrics import Metrics
 from trtnet.verify.metrics.tolerances import Tolerance, tolerance_for
 from trtnet.verify.precision.quickxplain import smallest_set
@@ -106,8 +106,8 @@ class _Search:
         if isinstance(known, list | tuple):
             self.expected = [{n: to_array(value, f"output {n}") for n, value in each.items()} for each in known]
         else:
-            source = open_source(reference)
-            self.expected = [source.run(i, each).outputs for i, each in enumerate(given)]
+            side = open_side(reference)
+            self.expected = [side.run(i, each).outputs for i, each in enumerate(given)]
         for count, what in ((len(given), "reference inputs"), (len(self.expected), "expected outputs")):
             if count != len(self.inputs):
                 raise InputError(f"{len(self.inputs)} inputs and {count} {what}: each of the inputs has its own")
@@ -149,8 +149,8 @@ class _Search:
         mapping, called = self._mapping(modules), tuple(sorted(modules.intersection(self.paths)))
         try:
             network = define(self.model, self.specs, self.checkpoint, dtype=mapping, ignored=self.ignored)
-            source = open_source(self.on(network))
-            found = [source.run(i, inputs).outputs for i, inputs in enumerate(self.inputs)]
+            side = open_side(self.on(network))
+            found = [side.run(i, inputs).outputs for i, inputs in enumerate(self.inputs)]
         except TrtnetError as refused:  # such as a cache that a cast would part from its input
             return Trial(mapping, called, float("inf"), False, str(refused).splitlines()[0])
         measured = [self._measured(*each) for each in zip(found, self.expected, strict=True)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork
@@ -16,37 +15,11 @@ from trtnet.runtime import Engine, Session, load
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo, by_name
 from trtnet.support.errors import InputError, ModelError
-from trtnet.verify.arrays.feeding import Array, Arrays, Notes, fed
+from trtnet.verify.arrays.feeding import Array, Notes, fed
 from trtnet.verify.arrays.inputs import to_array
 from trtnet.verify.arrays.saved import read_iterations, split_runner
 from trtnet.verify.comparison.naming import by_name_or_position, flattened
-
-
-@dataclass(frozen=True)
-class Results:
-    """Outputs by name, and notes of what had to be done to get them."""
-
-    outputs: Arrays
-    notes: Notes = ()
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Something to compare. kind: in a word or two. takes: the inputs it declares, () if it declares none.
-
-    computed, declared, is_typed, on_a_gpu: as :class:`trtnet.verify.metrics.verdict.Side` has them.
-    """
-
-    kind: str
-    takes: tuple[TensorInfo, ...]
-    computed: frozenset[str]
-    declared: frozenset[str]
-    is_typed: bool
-    on_a_gpu: bool
-
-    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
-        """The outputs for the inputs of one iteration. Raises InputError for inputs it cannot take."""
-        ...
+from trtnet.verify.comparison.side import Results, Side
 
 
 class Called:
@@ -119,14 +92,14 @@ class Saved:
         return Results(self._iterations[iteration])
 
 
-def open_source(thing: Any) -> Source:
+def open_side(thing: Any) -> Side:
     """What a thing gives to compare.
 
     thing: a network that :func:`trtnet.define` returned (its reference is run), a reference, an engine, a session, a
     torch module, a function of numpy arrays, or a file: ``.onnx`` (what NVIDIA's parser makes of it, on the CPU
     reference), ``.engine``, or saved outputs (``.npz``, ``.json``, a folder). Raises ModelError for anything else.
     """
-    if isinstance(thing, Source):
+    if isinstance(thing, Side):
         return thing
     if isinstance(thing, str | os.PathLike):
         return _open_file(os.fspath(thing))
@@ -141,7 +114,7 @@ def open_source(thing: Any) -> Source:
     if _has_base(thing, "trtnet.reference.executor", "Reference"):
         return _reference(thing, "network on the CPU")
     if _has_base(thing, "torch.nn.modules.module", "Module"):
-        from trtnet.verify.comparison.torch_source import TorchModule
+        from trtnet.verify.comparison.torch_side import TorchModule
 
         return TorchModule(thing)
     if isinstance(thing, Module):
@@ -154,7 +127,7 @@ def open_source(thing: Any) -> Source:
     )
 
 
-def _open_file(text: str) -> Source:
+def _open_file(text: str) -> Side:
     file, runner = split_runner(text)
     path = Path(file)
     if path.suffix == ".onnx":
@@ -163,7 +136,7 @@ def _open_file(text: str) -> Source:
         return _reference(parse(path).reference(), "ONNX parser on the CPU")
     if path.suffix in (".npz", ".json") or path.is_dir():
         return Saved(path, runner)
-    return open_source(load(path))
+    return open_side(load(path))
 
 
 def declared_by(network: DefinedNetwork) -> frozenset[str]:
@@ -194,7 +167,7 @@ def computed_in(network: Any) -> frozenset[str]:
     return _floating({dtypes.get(tensor.dtype).name for tensor in outputs})
 
 
-def _reference(reference: Any, kind: str) -> Source:
+def _reference(reference: Any, kind: str) -> Side:
     return Called(reference, kind, computed_in(reference.network))
 
 

@@ -16,7 +16,7 @@ from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Notes, cast
 from trtnet.verify.comparison.naming import by_name_or_position, flattened
-from trtnet.verify.comparison.sources import Results
+from trtnet.verify.comparison.side import Results
 
 
 class TorchModule:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from trtnet.support import dtypes
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Arrays, Notes, cast
-from trtnet.verify.comparison.sources import Saved, Source
+from trtnet.verify.comparison.side import Side
+from trtnet.verify.comparison.sides import Saved
 
 
 def sequence(sets: Sequence[Arrays], carry: Mapping[str, str], steps: int | None) -> Sequence[Arrays]:
@@ -36,7 +37,7 @@ class Carrying:
         self._first: Arrays = {}
         self._states: dict[str, Arrays] = {}
 
-    def feed(self, name: str, source: Source, given: Arrays) -> tuple[Arrays, Notes]:
+    def feed(self, name: str, side: Side, given: Arrays) -> tuple[Arrays, Notes]:
         """What a thing gets in this step, in the order of the first's inputs, and notes of casts.
 
         What says no dtypes gets the state in that in which it was first given.
@@ -44,7 +45,7 @@ class Carrying:
         self._first = self._first or given
         state, notes = {}, Notes()
         for key, array in self._states.get(name, {}).items():
-            known = bool(source.takes)
+            known = bool(side.takes)
             state[key], note = (array, ()) if known else self._as_first(key, array)
             notes += note
         missing = [key for key in self._first if key not in given and key not in state]
@@ -52,9 +53,9 @@ class Carrying:
             raise InputError(f"input {missing[0]} is missing in a later step, and carry does not name it")
         return {key: state[key] if key in state else given[key] for key in self._first}, notes
 
-    def keep(self, name: str, source: Source, outputs: Arrays, pairs: Iterable[tuple[str, str]]) -> None:
+    def keep(self, name: str, side: Side, outputs: Arrays, pairs: Iterable[tuple[str, str]]) -> None:
         """Keeps what the next step gets. pairs: names of the thing's outputs, and of the same by the other side."""
-        if isinstance(source, Saved):
+        if isinstance(side, Saved):
             return  # its steps are in its file
         others = {theirs: own for own, theirs in pairs}
         self._states[name] = dict(self._kept(name, outputs, others))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -12,31 +11,13 @@ from trtnet.support import dtypes
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Arrays
 from trtnet.verify.comparison.likeness import likeness
-from trtnet.verify.comparison.report import OutputComparison
+from trtnet.verify.comparison.result import OutputComparison
+from trtnet.verify.comparison.side import Numerics
 from trtnet.verify.metrics.array_metrics import Metrics
 from trtnet.verify.metrics.tolerances import EXACT, Tolerance, tolerance_for
 
 Tolerances = Tolerance | Mapping[str, Tolerance] | None
 """One for all outputs, some by their expected names, or None: the table's."""
-
-
-class Side(Protocol):
-    """What is known of the numbers of one side.
-
-    computed: the floating dtypes in which it computes, as far as known: those it was defined in, where it says so: a
-    cast that strayed into it must not loosen what it is held to. declared: those that it was made with, none if
-    that is not known. is_typed: whether its outputs have their own dtypes: a file may hold integers as floats.
-    on_a_gpu: whether TensorRT's kernels compute it.
-    """
-
-    @property
-    def computed(self) -> frozenset[str]: ...
-    @property
-    def declared(self) -> frozenset[str]: ...
-    @property
-    def is_typed(self) -> bool: ...
-    @property
-    def on_a_gpu(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -53,8 +34,8 @@ class Numbers:
 class Judged:
     """Both sides of a comparison, and what was asked for."""
 
-    ours: Side
-    theirs: Side
+    ours: Numerics
+    theirs: Numerics
     tolerances: Tolerances = None
 
     def add(self, so_far: OutputComparison, found: Arrays, expected: Arrays) -> OutputComparison:

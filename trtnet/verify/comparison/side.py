@@ -1,0 +1,49 @@
+"""One side of a comparison: what gives outputs by name for inputs by name, and what is known of its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from trtnet.support.call_interface import TensorInfo
+from trtnet.verify.arrays.feeding import Array, Arrays, Notes
+
+
+@dataclass(frozen=True)
+class Results:
+    """Outputs by name, and notes of what had to be done to get them."""
+
+    outputs: Arrays
+    notes: Notes = ()
+
+
+class Numerics(Protocol):
+    """What is known of the numbers of one side.
+
+    computed: the floating dtypes in which it computes, as far as known: those it was defined in, where it says so: a
+    cast that strayed into it must not loosen what it is held to. declared: those that it was made with, none if
+    that is not known. is_typed: whether its outputs have their own dtypes: a file may hold integers as floats.
+    on_a_gpu: whether TensorRT's kernels compute it.
+    """
+
+    @property
+    def computed(self) -> frozenset[str]: ...
+    @property
+    def declared(self) -> frozenset[str]: ...
+    @property
+    def is_typed(self) -> bool: ...
+    @property
+    def on_a_gpu(self) -> bool: ...
+
+
+@runtime_checkable
+class Side(Numerics, Protocol):
+    """Something to compare. kind: in a word or two. takes: the inputs it declares, () if it declares none."""
+
+    kind: str
+    takes: tuple[TensorInfo, ...]
+
+    def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
+        """The outputs for the inputs of one iteration. Raises InputError for inputs it cannot take."""
+        ...
