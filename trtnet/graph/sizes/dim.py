@@ -61,6 +61,10 @@ class SizeOperators:
     __slots__ = ()
     __array_ufunc__ = None  # leaves an operator with a number of numpy on its left to the reflected one here
 
+    @classmethod
+    def __torch_function__(cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise ModelError(here(f"torch's {func.__name__} was called with a size of a network; use trtnet.ops"))
+
     # trtnet.graph.sizes.real puts here what computes: floats of sizes stand above sizes, and imports point one way.
     computed: ClassVar[Any] = None
 

@@ -13,6 +13,7 @@ import numpy as np
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
+from trtnet.checkpoint.memory import is_module
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
 from trtnet.nn import Module
@@ -116,6 +117,8 @@ def define(
     (4, 2)
     """
     check_forms(forms)
+    if is_module(model):
+        model, weights = _adopted(model), model if weights is None else weights
     _check_model(model)
     keys, aliases = _keys(model)
     if weights is None and keys:
@@ -131,6 +134,13 @@ def define(
     network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
     _define(network, model, _inputs(model, inputs))
     return network
+
+
+def _adopted(model: Any) -> Module:
+    from trtnet.definition.torch_module import adopted  # needs torch
+
+    made: Module = adopted(model)
+    return made
 
 
 def match_weights(
@@ -198,13 +208,17 @@ def build(
 def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input]) -> None:
     with network:
         entered = {name: _enter(network, network.add_input(name, spec)) for name, spec in inputs.items()}
-        given = bound(getattr(model, "forward", model), entered)
+        given = bound(_forward(model), entered)
         outputs = _named_outputs(model, model(*given.args, **given.kwargs))
         for tensor in outputs.values():
             if tensor.merged_into is not None:  # it gets a layer of its own before that of another is an output
                 _ = tensor.trt
         for name, tensor in outputs.items():
             network.mark_output(name, tensor)
+
+
+def _forward(model: Any) -> Any:
+    return getattr(getattr(model, "module", model), "forward", model)
 
 
 def _check_model(model: Any) -> None:

@@ -1,0 +1,48 @@
+"""What is exchanged in torch while a module is being called, and put back afterwards."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+
+from trtnet.definition.torch_module.symbolic import is_symbolic
+
+LOCK = threading.RLock()
+"""torch's names are one for all threads: one module is defined at a time."""
+
+FACTORIES = ("zeros", "ones", "empty", "rand", "randn")
+METHODS = ("expand", "new_zeros", "new_ones", "new_empty", "view", "reshape", "repeat", "permute", "tile")
+
+
+def packed(function: Callable[..., Any], first: int) -> Callable[..., Any]:
+    """A function of sizes, which takes ``f(n, 3)`` as ``f((n, 3))`` where n is known only at run time.
+
+    torch looks for ints among its arguments before it asks anyone else what they mean.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        sizes = args[first:]
+        if len(sizes) >= 1 and not isinstance(sizes[0], list | tuple) and is_symbolic(sizes):
+            args = (*args[:first], tuple(sizes))
+        return function(*args, **kwargs)
+
+    return call
+
+
+@contextmanager
+def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
+    """Inside, torch's modules are called by `call_module`, and functions of sizes take sizes of the network."""
+    with LOCK, ExitStack() as stack:
+        for name in FACTORIES:
+            stack.enter_context(mock.patch.object(torch, name, packed(getattr(torch, name), 0)))
+        for name in METHODS:
+            stack.enter_context(mock.patch.object(torch.Tensor, name, packed(getattr(torch.Tensor, name), 1)))
+        stack.enter_context(mock.patch.object(torch.nn.Module, "__call__", call_module))
+        yield

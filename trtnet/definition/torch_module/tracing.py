@@ -1,0 +1,147 @@
+"""What answers torch's functions while a module is being called: the operation of the same name in ``trtnet.ops``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from trtnet import ops
+from trtnet.definition.torch_module import functions
+from trtnet.definition.torch_module.arguments import accepted
+from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, replaced, symbolic
+from trtnet.definition.torch_module.weights import Weights
+from trtnet.graph import Network, Parameter, Tensor
+from trtnet.graph.source import here
+from trtnet.support.errors import ModelError
+
+
+class Tracing(TorchFunctionMode):
+    """Answers each call of a torch function while it is the mode.
+
+    A call with a symbolic tensor or size is the operation of its name; what differs is in ``functions.TABLE``. A call
+    with torch's own tensors is torch's, and if these are the module's weights, it is noted that the result is too.
+    """
+
+    def __init__(self, network: Network, weights: Weights, place: torch.device) -> None:
+        super().__init__()
+        self.network, self.weights, self.place = network, weights, place
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if is_symbolic(args) or is_symbolic(given):
+            return self.operation(func, args, given)
+        return self.torchs(func, args, given)
+
+    def torchs(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """A function of real tensors: torch computes it."""
+        name, operands = name_of(func), [*flat(args), *flat(kwargs.values())]
+        if name == "dtype.__get__":
+            return self.dtype_of(args[0])
+        if name.endswith("_") and not name.endswith("__") and args and self.weights.is_stored(args[0]):
+            raise ModelError(here(f"{name} writes to a weight of the module, which a network reads and does not change"))
+        result = func(*args, **kwargs)
+        if not name.endswith("__get__"):
+            self.weights.derive(result, operands)
+        return result
+
+    def dtype_of(self, tensor: torch.Tensor) -> torch.dtype:
+        """A tensor's dtype; a floating weight has the network's."""
+        if tensor.is_floating_point() and self.weights.is_weight(tensor):
+            found: torch.dtype = getattr(torch, self.network.dtype.name)
+            return found
+        return tensor.dtype
+
+    def operation(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """A function of symbolic values: the operation of its name."""
+        known = {id(x.value): x for x in flat((*args, *kwargs.values())) if isinstance(x, SymbolicTensor)}
+        name = name_of(func)
+        special = functions.TABLE.get(name)
+        if special is not None:
+            with self.network:
+                result = special(*self.entered(name, args), **self.entered(name, kwargs))
+            return self.left(result, known)
+        operation, rest = self.found(func, name, self.entered(name, args))
+        with self.network:
+            result = operation(*rest, **accepted(operation, func, name, self.entered(name, kwargs)))
+        return self.left(result, known)
+
+    def found(self, func: Callable[..., Any], name: str, args: Sequence[Any]) -> tuple[Callable[..., Any], Sequence[Any]]:
+        """The operation of a name, and what it is called with: a method of the first argument, or a function."""
+        if is_method(func) and args:
+            receiver = self.tensor(args[0])
+            if hasattr(receiver, name):
+                return getattr(receiver, name), args[1:]
+            args = (receiver, *args[1:])
+        plain = functions.SAME.get(name, name.removeprefix("_"))
+        if plain not in ops.__all__ and not hasattr(ops, plain):
+            reason = ops.reason(plain) or "trtnet.ops has no function of that name"
+            raise ModelError(here(f"torch's {name} of a symbolic tensor: {reason}"))
+        return getattr(ops, plain), args
+
+    def entered(self, name: str, given: Any) -> Any:
+        """Arguments for an operation: tensors of the network, parameters for those that take weights, constants."""
+        raw = name in functions.WEIGHTED
+
+        def enter(value: Any, raw: bool) -> Any:
+            if isinstance(value, SymbolicTensor):
+                return value.value
+            if not isinstance(value, torch.Tensor):
+                return value
+            weight = self.weights.parameter(value)
+            operand = self.weights.array(value, self.network) if weight is None else weight
+            return operand if raw else self.tensor(operand)
+
+        if isinstance(given, dict):
+            return {key: replaced(value, lambda x: enter(x, raw)) for key, value in given.items()}
+        return [replaced(value, functools.partial(enter, raw=raw and place > 0)) for place, value in enumerate(given)]
+
+    def tensor(self, value: Any) -> Any:
+        """A parameter or an array as a tensor of the network."""
+        if isinstance(value, Tensor):
+            return value
+        with self.network:
+            return ops.as_tensor(value)
+
+    def left(self, result: Any, known: Mapping[int, SymbolicTensor] | None = None) -> Any:
+        """An operation's result for the module: the very tensor that was given, where that was written to."""
+        there = known or {}
+
+        def leave(value: Any) -> Any:
+            if isinstance(value, Parameter):
+                value = self.tensor(value)
+            if isinstance(value, Tensor):
+                return there[id(value)] if id(value) in there else symbolic(value, self.place)
+            return value
+
+        return replaced(result, leave)
+
+
+@functools.cache
+def name_of(func: Callable[..., Any]) -> str:
+    """torch's name of a function; of a property's getter ``dtype.__get__``."""
+    name = str(getattr(func, "__name__", func))
+    return f"{getattr(func, '__self__').__name__}.{name}" if name in ("__get__", "__set__") else name  # noqa: B009
+
+
+@functools.cache
+def is_method(func: Callable[..., Any]) -> bool:
+    """Whether a function is a method of torch.Tensor."""
+    func = inspect.unwrap(func)
+    of = getattr(func, "__objclass__", None)
+    return (of is not None and issubclass(torch.Tensor, of)) or getattr(func, "__qualname__", "").startswith("Tensor.")
+
+
+def flat(value: Any) -> list[Any]:
+    """The items of nested lists, tuples and dicts."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple) and not hasattr(value, "mapping"):
+        return [value]
+    return [item for part in value for item in (flat(part) if isinstance(part, list | tuple | dict) else [part])]
