@@ -61,8 +61,8 @@ def test_inputs_that_forward_does_not_take(names: tuple[str, ...], pattern: str)
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "a class": (lambda: trtnet.define(Difference, inputs("x")), r"found the class Difference: call it, Difference\(\)"),
     "torch's module": (
-        lambda: trtnet.define(torch.nn.Linear(2, 2), inputs("x")),
-        r"define takes a trtnet\.nn\.Module, found torch\.nn\.Linear",
+        lambda: trtnet.define(torch.zeros(2), inputs("x")),
+        r"define takes a trtnet\.nn\.Module or a torch\.nn\.Module, found torch\.Tensor",
     ),
     "a tuple": (
         lambda: trtnet.define(Difference(), {"x": ("batch", 8)}),

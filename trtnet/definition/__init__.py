@@ -1,5 +1,5 @@
 """From a model, its inputs and its checkpoint to a network; a PyTorch module is a model, too."""
 
-from trtnet.definition.define import DefinedNetwork, DTypes, build, define, match_weights
+from trtnet.definition.network import DefinedNetwork, DTypes, build, define, match_weights
 
 __all__ = ["DTypes", "DefinedNetwork", "build", "define", "match_weights"]

@@ -7,14 +7,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trtnet.graph.source import here
 from trtnet.ops.arguments.argument_check import OTHER_NAMES
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
-UNSEEN = frozenset(
-    "device layout requires_grad memory_format pin_memory non_blocking copy out generator _stacklevel padding_idx"
-    " norm_type scale_grad_by_freq sparse max_norm use_input_stats cudnn_enable out_dtype".split()
-)
+_UNSEEN = """
+device layout requires_grad memory_format pin_memory non_blocking copy out generator _stacklevel padding_idx norm_type
+scale_grad_by_freq sparse max_norm use_input_stats cudnn_enable out_dtype
+"""
+UNSEEN = frozenset(_UNSEEN.split())
 """What says where memory is, how gradients flow or how training goes: nothing that a network computes."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,10 +23,11 @@ SAME = {
 }
 """torch's further names of operations."""
 
-WEIGHTED = frozenset(
-    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d batch_norm layer_norm group_norm"
-    " instance_norm rms_norm embedding prelu multi_head_attention_forward lstm gru rnn_tanh rnn_relu".split()
-)
+_WEIGHTED = """
+linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d batch_norm layer_norm group_norm
+instance_norm rms_norm embedding prelu multi_head_attention_forward lstm gru rnn_tanh rnn_relu
+"""
+WEIGHTED = frozenset(_WEIGHTED.split())
 """Operations whose second and further arguments are weights: they get the parameters themselves, not tensors."""
 
 
@@ -67,8 +69,8 @@ def _attention(
     if others.get("use_separate_proj_weight"):
         vars(layer).update({f"{x}_proj_weight": others[f"{x}_proj_weight"] for x in "qkv"}, in_proj_weight=None)
     vars(layer.out_proj).update(weight=out_proj_weight, bias=out_proj_bias)
-    masks = {name: others.get(name) for name in ("key_padding_mask", "attn_mask")}
-    said = {name: others[name] for name in ("need_weights", "average_attn_weights", "is_causal") if name in others}
+    masks: Any = {name: others.get(name) for name in ("key_padding_mask", "attn_mask")}
+    said: Any = {name: others[name] for name in ("need_weights", "average_attn_weights", "is_causal") if name in others}
     return layer.forward(query, key, value, **masks, **said)
 
 
@@ -102,6 +104,12 @@ def _recurrent(kind: Callable[..., Any], gates: int) -> Callable[..., Any]:
     return run
 
 
+def _tensor_split(x: Tensor, *given: Any, dim: int = 0, **named: Any) -> Any:
+    """torch's names of the second argument are three: one for a number, one for a tuple, one for either."""
+    where, *axis = (*named.values(), *given)
+    return ops.tensor_split(x, where, *(axis or [dim]))
+
+
 TABLE: dict[str, Callable[..., Any]] = {
     # where memory is, and gradients
     "to": _to,
@@ -118,10 +126,12 @@ TABLE: dict[str, Callable[..., Any]] = {
     "feature_dropout": _dropout,
     "alpha_dropout": _dropout,
     "feature_alpha_dropout": _dropout,
+    # of other arguments
+    "tensor_split": _tensor_split,
     # fused by torch, of several operations
     "multi_head_attention_forward": _attention,
     "lstm": _recurrent(nn.LSTM, 4),
     "gru": _recurrent(nn.GRU, 3),
     "rnn_tanh": _recurrent(nn.RNN, 1),
-    "rnn_relu": _recurrent(lambda *args, **kwargs: nn.RNN(*args, nonlinearity="relu", **kwargs), 1),
+    "rnn_relu": _recurrent(functools.partial(nn.RNN, nonlinearity="relu"), 1),
 }

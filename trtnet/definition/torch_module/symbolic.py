@@ -43,10 +43,10 @@ class SymbolicTensor(torch.Tensor):
     def ndim(self) -> int:  # type: ignore[override]
         return self.value.ndim
 
-    is_nested = is_sparse = is_quantized = is_cuda = is_mps = requires_grad = False  # type: ignore[assignment]
-    is_leaf = True  # type: ignore[assignment]
+    is_nested = is_sparse = is_quantized = is_cuda = is_mps = requires_grad = False
+    is_leaf = True
     layout = torch.strided
-    grad = grad_fn = None  # type: ignore[assignment]
+    grad = grad_fn = None
 
     def __repr__(self) -> str:  # type: ignore[override]
         return repr(self.value)

@@ -16,8 +16,9 @@ from trtnet.definition.torch_module.arguments import accepted
 from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, replaced, symbolic
 from trtnet.definition.torch_module.weights import Weights
 from trtnet.graph import Network, Parameter, Tensor
-from trtnet.graph.source import here
+from trtnet.ops.arguments.unsupported import reason
 from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 class Tracing(TorchFunctionMode):
@@ -45,7 +46,7 @@ class Tracing(TorchFunctionMode):
         if name == "dtype.__get__":
             return self.dtype_of(args[0])
         if name.endswith("_") and not name.endswith("__") and args and self.weights.is_stored(args[0]):
-            raise ModelError(here(f"{name} writes to a weight of the module, which a network reads and does not change"))
+            raise ModelError(here(f"{name} writes to a weight of the module, which a network only reads"))
         result = func(*args, **kwargs)
         if not name.endswith("__get__"):
             self.weights.derive(result, operands)
@@ -72,7 +73,9 @@ class Tracing(TorchFunctionMode):
             result = operation(*rest, **accepted(operation, func, name, self.entered(name, kwargs)))
         return self.left(result, known)
 
-    def found(self, func: Callable[..., Any], name: str, args: Sequence[Any]) -> tuple[Callable[..., Any], Sequence[Any]]:
+    def found(
+        self, func: Callable[..., Any], name: str, args: Sequence[Any]
+    ) -> tuple[Callable[..., Any], Sequence[Any]]:
         """The operation of a name, and what it is called with: a method of the first argument, or a function."""
         if is_method(func) and args:
             receiver = self.tensor(args[0])
@@ -81,8 +84,8 @@ class Tracing(TorchFunctionMode):
             args = (receiver, *args[1:])
         plain = functions.SAME.get(name, name.removeprefix("_"))
         if plain not in ops.__all__ and not hasattr(ops, plain):
-            reason = ops.reason(plain) or "trtnet.ops has no function of that name"
-            raise ModelError(here(f"torch's {name} of a symbolic tensor: {reason}"))
+            why = reason(plain) or "trtnet.ops has no function of that name"
+            raise ModelError(here(f"torch's {name} of a symbolic tensor: {why}"))
         return getattr(ops, plain), args
 
     def entered(self, name: str, given: Any) -> Any:

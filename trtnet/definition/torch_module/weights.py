@@ -52,7 +52,7 @@ class Weights:
         return None if found is None else found[1]
 
     def is_weight(self, tensor: Any) -> bool:
-        """Whether a tensor is one of the module's own, or was computed from one: its floats have the network's dtype."""
+        """Whether a tensor is the module's own, or was computed from one: its floats have the network's dtype."""
         return id(tensor) in self._parameters or id(tensor) in self._derived
 
     def is_stored(self, tensor: Any) -> bool:

@@ -225,7 +225,7 @@ def _check_model(model: Any) -> None:
     if isinstance(model, type):
         raise ModelError(here(f"define takes a model, found the class {model.__name__}: call it, {model.__name__}()"))
     if not isinstance(model, Module):
-        raise ModelError(here(f"define takes a trtnet.nn.Module, found {type_name(model)}"))
+        raise ModelError(here(f"define takes a trtnet.nn.Module or a torch.nn.Module, found {type_name(model)}"))
 
 
 def _without_weights(model: Module, keys: Mapping[Parameter, str]) -> str:
