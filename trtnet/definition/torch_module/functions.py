@@ -64,14 +64,14 @@ def _attention(
     **others: Any,
 ) -> Any:
     """torch.nn.functional.multi_head_attention_forward: trtnet's layer with the module's weights in its places."""
-    layer = nn.MultiheadAttention(embed_dim_to_check, num_heads, add_zero_attn=add_zero_attn)
-    vars(layer).update(in_proj_weight=in_proj_weight, in_proj_bias=in_proj_bias, bias_k=bias_k, bias_v=bias_v)
+    made = nn.MultiheadAttention(embed_dim_to_check, num_heads, add_zero_attn=add_zero_attn)
+    vars(made).update(in_proj_weight=in_proj_weight, in_proj_bias=in_proj_bias, bias_k=bias_k, bias_v=bias_v)
     if others.get("use_separate_proj_weight"):
-        vars(layer).update({f"{x}_proj_weight": others[f"{x}_proj_weight"] for x in "qkv"}, in_proj_weight=None)
-    vars(layer.out_proj).update(weight=out_proj_weight, bias=out_proj_bias)
+        vars(made).update({f"{x}_proj_weight": others[f"{x}_proj_weight"] for x in "qkv"}, in_proj_weight=None)
+    vars(made.out_proj).update(weight=out_proj_weight, bias=out_proj_bias)
     masks: Any = {name: others.get(name) for name in ("key_padding_mask", "attn_mask")}
     said: Any = {name: others[name] for name in ("need_weights", "average_attn_weights", "is_causal") if name in others}
-    return layer.forward(query, key, value, **masks, **said)
+    return made.forward(query, key, value, **masks, **said)
 
 
 def _recurrent(kind: Callable[..., Any], gates: int) -> Callable[..., Any]:
@@ -90,15 +90,15 @@ def _recurrent(kind: Callable[..., Any], gates: int) -> Callable[..., Any]:
     ) -> Any:
         size = weights[1].shape[0] // gates
         projected = weights[1].shape[1] != size
-        layer = kind(
+        made = kind(
             weights[0].shape[1], size, num_layers, bias=has_biases, batch_first=batch_first,
             bidirectional=bidirectional, **({"proj_size": weights[1].shape[1]} if projected else {}),
         )  # fmt: skip
         names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if has_biases else [])]
         names += ["weight_hr"] if projected else []
-        places = [f"{name}_l{i}{s}" for i in range(num_layers) for s in layer.suffixes for name in names]
-        vars(layer).update(zip(places, weights, strict=True))
-        output, state = layer.forward(x, tuple(hx) if isinstance(hx, list | tuple) else hx)
+        places = [f"{name}_l{i}{s}" for i in range(num_layers) for s in made.suffixes for name in names]
+        vars(made).update(zip(places, weights, strict=True))
+        output, state = made.forward(x, tuple(hx) if isinstance(hx, list | tuple) else hx)
         return (output, *state) if isinstance(state, tuple) else (output, state)
 
     return run
