@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # before any NVIDIA library loads: see BuildConfig.tf32
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process of tests a core: torch's threads would wait for each other
 
 import trtnet
 
