@@ -14,7 +14,7 @@ demo: $(STAMP)
 	$(BIN)/python tests/demo.py
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 40
+	$(BIN)/python -m pytest -n 2 --durations 40
 
 docs: $(DOCS_STAMP)
 	.ci/docs

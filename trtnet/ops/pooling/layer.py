@@ -36,7 +36,7 @@ def pool_layer(
         "pooling_nd",
         {"input": image, "type": getattr(trt.PoolingType, kind), "window_size": window},
         attributes=places | attributes,
-        name=f"{kind.lower()}pool_layer",
+        name=f"{kind.lower()}_pool",
         dims=[(x.shape[0], x.shape[1], *kept(image, len(window), strides, extent, list(pads)))],
     )
     y = _without_windows_of_padding(image, y, window, strides, pads) if ceil_mode else y
