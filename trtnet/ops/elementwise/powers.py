@@ -9,6 +9,7 @@ import numpy as np
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.tensor import Operand
 from trtnet.ops.arguments.operands import align, common_type, network_of
+from trtnet.ops.arguments.promotion import kind
 from trtnet.ops.elementwise.arithmetic import add, arithmetic, as_int8, mul, sub
 from trtnet.ops.elementwise.comparison import eq, gt, lt, ne, where
 from trtnet.ops.elementwise.layers import cast, layer, no_uint8
@@ -16,6 +17,9 @@ from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.elementwise.unary_functions import abs, reciprocal, rsqrt, sqrt, square
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
+
+_EXPONENT_BITS = {"bool": 1, "int8": 8, "uint8": 8, "int32": 32}
+"""Of the dtypes with fewer than 63: as many as the size of the smallest integer takes."""
 
 
 def pow(x: Operand, exponent: Operand) -> Tensor:
@@ -68,18 +72,19 @@ def _power(x: Tensor, exponent: int) -> Tensor:
 
 
 def _power_of_integers(x: Operand, exponent: Operand, dtype: DType) -> Tensor:
-    """By the bits of the exponent, each the square of the base before it.
+    """By the bits of the exponent, each the square of the base before it; exact modulo 2 to the width of `dtype`.
 
-    Of exponents from 64 on only whether they are odd: even bases are 0 then, and 1 and -1 are themselves or 1; odd ones
-    have overflowed. To a negative power 1 and -1 have a value, every other integer is 0.
+    Of a number that is even, 1 or -1 seven bits do: from 64 on its power is 0 or depends on whether the exponent is
+    odd. To a negative power 1 and -1 have a value, every other integer is 0.
     """
     base, given = align("pow", x, exponent, dtype=dtype)
-    size = abs(given)
-    odd = sub(size, mul(arithmetic("FLOOR_DIV", size, 2, "pow"), 2))
-    left = where(gt(size, 63), add(odd, 64), size)
+    left, bits = abs(given), _EXPONENT_BITS.get(kind(exponent).dtype.name, dtype.bits - 1)
+    if isinstance(x, int) and (x % 2 == 0 or x in (1, -1)) and bits > 7:
+        odd = sub(left, mul(arithmetic("FLOOR_DIV", left, 2, "pow"), 2))
+        left, bits = where(gt(left, 63), add(odd, 64), left), 7
     result, square_of = cast(eq(base, base), dtype), base
-    for _ in range(7):
+    for bit in range(bits):
         half = arithmetic("FLOOR_DIV", left, 2, "pow")
         result = where(gt(left, mul(half, 2)), mul(result, square_of), result)
-        square_of, left = mul(square_of, square_of), half
+        square_of, left = square_of if bit == bits - 1 else mul(square_of, square_of), half
     return where(logical_and(lt(given, 0), ne(abs(base), 1)), 0, result)
