@@ -23,23 +23,24 @@ RECEIVERS: dict[str, dict[str, str]] = {
     "builder/build.py": {"target": "IBuilderConfig"},
     "builder/timing.py": {"config": "IBuilderConfig", "cache": "ITimingCache"},
     "builder/profiles.py": {"target": "IBuilderConfig", "profile": "IOptimizationProfile"},
-    "runtime/creation.py": {"engine": "ICudaEngine", "config": "IRuntimeConfig"},
-    "runtime/streaming.py": {"engine": "ICudaEngine"},
-    "runtime/context.py": {"_trt": "IExecutionContext", "engine": "ICudaEngine", "config": "IRuntimeConfig"},
-    "runtime/engine.py": {"maker": "Runtime"},
-    "runtime/inspection.py": {"engine": "ICudaEngine", "inspector": "EngineInspector"},
-    "tools/bench/onnx_route.py": {
+    "runtime/execution/context_options.py": {"engine": "ICudaEngine", "config": "IRuntimeConfig"},
+    "runtime/loaded/weight_streaming.py": {"engine": "ICudaEngine"},
+    "runtime/execution/context.py": {"_trt": "IExecutionContext", "engine": "ICudaEngine", "config": "IRuntimeConfig"},
+    "runtime/loaded/load_plan.py": {"maker": "Runtime"},
+    "runtime/loaded/inspection.py": {"engine": "ICudaEngine", "inspector": "EngineInspector"},
+    "tools/bench/other_tools/onnx_route.py": {
         "config": "IBuilderConfig",
         "profile": "IOptimizationProfile",
         "builder": "Builder",
         "network": "INetworkDefinition",
     },
-    "tools/network_target.py": {"network": "INetworkDefinition", "tensor": "ITensor"},
-    "tools/inspect_network.py": {"network": "INetworkDefinition", "tensor": "ITensor"},
+    "tools/targets/networks.py": {"network": "INetworkDefinition", "tensor": "ITensor"},
+    "tools/inspect/network.py": {"network": "INetworkDefinition", "tensor": "ITensor"},
     "reference/onnx.py": {"parser": "OnnxParser"},
-    "reference/attention.py": {"attention": "IAttention"},
+    "reference/layers/attention.py": {"attention": "IAttention"},
     "reference/execution.py": {"iterator": "IIteratorLayer"},
-    "graph/network.py": {"itensor": "ITensor", "builder": "Builder"},
+    "graph/network.py": {"itensor": "ITensor"},
+    "graph/adding.py": {"itensor": "ITensor", "builder": "Builder"},
     "graph/itensors.py": {"itensor": "ITensor"},
     "reference/": {"network": "INetworkDefinition"},
     "": {"layer": "layer"},
@@ -49,8 +50,10 @@ RECEIVERS: dict[str, dict[str, str]] = {
 def in_source() -> set[str]:
     """``"Class"``, ``"Class.member"`` and ``"layer.member"`` names that stand in trtnet's source."""
     found: set[str] = set()
-    for file in sorted(SOURCE.rglob("*.py")):
-        where = file.relative_to(SOURCE).as_posix()
+    files = {file.relative_to(SOURCE).as_posix(): file for file in sorted(SOURCE.rglob("*.py"))}
+    gone = [prefix for prefix in RECEIVERS if not any(where.startswith(prefix) for where in files)]
+    assert not gone, f"RECEIVERS names files that are not there: {gone}"
+    for where, file in files.items():
         receivers = {k: v for prefix, names in RECEIVERS.items() if where.startswith(prefix) for k, v in names.items()}
         tree = ast.parse(file.read_text())
         for node in ast.walk(tree):

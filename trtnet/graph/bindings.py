@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from trtnet.graph.tensors.weight import Parameter, Weight
+from trtnet.graph.memory.weight import DeclaredWeight, Weight
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 
 Array = np.ndarray[Any, Any]
 Read = Callable[[str, DType | None], Array]
 """``read(key, dtype)`` gives an array, in the checkpoint's dtype for None."""
+
+
+W = TypeVar("W", bound=DeclaredWeight)
 
 
 class Bindings:
@@ -25,18 +28,18 @@ class Bindings:
 
     def __init__(self, dtypes: Mapping[str, DType]) -> None:
         self._dtypes = dtypes
-        self._keys: dict[Parameter, str] = {}
+        self._keys: Mapping[Any, str] = {}
         self._read: Read | None = None
-        self._weights: dict[tuple[Parameter, DType], Weight] = {}
+        self._weights: dict[tuple[DeclaredWeight, DType], Weight] = {}
         self.folded: set[str] = set()
 
-    def bind(self, keys: Mapping[Parameter, str], read: Read) -> None:
+    def bind(self, keys: Mapping[W, str], read: Read) -> None:
         self._keys, self._read = dict(keys), read
 
     def bind_like(self, other: Bindings) -> None:
         self._keys, self._read = other._keys, other._read
 
-    def key(self, parameter: Parameter, path: str) -> str:
+    def key(self, parameter: DeclaredWeight, path: str) -> str:
         """The checkpoint key of a parameter that the module at `path` uses. Raises ModelError if it is unbound."""
         if parameter not in self._keys:
             raise ModelError(
@@ -45,13 +48,13 @@ class Bindings:
             )
         return self._keys[parameter]
 
-    def array(self, parameter: Parameter, path: str) -> Array:
+    def array(self, parameter: DeclaredWeight, path: str) -> Array:
         """A parameter as the checkpoint has it, to compute with while defining."""
         key = self.key(parameter, path)
         self.folded.add(key)
         return self._array(key, None)
 
-    def weight(self, parameter: Parameter, dtype: DType, path: str) -> Weight:
+    def weight(self, parameter: DeclaredWeight, dtype: DType, path: str) -> Weight:
         """A parameter for TensorRT, read when it is needed; under its key, but in one dtype only.
 
         (Refit gives a name one array.)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trtnet.graph.tensors.storage import View, share
+from trtnet.graph.memory.storage import View, share
 from trtnet.graph.tensors.tensor import Tensor
 from trtnet.support.dtypes import DType
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trtnet.graph.sizes.dim import Dim
+from trtnet.graph.sizes.origins import Value
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 
@@ -53,3 +56,11 @@ class Input:
 
     def _has_a_name_each(self) -> bool:
         return self.shape == (len(self.values),) or (self.shape == () and len(self.values) == 1)
+
+
+def check_names(name: str, spec: Input, dims: Mapping[str, Dim]) -> None:
+    """Raises ModelError for an input whose values share a name with an axis, or with another value."""
+    values = {size for size, dim in dims.items() if isinstance(dim.origin, Value)}
+    doubled = {size for size in spec.values if spec.values.count(size) > 1}
+    if taken := doubled | (set(spec.values) & set(dims)) | (set(spec.shape) & values):
+        raise ModelError(f"input {name}: the name {sorted(map(str, taken))[0]!r} is taken; each value needs its own")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 from trtnet.support.source import SourceLine, caller
 
@@ -21,7 +23,7 @@ class Place:
     rows: int = 1
 
 
-class Placing:
+class Placing(ABC):
     """What knows the place of a layer that is added now. body: of the loop or branch, None outside of all."""
 
     def __init__(self) -> None:
@@ -37,6 +39,10 @@ class Placing:
     def place(self) -> Place:
         """The place of a layer that is added now."""
         return replace(self._place, source=self._place.source or caller())
+
+    @abstractmethod
+    def fail(self, headline: str, operands: Mapping[str, Any], source: SourceLine | None = None) -> NoReturn:
+        """Raises a LayerError that names the module, the user's line, the operands and TensorRT's last words."""
 
     @contextmanager
     def at(self, place: Place) -> Iterator[None]:

@@ -9,7 +9,7 @@ from functools import reduce
 
 from trtnet import ops
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import kept
 from trtnet.nn.linear import Linear

@@ -10,7 +10,7 @@ import numpy as np
 
 from trtnet import ops
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.nn.attention import MultiheadAttention
 from trtnet.nn.core.containers import ModuleList
 from trtnet.nn.core.module import Module

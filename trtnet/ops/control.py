@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Dim, Network, Parameter, Shape, Size, Tensor, current
+from trtnet.graph import Dim, OpenNetwork, Parameter, Shape, Size, Tensor, current
 from trtnet.graph.calls import replaced, tensors
+from trtnet.graph.memory.storage import fixed
 from trtnet.graph.shapes import constant, size_tensor
-from trtnet.graph.tensors.storage import fixed
 from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.support.backend import trt
@@ -61,7 +61,7 @@ def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, rever
     return replaced(start, lambda _: next(last)), stacked
 
 
-def _carried(network: Network, value: Any) -> Any:
+def _carried(network: OpenNetwork, value: Any) -> Any:
     """A number as a tensor, which can be carried; a tensor and None as they are."""
     if value is None or isinstance(value, Tensor):
         return value
@@ -158,7 +158,7 @@ def cond(
     return _like(yes, tuple(results))
 
 
-def _called(network: Network, function: Callable[..., Any], *given: Any) -> Any:
+def _called(network: OpenNetwork, function: Callable[..., Any], *given: Any) -> Any:
     """What a body gives. It may not write in place to what it is given, nor to tensors of outside."""
     for x in tensors(given):
         fixed(x, "what a loop or a branch is given")
@@ -181,7 +181,7 @@ def assertion(condition: Tensor, message: str) -> None:
 class _Loop:
     """A loop that carries tensors, of which `state` are the values in an iteration."""
 
-    def __init__(self, network: Network, initial: tuple[Tensor, ...], name: str) -> None:
+    def __init__(self, network: OpenNetwork, initial: tuple[Tensor, ...], name: str) -> None:
         self.network, self.name, self.initial = network, name, initial
         self.loop = network.trt.add_loop()
         self.loop.name = f"{network.path}/{name}" if network.path else name
@@ -231,7 +231,7 @@ class _Loop:
 
 
 def _boundary(
-    network: Network, method: str, arguments: dict[str, Any], shape: Shape, conditional: Any, name: str
+    network: OpenNetwork, method: str, arguments: dict[str, Any], shape: Shape, conditional: Any, name: str
 ) -> Tensor:
     (y,) = network.add(method, arguments, name=name, dims=[shape], of=conditional)
     return y
@@ -253,7 +253,7 @@ def _common(a: Shape, b: Shape) -> Shape:
     return tuple(x if isinstance(x, Dim) and x == y else 1 for x, y in zip(a, b, strict=True))
 
 
-def _scalar(network: Network, size: Size) -> Tensor:
+def _scalar(network: OpenNetwork, size: Size) -> Tensor:
     """A size as a 0-D int64 tensor."""
     if isinstance(size, int):
         return constant(network, np.array(size, np.int64))

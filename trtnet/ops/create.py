@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Dim, Network, Real, Size, Tensor, current
+from trtnet.graph import Dim, OpenNetwork, Real, Size, Tensor, current
 from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.sizes.dim import is_static
 from trtnet.graph.symbolic import Symbolic
@@ -79,7 +79,7 @@ def arange(
     end: Size | float | None = None,
     step: float = 1,
     dtype: DTypeLike | None = None,
-    network: Network | None = None,
+    network: OpenNetwork | None = None,
     *,
     device: Any = None,
     layout: Any = None,
@@ -109,7 +109,7 @@ def arange(
     return cast(_counted(network, low, count, step), wanted)
 
 
-def _range(network: Network, low: float, high: float, step: float, dtype: DType) -> np.ndarray[Any, Any]:
+def _range(network: OpenNetwork, low: float, high: float, step: float, dtype: DType) -> np.ndarray[Any, Any]:
     """torch.arange's values of numbers."""
     text = f"arange({low}, {high}, {step})"
     if dtype == dtypes.bool_:
@@ -123,7 +123,7 @@ def _range(network: Network, low: float, high: float, step: float, dtype: DType)
     return (first + by * np.arange(count)).astype(dtype.numpy)
 
 
-def _counted(network: Network, first: Size, count: Size, step: int) -> Tensor:
+def _counted(network: OpenNetwork, first: Size, count: Size, step: int) -> Tensor:
     scalar = size_tensor(network, first).reshape(())
     arguments = {"shape": (1,), "op": trt.FillOperation.LINSPACE, "output_type": trt.DataType.INT64}
     inputs = {0: size_tensor(network, count), 1: scalar, 2: constant(network, np.array([step], np.int64))}

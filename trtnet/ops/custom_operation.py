@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Dim, Input, Network, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph import Dim, Input, Network, OpenNetwork, Tensor
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.support import backend
 from trtnet.support.backend import supports, trt
@@ -33,7 +33,7 @@ class Plugin:
     version: str = "1"
     namespace: str = ""
 
-    def add(self, network: Network, operands: list[Tensor], arguments: dict[str, Any]) -> tuple[Tensor, ...] | None:
+    def add(self, network: OpenNetwork, operands: list[Tensor], arguments: dict[str, Any]) -> tuple[Tensor, ...] | None:
         """The layer's outputs; None where the registry does not have the plugin."""
         creator = trt.get_plugin_registry().get_creator(self.name, self.version, self.namespace)
         if creator is None:
@@ -56,7 +56,7 @@ class QuickPlugin:
 
     id: str
 
-    def add(self, network: Network, operands: list[Tensor], arguments: dict[str, Any]) -> tuple[Tensor, ...] | None:
+    def add(self, network: OpenNetwork, operands: list[Tensor], arguments: dict[str, Any]) -> tuple[Tensor, ...] | None:
         """The layer's outputs; None where the plugin is not registered."""
         namespace, _, name = self.id.partition("::")
         registered = importlib.import_module(f"{backend.name()}.plugin").op
@@ -110,7 +110,11 @@ def _layer_name(outputs: tuple[Tensor, ...]) -> str:
 
 
 def _apart(
-    network: Network, decomposition: Callable[..., Any], operands: list[Tensor], arguments: dict[str, Any], count: int
+    network: OpenNetwork,
+    decomposition: Callable[..., Any],
+    operands: list[Tensor],
+    arguments: dict[str, Any],
+    count: int,
 ) -> Network:
     """The decomposition as a separate network, its outputs named by their index."""
     apart = Network(network.dtype)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trtnet.graph import Dim, Size, Tensor, current
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor as as_operand
 from trtnet.ops.shapes.expansion import expand
 from trtnet.support import dtypes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trtnet.graph import Network
+from trtnet.graph import OpenNetwork
 from trtnet.support import backend
 from trtnet.support.errors import ModelError
 
@@ -31,7 +31,7 @@ MEASURED: dict[str, dict[str, str]] = {
 """The fastest forms by backend: TensorRT-RTX 1.6.1 on an H200."""
 
 
-def form(network: Network, kind: str) -> str:
+def form(network: OpenNetwork, kind: str) -> str:
     """The form of `kind` for a network."""
     return network.forms.get(kind) or MEASURED.get(backend.name(), {}).get(kind, FORMS[kind][0])
 

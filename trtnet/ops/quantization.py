@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis as axis_of, network_of, tensor
 from trtnet.support import dtypes
 from trtnet.support.backend import supports

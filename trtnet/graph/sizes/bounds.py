@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trtnet.graph.sizes.dim import Arithmetic, Axis, Dim, Size, largest, smallest
+from trtnet.graph.sizes.dim import Dim, Size, largest, smallest
+from trtnet.graph.sizes.origins import Arithmetic, Axis
 
 
 def never_negative(size: Size) -> bool:

@@ -5,40 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
+from trtnet.graph.sizes.origins import Arithmetic, Axis, Value
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
-
-if TYPE_CHECKING:
-    from trtnet.graph.tensors.tensor import Tensor
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Where a Dim is read from: axis `axis` of `tensor`."""
-
-    tensor: Tensor
-    axis: int
-
-
-@dataclass(frozen=True)
-class Value:
-    """Where a Dim is read from: element `index` of `tensor`, integers of rank 1 or 0."""
-
-    tensor: Tensor
-    index: int
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """A size, or a float of sizes, computed from others. operation: the member of ``ElementWiseOperation``."""
-
-    operation: str
-    left: Any
-    right: Any
 
 
 def _operator(name: str) -> Callable[[Any, Any], Any]:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from math import gcd
 
-from trtnet.graph.sizes.dim import Arithmetic, Dim, Shape, Size, is_static, numel
+from trtnet.graph.sizes.dim import Dim, Shape, Size, is_static, numel
+from trtnet.graph.sizes.origins import Arithmetic
 
 Terms = dict[tuple[Dim, ...], int]
 """A size as a sum: how often each product of Dims (sorted by name) is in it."""

@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 import numpy as np
 
 from trtnet.graph.sizes.dim import (
-    Arithmetic,
     Dim,
     Size,
     SizeOperators,
@@ -30,6 +29,7 @@ from trtnet.graph.sizes.dim import (
     smallest,
     subtracted,
 )
+from trtnet.graph.sizes.origins import Arithmetic
 from trtnet.graph.symbolic import Symbolic
 from trtnet.support.arrays import is_torch
 from trtnet.support.errors import ModelError

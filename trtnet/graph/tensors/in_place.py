@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trtnet.graph.symbolic import Symbolic
-
-if TYPE_CHECKING:
-    from trtnet.graph.tensors.operators import Index
-    from trtnet.graph.tensors.tensor import Operand, Tensor
+from trtnet.graph.tensors.operators import Index, Number
 
 
 def _augmented(name: str) -> Callable[[Any, Any], Any]:
     """The operator that writes ``ops.name(self, other)`` to self."""
 
-    def method(self: InPlace, other: Operand) -> Tensor:
+    def method(self: InPlace, other: Any) -> Any:
         return self.operations.in_place(name)(self, other)
 
     return method
@@ -40,5 +37,5 @@ class InPlace(Symbolic):
     __ior__ = _augmented("bitwise_or")
     __ixor__ = _augmented("bitwise_xor")
 
-    def __setitem__(self, index: Index | tuple[Index, ...], value: Operand) -> None:
+    def __setitem__(self, index: Index | tuple[Index, ...], value: Number | Symbolic) -> None:
         self.operations.setitem(self, index, value)

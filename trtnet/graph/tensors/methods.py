@@ -3,134 +3,128 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
-from trtnet.graph.sizes.dim import Shape, Size
+from trtnet.graph.memory.storage import Stored
+from trtnet.graph.sizes.dim import Size
 from trtnet.graph.symbolic import Symbolic
-from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.graph.tensors.operators import Number
+from trtnet.support.dtypes import DTypeLike
 
-if TYPE_CHECKING:
-    from trtnet.graph.network import Network
-    from trtnet.graph.tensors.tensor import Operand, Tensor
+TensorT = TypeVar("TensorT")
+"""The type of tensors: what the methods give."""
 
 
 def _method(name: str) -> Callable[..., Any]:
     """The method that calls ``ops.name(self, ...)``."""
 
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Symbolic, *args: Any, **kwargs: Any) -> Any:
         return getattr(self.operations, name)(self, *args, **kwargs)
 
     return method
 
 
-class _Operand(Symbolic):
-    """What the methods need of the tensor."""
+class _Operand(Stored, Symbolic, Generic[TensorT]):
+    """What has the methods: a tensor."""
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        network: Network
-        shape: Shape
 
-        @property
-        def dtype(self) -> DType: ...
-
-
-class Casts(_Operand):
+class Casts(_Operand[TensorT]):
     """Methods with the names of types; a class of their own, since others' annotations say int, float and bool."""
 
     __slots__ = ()
 
-    def to(self, dtype: DTypeLike | Tensor) -> Tensor:
+    def to(self, dtype: DTypeLike | Casts[Any]) -> TensorT:
         return self.operations.cast(self, dtype.dtype if isinstance(dtype, Casts) else dtype)
 
-    def type_as(self, other: Tensor) -> Tensor:
+    def type_as(self, other: Casts[Any]) -> TensorT:
         return self.operations.cast(self, other.dtype)
 
-    def float(self) -> Tensor:
+    def float(self) -> TensorT:
         return self.operations.cast(self, "float32")
 
-    def half(self) -> Tensor:
+    def half(self) -> TensorT:
         return self.operations.cast(self, "float16")
 
-    def bfloat16(self) -> Tensor:
+    def bfloat16(self) -> TensorT:
         return self.operations.cast(self, "bfloat16")
 
-    def long(self) -> Tensor:
+    def long(self) -> TensorT:
         return self.operations.cast(self, "int64")
 
-    def int(self) -> Tensor:
+    def int(self) -> TensorT:
         return self.operations.cast(self, "int32")
 
-    def bool(self) -> Tensor:
+    def bool(self) -> TensorT:
         return self.operations.cast(self, "bool")
 
     def double(self) -> NoReturn:
         self.network.fail("double: TensorRT has no float64; float() gives float32", {"x": self})
 
 
-class Methods(_Operand):
+class Methods(_Operand[TensorT]):
     """All others."""
 
     __slots__ = ()
 
     # shape
-    def reshape(self, *shape: Size | Sequence[Size]) -> Tensor:
+    def reshape(self, *shape: Size | Sequence[Size]) -> TensorT:
         return self.operations.reshape(self, _unpack(shape))
 
-    def view(self, *shape: Size | Sequence[Size]) -> Tensor:
+    def view(self, *shape: Size | Sequence[Size]) -> TensorT:
         return self.operations.view(self, _unpack(shape))
 
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> TensorT:
         return self.operations.flatten(self, start_dim, end_dim)
 
-    def permute(self, *dims: int | Sequence[int]) -> Tensor:
+    def permute(self, *dims: int | Sequence[int]) -> TensorT:
         return self.operations.permute(self, _unpack(dims))
 
-    def transpose(self, dim0: int, dim1: int) -> Tensor:
+    def transpose(self, dim0: int, dim1: int) -> TensorT:
         return self.operations.transpose(self, dim0, dim1)
 
     @property
-    def T(self) -> Tensor:  # noqa: N802  (torch's name)
+    def T(self) -> TensorT:  # noqa: N802  (torch's name)
         return self.operations.permute(self, tuple(reversed(range(len(self.shape)))))
 
-    def t(self) -> Tensor:
+    def t(self) -> TensorT:
         if len(self.shape) > 2:
             self.network.fail(f"t takes at most two dimensions, found {len(self.shape)}; see mT", {"x": self})
         return self.T
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802  (torch's name)
+    def mT(self) -> TensorT:  # noqa: N802  (torch's name)
         return self.operations.transpose(self, -2, -1)
 
-    def squeeze(self, dim: int | Sequence[int] | None = None) -> Tensor:
+    def squeeze(self, dim: int | Sequence[int] | None = None) -> TensorT:
         return self.operations.squeeze(self, dim)
 
-    def unsqueeze(self, dim: int) -> Tensor:
+    def unsqueeze(self, dim: int) -> TensorT:
         return self.operations.unsqueeze(self, dim)
 
-    def expand(self, *sizes: Size | Sequence[Size]) -> Tensor:
+    def expand(self, *sizes: Size | Sequence[Size]) -> TensorT:
         return self.operations.expand(self, _unpack(sizes))
 
-    def broadcast_to(self, size: Sequence[Size]) -> Tensor:
+    def broadcast_to(self, size: Sequence[Size]) -> TensorT:
         return self.operations.broadcast_to(self, size)
 
-    def expand_as(self, other: Tensor) -> Tensor:
+    def expand_as(self, other: Methods[Any]) -> TensorT:
         return self.operations.expand(self, other.shape)
 
-    def reshape_as(self, other: Tensor) -> Tensor:
+    def reshape_as(self, other: Methods[Any]) -> TensorT:
         return self.operations.reshape(self, other.shape)
 
-    def view_as(self, other: Tensor) -> Tensor:
+    def view_as(self, other: Methods[Any]) -> TensorT:
         return self.operations.view(self, other.shape)
 
-    def repeat(self, *sizes: int | Sequence[int]) -> Tensor:
+    def repeat(self, *sizes: int | Sequence[int]) -> TensorT:
         return self.operations.repeat(self, _unpack(sizes))
 
-    def tile(self, *dims: int | Sequence[int]) -> Tensor:
+    def tile(self, *dims: int | Sequence[int]) -> TensorT:
         return self.operations.tile(self, _unpack(dims))
 
-    def unfold(self, dimension: int, size: Size, step: Size) -> Tensor:
+    def unfold(self, dimension: int, size: Size, step: Size) -> TensorT:
         return self.operations.unfold_dim(self, dimension, size, step)
 
     # tensors of its dtype
@@ -142,7 +136,7 @@ class Methods(_Operand):
         layout: Any = None,
         requires_grad: bool = False,
         pin_memory: bool = False,
-    ) -> Tensor:
+    ) -> TensorT:
         return self.new_full(_unpack(size), 0, dtype)
 
     def new_ones(
@@ -153,7 +147,7 @@ class Methods(_Operand):
         layout: Any = None,
         requires_grad: bool = False,
         pin_memory: bool = False,
-    ) -> Tensor:
+    ) -> TensorT:
         return self.new_full(_unpack(size), 1, dtype)
 
     def new_full(
@@ -166,11 +160,11 @@ class Methods(_Operand):
         layout: Any = None,
         requires_grad: bool = False,
         pin_memory: bool = False,
-    ) -> Tensor:
+    ) -> TensorT:
         return self.operations.full(size, fill_value, self.dtype if dtype is None else dtype)
 
     # elementwise
-    def where(self, condition: Tensor, other: Operand) -> Tensor:
+    def where(self, condition: Symbolic, other: Number | Symbolic) -> TensorT:
         return self.operations.where(condition, self, other)
 
     # the rest of torch's methods, with the arguments of the functions

@@ -2,74 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from trtnet.graph.sizes.dim import Dim
+from trtnet.graph.sizes.dim import Dim, SizeOperators
 from trtnet.graph.symbolic import Symbolic
 
-if TYPE_CHECKING:
-    from trtnet.graph.tensors.tensor import Operand, Tensor
-
-Index: TypeAlias = "int | Dim | slice | EllipsisType | list[int] | np.ndarray[Any, Any] | Tensor | None"
-Binary = Callable[[Any, Any], "Tensor"]
-
-
-def _operator(name: str) -> Binary:
-    """The operator that calls ``ops.name(self, other)``."""
-
-    def method(self: Operators, other: Operand) -> Tensor:
-        return getattr(self.operations, name)(self, other)
-
-    return method
+TensorT = TypeVar("TensorT")
+"""The type of tensors: what the operators give."""
+Index: TypeAlias = "int | Dim | slice | EllipsisType | list[int] | np.ndarray[Any, Any] | Symbolic | None"
+Number: TypeAlias = "np.ndarray[Any, Any] | SizeOperators | float | int | bool"
+"""What operations take beside tensors and parameters."""
 
 
-def _reflected(name: str) -> Binary:
-    """The operator that calls ``ops.name(other, self)``."""
-
-    def method(self: Operators, other: Operand) -> Tensor:
-        return getattr(self.operations, name)(other, self)
-
-    return method
-
-
-class Operators(Symbolic):
+class Operators(Symbolic, Generic[TensorT]):
     """All but ``==`` and ``!=``, which tell one parameter from another."""
 
     __slots__ = ()
 
-    __add__, __radd__ = _operator("add"), _reflected("add")
-    __sub__, __rsub__ = _operator("sub"), _reflected("sub")
-    __mul__, __rmul__ = _operator("mul"), _reflected("mul")
-    __truediv__, __rtruediv__ = _operator("div"), _reflected("div")
-    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
-    __mod__, __rmod__ = _operator("remainder"), _reflected("remainder")
-    __pow__, __rpow__ = _operator("pow"), _reflected("pow")
-    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
-    __lt__ = _operator("lt")
-    __le__ = _operator("le")
-    __gt__ = _operator("gt")
-    __ge__ = _operator("ge")
-    __and__, __rand__ = _operator("bitwise_and"), _reflected("bitwise_and")
-    __or__, __ror__ = _operator("bitwise_or"), _reflected("bitwise_or")
-    __xor__, __rxor__ = _operator("bitwise_xor"), _reflected("bitwise_xor")
-    __lshift__, __rlshift__ = _operator("bitwise_left_shift"), _reflected("bitwise_left_shift")
-    __rshift__, __rrshift__ = _operator("bitwise_right_shift"), _reflected("bitwise_right_shift")
+    def __add__(self, other: Any) -> TensorT:
+        return self.operations.add(self, other)
 
-    def __neg__(self) -> Tensor:
+    def __radd__(self, other: Any) -> TensorT:
+        return self.operations.add(other, self)
+
+    def __sub__(self, other: Any) -> TensorT:
+        return self.operations.sub(self, other)
+
+    def __rsub__(self, other: Any) -> TensorT:
+        return self.operations.sub(other, self)
+
+    def __mul__(self, other: Any) -> TensorT:
+        return self.operations.mul(self, other)
+
+    def __rmul__(self, other: Any) -> TensorT:
+        return self.operations.mul(other, self)
+
+    def __truediv__(self, other: Any) -> TensorT:
+        return self.operations.div(self, other)
+
+    def __rtruediv__(self, other: Any) -> TensorT:
+        return self.operations.div(other, self)
+
+    def __floordiv__(self, other: Any) -> TensorT:
+        return self.operations.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> TensorT:
+        return self.operations.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> TensorT:
+        return self.operations.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> TensorT:
+        return self.operations.remainder(other, self)
+
+    def __pow__(self, other: Any) -> TensorT:
+        return self.operations.pow(self, other)
+
+    def __rpow__(self, other: Any) -> TensorT:
+        return self.operations.pow(other, self)
+
+    def __matmul__(self, other: Any) -> TensorT:
+        return self.operations.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> TensorT:
+        return self.operations.matmul(other, self)
+
+    def __lt__(self, other: Any) -> TensorT:
+        return self.operations.lt(self, other)
+
+    def __le__(self, other: Any) -> TensorT:
+        return self.operations.le(self, other)
+
+    def __gt__(self, other: Any) -> TensorT:
+        return self.operations.gt(self, other)
+
+    def __ge__(self, other: Any) -> TensorT:
+        return self.operations.ge(self, other)
+
+    def __and__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_and(self, other)
+
+    def __rand__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_and(other, self)
+
+    def __or__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_or(self, other)
+
+    def __ror__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_or(other, self)
+
+    def __xor__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_xor(other, self)
+
+    def __lshift__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> TensorT:
+        return self.operations.bitwise_right_shift(other, self)
+
+    def __neg__(self) -> TensorT:
         return self.operations.neg(self._tensor())
 
-    def __abs__(self) -> Tensor:
+    def __abs__(self) -> TensorT:
         return self.operations.abs(self._tensor())
 
-    def __invert__(self) -> Tensor:
+    def __invert__(self) -> TensorT:
         return self.operations.bitwise_not(self)
 
-    def __getitem__(self, index: Index | tuple[Index, ...]) -> Tensor:
+    def __getitem__(self, index: Index | tuple[Index, ...]) -> TensorT:
         return self.operations.getitem(self._tensor(), index)
 
-    def _tensor(self) -> Tensor:
+    def _tensor(self) -> TensorT:
         return self.operations.as_tensor(self)

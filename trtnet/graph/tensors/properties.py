@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
-from trtnet.graph.sizes.dim import Dim, Shape, Size, numel
+from trtnet.graph.memory import strides as layout
+from trtnet.graph.memory.storage import Stored, relate
+from trtnet.graph.sizes.dim import Dim, Size, numel
 from trtnet.graph.symbolic import Symbolic
-from trtnet.graph.tensors import strides as layout
-from trtnet.graph.tensors.storage import relate
-from trtnet.graph.tensors.strides import Strides
-from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.dtypes import DTypeLike
 
-if TYPE_CHECKING:
-    from trtnet.graph.network import Network
-    from trtnet.graph.tensors.tensor import Tensor
+TensorT = TypeVar("TensorT")
+"""The type of tensors."""
 
 _TYPES = {
     "float32": "Float",
@@ -42,19 +40,10 @@ class Device:
         return self.type
 
 
-class Questions(Symbolic):
+class Questions(Stored, Symbolic, Generic[TensorT]):
     """Of a tensor: its device, its kind, its memory."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-        network: Network
-        shape: Shape
-        strides: Strides
-
-        @property
-        def dtype(self) -> DType: ...
-        def fresh(self) -> Tensor: ...
 
     device = Device()
     is_cuda = is_leaf = True
@@ -108,16 +97,16 @@ class Questions(Symbolic):
         return found
 
     # memory
-    def contiguous(self) -> Any:
+    def contiguous(self) -> Self:
         """Itself, or a copy, as torch does."""
         known = layout.is_contiguous(self.shape, self.strides)
         if known:
             return self
         copy = self.fresh()
         copy.strides = True
-        return copy if known is False else relate(self, copy)  # type: ignore[arg-type]
+        return copy if known is False else relate(self, copy)
 
-    def clone(self, *, memory_format: Any = None) -> Tensor:
+    def clone(self, *, memory_format: Any = None) -> Self:
         """A tensor of its value with memory of its own. No layer: TensorRT's tensors do not change.
 
         memory_format: not looked at, since TensorRT chooses the formats of its tensors itself.
@@ -150,7 +139,7 @@ class Questions(Symbolic):
         layout: Any = None,
         requires_grad: bool = False,
         pin_memory: bool = False,
-    ) -> Tensor:
+    ) -> TensorT:
         """Numbers as a tensor, of its dtype by default."""
         return self.operations.as_tensor(np.asarray(data), self.dtype if dtype is None else dtype).fresh()
 
@@ -162,7 +151,7 @@ class Questions(Symbolic):
         layout: Any = None,
         requires_grad: bool = False,
         pin_memory: bool = False,
-    ) -> Tensor:
+    ) -> TensorT:
         """Zeros: TensorRT leaves no memory as it is."""
         return self.operations.zeros(
             size[0] if len(size) == 1 and not isinstance(size[0], int | Dim) else size, dtype or self.dtype

@@ -2,59 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
-from trtnet.graph.sizes.dim import Axis, Dim, Shape, Size, numel
-from trtnet.graph.sizes.real import Real
-from trtnet.graph.sizes.shape_inputs import elements
+from trtnet.graph.adding import Adding
+from trtnet.graph.memory.pending import Pending
+from trtnet.graph.memory.storage import Storage
+from trtnet.graph.sizes.dim import Dim, Shape, Size, numel
+from trtnet.graph.sizes.origins import Axis, Value
 from trtnet.graph.tensors.in_place import InPlace
 from trtnet.graph.tensors.methods import Casts, Methods
 from trtnet.graph.tensors.operators import Operators
-from trtnet.graph.tensors.pending import Pending
 from trtnet.graph.tensors.properties import Questions
-from trtnet.graph.tensors.storage import Storage, View, refresh
-from trtnet.graph.tensors.strides import Strides
-from trtnet.graph.tensors.weight import Parameter
 from trtnet.support import dtypes
 from trtnet.support.did_you_mean import missing
-from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
 if TYPE_CHECKING:
-    from trtnet.graph.network import Network
     from trtnet.support.backend import trt
 
-Value: TypeAlias = "trt.ITensor | Pending"
-Operand: TypeAlias = "Tensor | Parameter | np.ndarray[Any, Any] | Dim | Real | float | int | bool"
 
-
-class Tensor(Casts, Methods, Questions, InPlace, Operators):
+class Tensor(Casts["Tensor"], Methods["Tensor"], Questions["Tensor"], InPlace, Operators["Tensor"]):
     """A value of the network: TensorRT's ITensor with the network it belongs to.
 
-    It has torch's operators and methods (``graph/operators.py``, ``graph/methods.py``); each calls the function of the
-    same name in ``trtnet.ops``, which says what it does. An operation adds layers to the network at once. TensorRT's
-    tensors never change; where the model writes in place, as by ``x += y``, the tensor gets another one, and so do its
-    views and what it is a view of, when they are used next (``graph/storage.py``).
+    It has torch's operators and methods (``tensors/operators.py``, ``tensors/methods.py``); each calls the function of
+    the same name in ``trtnet.ops``, which says what it does. An operation adds layers to the network at once.
+    TensorRT's tensors never change; where the model writes in place, as by ``x += y``, the tensor gets another one, and
+    so do its views and what it is a view of, when they are used next (``memory/storage.py``).
 
     view_of: what it is of the tensor whose memory it shares, None if the memory is its own. strides: as torch's, as far
     as they are known.
     """
 
-    __slots__ = ("__weakref__", "dtype", "network", "seen", "shape", "storage", "strides", "value", "view_of")
+    __slots__ = ()
     __hash__ = object.__hash__
 
-    def __init__(self, network: Network, itensor: trt.ITensor, sizes: tuple[int, ...], dims: tuple[Any, ...] = ()):
+    network: OpenNetwork
+
+    def __init__(self, network: OpenNetwork, itensor: trt.ITensor, sizes: tuple[int, ...], dims: tuple[Any, ...] = ()):
         self.network = network
-        self.value: Value = itensor
-        self.dtype: DType = dtypes.get(itensor.dtype)
+        self.value = itensor
+        self.dtype = dtypes.get(itensor.dtype)
         self.storage = Storage(network.body)
-        self.view_of: View | None = None
-        self.strides: Strides = None
+        self.view_of = None
+        self.strides = None
         self.seen = 0
-        self.shape: Shape = ()
+        self.shape = ()
         said = dims or (None,) * len(sizes)  # of which only Dims count: what TensorRT does not know is no int
         known = [n if n >= 0 else (dim if isinstance(dim, Dim) else None) for n, dim in zip(sizes, said, strict=True)]
         unknown = any(not isinstance(size, int | Dim) for size in known)
@@ -64,55 +57,11 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
     def _size(self, axis: int, known: Size | None) -> Size:
         return known if isinstance(known, int | Dim) else Dim(f"{self.name}.shape[{axis}]", Axis(self, axis))
 
-    @property
-    def trt(self) -> trt.ITensor:
-        """TensorRT's tensor of its value after all writes to its memory, to be read by a layer or an output.
-
-        Raises LayerError if that is not known.
-        """
-        value = self.current
-        return value.use() if isinstance(value, Pending) else value
-
-    @property
-    def current(self) -> Value:
-        """The same, without reading it: the layer that makes it may be pending. Raises LayerError as `trt`."""
-        if self.seen != self.storage.version or self.storage.lost is not None:
-            refresh(self)
-        return self.value
-
-    @property
-    def merged_into(self) -> str | None:
-        """The path of the module that took the layer which would make it; None if it is in the network."""
-        value = self.current
-        return value.path if isinstance(value, Pending) and value.taken is not None else None
-
     def deferred(self, pending: Pending) -> Tensor:
         """Itself, its value to be decided by who reads it first."""
         self.value = pending
         self.network.pending.append(pending)
         return self
-
-    def fresh(self) -> Tensor:
-        """A tensor of its value now, with memory of its own. No layer."""
-        other = self.fresh_handle(self.shape)
-        other.value, other.strides = self.current, self.strides
-        return other
-
-    def fresh_handle(self, shape: Shape) -> Tensor:
-        """A tensor of its network and dtype, with memory of its own and its value for now."""
-        other = object.__new__(Tensor)
-        other.network, other.dtype, other.shape, other.value = self.network, self.dtype, shape, self.value
-        other.storage, other.view_of, other.strides, other.seen = Storage(self.network.body), None, None, 0
-        return other
-
-    @property
-    def name(self) -> str:
-        """Its name in the network, unique."""
-        return str(self.current.name)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
 
     def size(self, dim: int | None = None) -> Size | Shape:
         """torch's spelling of ``shape`` and ``shape[dim]``."""
@@ -124,11 +73,11 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
 
     def tolist(self) -> list[Dim]:
         """The elements of a vector of integers as sizes: ``ops.interpolate(x, size.tolist())``."""
-        return list(elements(self))
+        return list(_elements(self))
 
     def item(self) -> Dim:
         """The one element of a tensor of integers as a size. Raises ModelError if there are several."""
-        found = elements(self)
+        found = _elements(self)
         if len(found) != 1:
             raise ModelError(here(f"item() takes the one element of a tensor; found {self!r}"))
         return found[0]
@@ -160,10 +109,10 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
             )
         return (self[i] for i in range(self.shape[0]))
 
-    def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
         return self.operations.eq(self, other)
 
-    def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
         return self.operations.ne(self, other)
 
     def __getattr__(self, name: str) -> Any:
@@ -173,3 +122,35 @@ class Tensor(Casts, Methods, Questions, InPlace, Operators):
             return self.operations.in_place_method(self, name)
         hint = f"use ops.{name}(x)" if hasattr(self.operations, name) else ""
         raise missing("a Tensor", name, dir(type(self)), hint)
+
+
+def _elements(tensor: Tensor) -> tuple[Dim, ...]:
+    """The elements of integers of rank 1 or 0 as sizes. TensorRT computes them on the host, before it runs the engine.
+
+    Raises ModelError for another tensor, or for an input that was declared without names for its values.
+    """
+    network = tensor.network
+    count = 1 if tensor.ndim == 0 else tensor.shape[0]
+    if tensor.ndim > 1 or tensor.dtype.name not in ("int32", "int64") or not isinstance(count, int):
+        raise ModelError(here(f"sizes are read from int32 or int64 of rank 1 or 0 and of known size; found {tensor!r}"))
+    network.sized_by_values = True
+    if not tensor.trt.is_network_input:
+        still = tensor.fresh()  # a write in place changes no size that was read before
+        return tuple(Dim(f"{tensor.name}[{index}]", Value(still, index)) for index in range(count))
+    names = network.values.get(tensor.name, ())
+    if not names:
+        example = ", ".join(f'"size{index}"' for index in range(count))
+        raise ModelError(
+            here(
+                f"input {tensor.name} says sizes, whose ranges TensorRT wants to know: name them, by"
+                f' Input({tuple(tensor.shape)}, "{tensor.dtype}", values=({example},)), and give their ranges to build'
+            )
+        )
+    return tuple(network.dims[name] for name in names)
+
+
+class OpenNetwork(Adding[Tensor]):
+    """A network to which layers can be added: what operations know of :class:`trtnet.graph.network.Network`."""
+
+    def _tensor(self, itensor: trt.ITensor, sizes: tuple[int, ...], dims: Shape) -> Tensor:
+        return Tensor(self, itensor, sizes, dims)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from trtnet.graph import Buffer, Input, Parameter, Tensor, current
 from trtnet.graph.calls import Call, replaced
-from trtnet.graph.tensors.weight import NetworkFloats
+from trtnet.graph.memory.weight import NetworkFloats
 from trtnet.nn.core.torch_refusal import refuse_foreign
 from trtnet.nn.core.traversal import Traversal
 from trtnet.support import dtypes

@@ -10,8 +10,8 @@ import numpy as np
 
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.calls import replaced, tensors
-from trtnet.graph.tensors.storage import ticket
-from trtnet.graph.tensors.strides import is_contiguous
+from trtnet.graph.memory.storage import ticket
+from trtnet.graph.memory.strides import is_contiguous
 
 _VIEWS_NAMES = """
 adjoint alpha_dropout as_tensor atleast_1d atleast_2d atleast_3d broadcast_tensors broadcast_to cast chunk

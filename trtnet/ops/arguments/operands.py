@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Dim, Network, Parameter, Real, Tensor, current
+from trtnet.graph import Dim, OpenNetwork, Parameter, Real, Tensor, current
+from trtnet.graph.memory.storage import fixed
 from trtnet.graph.shapes import constant, real_tensor, size_tensor
-from trtnet.graph.tensors.storage import fixed
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.promotion import result_type
 from trtnet.support import dtypes
 from trtnet.support.arrays import values
@@ -29,7 +29,7 @@ def not_empty(operation: str, operands: Sequence[object]) -> None:
         current().fail(f"{operation} takes at least one tensor, found none", {})
 
 
-def network_of(*operands: Operand) -> Network:
+def network_of(*operands: Operand) -> OpenNetwork:
     """The network an operation adds to: that of its first tensor, else the one being defined."""
     return next((operand.network for operand in operands if isinstance(operand, Tensor)), None) or current()
 
@@ -46,7 +46,7 @@ def _named(operands: tuple[Operand, ...]) -> dict[str, Operand]:
     return dict(zip(("x", "y", "z"), operands, strict=False))
 
 
-def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim: int = 0) -> Tensor:
+def tensor(operand: Operand, network: OpenNetwork, dtype: DType | None = None, ndim: int = 0) -> Tensor:
     """An operand as a tensor of `dtype`, with leading axes of size 1 up to `ndim`."""
     if isinstance(operand, Tensor):
         return _lift(_cast(operand, dtype), ndim)
@@ -60,7 +60,7 @@ def tensor(operand: Operand, network: Network, dtype: DType | None = None, ndim:
     return _constant(network, array.reshape((1,) * (ndim - array.ndim) + array.shape))
 
 
-def _constant(network: Network, array: np.ndarray[Any, Any]) -> Tensor:
+def _constant(network: OpenNetwork, array: np.ndarray[Any, Any]) -> Tensor:
     """A constant; of uint8, of which TensorRT takes no weights, a cast one."""
     if array.dtype != np.uint8:
         return constant(network, array)
@@ -70,7 +70,7 @@ def _constant(network: Network, array: np.ndarray[Any, Any]) -> Tensor:
 _INSTEAD = {"float64": "; float32 is the widest that it computes with", "int16": "; int32 holds its values"}
 
 
-def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, Any]:
+def _rounded(operand: Any, network: OpenNetwork, dtype: DType) -> np.ndarray[Any, Any]:
     """A number or an array in a dtype. Raises LayerError for finite values outside the range of the dtype."""
     given = values(operand)
     if dtype.trt_name is None:
@@ -86,7 +86,7 @@ def _rounded(operand: Any, network: Network, dtype: DType) -> np.ndarray[Any, An
     return array
 
 
-def _check_floats(given: np.ndarray[Any, Any], array: np.ndarray[Any, Any], network: Network, dtype: DType) -> None:
+def _check_floats(given: np.ndarray[Any, Any], array: np.ndarray[Any, Any], network: OpenNetwork, dtype: DType) -> None:
     if (np.isinf(array) & ~np.isinf(given)).any():
         largest = given.flat[np.abs(given.astype(np.float64)).argmax()]
         network.fail(f"{largest:g} is too large for {dtype}, whose largest is {dtype.max:g}", {})
@@ -107,7 +107,7 @@ def reached(operand: Operand, dtype: DType) -> Operand:
         return float(dtype.numpy.type(float(operand)))
 
 
-def _check_integers(given: np.ndarray[Any, Any], network: Network, dtype: DType) -> None:
+def _check_integers(given: np.ndarray[Any, Any], network: OpenNetwork, dtype: DType) -> None:
     bounds = np.iinfo(dtype.numpy)
     low, high = given.min(), given.max()
     if not bounds.min <= low <= high <= bounds.max:
@@ -115,7 +115,7 @@ def _check_integers(given: np.ndarray[Any, Any], network: Network, dtype: DType)
         network.fail(f"{found} is no {dtype}, which goes from {bounds.min} to {bounds.max}", {})
 
 
-def _parameter(parameter: Parameter, network: Network, dtype: DType | None, ndim: int) -> Tensor:
+def _parameter(parameter: Parameter, network: OpenNetwork, dtype: DType | None, ndim: int) -> Tensor:
     key = ("parameter", parameter, network.dtype, ndim)
     if key not in network.cache:
         weight = network.weight(parameter)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trtnet.graph import Dim, Parameter, Real, Tensor, current
-from trtnet.graph.tensors.tensor import Operand
-from trtnet.graph.tensors.weight import NetworkFloats
+from trtnet.graph.memory.weight import NetworkFloats
+from trtnet.graph.tensors.operand import Operand
 from trtnet.support import arrays, dtypes
 from trtnet.support.dtypes import DType
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Network, Parameter, Tensor, Weight
+from trtnet.graph import OpenNetwork, Parameter, Tensor, Weight
 from trtnet.graph.layers.kinds import kind_of
 from trtnet.graph.layers.read import read
+from trtnet.graph.memory.pending import Pending, Placeholders
 from trtnet.graph.place import Place
-from trtnet.graph.tensors.pending import Pending, Placeholders
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
@@ -39,12 +39,12 @@ class Convolution:
     again: Callable[[Constant, Constant | None], Tensor]
     norm: BatchNorm | None = None
 
-    def repeated(self, network: Network) -> trt.ITensor:
+    def repeated(self, network: OpenNetwork) -> trt.ITensor:
         """Another convolution, which belongs where this one does."""
         with network.at(self.place):
             return self.again(self.kernel, self.bias).trt
 
-    def settle(self, network: Network) -> None:
+    def settle(self, network: OpenNetwork) -> None:
         """Gives the layer its weights."""
         network.give(self.layer, self.weights)
         self.placeholders.release()

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor, Weight
-from trtnet.graph.tensors.pending import Placeholders
-from trtnet.graph.tensors.tensor import Operand
-from trtnet.graph.tensors.weight import empty
+from trtnet.graph.memory.pending import Placeholders
+from trtnet.graph.memory.weight import empty
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, offered
 from trtnet.ops.convolutions.patch_embedding import are_patches, patch_product

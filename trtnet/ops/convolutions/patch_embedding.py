@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window, spread
 from trtnet.ops.elementwise.arithmetic import add

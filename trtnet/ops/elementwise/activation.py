@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import maximum, mul
 from trtnet.ops.elementwise.comparison import gt, lt, where

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import common_type, network_of, tensor, warn
 from trtnet.ops.arguments.promotion import computed_in
 from trtnet.ops.elementwise.layers import cast, layer, no_uint8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, common_type
 from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.division import floor_divide

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.graph import Dim, Parameter, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import common_type, network_of, reached, tensor, warn
 from trtnet.ops.elementwise.layers import cast, layer, select, unary
 from trtnet.ops.elementwise.logic import logical_not, logical_or

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import common_type, network_of, tensor
 from trtnet.ops.arguments.promotion import NUMBER, kind
 from trtnet.ops.elementwise.arithmetic import arithmetic, mul, sub

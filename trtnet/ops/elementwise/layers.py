@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trtnet.graph import Network, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph import OpenNetwork, Tensor
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of, tensor
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -35,7 +35,7 @@ def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Te
     return result
 
 
-def no_uint8(name: str, dtype: DType, network: Network, **operands: Operand) -> None:
+def no_uint8(name: str, dtype: DType, network: OpenNetwork, **operands: Operand) -> None:
     """Raises LayerError for a result of uint8."""
     if dtype == dtypes.uint8:
         text = "TensorRT has uint8 for inputs and outputs only: compute with x.int(), which is int32"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align
 from trtnet.ops.elementwise.layers import cast, layer, unary
 from trtnet.support import dtypes

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, common_type, network_of
 from trtnet.ops.arguments.promotion import kind
 from trtnet.ops.elementwise.arithmetic import add, arithmetic, as_int8, mul, sub

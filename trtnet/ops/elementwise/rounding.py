@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.elementwise.arithmetic import arithmetic, mul
 from trtnet.ops.elementwise.comparison import lt, where

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align_as_floats, common_type, network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
 from trtnet.ops.elementwise.comparison import eq, gt, is_negative, isinf, isnan, lt, where

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.elementwise.arithmetic import as_int8, mul
 from trtnet.ops.elementwise.layers import cast, floating, no_uint8, unary

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis, common_type, ndim_of, network_of, tensor
 from trtnet.ops.arguments.sizes import is_int
 from trtnet.ops.elementwise.comparison import ge, gt

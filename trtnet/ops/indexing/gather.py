@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis, tensor
 from trtnet.ops.shapes.slicing import Cut, cut, movable, restored
 from trtnet.support.backend import trt

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from trtnet.graph import Size, Tensor
 from trtnet.graph.sizes.bounds import bound
 from trtnet.graph.sizes.dim import largest, numel
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis, tensor
 from trtnet.ops.arguments.sizes import size_of
 from trtnet.ops.create import arange

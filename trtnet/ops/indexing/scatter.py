@@ -6,7 +6,7 @@ import ml_dtypes
 
 from trtnet.graph import Tensor
 from trtnet.graph.sizes.dim import is_static
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis, tensor
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul

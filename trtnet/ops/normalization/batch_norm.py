@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.batch_norm_folding import BatchNorm, fits, folded
 from trtnet.ops.elementwise.arithmetic import add, mul, sub

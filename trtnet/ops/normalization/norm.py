@@ -8,7 +8,7 @@ import numpy as np
 
 from trtnet.graph import Dim, Shape, Size, Tensor
 from trtnet.graph.sizes.dim import is_static, numel
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axes_mask, common_type, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.division import div

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-from trtnet.graph import Network, Size, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph import OpenNetwork, Size, Tensor
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, not_empty, tensor
 from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.layers import cast
@@ -36,7 +36,7 @@ def einsum(equation: str, *operands: Operand | Sequence[Operand]) -> Tensor:
     return _einsum(network, equation, given_as, named)
 
 
-def _einsum(network: Network, equation: str, operands: list[Tensor], named: dict[str, Tensor]) -> Tensor:
+def _einsum(network: OpenNetwork, equation: str, operands: list[Tensor], named: dict[str, Tensor]) -> Tensor:
     if len({x.dtype for x in operands}) > 1:
         kinds = ", ".join(str(x.dtype) for x in operands)
         network.fail(f"einsum {equation!r} of {kinds}; cast them with .to()", named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trtnet.graph import Parameter, Shape, Size, Tensor, Weight
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import broadcast, ndim_of, network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.layers import cast

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Network, Parameter, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph import OpenNetwork, Parameter, Tensor
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.convolutions.conv import conv1d
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.joining import stack
@@ -58,7 +58,7 @@ def stft(
     return cast(spectrum.squeeze(0) if x.ndim == 1 else spectrum, x.dtype)
 
 
-def _window(network: Network, window: Operand | None, length: int, n_fft: int) -> np.ndarray[Any, Any]:
+def _window(network: OpenNetwork, window: Operand | None, length: int, n_fft: int) -> np.ndarray[Any, Any]:
     """The window with zeros on both sides up to n_fft."""
     if isinstance(window, Tensor):
         network.fail("stft takes a window that is known: a buffer or an array", {"window": window})

@@ -8,7 +8,7 @@ from functools import reduce
 
 from trtnet.graph import Tensor
 from trtnet.graph.sizes.dim import is_static
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, axis, network_of, not_empty, tensor
 from trtnet.ops.elementwise.arithmetic import mul, sub
 from trtnet.ops.products.einsum import einsum

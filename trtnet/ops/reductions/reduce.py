@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trtnet.graph import Dim, Shape, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axes_mask, axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast, no_uint8
 from trtnet.ops.shapes.expansion import expand

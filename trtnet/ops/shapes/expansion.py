@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trtnet.graph import Shape, Size, Tensor
+from trtnet.graph.memory.storage import View, share
+from trtnet.graph.memory.strides import Strides, known
 from trtnet.graph.sizes.dim import smallest
-from trtnet.graph.tensors.storage import View, share
-from trtnet.graph.tensors.strides import Strides, known
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.arguments.sizes import sizes_of
 from trtnet.ops.shapes.shape import text_of
@@ -40,7 +40,7 @@ def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
     return share(lifted, y, _repeated(lifted, target), _of_repeated(lifted, grown))
 
 
-def _repeated(x: Tensor, sizes: Shape) -> View:
+def _repeated(x: Tensor, sizes: Shape) -> View[Tensor]:
     refused = "an expanded tensor, of which several elements are one in memory"
     return View(x, lambda base: expand(base, sizes), lambda _, value: value, ("expand", sizes), refused=refused)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trtnet.graph import Size, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, axis, ndim_of, network_of, not_empty
 from trtnet.ops.shapes.shape import unsqueeze
 from trtnet.ops.shapes.slicing import movable, restored

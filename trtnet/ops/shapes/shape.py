@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Dim, Shape, Size, Tensor
+from trtnet.graph.memory.storage import View, relate, share
+from trtnet.graph.memory.strides import Strides, permuted, reshaped
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.sizes.bounds import never_zero
 from trtnet.graph.sizes.dim import numel as count, static
 from trtnet.graph.sizes.products import quotient
-from trtnet.graph.tensors.storage import View, relate, share
-from trtnet.graph.tensors.strides import Strides, permuted, reshaped
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
 from trtnet.ops.shapes.slicing import movable, restored

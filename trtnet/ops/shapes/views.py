@@ -12,7 +12,7 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import constant
 from trtnet.graph.sizes.bounds import from_front
 from trtnet.graph.sizes.dim import is_static, largest, smallest
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis, ndim_of, network_of, not_empty, tensor
 from trtnet.ops.arguments.sizes import sizes_of
 from trtnet.ops.create import arange

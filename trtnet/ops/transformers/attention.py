@@ -8,7 +8,7 @@ import numpy as np
 
 from trtnet.graph import Dim, Parameter, Size, Tensor
 from trtnet.graph.sizes.dim import numel
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.arithmetic import add, mul, sub

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trtnet.graph import Size, Tensor
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.arithmetic import maximum, mul

@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.tensors.storage import update
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.memory.storage import update
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.expansion import expand

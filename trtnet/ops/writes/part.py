@@ -8,10 +8,10 @@ from math import prod
 import numpy as np
 
 from trtnet.graph import Shape, Size, Tensor
+from trtnet.graph.memory.storage import View, share
+from trtnet.graph.memory.strides import Strides, known
 from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.sizes.dim import is_static
-from trtnet.graph.tensors.storage import View, share
-from trtnet.graph.tensors.strides import Strides, known
 from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.joining import cat
 from trtnet.ops.shapes.shape import reshape
@@ -24,7 +24,7 @@ def part(x: Tensor, cuts: Mapping[int, Cut], name: str = "slice") -> Tensor:
     return share(x, cut(x, cuts, name=name), cut_view(x, cuts), _strides(x, cuts)) if cuts else x
 
 
-def cut_view(x: Tensor, cuts: Mapping[int, Cut]) -> View:
+def cut_view(x: Tensor, cuts: Mapping[int, Cut]) -> View[Tensor]:
     """How a tensor with some of its axes cut is a view of the one before."""
     chosen = dict(cuts)
     key = ("part", *sorted(chosen.items(), key=lambda item: item[0]))

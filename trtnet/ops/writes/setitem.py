@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Shape, Tensor
-from trtnet.graph.tensors.storage import View, chain, lazily, same_part, update
-from trtnet.graph.tensors.tensor import Operand
+from trtnet.graph.memory.storage import View, chain, lazily, same_part, update
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.comparison import where
 from trtnet.ops.elementwise.layers import cast

@@ -7,7 +7,7 @@ import math
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint import Checkpoint, cast
 from trtnet.checkpoint.matching import keys_apart
-from trtnet.graph.tensors.weight import Weight
+from trtnet.graph.memory.weight import Weight
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support import dtypes
 from trtnet.support.backend import supports, trt

@@ -10,14 +10,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
+from trtnet.graph.memory.pending import Pending
+from trtnet.graph.memory.strides import Strides
+from trtnet.graph.place import Placing
+from trtnet.graph.sizes.dim import Shape
+from trtnet.support.dtypes import DType
 from trtnet.support.source import SourceLine, caller
 
 if TYPE_CHECKING:
-    from trtnet.graph.sizes.dim import Shape
-    from trtnet.graph.tensors.strides import Strides
-    from trtnet.graph.tensors.tensor import Tensor
+    from trtnet.support.backend import trt
+
+T = TypeVar("T", bound="Stored")
+ITensor: TypeAlias = "trt.ITensor | Pending"
+"""What TensorRT has of a tensor."""
 
 _ticket = itertools.count()
 ticket: Callable[[], int] = _ticket.__next__
@@ -25,7 +32,7 @@ ticket: Callable[[], int] = _ticket.__next__
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class View(Generic[T]):
     """How a tensor is made of the one whose memory it shares.
 
     base: that tensor. read: the view of it. write: ``write(base, value)`` is the base with `value` in the view's place.
@@ -33,9 +40,9 @@ class View:
     why it takes no writes, "" if it does.
     """
 
-    base: Tensor
-    read: Callable[[Tensor], Tensor]
-    write: Callable[[Tensor, Tensor], Tensor]
+    base: T
+    read: Callable[[T], T]
+    write: Callable[[T, T], T]
     key: Any
     whole: bool = False
     refused: str = ""
@@ -61,13 +68,76 @@ class Storage:
     body: object
     fixed: str = ""
     version: int = 0
-    pending: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+    pending: list[tuple[int, Stored, Stored]] = field(default_factory=list)
     related: set[Storage] = field(default_factory=set)
     lost: Lost | None = None
     serial: int = field(default_factory=ticket)
 
 
-def share(base: Tensor, part: Tensor, view: View, strides: Strides) -> Tensor:
+class Stored:
+    """A value of a network: TensorRT's ITensor, and the memory that torch would have for it.
+
+    view_of: what it is of the tensor whose memory it shares, None if the memory is its own. strides: as torch's, as far
+    as they are known. seen: the version of the storage that its value is of.
+    """
+
+    __slots__ = ("__weakref__", "dtype", "network", "seen", "shape", "storage", "strides", "value", "view_of")
+
+    network: Placing
+    value: ITensor
+    dtype: DType
+    shape: Shape
+    storage: Storage
+    view_of: View[Self] | None
+    strides: Strides
+    seen: int
+
+    @property
+    def trt(self) -> trt.ITensor:
+        """TensorRT's tensor of its value after all writes to its memory, to be read by a layer or an output.
+
+        Raises LayerError if that is not known.
+        """
+        value = self.current
+        return value.use() if isinstance(value, Pending) else value
+
+    @property
+    def current(self) -> ITensor:
+        """The same, without reading it: the layer that makes it may be pending. Raises LayerError as `trt`."""
+        if self.seen != self.storage.version or self.storage.lost is not None:
+            refresh(self)
+        return self.value
+
+    @property
+    def merged_into(self) -> str | None:
+        """The path of the module that took the layer which would make it; None if it is in the network."""
+        value = self.current
+        return value.path if isinstance(value, Pending) and value.taken is not None else None
+
+    def fresh(self) -> Self:
+        """A tensor of its value now, with memory of its own. No layer."""
+        other = self.fresh_handle(self.shape)
+        other.value, other.strides = self.current, self.strides
+        return other
+
+    def fresh_handle(self, shape: Shape) -> Self:
+        """A tensor of its network and dtype, with memory of its own and its value for now."""
+        other = object.__new__(type(self))
+        other.network, other.dtype, other.shape, other.value = self.network, self.dtype, shape, self.value
+        other.storage, other.view_of, other.strides, other.seen = Storage(self.network.body), None, None, 0
+        return other
+
+    @property
+    def name(self) -> str:
+        """Its name in the network, unique."""
+        return str(self.current.name)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+def share(base: T, part: T, view: View[T], strides: Strides) -> T:
     """`part`, just computed from `base`, as a view of it; what shares its memory already stays as it is."""
     if part.storage is not base.storage:
         part.storage, part.view_of, part.seen = base.storage, view, base.storage.version
@@ -75,7 +145,7 @@ def share(base: Tensor, part: Tensor, view: View, strides: Strides) -> Tensor:
     return part
 
 
-def relate(a: Tensor, b: Tensor) -> Tensor:
+def relate(a: Stored, b: T) -> T:
     """Notes that two tensors are one memory in torch, or not, by what is not known; returns the second."""
     if a.storage is not b.storage:
         a.storage.related.add(b.storage)
@@ -83,7 +153,7 @@ def relate(a: Tensor, b: Tensor) -> Tensor:
     return b
 
 
-def update(x: Tensor, value: Tensor) -> None:
+def update(x: Stored, value: Stored) -> None:
     """Gives `x` a value of its shape and dtype, and lets the tensors that share its memory see it.
 
     Raises LayerError where that cannot be.
@@ -104,12 +174,12 @@ def update(x: Tensor, value: Tensor) -> None:
         other.lost = lost
 
 
-def same_part(x: Tensor, y: Tensor) -> bool:
+def same_part(x: Stored, y: Stored) -> bool:
     """Whether two tensors of one storage are the same elements of it, as far as their views tell."""
     return x.shape == y.shape and [view.key for view in chain(x)] == [view.key for view in chain(y)]
 
 
-def refresh(x: Tensor) -> None:
+def refresh(x: Stored) -> None:
     """Gives a tensor the value it has after the writes of others to its memory."""
     storage = x.storage
     if storage.lost is not None:
@@ -134,7 +204,7 @@ def refresh(x: Tensor) -> None:
     x.seen = storage.version = latest
 
 
-def chain(x: Tensor) -> list[View]:
+def chain(x: Stored) -> list[View[Any]]:
     """The views from a tensor down to the one that has the memory."""
     views = []
     while x.view_of is not None:
@@ -143,19 +213,19 @@ def chain(x: Tensor) -> list[View]:
     return views
 
 
-def fixed(x: Tensor, reason: str) -> Tensor:
+def fixed(x: T, reason: str) -> T:
     """`x`, to which nobody may write."""
     x.storage.fixed = reason
     return x
 
 
-def _store(x: Tensor, value: Tensor, version: int) -> None:
+def _store(x: Stored, value: Stored, version: int) -> None:
     if x.view_of is not None:
         _store(x.view_of.base, x.view_of.write(x.view_of.base, value), version)
     x.value, x.seen = value.current, version
 
 
-def _check(x: Tensor, views: list[View]) -> None:
+def _check(x: Stored, views: list[View[Any]]) -> None:
     refused = x.storage.fixed or next((view.refused for view in views if view.refused), "")
     if refused:
         x.network.fail(f"no writing in place to {refused}; .clone() it first", {"x": x})
@@ -174,7 +244,7 @@ def _reachable(storage: Storage) -> set[Storage]:
     return found - {storage}
 
 
-def lazily(base: Tensor, shape: Shape, view: View) -> Tensor:
+def lazily(base: T, shape: Shape, view: View[T]) -> T:
     """A view that is not read before somebody uses it."""
     x = base.fresh_handle(shape)
     x.storage, x.view_of, x.seen = base.storage, view, -1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trtnet.graph.tensors.weight import Weight, opaque
+from trtnet.graph.memory.weight import Weight, opaque
 
 if TYPE_CHECKING:
     from trtnet.support.backend import trt

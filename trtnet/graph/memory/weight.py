@@ -1,4 +1,4 @@
-"""Parameters of a model, and the arrays that fill them."""
+"""Weights: as a model declares them, and the arrays that TensorRT reads."""
 
 from __future__ import annotations
 
@@ -8,43 +8,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from trtnet.graph.tensors.in_place import InPlace
-from trtnet.graph.tensors.methods import Casts, Methods
-from trtnet.graph.tensors.operators import Operators
-from trtnet.graph.tensors.properties import Questions
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
-from trtnet.support.did_you_mean import missing
 from trtnet.support.dtypes import DType, DTypeLike
-from trtnet.support.errors import ModelError
-from trtnet.support.source import here
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
-OF_TENSORS = {name for kind in (Casts, Methods, Questions) for name in vars(kind) if not name.startswith("_")}
 
 
-class Parameter(InPlace, Operators):
-    """A weight that the checkpoint fills: the path of attributes to it is its checkpoint key.
+class DeclaredWeight:
+    """A weight that the checkpoint fills, as a model declares it: what the network asks of its parameters.
 
-    shape: ints, or one tuple of them: Parameter(3, 4) is [3, 4]. dtype: None for the dtype that the network is defined
-    with, or a name for a parameter that keeps its own, such as an int64 table. In ``forward`` it has a tensor's
-    operators and methods: ``x + self.pos_embedding[:, : x.shape[1]]``.
-    Weights: itself.
-    Layer: a constant (IConstantLayer) where it is used as a tensor.
-    Raises ModelError for a shape that is not sizes.
+    shape: ints. declared: the dtype that it keeps, None for the dtype that the network is defined with.
     """
+
+    shape: Shape
+    declared: DType | None
 
     # trtnet.graph.network puts here what knows the network being defined: it stands above parameters.
     network_dtype: ClassVar[Callable[[], DType | None]] = staticmethod(lambda: None)
-
-    def __init__(self, *shape: int | tuple[int, ...], dtype: str | None = None) -> None:
-        given: tuple[Any, ...] = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
-        if not all(isinstance(size, int | np.integer) and size >= 0 for size in given):
-            kind = type(self).__name__
-            raise ModelError(here(f"{kind} takes sizes: {kind}(16), {kind}(3, 4)"))
-        self.shape = tuple(map(int, given))
-        self.declared: DType | None = None if dtype is None else dtypes.get(dtype)
 
     @property
     def dtype(self) -> DType | None:
@@ -57,22 +39,6 @@ class Parameter(InPlace, Operators):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in OF_TENSORS and not (name.endswith("_") and not name.startswith("_")):
-            raise missing(f"a {type(self).__name__}", name, OF_TENSORS)
-        return getattr(self._tensor(), name)
-
-
-class Buffer(Parameter):
-    """torch.nn.Buffer: a Parameter that training measures and does not learn, such as a running mean.
-
-    shape, dtype: as those of Parameter, ints and a name: Buffer(3, 4) is [3, 4]. The checkpoint fills it in the same
-    way.
-    Weights: itself.
-    Layer: a constant (IConstantLayer) where it is used as a tensor.
-    Raises ModelError for a shape that is not sizes.
-    """
 
 
 class NetworkFloats(np.ndarray[Any, np.dtype[Any]]):

@@ -1,0 +1,1 @@
+"""What tensors are in memory: torch's storages, views and strides; weights, and layers that wait for them."""
