@@ -36,6 +36,10 @@ class SizeOperators:
 
     @classmethod
     def __torch_function__(cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        from torch.overrides import resolve_name  # torch is there: it asks
+
+        if (resolve_name(func) or "").startswith("torch.Tensor."):
+            return NotImplemented  # leaves an operator to the reflected one here
         raise ModelError(here(f"torch's {func.__name__} was called with a size of a network; use trtnet.ops"))
 
     # trtnet.graph.sizes.real puts here what computes: floats of sizes stand above sizes, and imports point one way.
