@@ -31,13 +31,13 @@ def values(opener: Opener, found: Tensor) -> np.ndarray:
 def looked_at(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The calls of which the arguments are looked at, from now on."""
     calls: list[Any] = []
-    begin = session._begin
+    submit = session._submit
 
     def counted(args: Any, kwargs: Any, finished: Any) -> Any:
         calls.append((args, kwargs))
-        return begin(args, kwargs, finished)
+        return submit(args, kwargs, finished)
 
-    monkeypatch.setattr(session, "_begin", counted)
+    monkeypatch.setattr(session, "_submit", counted)
     return calls
 
 

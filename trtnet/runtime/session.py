@@ -18,7 +18,7 @@ from trtnet.runtime.cuda.nvtx import no_range, nvtx_ranges
 from trtnet.runtime.cuda.torch_tensors import handle_of
 from trtnet.runtime.execution.context import Context
 from trtnet.runtime.execution.context_options import graphs_of
-from trtnet.runtime.execution.launcher import Launcher
+from trtnet.runtime.execution.launcher import Launcher, Repeatable
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
 from trtnet.runtime.execution.signature import Signature
@@ -69,9 +69,8 @@ class Session:
         stays = stream is not None
         self._stream = self._device.foreign_stream(handle_of(stream)) if stays else self._device.create_stream()
         self._order = Order(self._device, self._stream)
-        self._staging = Staging(self._device, self._stream)
+        self._staging = Staging(self._device, self._stream, opened.aliases())
         self._context = Context(opened, graphs, self._staging.provide, scratch=memory is None)
-        self._staging.aliases = self._context.aliases
         if nvtx is not None:
             self._context.set_nvtx_verbosity(nvtx)
         self._range = no_range if nvtx is None else nvtx_ranges()
@@ -147,19 +146,19 @@ class Session:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the engine and waits: see :meth:`submit`. Soonest with the tensors and the out= of a call before."""
-        if self._repeats is not None and "out" in kwargs and self._again(args, kwargs):
+        if self._repeats is not None and "out" in kwargs and self._repeat(args, kwargs):
             return self._results(kwargs["out"])
         return self.submit(*args, **kwargs).result()
 
-    def _again(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    def _repeat(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Launches a call that came before with tensors in the same places, if there is one."""
         with self._lock, self._range(self._info.model or "trtnet"):
-            repeat = self._repeats.find(args, kwargs) if self._repeats is not None else None
-            if repeat is None:
+            repeatable = self._repeats.find(args, kwargs) if self._repeats is not None else None
+            if repeatable is None:
                 return False
             self._device.activate()
             here = self._tensors.current_stream(self._device.index)
-            self._launcher.again(repeat, self._order.stream(here))
+            self._launcher.repeat(repeatable, self._order.stream(here))
             return True
 
     def _results(self, out: Any) -> Any:
@@ -182,14 +181,14 @@ class Session:
         they are kept for their ``Pending``.
         Raises InputError and ProfileError for inputs that do not fit, TrtnetError in TensorRT's words if it fails.
         """
-        return self.start(args, kwargs, _nothing)
+        return self.submit_call(args, kwargs, _nothing)
 
-    def start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
+    def submit_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
         """:meth:`submit`, with what to call once the session is free for another call (not if this raises)."""
         with self._lock, self._range(self._info.model or "trtnet"):
-            return self._begin(args, kwargs, finished)
+            return self._submit(args, kwargs, finished)
 
-    def _begin(self, args: tuple[Any, ...], given: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
+    def _submit(self, args: tuple[Any, ...], given: Mapping[str, Any], finished: Callable[[], None]) -> Pending:
         if self._closed:
             raise ClosedError("the session was closed, or its engine was; make another: engine.session()")
         out, kwargs = None, given
@@ -200,33 +199,33 @@ class Session:
         if signature is None:
             foreign = next((value for value in (*args, *kwargs.values()) if is_foreign(value)), None)
             if foreign is not None:
-                return self._start_foreign(foreign, args, kwargs, out, finished)
+                return self._submit_foreign(foreign, args, kwargs, out, finished)
             signature = self._arguments.look(args, kwargs)
-        pending = self._start(signature, signature.values(args, kwargs), out, finished)
-        launched = self._launcher.launched
-        if self._repeats is not None and out is not None and signature.on_device and launched is not None:
-            self._repeats.keep(launched, args, given)
+        pending, repeatable = self._queue(signature, signature.values(args, kwargs), out, finished)
+        if self._repeats is not None and out is not None and repeatable is not None:
+            self._repeats.keep(repeatable, args, given)
         return pending
 
-    def _start(
+    def _queue(
         self, signature: Signature, values: Mapping[str, Any], out: Outputs | None, finished: Callable[[], None]
-    ) -> Pending:
+    ) -> tuple[Pending, Repeatable | None]:
+        """The call's result, and what repeats its execution: nothing does for numpy arrays, which are copied."""
         self._device.activate()
         if self._pending is not None:
             self._settle()
         try:
             profile = self._launcher.profile(signature)
             if signature.on_device:
-                return self._on_device.start(signature, profile, values, out, finished)
-            pending = self._on_host.start(signature, profile, values, out, finished)
+                return self._on_device.queue(signature, profile, values, out, finished)
+            pending = self._on_host.queue(signature, profile, values, out, finished)
             self._pending = weakref.ref(pending)
-            return pending
+            return pending, None
         except BaseException:
             # what was queued before the failure must not meet the next call's data
             self._order.drain()
             raise
 
-    def _start_foreign(
+    def _submit_foreign(
         self,
         foreign: Any,
         args: tuple[Any, ...],
@@ -239,7 +238,7 @@ class Session:
         tensors = None if out is None else dict(zip(out, converted(tuple(out.values()), torch.tensor_of), strict=True))
         given = converted(args, torch.tensor_of)
         signature = self._arguments.look(given, named_values)
-        pending = self._start(signature, signature.values(given, named_values), tensors, finished)
+        pending, _ = self._queue(signature, signature.values(given, named_values), tensors, finished)
         return pending.then(lambda outputs: out or {n: torch.like(foreign, tensor) for n, tensor in outputs.items()})
 
     def _settle(self) -> None:

@@ -32,7 +32,7 @@ class Pool:
         """Queues a call in a session of its own: see :meth:`Session.submit`."""
         session = self._take()
         try:
-            return session.start(args, kwargs, lambda: self._give(session))
+            return session.submit_call(args, kwargs, lambda: self._give(session))
         except BaseException:
             self._give(session)
             raise

@@ -34,7 +34,7 @@ class ArrayCalls:
         self._device, self._inputs, self._outputs = device, inputs, outputs
         self._context, self._launcher, self._staging, self._order = context, launcher, staging, order
 
-    def start(
+    def queue(
         self,
         signature: Signature,
         profile: int,
@@ -54,7 +54,7 @@ class ArrayCalls:
         for info in self._outputs:
             if info.name in shapes:
                 staging.grow(info, shapes[info.name])
-        self._launcher.run(signature, profile, staging.addresses(), own)
+        self._launcher.launch(signature, profile, staging.addresses(), own)
         found = {**shapes, **self._context.found()}
         for info in self._outputs:
             staging.download(info, found[info.name])

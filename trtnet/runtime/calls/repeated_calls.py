@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from trtnet.runtime.cuda.interface import Graph
 from trtnet.runtime.cuda.torch_tensors import is_ready
-from trtnet.runtime.execution.launcher import Execution
+from trtnet.runtime.execution.launcher import Repeatable
 from trtnet.support.call_interface import NamedOutputs
 
 KEPT = 8
@@ -21,22 +20,22 @@ class Repeats:
     """The last eight calls whose results went to tensors of the caller's, by their arguments' places."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, Graph | Execution] = {}
+        self._kept: dict[Hashable, Repeatable] = {}
 
-    def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Graph | Execution | None:
+    def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Repeatable | None:
         """What to launch for a call like this one, if it came before. kwargs: with ``out=``."""
         try:
             return self._kept.get(_places(args, kwargs))
         except AttributeError:  # no torch tensors
             return None
 
-    def keep(self, launched: Graph | Execution, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def keep(self, repeatable: Repeatable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Remembers a call of torch tensors, if it read and wrote these and no copies of them."""
         if not all(map(is_ready, _flat(args, kwargs)[1])):
             return
         if len(self._kept) == KEPT:
             del self._kept[next(iter(self._kept))]
-        self._kept[_places(args, kwargs)] = launched
+        self._kept[_places(args, kwargs)] = repeatable
 
     def clear(self) -> None:
         """Forgets them."""

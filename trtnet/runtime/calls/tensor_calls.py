@@ -11,7 +11,7 @@ from trtnet.runtime.calls.pending import Outputs, Pending
 from trtnet.runtime.cuda.interface import Device
 from trtnet.runtime.cuda.torch_tensors import check_apart, check_in_place, ready
 from trtnet.runtime.execution.context import Context, Shape
-from trtnet.runtime.execution.launcher import Launcher
+from trtnet.runtime.execution.launcher import Launcher, Repeatable
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
@@ -35,15 +35,15 @@ class TensorCalls:
         self._context, self._launcher, self._staging, self._order = context, launcher, staging, order
         self._torch = torch
 
-    def start(
+    def queue(
         self,
         signature: Signature,
         profile: int,
         tensors: Mapping[str, Any],
         out: Outputs | None,
         finished: Callable[[], None],
-    ) -> Pending:
-        """Queues a call: see :meth:`Session.submit`."""
+    ) -> tuple[Pending, Repeatable | None]:
+        """Queues a call: see :meth:`Session.submit`. Returns its result, and what repeats its execution, if any."""
         device = next(iter(tensors.values())).device
         handle = self._torch.current_stream(device.index)
         inputs = {name: ready(tensor) for name, tensor in tensors.items()}
@@ -58,14 +58,15 @@ class TensorCalls:
         addresses = {name: tensor.data_ptr() or self._staging.placeholder() for name, tensor in inputs.items()}
         for name, tensor in outputs.items():
             addresses[name] = tensor.data_ptr() or self._staging.placeholder()
-        if not self._launcher.run(signature, profile, addresses, self._order.stream(handle)):
+        was_graph, repeatable = self._launcher.launch(signature, profile, addresses, self._order.stream(handle))
+        if not was_graph:
             for tensor in inputs.values():
                 self._torch.keep(tensor, device)
         outputs |= self._copied(self._context.found(), device, handle)
         outputs = {info.name: outputs[info.name] for info in self._info.outputs}
         pending = Pending(lambda: outputs, lambda found: self._deliver(found, device, handle), finished)
         pending.settle()
-        return pending
+        return pending, repeatable
 
     def _check_places(self, out: Outputs, inputs: Mapping[str, Any]) -> Outputs:
         for name, tensor in out.items():

@@ -170,12 +170,12 @@ class Context:
         if self._allocator is not None:
             self._allocator.clear()
         self._place(addresses)
-        if not self._execute(stream):
+        if not self._enqueue(stream):
             if self._allocator is not None and self._allocator.error is not None:
                 raise self._allocator.error
             self._fail("TensorRT did not run the engine", TrtnetError)
 
-    def _execute(self, stream: int) -> bool:
+    def _enqueue(self, stream: int) -> bool:
         if self._executed is self._shapes:
             return bool(self._trt.execute_async_v3(stream))
         shapes = self._shapes or {}

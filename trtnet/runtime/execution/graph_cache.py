@@ -24,7 +24,8 @@ class Graphs:
 
     An execution is captured after it came a second time, so that addresses used once cost nothing. The eight graphs
     that were used last are kept; where more executions than that take turns, one in 32 is captured.
-    refused: why there are none, after a capture failed; executions are queued one by one from then on.
+    refused: why there are none, after :meth:`refuse` or a capture that failed; executions are queued one by one from
+    then on.
     """
 
     def __init__(self, device: Device, order: Order) -> None:
@@ -33,6 +34,10 @@ class Graphs:
         self._seen: dict[Hashable, None] = {}
         self._queued = 0
         self.refused = ""
+
+    def refuse(self, reason: str) -> None:
+        """Captures nothing from now on."""
+        self.refused = reason
 
     def find(self, key: Hashable) -> Graph | None:
         """The graph to launch, or None if the execution must be queued."""
@@ -60,7 +65,7 @@ class Graphs:
         try:
             graph = self._device.capture(queue, self._order.own)
         except TrtnetError as error:
-            self.refused = str(error)
+            self.refuse(str(error))
             log.warning("no CUDA graph, the session queues each execution instead: %s", error)
             return
         if len(self._graphs) == KEPT:

@@ -1,10 +1,11 @@
-"""Runs a context: in the right profile, its shapes told once, as a CUDA graph where an execution comes again."""
+"""Launches executions: in the right profile, shapes told once, as a CUDA graph where an execution comes again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from trtnet.runtime.cuda.interface import Graph, Stream
 from trtnet.runtime.execution.context import Context, Shape
@@ -18,12 +19,16 @@ from trtnet.support.errors import ProfileError
 
 
 @dataclass(frozen=True)
-class Execution:
-    """An execution that is no graph. addresses: of every input and output, by name."""
+class Repetition:
+    """What an execution that is no graph is repeated with. addresses: of every input and output, by name."""
 
     signature: Signature
     profile: int
     addresses: Mapping[str, int]
+
+
+Repeatable: TypeAlias = Graph | Repetition
+Launched: TypeAlias = tuple[bool, Repeatable | None]
 
 
 class Launcher:
@@ -31,8 +36,7 @@ class Launcher:
 
     fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
     launched on the caller's otherwise. memory: the scratch memory that a context without its own takes turns in with
-    others. renewed: called when executions that were launched before must not be repeated any more. launched: the
-    latest execution, if :meth:`again` may repeat it; a graph where there are any.
+    others. renewed: called when executions that were launched before must not be repeated any more.
     """
 
     def __init__(
@@ -51,7 +55,6 @@ class Launcher:
         self._latest = context.profile
         self._memory = memory
         self._generation, self._renewed = context.generation, renewed
-        self.launched: Graph | Execution | None = None
 
     @property
     def no_cuda_graph(self) -> str:
@@ -78,63 +81,65 @@ class Launcher:
             found = signature.outputs[profile] = self._tell(signature, profile)
             dependent = [info.name for info in self._info.outputs if info.name not in found]
             if dependent and self.graphs is not None:
-                self.graphs.refused = f"the shape of output {dependent[0]} depends on data"
+                self.graphs.refuse(f"the shape of output {dependent[0]} depends on data")
         return signature.outputs[profile]
 
-    def run(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> bool:
-        """Queues one execution between what is on a stream and what will be. Returns whether it was a graph."""
-        if self._memory is None:
-            return self._run(signature, profile, addresses, theirs, 0)
-        with self._memory.turn():
-            return self._run(signature, profile, addresses, theirs, self._memory.address)
+    def launch(self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream) -> Launched:
+        """Queues one execution between what is on a stream and what will be.
 
-    def _run(
+        Returns whether it was a graph, and what :meth:`repeat` may launch for an execution like it, if anything.
+        """
+        if self._memory is None:
+            return self._launch(signature, profile, addresses, theirs, 0)
+        with self._memory.turn():
+            return self._launch(signature, profile, addresses, theirs, self._memory.address)
+
+    def _launch(
         self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream, scratch: int
-    ) -> bool:
+    ) -> Launched:
         self._latest = profile
         self._forget()
         key = (signature.number, profile, scratch, tuple(addresses.values()))
         graph = self.graphs.find(key) if self.graphs else None
         self._order.move(theirs)
-        self.launched = None
+        repeatable: Repeatable | None = None
         if graph is not None:
             where = self._order.own if self._stays else theirs
             self._order.move(where)
             with self._scratch_on(where):
                 graph.launch(where)
-            self.launched = graph if self._memory is None and not self._stays else None
+            repeatable = graph if self._memory is None and not self._stays else None
         else:
             # not on torch's stream: TensorRT synchronizes the whole device on the default stream
             self._tell(signature, profile)
             with self._scratch_on(self._order.own):
-                self._queue(key, addresses)
-            if self._repeatable(signature, profile):
-                self.launched = Execution(signature, profile, addresses)
+                self._execute(key, addresses)
+            if self._is_all(signature, profile):
+                repeatable = Repetition(signature, profile, addresses)
         self._order.move(theirs)
-        return graph is not None
+        return graph is not None, repeatable
 
-    def again(self, launched: Graph | Execution, theirs: Stream) -> None:
-        """Repeats an execution, between what is on a stream and what will be."""
-        if isinstance(launched, Execution):
-            self.run(launched.signature, launched.profile, launched.addresses, theirs)
+    def repeat(self, repeatable: Repeatable, theirs: Stream) -> None:
+        """Queues an execution again, between what is on a stream and what will be."""
+        if isinstance(repeatable, Repetition):
+            self.launch(repeatable.signature, repeatable.profile, repeatable.addresses, theirs)
         else:
             self._order.move(theirs)
-            launched.launch(theirs)
+            repeatable.launch(theirs)
 
     def close(self) -> None:
         """Drops the graphs; none may be running."""
-        self.launched = None
         if self.graphs is not None:
             self.graphs.close()
 
-    def _repeatable(self, signature: Signature, profile: int) -> bool:
+    def _is_all(self, signature: Signature, profile: int) -> bool:
         """Whether an execution without graphs is all that there is to a call: no output's shape depends on data."""
         return self.graphs is None and len(signature.outputs[profile]) == len(self._info.outputs)
 
     def _scratch_on(self, stream: Stream) -> AbstractContextManager[None]:
         return nullcontext() if self._memory is None else self._memory.used_on(stream)
 
-    def _queue(self, key: Hashable, addresses: Mapping[str, int]) -> None:
+    def _execute(self, key: Hashable, addresses: Mapping[str, int]) -> None:
         own = self._order.own
         if self._memory is not None:
             self._memory.grow(self._context.scratch_nbytes(), own)

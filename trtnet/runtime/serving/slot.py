@@ -102,7 +102,7 @@ class Slot:
             self._follow(self._uploaded, stages.compute)
             self._follow(self._downloaded, stages.compute)
             with stages.turn.of(self._staging):
-                self._launcher.run(signature, self._profile, self._addresses, stages.compute)
+                self._launcher.launch(signature, self._profile, self._addresses, stages.compute)
             self._computed = self._device.record(stages.compute)
             found = stages.context.found()
         if found:
