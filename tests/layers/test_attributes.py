@@ -11,7 +11,7 @@ from trtnet.models import lenet
 
 import trtnet
 from trtnet import ops
-from trtnet.graph.layers.attributes import Weights, attributes
+from trtnet.graph.layers.attributes import WeightsAttribute, attributes
 from trtnet.graph.layers.read import Node, read
 
 
@@ -29,7 +29,7 @@ def test_a_convolution() -> None:
     assert found["kernel_size_nd"] == (5, 5) and found["stride_nd"] == (1, 1) and found["num_groups"] == 1
     assert found["pre_padding"] == found["post_padding"] == (2, 2)
     assert str(found["kernel"]) == "150 float32" and found["kernel"].array.shape == (150,)
-    assert found["bias"] == Weights("float32", 6)
+    assert found["bias"] == WeightsAttribute("float32", 6)
     assert list(found) == sorted(found)
 
 

@@ -14,7 +14,7 @@ from test_runtime import x
 import trtnet
 from trtnet import ops
 from trtnet.runtime import Engine
-from trtnet.runtime.execution.shape_inputs import KEPT
+from trtnet.runtime.execution.shape_inputs import VALUES
 from trtnet.support.errors import InputError, PlanError, ProfileError
 
 SIZES = trtnet.Input((2,), "int64", values=("rows", "columns"))
@@ -104,7 +104,7 @@ def test_many_values_keep_no_memory_and_what_is_queued_reads_its_own(repeating: 
     engine, opener = repeating
     session = engine.session(profile=1)
     given, results = opener.torch.tensor(x()), []
-    for step in range(2 * KEPT + 20):
+    for step in range(2 * VALUES + 20):
         columns = 1 + step % 99
         rows = 9
         results.append((columns, session(given, (rows, columns))))

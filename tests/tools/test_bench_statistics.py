@@ -13,19 +13,19 @@ import pytest
 from trtnet.runtime.profiling import LayerTimes
 from trtnet.tools.bench.profile import Profile, profile
 from trtnet.tools.bench.reports import trtexec_export as export, trtexec_lines as trtexec
-from trtnet.tools.bench.sample import Sample
 from trtnet.tools.bench.statistics import percentile, summarize
+from trtnet.tools.bench.timed_inference import TimedInference
 from trtnet.tools.bench.timing import timing
 
 
 def sample(
     start: float, h2d: float = 0.0, compute: float = 1.0, d2h: float = 0.0, enqueue: float = 0.1, n: int = 0
-) -> Sample:
+) -> TimedInference:
     begin, end = start + h2d, start + h2d + compute
-    return Sample(n, (start, start + enqueue), (start, begin), (begin, end), (end, end + d2h))
+    return TimedInference(n, (start, start + enqueue), (start, begin), (begin, end), (end, end + d2h))
 
 
-def samples(times: Sequence[float], **parts: float) -> list[Sample]:
+def samples(times: Sequence[float], **parts: float) -> list[TimedInference]:
     return [sample(10.0 * i, compute=time, **parts) for i, time in enumerate(times)]
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import trtnet
 from trtnet.cli.main import app
 from trtnet.support.errors import ModelError
-from trtnet.tools.inspect.diff import Comparison, compare, render, to_json
+from trtnet.tools.inspect.diff import Diff, compare, render, to_json
 from trtnet.tools.inspect.layer_lists import Described, DescribedLayer, describe
 from trtnet.tools.targets.networks import Choices
 
@@ -53,7 +53,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"{path}:net"
 
 
-def difference(target: str, *arguments: str, **choices: Any) -> Comparison:
+def difference(target: str, *arguments: str, **choices: Any) -> Diff:
     first = describe(target, Choices(**choices), values=False)
     return compare(first, describe(target, Choices(arguments=arguments, **choices), values=False))
 

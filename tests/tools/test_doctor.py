@@ -15,8 +15,8 @@ from rich.console import Console
 
 from trtnet.support import backend
 from trtnet.tools.doctor import packages as doctor_packages
-from trtnet.tools.doctor.doctor import Finding, Status, System, examine, is_healthy, render, this_system, to_json
-from trtnet.tools.doctor.findings import release
+from trtnet.tools.doctor.check_result import release
+from trtnet.tools.doctor.doctor import CheckResult, Status, System, examine, is_healthy, render, this_system, to_json
 from trtnet.tools.doctor.system import Driver, Gpu
 from trtnet.tools.explain.api_changes import TABLE, explain, vanished
 
@@ -73,16 +73,16 @@ def rtx(version: str, driver: Driver | None = None, **changes: Any) -> System:
     return machine({"tensorrt_rtx": module(version)}, packages, driver, **changes)
 
 
-def about(findings: list[Finding], subject: str) -> Finding:
+def about(findings: list[CheckResult], subject: str) -> CheckResult:
     (found,) = [finding for finding in findings if finding.subject == subject]
     return found
 
 
-def status(findings: list[Finding], wanted: Status) -> list[str]:
+def status(findings: list[CheckResult], wanted: Status) -> list[str]:
     return [finding.subject for finding in findings if finding.status is wanted]
 
 
-def printed(findings: list[Finding]) -> str:
+def printed(findings: list[CheckResult]) -> str:
     console = Console(width=80)
     with console.capture() as capture:
         console.print(render(findings))

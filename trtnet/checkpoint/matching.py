@@ -10,9 +10,8 @@ from heapq import nlargest
 
 from trtnet.checkpoint.base import Checkpoint
 from trtnet.checkpoint.wrappers import WRAPPERS, unwrapped
+from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError, WeightsError
-
-Shape = tuple[int, ...]
 
 IGNORED: tuple[str, ...] = (
     # BatchNorm's count of training steps; inference has no use for it.
@@ -38,7 +37,11 @@ _HEAD = re.compile(r"(head|decoder|output|embed_out|score)\w*\.weight$")
 
 
 def match(
-    expected: Mapping[str, Shape], checkpoint: Checkpoint, ignored: Sequence[str] = IGNORED, *, strict: bool = True
+    expected: Mapping[str, StaticShape],
+    checkpoint: Checkpoint,
+    ignored: Sequence[str] = IGNORED,
+    *,
+    strict: bool = True,
 ) -> tuple[str, ...]:
     """Checks that a checkpoint has exactly the weights of a model; reads no data.
 
@@ -68,11 +71,11 @@ def keys_apart(
 
 
 def _report(
-    expected: Mapping[str, Shape],
+    expected: Mapping[str, StaticShape],
     checkpoint: Checkpoint,
     missing: Sequence[str],
     unexpected: Sequence[str],
-    mismatched: Sequence[tuple[str, Shape, Shape]],
+    mismatched: Sequence[tuple[str, StaticShape, StaticShape]],
 ) -> str:
     needed = {key: tuple(expected[key]) for key in missing}
     unused = {key: _shape(checkpoint, key) for key in unexpected}
@@ -106,7 +109,7 @@ def _section(title: str, entries: Iterator[str], count: int) -> list[str]:
     return [f"  {title}:", *lines, *rest]
 
 
-def _nearest(key: str, shape: Shape, unused: Mapping[str, Shape | None], checkpoint: Checkpoint) -> str:
+def _nearest(key: str, shape: StaticShape, unused: Mapping[str, StaticShape | None], checkpoint: Checkpoint) -> str:
     fitting = [candidate for candidate, its_shape in unused.items() if its_shape == shape]
     for candidates in (fitting, list(unused), list(checkpoint)):
         # the names of wrappers say nothing of which weight it is
@@ -124,7 +127,7 @@ def _likely(key: str, candidates: list[str]) -> list[str]:
     return nlargest(100, candidates, key=lambda candidate: len(parts.intersection(candidate.split("."))))
 
 
-def _prefix_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | None]) -> Iterator[str]:
+def _prefix_advice(needed: Mapping[str, StaticShape], unused: Mapping[str, StaticShape | None]) -> Iterator[str]:
     """Names a prefix which, added to or stripped from the checkpoint's keys, finds most of `needed`."""
     for verb, longer, shorter in (("stripped from", unused, needed), ("added to", needed, unused)):
         prefix, count = _common_prefix(longer, shorter)
@@ -137,7 +140,7 @@ def _prefix_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | Non
             )
 
 
-def _wrapper_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | None]) -> list[str]:
+def _wrapper_advice(needed: Mapping[str, StaticShape], unused: Mapping[str, StaticShape | None]) -> list[str]:
     """Names the rule that leaves out the names of wrappers, where it finds most of `needed`."""
     plain = {unwrapped(key): shape for key, shape in unused.items()}
     count = sum(plain.get(key) == shape for key, shape in needed.items())
@@ -151,7 +154,9 @@ def _wrapper_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | No
     ]
 
 
-def _tie_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | None], file: Checkpoint) -> list[str]:
+def _tie_advice(
+    needed: Mapping[str, StaticShape], unused: Mapping[str, StaticShape | None], file: Checkpoint
+) -> list[str]:
     """A missing or unexpected matrix that may be another one under a second name, as heads and embeddings are."""
     lines = []
     embeddings = {key: _shape(file, key) for key in file if key not in unused and _EMBEDDING.search(key)}
@@ -171,7 +176,9 @@ def _tie_advice(needed: Mapping[str, Shape], unused: Mapping[str, Shape | None],
     return lines[:_MOST_TIES]
 
 
-def _common_prefix(longer: Mapping[str, Shape | None], shorter: Mapping[str, Shape | None]) -> tuple[str, int]:
+def _common_prefix(
+    longer: Mapping[str, StaticShape | None], shorter: Mapping[str, StaticShape | None]
+) -> tuple[str, int]:
     """The prefix, with its dot, that turns most keys of `shorter` into keys of `longer` of their shape."""
     counts = Counter(
         key[: dot.end()]
@@ -182,7 +189,7 @@ def _common_prefix(longer: Mapping[str, Shape | None], shorter: Mapping[str, Sha
     return counts.most_common(1)[0] if counts else ("", 0)
 
 
-def _shape(checkpoint: Checkpoint, key: str) -> Shape | None:
+def _shape(checkpoint: Checkpoint, key: str) -> StaticShape | None:
     """The shape of a tensor that nobody may need, so that one which cannot be read is no error here."""
     try:
         return checkpoint.info(key).shape
@@ -190,5 +197,5 @@ def _shape(checkpoint: Checkpoint, key: str) -> Shape | None:
         return None
 
 
-def _listed(shape: Shape | None) -> str:
+def _listed(shape: StaticShape | None) -> str:
     return "(unreadable)" if shape is None else str(list(shape))

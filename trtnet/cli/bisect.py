@@ -16,7 +16,7 @@ from trtnet.support.files import check_writable
 if TYPE_CHECKING:
     from trtnet.verify.arrays.feeding import Arrays
 
-Weights = Annotated[str, typer.Option(help="Checkpoint of the model.")]
+WeightsNeeded = Annotated[str, typer.Option(help="Checkpoint of the model.")]
 Torch = Annotated[str, typer.Option("--torch", help="The torch original: path/to/file.py:factory.")]
 Random = Annotated[int, typer.Option(help="Seed of the random values of inputs that are not given.")]
 Dim = Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=2.")]
@@ -137,7 +137,7 @@ def _completed(network: Any, given: Arrays, seed: int, dim: list[str], ranges: l
 
 def precision(
     model: Model,
-    weights: Weights,
+    weights: WeightsNeeded,
     torch: Torch,
     load: Load = None,
     rules: Rules = None,

@@ -18,7 +18,7 @@ Target = Annotated[
         " (x.engine.json), or a file with what TensorRT's engine inspector says."
     ),
 ]
-Weights = Annotated[str | None, typer.Option(help="Checkpoint of a model; not needed to look at its structure.")]
+WeightsIfAny = Annotated[str | None, typer.Option(help="Checkpoint of a model; not needed to look at its structure.")]
 Dim = Annotated[
     list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; 1 for those that are not given.")
 ]
@@ -47,7 +47,7 @@ def explain(text: str, json: str | None) -> None:
 
 def inspect(
     target: Target,
-    weights: Weights = None,
+    weights: WeightsIfAny = None,
     rules: Rules = None,
     key: Key = None,
     strip_prefix: StripPrefix = None,
@@ -73,7 +73,7 @@ def inspect(
 def diff(
     first: Target,
     second: Target,
-    weights: Weights = None,
+    weights: WeightsIfAny = None,
     rules: Rules = None,
     key: Key = None,
     strip_prefix: StripPrefix = None,

@@ -34,7 +34,7 @@ from trtnet.cli.options import (
     Rules,
     Size,
     StripPrefix,
-    Weights as WeightsFile,
+    WeightsFile,
     weights_choice,
 )
 from trtnet.support.errors import ModelError, TrtnetError

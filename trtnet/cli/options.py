@@ -13,7 +13,7 @@ Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
 ]
 Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
-Weights = Annotated[
+WeightsFile = Annotated[
     str | None, typer.Option(help="Checkpoint: .safetensors, .pth, .npz, .gguf, .wts, a folder; see trtnet weights ls.")
 ]
 Rules = Annotated[

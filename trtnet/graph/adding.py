@@ -10,8 +10,8 @@ import numpy as np
 
 from trtnet.graph.bindings import Bindings
 from trtnet.graph.itensors import flags, inferred_sizes, unwrap
-from trtnet.graph.memory.pending import Pending
-from trtnet.graph.memory.storage import Stored
+from trtnet.graph.memory.pending import PendingLayer
+from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.memory.weight import DeclaredWeight, Weight
 from trtnet.graph.place import Placing
 from trtnet.graph.precision import Precision
@@ -25,7 +25,7 @@ from trtnet.support.errors import LayerError, ModelError
 from trtnet.support.provenance import Provenance
 from trtnet.support.source import SourceLine
 
-T = TypeVar("T", bound=Stored)
+T = TypeVar("T", bound=StoredTensor)
 """The type of tensors."""
 
 
@@ -57,7 +57,7 @@ class Adding(Placing, Generic[T]):
         self.decompositions: dict[str, Adding[T]] = {}
         self.forms: dict[str, str] = {}
         self.cache: dict[Any, T] = {}
-        self.pending: list[Pending] = []
+        self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
         self._bindings = Bindings(self.precision.by_path)
         self.named: set[str] = set()
@@ -97,7 +97,7 @@ class Adding(Placing, Generic[T]):
         arguments: Mapping[str, Any],
         *,
         attributes: Mapping[str, Any] | None = None,
-        inputs: Mapping[int, Stored] | None = None,
+        inputs: Mapping[int, StoredTensor] | None = None,
         setters: Mapping[str, Mapping[str, Any]] | None = None,
         name: str = "",
         hint: str = "",
@@ -140,7 +140,7 @@ class Adding(Placing, Generic[T]):
             for index in range(layer.num_outputs)
         )
 
-    def maker(self, tensor: Stored) -> trt.ILayer:
+    def maker(self, tensor: StoredTensor) -> trt.ILayer:
         """TensorRT's layer that made a tensor."""
         return self._makers[tensor.trt]
 
@@ -152,7 +152,7 @@ class Adding(Placing, Generic[T]):
             self.weights.pop((layer.name, attribute), None)
         self._keep(layer, weights)
 
-    def connect(self, tensor: Stored, index: int, value: Stored, hint: str) -> None:
+    def connect(self, tensor: StoredTensor, index: int, value: StoredTensor, hint: str) -> None:
         """Feeds an input of the layer that made `tensor` afterwards, as a recurrence wants it.
 
         Raises LayerError, with `hint` and TensorRT's words, if it refuses that.

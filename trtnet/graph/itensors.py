@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trtnet.graph.memory.storage import Stored
+from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.memory.weight import Weight
 from trtnet.support.backend import supports, trt
 
@@ -19,7 +19,7 @@ def inferred_sizes(itensor: trt.ITensor) -> tuple[int, ...] | None:
 
 def unwrap(value: Any) -> Any:
     """A Tensor, a Weight or a list of them as TensorRT takes it; anything else as it is."""
-    if isinstance(value, Stored):
+    if isinstance(value, StoredTensor):
         return value.trt
     if isinstance(value, Weight):
         return value.handle

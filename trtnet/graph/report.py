@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trtnet.graph.memory.storage import Stored
+from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.memory.weight import DeclaredWeight, Weight
 from trtnet.support.messages import message
 from trtnet.support.source import SourceLine
@@ -28,13 +28,13 @@ def layer_error(
 
 def _described(operands: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for name, operand in operands.items():
-        if isinstance(operand, list | tuple) and any(isinstance(item, Stored) for item in operand):
+        if isinstance(operand, list | tuple) and any(isinstance(item, StoredTensor) for item in operand):
             yield from _described({f"{name}[{i}]": item for i, item in enumerate(operand)})
-        elif isinstance(operand, Stored | Weight):
+        elif isinstance(operand, StoredTensor | Weight):
             yield name, describe(operand)
 
 
-def describe(operand: Stored | Weight | DeclaredWeight) -> str:
+def describe(operand: StoredTensor | Weight | DeclaredWeight) -> str:
     """``[batch, 64, 56, 56] float16``, and the checkpoint key of a weight."""
     shape = f"[{', '.join(map(str, operand.shape))}] {operand.dtype or ''}".rstrip()
     key = operand.key if isinstance(operand, Weight) else ""

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from trtnet.reference.refusal import explained
-from trtnet.reference.schedule import ConditionalUnit, LayerUnit, LoopUnit, Plan
-from trtnet.reference.step import Step, Weights, describe, storage, widen
+from trtnet.reference.schedule import ConditionalUnit, LayerUnit, LoopUnit, Schedule
+from trtnet.reference.step import Step, WeightArrays, describe, storage, widen
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.errors import ReferenceError
@@ -25,10 +25,10 @@ class Execution:
     weights: arrays that TensorRT does not give back, by (layer name, attribute). plugin: what plugin layers compute.
     """
 
-    def __init__(self, weights: Weights, exact: bool, observe: Observer | None, plugin: PluginFunction) -> None:
+    def __init__(self, weights: WeightArrays, exact: bool, observe: Observer | None, plugin: PluginFunction) -> None:
         self.weights, self.exact, self.observe, self.plugin = weights, exact, observe, plugin
 
-    def run(self, plan: Plan, values: Values) -> None:
+    def run(self, plan: Schedule, values: Values) -> None:
         """Adds to `values` what the plan computes, and drops what it needs no more."""
         spent = plan.spent or ((),) * len(plan.units)
         for unit, gone in zip(plan.units, spent, strict=True):

@@ -45,8 +45,8 @@ class LoopUnit:
     iterators: tuple[trt.IIteratorLayer, ...]
     recurrences: tuple[trt.IRecurrenceLayer, ...]
     results: tuple[trt.ILoopOutputLayer, ...]
-    condition: Plan
-    body: Plan
+    condition: Schedule
+    body: Schedule
     inputs: tuple[Tensor, ...]
 
     @property
@@ -60,7 +60,7 @@ class ConditionalUnit:
 
     condition: Tensor
     results: tuple[trt.IIfConditionalOutputLayer, ...]
-    branches: tuple[Plan, Plan]
+    branches: tuple[Schedule, Schedule]
     inputs: tuple[Tensor, ...]
 
     @property
@@ -72,20 +72,20 @@ Unit = LayerUnit | LoopUnit | ConditionalUnit
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """Units in order; `spent` are the tensors nobody needs after each."""
 
     units: tuple[Unit, ...]
     spent: tuple[tuple[Tensor, ...], ...] = field(default=())
 
 
-def schedule(network: trt.INetworkDefinition, wanted: Sequence[Tensor]) -> Plan:
+def schedule(network: trt.INetworkDefinition, wanted: Sequence[Tensor]) -> Schedule:
     """The layers the outputs need, in an order of execution (TensorRT's own need not be one), and all assertions.
 
     Raises ReferenceError for a layer that the reference does not know.
     """
     plan = _Scheduler(network).plan(wanted, frozenset())
-    return Plan(plan.units, _spent(plan.units, set(wanted)))
+    return Schedule(plan.units, _spent(plan.units, set(wanted)))
 
 
 class _Scheduler:
@@ -130,7 +130,7 @@ class _Scheduler:
     def _producers(self, tensors: Iterable[Tensor | None]) -> list[trt.ILayer]:
         return [self.producer[x] for x in tensors if x is not None and x in self.producer]
 
-    def plan(self, wanted: Iterable[Tensor | None], region: Region) -> Plan:
+    def plan(self, wanted: Iterable[Tensor | None], region: Region) -> Schedule:
         """The units of one region that the wanted tensors need, in order."""
         units: dict[Any, Unit] = {}
 
@@ -154,7 +154,7 @@ class _Scheduler:
             if self.kinds[id(layer)] == "ASSERTION" and self.region[id(layer)] == region:
                 units[layer] = self._unit(layer, "ASSERTION", region)
                 roots.append(layer)
-        return Plan(tuple(units[key] for key in _postorder(roots, needs, key=id)))
+        return Schedule(tuple(units[key] for key in _postorder(roots, needs, key=id)))
 
     def _unit(self, key: Any, kind: str, region: Region) -> Unit:
         if kind == "LOOP_OUTPUT":
@@ -177,7 +177,7 @@ class _Scheduler:
         ends = [*(x.get_input(1) for x in recurrences), *(x.get_input(0) for x in results)]
         condition = self.plan(tests, inner)
         done = set(condition.units)
-        body = Plan(tuple(unit for unit in self.plan(ends, inner).units if unit not in done))
+        body = Schedule(tuple(unit for unit in self.plan(ends, inner).units if unit not in done))
         own = {x.get_output(0) for x in (*iterators, *recurrences)}
         read = [x.get_input(0) for x in (*limits, *iterators, *recurrences)]
         read += [*ends, *(x.get_input(1) for x in results if x.num_inputs > 1)]

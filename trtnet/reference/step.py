@@ -13,7 +13,7 @@ from trtnet.support import dtypes, provenance
 from trtnet.support.backend import trt
 from trtnet.support.errors import ReferenceError
 
-Weights = Mapping[tuple[str, str], np.ndarray[Any, Any]]
+WeightArrays = Mapping[tuple[str, str], np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Step:
 
     layer: trt.ILayer
     inputs: list[torch.Tensor | None]
-    weights: Weights
+    weights: WeightArrays
 
     @property
     def x(self) -> torch.Tensor:

@@ -11,7 +11,8 @@ from trtnet.runtime.calls.pending import Pending
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.runtime.session import Session
 
-KEPT = 4
+IDLE_PER_TURN = 4
+"""How many idle sessions are kept for each call that may wait for its results."""
 
 
 class Pool:
@@ -45,5 +46,5 @@ class Pool:
 
     def _give(self, session: Session) -> None:
         with self._lock:
-            if len(self._idle) < KEPT * self._limit:
+            if len(self._idle) < IDLE_PER_TURN * self._limit:
                 self._idle.append(session)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from trtnet.support import dtypes
+
+StaticShape: TypeAlias = tuple[int, ...]
+"""A shape of which every size is known."""
 
 _CARRIERS = {1: "uint8", 2: "int16"}
 """torch has no numpy dtype for bfloat16 and float8; an integer of the same width carries their bits across."""

@@ -13,9 +13,8 @@ from trtnet.checkpoint.casting import cast
 from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import Pattern, expand
 from trtnet.checkpoint.rules.rule import Rule, each, need, put
+from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class FoldWeightNorm(Rule):
                     f" axis, and 1 on the others"
                 )
 
-            def weight(g: Array, v: Array, axes: Shape = axes) -> Array:
+            def weight(g: Array, v: Array, axes: StaticShape = axes) -> Array:
                 return g * v / np.sqrt((v**2).sum(axes, keepdims=True))
 
             _fold(result, keys, f"{path}weight", weight, tensors[keys[1]].spec)
@@ -69,7 +68,7 @@ class FoldSpectralNorm(Rule):
             _fold(result, keys, f"{path}weight", weight, tensors[keys[0]].spec)
         return result
 
-    def _dim(self, key: str, weight: Shape, left: Shape, right: Shape) -> int:
+    def _dim(self, key: str, weight: StaticShape, left: StaticShape, right: StaticShape) -> int:
         tried = (0, 1) if self.dim is None else (self.dim,)
         fitting = [dim for dim in tried if _singular(dim, weight) == (left, right)]
         found = f"{key} {list(weight)} with u {list(left)} and v {list(right)}"
@@ -114,7 +113,7 @@ class FoldBatchNorm(Rule):
             _fold(result, vectors, f"{path}bias", self._shifted, spec)
         return result
 
-    def _channels(self, key: str, weight: Shape, vectors: dict[str, Shape]) -> int:
+    def _channels(self, key: str, weight: StaticShape, vectors: dict[str, StaticShape]) -> int:
         """The channels of the output. Raises CheckpointError for a tensor that has not as many."""
         name, shape = next(iter(vectors.items()))
         axis = int(self.transposed)
@@ -162,7 +161,7 @@ def _computed(key: str, function: Callable[..., Array], parts: list[Lazy], spec:
     return Lazy(spec, lambda: cast(function(*(part.read().astype(np.float64) for part in parts)), spec.dtype, key))
 
 
-def _normed(magnitude: Shape, direction: Shape) -> Shape | None:
+def _normed(magnitude: StaticShape, direction: StaticShape) -> StaticShape | None:
     """The axes that were summed over; None where these are no magnitude and direction."""
     if magnitude == ():
         return tuple(range(len(direction)))
@@ -171,7 +170,7 @@ def _normed(magnitude: Shape, direction: Shape) -> Shape | None:
     return tuple(axis for axis in range(len(direction)) if axis not in kept) if fits and len(kept) < 2 else None
 
 
-def _singular(dim: int, weight: Shape) -> tuple[Shape, Shape] | None:
+def _singular(dim: int, weight: StaticShape) -> tuple[StaticShape, StaticShape] | None:
     """The shapes of the singular vectors of a weight as a matrix [size along dim, the others]."""
     if not -len(weight) <= dim < len(weight):
         return None

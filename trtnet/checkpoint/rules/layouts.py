@@ -10,9 +10,8 @@ from trtnet.checkpoint.base import Array
 from trtnet.checkpoint.rules.lazy_tensors import Tensors
 from trtnet.checkpoint.rules.pattern import Pattern
 from trtnet.checkpoint.rules.rule import Rule, each
+from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Transpose(Rule):
     source: Pattern
 
     def apply(self, tensors: Tensors) -> Tensors:
-        def turned(shape: Shape) -> Shape:
+        def turned(shape: StaticShape) -> StaticShape:
             if len(shape) != 2:
                 raise CheckpointError(f"has {len(shape)} dimensions: transpose takes two, permute takes more")
             return shape[::-1]
@@ -41,7 +40,7 @@ class Permute(Rule):
     dims: tuple[int, ...]
 
     def apply(self, tensors: Tensors) -> Tensors:
-        def permuted(shape: Shape) -> Shape:
+        def permuted(shape: StaticShape) -> StaticShape:
             if len(shape) != len(self.dims):
                 raise CheckpointError(f"has {len(shape)} dimensions: dims {list(self.dims)} are for {len(self.dims)}")
             return tuple(shape[dim] for dim in self.dims)
@@ -61,7 +60,7 @@ class Reshape(Rule):
     back: tuple[int, ...] = ()
 
     def apply(self, tensors: Tensors) -> Tensors:
-        def target(shape: Shape) -> Shape:
+        def target(shape: StaticShape) -> StaticShape:
             result = _reshaped(shape, self.shape)
             if self.back and _reshaped(result, self.back) != shape:
                 raise CheckpointError(f"{list(shape)} is not what back = {list(self.back)} makes of {list(result)}")
@@ -81,7 +80,7 @@ class Slice(Rule):
     start: int
 
     def apply(self, tensors: Tensors) -> Tensors:
-        def rest(shape: Shape) -> Shape:
+        def rest(shape: StaticShape) -> StaticShape:
             if not shape or not -shape[0] <= self.start < shape[0]:
                 raise CheckpointError(f"{list(shape)} has no row {self.start} to begin at")
             return (shape[0] - self.start % shape[0], *shape[1:])
@@ -106,7 +105,7 @@ class Rotary(Rule):
             pairs = (2, self.head_dim // 2) if self.interleave else (self.head_dim // 2, 2)
             return x.reshape(heads, *pairs, *x.shape[1:]).swapaxes(1, 2).reshape(x.shape)
 
-        def same(shape: Shape) -> Shape:
+        def same(shape: StaticShape) -> StaticShape:
             if not shape or self.head_dim < 2 or self.head_dim % 2 or shape[0] % self.head_dim:
                 raise CheckpointError(f"{list(shape)} has no heads of {self.head_dim} rows")
             return shape
@@ -117,7 +116,7 @@ class Rotary(Rule):
         return Rotary(self.source, self.head_dim, not self.interleave)
 
 
-def _reshaped(shape: Shape, wanted: Shape) -> Shape:
+def _reshaped(shape: StaticShape, wanted: StaticShape) -> StaticShape:
     sizes = [shape[i] if s == 0 and i < len(shape) else s for i, s in enumerate(wanted)]
     known = math.prod(s for s in sizes if s != -1)
     count = math.prod(shape)
@@ -128,7 +127,7 @@ def _reshaped(shape: Shape, wanted: Shape) -> Shape:
 
 
 def _mapped(
-    tensors: Tensors, source: Pattern, shape: Callable[[Shape], Shape], function: Callable[[Array], Array]
+    tensors: Tensors, source: Pattern, shape: Callable[[StaticShape], StaticShape], function: Callable[[Array], Array]
 ) -> Tensors:
     """The tensors whose key matches, changed; the others as they are. shape: what the function makes of a shape."""
     return {
@@ -137,7 +136,7 @@ def _mapped(
     }
 
 
-def _fitting(key: str, shape: Shape, function: Callable[[Shape], Shape]) -> Shape:
+def _fitting(key: str, shape: StaticShape, function: Callable[[StaticShape], StaticShape]) -> StaticShape:
     try:
         return function(shape)
     except CheckpointError as error:

@@ -12,7 +12,7 @@ from trtnet.definition.torch_module.outputs import outputs
 from trtnet.definition.torch_module.part import TorchPart, parts_of
 from trtnet.definition.torch_module.symbolic import SymbolicTensor, replaced
 from trtnet.definition.torch_module.tracing import Tracing
-from trtnet.definition.torch_module.weights import Weights
+from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, Parameter, Tensor, current
 from trtnet.graph.calls import Call
 from trtnet.support.errors import ModelError
@@ -36,7 +36,7 @@ class TorchModel(TorchPart):
             raise ModelError(here(f"{type(module).__name__} is in training mode: a network is for inference, eval()"))
         if training:
             raise ModelError(here(f"{training[0]} is in training mode: call {type(module).__name__}.eval()"))
-        weights = Weights(module)
+        weights = ModuleWeights(module)
         super().__init__(module, weights, parts_of(module, weights))
         self.parts[module] = self
         self.__class__ = type(type(module).__name__, (TorchModel,), {"__doc__": type(module).__doc__})

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from trtnet.definition.torch_module.weights import Weights
+from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Parameter
 from trtnet.nn import Module
 
@@ -16,10 +16,12 @@ class TorchPart(Module):
     """A torch module among those of a model: its children and weights are members, its attributes are the module's."""
 
     module: torch.nn.Module
-    weights: Weights
+    weights: ModuleWeights
     parts: dict[torch.nn.Module, TorchPart]
 
-    def __init__(self, module: torch.nn.Module, weights: Weights, parts: dict[torch.nn.Module, TorchPart]) -> None:
+    def __init__(
+        self, module: torch.nn.Module, weights: ModuleWeights, parts: dict[torch.nn.Module, TorchPart]
+    ) -> None:
         vars(self).update(module=module, weights=weights, parts=parts)  # torch's modules are refused as attributes
 
     def members(self) -> Iterator[tuple[str, Module | Parameter]]:
@@ -36,7 +38,7 @@ class TorchPart(Module):
         return getattr(vars(self)["module"], name)
 
 
-def parts_of(module: torch.nn.Module, weights: Weights) -> dict[torch.nn.Module, TorchPart]:
+def parts_of(module: torch.nn.Module, weights: ModuleWeights) -> dict[torch.nn.Module, TorchPart]:
     """Each module of a tree as a part, of a class that has the name of the module's."""
     parts: dict[torch.nn.Module, TorchPart] = {}
     for each in module.modules():

@@ -14,7 +14,7 @@ from trtnet import ops
 from trtnet.definition.torch_module import functions
 from trtnet.definition.torch_module.arguments import accepted
 from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, replaced, symbolic
-from trtnet.definition.torch_module.weights import Weights
+from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, Parameter, Tensor
 from trtnet.ops.arguments.unsupported import reason
 from trtnet.support.errors import ModelError
@@ -28,7 +28,7 @@ class Tracing(TorchFunctionMode):
     with torch's own tensors is torch's, and if these are the module's weights, it is noted that the result is too.
     """
 
-    def __init__(self, network: Network, weights: Weights, place: torch.device) -> None:
+    def __init__(self, network: Network, weights: ModuleWeights, place: torch.device) -> None:
         super().__init__()
         self.network, self.weights, self.place = network, weights, place
 

@@ -14,7 +14,7 @@ from trtnet.support.arrays import values
 Weighed = dict[int, tuple[torch.Tensor, frozenset[str]]]
 
 
-class Weights:
+class ModuleWeights:
     """Which tensors are the module's own, and which were computed from them while the network was being defined.
 
     A parameter or buffer of the state dict is the Parameter of its key, so that the engine's weights keep their names.

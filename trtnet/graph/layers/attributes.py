@@ -14,7 +14,7 @@ from trtnet.support import dtypes
 from trtnet.support.backend import trt
 
 Value = Any
-"""An int, float, bool, str, a tuple of ints or floats, or Weights."""
+"""An int, float, bool, str, a tuple of ints or floats, or WeightsAttribute."""
 
 NOT_OWN = ("attention", "conditional", "loop", "plugin", "padding_nd")
 """Objects behind a layer; and the paddings of both sides at once, which are not there when these differ."""
@@ -22,7 +22,7 @@ OF_EVERY_LAYER = ("name", "metadata", "num_inputs", "num_outputs", "num_ranks")
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightsAttribute:
     """Weights that are an attribute. array: flat; None for the types that TensorRT does not give back."""
 
     dtype: str
@@ -69,7 +69,7 @@ def _plain(value: Any) -> Value:
         return value
     if isinstance(value, np.ndarray) or type(value).__name__ == "Weights":
         array = value if isinstance(value, np.ndarray) else None
-        return Weights(dtypes.get(value.dtype).name, int(value.size), array) if value.size else None
+        return WeightsAttribute(dtypes.get(value.dtype).name, int(value.size), array) if value.size else None
     if isinstance(value, trt.DataType):
         return dtypes.get(value).name
     if hasattr(value, "name"):

@@ -15,16 +15,17 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-Shape = tuple[int, ...]
-FlopsRule = Callable[[Any, list[Shape], list[Shape]], int | None]
+from trtnet.support.arrays import StaticShape
+
+FlopsRule = Callable[[Any, list[StaticShape], list[StaticShape]], int | None]
 
 
-def none(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
+def none(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int:
     """Of layers that only move data, or say when others run."""
     return 0
 
 
-def unknown(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> None:
+def unknown(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> None:
     """Of layers whose work TensorRT does not tell."""
 
 
@@ -33,30 +34,30 @@ def per_element(number: int) -> FlopsRule:
     return lambda layer, inputs, outputs: number * sum(prod(shape) for shape in outputs)
 
 
-def per_input_element(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
+def per_input_element(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int:
     """One for each element of the first input."""
     return prod(inputs[0])
 
 
-def convolution(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
+def convolution(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int:
     """Every output element is a product with the whole kernel of its group."""
     channels = inputs[0][1] // layer.num_groups
     return 2 * prod(outputs[0]) * channels * prod(layer.kernel_size_nd)
 
 
-def deconvolution(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
+def deconvolution(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int:
     """Every input element meets the whole kernel of its group; what the padding crops is counted."""
     channels = layer.num_output_maps // layer.num_groups
     return 2 * prod(inputs[0]) * channels * prod(layer.kernel_size_nd)
 
 
-def matrix_multiply(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
+def matrix_multiply(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int:
     """Every output element is a product as deep as the matrices' common axis."""
     depth = inputs[0][-2 if layer.op0.name == "TRANSPOSE" else -1]
     return 2 * prod(outputs[0]) * depth
 
 
-def einsum(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def einsum(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int | None:
     """The product of the sizes of all letters, times 2 for two operands, 1 for one."""
     terms = layer.equation.replace(" ", "").partition("->")[0].split(",")
     if [len(term) for term in terms] != [len(shape) for shape in inputs]:  # an ellipsis
@@ -67,7 +68,7 @@ def einsum(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int | None:
     return len(terms) * prod(letters.values())
 
 
-def attention(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def attention(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int | None:
     """Scores, and their product with the values.
 
     query: [batch, heads, length, dim]. key, value: [batch, key heads, key length, dim]. None for packed sequences,
@@ -79,7 +80,7 @@ def attention(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int | No
     return 2 * prod(query[:3]) * key[2] * (query[3] + value[3])
 
 
-def moe(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
+def moe(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int:
     """Three products for each expert of each token: gate and up [experts, hidden, inner], down [.., inner, hidden].
 
     hidden states: [batch, length, hidden]. selected experts: [batch, length, k].
@@ -88,6 +89,6 @@ def moe(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
     return 2 * prod(selected) * 3 * gate[1] * gate[2]
 
 
-def pooling(layer: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
+def pooling(layer: Any, inputs: list[StaticShape], outputs: list[StaticShape]) -> int:
     """Every output element is of the elements of its window."""
     return prod(outputs[0]) * prod(layer.window_size_nd)

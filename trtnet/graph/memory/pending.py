@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trtnet.support.backend import trt
 
 
-class Pending:
+class PendingLayer:
     """The result of a layer, which nothing has read yet.
 
     The layer is in the network with weights of the right sizes and no values, so TensorRT has checked it. What reads
@@ -26,11 +26,11 @@ class Pending:
     """
 
     def __init__(
-        self, itensor: trt.ITensor, offer: Any, decide: Callable[[], None], apart: Callable[[Pending], trt.ITensor]
+        self, itensor: trt.ITensor, offer: Any, decide: Callable[[], None], apart: Callable[[PendingLayer], trt.ITensor]
     ) -> None:
         self.itensor, self.offer = itensor, offer
         self.decided = False
-        self.taken: Pending | None = None
+        self.taken: PendingLayer | None = None
         self.path = ""
         self._decide, self._apart = decide, apart
 
@@ -45,7 +45,7 @@ class Pending:
         name = str(self.itensor.name)
         return name if self.taken is None else f"{name} (merged into {self.path or 'another layer'})"
 
-    def take(self, by: Pending, path: str) -> None:
+    def take(self, by: PendingLayer, path: str) -> None:
         """The layer makes another's result now, of the module at a path, who gives it weights."""
         assert self.is_free
         self.taken, self.path = by, path

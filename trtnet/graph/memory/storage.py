@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
-from trtnet.graph.memory.pending import Pending
+from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.memory.strides import Strides
 from trtnet.graph.place import Placing
 from trtnet.graph.sizes.dim import Shape
@@ -22,8 +22,8 @@ from trtnet.support.source import SourceLine, caller
 if TYPE_CHECKING:
     from trtnet.support.backend import trt
 
-T = TypeVar("T", bound="Stored")
-ITensor: TypeAlias = "trt.ITensor | Pending"
+T = TypeVar("T", bound="StoredTensor")
+ITensor: TypeAlias = "trt.ITensor | PendingLayer"
 """What TensorRT has of a tensor."""
 
 _ticket = itertools.count()
@@ -68,13 +68,13 @@ class Storage:
     body: object
     fixed: str = ""
     version: int = 0
-    pending: list[tuple[int, Stored, Stored]] = field(default_factory=list)
+    pending: list[tuple[int, StoredTensor, StoredTensor]] = field(default_factory=list)
     related: set[Storage] = field(default_factory=set)
     lost: Lost | None = None
     serial: int = field(default_factory=ticket)
 
 
-class Stored:
+class StoredTensor:
     """A value of a network: TensorRT's ITensor, and the memory that torch would have for it.
 
     view_of: what it is of the tensor whose memory it shares, None if the memory is its own. strides: as torch's, as far
@@ -99,7 +99,7 @@ class Stored:
         Raises LayerError if that is not known.
         """
         value = self.current
-        return value.use() if isinstance(value, Pending) else value
+        return value.use() if isinstance(value, PendingLayer) else value
 
     @property
     def current(self) -> ITensor:
@@ -112,7 +112,7 @@ class Stored:
     def merged_into(self) -> str | None:
         """The path of the module that took the layer which would make it; None if it is in the network."""
         value = self.current
-        return value.path if isinstance(value, Pending) and value.taken is not None else None
+        return value.path if isinstance(value, PendingLayer) and value.taken is not None else None
 
     def fresh(self) -> Self:
         """A tensor of its value now, with memory of its own. No layer."""
@@ -145,7 +145,7 @@ def share(base: T, part: T, view: View[T], strides: Strides) -> T:
     return part
 
 
-def relate(a: Stored, b: T) -> T:
+def relate(a: StoredTensor, b: T) -> T:
     """Notes that two tensors are one memory in torch, or not, by what is not known; returns the second."""
     if a.storage is not b.storage:
         a.storage.related.add(b.storage)
@@ -153,7 +153,7 @@ def relate(a: Stored, b: T) -> T:
     return b
 
 
-def update(x: Stored, value: Stored) -> None:
+def update(x: StoredTensor, value: StoredTensor) -> None:
     """Gives `x` a value of its shape and dtype, and lets the tensors that share its memory see it.
 
     Raises LayerError where that cannot be.
@@ -174,12 +174,12 @@ def update(x: Stored, value: Stored) -> None:
         other.lost = lost
 
 
-def same_part(x: Stored, y: Stored) -> bool:
+def same_part(x: StoredTensor, y: StoredTensor) -> bool:
     """Whether two tensors of one storage are the same elements of it, as far as their views tell."""
     return x.shape == y.shape and [view.key for view in chain(x)] == [view.key for view in chain(y)]
 
 
-def refresh(x: Stored) -> None:
+def refresh(x: StoredTensor) -> None:
     """Gives a tensor the value it has after the writes of others to its memory."""
     storage = x.storage
     if storage.lost is not None:
@@ -204,7 +204,7 @@ def refresh(x: Stored) -> None:
     x.seen = storage.version = latest
 
 
-def chain(x: Stored) -> list[View[Any]]:
+def chain(x: StoredTensor) -> list[View[Any]]:
     """The views from a tensor down to the one that has the memory."""
     views = []
     while x.view_of is not None:
@@ -219,13 +219,13 @@ def fixed(x: T, reason: str) -> T:
     return x
 
 
-def _store(x: Stored, value: Stored, version: int) -> None:
+def _store(x: StoredTensor, value: StoredTensor, version: int) -> None:
     if x.view_of is not None:
         _store(x.view_of.base, x.view_of.write(x.view_of.base, value), version)
     x.value, x.seen = value.current, version
 
 
-def _check(x: Stored, views: list[View[Any]]) -> None:
+def _check(x: StoredTensor, views: list[View[Any]]) -> None:
     refused = x.storage.fixed or next((view.refused for view in views if view.refused), "")
     if refused:
         x.network.fail(f"no writing in place to {refused}; .clone() it first", {"x": x})

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trtnet.support import dtypes
+from trtnet.support.arrays import StaticShape
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, DTypeLike
 
 Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 
 
 class DeclaredWeight:
@@ -22,7 +22,7 @@ class DeclaredWeight:
     shape: ints. declared: the dtype that it keeps, None for the dtype that the network is defined with.
     """
 
-    shape: Shape
+    shape: StaticShape
     declared: DType | None
 
     # trtnet.graph.network puts here what knows the network being defined: it stands above parameters.
@@ -54,7 +54,9 @@ class Weight:
     something computed from several tensors, as a folded batch norm is.
     """
 
-    def __init__(self, array: Array | Callable[[], Array], key: str = "", like: tuple[Shape, DType] | None = None):
+    def __init__(
+        self, array: Array | Callable[[], Array], key: str = "", like: tuple[StaticShape, DType] | None = None
+    ):
         if isinstance(array, np.ndarray):
             like = array.shape, dtypes.get(array.dtype)
         assert like is not None  # a function says what it will give

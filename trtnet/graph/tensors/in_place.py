@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trtnet.graph.symbolic import Symbolic
-from trtnet.graph.tensors.operators import Index, Number
+from trtnet.graph.tensors.operators import Index, NumberOrArray
 
 
 def _augmented(name: str) -> Callable[[Any, Any], Any]:
@@ -37,5 +37,5 @@ class InPlace(Symbolic):
     __ior__ = _augmented("bitwise_or")
     __ixor__ = _augmented("bitwise_xor")
 
-    def __setitem__(self, index: Index | tuple[Index, ...], value: Number | Symbolic) -> None:
+    def __setitem__(self, index: Index | tuple[Index, ...], value: NumberOrArray | Symbolic) -> None:
         self.operations.setitem(self, index, value)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
-from trtnet.graph.memory.storage import Stored
+from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.sizes.dim import Size
 from trtnet.graph.symbolic import Symbolic
-from trtnet.graph.tensors.operators import Number
+from trtnet.graph.tensors.operators import NumberOrArray
 from trtnet.support.dtypes import DTypeLike
 
 TensorT = TypeVar("TensorT")
@@ -24,7 +24,7 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-class _Operand(Stored, Symbolic, Generic[TensorT]):
+class _Operand(StoredTensor, Symbolic, Generic[TensorT]):
     """What has the methods: a tensor."""
 
     __slots__ = ()
@@ -164,7 +164,7 @@ class Methods(_Operand[TensorT]):
         return self.operations.full(size, fill_value, self.dtype if dtype is None else dtype)
 
     # elementwise
-    def where(self, condition: Symbolic, other: Number | Symbolic) -> TensorT:
+    def where(self, condition: Symbolic, other: NumberOrArray | Symbolic) -> TensorT:
         return self.operations.where(condition, self, other)
 
     # the rest of torch's methods, with the arguments of the functions

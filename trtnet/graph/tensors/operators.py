@@ -13,7 +13,7 @@ from trtnet.graph.symbolic import Symbolic
 TensorT = TypeVar("TensorT")
 """The type of tensors: what the operators give."""
 Index: TypeAlias = "int | Dim | slice | EllipsisType | list[int] | np.ndarray[Any, Any] | Symbolic | None"
-Number: TypeAlias = "np.ndarray[Any, Any] | SizeOperators | float | int | bool"
+NumberOrArray: TypeAlias = "np.ndarray[Any, Any] | SizeOperators | float | int | bool"
 """What operations take beside tensors and parameters."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 
 from trtnet.graph.memory import strides as layout
-from trtnet.graph.memory.storage import Stored, relate
+from trtnet.graph.memory.storage import StoredTensor, relate
 from trtnet.graph.sizes.dim import Dim, Size, numel
 from trtnet.graph.symbolic import Symbolic
 from trtnet.support.dtypes import DTypeLike
@@ -40,7 +40,7 @@ class Device:
         return self.type
 
 
-class Questions(Stored, Symbolic, Generic[TensorT]):
+class Questions(StoredTensor, Symbolic, Generic[TensorT]):
     """Of a tensor: its device, its kind, its memory."""
 
     __slots__ = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trtnet.graph.adding import Adding
-from trtnet.graph.memory.pending import Pending
+from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.memory.storage import Storage
 from trtnet.graph.sizes.dim import Dim, Shape, Size, numel
 from trtnet.graph.sizes.origins import Axis, Value
@@ -57,7 +57,7 @@ class Tensor(Casts["Tensor"], Methods["Tensor"], Questions["Tensor"], InPlace, O
     def _size(self, axis: int, known: Size | None) -> Size:
         return known if isinstance(known, int | Dim) else Dim(f"{self.name}.shape[{axis}]", Axis(self, axis))
 
-    def deferred(self, pending: Pending) -> Tensor:
+    def deferred(self, pending: PendingLayer) -> Tensor:
         """Itself, its value to be decided by who reads it first."""
         self.value = pending
         self.network.pending.append(pending)

@@ -11,7 +11,7 @@ import numpy as np
 from trtnet.graph import OpenNetwork, Parameter, Tensor, Weight
 from trtnet.graph.layers.kinds import kind_of
 from trtnet.graph.layers.read import read
-from trtnet.graph.memory.pending import Pending, Placeholders
+from trtnet.graph.memory.pending import PendingLayer, Placeholders
 from trtnet.graph.place import Place
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
@@ -76,10 +76,10 @@ def offered(y: Tensor, convolution: Convolution) -> Tensor:
     network = y.network
     own = y.fresh()
 
-    def apart(norm: Pending) -> trt.ITensor:
+    def apart(norm: PendingLayer) -> trt.ITensor:
         return _set_apart(own, convolution, norm) or convolution.repeated(network)
 
-    return y.deferred(Pending(y.trt, convolution, lambda: convolution.settle(network), apart))
+    return y.deferred(PendingLayer(y.trt, convolution, lambda: convolution.settle(network), apart))
 
 
 def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
@@ -90,7 +90,7 @@ def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
     the numbers of such a scale are not, it is a convolution more.
     """
     pending = x.current
-    if not isinstance(pending, Pending) or not isinstance(pending.offer, Convolution):
+    if not isinstance(pending, PendingLayer) or not isinstance(pending.offer, Convolution):
         return None
     norm = BatchNorm(scale, shift, x.network.place)
     if not pending.is_free and norm.fits(x.dtype):
@@ -107,12 +107,12 @@ def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
     result = x.fresh_handle(x.shape)
     result.value, result.strides = pending.itensor, x.strides
     offered(result, replace(convolution, weights=given, kernel=kernel, bias=bias, norm=norm))
-    assert isinstance(result.value, Pending)
+    assert isinstance(result.value, PendingLayer)
     pending.take(result.value, x.network.path)
     return result
 
 
-def _set_apart(own: Tensor, convolution: Convolution, norm: Pending) -> trt.ITensor | None:
+def _set_apart(own: Tensor, convolution: Convolution, norm: PendingLayer) -> trt.ITensor | None:
     """A convolution's own result, wanted after a batch norm took its layer: the layer is its own again.
 
     The batch norm is a scale behind it, and what reads the batch norm's result reads the scale's. own: the layer's

@@ -108,7 +108,7 @@ def convolution(
     rank: int,
 ) -> Tensor:
     name = "convolution"
-    given = Weights.of(x, weight, bias, name, rank)
+    given = ConvolutionWeights.of(x, weight, bias, name, rank)
     if x.ndim == rank + 1:
         y = convolution(x.unsqueeze(0), weight, bias, stride, padding, dilation, groups, rank)
         return y.squeeze(0)
@@ -139,7 +139,7 @@ def convolution(
 
 
 @dataclass(frozen=True)
-class Weights:
+class ConvolutionWeights:
     """A kernel and a bias as TensorRT takes them: weights that it reads when it builds, or inputs 1 and 2 of the layer.
 
     shape: the kernel's, of ints. kernel, bias: as errors show them.
@@ -151,7 +151,7 @@ class Weights:
     bias: Tensor | Weight | None
 
     @classmethod
-    def of(cls, x: Tensor, weight: Kernel, bias: Kernel | None, name: str, rank: int) -> Weights:
+    def of(cls, x: Tensor, weight: Kernel, bias: Kernel | None, name: str, rank: int) -> ConvolutionWeights:
         """Raises LayerError for what fits no layer of this many axes."""
         kernel, offset = (_prepared(x, w) for w in (weight, bias))
         assert kernel is not None
@@ -205,7 +205,7 @@ def _prepared(x: Tensor, weight: Kernel | None) -> Tensor | Weight | None:
     return x.network.weight(array.astype(x.dtype.numpy) if array.dtype == np.float64 else array)
 
 
-def mismatch(x: Tensor, given: Weights, channels: int, name: str) -> str:
+def mismatch(x: Tensor, given: ConvolutionWeights, channels: int, name: str) -> str:
     """What to say first if TensorRT refuses the layer."""
     if x.dtype != given.kernel.dtype:
         return f"{name} got an input of {x.dtype}, its kernel is {given.kernel.dtype}"

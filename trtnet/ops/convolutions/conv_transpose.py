@@ -7,7 +7,7 @@ import numpy as np
 from trtnet.graph import Tensor, Weight
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window, geometry, lift, pairs, spread
-from trtnet.ops.convolutions.conv import Kernel, Weights, convolution, mismatch
+from trtnet.ops.convolutions.conv import ConvolutionWeights, Kernel, convolution, mismatch
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.rearrange import flip
@@ -105,7 +105,7 @@ def _transposed(
     before, _ = pairs(padding, rank)
     after = tuple(p - extra for p, extra in zip(before, spread(output_padding, rank), strict=True))
     beyond = [max(-crop, 0) for crop in after]
-    given = Weights.of(x, weight, None if any(beyond) else bias, name, rank)
+    given = ConvolutionWeights.of(x, weight, None if any(beyond) else bias, name, rank)
     image, flat = lift(x, rank)
     channels = given.shape[1] * groups
     window = geometry(given.window, rank, 1)
@@ -158,7 +158,7 @@ def _as_convolution(
 ) -> Tensor:
     """The same as a convolution: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 4.6."""
     name = f"conv_transpose{rank}d"
-    given = Weights.of(x, weight, bias, name, rank)
+    given = ConvolutionWeights.of(x, weight, bias, name, rank)
     if problem := mismatch(x, given, given.shape[0], name):
         x.network.fail(problem, {"x": x, "weight": given.kernel})
     kernel = given.kernel

@@ -14,7 +14,8 @@ from trtnet.runtime.execution.signature import Signature
 from trtnet.support.call_interface import bind, check, is_torch
 from trtnet.support.errors import InputError
 
-KEPT = 256
+SIGNATURES = 256
+"""How many signatures are kept."""
 
 
 class Arguments:
@@ -39,7 +40,7 @@ class Arguments:
         signature = self.find(args, kwargs)
         if signature is None:
             signature = self._examine(args, kwargs)
-            if len(self._seen) == KEPT:
+            if len(self._seen) == SIGNATURES:
                 del self._seen[next(iter(self._seen))]
             self._seen[self._key(args, kwargs)] = signature
         return signature

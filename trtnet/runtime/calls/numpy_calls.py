@@ -10,11 +10,12 @@ import numpy as np
 from trtnet.runtime.calls.outputs import check_arrays_apart, check_given, written
 from trtnet.runtime.calls.pending import Outputs, Pending
 from trtnet.runtime.cuda.interface import Device
-from trtnet.runtime.execution.context import Context, Shape
+from trtnet.runtime.execution.context import Context
 from trtnet.runtime.execution.launcher import Launcher
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
+from trtnet.support.arrays import StaticShape
 from trtnet.support.call_interface import TensorInfo
 
 
@@ -60,7 +61,7 @@ class ArrayCalls:
             staging.download(info, found[info.name])
         return Pending(lambda: self._collect(found, out), finished=finished)
 
-    def _collect(self, shapes: Mapping[str, Shape], out: Outputs | None) -> Outputs:
+    def _collect(self, shapes: Mapping[str, StaticShape], out: Outputs | None) -> Outputs:
         self._device.activate()
         self._device.synchronize(self._order.own)
         found = {info.name: self._staging.array(info, shapes[info.name]) for info in self._outputs}

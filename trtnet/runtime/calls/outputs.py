@@ -13,10 +13,9 @@ from trtnet.runtime.calls.pending import Outputs
 from trtnet.runtime.cuda.torch_tensors import check_devices
 from trtnet.runtime.execution.signature import Signature
 from trtnet.support import dtypes
+from trtnet.support.arrays import StaticShape
 from trtnet.support.call_interface import NamedOutputs, TensorInfo
 from trtnet.support.errors import InputError
-
-Shape = tuple[int, ...]
 
 
 def named(out: Any, outputs: Sequence[TensorInfo]) -> Outputs | None:
@@ -46,7 +45,7 @@ def check_given(out: Outputs, signature: Signature, profile: int, outputs: Seque
         signature.out.add(kinds)
 
 
-def check_out(out: Outputs, shapes: Mapping[str, Shape], outputs: Sequence[TensorInfo], on_device: bool) -> None:
+def check_out(out: Outputs, shapes: Mapping[str, StaticShape], outputs: Sequence[TensorInfo], on_device: bool) -> None:
     """Raises InputError for an array that an output does not fit, or that is not of the inputs' kind."""
     for info in outputs:
         array = out[info.name]

@@ -13,7 +13,8 @@ from trtnet.runtime.cuda.torch_tensors import is_ready
 from trtnet.runtime.execution.launcher import Repeatable
 from trtnet.support.call_interface import NamedOutputs
 
-KEPT = 8
+CALLS = 8
+"""How many calls are kept."""
 
 
 class Repeats:
@@ -33,7 +34,7 @@ class Repeats:
         """Remembers a call of torch tensors, if it read and wrote these and no copies of them."""
         if not all(map(is_ready, _flat(args, kwargs)[1])):
             return
-        if len(self._kept) == KEPT:
+        if len(self._kept) == CALLS:
             del self._kept[next(iter(self._kept))]
         self._kept[_places(args, kwargs)] = repeatable
 

@@ -10,11 +10,12 @@ from trtnet.runtime.calls.outputs import check_given
 from trtnet.runtime.calls.pending import Outputs, Pending
 from trtnet.runtime.cuda.interface import Device
 from trtnet.runtime.cuda.torch_tensors import check_apart, check_in_place, ready
-from trtnet.runtime.execution.context import Context, Shape
+from trtnet.runtime.execution.context import Context
 from trtnet.runtime.execution.launcher import Launcher, Repeatable
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
+from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import InputError
 
 
@@ -77,7 +78,7 @@ class TensorCalls:
         check_apart(out, inputs, self._context.aliases)
         return out
 
-    def _new_outputs(self, inputs: Mapping[str, Any], shapes: Mapping[str, Shape], device: Any) -> Outputs:
+    def _new_outputs(self, inputs: Mapping[str, Any], shapes: Mapping[str, StaticShape], device: Any) -> Outputs:
         """The tensors to write to: inputs that the engine writes in place, else new ones."""
         aliases = self._context.aliases
         return {
@@ -88,7 +89,7 @@ class TensorCalls:
             if info.name in shapes
         }
 
-    def _copied(self, shapes: Mapping[str, Shape], device: Any, handle: int) -> Outputs:
+    def _copied(self, shapes: Mapping[str, StaticShape], device: Any, handle: int) -> Outputs:
         """Tensors of the outputs that depended on data, out of the session's memory."""
         outputs = {}
         for info in self._info.outputs:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.runtime.cuda.cuda_graph import capture
-from trtnet.runtime.cuda.interface import Buffer, Bytes, Event, Graph, HostBuffer, Stream
+from trtnet.runtime.cuda.interface import Bytes, Event, Graph, HostBuffer, Memory, Stream
 from trtnet.support.errors import DeviceError
 
 
@@ -130,7 +130,7 @@ class CudaDevice:
     def capture(self, queue: Callable[[], None], stream: Any) -> Graph:
         return capture(self._driver, queue, stream)
 
-    def allocate(self, nbytes: int, stream: Any) -> Buffer:
+    def allocate(self, nbytes: int, stream: Any) -> Memory:
         buffer = self._device.allocate(nbytes, stream=stream.stream)
         return _CudaBuffer(buffer, int(buffer.handle), nbytes)
 

@@ -17,7 +17,7 @@ class Stream(Protocol):
     def handle(self) -> int: ...
 
 
-class Buffer(Protocol):
+class Memory(Protocol):
     """Memory of a fixed size. address: where it begins. nbytes: its size."""
 
     @property
@@ -27,7 +27,7 @@ class Buffer(Protocol):
     def nbytes(self) -> int: ...
 
 
-class HostBuffer(Buffer, Protocol):
+class HostBuffer(Memory, Protocol):
     """Page-locked host memory. bytes: the same memory as a writable uint8 array, valid while the buffer lives."""
 
     @property
@@ -88,20 +88,20 @@ class Device(Protocol):
     def capture(self, queue: Callable[[], None], stream: Stream) -> Graph:
         """What `queue` queues on the stream, as a graph; it is not run. Raises DeviceError if CUDA cannot."""
 
-    def allocate(self, nbytes: int, stream: Stream) -> Buffer:
+    def allocate(self, nbytes: int, stream: Stream) -> Memory:
         """Device memory, usable and freed in the order of the stream."""
 
     def allocate_host(self, nbytes: int) -> HostBuffer:
         """Page-locked memory. No work that uses it may be under way when it is dropped."""
 
-    def upload(self, source: HostBuffer, target: Buffer, nbytes: int, stream: Stream) -> None:
+    def upload(self, source: HostBuffer, target: Memory, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes`."""
 
-    def upload_pageable(self, source: np.ndarray[Any, Any], target: Buffer, stream: Stream) -> None:
+    def upload_pageable(self, source: np.ndarray[Any, Any], target: Memory, stream: Stream) -> None:
         """Queues a copy of a contiguous array, which may be changed as soon as this returns."""
 
-    def download(self, source: Buffer, target: HostBuffer, nbytes: int, stream: Stream) -> None:
+    def download(self, source: Memory, target: HostBuffer, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes`."""
 
-    def copy(self, source: Buffer, address: int, nbytes: int, stream: Stream) -> None:
+    def copy(self, source: Memory, address: int, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes` to an address on the same GPU."""

@@ -11,12 +11,11 @@ from trtnet.runtime.execution.context_options import GraphMaker, create, lifetim
 from trtnet.runtime.execution.output_allocator import OutputAllocator
 from trtnet.runtime.execution.shape_inputs import HostMemory
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.support.arrays import StaticShape
 from trtnet.support.backend import trt
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.diagnostics import ErrorRecorder
 from trtnet.support.errors import InputError, TrtnetError
-
-Shape = tuple[int, ...]
 
 
 class Context:
@@ -50,7 +49,7 @@ class Context:
         self._nvtx: Any = None
         self.aliases = opened.aliases()
         self._addresses: dict[str, int] = {}
-        self._outputs: dict[str, Shape] = {}
+        self._outputs: dict[str, StaticShape] = {}
         self._allocator = OutputAllocator(provide) if provide is not None else None
         self._allocated: set[str] = set()
         self.values = HostMemory(self._info.inputs)
@@ -60,8 +59,8 @@ class Context:
 
     def _make(self, opened: OpenEngine) -> None:
         """Makes TensorRT's context, which has been told nothing yet."""
-        self._shapes: dict[str, Shape] | None = None
-        self._executed: dict[str, Shape] | None = None
+        self._shapes: dict[str, StaticShape] | None = None
+        self._executed: dict[str, StaticShape] | None = None
         self._changes = 0
         self._addresses.clear()
         self._allocated.clear()
@@ -128,7 +127,7 @@ class Context:
         if self._cache is not None:
             self._cache.save_soon()
 
-    def set_shapes(self, shapes: Mapping[str, Shape], profile: int, stream: int) -> dict[str, Shape]:
+    def set_shapes(self, shapes: Mapping[str, StaticShape], profile: int, stream: int) -> dict[str, StaticShape]:
         """Changes to a profile, tells the inputs' shapes, returns the outputs', but for those that depend on data.
 
         shapes: of all inputs, with the values of those that say sizes.
@@ -193,7 +192,7 @@ class Context:
         """The scratch memory of the next execution, where the context holds none."""
         self._trt.set_device_memory(address, nbytes)
 
-    def found(self) -> dict[str, Shape]:
+    def found(self) -> dict[str, StaticShape]:
         """The shapes of the latest execution's outputs that depended on data."""
         return dict(self._allocator.shapes) if self._allocator is not None else {}
 
@@ -225,7 +224,7 @@ class Context:
         if missing:
             self._fail(f"TensorRT cannot infer the outputs' shapes without {', '.join(missing)}", InputError)
 
-    def _output_shape(self, info: TensorInfo) -> Shape | None:
+    def _output_shape(self, info: TensorInfo) -> StaticShape | None:
         """None if it depends on data."""
         try:
             shape = tuple(self._trt.get_tensor_shape(info.name))

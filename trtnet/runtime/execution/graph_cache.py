@@ -12,7 +12,8 @@ from trtnet.support.errors import TrtnetError
 
 log = logging.getLogger("trtnet.runtime")
 
-KEPT = 8
+GRAPHS = 8
+"""How many graphs are kept."""
 PAUSE = 32
 """Executions between two captures once all graphs are there: to capture takes longer than to execute without."""
 
@@ -57,9 +58,9 @@ class Graphs:
             return
         self._queued += 1
         if key not in self._seen:
-            _keep(self._seen, key, None, 4 * KEPT)
+            _keep(self._seen, key, None, 4 * GRAPHS)
             return
-        if len(self._graphs) == KEPT and self._queued < PAUSE:
+        if len(self._graphs) == GRAPHS and self._queued < PAUSE:
             return
         self._queued = 0
         try:
@@ -68,9 +69,9 @@ class Graphs:
             self.refuse(str(error))
             log.warning("no CUDA graph, the session queues each execution instead: %s", error)
             return
-        if len(self._graphs) == KEPT:
+        if len(self._graphs) == GRAPHS:
             self._order.drain()  # the one that goes may be running
-        _keep(self._graphs, key, graph, KEPT)
+        _keep(self._graphs, key, graph, GRAPHS)
 
 
 def _keep(kept: dict[Hashable, T], key: Hashable, value: T, limit: int) -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from trtnet.runtime.cuda.interface import Graph, Stream
-from trtnet.runtime.execution.context import Context, Shape
+from trtnet.runtime.execution.context import Context
 from trtnet.runtime.execution.graph_cache import Graphs
 from trtnet.runtime.execution.profiles import ranges
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
 from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.execution.stream_order import Order
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
+from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import ProfileError
 
 
@@ -75,7 +76,7 @@ class Launcher:
             )
         return signature.profiles[0]
 
-    def shapes(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
+    def shapes(self, signature: Signature, profile: int) -> Mapping[str, StaticShape]:
         """The shapes of the outputs, but for those that depend on data."""
         if profile not in signature.outputs:
             found = signature.outputs[profile] = self._tell(signature, profile)
@@ -149,7 +150,7 @@ class Launcher:
         if self.graphs is not None:
             self.graphs.learn(key, lambda: self._context.execute(addresses, own.handle))
 
-    def _tell(self, signature: Signature, profile: int) -> Mapping[str, Shape]:
+    def _tell(self, signature: Signature, profile: int) -> Mapping[str, StaticShape]:
         self._order.move(self._order.own)
         if self._context.worn:
             self._order.drain()

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.runtime.cuda.interface import Buffer, Device, HostBuffer, Stream
-from trtnet.runtime.execution.context import Shape
+from trtnet.runtime.cuda.interface import Device, HostBuffer, Memory, Stream
 from trtnet.support import dtypes
+from trtnet.support.arrays import StaticShape
 from trtnet.support.call_interface import TensorInfo
 
 LARGE = 1 << 20
@@ -26,8 +26,8 @@ class Staging:
     def __init__(self, device: Device, stream: Stream, aliases: Mapping[str, str] | None = None) -> None:
         self._device, self._stream, self.aliases = device, stream, aliases or {}
         self._host: dict[str, HostBuffer] = {}
-        self._memory: dict[str, Buffer] = {}
-        self._empty: Buffer | None = None
+        self._memory: dict[str, Memory] = {}
+        self._empty: Memory | None = None
 
     def addresses(self) -> dict[str, int]:
         """Where inputs and outputs are on the GPU."""
@@ -47,31 +47,31 @@ class Staging:
         self.array(info, value.shape)[...] = value
         self.send(info, value.shape, self._stream)
 
-    def send(self, info: TensorInfo, shape: Shape, stream: Stream) -> None:
+    def send(self, info: TensorInfo, shape: StaticShape, stream: Stream) -> None:
         """Queues an input's way from the page-locked memory to the GPU."""
         self._device.upload(self._host[info.name], self._memory[info.name], _nbytes(info, shape), stream)
 
-    def download(self, info: TensorInfo, shape: Shape) -> None:
+    def download(self, info: TensorInfo, shape: StaticShape) -> None:
         """Queues an output's way to the page-locked memory."""
         self.fetch(info, shape, self._stream)
 
-    def fetch(self, info: TensorInfo, shape: Shape, stream: Stream) -> None:
+    def fetch(self, info: TensorInfo, shape: StaticShape, stream: Stream) -> None:
         """Queues an output's way to the page-locked memory on another stream than the buffers' own."""
         source = self._memory[self.aliases.get(info.name, info.name)]
         nbytes = _nbytes(info, shape)
         self._grow_host(info.name, nbytes)
         self._device.download(source, self._host[info.name], nbytes, stream)
 
-    def copy(self, info: TensorInfo, shape: Shape, address: int, stream: Stream) -> None:
+    def copy(self, info: TensorInfo, shape: StaticShape, address: int, stream: Stream) -> None:
         """Queues an output's way to other memory on the GPU."""
         self._device.copy(self._memory[info.name], address, _nbytes(info, shape), stream)
 
-    def array(self, info: TensorInfo, shape: Shape) -> np.ndarray[Any, Any]:
+    def array(self, info: TensorInfo, shape: StaticShape) -> np.ndarray[Any, Any]:
         """The page-locked memory of an input or output, as an array."""
         nbytes = _nbytes(info, shape)
         return self._host[info.name].bytes[:nbytes].view(dtypes.get(info.dtype).numpy).reshape(shape)
 
-    def grow(self, info: TensorInfo, shape: Shape) -> int:
+    def grow(self, info: TensorInfo, shape: StaticShape) -> int:
         """Sees to buffers that are large enough. Returns the bytes needed."""
         nbytes = _nbytes(info, shape)
         self._grow_host(info.name, nbytes)
@@ -102,5 +102,5 @@ class Staging:
         return self._empty.address
 
 
-def _nbytes(info: TensorInfo, shape: Shape) -> int:
+def _nbytes(info: TensorInfo, shape: StaticShape) -> int:
     return dtypes.get(info.dtype).nbytes(prod(shape))

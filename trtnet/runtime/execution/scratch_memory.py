@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trtnet.runtime.cuda.interface import Buffer, Device, Event, Stream
+from trtnet.runtime.cuda.interface import Device, Event, Memory, Stream
 
 
 class ActivationMemory:
@@ -22,7 +22,7 @@ class ActivationMemory:
         self.device = device
         # memory comes and goes in the order of a stream of its own, as those of sessions may be gone before it
         self._stream = device.create_stream()
-        self._buffer: Buffer | None = None
+        self._buffer: Memory | None = None
         self._used: Event | None = None
         self._lock = threading.Lock()
 

@@ -14,7 +14,7 @@ from trtnet.support.errors import InputError
 
 Values = tuple[int, ...]
 
-KEPT = 256
+VALUES = 256
 
 
 def values_of(info: TensorInfo, given: Any) -> Values:
@@ -53,7 +53,7 @@ class HostMemory:
 
     @property
     def full(self) -> bool:
-        return len(self._arrays) >= KEPT
+        return len(self._arrays) >= VALUES
 
     def addresses(self, shapes: Mapping[str, Values]) -> dict[str, int]:
         """Where the values are, by input name. shapes: those of all inputs, with values for those that say sizes."""

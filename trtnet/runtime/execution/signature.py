@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trtnet.runtime.execution.context import Shape
+from trtnet.support.arrays import StaticShape
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Signature:
     number: int
     order: tuple[tuple[str, int], ...]
     on_device: bool
-    shapes: Mapping[str, Shape]
+    shapes: Mapping[str, StaticShape]
     profiles: tuple[int, ...]
-    outputs: dict[int, Mapping[str, Shape]] = field(default_factory=dict)
+    outputs: dict[int, Mapping[str, StaticShape]] = field(default_factory=dict)
     out: set[tuple[Any, ...]] = field(default_factory=set)
 
     def values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

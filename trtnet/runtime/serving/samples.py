@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from trtnet.builder.plan import PlanInfo
-from trtnet.runtime.calls.arguments import KEPT, kind_of
-from trtnet.runtime.execution.context import Shape
+from trtnet.runtime.calls.arguments import kind_of
 from trtnet.runtime.execution.profiles import ranges
 from trtnet.support import dtypes
+from trtnet.support.arrays import StaticShape
 from trtnet.support.call_interface import TensorInfo, bind, check, is_torch
 from trtnet.support.errors import InputError, ProfileError
+
+KINDS = 256
+"""How many kinds of samples are remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class Kind:
     """Samples that go together. batches: the sizes, (least, most), that profiles take with them; limit: the largest."""
 
     inputs: tuple[TensorInfo, ...]
-    shapes: Mapping[str, Shape]
+    shapes: Mapping[str, StaticShape]
     batches: tuple[tuple[int, int], ...]
     limit: int
     _stand_ins: dict[int, dict[str, np.ndarray[Any, Any]]] = field(default_factory=dict)
@@ -64,7 +67,7 @@ class Samples:
         self._info, self._most = info, most
         self._inputs = tuple(replace(info, shape=info.shape[1:]) for info in info.inputs)
         self._kinds: dict[tuple[Any, ...], Kind] = {}
-        self._by_shapes: dict[tuple[Shape, ...], Kind] = {}
+        self._by_shapes: dict[tuple[StaticShape, ...], Kind] = {}
 
     def look(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sample:
         """A sample given as the arguments of a call. Raises InputError and ProfileError for one that does not fit."""
@@ -72,7 +75,7 @@ class Samples:
         key = tuple(map(kind_of, arrays.values()))
         kind = self._kinds.get(key)
         if kind is None:
-            if len(self._kinds) == KEPT:
+            if len(self._kinds) == KINDS:
                 del self._kinds[next(iter(self._kinds))]
             kind = self._kinds[key] = self._examine(arrays)
         return Sample(kind, arrays)
@@ -94,7 +97,7 @@ class Samples:
             self._by_shapes[key] = Kind(self._inputs, shapes, batches, limit)
         return self._by_shapes[key]
 
-    def _batches(self, shapes: Mapping[str, Shape]) -> list[tuple[int, int]]:
+    def _batches(self, shapes: Mapping[str, StaticShape]) -> list[tuple[int, int]]:
         found = []
         for profile in self._info.profiles:
             low = {name: sizes[0] for name, sizes in profile.items()}
@@ -104,7 +107,7 @@ class Samples:
         return [(least, most) for least, most in found if least <= most]
 
 
-def _within(low: Shape, shape: Shape, high: Shape) -> bool:
+def _within(low: StaticShape, shape: StaticShape, high: StaticShape) -> bool:
     return all(a <= size <= b for a, size, b in zip(low, shape, high, strict=True))
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from trtnet.runtime.calls.arguments import Arguments
 from trtnet.runtime.cuda.interface import Event
-from trtnet.runtime.execution.context import Shape
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.signature import Signature
 from trtnet.runtime.serving.shared_context import Stages
+from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import InputError
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -36,7 +36,7 @@ class Slot:
         self._arguments = Arguments(self._info, self._device.index)
         self._signature: Signature | None = None
         self._profile = 0
-        self._shapes: Mapping[str, Shape] = {}
+        self._shapes: Mapping[str, StaticShape] = {}
         self._addresses: dict[str, int] = {}
         self._uploaded: Event | None = None
         self._computed: Event | None = None

@@ -12,7 +12,7 @@ from typing import Any
 from trtnet.runtime.cuda.interface import Device, Event
 from trtnet.runtime.serving.shared_context import Stages
 from trtnet.runtime.serving.slot import Slot
-from trtnet.tools.bench.sample import Sample
+from trtnet.tools.bench.timed_inference import TimedInference
 
 Arrays = Mapping[str, Any]
 
@@ -108,34 +108,34 @@ class Lane:
         self._active[self._next] = Query(events, enqueue)
         self._next = (self._next + 1) % len(self.slots)
 
-    def sync(self, origin: Origin) -> list[Sample]:
+    def sync(self, origin: Origin) -> list[TimedInference]:
         """Waits for the inference in the slot of the next one; none if the slot is free."""
         query = self._active.pop(self._next, None)
         return [] if query is None else [self._sample(query, origin)]
 
-    def drain(self, origin: Origin) -> list[Sample]:
+    def drain(self, origin: Origin) -> list[TimedInference]:
         """Waits for all inferences under way."""
         samples = [self._sample(query, origin) for query in self._active.values()]
         self._active.clear()
         return samples
 
-    def _sample(self, query: Query, origin: Origin) -> Sample:
+    def _sample(self, query: Query, origin: Origin) -> TimedInference:
         moments = [self.device.elapsed(origin.event, event) for event in query.events]
         if not self.transfers:
             begin, end = moments
             moments = [begin, begin, begin, end, end, end]
         h2d, compute, d2h = zip(moments[0::2], moments[1::2], strict=True)
-        return Sample(self.number, query.enqueue, h2d, compute, d2h)
+        return TimedInference(self.number, query.enqueue, h2d, compute, d2h)
 
 
-def measure(lanes: Sequence[Lane], limits: Limits) -> tuple[Sample, ...]:
+def measure(lanes: Sequence[Lane], limits: Limits) -> tuple[TimedInference, ...]:
     """The inferences after the warm-up, of all lanes, in the order in which they began.
 
     The lanes must be prepared. As trtexec's loop: each turn queues a query on every lane, then waits for the one that
     the lane queued before it. Python's garbage collector is off meanwhile.
     """
     origin = Origin.now(lanes[0].device, lanes[0].stages.compute)
-    samples: list[Sample] = []
+    samples: list[TimedInference] = []
     until = limits.warm_up + 1e3 * limits.duration
     turns, now = 0, 0.0
     with _no_garbage_collection():

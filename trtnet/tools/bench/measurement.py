@@ -16,8 +16,8 @@ from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.runtime.serving.shared_context import Stages
 from trtnet.runtime.serving.slot import Slot
 from trtnet.tools.bench.loop import SLOTS, Lane, Limits, measure
-from trtnet.tools.bench.sample import Sample
 from trtnet.tools.bench.statistics import PERCENTILES
+from trtnet.tools.bench.timed_inference import TimedInference
 from trtnet.tools.bench.timing import Timing, timing
 
 Array = np.ndarray[Any, Any]
@@ -51,7 +51,7 @@ class Measurement:
     device: str
     shapes: dict[str, tuple[int, ...]]
     setting: Setting
-    samples: tuple[Sample, ...]
+    samples: tuple[TimedInference, ...]
     timing: Timing
     first_inference: float
     device_memory: int

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trtnet.tools.bench.reports.warnings import warnings
-from trtnet.tools.bench.sample import Sample
 from trtnet.tools.bench.statistics import PERCENTILES, Summary, summarize
+from trtnet.tools.bench.timed_inference import TimedInference
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Timing:
         }
 
 
-def timing(samples: Sequence[Sample], percentiles: Sequence[int] = PERCENTILES) -> Timing:
+def timing(samples: Sequence[TimedInference], percentiles: Sequence[int] = PERCENTILES) -> Timing:
     """Raises ValueError for no samples."""
     latency, enqueue, h2d, compute, d2h = (
         summarize(values, percentiles)

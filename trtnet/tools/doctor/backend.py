@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trtnet.support.backend import BACKENDS, INSTALL
-from trtnet.tools.doctor.findings import Finding, Status
+from trtnet.tools.doctor.check_result import CheckResult, Status
 from trtnet.tools.doctor.system import Driver, Module, System
 from trtnet.tools.explain.api_changes import vanished
 
@@ -68,60 +68,60 @@ def choose(system: System, modules: Mapping[str, Module]) -> tuple[Module | None
     return modules[first], why
 
 
-def check_choice(system: System, modules: Mapping[str, Module]) -> Finding:
+def check_choice(system: System, modules: Mapping[str, Module]) -> CheckResult:
     """Which TensorRT trtnet uses."""
     chosen, why = choose(system, modules)
     if chosen is None:
-        return Finding(SUBJECT, Status.ERROR, why, f"Install one of\n{INSTALL.rpartition(chr(10))[0]}")
+        return CheckResult(SUBJECT, Status.ERROR, why, f"Install one of\n{INSTALL.rpartition(chr(10))[0]}")
     if chosen.usable:
-        return Finding(SUBJECT, Status.OK, f"{chosen.name} {chosen.version} ({why})")
+        return CheckResult(SUBJECT, Status.OK, f"{chosen.name} {chosen.version} ({why})")
     others = [name for name, module in modules.items() if module.usable]
     advice = f"Repair it as said below, or use the other:\n  export TRTNET_BACKEND={others[0]}" if others else ""
-    return Finding(SUBJECT, Status.ERROR, f"{chosen.name} ({why}) cannot be imported", advice)
+    return CheckResult(SUBJECT, Status.ERROR, f"{chosen.name} ({why}) cannot be imported", advice)
 
 
-def check_module(system: System, module: Module) -> list[Finding]:
+def check_module(system: System, module: Module) -> list[CheckResult]:
     """One TensorRT: is it there, does it import, do its wheels belong together?"""
     if not module.installed:
-        return [Finding(module.name, Status.MISSING, "not installed")]
+        return [CheckResult(module.name, Status.MISSING, "not installed")]
     wheels = installed_wheels(system, module.name)
     findings = [finding for wheel in wheels for finding in check_wheel(wheel)]
     if len(wheels) > 1:
         findings.append(_two_variants(wheels))
     if module.usable:
-        return [Finding(module.name, Status.OK, module.version), *findings]
-    return [Finding(module.name, Status.ERROR, module.problem, explain_import(module)), *findings]
+        return [CheckResult(module.name, Status.OK, module.version), *findings]
+    return [CheckResult(module.name, Status.ERROR, module.problem, explain_import(module)), *findings]
 
 
-def check_wheel(wheel: Wheel) -> list[Finding]:
+def check_wheel(wheel: Wheel) -> list[CheckResult]:
     """Bindings and libraries must be of one version."""
     reinstall = f"  pip install --force-reinstall {wheel.package}=={wheel.bindings}"
     if wheel.libs is None:
         found = f"bindings {wheel.bindings} without {wheel.package}-libs: the system's library is used, if it has one"
-        return [Finding(wheel.package, Status.WARNING, found, f"To install the library:\n{reinstall}")]
+        return [CheckResult(wheel.package, Status.WARNING, found, f"To install the library:\n{reinstall}")]
     if wheel.libs == wheel.bindings:
         return []
     found = f"bindings {wheel.bindings}, but libs {wheel.libs}"
-    return [Finding(wheel.package, Status.ERROR, found, f"They must be of one version:\n{reinstall}")]
+    return [CheckResult(wheel.package, Status.ERROR, found, f"They must be of one version:\n{reinstall}")]
 
 
-def check_wheel_on_driver(wheel: Wheel, driver: Driver) -> Finding:
+def check_wheel_on_driver(wheel: Wheel, driver: Driver) -> CheckResult:
     """A driver runs what was made for its CUDA version or an older one."""
     found = f"made for CUDA {wheel.cuda}; the driver runs CUDA up to {driver.cuda[0]}.{driver.cuda[1]}"
     if wheel.cuda <= driver.cuda[0]:
-        return Finding(wheel.package, Status.OK, found)
+        return CheckResult(wheel.package, Status.OK, found)
     advice = f"Update the NVIDIA driver to {OLDEST_DRIVER[wheel.cuda]} or newer"
     if driver.cuda[0] in CUDA_MAJORS:
         older = wheel.package.replace(f"cu{wheel.cuda}", f"cu{driver.cuda[0]}")
         advice += f", or take the wheels for CUDA {driver.cuda[0]}:\n  pip install {older}"
-    return Finding(wheel.package, Status.ERROR, found, advice)
+    return CheckResult(wheel.package, Status.ERROR, found, advice)
 
 
-def check_old_code(chosen: Module) -> Finding:
+def check_old_code(chosen: Module) -> CheckResult:
     """A hint for who brings code of an older TensorRT."""
     count = len(vanished(chosen.module))
     found = f"{count} names that code for TensorRT 8 and 10 uses are not in {chosen.name} {chosen.version}"
-    return Finding(
+    return CheckResult(
         "older code", Status.OK, found, "`trtnet doctor --explain NAME` says what takes their place." if count else ""
     )
 
@@ -151,10 +151,10 @@ def _explain_library(name: str, major: str, reinstall: str) -> str:
     return f"A library of TensorRT itself is missing:\n{reinstall}"
 
 
-def _two_variants(wheels: list[Wheel]) -> Finding:
+def _two_variants(wheels: list[Wheel]) -> CheckResult:
     packages = [wheel.package for wheel in wheels]
     commands = [f"  pip uninstall {package}-bindings {package}-libs" for package in packages]
     advice = "They write into one folder, so one is damaged. Remove all, then install one again:\n"
-    return Finding(
+    return CheckResult(
         wheels[0].module, Status.WARNING, " and ".join(packages) + " installed", advice + "\n".join(commands)
     )

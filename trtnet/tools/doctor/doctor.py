@@ -15,15 +15,15 @@ from rich.text import Text
 
 from trtnet.support.backend import BACKENDS
 from trtnet.tools.doctor import backend as doctor_backend, gpu as doctor_gpu, packages as doctor_packages
-from trtnet.tools.doctor.findings import Finding, Status
+from trtnet.tools.doctor.check_result import CheckResult, Status
 from trtnet.tools.doctor.system import System, this_system
 
-__all__ = ["Finding", "Status", "System", "examine", "is_healthy", "render", "this_system", "to_json"]
+__all__ = ["CheckResult", "Status", "System", "examine", "is_healthy", "render", "this_system", "to_json"]
 
 _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.MISSING: "cyan", Status.ERROR: "bold red"}
 
 
-def examine(system: System | None = None) -> list[Finding]:
+def examine(system: System | None = None) -> list[CheckResult]:
     """Looks at everything that trtnet stands on; `system` is this machine by default. Raises nothing."""
     system = system or this_system()
     modules = {name: system.load(name) for name in BACKENDS}
@@ -46,12 +46,12 @@ def examine(system: System | None = None) -> list[Finding]:
     return findings
 
 
-def is_healthy(findings: Sequence[Finding]) -> bool:
+def is_healthy(findings: Sequence[CheckResult]) -> bool:
     """Whether trtnet has a TensorRT that can be imported."""
     return any(found.subject == doctor_backend.SUBJECT and found.status is Status.OK for found in findings)
 
 
-def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
+def to_json(findings: Sequence[CheckResult]) -> dict[str, Any]:
     """``{"healthy": bool, "findings": [{"subject", "status", "found", "advice"}, ...]}``."""
     entries = [
         {"subject": item.subject, "status": item.status.value, "found": item.found, "advice": item.advice}
@@ -60,7 +60,7 @@ def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     return {"healthy": is_healthy(findings), "findings": entries}
 
 
-def render(findings: Sequence[Finding]) -> RenderableType:
+def render(findings: Sequence[CheckResult]) -> RenderableType:
     """The findings for a terminal: a line each, the advice below it."""
     width = max((len(item.subject) for item in findings), default=0)
     verdict = (
@@ -69,7 +69,7 @@ def render(findings: Sequence[Finding]) -> RenderableType:
     return Group(*(part for item in findings for part in _lines(item, width)), Text(verdict, style="bold"))
 
 
-def _lines(finding: Finding, width: int) -> list[RenderableType]:
+def _lines(finding: CheckResult, width: int) -> list[RenderableType]:
     # Text, not markup: 'trtnet[rtx]' must stay as it is.
     line = Table.grid(padding=(0, 2))
     line.add_column(width=max(len(status.value) for status in Status))

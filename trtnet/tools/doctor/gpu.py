@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trtnet.tools.doctor.findings import Finding, Status, release
+from trtnet.tools.doctor.check_result import CheckResult, Status, release
 from trtnet.tools.doctor.system import Driver, Gpu, Module
 
 OLDEST = (7, 5)
@@ -22,36 +22,36 @@ _NO_DRIVER = {
 }
 
 
-def check_driver(driver: Driver | None, backend: Module | None) -> Finding:
+def check_driver(driver: Driver | None, backend: Module | None) -> CheckResult:
     """The NVIDIA driver."""
     if driver is None:
         advice = _NO_DRIVER[backend.name] if backend else "Engines need one to run."
-        return Finding("driver", Status.MISSING, "no NVIDIA driver", advice)
+        return CheckResult("driver", Status.MISSING, "no NVIDIA driver", advice)
     version = f"CUDA {driver.cuda[0]}.{driver.cuda[1]}"
     if driver.problem:
         advice = "Update or reinstall the driver and restart; in a container, use one made for this driver."
-        return Finding("driver", Status.ERROR, f"{version}, but it does not start: {driver.problem}", advice)
-    return Finding("driver", Status.OK, version)
+        return CheckResult("driver", Status.ERROR, f"{version}, but it does not start: {driver.problem}", advice)
+    return CheckResult("driver", Status.OK, version)
 
 
-def check_gpus(driver: Driver, backend: Module | None) -> list[Finding]:
+def check_gpus(driver: Driver, backend: Module | None) -> list[CheckResult]:
     """Each GPU, and whether `backend` runs on it."""
     if driver.problem:
         return []
     if not driver.gpus:
-        return [Finding("GPU", Status.MISSING, "the driver sees none", "CUDA_VISIBLE_DEVICES may hide one.")]
+        return [CheckResult("GPU", Status.MISSING, "the driver sees none", "CUDA_VISIBLE_DEVICES may hide one.")]
     return [_check_gpu(f"GPU {index}", gpu, backend) for index, gpu in enumerate(driver.gpus)]
 
 
-def _check_gpu(subject: str, gpu: Gpu, backend: Module | None) -> Finding:
+def _check_gpu(subject: str, gpu: Gpu, backend: Module | None) -> CheckResult:
     capability = f"{gpu.capability[0]}.{gpu.capability[1]}"
     found = f"{gpu.name}, compute capability {capability}, {gpu.memory / 2**30:.1f} GiB"
     if gpu.capability < OLDEST:
-        return Finding(subject, Status.ERROR, found, "TensorRT needs compute capability 7.5 (Turing) or newer.")
+        return CheckResult(subject, Status.ERROR, found, "TensorRT needs compute capability 7.5 (Turing) or newer.")
     if backend is None or backend.name == "tensorrt" or capability in RTX_LIST or gpu.capability[0] == 12:
-        return Finding(subject, Status.OK, found)
+        return CheckResult(subject, Status.OK, found)
     status, advice = _outside_the_list(capability, backend.version)
-    return Finding(subject, status, found, advice)
+    return CheckResult(subject, status, found, advice)
 
 
 def _outside_the_list(capability: str, version: str) -> tuple[Status, str]:

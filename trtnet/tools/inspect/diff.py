@@ -39,7 +39,7 @@ class LayerDifference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Diff:
     """facts: what differs of the whole. layers: those that differ. alike: how many do not. note: what to know of it.
 
     complete: whether the layers of both are known.
@@ -58,7 +58,7 @@ class Comparison:
         return bool(self.facts or self.layers)
 
 
-def compare(first: Described, second: Described) -> Comparison:
+def compare(first: Described, second: Described) -> Diff:
     """Aligns the layers by module path and, in a module, by order and kind; names are not compared.
 
     Raises ModelError for a network and an engine.
@@ -72,11 +72,11 @@ def compare(first: Described, second: Described) -> Comparison:
     if first.layers is None or second.layers is None:
         unknown = " and ".join(one.name for one in (first, second) if one.layers is None)
         note = f"layers are not compared, those of {unknown} are not known here"
-        return Comparison(first.name, second.name, facts, (), 0, note, complete=False)
+        return Diff(first.name, second.name, facts, (), 0, note, complete=False)
     groups, note = _groups(first.layers, second.layers)
     pairs = [(module, pair) for module, (a, b) in groups.items() for pair in _aligned(a, b)]
     found = tuple(difference for module, pair in pairs if (difference := _difference(module, *pair)))
-    return Comparison(first.name, second.name, facts, found, len(pairs) - len(found), note)
+    return Diff(first.name, second.name, facts, found, len(pairs) - len(found), note)
 
 
 def _a(level: str) -> str:
@@ -128,7 +128,7 @@ def _changes(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, Change]:
     return {name: (a.get(name), b.get(name)) for name in dict.fromkeys([*a, *b]) if a.get(name) != b.get(name)}
 
 
-def render(found: Comparison) -> RenderableType:
+def render(found: Diff) -> RenderableType:
     """The differences, to read."""
     table = Table(Column("layer", overflow="fold"), Column("", overflow="fold"), found.first, found.second)
     for name, change in found.facts.items():
@@ -149,7 +149,7 @@ def _cell(value: str | None) -> Text:
     return Text("-" if value is None else value)
 
 
-def _verdict(found: Comparison) -> str:
+def _verdict(found: Diff) -> str:
     counts = [(status, sum(one.status == status for one in found.layers)) for status in ("changed", "added", "removed")]
     layers = [f"{number} {status}" for status, number in counts if number]
     if not found.complete:
@@ -159,7 +159,7 @@ def _verdict(found: Comparison) -> str:
     return f"layers: {', '.join([f'{found.alike} alike', *layers])}"
 
 
-def to_json(found: Comparison) -> dict[str, Any]:
+def to_json(found: Diff) -> dict[str, Any]:
     """The differences, for a program."""
     layers = [asdict(one) | {"status": one.status} for one in found.layers]
     return asdict(found) | {"differs": found.differs, "layers": layers}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.builder.plan import Sidecar
-from trtnet.graph.layers.attributes import Weights, attributes
+from trtnet.graph.layers.attributes import WeightsAttribute, attributes
 from trtnet.graph.layers.read import Node, Tensor, needed, producers, read, sizes
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
@@ -98,7 +98,7 @@ class _Reader:
         return f"constant {text}{digest}"
 
     def _text(self, value: Any, node: Node, name: str) -> str:
-        if not isinstance(value, Weights) or not self._values:
+        if not isinstance(value, WeightsAttribute) or not self._values:
             return str(value)
         array = self._target.weights.get((node.layer.name, name)) if value.array is None else value.array
         return f"{value}, {'values that TensorRT does not give' if array is None else _digest(array)}"

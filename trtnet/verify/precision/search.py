@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from trtnet.checkpoint import IGNORED, Source as Weights, open_checkpoint
+from trtnet.checkpoint import IGNORED, Source as WeightsSource, open_checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.graph import Input
 from trtnet.graph.precision import Precision
@@ -37,7 +37,7 @@ Run = Callable[[DefinedNetwork], Any]
 
 def search_precision(
     model: Module,
-    weights: Weights,
+    weights: WeightsSource,
     inputs: Inputs,
     reference: Any,
     tolerance: Tolerance | None = None,
@@ -80,7 +80,7 @@ class _Search:
         self,
         model: Module,
         specs: Mapping[str, Input] | None,
-        weights: Weights,
+        weights: WeightsSource,
         dtypes_: tuple[str, str],
         tolerance: Tolerance,
         outputs: Mapping[str, str] | None,

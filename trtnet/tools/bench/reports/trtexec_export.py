@@ -15,10 +15,10 @@ import numpy as np
 from trtnet.support.files import atomic_write
 from trtnet.support.plain import plain
 from trtnet.tools.bench.profile import Profile
-from trtnet.tools.bench.sample import Sample
+from trtnet.tools.bench.timed_inference import TimedInference
 
 
-def times(samples: Sequence[Sample]) -> list[dict[str, float]]:
+def times(samples: Sequence[TimedInference]) -> list[dict[str, float]]:
     """An object an inference, in milliseconds."""
     return [
         {

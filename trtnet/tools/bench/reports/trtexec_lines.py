@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from trtnet.tools.bench.profile import Profile, Row
-from trtnet.tools.bench.sample import Sample
 from trtnet.tools.bench.statistics import Summary
+from trtnet.tools.bench.timed_inference import TimedInference
 from trtnet.tools.bench.timing import Timing
 
 RUNS = 10
@@ -16,7 +16,7 @@ SHOWN = 200
 """Lines at either end of a long trace; those between are left out."""
 
 
-def lines(samples: Sequence[Sample], found: Timing, profile: Profile | None) -> Iterator[str]:
+def lines(samples: Sequence[TimedInference], found: Timing, profile: Profile | None) -> Iterator[str]:
     """What trtexec would print of the same inferences."""
     yield from _trace(samples)
     yield from _performance(found)
@@ -24,7 +24,7 @@ def lines(samples: Sequence[Sample], found: Timing, profile: Profile | None) -> 
         yield from _profile(profile)
 
 
-def _trace(samples: Sequence[Sample]) -> Iterator[str]:
+def _trace(samples: Sequence[TimedInference]) -> Iterator[str]:
     yield from ("=== Trace details ===", f"Trace averages of {RUNS} runs:")
     groups = [samples[start : start + RUNS] for start in range(0, len(samples) - RUNS + 1, RUNS)]
     omitted = max(len(groups) - 2 * SHOWN, 0)
@@ -35,7 +35,7 @@ def _trace(samples: Sequence[Sample]) -> Iterator[str]:
             yield _average(group)
 
 
-def _average(group: Sequence[Sample]) -> str:
+def _average(group: Sequence[TimedInference]) -> str:
     compute, latency, enqueue = (
         statistics.fmean(values)
         for values in zip(*((one.compute_ms, one.latency_ms, one.enqueue_ms) for one in group), strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from trtnet.support.errors import DependencyError, InputError
 from trtnet.tools.draw.drawing import printable
-from trtnet.tools.draw.layout.picture import FAINT, INK, LINE, PAPER, Line, Picture, Rectangle, Shape, Words
+from trtnet.tools.draw.layout.picture import FAINT, INK, LINE, PAPER, Line, Mark, Picture, Rectangle, Words
 
 SCALE = 2
 """Pixels of the file for one of the drawing, where the result is not larger than LARGEST."""
@@ -47,7 +47,7 @@ def _figure(picture: Picture) -> Any:
     return figure
 
 
-def _draw(axes: Any, shape: Shape, order: int) -> None:
+def _draw(axes: Any, shape: Mark, order: int) -> None:
     if isinstance(shape, Rectangle):
         axes.add_patch(_rectangle(shape, order))
     elif isinstance(shape, Line):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.sax.saxutils import escape
 
 from trtnet.tools.draw.drawing import printable
-from trtnet.tools.draw.layout.picture import FAINT, INK, LINE, PAPER, Line, Picture, Rectangle, Shape, Words
+from trtnet.tools.draw.layout.picture import FAINT, INK, LINE, PAPER, Line, Mark, Picture, Rectangle, Words
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 
@@ -26,7 +26,7 @@ def svg(picture: Picture, title: str) -> str:
     )
 
 
-def _shape(shape: Shape) -> str:
+def _shape(shape: Mark) -> str:
     if isinstance(shape, Rectangle):
         return (
             f'<rect x="{shape.x:.1f}" y="{shape.y:.1f}" width="{shape.width:.1f}" height="{shape.height:.1f}"'

@@ -64,7 +64,7 @@ class Words:
     halo: bool = False
 
 
-Shape = Rectangle | Line | Words
+Mark = Rectangle | Line | Words
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Picture:
 
     width: float
     height: float
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Mark, ...]
 
 
 def picture(tree: Tree, scene: Scene) -> Picture:
@@ -97,7 +97,7 @@ class _Painter:
         self._scale = Scale(measured, [x for x in values if x is not None]) if measured else None
         self._tint = MEASURED_TINT if measured else TINT
 
-    def scene(self, scene: Scene, x: float, y: float) -> Iterator[Shape]:
+    def scene(self, scene: Scene, x: float, y: float) -> Iterator[Mark]:
         yield from self._lines(scene, x, y)
         for box in scene.boxes:
             if box.inside is not None:
@@ -121,7 +121,7 @@ class _Painter:
             if box.key[0] == ENTRY:
                 yield Line(x + box.x, y, y, x + box.x, y, y + box.y)
 
-    def _open(self, box: Box, inside: Scene, x: float, y: float) -> Iterator[Shape]:
+    def _open(self, box: Box, inside: Scene, x: float, y: float) -> Iterator[Mark]:
         group = inside.group
         yield Rectangle(x, y, box.width, box.height, 12, FRAME if group.depth % 2 else "#e9edf2", BORDER)
         yield from self.scene(inside, x, y)
@@ -129,7 +129,7 @@ class _Painter:
         kind = self._tree.drawing.types.get(group.path, "")
         yield Words(x + 20 + 8 * len(group.label), y + 18, kind, 11, faint=True)
 
-    def _node(self, box: Box, x: float, y: float) -> Iterator[Shape]:
+    def _node(self, box: Box, x: float, y: float) -> Iterator[Mark]:
         kind, index = box.key
         colour = self._colour(box)
         fill = mixed(colour, self._tint, PAPER)

@@ -9,7 +9,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Sample:
+class TimedInference:
     """When the parts of one inference began and ended, in milliseconds since the measurement began.
 
     enqueue: on the host's clock, queueing the execution. h2d, compute, d2h: on the GPU's clock, the inputs' way to the

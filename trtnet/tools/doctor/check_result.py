@@ -16,7 +16,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """subject: what was looked at. found: what there is. advice: what that means and what to do, if anything.
 
     A line of the advice that starts with two spaces is a command to run.
