@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from pathlib import Path
 
@@ -13,7 +14,15 @@ ROOT = Path(__file__).parents[1]
 
 
 def run(*command: str, folder: Path) -> str:
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_package_is_listed_for_the_wheel() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "trtnet").rglob("*.py")}
+    assert set(listed) == there | {"trtnet.models", "trtnet.weights"}
 
 
 def test_the_wheel_brings_models_and_weights(tmp_path: Path) -> None:
