@@ -1,6 +1,6 @@
 """How many published PyTorch models define a TensorRT network as they are.
 
-    PYTHON torch_modules.py [--only REGEX] [--json FILE] [--limit-seconds N] [--dtype float32] [--dynamic] [--build] [--list]
+    PYTHON published_modules.py [--only REGEX] [--json FILE] [--limit-seconds N] [--dtype float32] [--dynamic] [--build] [--list]
 
 PYTHON is the interpreter of an environment with trtnet, torch, torchvision, timm and transformers. For each family (one
 published variant, random weights, none of them constant, eval mode) the live module itself is given to
@@ -12,40 +12,10 @@ Each family has a process of its own with limits of time and memory. Exit code: 
 
 from __future__ import annotations
 
-import argparse
 import functools
 import importlib
-import json
-import os
-import re
-import resource
-import select
-import signal
-import sys
-import time
-import warnings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-warnings.filterwarnings("ignore")
-
-TOLERANCE = 1e-4
-
-
-def import_originals():
-    import torch
-    from torch import library
-
-    torch.set_num_threads(1)
-    if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
-        declared = library.Library("torchvision", "DEF")
-        declared.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        declared.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import_originals.declared = declared
-    import timm
-    import torchvision
-
-    return torchvision, timm
-
+import published
 
 SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
 IDS = {"input_ids": ((12,), 90)}
@@ -225,8 +195,8 @@ TRANSFORMERS = {  # family: (class, config class, its values, inputs)
 }
 
 
-def cases() -> dict[str, tuple]:
-    """name -> (module, factory, arguments, input sizes)"""
+def cases() -> dict:
+    """name -> what makes the case"""
     found = {}
     for family, (module, factory, arguments, size) in TORCHVISION.items():
         found[f"torchvision/{family}"] = (f"torchvision.models.{module}", factory, arguments, size)
@@ -241,7 +211,13 @@ def cases() -> dict[str, tuple]:
         )
         arguments = {"config": (f"{where}.configuration_{family}", config, values | {"attn_implementation": "eager"})}
         found[f"transformers/{family}"] = (f"{where}.modeling_{family}", name, arguments, inputs)
-    return found
+    return {name: functools.partial(made, *case) for name, case in found.items() if case[3] != "list"}
+
+
+def made(module: str, factory: str, arguments: dict, size):
+    """The torch model of a case, what gives its inputs, and whether they go by name."""
+    model = make(module, factory, arguments)
+    return model, functools.partial(given, size, model), isinstance(size, dict)
 
 
 def sizes_of(size, model) -> list[tuple[int, ...]]:
@@ -254,107 +230,6 @@ def sizes_of(size, model) -> list[tuple[int, ...]]:
     if isinstance(size, int):
         size = (3, size, size)
     return [size] if isinstance(size[0], int) else list(size)
-
-
-def randomize(model, tensors) -> None:
-    """Weights of which none is constant, and batch norms that have seen these inputs (without that the activations of
-    a deep network die away, and the result says nothing of the input): every layer matters in the comparison.
-    """
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for x in model.parameters():
-            if not x.is_floating_point() or x.numel() == 0:
-                continue
-            if x.min() == x.max():
-                middle = x.flatten()[0].item()
-                middle = 0.3 if 0 < abs(middle) < 0.2 else middle
-                x.copy_(middle + (torch.rand(x.shape, generator=generator) - 0.5) * 0.4)
-        norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-        moments = [m.momentum for m in norms]
-        for m in norms:
-            if m.track_running_stats:
-                m.train()
-                m.reset_running_stats()
-                m.momentum = None
-        try:
-            if norms and tensors:
-                model(*tensors)
-        finally:
-            model.eval()
-            for m, momentum in zip(norms, moments, strict=True):
-                m.momentum = momentum
-
-
-def flat(result) -> list:
-    """The tensors of a model's result, in order."""
-    if result is None:
-        return []
-    if isinstance(result, dict):
-        return [x for value in result.values() for x in flat(value)]
-    if isinstance(result, list | tuple):
-        return [x for value in result for x in flat(value)]
-    return [result]
-
-
-def difference(ours, theirs) -> tuple[float, float]:
-    """Relative L2, and that of what tells the samples of the batch apart."""
-    import numpy as np
-
-    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
-    if a.shape != b.shape:
-        raise ValueError(f"shape {a.shape}, torch's is {b.shape}")
-    if not np.isfinite(a).all() and np.isfinite(b).all():
-        return float("inf"), float("inf")
-    whole = np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-30)
-    if b.ndim == 0 or b.shape[0] < 2:
-        return float(whole), float(whole)
-    ca, cb = a - a.mean(0, keepdims=True), b - b.mean(0, keepdims=True)
-    return float(whole), float(np.linalg.norm(ca - cb) / max(np.linalg.norm(cb), 1e-30))
-
-
-def signal_of(expected) -> float:
-    """How much of torch's result depends on the input: 0 means that the comparison shows nothing."""
-    import numpy as np
-
-    b = np.asarray(expected, np.float64)
-    return float(np.linalg.norm(b - b.mean(0, keepdims=True)) / max(np.linalg.norm(b), 1e-30)) if b.ndim else 0.0
-
-
-def in_child(function, seconds: float, gigabytes: float) -> dict:
-    """A function's result from a process that may not run longer or grow larger."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reading)
-            here = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-            resource.setrlimit(resource.RLIMIT_AS, (here + int(gigabytes * 2**30),) * 2)
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 1), os.dup2(null, 2)
-            try:
-                result = function()
-            except BaseException as error:
-                result = {"skipped": f"{type(error).__name__}: {str(error)[:300]}"}
-            os.write(writing, json.dumps(result, default=str).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    data, end = b"", time.time() + seconds
-    while (left := end - time.time()) > 0:
-        if select.select([reading], [], [], min(left, 1))[0]:
-            piece = os.read(reading, 1 << 16)
-            if not piece:
-                break
-            data += piece
-    else:
-        os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(reading)
-    if data:
-        return json.loads(data)
-    return {"skipped": f"no answer within {seconds:.0f} s" if time.time() >= end else "the process died"}
 
 
 def make(module: str, factory: str, arguments: dict):
@@ -381,104 +256,5 @@ def given(size, model, batch: int) -> dict:
     return {f"x{i}": torch.randn((batch, *each), generator=generator) for i, each in enumerate(sizes_of(size, model))}
 
 
-def called(model, inputs: dict, by_name: bool) -> list:
-    return [x.detach().numpy() for x in flat(model(**inputs) if by_name else model(*inputs.values()))]
-
-
-def run_case(case: tuple, dtype: str, dynamic: bool, build: bool) -> dict:
-    import torch
-
-    import trtnet
-
-    module, factory, arguments, size = case
-    torch.manual_seed(0)
-    by_name = isinstance(size, dict)
-    try:
-        original = make(module, factory, arguments).eval()
-        inputs = given(size, original, 2)
-        randomize(original, [] if by_name else list(inputs.values()))
-        with torch.inference_mode():
-            called(original, inputs, by_name)
-    except Exception as error:
-        return {"skipped": f"torch: {type(error).__name__}: {str(error)[:200]}"}
-    declared = {
-        name: trtnet.Input(
-            ("batch" if dynamic else x.shape[0], *x.shape[1:]), None if x.is_floating_point() else str(x.dtype)[6:]
-        )
-        for name, x in inputs.items()
-    }
-    result: dict = {"factory": factory}
-    try:
-        began = time.time()
-        network = trtnet.define(original, declared, dtype=dtype)
-        result |= {"define": round(time.time() - began, 2), "layers": network.trt.num_layers}
-        worst = apart = 0.0
-        for batch in (2, 3) if dynamic else (2,):
-            inputs = given(size, original, batch)
-            with torch.inference_mode():
-                expected = called(original, inputs, by_name)
-            outputs = flat(network.reference()(**{name: x.numpy() for name, x in inputs.items()}))
-            if len(outputs) != len(expected):
-                raise ValueError(f"{len(outputs)} outputs, torch has {len(expected)}")
-            errors = [difference(a, b) for a, b in zip(outputs, expected, strict=True)]
-            worst, apart = max(worst, *(e[0] for e in errors)), max(apart, *(e[1] for e in errors))
-        result |= {"relative_l2": worst, "apart": apart, "ok": worst <= TOLERANCE and apart <= 100 * TOLERANCE}
-        if not result["ok"]:
-            original.double()
-            with torch.inference_mode():
-                wide = called(
-                    original, {k: x.double() if x.is_floating_point() else x for k, x in inputs.items()}, by_name
-                )
-            rounding = [difference(a, b) for a, b in zip(expected, wide, strict=True)]
-            result["ok"] = all(
-                mine <= 5 * max(theirs)
-                for mine, theirs in zip((worst, apart), zip(*rounding, strict=True), strict=True)
-            )
-            result["reason"] = "" if result["ok"] else f"WRONG NUMBERS {worst:.1e}, apart {apart:.1e}"
-        if build and result["ok"]:
-            began = time.time()
-            network.build({"batch": (1, 2, 3)} if dynamic else None)
-            result["build"] = round(time.time() - began, 1)
-    except Exception as error:
-        result |= {"ok": False, "reason": f"{type(error).__name__}: {' | '.join(str(error).splitlines()[:2])[:220]}"}
-    return result
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=".")
-    parser.add_argument("--json")
-    parser.add_argument("--limit-seconds", type=float, default=120)
-    parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--dynamic", action="store_true")
-    parser.add_argument("--build", action="store_true")
-    parser.add_argument("--list", action="store_true")
-    options = parser.parse_args()
-    chosen = {name: case for name, case in cases().items() if re.search(options.only, name) and case[3] != "list"}
-    if options.list:
-        print("\n".join(chosen))
-        return
-    import_originals()
-    results: dict = {}
-    for name, case in chosen.items():
-        run = functools.partial(run_case, case, options.dtype, options.dynamic, options.build)
-        results[name] = found = in_child(run, options.limit_seconds, 10)
-        text = "ok" if found.get("ok") else found.get("skipped") or found.get("reason")
-        print(
-            f"{name:34} {text}  { ({k: v for k, v in found.items() if k in ('relative_l2', 'define', 'layers', 'build')}) }",
-            flush=True,
-        )
-        if options.json:
-            with open(options.json, "w") as file:
-                json.dump(results, file, indent=1)
-    for part in ("torchvision", "timm", "transformers"):
-        mine = [r for name, r in results.items() if name.startswith(part)]
-        if mine:
-            print(f"{part}: {sum(bool(r.get('ok')) for r in mine)} of {len(mine)}")
-    good = sum(bool(r.get("ok")) for r in results.values())
-    print(f"{good} of {len(results)} families agree")
-    sys.exit(good < len(results))
-
-
 if __name__ == "__main__":
-    main()
+    published.main(__doc__, cases())
