@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from trtnet.checkpoint import open_checkpoint
 from trtnet.checkpoint.base import Checkpoint, TensorSpec
+from trtnet.checkpoint.nearest import nearest
 from trtnet.checkpoint.rules import parse
 from trtnet.support.dtypes import float32
 from trtnet.support.errors import CheckpointError
@@ -188,12 +189,58 @@ def test_a_rule_that_does_not_fit(name: str) -> None:
         dict(parse(f"[[rules]]\n{text}", "test").apply(ATTENTION))
 
 
+NOTHING = {
+    "rename": ("rename = '^b\\.q\\.(weight|bias)$'\nto = 'x.\\1'", r"'^b\.q\.(weight|bias)$'; nearest: a.q.weight,"),
+    "drop": ("drop = 'num_batches_tracked$'", "'num_batches_tracked$'; nearest: "),
+    "merge": ("merge = ['^a\\.query\\.bias$', 'a.k.bias']\nto = 'x'", r"'^a\.query\.bias$'; nearest: a.q.bias, "),
+    "split": ("split = 'qkv'\ninto = ['q_x', 'k_x', 'v_x']", "'qkv'; nearest: "),
+    "transpose": ("transpose = 'kernel$'", "'kernel$'; nearest: "),
+    "permute": ("permute = 'kernel$'\ndims = [3, 2, 0, 1]", "'kernel$'; nearest: "),
+    "reshape": ("reshape = 'a\\.qq\\.weight'\nshape = [-1]\nback = [4, 3]", r"'a\.qq\.weight'; nearest: a.q.weight, "),
+    "slice": ("slice = 'positions'\nstart = 2", "'positions'; nearest: "),
+    "rotary": ("rotary = 'q_proj'\nhead_dim = 2", "'q_proj'; nearest: "),
+    "fill_by": ("fill_by = 'x'\nto = 'y'\nshape = [1]", "'x'; nearest: "),
+    "tie": ("tie = 'head.weight'\nto = 'a.qk.weight'", "'a.qk.weight'; nearest: a.q.weight, "),
+    "unwrap": ("unwrap = true", "the name of a wrapper (_orig_mod, module, "),
+    "weight norm": ("fold = 'weight_norm'", "'weight_g' of a layer at '^'; nearest: a.q.weight, "),
+    "spectral norm": ("fold = 'spectral_norm'\nat = 'a'", "'weight_orig' of a layer at 'a'; nearest: a.q.weight, "),
+    "batch norm": ("fold = 'batch_norm'\nconv = 'conv.weight$'\nnorm = 'bn'", "'conv.weight$'; nearest: "),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_a_rule_that_matches_nothing_is_an_error_unless_it_is_optional(name: str) -> None:
+    text, words = NOTHING[name]
+    with pytest.raises(CheckpointError, match=rf"rule 1 \(\w+\) of test: no key matches {re.escape(words)}") as caught:
+        one(text, ATTENTION)
+    assert "say optional = true if it is for some checkpoints only" in str(caught.value)
+    optional = parse(f"[[rules]]\n{text}\noptional = true", "test")
+    converted = optional.apply(ATTENTION)
+    assert converted.digest() == open_checkpoint(ATTENTION).digest()
+    if name not in ("slice", "weight norm", "spectral norm", "batch norm"):
+        assert optional.inverse().apply(converted).digest() == converted.digest()
+
+
+def test_the_second_rule_sees_what_the_first_has_made() -> None:
+    rules = parse("[[rules]]\nrename = '^a\\.'\nto = 'b.'\n[[rules]]\ndrop = '^a\\.q'", "both")
+    with pytest.raises(CheckpointError, match=r"rule 2 \(drop\) of both: no key matches .*; nearest: b\.q\.bias, "):
+        rules.apply(ATTENTION)
+
+
+def test_nearest_keys_are_of_several_kinds_and_found_soon() -> None:
+    keys = [f"encoder.layers.{n}.attention.{name}" for n in range(20_000) for name in ("q.weight", "k.bias")]
+    start = time.perf_counter()
+    found = nearest(r"^encoder\.blocks\.(\d+)\.attention\.(q|k)\.(weight|bias)$", keys)
+    assert found == [f"encoder.layers.0.attention.{name}" for name in ("q.weight", "k.bias")]
+    assert nearest("x", []) == [] and time.perf_counter() - start < 2
+
+
 BAD_FILES = {
     "no toml": ("[[rules", "are not TOML"),
     "unknown section": ("x = 1", "a rule file has about, signs and"),
     "no verb": ("[[rules]]\nto = 'x'", "rule 1: a rule has one of rename, "),
     "two verbs": ("[[rules]]\nrename = 'a'\ndrop = 'b'\nto = 'x'", "a rule has one of"),
-    "unknown option": ("[[rules]]\ndrop = 'a'\nfrom = 'b'", "drop takes nothing more; found from"),
+    "unknown option": ("[[rules]]\ndrop = 'a'\nfrom = 'b'", "drop takes optional; found from"),
     "missing option": ("[[rules]]\nrename = 'a'", "rename needs to"),
     "bad regex": ("[[rules]]\ndrop = '['", "is no regular expression"),
     "slow regex": ("[[rules]]\ndrop = '(a+)+$'", "is too intricate"),
@@ -211,7 +258,10 @@ BAD_FILES = {
     "no dims": ("[[rules]]\npermute = 'a'", "permute needs dims"),
     "no shape": ("[[rules]]\nreshape = 'a'", "reshape needs shape"),
     "eps": ("[[rules]]\nfold = 'batch_norm'\nconv = 'a'\nnorm = 'b'\neps = true", "eps is a number, found True"),
-    "option of another fold": ("[[rules]]\nfold = 'weight_norm'\ndim = 1", "fold = 'weight_norm' takes at; found dim"),
+    "option of another fold": (
+        "[[rules]]\nfold = 'weight_norm'\ndim = 1",
+        "fold = 'weight_norm' takes at, optional; found dim",
+    ),
     "unknown group": ("[[rules]]\nrename = 'a'\nto = '\\1'", "speaks of a group that its pattern has not"),
     "type": ("[[rules]]\nrotary = 'a'\nhead_dim = 'x'", "head_dim is an int, found 'x'"),
     "fold": ("[[rules]]\nfold = 'x'", "fold is one of batch_norm, weight_norm, spectral_norm; found 'x'"),

@@ -214,6 +214,11 @@ def test_older_names_of_the_same_family() -> None:
     assert rules("bert").apply(oldest).digest() == rules("bert").apply(original("bert")).digest()
 
 
+def test_a_family_refuses_a_checkpoint_of_another() -> None:
+    with pytest.raises(CheckpointError, match=r"rule 6 \(rename\) of vit: no key matches .*; nearest: "):
+        rules("vit").apply(original("timm"))
+
+
 def test_gpt2_as_it_is_published() -> None:
     state = {
         key.removeprefix("transformer."): v for key, v in original("gpt2").state_dict().items() if "lm_head" not in key

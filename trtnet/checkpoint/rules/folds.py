@@ -12,20 +12,21 @@ from trtnet.checkpoint.base import Array, TensorSpec
 from trtnet.checkpoint.casting import cast
 from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import Pattern, expand
-from trtnet.checkpoint.rules.rule import Rule, each, need, put
+from trtnet.checkpoint.rules.rule import KeyRule, each, need, put
 from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError
 
 
 @dataclass(frozen=True)
-class FoldWeightNorm(Rule):
+class FoldWeightNorm(KeyRule):
     """``weight_g`` and ``weight_v`` become ``weight``, ``g v / ||v||`` (Salimans and Kingma, 2016).
 
     source: matches the path of the layers. The norms are taken over the axes on which g has size 1: for torch's dim=0
     all but the first, for dim=None all.
     """
 
-    source: Pattern
+    def sought(self, tensors: Tensors) -> str | None:
+        return _unless_there(tensors, self.source, "weight_g")
 
     def apply(self, tensors: Tensors) -> Tensors:
         result = dict(tensors)
@@ -46,7 +47,7 @@ class FoldWeightNorm(Rule):
 
 
 @dataclass(frozen=True)
-class FoldSpectralNorm(Rule):
+class FoldSpectralNorm(KeyRule):
     """``weight_orig``, ``weight_u`` and ``weight_v`` become ``weight``, ``W / (u W v)``: the weight over its largest
     singular value as training left it (Miyato et al., 2018).
 
@@ -54,8 +55,10 @@ class FoldSpectralNorm(Rule):
     convolutions; None: which of the two the lengths of u and v tell.
     """
 
-    source: Pattern
     dim: int | None = None
+
+    def sought(self, tensors: Tensors) -> str | None:
+        return _unless_there(tensors, self.source, "weight_orig")
 
     def apply(self, tensors: Tensors) -> Tensors:
         result = dict(tensors)
@@ -80,14 +83,13 @@ class FoldSpectralNorm(Rule):
 
 
 @dataclass(frozen=True)
-class FoldBatchNorm(Rule):
+class FoldBatchNorm(KeyRule):
     """A batch norm's four tensors go into the convolution before it, which gets a bias.
 
     source: matches the convolution's weight; norm: the template of the batch norm's path. transposed: the weight is a
     transposed convolution's, [in, out / groups, ...], which its shape alone may not tell.
     """
 
-    source: Pattern
     norm: str
     eps: float = 1e-5
     transposed: bool = False
@@ -142,13 +144,21 @@ class FoldBatchNorm(Rule):
 def _layers(tensors: Tensors, source: Pattern, names: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """(the path with its dot, the keys of these names) of every layer that has the first and whose path matches."""
     layers = []
-    for key in tensors:
-        path = key.removesuffix(names[0])
-        if path != key and path[-1:] in ("", ".") and source.search(path.removesuffix(".")):
-            keys = [f"{path}{name}" for name in names]
-            need(tensors, keys, f"a rule folds it with {key}")
-            layers.append((path, keys))
+    for path in _paths(tensors, source, names[0]):
+        keys = [f"{path}{name}" for name in names]
+        need(tensors, keys, f"a rule folds it with {path}{names[0]}")
+        layers.append((path, keys))
     return layers
+
+
+def _paths(tensors: Tensors, source: Pattern, name: str) -> list[str]:
+    """The paths, with their dot, of the layers that have a tensor of this name and match."""
+    paths = [key.removesuffix(name) for key in tensors if key == name or key.endswith(f".{name}")]
+    return [path for path in paths if source.search(path.removesuffix("."))]
+
+
+def _unless_there(tensors: Tensors, source: Pattern, name: str) -> str | None:
+    return None if _paths(tensors, source, name) else f"{name!r} of a layer at '{source.text}'"
 
 
 def _fold(tensors: Tensors, keys: list[str], key: str, function: Callable[..., Array], spec: TensorSpec) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from trtnet.checkpoint.base import TensorSpec
 from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
-from trtnet.checkpoint.rules.pattern import Pattern, expand
-from trtnet.checkpoint.rules.rule import Nothing, Rule, each, put
+from trtnet.checkpoint.rules.pattern import expand
+from trtnet.checkpoint.rules.rule import KeyRule, Nothing, Rule, each, put
 from trtnet.checkpoint.wrappers import WRAPPERS, unwrapped
 from trtnet.support.errors import CheckpointError
 
@@ -20,7 +20,6 @@ class Prefix(Rule):
 
     prefix: str
     strip: bool
-    optional: bool = False
 
     def apply(self, tensors: Tensors) -> Tensors:
         if not self.strip:
@@ -45,6 +44,10 @@ class Unwrap(Rule):
 
     names: tuple[str, ...] = WRAPPERS
 
+    def sought(self, tensors: Tensors) -> str | None:
+        wrapped = any(unwrapped(key, self.names) != key for key in tensors)
+        return None if wrapped else f"the name of a wrapper ({', '.join(self.names)})"
+
     def apply(self, tensors: Tensors) -> Tensors:
         result: Tensors = {}
         for key, lazy in tensors.items():
@@ -56,10 +59,8 @@ class Unwrap(Rule):
 
 
 @dataclass(frozen=True)
-class Drop(Rule):
+class Drop(KeyRule):
     """Leaves out the tensors whose key matches: buffers, heads that inference has no use for."""
-
-    source: Pattern
 
     def apply(self, tensors: Tensors) -> Tensors:
         return {key: lazy for key, lazy, match in each(tensors, self.source) if match is None}
@@ -74,6 +75,9 @@ class Tie(Rule):
 
     key: str
     to: str
+
+    def sought(self, tensors: Tensors) -> str | None:
+        return None if self.to in tensors else repr(self.to)
 
     def apply(self, tensors: Tensors) -> Tensors:
         if self.to not in tensors or self.key in tensors:
@@ -91,6 +95,9 @@ class Untie(Rule):
     key: str
     to: str
 
+    def sought(self, tensors: Tensors) -> str | None:
+        return None if self.to in tensors else repr(self.to)
+
     def apply(self, tensors: Tensors) -> Tensors:
         if self.key not in tensors or self.to not in tensors:
             return tensors
@@ -104,13 +111,12 @@ class Untie(Rule):
 
 
 @dataclass(frozen=True)
-class Fill(Rule):
+class Fill(KeyRule):
     """A tensor the checkpoint has not, of one value: for each key that matches, named by the template.
 
     shape: sizes, or ``"dim0"``, ``"dim1"`` of the tensor that matched.
     """
 
-    source: Pattern
     to: str
     shape: tuple[int | str, ...]
     value: float = 0.0
@@ -139,6 +145,9 @@ class Unfill(Rule):
     """Leaves out what a Fill has made, if it is still that."""
 
     fill: Fill
+
+    def sought(self, tensors: Tensors) -> str | None:
+        return self.fill.sought(tensors)
 
     def apply(self, tensors: Tensors) -> Tensors:
         matches = (match for _, _, match in each(tensors, self.fill.source))

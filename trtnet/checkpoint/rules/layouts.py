@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from trtnet.checkpoint.base import Array
 from trtnet.checkpoint.rules.lazy_tensors import Tensors
 from trtnet.checkpoint.rules.pattern import Pattern
-from trtnet.checkpoint.rules.rule import Rule, each
+from trtnet.checkpoint.rules.rule import KeyRule, Rule, each
 from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError
 
 
 @dataclass(frozen=True)
-class Transpose(Rule):
+class Transpose(KeyRule):
     """The two axes exchanged: GPT-2 stores its linear layers as [in, out]."""
-
-    source: Pattern
 
     def apply(self, tensors: Tensors) -> Tensors:
         def turned(shape: StaticShape) -> StaticShape:
@@ -33,10 +31,9 @@ class Transpose(Rule):
 
 
 @dataclass(frozen=True)
-class Permute(Rule):
+class Permute(KeyRule):
     """The axes in another order, as torch.permute: dims (3, 2, 0, 1) make OIHW of TensorFlow's HWIO."""
 
-    source: Pattern
     dims: tuple[int, ...]
 
     def apply(self, tensors: Tensors) -> Tensors:
@@ -52,10 +49,9 @@ class Permute(Rule):
 
 
 @dataclass(frozen=True)
-class Reshape(Rule):
+class Reshape(KeyRule):
     """Another shape; 0 keeps a size, -1 is what is left. back: the shape it had, for the way back."""
 
-    source: Pattern
     shape: tuple[int, ...]
     back: tuple[int, ...] = ()
 
@@ -73,10 +69,9 @@ class Reshape(Rule):
 
 
 @dataclass(frozen=True)
-class Slice(Rule):
+class Slice(KeyRule):
     """What begins at `start` along the first axis, from the end if it is negative; the rest is lost."""
 
-    source: Pattern
     start: int
 
     def apply(self, tensors: Tensors) -> Tensors:
@@ -89,13 +84,12 @@ class Slice(Rule):
 
 
 @dataclass(frozen=True)
-class Rotary(Rule):
+class Rotary(KeyRule):
     """Rows of a projection from the half layout of rotary pairs (i, i + dim / 2) to the interleaved (2i, 2i + 1).
 
     head_dim: rows a head. interleave: which way.
     """
 
-    source: Pattern
     head_dim: int
     interleave: bool = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from trtnet.checkpoint.rules.folds import FoldBatchNorm, FoldSpectralNorm, FoldWeightNorm
@@ -25,14 +26,14 @@ def make(entry: object) -> Rule:
     maker, options = VERBS[verbs[0]]
     _check_options(entry, verbs[0], (verbs[0], *options))
     try:
-        return maker(entry)
+        return replace(maker(entry), optional=_flag(entry, "optional"))
     except KeyError as error:
         raise CheckpointError(f"{verbs[0]} needs {error.args[0]}") from error
 
 
 def _check_options(entry: Mapping[str, Any], verb: str, options: tuple[str, ...]) -> None:
-    if unknown := sorted(set(entry) - set(options)):
-        takes = ", ".join(options[1:]) or "nothing more"
+    if unknown := sorted(set(entry) - {*options, "optional"}):
+        takes = ", ".join((*options[1:], "optional"))
         raise CheckpointError(f"{verb} takes {takes}; found {', '.join(unknown)}")
 
 
@@ -176,10 +177,7 @@ VERBS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = 
     "rename": (_rename, ("to", "one_way")),
     "drop": (lambda entry: Drop(pattern(entry["drop"])), ()),
     "add_prefix": (lambda entry: Prefix(_text(entry, "add_prefix"), strip=False), ()),
-    "strip_prefix": (
-        lambda entry: Prefix(_text(entry, "strip_prefix"), True, _flag(entry, "optional")),
-        ("optional",),
-    ),
+    "strip_prefix": (lambda entry: Prefix(_text(entry, "strip_prefix"), strip=True), ()),
     "tie": (lambda entry: Tie(_text(entry, "tie"), _text(entry, "to")), ("to",)),
     "unwrap": (_unwrap, ()),
     "split": (_split, ("into", "dim", "sizes", "one_way")),
@@ -192,4 +190,4 @@ VERBS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = 
     "rotary": (lambda entry: Rotary(pattern(entry["rotary"]), _int(entry, "head_dim")), ("head_dim",)),
     "fold": (_fold, tuple(dict.fromkeys(option for _, options in FOLDS.values() for option in options))),
 }
-"""What a rule may do -> what makes the rule, and the options it takes."""
+"""What a rule may do -> what makes the rule, and the options it takes beside ``optional``."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from trtnet.checkpoint.base import TensorSpec
 from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
-from trtnet.checkpoint.rules.pattern import Pattern, expand, turned
-from trtnet.checkpoint.rules.rule import Nothing, Rule, need, put
+from trtnet.checkpoint.rules.pattern import expand, turned
+from trtnet.checkpoint.rules.rule import KeyRule, Nothing, Rule, need, put
 from trtnet.support.errors import CheckpointError
 
 Moves = dict[tuple[str, ...], tuple[str, ...]]
@@ -21,7 +21,7 @@ Moves = dict[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Move(Rule):
+class Move(KeyRule):
     """A template stands in the place of what matched; the text around it stays.
 
     source: matches the first of the keys that are taken; others: templates of the others, into: of those made.
@@ -29,7 +29,6 @@ class Move(Rule):
     """
 
     doing: ClassVar[str]
-    source: Pattern
     into: tuple[str, ...]
     others: tuple[str, ...] = ()
     dim: int = 0

@@ -5,22 +5,41 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
+from trtnet.checkpoint.nearest import nearest
 from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import Pattern
 from trtnet.support.errors import CheckpointError
 
 
+@dataclass(frozen=True)
 class Rule(ABC):
-    """One step of a conversion."""
+    """One step of a conversion. optional: some checkpoints have nothing for it."""
+
+    optional: bool = field(default=False, kw_only=True)
 
     @abstractmethod
     def apply(self, tensors: Tensors) -> Tensors:
         """The tensors after the rule; reads no data. Raises CheckpointError where it does not fit."""
 
+    def sought(self, tensors: Tensors) -> str | None:
+        """What the rule is for, where no key is of it; None where it finds one."""
+        return None
+
     def inverse(self) -> Rule | None:
         """The rule that undoes this one; None where it loses something."""
         return None
+
+
+@dataclass(frozen=True)
+class KeyRule(Rule):
+    """A rule for the keys that a pattern matches."""
+
+    source: Pattern
+
+    def sought(self, tensors: Tensors) -> str | None:
+        return None if any(map(self.source.search, tensors)) else f"'{self.source.text}'"
 
 
 class Nothing(Rule):
@@ -31,6 +50,18 @@ class Nothing(Rule):
 
     def inverse(self) -> Rule | None:
         return self
+
+
+def applied(rule: Rule, tensors: Tensors) -> Tensors:
+    """The tensors after a rule. Raises CheckpointError where it does not fit, or finds nothing and is not optional."""
+    sought = None if rule.optional else rule.sought(tensors)
+    if sought is not None:
+        near = ", ".join(nearest(sought, tensors)) or "there are none"
+        raise CheckpointError(
+            f"no key matches {sought}; nearest: {near}. Correct the rule, or say optional = true if it is for some"
+            f" checkpoints only"
+        )
+    return rule.apply(tensors)
 
 
 def need(tensors: Tensors, keys: Iterable[str], why: str) -> None:

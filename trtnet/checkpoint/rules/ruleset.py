@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from trtnet.checkpoint.reading import Source, open_checkpoint
 from trtnet.checkpoint.rules.lazy_tensors import Converted, tensors_of
 from trtnet.checkpoint.rules.parse import make
 from trtnet.checkpoint.rules.pattern import Pattern, pattern
-from trtnet.checkpoint.rules.rule import Rule
+from trtnet.checkpoint.rules.rule import Rule, applied
 from trtnet.support.errors import CheckpointError
 
 LARGEST_FILE = 1 << 20
@@ -41,13 +41,13 @@ class RuleSet:
     def apply(self, source: Source) -> Checkpoint:
         """The checkpoint as the rules show it: keys and shapes at once, data when a tensor is asked for.
 
-        Raises CheckpointError, naming the rule set, where a rule does not fit.
+        Raises CheckpointError, naming the rule set, where a rule does not fit, or matches nothing and is not optional.
         """
         checkpoint = open_checkpoint(source)
         tensors = tensors_of(checkpoint)
         for number, rule in enumerate(self.rules, start=1):
             try:
-                tensors = rule.apply(tensors)
+                tensors = applied(rule, tensors)
             except (CheckpointError, ValueError) as error:
                 kind = type(rule).__name__.lower()
                 raise CheckpointError(f"{checkpoint.name}: rule {number} ({kind}) of {self.name}: {error}") from error
@@ -61,7 +61,7 @@ class RuleSet:
             if inverse is None:
                 kind = type(rule).__name__.lower()
                 raise CheckpointError(f"{self.name} does not go back: rule {number} ({kind}) loses something")
-            back.append(inverse)
+            back.append(replace(inverse, optional=rule.optional))
         return RuleSet(f"{self.name} backwards", tuple(back), self.about)
 
     def fits(self, checkpoint: Checkpoint) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trtnet.checkpoint import IGNORED, Checkpoint, open_checkpoint
+from trtnet.checkpoint.nearest import nearest
 from trtnet.checkpoint.rules import parse
-from trtnet.support.errors import ModelError
+from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.tools.weights.files import find_rules
 
 
@@ -56,6 +57,7 @@ class WeightsChoice:
     def applied(self, checkpoint: Checkpoint) -> Checkpoint:
         """A checkpoint by the prefix and the rules that are chosen. Raises CheckpointError if they do not fit it."""
         if self.strip_prefix is not None:
+            _check_prefix(self.strip_prefix, checkpoint)
             text = f"[[rules]]\nstrip_prefix = {json.dumps(self.strip_prefix)}"
             checkpoint = parse(text, f"--strip-prefix {self.strip_prefix}").apply(checkpoint)
         return find_rules(self.rules, checkpoint).apply(checkpoint) if self.rules else checkpoint
@@ -68,3 +70,17 @@ class WeightsChoice:
     def ignored(self) -> tuple[str, ...]:
         """What ``define(ignored=...)`` takes."""
         return (*IGNORED, *self.ignore)
+
+
+def _check_prefix(prefix: str, checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError unless every key begins with it."""
+    others = [key for key in checkpoint if not key.startswith(prefix)]
+    if not others:
+        return
+    said = f"{checkpoint.name}: --strip-prefix {prefix}"
+    if len(others) == len(checkpoint):
+        raise CheckpointError(f"{said}: no key begins with it; nearest: {', '.join(nearest(prefix, others))}")
+    raise CheckpointError(
+        f"{said}: {others[0]} does not begin with it, as {len(others):,} of {len(checkpoint):,} keys. Give --rules"
+        f" FILE.toml with a rule that drops them, or that renames those that do"
+    )
