@@ -124,6 +124,11 @@ NUMBER_CASES = [
     pair("cumsum", NS, dtypes=("float32",), input_dtypes=("int32",), dim=0),
     pair("cumprod", dim=1),
     pair("cumprod", dim=-1),
+    pair("diff", dim=1),
+    pair("diff", dtypes=("float32",), n=2, dim=1),
+    pair("diff", NS, dtypes=("float32",), input_dtypes=("int64",), dim=1),
+    of_both("diff of bools", lambda m, x: m.diff(x > 0, dim=1)),
+    of_both("diff of joined", lambda m, x: m.diff(x, dim=2, prepend=x[:, :, :1] - 1, append=x[:, :, -1:])),
     # products
     of_both("einsum matmul", lambda m, x, y: m.einsum("bij,bjk->bik", x, y), ("n", 3, "s"), ("n", "s", 4)),
     of_both("einsum implicit", lambda m, x, y: m.einsum("ij,jk", x, y), (3, "s"), ("s", 4)),

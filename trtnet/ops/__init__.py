@@ -194,7 +194,7 @@ from trtnet.ops.products.vectors import (
 )
 from trtnet.ops.quantization import dequantize, dynamic_quantize, fake_quantize, quantize
 from trtnet.ops.random import rand, randn
-from trtnet.ops.reductions.cumulative import cumprod, cumsum
+from trtnet.ops.reductions.cumulative import cumprod, cumsum, diff
 from trtnet.ops.reductions.distance import cdist, dist, pairwise_distance
 from trtnet.ops.reductions.extremes import argmax, argmin, max, min
 from trtnet.ops.reductions.moments import logsumexp, norm, std, var, var_mean
@@ -356,6 +356,7 @@ __all__ = [
     "diag_embed",
     "diagonal",
     "diagonal_scatter",
+    "diff",
     "dist",
     "div",
     "divide",

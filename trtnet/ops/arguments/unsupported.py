@@ -73,7 +73,7 @@ _NAMES: dict[str, str] = {
         " tril_indices triu_indices empty_permuted empty_strided empty_quantized from_file from_numpy frombuffer"
         " to_dlpack"
     ),
-    _SPREAD: "corrcoef cov pdist cumulative_trapezoid trapezoid trapz diff gradient",
+    _SPREAD: "corrcoef cov pdist cumulative_trapezoid trapezoid trapz gradient",
     _QUESTION: (
         "allclose equal is_nonzero is_same_size is_signed is_floating_point is_distributed is_inference get_device"
         " can_cast promote_types result_type"
