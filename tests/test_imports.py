@@ -15,8 +15,8 @@ FOLDERS = (
 """What is in trtnet, from the bottom up: each may use those before it."""
 INSIDE = {
     "graph": (
-        "symbolic", "layers", "sizes", "place", "precision", "inputs", "bind_forward", "memory", "bindings", "itensors",
-        "report", "adding", "tensors", "calls", "shapes", "network",
+        "symbolic", "layers", "sizes", "structures", "place", "precision", "inputs", "bind_forward", "memory",
+        "bindings", "itensors", "report", "adding", "tensors", "calls", "shapes", "network",
     ),
     "runtime": (
         "options", "cuda", "loaded", "execution", "calls", "serving", "session", "session_pool", "engine", "profiling",

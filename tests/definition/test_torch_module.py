@@ -249,3 +249,48 @@ def test_bisect_acquits_a_module_against_itself_and_names_a_planted_bug() -> Non
     assert trtnet.bisect(defined(original, shapes), original, x).passed
     found = trtnet.bisect(defined(planted, shapes), original, x)
     assert not found.passed and "1" in str(found)
+
+
+class Wrapped(trtnet.nn.Module):
+    """A model of trtnet's whose member has the name that wrappers give to a torch module."""
+
+    def __init__(self) -> None:
+        self.module = trtnet.nn.Identity()
+
+    def forward(self, a: trtnet.Tensor, b: trtnet.Tensor) -> trtnet.Tensor:
+        return self.module(a) - b
+
+
+def test_a_member_called_module_makes_no_torch_module_of_a_model() -> None:
+    network = trtnet.define(Wrapped(), {"b": trtnet.Input((2,)), "a": trtnet.Input((2,))})
+    a, b = np.array([5, 7], np.float32), np.array([1, 2], np.float32)
+    np.testing.assert_array_equal(network.reference()(a=a, b=b), a - b)
+
+
+class Keeping(nn.Module):
+    """What its children are called with is what they get."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.child = Child()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sizes, options, seen = [1, 2], {"scale": 2.0, "mask": None}, []
+        y = self.child(x, sizes, options=options, seen=seen)
+        assert self.child.got == (id(sizes), id(options), id(seen)) and len(seen) == 1
+        return y + seen[0] + len(sizes)
+
+
+class Child(nn.Module):
+    def forward(self, x: torch.Tensor, sizes: list[int], options: dict[str, Any], seen: list[Any]) -> torch.Tensor:
+        self.got = id(sizes), id(options), id(seen)
+        sizes.append(3)
+        seen.append(x * 2)
+        assert options["mask"] is None
+        return x * options["scale"]
+
+
+def test_a_module_gets_the_very_objects_it_was_called_with() -> None:
+    network = defined(Keeping().eval(), {"x": (2, 3)})
+    x = torch.randn(2, 3)
+    np.testing.assert_allclose(network.reference()(x.numpy()), (4 * x + 3).numpy(), rtol=1e-6)

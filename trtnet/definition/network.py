@@ -208,17 +208,13 @@ def build(
 def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input]) -> None:
     with network:
         entered = {name: _enter(network, network.add_input(name, spec)) for name, spec in inputs.items()}
-        given = bound(_forward(model), entered)
+        given = bound(getattr(model, "forward", model), entered)
         outputs = _named_outputs(model, model(*given.args, **given.kwargs))
         for tensor in outputs.values():
             if tensor.merged_into is not None:  # it gets a layer of its own before that of another is an output
                 _ = tensor.trt
         for name, tensor in outputs.items():
             network.mark_output(name, tensor)
-
-
-def _forward(model: Any) -> Any:
-    return getattr(getattr(model, "module", model), "forward", model)
 
 
 def _check_model(model: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtnet.graph.memory.storage import View, share
+from trtnet.graph.structures import leaves, mapped
 from trtnet.graph.tensors.tensor import Tensor
 from trtnet.support.dtypes import DType
 
@@ -15,8 +16,8 @@ from trtnet.support.dtypes import DType
 class Call:
     """One call of a module.
 
-    path, module: which. args, kwargs: what its ``forward`` got; result: what it returned: tensors, in whatever tuples,
-    lists and dicts, and other values.
+    path, module: which. args, kwargs: what its ``forward`` got; result: what it returned: tensors, in whatever
+    structures, and other values.
     """
 
     path: str
@@ -37,24 +38,13 @@ class Call:
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in a structure of tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from tensors(item)
+    """The tensors in a structure."""
+    return (leaf for leaf in leaves(value) if isinstance(leaf, Tensor))
 
 
 def replaced(value: Any, change: Callable[[Tensor], Any]) -> Any:
     """The same structure with each tensor changed."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: replaced(item, change) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        make = getattr(value, "_make", type(value))  # a named tuple's takes the values as one
-        return make(replaced(item, change) for item in value)
-    return value
+    return mapped(value, lambda leaf: change(leaf) if isinstance(leaf, Tensor) else leaf)
 
 
 class Boundary:

@@ -14,6 +14,7 @@ from trtnet.graph import Dim, OpenNetwork, Parameter, Shape, Size, Tensor, curre
 from trtnet.graph.calls import replaced, tensors
 from trtnet.graph.memory.storage import fixed
 from trtnet.graph.shapes import constant, size_tensor
+from trtnet.graph.structures import mapped
 from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.support.backend import trt
@@ -71,16 +72,6 @@ def _carried(network: OpenNetwork, value: Any) -> Any:
         network.fail(f"scan carries tensors, numbers and structures of them, found {type_name(value)}", {})
     given: Any = value
     return tensor(given, network, network.dtype if isinstance(value, float) else None)
-
-
-def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The same structure of tuples, lists and dicts with each leaf changed."""
-    if isinstance(value, dict):
-        return {key: mapped(item, change) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        make = getattr(value, "_make", type(value))
-        return make(mapped(item, change) for item in value)
-    return change(value)
 
 
 def _structure(value: Any) -> str:

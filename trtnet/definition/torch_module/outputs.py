@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trtnet.definition.torch_module.symbolic import SymbolicTensor
 from trtnet.graph import Tensor
 
 log = logging.getLogger("trtnet.definition")
@@ -18,14 +17,14 @@ def outputs(result: Any) -> Any:
 
     What is nested has the names of both, joined by a dot. What is no tensor is left out, with a warning.
     """
-    if isinstance(result, SymbolicTensor):
-        return result.value
+    if isinstance(result, Tensor):
+        return result
     return dict(_named(result, ""))
 
 
 def _named(result: Any, name: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(result, SymbolicTensor):
-        yield name, result.value
+    if isinstance(result, Tensor):
+        yield name, result
         return
     for key, item in _items(result, name):
         yield from _named(item, key)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from trtnet.graph import Dim, Real, Size, Tensor
 from trtnet.graph.sizes.dim import numel
+from trtnet.graph.structures import leaves
 
 
 class Shape(tuple[Any, ...]):
@@ -75,25 +75,5 @@ def shape_of(value: Tensor) -> Any:
 
 
 def is_symbolic(value: Any) -> bool:
-    """Whether a value, or something in a list or tuple of values, is known only when the engine runs."""
-    if isinstance(value, list | tuple):
-        return any(is_symbolic(item) for item in value)
-    if isinstance(value, slice):
-        return any(isinstance(item, SymbolicTensor | Dim | Real) for item in (value.start, value.stop, value.step))
-    if isinstance(value, dict):
-        return any(is_symbolic(item) for item in value.values())
-    return isinstance(value, SymbolicTensor | Dim | Real)
-
-
-def replaced(value: Any, change: Callable[[Any], Any]) -> Any:
-    """A value with `change` applied to whatever is in its lists, tuples, dicts and slices."""
-    if isinstance(value, dict):
-        return {key: replaced(item, change) for key, item in value.items()}
-    if isinstance(value, torch.Size):
-        return tuple(value)
-    if isinstance(value, list | tuple):
-        items = [replaced(item, change) for item in value]
-        return value._make(items) if hasattr(value, "_make") else (items if isinstance(value, list) else tuple(items))
-    if isinstance(value, slice):
-        return slice(*(change(item) for item in (value.start, value.stop, value.step)))
-    return change(value)
+    """Whether a value, or something in a structure of values, is known only when the engine runs."""
+    return any(isinstance(leaf, SymbolicTensor | Dim | Real) for leaf in leaves(value))

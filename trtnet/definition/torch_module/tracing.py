@@ -13,9 +13,10 @@ from torch.overrides import TorchFunctionMode
 from trtnet import ops
 from trtnet.definition.torch_module import functions
 from trtnet.definition.torch_module.arguments import accepted
-from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, replaced, symbolic
+from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, symbolic
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, Parameter, Tensor
+from trtnet.graph.structures import leaves, mapped
 from trtnet.ops.arguments.unsupported import reason
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
@@ -42,7 +43,7 @@ class Tracing(TorchFunctionMode):
 
     def torchs(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A function of real tensors: torch computes it."""
-        name, operands = name_of(func), [*flat(args), *flat(kwargs.values())]
+        name, operands = name_of(func), list(leaves((args, kwargs)))
         if name == "dtype.__get__":
             return self.dtype_of(args[0])
         if name.endswith("_") and not name.endswith("__") and args and self.weights.is_stored(args[0]):
@@ -61,7 +62,7 @@ class Tracing(TorchFunctionMode):
 
     def operation(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A function of symbolic values: the operation of its name."""
-        known = {id(x.value): x for x in flat((*args, *kwargs.values())) if isinstance(x, SymbolicTensor)}
+        known = {id(x.value): x for x in leaves((args, kwargs)) if isinstance(x, SymbolicTensor)}
         name = name_of(func)
         special = functions.TABLE.get(name)
         if special is not None:
@@ -92,7 +93,7 @@ class Tracing(TorchFunctionMode):
         """Arguments for an operation: tensors of the network, parameters for those that take weights, constants."""
         raw = name in functions.WEIGHTED
 
-        def enter(value: Any, raw: bool) -> Any:
+        def enter(value: Any, raw: bool = raw) -> Any:
             if isinstance(value, SymbolicTensor):
                 return value.value
             if not isinstance(value, torch.Tensor):
@@ -102,8 +103,9 @@ class Tracing(TorchFunctionMode):
             return operand if raw else self.tensor(operand)
 
         if isinstance(given, dict):
-            return {key: replaced(value, lambda x: enter(x, raw)) for key, value in given.items()}
-        return [replaced(value, functools.partial(enter, raw=raw and place > 0)) for place, value in enumerate(given)]
+            return {key: mapped(value, enter) for key, value in given.items()}
+        sizes = [tuple(value) if isinstance(value, torch.Size) else value for value in given]
+        return [mapped(value, functools.partial(enter, raw=raw and place > 0)) for place, value in enumerate(sizes)]
 
     def tensor(self, value: Any) -> Any:
         """A parameter or an array as a tensor of the network."""
@@ -123,7 +125,7 @@ class Tracing(TorchFunctionMode):
                 return there[id(value)] if id(value) in there else symbolic(value, self.place)
             return value
 
-        return replaced(result, leave)
+        return mapped(result, leave)
 
 
 @functools.cache
@@ -139,12 +141,3 @@ def is_method(func: Callable[..., Any]) -> bool:
     func = inspect.unwrap(func)
     of = getattr(func, "__objclass__", None)
     return (of is not None and issubclass(torch.Tensor, of)) or getattr(func, "__qualname__", "").startswith("Tensor.")
-
-
-def flat(value: Any) -> list[Any]:
-    """The items of nested lists, tuples and dicts."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple) and not hasattr(value, "mapping"):
-        return [value]
-    return [item for part in value for item in (flat(part) if isinstance(part, list | tuple | dict) else [part])]

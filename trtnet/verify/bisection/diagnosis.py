@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from trtnet.definition import DefinedNetwork
+from trtnet.definition.torch_module import TorchPart
 from trtnet.graph import Parameter
 from trtnet.nn import Module
 from trtnet.reference.step import to_numpy
@@ -39,7 +40,8 @@ def settings_that_differ(ours: Module, theirs: torch.nn.Module) -> list[str]:
 
 def settings(module: Module) -> dict[str, Any]:
     """The numbers, texts and tuples of them that a module was made with; None for those left out."""
-    return {n: value for n, value in vars(module).items() if n not in IGNORED and (value is None or _is_plain(value))}
+    attributes = vars(module.torch_module if isinstance(module, TorchPart) else module)
+    return {n: value for n, value in attributes.items() if n not in IGNORED and (value is None or _is_plain(value))}
 
 
 def _or_false(value: Any, other: Any) -> Any:

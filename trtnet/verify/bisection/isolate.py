@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork, DTypes
 from trtnet.graph import Dim, Input, Tensor
 from trtnet.graph.calls import Call, replaced, tensors
+from trtnet.graph.structures import leaves
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 from trtnet.verify.arrays.feeding import fed
@@ -63,14 +63,8 @@ def alone(network: DefinedNetwork, call: Call, dtype: DTypes | None = None) -> A
 
 
 def _check(call: Call) -> None:
-    if any(isinstance(value, Dim) for value in _plain((call.args, dict(call.kwargs)))):
+    if any(isinstance(value, Dim) for value in leaves((call.args, dict(call.kwargs)))):
         raise ModelError(f"{call.path} is given sizes that only the whole network knows")
-
-
-def _plain(value: Any) -> list[Any]:
-    if isinstance(value, list | tuple | dict):
-        return [one for item in (value.values() if isinstance(value, dict) else value) for one in _plain(item)]
-    return [value]
 
 
 def _input(tensor: Tensor, sizes: dict[Dim, str], as_whole: bool) -> Input:

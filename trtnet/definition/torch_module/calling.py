@@ -1,0 +1,102 @@
+"""How a PyTorch module is called while a network is being defined: its ``forward``, with symbolic tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from trtnet.definition.torch_module.exchanged import exchanged
+from trtnet.definition.torch_module.symbolic import SymbolicTensor
+from trtnet.definition.torch_module.tracing import Tracing
+from trtnet.definition.torch_module.weights import ModuleWeights
+from trtnet.graph import Network, current
+from trtnet.graph.calls import Call
+from trtnet.graph.structures import leaves, mapped
+from trtnet.nn import Module
+from trtnet.support.dtypes import DType
+from trtnet.support.errors import ModelError
+from trtnet.support.source import here
+
+Parts = Mapping[torch.nn.Module, Module]
+"""What stands for each torch module in the tree of a model."""
+
+
+def called(
+    module: torch.nn.Module, weights: ModuleWeights, parts: Parts, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """What a module returns for tensors of the network that is being defined: tensors of it, in whatever structure.
+
+    The module is not changed: attributes that its ``forward`` sets are put back.
+    """
+    network = current()
+    place = next((each.device for each in module.parameters()), torch.device("cpu"))
+    tracing = Tracing(network, weights, place)
+    with unchanged(module), torch.no_grad(), exchanged(_calling(network, tracing, parts)), tracing:
+        result = module(*tracing.left(args), **tracing.left(dict(kwargs)))
+    return mapped(result, _value)
+
+
+@contextmanager
+def unchanged(module: torch.nn.Module) -> Iterator[None]:
+    """Puts the attributes of a module and of those in it back at the end."""
+    kept = {each: dict(each.__dict__) for each in module.modules()}
+    try:
+        yield
+    finally:
+        for each, attributes in kept.items():
+            each.__dict__.clear()
+            each.__dict__.update(attributes)
+
+
+def _calling(network: Network, tracing: Tracing, parts: Parts) -> Callable[..., Any]:
+    """How modules are called: with their layers under their path, in their dtype, and noted for taps."""
+
+    def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        part = parts.get(module)
+        path = network.modules.get(part)
+        if path is None:
+            return module._wrapped_call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
+        outside = network.dtype
+        with network.scope(path):
+            inside = network.dtype
+            if inside != outside:
+                args, kwargs = _across(tracing, (args, kwargs), outside, inside)
+            given = list(leaves((args, kwargs)))
+            before, named = mapped((args, kwargs), _fresh)  # forward may write to its arguments
+            result = module._wrapped_call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
+            network.calls.append(Call(path, part, before, named, mapped(result, _fresh)))
+            if inside == outside:
+                return result
+            _check_unchanged(path, given, (args, kwargs))
+            return _across(tracing, result, inside, outside)
+
+    return call
+
+
+def _across(tracing: Tracing, structure: Any, source: DType, target: DType) -> Any:
+    """What crosses the border between modules of two dtypes."""
+    known = {id(x.value): x for x in leaves(structure) if isinstance(x, SymbolicTensor)}
+    return tracing.left(tracing.network.boundary.convert(mapped(structure, _value), source, target), known)
+
+
+def _check_unchanged(path: str, given: list[Any], arguments: Any) -> None:
+    """Raises ModelError for a module that changed a list or dict whose tensors were cast on the way in."""
+    now = list(leaves(arguments))
+    if len(now) != len(given) or any(a is not b for a, b in zip(now, given, strict=True)):
+        raise ModelError(
+            here(
+                f"{path} changes a list or dict that it was given, and has another dtype than the module that gave it:"
+                f" what it puts in is lost. Give both the same dtype"
+            )
+        )
+
+
+def _value(leaf: Any) -> Any:
+    return leaf.value if isinstance(leaf, SymbolicTensor) else leaf
+
+
+def _fresh(leaf: Any) -> Any:
+    return leaf.value.fresh() if isinstance(leaf, SymbolicTensor) else leaf
