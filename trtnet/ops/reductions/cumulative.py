@@ -50,9 +50,7 @@ def cumprod(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     return scan(lambda product, value: (product * value,) * 2, first, wide, along)[1]
 
 
-def diff(
-    x: Tensor, n: int = 1, dim: int = -1, prepend: Operand | None = None, append: Operand | None = None
-) -> Tensor:
+def diff(x: Tensor, n: int = 1, dim: int = -1, prepend: Operand | None = None, append: Operand | None = None) -> Tensor:
     """The differences of neighbours along `dim`, `n` times over: ``x[1:] - x[:-1]``.
 
     x: one dimension or more, floating, integer or bool. prepend, append: tensors of the shape of `x`, but for `dim`,
