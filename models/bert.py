@@ -4,9 +4,11 @@ Weight names are those of transformers' BertModel.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import trtnet
 from trtnet import nn, ops
-from trtnet.graph import Input, Tensor
+from trtnet.models.published import BERT, Source
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Embeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.position_offset = config.position_offset
 
-    def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> Tensor:
+    def forward(self, input_ids: trtnet.Tensor, token_type_ids: trtnet.Tensor) -> trtnet.Tensor:
         positions = self.position_embeddings(ops.arange(input_ids.shape[1]) + self.position_offset)
         return self.LayerNorm(self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids) + positions)
 
@@ -52,7 +54,7 @@ class SelfAttention(nn.Module):
         self.key = nn.Linear(config.hidden_size, config.hidden_size)
         self.value = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor, mask: trtnet.Tensor) -> trtnet.Tensor:
         query, key, value = (nn.split_heads(part(x), self.num_heads) for part in (self.query, self.key, self.value))
         return nn.join_heads(ops.scaled_dot_product_attention(query, key, value, mask))
 
@@ -64,7 +66,7 @@ class Output(nn.Module):
         self.dense = nn.Linear(in_features, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
 
-    def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor, shortcut: trtnet.Tensor) -> trtnet.Tensor:
         return self.LayerNorm(self.dense(x) + shortcut)
 
 
@@ -75,7 +77,7 @@ class Attention(nn.Module):
         self.self = SelfAttention(config)
         self.output = Output(config.hidden_size, config)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor, mask: trtnet.Tensor) -> trtnet.Tensor:
         return self.output(self.self(x, mask), x)
 
 
@@ -85,7 +87,7 @@ class Dense(nn.Module):
     def __init__(self, in_features: int, out_features: int) -> None:
         self.dense = nn.Linear(in_features, out_features)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         return self.dense(x)
 
 
@@ -97,7 +99,7 @@ class Layer(nn.Module):
         self.intermediate = Dense(config.hidden_size, config.intermediate_size)
         self.output = Output(config.intermediate_size, config)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor, mask: trtnet.Tensor) -> trtnet.Tensor:
         x = self.attention(x, mask)
         return self.output(ops.gelu(self.intermediate(x)), x)
 
@@ -108,7 +110,7 @@ class Encoder(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         self.layer = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor, mask: trtnet.Tensor) -> trtnet.Tensor:
         for layer in self.layer:
             x = layer(x, mask)
         return x
@@ -118,18 +120,24 @@ class Bert(nn.Module):
     """input_ids, attention_mask (1 where there is a token), token_type_ids [batch, length] int64 -> last_hidden_state
     [batch, length, hidden_size], and pooler_output [batch, hidden_size] if there is a pooler."""
 
-    inputs = {name: Input(("batch", "length"), "int64") for name in ("input_ids", "attention_mask", "token_type_ids")}
+    inputs = {
+        name: trtnet.Input(("batch", "length"), "int64") for name in ("input_ids", "attention_mask", "token_type_ids")
+    }
 
     def __init__(self, config: BertConfig) -> None:
         self.embeddings = Embeddings(config)
         self.encoder = Encoder(config)
         self.pooler = Dense(config.hidden_size, config.hidden_size) if config.add_pooling_layer else None
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+    def encode(
+        self, input_ids: trtnet.Tensor, attention_mask: trtnet.Tensor, token_type_ids: trtnet.Tensor
+    ) -> trtnet.Tensor:
         mask = (attention_mask != 0)[:, None, None, :]
         return self.encoder(self.embeddings(input_ids, token_type_ids), mask)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, input_ids: trtnet.Tensor, attention_mask: trtnet.Tensor, token_type_ids: trtnet.Tensor
+    ) -> dict[str, trtnet.Tensor]:
         x = self.encode(input_ids, attention_mask, token_type_ids)
         pooled = {"pooler_output": ops.tanh(self.pooler(x[:, 0]))} if self.pooler else {}
         return {"last_hidden_state": x, **pooled}
@@ -138,7 +146,9 @@ class Bert(nn.Module):
 class SentenceBert(Bert):
     """The inputs of Bert -> sentence_embedding [batch, hidden_size] of length 1: the mean of the tokens, normalized."""
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, input_ids: trtnet.Tensor, attention_mask: trtnet.Tensor, token_type_ids: trtnet.Tensor
+    ) -> dict[str, trtnet.Tensor]:
         x = self.encode(input_ids, attention_mask, token_type_ids).float()
         present = attention_mask.float().unsqueeze(-1)
         mean = (x * present).sum(1) / ops.clamp(present.sum(1), min=1e-9)
@@ -146,6 +156,6 @@ class SentenceBert(Bert):
         return {"sentence_embedding": mean / ops.clamp(norm, min=1e-12)}
 
 
-def minilm() -> SentenceBert:
+def minilm(config: BertConfig | Source | None = None, **fields: Any) -> SentenceBert:
     """all-MiniLM-L6-v2: sentence embeddings of 384 numbers."""
-    return SentenceBert(BertConfig())
+    return SentenceBert(BERT.read(config, BertConfig(), fields))

@@ -4,9 +4,11 @@ Weight names are those of transformers' CLIPVisionModelWithProjection, with one 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import trtnet
 from trtnet import nn, ops
-from trtnet.graph import Input, Tensor
+from trtnet.models.published import CLIP, Source
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Embeddings(nn.Module):
         self.patch_embedding = nn.Conv2d(3, width, patch, stride=patch, bias=False)
         self.position_embedding = nn.Embedding((config.image_size // patch) ** 2 + 1, width)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: trtnet.Tensor) -> trtnet.Tensor:
         patches = self.patch_embedding(image).flatten(2).transpose(1, 2)
         batch, _, width = patches.shape
         x = ops.cat([ops.expand(self.class_embedding, (batch, 1, width)), patches], dim=1)
@@ -46,7 +48,7 @@ class MLP(nn.Module):
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         y = self.fc1(x)
         return self.fc2(y * ops.sigmoid(y * 1.702))
 
@@ -60,7 +62,7 @@ class EncoderLayer(nn.Module):
         self.mlp = MLP(config)
         self.layer_norm2 = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         y = self.layer_norm1(x)
         x = x + self.self_attn(y, y, y, need_weights=False)[0]
         return x + self.mlp(self.layer_norm2(x))
@@ -72,7 +74,7 @@ class Encoder(nn.Module):
     def __init__(self, config: CLIPVisionConfig) -> None:
         self.layers = nn.Sequential(*(EncoderLayer(config) for _ in range(config.num_hidden_layers)))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         return self.layers(x)
 
 
@@ -85,7 +87,7 @@ class VisionModel(nn.Module):
         self.encoder = Encoder(config)
         self.post_layernorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: trtnet.Tensor) -> trtnet.Tensor:
         return self.post_layernorm(self.encoder(self.pre_layrnorm(self.embeddings(image)))[:, 0])
 
 
@@ -93,14 +95,14 @@ class CLIPVision(nn.Module):
     """image [batch, 3, image_size, image_size], normalized as CLIP's -> image_embeds [batch, projection_dim]."""
 
     def __init__(self, config: CLIPVisionConfig) -> None:
-        self.inputs = {"image": Input(("batch", 3, config.image_size, config.image_size))}
+        self.inputs = {"image": trtnet.Input(("batch", 3, config.image_size, config.image_size))}
         self.vision_model = VisionModel(config)
         self.visual_projection = nn.Linear(config.hidden_size, config.projection_dim, bias=False)
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
+    def forward(self, image: trtnet.Tensor) -> dict[str, trtnet.Tensor]:
         return {"image_embeds": self.visual_projection(self.vision_model(image))}
 
 
-def clip_vit_b_32() -> CLIPVision:
+def clip_vit_b_32(config: CLIPVisionConfig | Source | None = None, **fields: Any) -> CLIPVision:
     """The image tower of clip-vit-base-patch32."""
-    return CLIPVision(CLIPVisionConfig())
+    return CLIPVision(CLIP.read(config, CLIPVisionConfig(), fields))

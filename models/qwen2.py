@@ -4,13 +4,15 @@ Weight names are those of transformers' Qwen2ForCausalLM.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+import trtnet
 from trtnet import nn, ops
-from trtnet.graph import Input, Tensor
+from trtnet.models.published import QWEN2, Source
 
-Cache = tuple[Tensor, Tensor]
+Cache = tuple[trtnet.Tensor, trtnet.Tensor]
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(self.heads * width, config.hidden_size, bias=False)
 
     def forward(
-        self, x: Tensor, positions: Tensor, mask: Tensor, cache: Cache, write_indices: Tensor
-    ) -> tuple[Tensor, Cache]:
+        self,
+        x: trtnet.Tensor,
+        positions: trtnet.Tensor,
+        mask: trtnet.Tensor,
+        cache: Cache,
+        write_indices: trtnet.Tensor,
+    ) -> tuple[trtnet.Tensor, Cache]:
         query = ops.rotary_embedding(nn.split_heads(self.q_proj(x), self.heads), *self.tables, positions)
         key = ops.rotary_embedding(nn.split_heads(self.k_proj(x), self.key_heads), *self.tables, positions)
         value = nn.split_heads(self.v_proj(x), self.key_heads)
@@ -75,7 +82,7 @@ class MLP(nn.Module):
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         return self.down_proj(ops.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
@@ -89,8 +96,13 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(
-        self, x: Tensor, positions: Tensor, mask: Tensor, cache: Cache, write_indices: Tensor
-    ) -> tuple[Tensor, Cache]:
+        self,
+        x: trtnet.Tensor,
+        positions: trtnet.Tensor,
+        mask: trtnet.Tensor,
+        cache: Cache,
+        write_indices: trtnet.Tensor,
+    ) -> tuple[trtnet.Tensor, Cache]:
         y, cache = self.self_attn(self.input_layernorm(x), positions, mask, cache, write_indices)
         x = x + y
         return x + self.mlp(self.post_attention_layernorm(x)), cache
@@ -114,11 +126,11 @@ class Qwen2(nn.Module):
     """
 
     def __init__(self, config: Qwen2Config) -> None:
-        cache = Input(("batch", config.num_key_value_heads, config.capacity, config.head_dim))
+        cache = trtnet.Input(("batch", config.num_key_value_heads, config.capacity, config.head_dim))
         sides = [(f"key_{i}", f"value_{i}") for i in range(config.num_hidden_layers)]
         self.inputs = {
-            "input_ids": Input(("batch", "length"), "int64"),
-            "write_indices": Input(("batch",), "int32"),
+            "input_ids": trtnet.Input(("batch", "length"), "int64"),
+            "write_indices": trtnet.Input(("batch",), "int32"),
             **{name: cache for pair in sides for name in pair},
         }
         self.capacity = config.capacity
@@ -127,11 +139,13 @@ class Qwen2(nn.Module):
         if config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
 
-    def forward(self, input_ids: Tensor, write_indices: Tensor, *caches: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, input_ids: trtnet.Tensor, write_indices: trtnet.Tensor, *caches: trtnet.Tensor
+    ) -> dict[str, trtnet.Tensor]:
         positions = write_indices.to("int64").unsqueeze(1) + ops.arange(input_ids.shape[1])
         mask = ops.arange(self.capacity) <= positions[:, None, :, None]
         x = self.model.embed_tokens(input_ids)
-        outputs: dict[str, Tensor] = {}
+        outputs: dict[str, trtnet.Tensor] = {}
         for i, layer in enumerate(self.model.layers):
             cache = caches[2 * i], caches[2 * i + 1]
             x, (keys, values) = layer(x, positions, mask, cache, write_indices)
@@ -139,6 +153,6 @@ class Qwen2(nn.Module):
         return {"logits": self.lm_head(self.model.norm(x)), **outputs}
 
 
-def qwen2() -> Qwen2:
+def qwen2(config: Qwen2Config | Source | None = None, **fields: Any) -> Qwen2:
     """Qwen2-0.5B, with a cache of 1,024 tokens."""
-    return Qwen2(Qwen2Config())
+    return Qwen2(QWEN2.read(config, Qwen2Config(), fields))

@@ -1,7 +1,25 @@
 """ResNet (He et al., "Deep residual learning for image recognition", 2015), in torchvision's form, with its names."""
 
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import trtnet
 from trtnet import nn, ops
-from trtnet.graph import Input, Tensor
+from trtnet.models.published import RESNET, Source
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """torchvision's arguments; the defaults are ResNet-50's. layers: how many blocks each stage has."""
+
+    block: Literal["basic", "bottleneck"] = "bottleneck"
+    layers: tuple[int, int, int, int] = (3, 4, 6, 3)
+    num_classes: int = 1000
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        """The channels that each stage results in."""
+        return tuple(channels * BLOCKS[self.block].expansion for channels in (64, 128, 256, 512))
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -26,7 +44,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.downsample = downsample
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         y = ops.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         return ops.relu(y + (self.downsample(x) if self.downsample else x))
@@ -46,7 +64,7 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(channels * self.expansion)
         self.downsample = downsample
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         y = ops.relu(self.bn1(self.conv1(x)))
         y = ops.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
@@ -54,6 +72,7 @@ class Bottleneck(nn.Module):
 
 
 Block = type[BasicBlock] | type[Bottleneck]
+BLOCKS: dict[str, Block] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 def stage(block: Block, in_channels: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
@@ -69,19 +88,19 @@ def stage(block: Block, in_channels: int, channels: int, blocks: int, stride: in
 class ResNet(nn.Module):
     """image [batch, 3, height, width], normalized as ImageNet's -> logits [batch, num_classes]."""
 
-    inputs = {"image": Input(("batch", 3, 224, 224))}
+    inputs = {"image": trtnet.Input(("batch", 3, 224, 224))}
 
-    def __init__(self, block: Block, layers: tuple[int, int, int, int], num_classes: int = 1000) -> None:
-        width = block.expansion
+    def __init__(self, config: ResNetConfig) -> None:
+        block, layers, sizes = BLOCKS[config.block], config.layers, config.hidden_sizes
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = stage(block, 64, 64, layers[0], stride=1)
-        self.layer2 = stage(block, 64 * width, 128, layers[1], stride=2)
-        self.layer3 = stage(block, 128 * width, 256, layers[2], stride=2)
-        self.layer4 = stage(block, 256 * width, 512, layers[3], stride=2)
-        self.fc = nn.Linear(512 * width, num_classes)
+        self.layer2 = stage(block, sizes[0], 128, layers[1], stride=2)
+        self.layer3 = stage(block, sizes[1], 256, layers[2], stride=2)
+        self.layer4 = stage(block, sizes[2], 512, layers[3], stride=2)
+        self.fc = nn.Linear(sizes[3], config.num_classes)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: trtnet.Tensor) -> trtnet.Tensor:
         x = ops.relu(self.bn1(self.conv1(image)))
         x = ops.max_pool2d(x, 3, stride=2, padding=1)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
@@ -89,26 +108,26 @@ class ResNet(nn.Module):
         return self.fc(x.flatten(1))
 
 
-def resnet18(num_classes: int = 1000) -> ResNet:
+def resnet18(config: ResNetConfig | Source | None = None, **fields: Any) -> ResNet:
     """ResNet-18."""
-    return ResNet(BasicBlock, (2, 2, 2, 2), num_classes)
+    return ResNet(RESNET.read(config, ResNetConfig("basic", (2, 2, 2, 2)), fields))
 
 
-def resnet34(num_classes: int = 1000) -> ResNet:
+def resnet34(config: ResNetConfig | Source | None = None, **fields: Any) -> ResNet:
     """ResNet-34."""
-    return ResNet(BasicBlock, (3, 4, 6, 3), num_classes)
+    return ResNet(RESNET.read(config, ResNetConfig("basic", (3, 4, 6, 3)), fields))
 
 
-def resnet50(num_classes: int = 1000) -> ResNet:
+def resnet50(config: ResNetConfig | Source | None = None, **fields: Any) -> ResNet:
     """ResNet-50."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), num_classes)
+    return ResNet(RESNET.read(config, ResNetConfig("bottleneck", (3, 4, 6, 3)), fields))
 
 
-def resnet101(num_classes: int = 1000) -> ResNet:
+def resnet101(config: ResNetConfig | Source | None = None, **fields: Any) -> ResNet:
     """ResNet-101."""
-    return ResNet(Bottleneck, (3, 4, 23, 3), num_classes)
+    return ResNet(RESNET.read(config, ResNetConfig("bottleneck", (3, 4, 23, 3)), fields))
 
 
-def resnet152(num_classes: int = 1000) -> ResNet:
+def resnet152(config: ResNetConfig | Source | None = None, **fields: Any) -> ResNet:
     """ResNet-152."""
-    return ResNet(Bottleneck, (3, 8, 36, 3), num_classes)
+    return ResNet(RESNET.read(config, ResNetConfig("bottleneck", (3, 8, 36, 3)), fields))

@@ -3,8 +3,21 @@
 With padded convolutions and batch norm; weight names are those of the widely used milesial/Pytorch-UNet checkpoints.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
+import trtnet
 from trtnet import nn, ops
-from trtnet.graph import Input, Tensor
+from trtnet.models.published import OWN_NAMES, Source
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """n_channels: of the image. softmax: whether the result is probabilities of the classes, not logits."""
+
+    n_channels: int = 2
+    n_classes: int = 2
+    softmax: bool = False
 
 
 class DoubleConv(nn.Module):
@@ -20,7 +33,7 @@ class DoubleConv(nn.Module):
             nn.ReLU(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         return self.double_conv(x)
 
 
@@ -30,7 +43,7 @@ class Down(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         self.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), DoubleConv(in_channels, out_channels))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         return self.maxpool_conv(x)
 
 
@@ -41,7 +54,7 @@ class Up(nn.Module):
         self.up = nn.ConvTranspose2d(in_channels, in_channels // 2, 2, stride=2)
         self.conv = DoubleConv(in_channels, out_channels)
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor, skip: trtnet.Tensor) -> trtnet.Tensor:
         return self.conv(ops.cat([skip, self.up(x)], dim=1))
 
 
@@ -51,7 +64,7 @@ class OutConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         self.conv = nn.Conv2d(in_channels, out_channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         return self.conv(x)
 
 
@@ -61,17 +74,17 @@ class UNet(nn.Module):
     The result is logits, or with softmax=True the probabilities of the classes at each pixel.
     """
 
-    def __init__(self, n_channels: int = 2, n_classes: int = 2, softmax: bool = False) -> None:
-        self.inputs = {"image": Input(("batch", n_channels, 128, 128))}
-        self.softmax = softmax
-        self.inc = DoubleConv(n_channels, 64)
+    def __init__(self, config: UNetConfig) -> None:
+        self.inputs = {"image": trtnet.Input(("batch", config.n_channels, 128, 128))}
+        self.softmax = config.softmax
+        self.inc = DoubleConv(config.n_channels, 64)
         self.down1, self.down2 = Down(64, 128), Down(128, 256)
         self.down3, self.down4 = Down(256, 512), Down(512, 1024)
         self.up1, self.up2 = Up(1024, 512), Up(512, 256)
         self.up3, self.up4 = Up(256, 128), Up(128, 64)
-        self.outc = OutConv(64, n_classes)
+        self.outc = OutConv(64, config.n_classes)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: trtnet.Tensor) -> trtnet.Tensor:
         x1 = self.inc(image)
         x2 = self.down1(x1)
         x3 = self.down2(x2)
@@ -82,6 +95,6 @@ class UNet(nn.Module):
         return ops.softmax(logits, dim=1) if self.softmax else logits
 
 
-def unet(n_channels: int = 2, n_classes: int = 2, softmax: bool = False) -> UNet:
+def unet(config: UNetConfig | Source | None = None, **fields: Any) -> UNet:
     """U-Net with 31 million weights; softmax over the classes inside the network if asked."""
-    return UNet(n_channels, n_classes, softmax)
+    return UNet(OWN_NAMES.read(config, UNetConfig(), fields))

@@ -4,9 +4,11 @@ Weight names are those of transformers' WhisperModel, with one in_proj for queri
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import trtnet
 from trtnet import nn, ops
-from trtnet.graph import Input, Tensor
+from trtnet.models.published import WHISPER, Source
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class EncoderLayer(nn.Module):
         self.fc1, self.fc2 = nn.Linear(width, config.encoder_ffn_dim), nn.Linear(config.encoder_ffn_dim, width)
         self.final_layer_norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
         y = self.self_attn_layer_norm(x)
         x = x + self.self_attn(y, y, y, need_weights=False)[0]
         return x + self.fc2(ops.gelu(self.fc1(self.final_layer_norm(x))))
@@ -47,7 +49,7 @@ class Encoder(nn.Module):
         self.layers = nn.Sequential(*(EncoderLayer(config) for _ in range(config.encoder_layers)))
         self.layer_norm = nn.LayerNorm(config.d_model)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: trtnet.Tensor) -> trtnet.Tensor:
         x = ops.gelu(self.conv2(ops.gelu(self.conv1(features)))).transpose(1, 2)
         return self.layer_norm(self.layers(x + self.embed_positions.weight))
 
@@ -57,13 +59,13 @@ class Whisper(nn.Module):
 
     def __init__(self, config: WhisperConfig) -> None:
         frames = 2 * config.max_source_positions
-        self.inputs = {"input_features": Input(("batch", config.num_mel_bins, frames))}
+        self.inputs = {"input_features": trtnet.Input(("batch", config.num_mel_bins, frames))}
         self.encoder = Encoder(config)
 
-    def forward(self, input_features: Tensor) -> dict[str, Tensor]:
+    def forward(self, input_features: trtnet.Tensor) -> dict[str, trtnet.Tensor]:
         return {"last_hidden_state": self.encoder(input_features)}
 
 
-def whisper_tiny() -> Whisper:
+def whisper_tiny(config: WhisperConfig | Source | None = None, **fields: Any) -> Whisper:
     """The encoder of whisper-tiny: 30 seconds of sound."""
-    return Whisper(WhisperConfig())
+    return Whisper(WHISPER.read(config, WhisperConfig(), fields))

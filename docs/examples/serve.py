@@ -12,9 +12,9 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-from trtnet.models import lenet
 
 import trtnet
+from trtnet.models import lenet
 
 
 async def answer(engine: trtnet.Engine, images: list[np.ndarray]) -> list[np.ndarray]:

@@ -28,10 +28,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import originals
 from gpu.onnx_engines import plan
 from latency import PEAK_BYTES, PEAK_FLOPS, medians
-from trtnet.models.qwen2 import Qwen2, Qwen2Config
 
 import trtnet
 from trtnet.graph.layers.work import count
+from trtnet.models.qwen2 import Qwen2, Qwen2Config
 from trtnet.reference.onnx import parse
 from trtnet.runtime import Engine
 from trtnet.support import backend

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from trtnet.weights import parse_rules, rules
 
 import trtnet
 from trtnet import nn
 from trtnet.checkpoint import match, open_checkpoint
 from trtnet.checkpoint.rules import parse
 from trtnet.support.errors import CheckpointError, WeightsError
+from trtnet.weights import parse_rules, rules
 
 SHAPES = {"fc1.weight": (2, 3), "fc2.weight": (2, 3), "fc2.bias": (2,)}
 WRAPPED = {

@@ -164,7 +164,7 @@ def test_bad_weights_leave_nothing_behind(tmp_path: Path, weights: Path, kind: s
         ({"--dim": "bacth=1:8:32"}, "no input has this dimension; the dynamic ones are batch"),
         ({"--dim": "batch"}, "--dim is written batch=1:8:32"),
         ({"--dtype": "float17"}, "unknown dtype 'float17'"),
-        ({"--arg": "classes=3"}, "lenet takes num_classes; found classes"),
+        ({"--arg": "classes=3"}, "lenet takes no classes; did you mean num_classes?"),
         ({"--workspace": "much"}, "a size in bytes is written"),
         ({"--compute-capability": "6.1"}, "found '6.1'"),
         ({"--optimization-level": "9"}, "optimization_level is 0 to 5, found 9"),

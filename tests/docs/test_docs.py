@@ -120,9 +120,8 @@ def test_the_rules_shown_are_those_of_the_family() -> None:
 
 
 def test_every_verb_of_rules_is_in_the_table() -> None:
-    from trtnet.weights import families
-
     from trtnet.checkpoint.rules.parse import FOLDS, VERBS
+    from trtnet.weights import families
 
     options = {option for _, taken in (*VERBS.values(), *FOLDS.values()) for option in taken} - {"at", "optional"}
     unsaid = [word for word in (*VERBS, *options) if not re.search(f"`{word}( = [^`]*)?`", TEXT)]
@@ -131,10 +130,9 @@ def test_every_verb_of_rules_is_in_the_table() -> None:
 
 
 def test_the_error_shown_is_the_one_raised() -> None:
-    from trtnet.models import resnet50
-
     import trtnet
     from trtnet import nn
+    from trtnet.models import resnet50
     from trtnet.support.errors import LayerError
     from trtnet.tools.targets.placeholder_weights import Placeholder
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from trtnet.models import lenet
 
 import trtnet
+from trtnet.models import lenet
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "lenet.safetensors"
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from trtnet.models import resnet18
 from typer.testing import CliRunner
 
 import trtnet
 from trtnet.cli.main import app
+from trtnet.models import resnet18
 from trtnet.tools.draw.drawing import INPUT, OUTPUT
 from trtnet.tools.draw.reading import read
 from trtnet.tools.draw.tree import nest

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from comparing import random_weights, relative_l2
 from safetensors.numpy import save_file
-from trtnet.models import resnet18
 
 import trtnet
 from trtnet.builder import BuildConfig
+from trtnet.models import resnet18
 from trtnet.tools.export import polygraphy
 from trtnet.tools.inspect.diff import compare
 from trtnet.tools.inspect.layer_lists import describe

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from comparing import network_of, random_weights
-from trtnet.models import lenet
 
 import trtnet
 from trtnet import ops
 from trtnet.graph.layers.attributes import WeightsAttribute, attributes
 from trtnet.graph.layers.read import Node, read
+from trtnet.models import lenet
 
 
 def only(network: trtnet.DefinedNetwork, kind: str) -> Node:

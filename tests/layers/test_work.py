@@ -13,13 +13,13 @@ import torch
 from comparing import network_of, random_weights, same_plan
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from trtnet.models.gpt2 import GPT2, GPT2Config
-from trtnet.models.qwen2 import Qwen2, Qwen2Config
-from trtnet.models.vit import VisionTransformer
 
 import trtnet
 from trtnet import models, nn, ops
 from trtnet.graph.layers.work import LayerWork, Work, count
+from trtnet.models.gpt2 import GPT2, GPT2Config
+from trtnet.models.qwen2 import Qwen2, Qwen2Config
+from trtnet.models.vit import VisionTransformer, ViTConfig
 from trtnet.support import backend
 from trtnet.support.errors import InputError
 
@@ -323,7 +323,10 @@ def products(work: Work) -> int:
 def test_products_equal_those_that_torch_counts(name: str) -> None:
     if name == "vit":
         sizes = 224, 16, 2, 3, 192, 768
-        ours, original = VisionTransformer(*sizes), originals.import_torchvision().models.VisionTransformer(*sizes)
+        ours, original = (
+            VisionTransformer(ViTConfig(*sizes)),
+            originals.import_torchvision().models.VisionTransformer(*sizes),
+        )
     elif name == "unet":
         ours, original = models.unet(), originals.UNet()
     else:

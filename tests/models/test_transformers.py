@@ -9,14 +9,14 @@ import originals
 import pytest
 import torch
 from comparing import relative_l2
-from trtnet.models.bert import Bert, BertConfig
-from trtnet.models.gpt2 import GPT2, GPT2Config
-from trtnet.models.qwen2 import Qwen2, Qwen2Config
-from trtnet.models.vit import VisionTransformer
-from trtnet.weights import minilm
 
 import trtnet
 from trtnet import models
+from trtnet.models.bert import Bert, BertConfig
+from trtnet.models.gpt2 import GPT2, GPT2Config
+from trtnet.models.qwen2 import Qwen2, Qwen2Config
+from trtnet.models.vit import VisionTransformer, ViTConfig
+from trtnet.weights import minilm
 
 
 def randomized(model: torch.nn.Module) -> torch.nn.Module:
@@ -50,7 +50,7 @@ def run(model: torch.nn.Module, *arguments: Any) -> Any:
 def test_vit(size: str) -> None:
     library = originals.import_torchvision().models
     if size == "small":
-        ours = VisionTransformer(32, 8, 2, 3, 48, 96, num_classes=7)
+        ours = VisionTransformer(ViTConfig(32, 8, 2, 3, 48, 96, num_classes=7))
         original = library.VisionTransformer(32, 8, 2, 3, 48, 96, num_classes=7)
     else:
         ours, original = models.vit_b_16(), library.vit_b_16()
@@ -65,7 +65,7 @@ def test_vit(size: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_vit_builds(dtype: str) -> None:
-    ours = VisionTransformer(32, 8, 2, 3, 48, 96, num_classes=7)
+    ours = VisionTransformer(ViTConfig(32, 8, 2, 3, 48, 96, num_classes=7))
     original = randomized(originals.import_torchvision().models.VisionTransformer(32, 8, 2, 3, 48, 96, num_classes=7))
     network = trtnet.define(ours, weights=original, dtype=dtype)
     network.build({"batch": (1, 2, 8)})

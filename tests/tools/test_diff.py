@@ -11,11 +11,11 @@ import pytest
 from comparing import random_weights
 from safetensors.numpy import save_file
 from test_summary import DATA, printed
-from trtnet.models import lenet
 from typer.testing import CliRunner
 
 import trtnet
 from trtnet.cli.main import app
+from trtnet.models import lenet
 from trtnet.support.errors import ModelError
 from trtnet.tools.inspect.diff import Diff, compare, render, to_json
 from trtnet.tools.inspect.layer_lists import Described, DescribedLayer, describe

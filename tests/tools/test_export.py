@@ -18,13 +18,13 @@ from comparing import random_weights, relative_l2
 from google.protobuf import text_format
 from safetensors.numpy import save_file
 from tritonclient.grpc import model_config_pb2
-from trtnet.models import lenet
 from typer.testing import CliRunner
 
 import trtnet
 from trtnet.builder import Plan, PlanInfo
 from trtnet.builder.plan import sidecar_path
 from trtnet.cli.main import app
+from trtnet.models import lenet
 from trtnet.reference import Reference
 from trtnet.support import backend, dtypes
 from trtnet.support.call_interface import TensorInfo

@@ -15,13 +15,13 @@ import pytest
 from comparing import random_weights
 from onnx import TensorProto, helper
 from rich.console import Console
-from trtnet.models import lenet
 from typer.testing import CliRunner
 
 import trtnet
 from trtnet import nn
 from trtnet.builder import Plan
 from trtnet.cli.main import app
+from trtnet.models import lenet
 from trtnet.runtime import Engine
 from trtnet.runtime.loaded.inspection import Inspection
 from trtnet.runtime.loaded.loaded_engine import OpenEngine

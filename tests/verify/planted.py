@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import originals
 import torch
-from trtnet.models.bert import Bert, BertConfig, SelfAttention
-from trtnet.models.gpt2 import GPT2, Attention, GPT2Config
-from trtnet.models.lenet import LeNet
-from trtnet.models.qwen2 import Attention as RotaryAttention, Qwen2, Qwen2Config
-from trtnet.models.resnet import resnet18
-from trtnet.models.vit import VisionTransformer
 
 import trtnet
 from trtnet import nn, ops
+from trtnet.models.bert import Bert, BertConfig, SelfAttention
+from trtnet.models.gpt2 import GPT2, Attention, GPT2Config
+from trtnet.models.lenet import LeNet, LeNetConfig
+from trtnet.models.qwen2 import Attention as RotaryAttention, Qwen2, Qwen2Config
+from trtnet.models.resnet import resnet18
+from trtnet.models.vit import VisionTransformer, ViTConfig
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def right_vit() -> Planted:
     sizes = 32, 8, 2, 3, 48, 96
     original = randomized(originals.import_torchvision().models.VisionTransformer(*sizes, num_classes=7), 0.2)
     image = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
-    return Planted(VisionTransformer(*sizes, num_classes=7), original, original, {"image": image}, "", "")
+    return Planted(VisionTransformer(ViTConfig(*sizes, num_classes=7)), original, original, {"image": image}, "", "")
 
 
 def right_resnet() -> Planted:
@@ -123,7 +123,7 @@ def right_resnet() -> Planted:
 def right_lenet() -> Planted:
     original = originals.randomize(originals.LeNet())
     image = np.random.default_rng(0).random((2, 1, 28, 28), np.float32)
-    return Planted(LeNet(), original, original, {"image": image}, "", "")
+    return Planted(LeNet(LeNetConfig()), original, original, {"image": image}, "", "")
 
 
 RIGHT: dict[str, Callable[[], Planted]] = {
@@ -204,7 +204,7 @@ class WrongAxis(LeNet):
 
 
 def wrong_axis() -> Planted:
-    return with_bug(right_lenet(), "", "before it calls fc1", model=WrongAxis())
+    return with_bug(right_lenet(), "", "before it calls fc1", model=WrongAxis(LeNetConfig()))
 
 
 def dropped_bias() -> Planted:

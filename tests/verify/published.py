@@ -9,10 +9,10 @@ from typing import Any
 
 import originals
 import torch
-from trtnet.models.resnet import BasicBlock, resnet18
 
 import trtnet
 from trtnet import nn, ops
+from trtnet.models.resnet import BasicBlock, resnet18
 
 
 def seeded(make: Any, *args: Any, **kwargs: Any) -> torch.nn.Module:

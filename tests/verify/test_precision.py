@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from planted import tokens, transformers
-from trtnet.models.gpt2 import GPT2, GPT2Config
 
 import trtnet
 from trtnet import nn
+from trtnet.models.gpt2 import GPT2, GPT2Config
 from trtnet.support.errors import DifferenceError, InputError
 from trtnet.verify import Tolerance
 from trtnet.verify.bisection.bisect import bisect

@@ -7,9 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from trtnet.weights.fetch import Download, cache_folder, fetch
 
 from trtnet.support.errors import CheckpointError
+from trtnet.weights.fetch import Download, cache_folder, fetch
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

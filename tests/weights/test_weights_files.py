@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from trtnet.weights import efficientnet_lite0, train_lenet
 
 from trtnet.checkpoint import open_checkpoint
 from trtnet.support.errors import CheckpointError
+from trtnet.weights import efficientnet_lite0, train_lenet
 
 
 def published_is_installed() -> bool:

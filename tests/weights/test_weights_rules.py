@@ -10,18 +10,18 @@ import originals
 import pytest
 import torch
 from comparing import relative_l2
+
+import trtnet
+from trtnet import models
 from trtnet.models.bert import Bert, BertConfig
 from trtnet.models.clip import CLIPVision, CLIPVisionConfig
 from trtnet.models.gpt2 import GPT2, GPT2Config
 from trtnet.models.qwen2 import Qwen2, Qwen2Config
-from trtnet.models.vit import VisionTransformer
+from trtnet.models.vit import VisionTransformer, ViTConfig
 from trtnet.models.whisper import Whisper, WhisperConfig
-from trtnet.weights import detect, families, rules
-
-import trtnet
-from trtnet import models
 from trtnet.support.call_interface import NamedOutputs
 from trtnet.support.errors import CheckpointError
+from trtnet.weights import detect, families, rules
 
 SIZES = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
 BERT = BertConfig(vocab_size=50, max_position_embeddings=34, **SIZES)
@@ -115,14 +115,15 @@ FAMILIES: dict[str, tuple[Callable[[], torch.nn.Module], Callable[[], Any], Run,
     ),
     "vit": (
         lambda: hf("ViTForImageClassification", image_size=32, patch_size=8, num_labels=7, **VIT),
-        lambda: VisionTransformer(32, 8, 2, 4, 48, 96, num_classes=7), lambda m: m(IMAGE).logits, "output",
+        lambda: VisionTransformer(ViTConfig(32, 8, 2, 4, 48, 96, num_classes=7)), lambda m: m(IMAGE).logits, "output",
         image_inputs,
     ),
     "timm": (
         lambda: library("timm").create_model(
             "vit_base_patch16_224", img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=4, num_classes=7
         ),
-        lambda: VisionTransformer(32, 8, 2, 4, 48, 192, num_classes=7), lambda m: m(IMAGE), "output", image_inputs,
+        lambda: VisionTransformer(ViTConfig(32, 8, 2, 4, 48, 192, num_classes=7)), lambda m: m(IMAGE), "output",
+        image_inputs,
     ),
     "torchvision": (
         lambda: originals.resnet("resnet18"), models.resnet18, lambda m: m(IMAGE.repeat(1, 1, 7, 7)), "output",

@@ -20,3 +20,10 @@ def missing(owner: str, name: str, names: Iterable[str], hint: str = "") -> Attr
     near = [other for other in near if not in_place or other.endswith("_")]
     advice = hint or (f"did you mean {' or '.join(near)}?" if near else "")
     return AttributeError(f"{owner} has no {name!r}" + (f"; {advice}" if advice else ""))
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """What to say beside a name that is not among these: the nearest, or all of them."""
+    there = list(names)
+    near = get_close_matches(name, there, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(there)}"

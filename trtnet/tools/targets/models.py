@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields as fields_of, is_dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import trtnet.models as zoo
 from trtnet.nn import Buffer, Module
+from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.source import at, raised_at
 from trtnet.tools.targets.arguments import literals
@@ -52,13 +53,15 @@ def find(name: str) -> Factory:
 
 def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
     """Calls the factory. Raises ModelError for an argument it does not take, or a result that is no Module."""
-    unknown = set(arguments) - set(inspect.signature(factory).parameters)
-    if unknown:
-        takes = ", ".join(inspect.signature(factory).parameters) or "nothing"
-        raise ModelError(f"{factory.__name__} takes {takes}; found {', '.join(sorted(unknown))}")
+    known = argument_names(factory)
+    for name in arguments:
+        if known is not None and name not in known:
+            raise ModelError(
+                f"{factory.__name__} takes no {name}; {nearest(name, known) if known else 'it takes nothing'}"
+            )
     try:
         model = factory(**arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ModelError(at(raised_at(error), f"{factory.__name__}({arguments}): {error}")) from error
     if not isinstance(model, Module):
         raise ModelError(f"{factory.__name__} returned a {type(model).__name__}, not an nn.Module")
@@ -67,7 +70,25 @@ def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
 
 def taken(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Those of several factories' arguments that one takes."""
-    return {key: value for key, value in arguments.items() if key in inspect.signature(factory).parameters}
+    known = argument_names(factory)
+    return {key: value for key, value in arguments.items() if known is None or key in known}
+
+
+def argument_names(factory: Callable[..., Any]) -> list[str] | None:
+    """The arguments that a factory takes, with the fields of its configuration; None if it takes any."""
+    parameters = inspect.signature(factory).parameters
+    named = [name for name, each in parameters.items() if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    if len(named) == len(parameters) or not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return named
+    fields = _configuration_fields(factory)
+    return named + fields if fields else None
+
+
+def _configuration_fields(factory: Callable[..., Any]) -> list[str]:
+    """The fields of the dataclass that is the type of a factory's `config`, which it takes by keyword."""
+    hint = get_type_hints(factory).get("config")
+    classes = [each for each in (hint, *get_args(hint)) if isinstance(each, type) and is_dataclass(each)]
+    return [each.name for one in classes for each in fields_of(one)]
 
 
 def made(name: str, arguments: Sequence[str]) -> tuple[Module, dict[str, Any]]:
