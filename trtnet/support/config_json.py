@@ -64,12 +64,13 @@ class Family:
 
 
 def _published(source: Any, default: C, forms: Mapping[str, Form]) -> C:
-    if not isinstance(source, str | PathLike | Mapping):
+    if isinstance(source, Mapping):
+        document, where = source, "the configuration"
+    elif isinstance(source, str | PathLike):
+        document, where = _load(Path(source)), fspath(source)
+    else:
         text = f"it takes a {_of(default)}, the path of a config.json or what is in one, or fields by keyword"
         raise ModelError(f"the configuration is {source!r}; {text}")
-    is_document = isinstance(source, Mapping)
-    document = source if is_document else _load(Path(source))
-    where = "the configuration" if is_document else fspath(source)
     try:
         return _fields(document, default) if not forms else _translated(document, default, forms)
     except ModelError as error:
