@@ -97,6 +97,36 @@ def test_sizes_made_of_floats_build() -> None:
             torch.testing.assert_close(found, wanted)
 
 
+def test_comparisons_that_hold_for_every_size_are_decided() -> None:
+    def forward(x: Any) -> Any:
+        n = x.shape[0]
+        holds = (
+            n > 0,
+            n >= 1,
+            n != 0,
+            n != -1,
+            n * 7 >= 7,
+            2 * n + 1 > 2,
+            (n + 1) // 2 > 0,
+            np.int64(0) < n,
+            n / 2 >= 0,
+        )
+        fails = (n < 1, n <= 0, n == 0, n * 2 < 2, n + 3 == 1, max(n, 0) is not n)
+        assert all(found is True for found in holds) and not any(fails)
+        return x + 1
+
+    network_of(forward, {"x": trtnet.Input(("n",))})
+
+
+def test_a_size_in_a_text_is_its_name() -> None:
+    def forward(x: Any) -> Any:
+        n = x.shape[0]
+        assert f"{n} {n:d} {n * 2:>3}" == "n n (n * 2)"
+        return x + 1
+
+    network_of(forward, {"x": trtnet.Input(("n",))})
+
+
 REFUSED = {
     "int": (lambda n: int(n * 0.5), r"a size computed from n is known only when the engine runs.*math\.floor"),
     "int of a size": (lambda n: int(n), r"dimension n is known only when"),
@@ -105,7 +135,12 @@ REFUSED = {
     "rounding": (lambda n: math.ceil(n * 1.1), r"ceil\(\(n \* 1\.1\)\) is not what it would be.*where n is \d+"),
     "seven tenths": (lambda n: math.floor(n * 0.7), r"floor\(\(n \* 0\.7\)\) is not what it would be.*where n is 90,"),
     "digits": (lambda n: round(n / 3, 1), r"only round\(\(n / 3\)\) has an exact value"),
-    "compared": (lambda n: n * 0.5 > 2, r"known only when"),
+    "compared": (lambda n: n * 0.5 > 2, r"whether \(n \* 0\.5\) > 2 was asked"),
+    "larger": (lambda n: n > 1, r"dimension n is known only when.*whether n > 1 was asked"),
+    "at most": (lambda n: n <= 8, r"whether n <= 8 was asked"),
+    "smaller": (lambda n: n.__gt__(8), r"whether n > 8 was asked"),
+    "between": (lambda n: 0 < n < 4, r"whether n < 4 was asked"),
+    "a difference": (lambda n: n - 1 >= 0, r"whether \(n - 1\) >= 0 was asked"),
     "odd": (lambda n: 1 if n % 2 == 1 else 2, r"a size computed from n is known only .*whether .* is 1 was asked"),
     "another": (lambda n: int(n != 3), r"dimension n is known only when.*whether n is 3 was asked.*ops\.where"),
     "a member": (lambda n: int(n in (4, 8)), r"whether n is 4 was asked"),

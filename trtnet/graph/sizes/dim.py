@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
+from trtnet.graph.sizes.comparisons import decided
 from trtnet.graph.sizes.origins import Arithmetic, Axis, Value
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
@@ -69,9 +70,27 @@ class SizeOperators:
             return True
         if not isinstance(other, int | float | SizeOperators | np.number):
             return NotImplemented
-        if _is_own(sys._getframe(1).f_globals.get("__name__", "")) or (_is_below_zero(other) and _is_size(self)):
+        if _is_own(sys._getframe(1).f_globals.get("__name__", "")):
             return False
-        raise _not_comparable(self, other)
+        return self._compared("==", other)
+
+    def _compared(self, sign: str, other: object) -> bool:
+        found = decided(sign, self, other)
+        if found is None:
+            raise _not_comparable(self, sign, other)
+        return found
+
+    def __lt__(self, other: object) -> bool:
+        return self._compared("<", other)
+
+    def __le__(self, other: object) -> bool:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: object) -> bool:
+        return self._compared(">", other)
+
+    def __ge__(self, other: object) -> bool:
+        return self._compared(">=", other)
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -81,6 +100,9 @@ class SizeOperators:
 
     def __pos__(self) -> Self:
         return self
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
     def __divmod__(self, other: object) -> tuple[Any, Any]:
         return self // other, self % other
@@ -94,20 +116,6 @@ def _is_own(module: str) -> bool:
     return module.startswith("trtnet.") and not module.startswith("trtnet.models")
 
 
-def _is_below_zero(number: object) -> bool:
-    return isinstance(number, int | float | np.number) and bool(number < 0)
-
-
-def _is_size(term: object) -> bool:
-    """Whether it is 0 or more, whatever the engine is given: an axis' size, or what is made of such without a minus."""
-    if isinstance(term, int):
-        return term >= 0
-    origin = getattr(term, "origin", None)
-    if not isinstance(origin, Arithmetic):
-        return isinstance(origin, Axis)
-    return origin.operation not in ("SUB", "POW") and _is_size(origin.left) and _is_size(origin.right)
-
-
 @dataclass(frozen=True, eq=False)
 class Dim(SizeOperators):
     """A dimension whose size is known only at run time, such as ``x.shape[0]`` of a dynamic batch.
@@ -116,7 +124,8 @@ class Dim(SizeOperators):
     Whether a Dim is equal to another Dim, or to an int, is not known when the network is defined. ``+ - * // %`` and
     ``**`` with ints and other Dims give Dims, with floats a Real (float32 in a tensor); no layer is added until
     TensorRT needs the value of a Dim, as an int64 tensor.
-    Raises ModelError where a model asks for its value: in comparisons, and as an int or a bool.
+    Raises ModelError where a model asks for its value: in comparisons, but for those that hold for every size, such as
+    ``n > 0``, and as an int or a bool.
 
     >>> import trtnet
     >>> class Halves(trtnet.nn.Module):
@@ -149,7 +158,6 @@ class Dim(SizeOperators):
         raise not_known(self)
 
     __int__ = __index__ = __float__ = __complex__ = __bool__ = _not_known
-    __lt__ = __le__ = __gt__ = __ge__ = _not_known
 
 
 def _described(size: Any) -> str:
@@ -157,11 +165,12 @@ def _described(size: Any) -> str:
     return f"dimension {size}" if str(size) in of else f"a size computed from {', '.join(of)}"
 
 
-def _not_comparable(size: Any, other: Any) -> ModelError:
+def _not_comparable(size: Any, sign: str, other: Any) -> ModelError:
     """The error for a comparison that Python has to decide while the network is being defined."""
+    asked = f"{size} {'is' if sign == '==' else sign} {other}"
     return ModelError(
         here(
-            f"{_described(size)} is known only when the engine runs, and whether {size} is {other} was asked while the"
+            f"{_described(size)} is known only when the engine runs, and whether {asked} was asked while the"
             f" network was being defined. Declare the input with an int (or with one name for sizes that are the same),"
             f" or compute both sides and choose with ops.where, or ops.cond, when the engine runs."
         )

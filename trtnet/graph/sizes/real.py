@@ -101,7 +101,6 @@ class Real(SizeOperators):
         raise not_known(self)
 
     __int__ = __index__ = __float__ = __complex__ = __bool__ = _not_known
-    __lt__ = __le__ = __gt__ = __ge__ = _not_known
 
 
 Term = Dim | Real | int | float

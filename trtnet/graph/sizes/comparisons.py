@@ -1,0 +1,87 @@
+"""Comparisons of sizes that hold for every size, or for every size but one."""
+
+from __future__ import annotations
+
+import logging
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph.sizes.origins import Arithmetic, Axis
+from trtnet.support.source import here
+
+log = logging.getLogger("trtnet.definition")
+
+_GENERAL: ContextVar[bool] = ContextVar("trtnet.graph.sizes.general", default=False)
+SIGNS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@contextmanager
+def general_sizes() -> Iterator[None]:
+    """Inside, a dimension that is compared with 1 is taken to be larger, as torch.export takes it, with a warning.
+
+    Models ask it to leave out what changes nothing for one sample, such as an expansion; what they do in general holds
+    for one sample, too.
+    """
+    token = _GENERAL.set(True)
+    try:
+        yield
+    finally:
+        _GENERAL.reset(token)
+
+
+def decided(sign: str, size: Any, number: object) -> bool | None:
+    """Whether ``size sign number``, if that is the same for every size that the engine may be given; else None."""
+    number = number.item() if isinstance(number, np.number) else number
+    if not isinstance(number, int | float):
+        return None
+    least = at_least(size)
+    found = _from(sign, least, number)
+    if found is None and _GENERAL.get() and isinstance(size.origin, Axis) and least == 1:
+        found = _from(sign, 2, number) if number in (1, 2) else None
+        if found is not None:
+            log.warning(
+                "%s",
+                here(f"{size} is taken to be more than 1, since {size} {sign} {number} was asked: compare at 1, too"),
+            )
+    return found
+
+
+def _from(sign: str, least: float, number: float) -> bool | None:
+    """A comparison of what is `least` or more with a number, if it does not depend on how much more."""
+    beyond = SIGNS[sign](inf, number)
+    same = least > number or (least == number and sign in ("<", ">="))
+    return beyond if same else None
+
+
+def at_least(size: Any) -> float:
+    """The least that a size can be: no axis of an input is empty."""
+    if isinstance(size, int):
+        return size
+    origin = size.origin
+    if isinstance(origin, Axis):
+        return 1 if origin.tensor.trt.is_network_input else 0
+    if not isinstance(origin, Arithmetic):
+        return -inf
+    if any(isinstance(term, float) for term in (origin.left, origin.right)):
+        return -inf
+    left, right = at_least(origin.left), at_least(origin.right)
+    if origin.operation in ("FLOOR_DIV", "DIV"):
+        return (left // origin.right if isinstance(origin.right, int) else 0) if left >= 0 and right >= 1 else -inf
+    if origin.operation == "PROD":
+        return left * right if left >= 0 and right >= 0 else -inf
+    if origin.operation == "SUM":
+        return left + right
+    known = {"MAX": max, "MIN": min}.get(origin.operation)
+    return known(left, right) if known else -inf
