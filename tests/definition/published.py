@@ -162,7 +162,7 @@ def run_case(case, dtype: str, dynamic: bool, build: bool) -> dict:
     result: dict = {}
     try:
         network = defined(original, inputs, dtype, dynamic, result)
-        for batch in (2, 3) if dynamic else (2,):
+        for batch in (1, 3) if dynamic else (2,):
             agree(network, original, given(batch), by_name, dtype, result)
         if build and result["ok"]:
             began = time.time()

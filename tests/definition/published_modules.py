@@ -7,7 +7,7 @@ published variant, random weights, none of them constant, eval mode) the live mo
 ``trtnet.define(module, inputs, dtype=...)``; ``network.reference()`` must equal the float32 module on two random inputs:
 relative L2 at most 1e-4 (float16: 1e-2, bfloat16: 5e-2), and for what tells the two apart 1e-2 (1e-1, 5e-1), or within
 five times of torch's own rounding in that dtype. --dynamic: the batch is a named dimension, and what was defined runs
-at batches 2 and 3. --build: the engine is built ahead of time, too.
+at batches 1 and 3. --build: the engine is built ahead of time, too.
 Each family has a process of its own with limits of time and memory. Exit code: 0 if all agree.
 """
 

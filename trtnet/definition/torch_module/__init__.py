@@ -2,8 +2,9 @@
 
 model: the module as define takes it; part: each module in it. calling: how they are called; exchanged: what is
 exchanged in torch for that; tracing: what answers torch's functions meanwhile. symbolic: the tensors that they are
-called with. weights: parameters and buffers, by identity. functions: the table of torch's functions that are not the
-function of their name in ``trtnet.ops``, with reasons. outputs: what the module returned, by name.
+called with; repeated: what is known of those that are the same for every sample. weights: parameters and buffers, by
+identity. functions: the table of torch's functions that are not the function of their name in ``trtnet.ops``, with
+reasons. outputs: what the module returned, by name.
 """
 
 from trtnet.definition.torch_module.model import TorchModel, adopted

@@ -14,6 +14,7 @@ from trtnet.definition.torch_module.tracing import Tracing
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, current
 from trtnet.graph.calls import Call
+from trtnet.graph.sizes.comparisons import general_sizes
 from trtnet.graph.structures import leaves, mapped
 from trtnet.nn import Module
 from trtnet.support.dtypes import DType
@@ -34,7 +35,7 @@ def called(
     network = current()
     place = next((each.device for each in module.parameters()), torch.device("cpu"))
     tracing = Tracing(network, weights, place)
-    with unchanged(module), torch.no_grad(), exchanged(_calling(network, tracing, parts)), tracing:
+    with unchanged(module), torch.no_grad(), general_sizes(), exchanged(_calling(network, tracing, parts)), tracing:
         result = module(*tracing.left(args), **tracing.left(dict(kwargs)))
     return mapped(result, _value)
 

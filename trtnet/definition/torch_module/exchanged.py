@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,8 @@ from unittest import mock
 
 import torch
 
-from trtnet.definition.torch_module.symbolic import is_symbolic
+from trtnet.definition.torch_module.symbolic import AnySize, is_symbolic
+from trtnet.graph import Dim, Real
 
 LOCK = threading.RLock()
 """torch's names are one for all threads: one module is defined at a time."""
@@ -36,6 +38,16 @@ def packed(function: Callable[..., Any], first: int) -> Callable[..., Any]:
     return call
 
 
+def root(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """math.sqrt, also of a size of the network."""
+
+    @functools.wraps(function)
+    def call(x: Any) -> Any:
+        return x**0.5 if isinstance(x, Dim | Real) else function(x)
+
+    return call
+
+
 @contextmanager
 def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
     """Inside, torch's modules are called by `call_module`, and functions of sizes take sizes of the network."""
@@ -45,4 +57,6 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
         for name in METHODS:
             stack.enter_context(mock.patch.object(torch.Tensor, name, packed(getattr(torch.Tensor, name), 1)))
         stack.enter_context(mock.patch.object(torch.nn.Module, "__call__", call_module))
+        stack.enter_context(mock.patch.object(torch, "Size", AnySize))
+        stack.enter_context(mock.patch.object(math, "sqrt", root(math.sqrt)))
         yield

@@ -10,9 +10,12 @@ from trtnet.graph import Dim, Real, Size, Tensor
 from trtnet.graph.sizes.dim import numel
 from trtnet.graph.structures import leaves
 
+TORCHS = torch.Size
+"""torch's own, which is exchanged while a module is being called."""
+
 
 class Shape(tuple[Any, ...]):
-    """A shape with sizes that are known only at run time, with torch.Size's method."""
+    """A shape with sizes that may be known only at run time, with torch.Size's methods."""
 
     __slots__ = ()
 
@@ -20,12 +23,40 @@ class Shape(tuple[Any, ...]):
         """The number of elements."""
         return numel(tuple(self))
 
+    def __getitem__(self, place: Any) -> Any:
+        found = tuple.__getitem__(self, place)
+        return Shape(found) if isinstance(place, slice) else found
+
+    def __add__(self, other: Any) -> Any:
+        return Shape((*self, *other))
+
+    def __radd__(self, other: Any) -> Any:
+        return Shape((*other, *self))
+
+
+class _OfEither(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, TORCHS | Shape)
+
+
+class AnySize(metaclass=_OfEither):
+    """torch.Size while a network is being defined: of sizes of the network, a Shape."""
+
+    def __new__(cls, sizes: Any = ()) -> Any:
+        """The shape of some sizes."""
+        given = tuple(sizes)
+        return Shape(given) if is_symbolic(given) else TORCHS(given)
+
 
 class SymbolicTensor(torch.Tensor):
-    """A torch tensor without values. ``value``: the tensor of the network that it stands for."""
+    """A torch tensor without values.
+
+    value: the tensor of the network that it stands for. place: the module's device. table: see ``repeated``.
+    """
 
     value: Tensor
     place: torch.device
+    table: tuple[torch.Tensor, int] | None = None
 
     @property
     def shape(self) -> Any:  # type: ignore[override]
@@ -69,9 +100,9 @@ def torch_dtype(value: Tensor) -> torch.dtype:
 
 
 def shape_of(value: Tensor) -> Any:
-    """The shape of a tensor of the network: torch's where it is static."""
-    known = all(isinstance(size, int) for size in value.shape)
-    return torch.Size(value.shape) if known else Shape(value.shape)  # type: ignore[arg-type]
+    """The shape of a tensor of the network: torch's, unless the network has sizes that are known only at run time."""
+    shape: Any = value.shape
+    return Shape(shape) if value.network.dims or is_symbolic(shape) else TORCHS(shape)
 
 
 def is_symbolic(value: Any) -> bool:

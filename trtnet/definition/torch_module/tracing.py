@@ -11,7 +11,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from trtnet import ops
-from trtnet.definition.torch_module import functions
+from trtnet.definition.torch_module import functions, repeated
 from trtnet.definition.torch_module.arguments import accepted
 from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, symbolic
 from trtnet.definition.torch_module.weights import ModuleWeights
@@ -37,9 +37,15 @@ class Tracing(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         given = kwargs or {}
-        if is_symbolic(args) or is_symbolic(given):
-            return self.operation(func, args, given)
-        return self.torchs(func, args, given)
+        if not is_symbolic(args) and not is_symbolic(given):
+            return self.torchs(func, args, given)
+        name = name_of(func)
+        known = repeated.answer(name, args)
+        if known is not None:
+            return known
+        result = self.operation(func, name, args, given)
+        repeated.note(result, func, name, args, given)
+        return result
 
     def torchs(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A function of real tensors: torch computes it."""
@@ -60,10 +66,9 @@ class Tracing(TorchFunctionMode):
             return found
         return tensor.dtype
 
-    def operation(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def operation(self, func: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A function of symbolic values: the operation of its name."""
         known = {id(x.value): x for x in leaves((args, kwargs)) if isinstance(x, SymbolicTensor)}
-        name = name_of(func)
         special = functions.TABLE.get(name)
         if special is not None:
             with self.network:

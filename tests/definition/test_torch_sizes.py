@@ -1,0 +1,123 @@
+"""What a PyTorch module does with sizes that are known only when the engine runs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import trtnet
+
+
+class Of(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.register_buffer("positions", torch.arange(4)[None], persistent=False)
+        self.table = nn.Parameter(torch.randn(1, 4, 6))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(self, x)
+
+
+def defined(function: Callable[..., Any], shape: tuple[Any, ...] = ("batch", 4, 6)) -> Any:
+    return trtnet.define(Of(function).eval(), {"x": trtnet.Input(shape)})
+
+
+def expanded_unless_one(m: Any, x: torch.Tensor) -> torch.Tensor:
+    positions = m.positions
+    if x.shape[0] != positions.shape[0]:
+        positions = positions.expand(x.shape[0], -1)
+    return x + positions[..., None]
+
+
+def masked_where_packed(m: Any, x: torch.Tensor) -> torch.Tensor:
+    positions = m.positions.repeat(x.shape[0], 1)
+    packed = (torch.diff(positions, prepend=positions[:, :1] - 1, dim=-1) != 1).cumsum(-1)
+    return x if (packed[:, -1] == 0).all() else x * packed[..., None]
+
+
+def windows(m: Any, x: torch.Tensor) -> torch.Tensor:
+    batch, length, width = x.shape
+    parts = x.view(batch, length // 2, 2, width).permute(0, 1, 3, 2).contiguous().view(-1, width, 2)
+    whole = int(parts.shape[1]) * 2
+    return parts.reshape(-1, length // 2, whole).mean(1) / math.sqrt(width)
+
+
+def factories(m: Any, x: torch.Tensor) -> torch.Tensor:
+    batch = x.size(0)
+    sizes = x.shape[:1] + torch.Size([4, 1])
+    made = [torch.full((batch, 4, 1), 2.0), x.new_zeros(batch, 4, 1), torch.ones(sizes), torch.zeros_like(x[..., :1])]
+    index = torch.arange(batch, device=x.device)
+    return torch.cat([x, *made], -1) + index[:, None, None] + torch.arange(batch * 2)[::2].view(batch, 1, 1)
+
+
+def of_numbers(m: Any, x: torch.Tensor) -> torch.Tensor:
+    assert f"{x.shape[0]}", "a size has a name"
+    y = x.flatten(1) / math.sqrt(x.shape[0]) + x.shape[0] ** -0.5
+    return y.reshape(*x.shape[:-1], -1) * (x.numel() / (x.shape[1] * x.shape[2]))
+
+
+def pooled(m: Any, x: torch.Tensor) -> torch.Tensor:
+    y = F.interpolate(x[:, None], size=(x.shape[1] * 2, x.shape[2]), mode="nearest")
+    return F.adaptive_avg_pool2d(y.expand(-1, 3, -1, -1), 2).reshape(x.shape[0], -1)
+
+
+FUNCTIONS = (expanded_unless_one, masked_where_packed, windows, factories, of_numbers, pooled)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_a_batch_that_is_named_is_any_batch(function: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    network = defined(function)
+    module = Of(function).eval()
+    for batch in (1, 2, 5):
+        x = torch.randn(batch, 4, 6)
+        found, expected = torch.as_tensor(network.reference()(x)), function(module, x)
+        assert found.shape == expected.shape
+        torch.testing.assert_close(found, expected)
+    assert network.build({"batch": (1, 2, 5)}).inputs[0].shape == ("batch", 4, 6)
+
+
+def test_that_one_sample_is_taken_for_many_is_said_with_the_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "trtnet.definition"):
+        defined(expanded_unless_one)
+    (record,) = caplog.records
+    assert "batch is taken to be more than 1" in record.message
+    assert "if x.shape[0] != positions.shape[0]:" in record.message
+
+
+def written_to(m: Any, x: torch.Tensor) -> torch.Tensor:
+    mask = m.positions.expand(x.shape[0], -1).clone()
+    mask[:, 1:] = x[:, 1:, 0] > 0
+    return x if (mask >= 0).all() else -x
+
+
+def summed(m: Any, x: torch.Tensor) -> torch.Tensor:
+    return x if (m.positions.expand(x.shape[0], -1).cumsum(0) < 4).all() else -x
+
+
+def many(m: Any, x: torch.Tensor) -> torch.Tensor:
+    return x if x.shape[0] > 8 else -x
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (written_to, r"cannot branch on it.*\n.*x if \(mask >= 0\).all\(\) else -x"),
+        (summed, r"cannot branch on it.*\n.*cumsum\(0\)"),
+        (many, r"whether batch > 8 was asked.*\n.*x if x.shape\[0\] > 8 else -x"),
+    ],
+    ids=lambda f: getattr(f, "__name__", ""),
+)
+def test_a_branch_on_what_is_not_known_is_an_error_at_the_line(function: Callable[..., Any], text: str) -> None:
+    with pytest.raises(trtnet.ModelError, match=text):
+        defined(function)
