@@ -248,13 +248,21 @@ def given(size, model, batch: int) -> dict:
 
     generator = torch.Generator().manual_seed(batch)
     if isinstance(size, dict):
-        return {
-            name: torch.randn((batch, *shape), generator=generator)
-            if high is None
-            else torch.randint(0, high, (batch, *shape), generator=generator)
-            for name, (shape, high) in size.items()
-        }
+        return {name: drawn((batch, *shape), high, generator) for name, (shape, high) in size.items()}
     return {f"x{i}": torch.randn((batch, *each), generator=generator) for i, each in enumerate(sizes_of(size, model))}
+
+
+def drawn(shape: tuple, high, generator):
+    """Random floats, integers below `high`, or integers from one number to another, of which the first is the other."""
+    import torch
+
+    if high is None:
+        return torch.randn(shape, generator=generator)
+    if isinstance(high, int):
+        return torch.randint(0, high, shape, generator=generator)
+    values = torch.randint(high[0], high[1], shape, generator=generator)
+    values.view(-1)[0] = high[1]
+    return values
 
 
 if __name__ == "__main__":
