@@ -64,6 +64,11 @@ def infinite(x: Any) -> Any:
 
 
 NAME_CASES = [
+    # sizes by torch's names of them
+    same("reshape by name", lambda x: x.reshape(shape=(-1, 3)).view(size=(-1, 1, 3)), NS),
+    same("expand by name", lambda x: x.permute(dims=(1, 0, 2)).unsqueeze(0).expand(size=(2, -1, -1, -1)), NS),
+    same("repeat by name", lambda x: x.repeat(repeats=(1, 2, 1)) + x.tile(dims=(1, 2, 1)), NS),
+    same("cat of nothing", lambda x: library(x).cat([x.new_zeros(0), x], 1), NS),
     # views
     same("unbind", lambda x: x.unbind(1)[2] - x.unbind(1)[0], NS),
     same("unflatten", lambda x: x.unflatten(1, (2, -1)), ("n", 6, "s")),

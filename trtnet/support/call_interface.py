@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,11 @@ class TensorInfo:
 
     def __str__(self) -> str:
         return f"{self.name} [{', '.join(map(str, self.shape))}] {self.dtype}"
+
+
+def output_name(name: str, inputs: Container[str]) -> str:
+    """The name of an output that a torch module has under `name`: ``output.sample`` where `sample` is an input."""
+    return f"output.{name}" if name in inputs else name
 
 
 class NamedOutputs(tuple[Any, ...]):

@@ -37,7 +37,7 @@ def called(
     tracing = Tracing(network, weights, place)
     with unchanged(module), torch.no_grad(), general_sizes(), exchanged(_calling(network, tracing, parts)), tracing:
         result = module(*tracing.left(args), **tracing.left(dict(kwargs)))
-    return mapped(result, _value)
+        return mapped(result, tracing.value)
 
 
 @contextmanager

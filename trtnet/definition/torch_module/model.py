@@ -10,7 +10,7 @@ import torch
 from trtnet.definition.torch_module.outputs import outputs
 from trtnet.definition.torch_module.part import TorchPart, parts_of
 from trtnet.definition.torch_module.weights import ModuleWeights
-from trtnet.graph import Parameter
+from trtnet.graph import Parameter, current
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
@@ -44,4 +44,4 @@ class TorchModel(TorchPart):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Its results by name: see ``outputs``."""
-        return outputs(super().__call__(*args, **kwargs))
+        return outputs(super().__call__(*args, **kwargs), current().inputs)

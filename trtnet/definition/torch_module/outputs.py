@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from trtnet.graph import Tensor
+from trtnet.support.call_interface import output_name
 
 log = logging.getLogger("trtnet.definition")
 
 
-def outputs(result: Any) -> Any:
+def outputs(result: Any, inputs: Container[str]) -> Any:
     """A tensor, or tensors by name: the fields of a dataclass or ModelOutput, ``output0`` ... of a tuple.
 
-    What is nested has the names of both, joined by a dot. What is no tensor is left out, with a warning.
+    What is nested has the names of both, joined by a dot; what is named as an input, ``output.`` before that. What is
+    no tensor is left out, with a warning.
     """
     if isinstance(result, Tensor):
         return result
-    return dict(_named(result, ""))
+    return {output_name(name, inputs): tensor for name, tensor in _named(result, "")}
 
 
 def _named(result: Any, name: str) -> Iterator[tuple[str, Tensor]]:

@@ -90,6 +90,8 @@ class Tracing(TorchFunctionMode):
             args = (receiver, *args[1:])
         plain = functions.SAME.get(name, name.removeprefix("_"))
         if plain not in ops.__all__ and not hasattr(ops, plain):
+            if args and isinstance(args[0], Tensor) and hasattr(args[0], plain):
+                return getattr(args[0], plain), args[1:]
             why = reason(plain) or "trtnet.ops has no function of that name"
             raise ModelError(here(f"torch's {name} of a symbolic tensor: {why}"))
         return getattr(ops, plain), args
@@ -97,20 +99,20 @@ class Tracing(TorchFunctionMode):
     def entered(self, name: str, given: Any) -> Any:
         """Arguments for an operation: tensors of the network, parameters for those that take weights, constants."""
         raw = name in functions.WEIGHTED
-
-        def enter(value: Any, raw: bool = raw) -> Any:
-            if isinstance(value, SymbolicTensor):
-                return value.value
-            if not isinstance(value, torch.Tensor):
-                return value
-            weight = self.weights.parameter(value)
-            operand = self.weights.array(value, self.network) if weight is None else weight
-            return operand if raw else self.tensor(operand)
-
         if isinstance(given, dict):
-            return {key: mapped(value, enter) for key, value in given.items()}
+            return {key: mapped(value, functools.partial(self.value, raw=raw)) for key, value in given.items()}
         sizes = [tuple(value) if isinstance(value, torch.Size) else value for value in given]
-        return [mapped(value, functools.partial(enter, raw=raw and place > 0)) for place, value in enumerate(sizes)]
+        return [mapped(each, functools.partial(self.value, raw=raw and place > 0)) for place, each in enumerate(sizes)]
+
+    def value(self, leaf: Any, raw: bool = False) -> Any:
+        """What a torch tensor is in the network, or if `raw` as a weight of an operation; anything else as it is."""
+        if isinstance(leaf, SymbolicTensor):
+            return leaf.value
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        weight = self.weights.parameter(leaf)
+        operand = self.weights.array(leaf, self.network) if weight is None else weight
+        return operand if raw else self.tensor(operand)
 
     def tensor(self, value: Any) -> Any:
         """A parameter or an array as a tensor of the network."""

@@ -69,17 +69,17 @@ class Methods(_Operand[TensorT]):
     __slots__ = ()
 
     # shape
-    def reshape(self, *shape: Size | Sequence[Size]) -> TensorT:
-        return self.operations.reshape(self, _unpack(shape))
+    def reshape(self, *sizes: Size | Sequence[Size], shape: Sequence[Size] = ()) -> TensorT:
+        return self.operations.reshape(self, _unpack(sizes or (shape,)))
 
-    def view(self, *shape: Size | Sequence[Size]) -> TensorT:
-        return self.operations.view(self, _unpack(shape))
+    def view(self, *sizes: Size | Sequence[Size], size: Sequence[Size] = ()) -> TensorT:
+        return self.operations.view(self, _unpack(sizes or (size,)))
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> TensorT:
         return self.operations.flatten(self, start_dim, end_dim)
 
-    def permute(self, *dims: int | Sequence[int]) -> TensorT:
-        return self.operations.permute(self, _unpack(dims))
+    def permute(self, *axes: int | Sequence[int], dims: Sequence[int] = ()) -> TensorT:
+        return self.operations.permute(self, _unpack(axes or (dims,)))
 
     def transpose(self, dim0: int, dim1: int) -> TensorT:
         return self.operations.transpose(self, dim0, dim1)
@@ -103,8 +103,8 @@ class Methods(_Operand[TensorT]):
     def unsqueeze(self, dim: int) -> TensorT:
         return self.operations.unsqueeze(self, dim)
 
-    def expand(self, *sizes: Size | Sequence[Size]) -> TensorT:
-        return self.operations.expand(self, _unpack(sizes))
+    def expand(self, *sizes: Size | Sequence[Size], size: Sequence[Size] = ()) -> TensorT:
+        return self.operations.expand(self, _unpack(sizes or (size,)))
 
     def broadcast_to(self, size: Sequence[Size]) -> TensorT:
         return self.operations.broadcast_to(self, size)
@@ -118,11 +118,11 @@ class Methods(_Operand[TensorT]):
     def view_as(self, other: Methods[Any]) -> TensorT:
         return self.operations.view(self, other.shape)
 
-    def repeat(self, *sizes: int | Sequence[int]) -> TensorT:
-        return self.operations.repeat(self, _unpack(sizes))
+    def repeat(self, *sizes: int | Sequence[int], repeats: Sequence[int] = ()) -> TensorT:
+        return self.operations.repeat(self, _unpack(sizes or (repeats,)))
 
-    def tile(self, *dims: int | Sequence[int]) -> TensorT:
-        return self.operations.tile(self, _unpack(dims))
+    def tile(self, *sizes: int | Sequence[int], dims: Sequence[int] = ()) -> TensorT:
+        return self.operations.tile(self, _unpack(sizes or (dims,)))
 
     def unfold(self, dimension: int, size: Size, step: Size) -> TensorT:
         return self.operations.unfold_dim(self, dimension, size, step)
@@ -130,25 +130,27 @@ class Methods(_Operand[TensorT]):
     # tensors of its dtype
     def new_zeros(
         self,
-        *size: Size | Sequence[Size],
+        *sizes: Size | Sequence[Size],
+        size: Sequence[Size] = (),
         dtype: DTypeLike | None = None,
         device: Any = None,
         layout: Any = None,
         requires_grad: bool = False,
         pin_memory: bool = False,
     ) -> TensorT:
-        return self.new_full(_unpack(size), 0, dtype)
+        return self.new_full(_unpack(sizes or (size,)), 0, dtype)
 
     def new_ones(
         self,
-        *size: Size | Sequence[Size],
+        *sizes: Size | Sequence[Size],
+        size: Sequence[Size] = (),
         dtype: DTypeLike | None = None,
         device: Any = None,
         layout: Any = None,
         requires_grad: bool = False,
         pin_memory: bool = False,
     ) -> TensorT:
-        return self.new_full(_unpack(size), 1, dtype)
+        return self.new_full(_unpack(sizes or (size,)), 1, dtype)
 
     def new_full(
         self,

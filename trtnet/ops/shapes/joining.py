@@ -14,17 +14,19 @@ from trtnet.ops.shapes.slicing import movable, restored
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     """Tensors joined one after another along `dim`.
 
-    tensors: a sequence of tensors of one shape, but for `dim`. Returns [..., sum of the sizes, ...], in torch's
-    promoted dtype.
+    tensors: a sequence of tensors of one shape, but for `dim`; one of shape [0] is left out, as torch does. Returns
+    [..., sum of the sizes, ...], in torch's promoted dtype.
     Layer: IConcatenationLayer.
     Raises LayerError for no tensors, for sizes that differ along another axis, and for an axis out of range.
     """
     not_empty("cat", tensors)
-    ranks = [ndim_of(x) for x in tensors]
+    full = [getattr(x, "shape", ()) != (0,) for x in tensors]
+    ranks = [ndim_of(x) for x, kept in zip(tensors, full, strict=True) if kept]
     if len(set(ranks)) > 1:
         named = {f"x{i}": x for i, x in enumerate(tensors)}
         network_of(*tensors).fail(f"cat takes tensors of one rank, found {', '.join(map(str, ranks))}", named)
     parts = align("cat", *tensors)
+    parts = tuple(part for part, kept in zip(parts, full, strict=True) if kept) or parts
     along = axis(parts[0], dim, "cat")
     total: Size = 0
     for part in parts:

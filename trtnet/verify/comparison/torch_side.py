@@ -12,7 +12,7 @@ import torch
 
 from trtnet.reference.step import to_numpy, to_torch
 from trtnet.support import dtypes
-from trtnet.support.call_interface import TensorInfo
+from trtnet.support.call_interface import TensorInfo, output_name
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Notes, cast
 from trtnet.verify.comparison.naming import by_name_or_position, flattened
@@ -52,7 +52,8 @@ class TorchModule:
                 f"the torch module {type(self._module).__name__} does not run on {shapes}:"
                 f" {_where(error, self._module)}{type(error).__name__}: {error}"
             ) from error
-        return Results({name: to_numpy(value.detach().cpu()) for name, value in values.items()}, notes + how + left)
+        arrays = {output_name(name, inputs): to_numpy(value.detach().cpu()) for name, value in values.items()}
+        return Results(arrays, notes + how + left)
 
     def _tensors(self, inputs: Mapping[str, Array]) -> tuple[dict[str, torch.Tensor], Notes]:
         tensors, notes = {}, Notes()

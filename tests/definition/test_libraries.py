@@ -1,0 +1,65 @@
+"""What published libraries ask of a tensor, and how they call torch: each kind that one was found with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import trtnet
+
+
+class Keywords(nn.Module):
+    """diffusers: sizes by torch's names of them."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x.reshape(shape=(-1, 2, 3)).permute(dims=(1, 0, 2)).repeat(repeats=(1, 2, 1))
+        return y.expand(size=(2, -1, -1)) + x.new_zeros(size=(1, 1, 3))
+
+
+class Questions(nn.Module):
+    """torch.nn.Transformer and einops: torch's functions that ask for the kind of a tensor."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert torch.is_tensor(x) and torch.is_floating_point(x) and not torch.is_complex(x) and x.is_floating_point()
+        assert not torch.jit.is_tracing() and x.numel() == torch.numel(x)
+        return torch.cat([torch.empty(0), x], 1)
+
+
+@pytest.mark.parametrize("module", [Keywords(), Questions()], ids=lambda module: type(module).__name__)
+def test_it_equals_torch(module: nn.Module) -> None:
+    x = torch.randn(2, 6)
+    network = trtnet.define(module.eval(), {"x": trtnet.Input((2, 6))})
+    np.testing.assert_allclose(network.reference()(x.numpy()), module(x).numpy(), rtol=1e-6)
+
+
+class Denoiser(nn.Module):
+    """diffusers: the result has the input's name."""
+
+    def forward(self, sample: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"sample": sample * 2, "scale": sample + 1}
+
+
+def test_a_result_that_is_named_as_an_input_has_a_name_of_its_own() -> None:
+    network = trtnet.define(Denoiser().eval(), {"sample": trtnet.Input((2, 3))})
+    assert list(network.outputs) == ["output.sample", "scale"]
+    report = trtnet.compare(network, Denoiser().eval())
+    assert report.passed and {each.output for each in report.outputs} == {"output.sample", "scale"}
+
+
+class Scaled(nn.Module):
+    """open_clip: one of the results is computed from a weight alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logit_scale = nn.Parameter(torch.tensor(2.5))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x * 2, self.logit_scale.exp()
+
+
+def test_a_result_that_does_not_depend_on_the_input_is_an_output_too() -> None:
+    network = trtnet.define(Scaled().eval(), {"x": trtnet.Input((2, 3))})
+    assert network.reference()(np.ones((2, 3), np.float32))["output1"] == pytest.approx(np.exp(2.5))
+    assert network.folded == {"logit_scale"}
