@@ -42,14 +42,18 @@ def called(
 
 @contextmanager
 def unchanged(module: torch.nn.Module) -> Iterator[None]:
-    """Puts the attributes of a module and of those in it back at the end."""
+    """Puts the attributes of a module and of those in it back at the end, and what is in their lists and dicts."""
     kept = {each: dict(each.__dict__) for each in module.modules()}
+    inside = [(value, value.copy()) for each in kept.values() for value in each.values() if type(value) in (list, dict)]
     try:
         yield
     finally:
         for each, attributes in kept.items():
             each.__dict__.clear()
             each.__dict__.update(attributes)
+        for value, before in inside:
+            value.clear()
+            (value.extend if isinstance(value, list) else value.update)(before)
 
 
 def _calling(network: Network, tracing: Tracing, parts: Parts) -> Callable[..., Any]:

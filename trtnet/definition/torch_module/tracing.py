@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, Parameter, Tensor
 from trtnet.graph.structures import leaves, mapped
 from trtnet.ops.arguments.unsupported import reason
+from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
@@ -54,29 +55,35 @@ class Tracing(TorchFunctionMode):
             return self.dtype_of(args[0])
         if name.endswith("_") and not name.endswith("__") and args and self.weights.is_stored(args[0]):
             raise ModelError(here(f"{name} writes to a weight of the module, which a network only reads"))
+        converted = self.weights.converted(name, operands, self.dtype)
+        if converted is not None:
+            return converted
         result = func(*args, **kwargs)
-        if not name.endswith("__get__"):
-            self.weights.derive(result, operands)
+        self.weights.derive(result, operands)
         return result
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the network, at the module that is being called."""
+        found: torch.dtype = getattr(torch, self.network.dtype.name)
+        return found
 
     def dtype_of(self, tensor: torch.Tensor) -> torch.dtype:
         """A tensor's dtype; a floating weight has the network's."""
-        if tensor.is_floating_point() and self.weights.is_weight(tensor):
-            found: torch.dtype = getattr(torch, self.network.dtype.name)
-            return found
-        return tensor.dtype
+        return self.dtype if self.weights.has_dtype_of_network(tensor) else tensor.dtype
 
     def operation(self, func: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A function of symbolic values: the operation of its name."""
         known = {id(x.value): x for x in leaves((args, kwargs)) if isinstance(x, SymbolicTensor)}
+        beside = {x.value.dtype for x in known.values()}
         special = functions.TABLE.get(name)
         if special is not None:
             with self.network:
-                result = special(*self.entered(name, args), **self.entered(name, kwargs))
+                result = special(*self.entered(name, args, beside), **self.entered(name, kwargs, beside))
             return self.left(result, known)
-        operation, rest = self.found(func, name, self.entered(name, args))
+        operation, rest = self.found(func, name, self.entered(name, args, beside))
         with self.network:
-            result = operation(*rest, **accepted(operation, func, name, self.entered(name, kwargs)))
+            result = operation(*rest, **accepted(operation, func, name, self.entered(name, kwargs, beside)))
         return self.left(result, known)
 
     def found(
@@ -96,22 +103,30 @@ class Tracing(TorchFunctionMode):
             raise ModelError(here(f"torch's {name} of a symbolic tensor: {why}"))
         return getattr(ops, plain), args
 
-    def entered(self, name: str, given: Any) -> Any:
-        """Arguments for an operation: tensors of the network, parameters for those that take weights, constants."""
+    def entered(self, name: str, given: Any, beside: Collection[DType]) -> Any:
+        """Arguments for an operation: tensors of the network, parameters for those that take weights, constants.
+
+        beside: the dtypes of the tensors of the network among them.
+        """
         raw = name in functions.WEIGHTED
         if isinstance(given, dict):
-            return {key: mapped(value, functools.partial(self.value, raw=raw)) for key, value in given.items()}
+            enter = functools.partial(self.value, raw=raw, beside=beside)
+            return {key: mapped(value, enter) for key, value in given.items()}
         sizes = [tuple(value) if isinstance(value, torch.Size) else value for value in given]
-        return [mapped(each, functools.partial(self.value, raw=raw and place > 0)) for place, each in enumerate(sizes)]
+        enters = (functools.partial(self.value, raw=raw and place > 0, beside=beside) for place in range(len(sizes)))
+        return [mapped(each, enter) for each, enter in zip(sizes, enters, strict=True)]
 
-    def value(self, leaf: Any, raw: bool = False) -> Any:
-        """What a torch tensor is in the network, or if `raw` as a weight of an operation; anything else as it is."""
+    def value(self, leaf: Any, raw: bool = False, beside: Collection[DType] = ()) -> Any:
+        """What a torch tensor is in the network, or if `raw` as a weight of an operation; anything else as it is.
+
+        beside: the dtypes of the tensors of the network that it is used with.
+        """
         if isinstance(leaf, SymbolicTensor):
             return leaf.value
         if not isinstance(leaf, torch.Tensor):
             return leaf
         weight = self.weights.parameter(leaf)
-        operand = self.weights.array(leaf, self.network) if weight is None else weight
+        operand = self.weights.array(leaf, self.network, beside) if weight is None else weight
         return operand if raw else self.tensor(operand)
 
     def tensor(self, value: Any) -> Any:

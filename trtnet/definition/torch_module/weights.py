@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from trtnet.graph import Buffer, Network, Parameter
+from trtnet.graph.structures import leaves
 from trtnet.support.arrays import values
+from trtnet.support.dtypes import DType
 
-Weighed = dict[int, tuple[torch.Tensor, frozenset[str]]]
+CONVERSIONS = {"float": torch.float32, "double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16}
+"""Functions that give a tensor another dtype."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a torch tensor. keys: of the weights that it was computed from.
+
+    own: whether its floats keep their dtype in a network of another, as what a module converts itself does. kept:
+    whether it is a plain attribute, which half() does not convert: its floats take the dtype that they are used with.
+    """
+
+    tensor: torch.Tensor
+    keys: frozenset[str] = frozenset()
+    own: bool = False
+    kept: bool = False
 
 
 class ModuleWeights:
@@ -19,18 +37,22 @@ class ModuleWeights:
 
     A parameter or buffer of the state dict is the Parameter of its key, so that the engine's weights keep their names.
     What torch computes from some (``weight * scale``, a table that is indexed) is a constant, and their keys are
-    recorded as folded. All of them are in the dtype of the network, as ``module.half()`` would make them.
+    recorded as folded. All of them are in the dtype of the network, as ``module.half()`` would make them, but for what
+    the module converts itself (``self.weight.float()``).
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
         self._parameters: dict[int, tuple[torch.Tensor, Parameter, str]] = {}
-        self._derived: Weighed = {}
+        self._derived: dict[int, Known] = {}
         self._keys = list(self._named(module))
         stored = {id(tensor) for tensor, *_ in self._parameters.values()}
         self._memory = {each.untyped_storage().data_ptr() for each in (*module.parameters(), *module.buffers())}
         for buffer in module.buffers():
             if id(buffer) not in stored:
-                self._derived[id(buffer)] = buffer, frozenset()
+                self._derived[id(buffer)] = Known(buffer)
+        for tensor in _plain_attributes(module):
+            if id(tensor) not in stored and not self.is_weight(tensor):
+                self._derived[id(tensor)] = Known(tensor, kept=True)
 
     def _named(self, module: torch.nn.Module) -> Iterator[tuple[str, Parameter]]:
         for key, tensor in module.state_dict(keep_vars=True).items():
@@ -52,35 +74,75 @@ class ModuleWeights:
         return None if found is None else found[1]
 
     def is_weight(self, tensor: Any) -> bool:
-        """Whether a tensor is the module's own, or was computed from one: its floats have the network's dtype."""
+        """Whether a tensor is the module's own, or was computed from one."""
         return id(tensor) in self._parameters or id(tensor) in self._derived
+
+    def has_dtype_of_network(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor's floats have the dtype of the network: those of weights, and what is computed from them."""
+        known = self._derived.get(id(tensor), Known(tensor, own=id(tensor) not in self._parameters))
+        return tensor.is_floating_point() and not known.own and not known.kept
 
     def is_stored(self, tensor: Any) -> bool:
         """Whether a tensor shares its memory with a parameter or buffer of the module."""
         return isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() in self._memory
 
+    def converted(self, name: str, operands: Sequence[Any], dtype: torch.dtype) -> torch.Tensor | None:
+        """What a function gives that converts a weight of a network of `dtype`; None for another function.
+
+        The weight itself where it has the dtype in the network, so that it keeps its name.
+        """
+        first = operands[0] if operands else None
+        if not isinstance(first, torch.Tensor) or not self.has_dtype_of_network(first):
+            return None
+        if name in ("detach", "data.__get__"):
+            return first
+        asked = [CONVERSIONS[name]] if name in CONVERSIONS else []
+        asked += [x for x in operands if isinstance(x, torch.dtype)] if name in ("to", "type") else []
+        if not asked or asked == [dtype]:
+            return first if asked else None
+        result = first.detach().to(asked[0])
+        if asked[0].is_floating_point:
+            self._derived[id(result)] = Known(result, self._known(first).keys, own=True)
+        return result
+
     def derive(self, result: Any, operands: Iterable[Any]) -> None:
         """Notes that torch computed `result` from `operands`, of which some may be weights."""
-        weights = [operand for operand in operands if self.is_weight(operand)]
+        weights = [self._known(operand) for operand in operands if self.is_weight(operand)]
         if not weights:
             return
-        keys = frozenset(key for weight in weights for key in self._keys_of(weight))
+        keys = frozenset(key for weight in weights for key in weight.keys)
+        own, kept = any(weight.own for weight in weights), all(weight.kept for weight in weights)
         for tensor in result if isinstance(result, list | tuple) else (result,):
-            if isinstance(tensor, torch.Tensor) and id(tensor) not in self._parameters:
-                self._derived[id(tensor)] = tensor, keys
+            if isinstance(tensor, torch.Tensor) and not self.is_weight(tensor):
+                self._derived[id(tensor)] = Known(tensor, keys, own, kept)
 
-    def _keys_of(self, tensor: torch.Tensor) -> frozenset[str]:
+    def _known(self, tensor: torch.Tensor) -> Known:
         if id(tensor) in self._parameters:
-            return frozenset([self._parameters[id(tensor)][2]])
-        return self._derived[id(tensor)][1]
+            return Known(tensor, frozenset([self._parameters[id(tensor)][2]]))
+        return self._derived[id(tensor)]
 
-    def array(self, tensor: torch.Tensor, network: Network) -> np.ndarray[Any, Any]:
-        """A tensor that is no parameter as a constant of the network."""
+    def array(self, tensor: torch.Tensor, network: Network, beside: Collection[DType] = ()) -> np.ndarray[Any, Any]:
+        """A tensor that is no parameter as a constant of the network. beside: the dtypes of what it is used with."""
         array = values(tensor)
-        if id(tensor) in self._derived:
-            network.folded |= self._derived[id(tensor)][1]
-            wanted = network.dtype.numpy if tensor.is_floating_point() else array.dtype
-        else:
-            wanted = np.dtype(np.float32) if array.dtype == np.float64 else array.dtype
+        known = self._derived.get(id(tensor))
+        wanted = np.dtype(np.float32) if array.dtype == np.float64 else array.dtype
+        if known is not None:
+            network.folded |= known.keys
+            floats = {dtype for dtype in beside if dtype.is_floating}
+            if self.has_dtype_of_network(tensor):
+                wanted = network.dtype.numpy
+            elif known.kept and tensor.is_floating_point() and len(floats) == 1:
+                wanted = floats.pop().numpy
         with np.errstate(over="ignore"):
             return array.astype(wanted)
+
+
+def _plain_attributes(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """The tensors that modules keep beside their parameters and buffers, such as what they computed in an earlier call.
+
+    Those in lists and dicts, too.
+    """
+    for each in module.modules():
+        for name, value in vars(each).items():
+            if name not in ("_parameters", "_buffers", "_modules"):
+                yield from (leaf for leaf in leaves(value) if isinstance(leaf, torch.Tensor))

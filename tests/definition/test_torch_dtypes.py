@@ -1,0 +1,105 @@
+"""The dtypes of what a PyTorch module computes with, in a network of 16 bits: those of half(), or the module's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import trtnet
+
+
+def defined(module: nn.Module, dtype: str = "float16") -> Any:
+    return trtnet.define(module.eval(), {"x": trtnet.Input(("batch", 6))}, dtype=dtype)
+
+
+def compared(module: nn.Module, dtype: str = "float16", tolerance: float = 2e-3) -> Any:
+    network = defined(module, dtype)
+    x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)).to(getattr(torch, dtype))
+    found = torch.as_tensor(network.reference()(x))
+    with torch.no_grad():
+        expected = module(x.float())
+    assert (found.float() - expected).norm() <= tolerance * expected.norm()
+    return network, found
+
+
+class Caching(nn.Module):
+    """What it computes of weights stays in a dict, as in timm's levit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.biases = nn.Parameter(torch.randn(9))
+        self.cache: dict[str, torch.Tensor] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if str(x.device) not in self.cache:
+            self.cache[str(x.device)] = self.biases[torch.arange(6)]
+        return x + self.cache[str(x.device)]
+
+
+def test_what_a_module_kept_of_an_earlier_call_has_the_dtype_it_is_used_with() -> None:
+    module = Caching().eval()
+    defined(module)
+    assert not module.cache, "what the definition put there is taken out again"
+    with torch.inference_mode():
+        module(torch.zeros(1, 6))
+    assert compared(module)[1].dtype == torch.float16
+    assert compared(module, "float32", 1e-6)[1].dtype == torch.float32
+
+
+class Angles(nn.Module):
+    """A table of frequencies, of which products with positions do not fit into 16 bits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frequencies = 1.0 / 10 ** torch.arange(6.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        positions = torch.round(x * 1000).to(torch.int64)
+        return (positions * self.frequencies).sin().to(x.dtype)
+
+
+def test_a_table_that_is_no_buffer_keeps_its_precision_beside_integers() -> None:
+    module = Angles()
+    assert compared(module)[1].dtype == torch.float16
+
+
+class Wide(nn.Module):
+    """It computes in float32 by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.rand(6) + 0.5), nn.Parameter(torch.randn(6))
+        self.register_buffer("scale", torch.tensor([3e-5] * 6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = F.layer_norm(x.float(), (6,), self.weight.float(), self.bias.float(), 1e-5)
+        return (y * (self.scale.float() / 3e5) * 1e10).to(x.dtype)
+
+
+def test_what_a_module_converts_itself_is_of_that_dtype() -> None:
+    network, found = compared(Wide())
+    assert found.dtype == torch.float16 and network.folded >= {"weight", "scale"}
+    assert defined(Wide(), "float32").named >= {"weight", "bias"}
+
+
+class Same(nn.Module):
+    """Conversions that change nothing in the network's dtype, and views of weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(6, 6)), nn.Parameter(torch.randn(6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = F.linear(x, self.weight.to(x.dtype), self.bias.detach().data.type(x.dtype))
+        return y @ self.weight.T + x @ self.weight.mT
+
+
+def test_what_has_the_dtype_of_the_network_keeps_its_name() -> None:
+    for dtype in ("float16", "float32"):
+        network, found = compared(Same(), dtype, 2e-3)
+        assert found.dtype == getattr(torch, dtype) and "bias" in network.named
+        assert found.numpy().dtype == np.dtype(dtype)
