@@ -10,26 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
+from trtnet.builder import BuildConfig, DimRange, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
-from trtnet.checkpoint.memory import is_module
+from trtnet.definition.inputs import Axes, Declared, declared
+from trtnet.definition.models import Model, as_module, torch_module_of
+from trtnet.definition.results import named_outputs
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
 from trtnet.nn import Module
 from trtnet.ops.formulations import check_forms
 from trtnet.runtime import Engine
 from trtnet.support.dtypes import DType, DTypeLike
-from trtnet.support.errors import ModelError, WeightsError
-from trtnet.support.messages import type_name
-from trtnet.support.source import here
+from trtnet.support.errors import WeightsError
 from trtnet.support.version import version
 
 if TYPE_CHECKING:
+    import torch
+
     from trtnet.reference import Reference
 
 DTypes = DTypeLike | Mapping[str, DTypeLike]
 """The dtype of a model, or of some of its modules by path: ``{"": "float16", "layer4.1": "float32"}``."""
+DimsAndAxes = Mapping[str, DimRange | Axes]
+"""Sizes and ranges of dynamic dimensions, and beside them the names of axes, by input."""
 
 
 class DefinedNetwork(Network):
@@ -37,7 +41,7 @@ class DefinedNetwork(Network):
 
     checkpoint: where its weights come from. keys: the checkpoint keys that are the model's. skipped: those that
     strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: what it is defined
-    with.
+    with. original: the PyTorch module that it was defined from, where it has that one's own weights; None otherwise.
     Raises ProfileError and BuildError when it is built.
     """
 
@@ -46,6 +50,7 @@ class DefinedNetwork(Network):
         self.checkpoint = checkpoint
         self.skipped: tuple[str, ...] = ()
         self.keys: tuple[str, ...] = ()
+        self.original: torch.nn.Module | None = None
         self.model, self.arguments = model, dict(arguments)
 
     def build(self, dims: Dims | Sequence[Dims] | None = None, config: BuildConfig | None = None) -> Engine:
@@ -80,10 +85,11 @@ class DefinedNetwork(Network):
 
 
 def define(
-    model: Module,
-    inputs: Mapping[str, Input] | None = None,
+    model: Model,
+    inputs: Mapping[str, Declared] | None = None,
     weights: Source | None = None,
     *,
+    dims: Mapping[str, Axes] = MappingProxyType({}),
     dtype: DTypes = "float32",
     ignored: Sequence[str] = IGNORED,
     strict: bool = True,
@@ -93,16 +99,19 @@ def define(
 ) -> DefinedNetwork:
     """Translates a model into a TensorRT network, its weights taken from a checkpoint by name.
 
-    inputs: name -> Input (shape and dtype), by the names of ``forward``'s parameters or in their order;
-    ``model.inputs`` by default. weights: a checkpoint file, a state_dict, a torch module, or a mapping of arrays; None
-    for a model without weights. dtype: of the floating weights, and of the floating inputs where they enter. A mapping
-    of module paths to dtypes gives some modules another one: the longest path decides, "" is the whole model. The
-    weights inside such a module are cast to its dtype, as are tensors where they enter it, and back where they leave.
-    ignored: regular expressions of checkpoint keys that the model may leave out. strict=False: any others may be left
-    out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the layers for
-    some operations, in place of trtnet's choice: see ``trtnet.ops.formulations``. name, arguments: those of the model's
-    factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is then
-    named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
+    model: a Module, or a PyTorch module in eval mode, whose own ``forward`` is called. inputs: name -> Input (shape and
+    dtype), by the names of ``forward``'s parameters or in their order; ``model.inputs`` by default. An example tensor
+    declares an input of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or
+    dict are one argument, and have the names of both: ``images.0``. weights: a checkpoint file, a state_dict, a torch
+    module, or a mapping of arrays; None for a model without weights, and for a PyTorch module's own. dtype: of the
+    floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes gives some
+    modules another one: the longest path decides, "" is the whole model. The weights inside such a module are cast to
+    its dtype, as are tensors where they enter it, and back where they leave. ignored: regular expressions of checkpoint
+    keys that the model may leave out. strict=False: any others may be left out too, and are listed in
+    ``network.skipped``; the model's own weights must all be present. forms: the layers for some operations, in place of
+    trtnet's choice: see ``trtnet.ops.formulations``. name, arguments: those of the model's factory, recorded in the
+    sidecar; the class's name by default. ``forward`` returns a tensor (the output is then named "output"), several
+    (``output0``, ``output1``, ...), or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError, both before TensorRT is used; ModelError and LayerError. Errors of the
     model's own code are passed on.
@@ -117,30 +126,25 @@ def define(
     (4, 2)
     """
     check_forms(forms)
-    if is_module(model):
-        model, weights = _adopted(model), model if weights is None else weights
-    _check_model(model)
-    keys, aliases = _keys(model)
+    module = as_module(model)
+    original = torch_module_of(module) if weights is None else None
+    weights = original if weights is None else weights
+    kind = type(module).__name__
+    takes = declared(module.inputs if inputs is None else inputs, dims, kind)
+    keys, aliases = _keys(module)
     if weights is None and keys:
-        raise WeightsError(_without_weights(model, keys), list(keys.values()))
+        raise WeightsError(_without_weights(kind, keys), list(keys.values()))
     checkpoint = shaped(open_checkpoint({} if weights is None else weights), _shapes(keys))
     skipped = _match(keys, aliases, checkpoint, ignored, strict)
     _check_aliases(aliases, checkpoint)
-    network = DefinedNetwork(checkpoint, dtype, name or type(model).__name__, arguments or {})
-    network.skipped, network.keys = skipped, tuple(keys.values())
+    network = DefinedNetwork(checkpoint, dtype, name or kind, arguments or {})
+    network.skipped, network.keys, network.original = skipped, tuple(keys.values()), original
     network.forms = dict(forms)
-    network.modules = {module: path for path, module in model.named_modules()}
+    network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
     network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
-    _define(network, model, _inputs(model, inputs))
+    _define(network, module, takes)
     return network
-
-
-def _adopted(model: Any) -> Module:
-    from trtnet.definition.torch_module import adopted  # needs torch
-
-    made: Module = adopted(model)
-    return made
 
 
 def match_weights(
@@ -179,37 +183,53 @@ def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
 
 
 def build(
-    model: Module,
-    inputs: Mapping[str, Input] | None = None,
+    model: Model,
+    inputs: Mapping[str, Declared] | None = None,
     weights: Source | None = None,
     *,
     dtype: DTypes = "float32",
-    dims: Dims | Sequence[Dims] | None = None,
+    dims: DimsAndAxes | Sequence[DimsAndAxes] | None = None,
     config: BuildConfig | None = None,
 ) -> Engine:
     """Defines a network and builds an engine: :func:`define` and :meth:`DefinedNetwork.build` in one.
 
-    inputs, weights, dtype: as in define. dims: for each dynamic dimension its size or (min, opt, max); a sequence of
-    such mappings makes several optimization profiles. config: options of the build.
+    model, inputs, weights, dtype: as in define. dims: for each dynamic dimension its size or (min, opt, max), and for
+    inputs that are given by example tensors the names of their dynamic axes, ``{"x": {0: "batch"}, "batch": (1, 4,
+    16)}``; a sequence of such mappings makes several optimization profiles. config: options of the build.
     Returns the engine, which is loaded to the GPU at its first call.
     Raises what define raises, ProfileError and BuildError.
 
-    >>> import trtnet
-    >>> from trtnet import nn
-    >>> engine = trtnet.build(nn.ReLU(), {"x": trtnet.Input(("batch", 3))}, dims={"batch": (1, 4, 16)})
+    >>> import torch, trtnet
+    >>> example = {"input": torch.zeros(4, 3)}
+    >>> engine = trtnet.build(torch.nn.ReLU().eval(), example, dims={"input": {0: "batch"}, "batch": (1, 4, 16)})
     >>> [x.name for x in engine.inputs], [y.shape for y in engine.outputs]
-    (['x'], [('batch', 3)])
+    (['input'], [('batch', 3)])
     >>> len(engine.plan.data) > 1000
     True
     """
-    return define(model, inputs, weights, dtype=dtype).build(dims, config)
+    axes, ranges = _axes_and_ranges(dims)
+    return define(model, inputs, weights, dims=axes, dtype=dtype).build(ranges, config)
+
+
+def _axes_and_ranges(
+    dims: DimsAndAxes | Sequence[DimsAndAxes] | None,
+) -> tuple[dict[str, Axes], Dims | Sequence[Dims] | None]:
+    """(names of axes by input, sizes and ranges by name)."""
+    if dims is None:
+        return {}, None
+    profiles = [dims] if isinstance(dims, Mapping) else list(dims)
+    axes = {name: value for profile in profiles for name, value in profile.items() if isinstance(value, Mapping)}
+    ranges: list[Dims] = [
+        {name: value for name, value in profile.items() if not isinstance(value, Mapping)} for profile in profiles
+    ]
+    return axes, ranges[0] if isinstance(dims, Mapping) else ranges
 
 
 def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input]) -> None:
     with network:
         entered = {name: _enter(network, network.add_input(name, spec)) for name, spec in inputs.items()}
         given = bound(getattr(model, "forward", model), entered)
-        outputs = _named_outputs(model, model(*given.args, **given.kwargs))
+        outputs = named_outputs(type(model).__name__, model(*given.args, **given.kwargs))
         for tensor in outputs.values():
             if tensor.merged_into is not None:  # it gets a layer of its own before that of another is an output
                 _ = tensor.trt
@@ -217,58 +237,17 @@ def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input])
             network.mark_output(name, tensor)
 
 
-def _check_model(model: Any) -> None:
-    if isinstance(model, type):
-        raise ModelError(here(f"define takes a model, found the class {model.__name__}: call it, {model.__name__}()"))
-    if not isinstance(model, Module):
-        raise ModelError(here(f"define takes a trtnet.nn.Module or a torch.nn.Module, found {type_name(model)}"))
-
-
-def _without_weights(model: Module, keys: Mapping[Parameter, str]) -> str:
+def _without_weights(model: str, keys: Mapping[Parameter, str]) -> str:
     (parameter, key), *_ = keys.items()
     return (
-        f"{type(model).__name__} has {len(keys)} weights, such as {key} {list(parameter.shape)}, and was given none:"
+        f"{model} has {len(keys)} weights, such as {key} {list(parameter.shape)}, and was given none:"
         f" say where they are, by define(weights=...) or --weights FILE"
     )
-
-
-def _inputs(model: Module, inputs: Mapping[str, Input] | None) -> Mapping[str, Input]:
-    chosen = model.inputs if inputs is None else inputs
-    if not isinstance(chosen, Mapping):
-        raise ModelError(here(f"inputs are a dict, {{'x': trtnet.Input((...))}}; found {chosen!r}"))
-    for name, spec in chosen.items():
-        if not isinstance(spec, Input):
-            raise ModelError(here(f"input {name} is declared as trtnet.Input(('batch', 8)); found {spec!r}"))
-    if not chosen:
-        raise ModelError(
-            f"{type(model).__name__} does not say what it takes; give define(inputs={{'x': trtnet.Input((...))}})"
-        )
-    return chosen
 
 
 def _enter(network: Network, tensor: Tensor) -> Tensor:
     cast = tensor.dtype.is_floating and tensor.dtype.bits >= 16  # the narrower ones are dequantized, not cast
     return tensor.to(network.dtype).fresh() if cast else tensor.fresh()  # network.inputs keeps what the caller gives
-
-
-def _named_outputs(model: Module, result: Any) -> dict[str, Tensor]:
-    if isinstance(result, Tensor):
-        return {"output": result}
-    outputs = result if isinstance(result, dict) else {f"output{i}": x for i, x in enumerate(_sequence(result))}
-    nested = [name for name, x in outputs.items() if isinstance(x, list | tuple | dict)]
-    if nested:
-        kind = type(outputs[nested[0]]).__name__
-        raise ModelError(
-            f"{type(model).__name__}.forward returns a {kind} inside of what it returns ({nested[0]}), and outputs are"
-            f" tensors: flatten it, as in return x, h, c for return x, (h, c), or name them: {{'x': x, 'h_next': h}}"
-        )
-    if not outputs or not all(isinstance(x, Tensor) for x in outputs.values()):
-        raise ModelError(f"{type(model).__name__}.forward must return a tensor, several, or a dict; found {result!r}")
-    return outputs
-
-
-def _sequence(result: Any) -> Sequence[Any]:
-    return result if isinstance(result, list | tuple) else [result]
 
 
 def _keys(model: Module) -> tuple[dict[Parameter, str], dict[str, str]]:

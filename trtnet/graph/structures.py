@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from trtnet.graph.sizes.dim import SizeOperators
@@ -60,3 +60,34 @@ def _with(value: Any, items: dict[Any, Any]) -> Any:
         for name, item in items.items():
             object.__setattr__(made, name, item)  # also where it is frozen
     return made
+
+
+def joined(prefix: str, name: str) -> str:
+    """The name of what is in a structure of a name: ``images.0``."""
+    return f"{prefix}.{name}" if prefix else name
+
+
+def nested(values: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
+    """Values by name with those of joined names in structures again: ``images.0`` and ``images.1`` in a list, images.
+
+    names: those that may be structures; others stay as they are. A structure whose names are 0, 1, ... is a list, any
+    other a dict.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        first, *rest = name.split(".")
+        if not rest or first not in names:
+            found[name] = value
+            continue
+        inside = found.setdefault(first, {})
+        for part in rest[:-1]:
+            inside = inside.setdefault(part, {})
+        inside[rest[-1]] = value
+    return {name: _listed(value) if name in names and name not in values else value for name, value in found.items()}
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    items = {key: _listed(item) for key, item in value.items()}
+    return list(items.values()) if list(items) == [str(i) for i in range(len(items))] else items

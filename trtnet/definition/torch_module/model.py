@@ -15,11 +15,6 @@ from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
 
-def adopted(model: Any) -> Any:
-    """A torch module as a model; anything else as it is. Raises ModelError for a module in training mode."""
-    return TorchModel(model) if isinstance(model, torch.nn.Module) else model
-
-
 class TorchModel(TorchPart):
     """A PyTorch module: its ``forward`` over symbolic tensors, its state dict's keys, its tree of modules."""
 

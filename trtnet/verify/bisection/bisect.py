@@ -23,7 +23,7 @@ from trtnet.verify.bisection.taps import Recording, ReferenceTaps
 from trtnet.verify.bisection.torch_recording import Names, Original
 from trtnet.verify.comparison.naming import paired
 from trtnet.verify.comparison.result import OutputComparison
-from trtnet.verify.comparison.sides import declared_by, defined_in
+from trtnet.verify.comparison.sides import declared_by, defined_in, original_of
 from trtnet.verify.comparison.verdict import Judged, Numbers, all_judged
 from trtnet.verify.metrics.array_metrics import Array
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 def bisect(
     network: DefinedNetwork,
-    original: torch.nn.Module,
-    inputs: Any,
+    original: torch.nn.Module | None = None,
+    inputs: Any = None,
     *,
     original_inputs: Mapping[str, Any] | None = None,
     names: Names | None = None,
@@ -43,14 +43,15 @@ def bisect(
 ) -> Bisection:
     """Names the first module of a network that computes something else than the module of that name in its original.
 
-    inputs: arrays by the names of the network's inputs, or one array for the only one; a cast to the declared dtype is
-    noted. original_inputs: those of the torch model, by name or in order, if they differ. names: paths in the original
-    for modules of other names. outputs: expected name -> ours, for models whose outputs differ. on: where the network
-    runs: ``ReferenceTaps`` on the CPU, ``EngineTaps`` on the GPU, as engines of the same layers and dtypes. A module is
-    blamed only if its outputs are further from the original's than its inputs, and only after a run by itself on the
-    original's own inputs: accumulated rounding errors blame no module. A float16 module is run in float32 too, which
-    distinguishes a wrong formula from rounding and overflow. The model's own outputs are judged as compare does, in
-    torch's order, shapes and layout: where they fail and no module is to blame, the model itself is named.
+    original: by default the PyTorch module that the network was defined from. inputs: arrays by the names of the
+    network's inputs, or one array for the only one; a cast to the declared dtype is noted. original_inputs: those of
+    the torch model, by name or in order, if they differ. names: paths in the original for modules of other names.
+    outputs: expected name -> ours, for models whose outputs differ. on: where the network runs: ``ReferenceTaps`` on
+    the CPU, ``EngineTaps`` on the GPU, as engines of the same layers and dtypes. A module is blamed only if its outputs
+    are further from the original's than its inputs, and only after a run by itself on the original's own inputs:
+    accumulated rounding errors blame no module. A float16 module is run in float32 too, which distinguishes a wrong
+    formula from rounding and overflow. The model's own outputs are judged as compare does, in torch's order, shapes and
+    layout: where they fail and no module is to blame, the model itself is named.
     Returns the bisection: each call of a module with its errors, and the findings.
     Raises InputError for inputs that do not fit, and what running the network raises.
 
@@ -62,11 +63,12 @@ def bisect(
     >>> result.passed, result.module
     (False, '1')
     """
+    module = original_of(network) if original is None else original
     given = _one_call(inputs, network)
     takes = describe(network).inputs
     feeds, notes = fed(takes, given)
     check(takes, feeds)
-    run = Original(original, given if original_inputs is None else _one_call(original_inputs, network), names or {})
+    run = Original(module, given if original_inputs is None else _one_call(original_inputs, network), names or {})
     pairs, of_outputs = paired(list(network.outputs), list(run.results.outputs), outputs)
     run.choose({theirs: ours for ours, theirs in pairs})
     recording = on(network)(feeds)
@@ -93,6 +95,8 @@ def _judged(
 
 
 def _one_call(inputs: Any, network: DefinedNetwork) -> dict[str, Array]:
+    if inputs is None:
+        raise InputError(f"bisect needs the inputs of one call: arrays for {', '.join(network.inputs)}")
     iterations = given_inputs(inputs, describe(network).inputs)
     if len(iterations) != 1:
         raise InputError(f"bisect takes the inputs of one call; found those of {len(iterations)}")

@@ -14,14 +14,14 @@ from trtnet.verify.comparison.naming import paired
 from trtnet.verify.comparison.report import Comparison
 from trtnet.verify.comparison.result import OutputComparison
 from trtnet.verify.comparison.side import Side
-from trtnet.verify.comparison.sides import Saved, open_side
+from trtnet.verify.comparison.sides import Saved, open_side, original_of
 from trtnet.verify.comparison.verdict import Judged, Tolerances
 from trtnet.verify.metrics.tolerances import EXACT
 
 
 def compare(
     candidates: Any,
-    expected: Any,
+    expected: Any = None,
     inputs: Inputs | None = None,
     *,
     tolerance: Tolerances = None,
@@ -36,21 +36,22 @@ def compare(
 ) -> Comparison:
     """Compares what several things compute with a reference, output by output.
 
-    candidates: one, or several by the names that the report uses. expected: the reference, or one by its name. Any of
-    these can be compared: a network that :func:`trtnet.define` returned (run on the CPU reference), a reference, an
-    engine, a session, a torch module (run in eval mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's
-    parser reads it, on the CPU reference), ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's
-    ``.json``). inputs: arrays by name, a sequence of them for several iterations, a file of either, or one array for
-    the only input. None: random ones by `seed`, `iterations` times: standard normal floats, or uniform within `ranges`,
-    which integer inputs need ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. Inputs have the
-    narrowest dtype that any side declares, so that all compute from the same numbers; casts, and outputs matched by
-    order because their names differ, are in the report's notes. tolerance: for the outputs to pass; by default the
-    table's for the coarsest dtype that the sides were defined in, or where that is unknown, computed in. Integers and
-    bools are compared exactly, also with floats of a file; of a tolerance for all outputs only atol applies to them.
-    outputs: expected name -> the candidates' name, where names differ; only these are compared. Without it, a missing
-    output is an error, and an additional one a note. keep: keep all inputs and outputs in the report, to be saved.
-    carry: output -> input: the iterations are the steps of a sequence, and each side is fed its own outputs of the step
-    before. steps: how many; the inputs of one call are repeated, random ones are drawn for each.
+    candidates: one, or several by the names that the report uses. expected: the reference, or one by its name; by
+    default the PyTorch module that the first was defined from. Any of these can be compared: a network that
+    :func:`trtnet.define` returned (run on the CPU reference), a reference, an engine, a session, a torch module (run in
+    eval mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's parser reads it, on the CPU reference),
+    ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's ``.json``). inputs: arrays by name, a sequence of
+    them for several iterations, a file of either, or one array for the only input. None: random ones by `seed`,
+    `iterations` times: standard normal floats, or uniform within `ranges`, which integer inputs need ({"input_ids": (0,
+    30000)}); `dims` are the sizes of dynamic dimensions. Inputs have the narrowest dtype that any side declares, so
+    that all compute from the same numbers; casts, and outputs matched by order because their names differ, are in the
+    report's notes. tolerance: for the outputs to pass; by default the table's for the coarsest dtype that the sides
+    were defined in, or where that is unknown, computed in. Integers and bools are compared exactly, also with floats of
+    a file; of a tolerance for all outputs only atol applies to them. outputs: expected name -> the candidates' name,
+    where names differ; only these are compared. Without it, a missing output is an error, and an additional one a note.
+    keep: keep all inputs and outputs in the report, to be saved. carry: output -> input: the iterations are the steps
+    of a sequence, and each side is fed its own outputs of the step before. steps: how many; the inputs of one call are
+    repeated, random ones are drawn for each.
     Returns the comparison. A difference, another shape or NaN is a result, not an error: see
     :meth:`Comparison.raise_if_failed`.
     Raises InputError and ModelError for what cannot be compared, and what the sides raise.
@@ -74,8 +75,9 @@ def compare(
 
 
 def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Side], tuple[str, Side]]:
-    sides = _named(candidates)
-    others = _named(expected)
+    if expected is None:
+        expected = original_of(next(iter(candidates.values()), None) if isinstance(candidates, Mapping) else candidates)
+    sides, others = _named(candidates), _named(expected)
     if not sides or len(others) != 1:
         raise InputError(f"one thing is expected, and one or more are compared with it; found {len(others)}")
     ((name, baseline),) = others.items()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from trtnet.graph.structures import nested
 from trtnet.support.call_interface import is_torch
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Notes
@@ -20,11 +21,13 @@ def by_name_or_position(
 ) -> tuple[list[Any], dict[str, Any], Notes]:
     """(positional arguments, keyword arguments, notes): by keyword if the parameters have the inputs' names.
 
+    Inputs of joined names (``images.0``, ``images.1``) are one argument, a list or a dict of them.
     Raises InputError where neither fits.
     """
     parameters = signature.parameters.values()
     named = {p.name for p in parameters if p.kind in NAMED}
     any_name = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    inputs = nested(inputs, {name.split(".")[0] for name in inputs} if any_name else named)
     required = [p.name for p in parameters if p.kind in (*NAMED, *PLACED) and p.default is p.empty]
     if (any_name or set(inputs) <= named) and set(required) <= set(inputs):
         return [], dict(inputs), ()

@@ -11,7 +11,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from trtnet.checkpoint import IGNORED, Source as WeightsSource, open_checkpoint
 from trtnet.definition import DefinedNetwork, define
-from trtnet.graph import Input
+from trtnet.definition.inputs import Declared
+from trtnet.definition.models import Model, as_module, torch_module_of
 from trtnet.graph.precision import Precision
 from trtnet.nn import Module
 from trtnet.support import dtypes
@@ -36,13 +37,13 @@ Run = Callable[[DefinedNetwork], Any]
 
 
 def search_precision(
-    model: Module,
-    weights: WeightsSource,
+    model: Model,
+    weights: WeightsSource | None,
     inputs: Inputs,
-    reference: Any,
+    reference: Any = None,
     tolerance: Tolerance | None = None,
     *,
-    specs: Mapping[str, Input] | None = None,
+    specs: Mapping[str, Declared] | None = None,
     narrow: DTypeLike = "float16",
     wide: DTypeLike = "float32",
     reference_inputs: Inputs | None = None,
@@ -56,21 +57,41 @@ def search_precision(
     Modules are considered one by one: a module's own layers and weights may be wide while those of its submodules are
     narrow. The result depends on the inputs: real ones can need more than random ones. The search halves (see
     ``smallest_set``), and defines and runs the network anew for each candidate. Where at least `NEARLY` of a module
-    must be wide, all of it is made so if that passes too and the mapping is shorter. inputs: arrays by name; several
-    such, or a file of them: a candidate must then pass on all. reference: what gives the expected outputs: a torch
-    module, an engine, a function, a file, or the outputs by name, for each of the inputs. reference_inputs: what it is
-    called with, if that differs. outputs: expected name -> the model's name, where names differ; only these are
+    must be wide, all of it is made so if that passes too and the mapping is shorter. weights, specs: those of define,
+    None for a PyTorch module's own weights. inputs: arrays by name; several such, or a file of them: a candidate must
+    then pass on all. reference: what gives the expected outputs: by default the model, if it is a PyTorch module; a
+    torch module, an engine, a function, a file, or the outputs by name, for each of the inputs. reference_inputs: what
+    it is called with, if that differs. outputs: expected name -> the model's name, where names differ; only these are
     compared. ignored: as in define. tolerance: by default that of a model in the narrow dtype. on: what runs a network:
     its CPU reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged.
     Returns the result: a mapping of module paths to dtypes, and all candidates.
     Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
     """
     pair = dtypes.get(narrow).name, dtypes.get(wide).name
-    search = _Search(model, specs, weights, pair, tolerance or tolerance_for(pair[0]), outputs, on, ignored)
+    module = as_module(model)
+    reference = _original(module, weights) if reference is None else reference
+    search = _Search(
+        module,
+        specs,
+        torch_module_of(module) if weights is None else weights,
+        pair,
+        tolerance or tolerance_for(pair[0]),
+        outputs,
+        on,
+        ignored,
+    )
     with _Bar(progress) as shown:
         search.expect(inputs, reference, reference_inputs)
         search.told = shown
         return search.run()
+
+
+def _original(model: Module, weights: WeightsSource | None) -> Any:
+    """The PyTorch module that a model is. Raises InputError for another model, or one with other weights."""
+    found = torch_module_of(model)
+    if found is None or weights is not None:
+        raise InputError("say what is expected: reference= by default is a PyTorch module with its own weights")
+    return found
 
 
 class _Search:
@@ -79,7 +100,7 @@ class _Search:
     def __init__(
         self,
         model: Module,
-        specs: Mapping[str, Input] | None,
+        specs: Mapping[str, Declared] | None,
         weights: WeightsSource,
         dtypes_: tuple[str, str],
         tolerance: Tolerance,
