@@ -178,6 +178,9 @@ ELEMENTS: dict[str, tuple[Any, ...]] = {
     "clamp of ints": (lambda m, x: (x.clamp(min=1.5), x.clamp(2, 5), m.clamp(x, max=3)), BIG // 1_000_000),
     "clamp by a scalar": (lambda m, x: x.clamp(min=m.tensor(0.25)), FLOATS),
     "celu": (lambda m, x: tuple((ops if m is ops else F).celu(x, a) for a in (-1.0, -0.5, 0.5, 1.0)), FLOATS * 3),
+    "celu of what is infinite by its alpha": (
+        lambda m, x: (ops if m is ops else F).celu(x, 0.5), torch.tensor([3e38, -3e38, 1.0, INF, -INF, float("nan")]),
+    ),
     "softplus": (lambda m, x: tuple((ops if m is ops else F).softplus(x, b) for b in (-1.0, 0.5, 2.0)), FLOATS * 3),
     "powers": (lambda m, x: (x**3, x**0.5, x**-0.5, x**-2, x**-1, x**0, x**1, x**2.5), FLOATS.abs()),
     "powers of ints": (lambda m, x: (x**3, x**0, x**1, x**2, x**0.5, x**5), BIG // 1_000_000 % 50),

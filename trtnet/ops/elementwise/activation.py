@@ -174,15 +174,15 @@ def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`x` where it is positive, else ``alpha * (exp(x / alpha) - 1)``.
 
     x: any shape, floating; integers become float32. Returns the shape of `x`, in that floating dtype.
-    Layer: none, decomposed into IActivationLayer ELU and IElementWiseLayer; for a negative alpha, elementwise layers in
-    float32.
+    Layer: IActivationLayer ELU for an alpha of 1, else elementwise layers in float32, as `x / alpha` may be infinite in
+    the dtype of a finite `x`.
     Raises LayerError for an alpha of 0.
     Source: Barron, 2017, arXiv:1704.07483.
     """
     if alpha == 0:
         x.network.fail("celu: alpha is 0, by which it divides", {"x": x})
-    if alpha > 0:
-        return mul(elu(div(x, alpha)), alpha)
+    if alpha == 1:
+        return elu(x)
     return where(gt(x, 0), x, cast(mul(expm1(div(cast(x, float32), alpha)), alpha), x.dtype))
 
 

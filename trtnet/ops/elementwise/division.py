@@ -69,7 +69,7 @@ def floor_divide(x: Operand, y: Operand) -> Tensor:
 
 
 def remainder(x: Operand, y: Operand) -> Tensor:
-    """``x % y`` with the sign of `y`; for floats, fmod plus `y` where the signs differ.
+    """``x % y`` with the sign of `y`; for floats, fmod plus `y` where the signs differ, and exact where fmod is.
 
     x, y: shapes that broadcast; floating or integer tensors, or numbers. Returns the broadcast shape, in torch's
     promoted dtype.
@@ -81,12 +81,12 @@ def remainder(x: Operand, y: Operand) -> Tensor:
     if not dtype.is_floating:
         return sub(x, mul(floor_divide(x, y), y))
     divisor = _narrow(y, dtype)
-    rest, b = _rest(cast(x, dtypes.float32), divisor, _largest(x)), cast(divisor, dtypes.float32)
+    rest, b = _rest(cast(x, dtypes.float32), divisor, _quotient(x, divisor, dtype)), cast(divisor, dtypes.float32)
     return cast(where(_other_sign(rest, b), arithmetic("SUM", rest, b, "remainder"), rest), dtype)
 
 
 def fmod(x: Operand, y: Operand) -> Tensor:
-    """The remainder of ``x / y`` with the sign of `x`; exact for quotients below 2^69.
+    """The remainder of ``x / y`` with the sign of `x`; exact, but for divisors of a tensor that are below 2^-103.
 
     x, y: shapes that broadcast; floating or integer tensors, or numbers. Returns the broadcast shape, in torch's
     promoted dtype.
@@ -97,7 +97,8 @@ def fmod(x: Operand, y: Operand) -> Tensor:
     dtype = _dtype("fmod", x, y)
     if not dtype.is_floating:
         return sub(x, mul(_trunc_divide(x, y), y))
-    return cast(_rest(cast(x, dtypes.float32), _narrow(y, dtype), _largest(x)), dtype)
+    divisor = _narrow(y, dtype)
+    return cast(_rest(cast(x, dtypes.float32), divisor, _quotient(x, divisor, dtype)), dtype)
 
 
 def _dtype(operation: str, x: Operand, y: Operand) -> DType:
@@ -127,20 +128,18 @@ def _other_sign(rest: Tensor, y: Tensor) -> Tensor:
     return logical_and(ne(rest, 0.0), logical_xor(lt(rest, 0.0), lt(y, 0.0)))
 
 
-def _rest(x: Tensor, y: Operand, largest: float) -> Tensor:
-    """fmod of float32, exact where the quotient is below 2^69; computed of the sizes, with the sign of `x`.
+def _rest(x: Tensor, y: Operand, quotient: float) -> Tensor:
+    """fmod of float32, computed of the sizes, with the sign of `x`.
 
-    First what is left of a division by ``2^46 y`` and ``2^23 y``, where `largest`, the largest value of `x`, makes
-    quotients that need it; it may be negative, of at most half a divisor, and is exact. The integer part of a quotient
-    that was rounded may be one off: then what is left at last is negative, or not less than `y`, and is put right by
-    one `y`.
+    First what is left of divisions by ..., ``2^46 y`` and ``2^23 y``, as many as the largest quotient needs; it may be
+    negative, of at most half a divisor, and is exact. The integer part of a quotient that was rounded may be one off:
+    then what is left at last is negative, or not less than `y`, and is put right by one `y`.
     """
     size: Operand = math.fabs(y) if isinstance(y, float) else abs(y)
     total, divisor = abs(x), tensor(size, x.network, dtypes.float32)
     exact = _is_power_of_2(size)
-    for bits in () if exact else (46, 23):
-        if largest > 2.0 ** (bits + 1) * _smallest(y):
-            total = _coarse_rest(total, size, bits)
+    for bits in () if exact else _steps(quotient):
+        total = _coarse_rest(total, size, bits)
     whole = floor(arithmetic("DIV", total, divisor, "fmod"))
     left = _less_multiples(total, [whole] if exact else _halves(whole), size)
     left = where(eq(whole, 0.0), total, left)  # 0 of an infinite y are no number
@@ -150,9 +149,16 @@ def _rest(x: Tensor, y: Operand, largest: float) -> Tensor:
     return where(lt(x, 0.0), neg(left), left)
 
 
+def _steps(quotient: float) -> range:
+    """The bits of the quotients of the coarse divisions: each leaves a quotient of 23 bits to the next."""
+    bits = math.frexp(quotient)[1] if math.isfinite(quotient) else 0
+    return range((bits - 2) // 23 * 23, 0, -23)
+
+
 def _coarse_rest(total: Tensor, size: Operand, bits: int) -> Tensor:
     """A value less some multiple of ``2^bits size``, of at most half of that; itself where it is less already."""
-    large: Operand = size * 2.0**bits if isinstance(size, float) else mul(size, 2.0**bits)
+    half = bits // 2  # 2^bits itself may be no float32
+    large: Operand = size * 2.0**bits if isinstance(size, float) else mul(mul(size, 2.0**half), 2.0 ** (bits - half))
     whole = round(arithmetic("DIV", total, large, "fmod"))
     return where(eq(whole, 0.0), total, _less_multiples(total, _halves(whole), large))
 
@@ -167,17 +173,18 @@ def _less_multiples(total: Tensor, digits: list[Tensor], size: Operand) -> Tenso
     return left
 
 
+def _quotient(x: Operand, y: Operand, dtype: DType) -> float:
+    """The largest that a quotient can be. y: of a dtype, whose least is 2^-24 or 2^-126 if no number is given."""
+    least = math.fabs(y) if isinstance(y, float) else 2.0**-24 if dtype == dtypes.float16 else 2.0**-126
+    return _largest(x) / least if least else 0.0
+
+
 def _largest(x: Operand) -> float:
     """The largest value that an operand can have."""
     if isinstance(x, int | float):
         return math.fabs(x)
     dtype = tensor(x, network_of(x)).dtype
     return dtype.max if dtype.is_floating else 2.0**dtype.bits
-
-
-def _smallest(y: Operand) -> float:
-    """The smallest size of a divisor, that need be thought of: of a tensor's float32."""
-    return math.fabs(y) if isinstance(y, float) else 2.0**-24
 
 
 def _halves(whole: Tensor) -> list[Tensor]:
