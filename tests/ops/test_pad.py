@@ -42,6 +42,11 @@ def test_a_window_of_a_video_model() -> None:
     same_as_torch(lambda m, x: padded(m, x, (0, 0, 0, (7 - x.shape[2] % 7) % 7)).reshape(2, -1, 7), X)
 
 
+def test_nothing_is_padded_to_something() -> None:
+    same_as_torch(lambda m, x: padded(m, x, (1, 1)), torch.zeros(0))
+    same_as_torch(lambda m, x: padded(m, x, (2, 0, 1, 3), value=2.5), torch.zeros(2, 0, 0))
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "bfloat16"])
 def test_every_dtype(dtype: str) -> None:
     x = (X % 2).to(getattr(torch, dtype))

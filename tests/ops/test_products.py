@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -192,6 +193,21 @@ def test_einsum(equation: str) -> None:
     network = network_of(lambda *x: ops.einsum(equation, *x), specs)
     assert relative_l2(network.reference()(*inputs), torch.einsum(equation, *inputs)) <= 1e-6
     network.build()
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ii", [(3, 3)]), ("ii->i", [(3, 3)]), ("ij->i", [(2, 3)]), ("ij->ji", [(2, 3)]), ("ij,ij->i", [(2, 3)] * 2),
+        ("ij,kl->il", [(2, 3), (4, 2)]), ("ij,ij->i", [(2, 1), (2, 3)]), ("i,ij,j->", [(2,), (2, 3), (3,)]),
+    ],
+)  # fmt: skip
+def test_einsum_of_integers_has_torchs_dtype(equation: str, shapes: list[tuple[int, ...]]) -> None:
+    inputs = [torch.arange(1, math.prod(shape) + 1, dtype=torch.int32).reshape(shape) for shape in shapes]
+    specs = {f"x{i}": trtnet.Input(shape, "int32") for i, shape in enumerate(shapes)}
+    found = network_of(lambda *x: ops.einsum(equation, *x), specs).reference()(*inputs)
+    wanted = torch.einsum(equation, *inputs)
+    assert found.dtype == wanted.dtype and torch.equal(found, wanted)
 
 
 def test_einsum_of_arrays_lists_and_sizes_of_one() -> None:

@@ -66,6 +66,10 @@ CASES: dict[str, tuple[Any, ...]] = {
     "var of a half": (lambda m, x: x.var(1, correction=0.5), FLOATS),
     "std_mean": (lambda m, x: m.std_mean(x, 1) + m.var_mean(x, 1), FLOATS),
     "norm": (lambda m, x: (m.norm(x), m.norm(x, "fro"), x.norm(dim=1), x.norm(p=0, dim=1), m.norm(x, -1, 1)), FLOATS),
+    "extremes of NaN": (
+        lambda m, x: (*m.min(x, 0), *m.max(x, 0), m.argmin(x, 1), x.amin(1), *m.aminmax(x, dim=1)),
+        torch.tensor([[0.5, 1.0, INF], [0.25, float("nan"), -INF], [-1.0, -2.0, 0.0]]),
+    ),
     "norm of zeros": (lambda m, x: x.norm(p=0, dim=1), torch.tensor([[0.0, 1.0], [0.0, 0.0]])),
     "norm of halves": (lambda m, x: (x.norm(dim=1), x.norm(p=1, dim=1)), FLOATS.half()),
     "logsumexp of infinities": (lambda m, x: (m.logsumexp(x, 1), x.logsumexp(1, keepdim=True)), ROWS),

@@ -23,7 +23,8 @@ def einsum(equation: str, *operands: Operand | Sequence[Operand]) -> Tensor:
     operands: tensors, arrays and parameters of one dtype, floating or integer, or one list of them. As in torch, "..."
     stands for any axes, letters may be capital, and without "->" the result has the letters that occur once, in
     alphabetical order. A letter twice in one operand is its diagonal; sizes of 1 broadcast. Returns the shape of the
-    result's letters, [b, i, k] above, in the dtype of the operands.
+    result's letters, [b, i, k] above, in the dtype of the operands; int64 where a letter that only one operand of
+    integers has is summed.
     Layer: IEinsumLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM, which are exact.
     Raises LayerError for mixed dtypes, a wrong number of operands or letters, and sizes that differ.
     Source: torch.einsum's documentation.
@@ -110,7 +111,12 @@ def _products(terms: list[Term], result: str, sizes: dict[str, Size]) -> Tensor:
     dtype = spread[0].dtype
     product = reduce(mul, spread)
     summed = tuple(range(len(result), len(order)))
-    return cast(sum(product, summed), dtype) if summed else product
+    if not summed:
+        return product
+    total = sum(product, summed)
+    times = Counter(letter for _, term in terms for letter in term)
+    # torch sums a letter of one operand by sum(), which makes int64, and others in products of matrices
+    return total if any(times[letter] == 1 for letter in order[len(result) :]) else cast(total, dtype)
 
 
 class _Letters:

@@ -10,6 +10,7 @@ from trtnet.graph import Tensor
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.elementwise.arithmetic import maximum, minimum
 from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.unary_functions import neg
 from trtnet.ops.reductions.reduce import amax, amin, compared
 from trtnet.ops.reductions.sort import Ordered, topk
 from trtnet.support import dtypes
@@ -77,6 +78,9 @@ def _place(x: Tensor, kind: str, dim: int | None, keepdim: bool) -> Tensor:
 def _extreme(x: Tensor, kind: str, dim: int, keepdim: bool) -> Ordered:
     name = f"arg{kind.lower()}"
     along, inside = axis(x, dim, name), compared(x, name)
-    values, indices = topk(cast(x, inside), 1, along, largest=kind == "MAX")
-    values = cast(values, x.dtype)
+    y = cast(x, inside)
+    # NaN is the largest for topk, and what torch finds of both kinds
+    turned = kind == "MIN" and inside.is_floating
+    values, indices = topk(neg(y) if turned else y, 1, along, largest=kind == "MAX" or turned)
+    values = cast(neg(values) if turned else values, x.dtype)
     return Ordered(values, indices) if keepdim else Ordered(values.squeeze(along), indices.squeeze(along))

@@ -78,6 +78,8 @@ def slice_(step: Step) -> list[torch.Tensor]:
     for axis, first, count, by in zip(axes, start, size, stride, strict=True):
         index = first + torch.arange(count) * by
         inside, wrong = _inside(index, x.shape[axis], layer.mode.name, step)
+        if x.shape[axis] == 0 and layer.mode.name == "FILL":  # what is outside is read somewhere, and replaced
+            x = x.new_zeros([1 if i == axis else n for i, n in enumerate(x.shape)])
         x = x.index_select(axis, inside)
         outside = outside | wrong.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     if layer.mode.name == "FILL":
@@ -103,7 +105,7 @@ def _inside(index: torch.Tensor, size: int, mode: str, step: Step) -> tuple[torc
     """(indices within the axis, where the original ones were not)."""
     outside = (index < 0) | (index >= size)
     if mode in ("CLAMP", "FILL"):
-        return index.clamp(0, size - 1), outside
+        return index.clamp(0, max(size - 1, 0)), outside
     if mode == "WRAP":
         return index % size, outside
     if mode == "REFLECT":
