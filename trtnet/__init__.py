@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trtnet.builder import BuildConfig
     from trtnet.checkpoint import open_checkpoint
     from trtnet.definition import DefinedNetwork, build, define
+    from trtnet.definition.torch_module import TorchModule
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.runtime import Engine, EngineOptions, load
     from trtnet.support import errors
@@ -67,6 +68,7 @@ _HOME = {
     "ReferenceError": "trtnet.support.errors",
     "Tensor": "trtnet.graph",
     "Tolerance": "trtnet.verify.metrics.tolerances",
+    "TorchModule": "trtnet.definition.torch_module",
     "TrtnetError": "trtnet.support.errors",
     "WeightsError": "trtnet.support.errors",
     "bisect": "trtnet.verify.bisection.bisect",
@@ -108,6 +110,7 @@ __all__ = [
     "ReferenceError",
     "Tensor",
     "Tolerance",
+    "TorchModule",
     "TrtnetError",
     "WeightsError",
     "bisect",

@@ -15,6 +15,7 @@ from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_che
 from trtnet.checkpoint.base import raw_bytes
 from trtnet.definition.inputs import Axes, Declared, declared
 from trtnet.definition.models import Model, as_module, torch_module_of
+from trtnet.definition.own_weights import with_own_weights
 from trtnet.definition.results import named_outputs
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
@@ -103,15 +104,15 @@ def define(
     dtype), by the names of ``forward``'s parameters or in their order; ``model.inputs`` by default. An example tensor
     declares an input of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or
     dict are one argument, and have the names of both: ``images.0``. weights: a checkpoint file, a state_dict, a torch
-    module, or a mapping of arrays; None for a model without weights, and for a PyTorch module's own. dtype: of the
-    floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes gives some
-    modules another one: the longest path decides, "" is the whole model. The weights inside such a module are cast to
-    its dtype, as are tensors where they enter it, and back where they leave. ignored: regular expressions of checkpoint
-    keys that the model may leave out. strict=False: any others may be left out too, and are listed in
-    ``network.skipped``; the model's own weights must all be present. forms: the layers for some operations, in place of
-    trtnet's choice: see ``trtnet.ops.formulations``. name, arguments: those of the model's factory, recorded in the
-    sidecar; the class's name by default. ``forward`` returns a tensor (the output is then named "output"), several
-    (``output0``, ``output1``, ...), or a dict of them by name.
+    module, or a mapping of arrays; None for a model without weights, and for those of a PyTorch module, which may be a
+    member (:class:`TorchModule`). dtype: of the floating weights, and of the floating inputs where they enter. A
+    mapping of module paths to dtypes gives some modules another one: the longest path decides, "" is the whole model.
+    The weights inside such a module are cast to its dtype, as are tensors where they enter it, and back where they
+    leave. ignored: regular expressions of checkpoint keys that the model may leave out. strict=False: any others may be
+    left out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the layers
+    for some operations, in place of trtnet's choice: see ``trtnet.ops.formulations``. name, arguments: those of the
+    model's factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is
+    then named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError, both before TensorRT is used; ModelError and LayerError. Errors of the
     model's own code are passed on.
@@ -128,13 +129,13 @@ def define(
     check_forms(forms)
     module = as_module(model)
     original = torch_module_of(module) if weights is None else None
-    weights = original if weights is None else weights
     kind = type(module).__name__
     takes = declared(module.inputs if inputs is None else inputs, dims, kind)
     keys, aliases = _keys(module)
-    if weights is None and keys:
+    opened = with_own_weights(module, weights if original is None else original)
+    if opened is None and keys:
         raise WeightsError(_without_weights(kind, keys), list(keys.values()))
-    checkpoint = shaped(open_checkpoint({} if weights is None else weights), _shapes(keys))
+    checkpoint = shaped(open_checkpoint({}) if opened is None else opened, _shapes(keys))
     skipped = _match(keys, aliases, checkpoint, ignored, strict)
     _check_aliases(aliases, checkpoint)
     network = DefinedNetwork(checkpoint, dtype, name or kind, arguments or {})

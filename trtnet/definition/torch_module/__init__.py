@@ -7,7 +7,7 @@ identity. functions: the table of torch's functions that are not the function of
 reasons. outputs: what the module returned, by name.
 """
 
-from trtnet.definition.torch_module.model import TorchModel
+from trtnet.definition.torch_module.model import TorchModel, TorchModule
 from trtnet.definition.torch_module.part import TorchPart
 
-__all__ = ["TorchModel", "TorchPart"]
+__all__ = ["TorchModel", "TorchModule", "TorchPart"]

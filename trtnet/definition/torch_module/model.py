@@ -15,8 +15,15 @@ from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
 
-class TorchModel(TorchPart):
-    """A PyTorch module: its ``forward`` over symbolic tensors, its state dict's keys, its tree of modules."""
+class TorchModule(TorchPart):
+    """A live PyTorch module as a member of a trtnet Module: ``self.backbone = trtnet.TorchModule(model.backbone)``.
+
+    It is called with tensors of the network, of any shape and dtype, in whatever structure its ``forward`` takes, and
+    returns them in the structure that its ``forward`` returns.
+    Weights: its state dict, under the path of the member; its own values where ``define`` is given no others.
+    Layer: none of its own, but those of the operations that it calls.
+    Raises ModelError for a module in training mode.
+    """
 
     def __init__(self, module: torch.nn.Module) -> None:
         training = [path or type(module).__name__ for path, each in module.named_modules() if each.training]
@@ -27,11 +34,23 @@ class TorchModel(TorchPart):
         weights = ModuleWeights(module)
         super().__init__(module, weights, parts_of(module, weights))
         self._parts[module] = self
-        self.__class__ = type(type(module).__name__, (TorchModel,), {"__doc__": type(module).__doc__})
+        self.__class__ = type(type(module).__name__, (type(self),), {"__doc__": type(module).__doc__})
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """(path, module) of the module and all below it; one that has several paths, by the first."""
-        return ((path, self._parts[each]) for path, each in self.torch_module.named_modules())
+        return ((path, self._parts[each]) for path, each in self.torch_module.named_modules(prefix=prefix))
+
+    def state(self) -> dict[str, Any]:
+        """The values of its parameters, by the first key of each."""
+        pairs, first = self._weights.keys(), dict[Parameter, str]()
+        for key, parameter in pairs:
+            first.setdefault(parameter, key)
+        state = self.torch_module.state_dict()
+        return {key: state[key] for key in first.values()}
+
+
+class TorchModel(TorchModule):
+    """A PyTorch module as the whole model: its state dict's keys, its results as outputs."""
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(key, parameter) of the state dict."""

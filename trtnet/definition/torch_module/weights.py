@@ -20,14 +20,14 @@ CONVERSIONS = {"float": torch.float32, "double": torch.float64, "half": torch.fl
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a torch tensor. keys: of the weights that it was computed from.
+    """What is known of a torch tensor. sources: the weights that it was computed from.
 
     own: whether its floats keep their dtype in a network of another, as what a module converts itself does. kept:
     whether it is a plain attribute, which half() does not convert: its floats take the dtype that they are used with.
     """
 
     tensor: torch.Tensor
-    keys: frozenset[str] = frozenset()
+    sources: frozenset[Parameter] = frozenset()
     own: bool = False
     kept: bool = False
 
@@ -42,10 +42,10 @@ class ModuleWeights:
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self._parameters: dict[int, tuple[torch.Tensor, Parameter, str]] = {}
+        self._parameters: dict[int, tuple[torch.Tensor, Parameter]] = {}
         self._derived: dict[int, Known] = {}
         self._keys = list(self._named(module))
-        stored = {id(tensor) for tensor, *_ in self._parameters.values()}
+        stored = set(self._parameters)
         self._memory = {each.untyped_storage().data_ptr() for each in (*module.parameters(), *module.buffers())}
         for buffer in module.buffers():
             if id(buffer) not in stored:
@@ -61,7 +61,7 @@ class ModuleWeights:
             if id(tensor) not in self._parameters:
                 kind = Parameter if isinstance(tensor, torch.nn.Parameter) else Buffer
                 dtype = None if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
-                self._parameters[id(tensor)] = tensor, kind(*tensor.shape, dtype=dtype), key
+                self._parameters[id(tensor)] = tensor, kind(*tensor.shape, dtype=dtype)
             yield key, self._parameters[id(tensor)][1]
 
     def keys(self) -> list[tuple[str, Parameter]]:
@@ -102,7 +102,7 @@ class ModuleWeights:
             return first if asked else None
         result = first.detach().to(asked[0])
         if asked[0].is_floating_point:
-            self._derived[id(result)] = Known(result, self._known(first).keys, own=True)
+            self._derived[id(result)] = Known(result, self._known(first).sources, own=True)
         return result
 
     def derive(self, result: Any, operands: Iterable[Any]) -> None:
@@ -110,15 +110,15 @@ class ModuleWeights:
         weights = [self._known(operand) for operand in operands if self.is_weight(operand)]
         if not weights:
             return
-        keys = frozenset(key for weight in weights for key in weight.keys)
+        sources = frozenset(parameter for weight in weights for parameter in weight.sources)
         own, kept = any(weight.own for weight in weights), all(weight.kept for weight in weights)
         for tensor in result if isinstance(result, list | tuple) else (result,):
             if isinstance(tensor, torch.Tensor) and not self.is_weight(tensor):
-                self._derived[id(tensor)] = Known(tensor, keys, own, kept)
+                self._derived[id(tensor)] = Known(tensor, sources, own, kept)
 
     def _known(self, tensor: torch.Tensor) -> Known:
         if id(tensor) in self._parameters:
-            return Known(tensor, frozenset([self._parameters[id(tensor)][2]]))
+            return Known(tensor, frozenset([self._parameters[id(tensor)][1]]))
         return self._derived[id(tensor)]
 
     def array(self, tensor: torch.Tensor, network: Network, beside: Collection[DType] = ()) -> np.ndarray[Any, Any]:
@@ -127,7 +127,7 @@ class ModuleWeights:
         known = self._derived.get(id(tensor))
         wanted = np.dtype(np.float32) if array.dtype == np.float64 else array.dtype
         if known is not None:
-            network.folded |= known.keys
+            network.folded |= {network.key(parameter) for parameter in known.sources}
             floats = {dtype for dtype in beside if dtype.is_floating}
             if self.has_dtype_of_network(tensor):
                 wanted = network.dtype.numpy

@@ -24,7 +24,9 @@ def refuse_foreign(place: str, values: Iterable[object], ours: Iterable[type]) -
 def _instead(value: object, ours: Iterable[type]) -> str:
     name = type(value).__name__
     known = type_name(value) == f"torch.nn.{name}" and any(kind.__name__ == name for kind in _known(ours))
-    return f"use trtnet.nn.{name}" if known else "write it with trtnet.nn"
+    return (
+        f"use trtnet.nn.{name}" if known else "write it with trtnet.nn, or take it as it is: trtnet.TorchModule(module)"
+    )
 
 
 def _known(kinds: Iterable[type]) -> Iterator[type]:
