@@ -103,3 +103,19 @@ def test_what_has_the_dtype_of_the_network_keeps_its_name() -> None:
         network, found = compared(Same(), dtype, 2e-3)
         assert found.dtype == getattr(torch, dtype) and "bias" in network.named
         assert found.numpy().dtype == np.dtype(dtype)
+
+
+class Positions(nn.Module):
+    """Constants that are converted to the dtype of its weights, and computed with them before any input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.projection = nn.Conv1d(2, 6, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        positions = torch.stack([torch.arange(4.0), torch.arange(4.0).cos()])[None]
+        return x + self.projection(positions.to(self.projection.weight.dtype)).mean(-1)
+
+
+def test_constants_in_the_dtype_of_the_weights_are_computed_with_them() -> None:
+    assert compared(Positions())[1].dtype == torch.float16

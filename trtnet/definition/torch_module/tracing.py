@@ -58,6 +58,7 @@ class Tracing(TorchFunctionMode):
         converted = self.weights.converted(name, operands, self.dtype)
         if converted is not None:
             return converted
+        args, kwargs = mapped((tuple(args), dict(kwargs)), self.weights.widened(operands, self.dtype))
         result = func(*args, **kwargs)
         self.weights.derive(result, operands)
         return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,21 @@ class ModuleWeights:
         if asked[0].is_floating_point:
             self._derived[id(result)] = Known(result, self._known(first).sources, own=True)
         return result
+
+    def widened(self, operands: Iterable[Any], dtype: torch.dtype) -> Callable[[Any], Any]:
+        """How tensors of the dtype of the network are given to a function with weights, which torch has in another.
+
+        A module that converts its tensors to the dtype of its weights means them to be of one.
+        """
+        weights = {x.dtype for x in operands if isinstance(x, torch.Tensor) and self.has_dtype_of_network(x)}
+        wide = weights.pop() if len(weights) == 1 else dtype
+
+        def widen(leaf: Any) -> Any:
+            if wide == dtype or not isinstance(leaf, torch.Tensor) or leaf.dtype != dtype or self.is_weight(leaf):
+                return leaf
+            return leaf.to(wide)
+
+        return widen
 
     def derive(self, result: Any, operands: Iterable[Any]) -> None:
         """Notes that torch computed `result` from `operands`, of which some may be weights."""
