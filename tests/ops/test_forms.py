@@ -10,11 +10,11 @@ import pytest
 import torch.nn.functional as F
 from cases import FLOATS, SIZES, Case, concrete, conv, example, expected, names
 from cases_of_transformers import attention
-from comparing import TOLERANCES, Function, relative_l2
+from comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
 
 import trtnet
-from trtnet import ops
-from trtnet.ops.formulations import FORMS, MEASURED
+from trtnet import nn, ops
+from trtnet.ops.formulations import FORMS, MEASURED, Fastest
 from trtnet.support import backend
 from trtnet.support.errors import ModelError
 
@@ -25,6 +25,28 @@ HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
 
 def patches(bias: np.ndarray | None) -> tuple[Any, Any]:
     return tuple(conv(f, PATCH, bias, stride=(2, 3)) for f in (ops.conv2d, F.conv2d))
+
+
+def pair(ours: Any, theirs: Any, kernel: np.ndarray, bias: np.ndarray | None, **options: Any) -> tuple[Any, Any]:
+    return tuple(conv(f, kernel, bias, **options) for f in (ours, theirs))
+
+
+MATRIX = RNG.standard_normal((5, 6)) / 2
+PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2)) / 4
+STEMS = [
+    ((7, 7), 2, 3, (16, 20)),
+    ((7, 7), 2, 3, (15, 17)),
+    ((11, 11), 4, 2, (31, 24)),
+    ((5, 6), (2, 3), (1, 0), (17, 12)),
+    ((4, 4), (1, 2), (2, 3), (9, 8)),
+    ((3, 7, 7), (1, 2, 2), (1, 3, 3), (4, 12, 11)),
+]
+
+
+def strided(window: tuple[int, ...], stride: Any, padding: Any) -> tuple[Any, Any]:
+    kernel = RNG.standard_normal((5, 3, *window)) / 8
+    ours, theirs = (ops.conv2d, F.conv2d) if len(window) == 2 else (ops.conv3d, F.conv3d)
+    return pair(ours, theirs, kernel, SHIFT, stride=stride, padding=padding)
 
 
 CASES = {
@@ -39,6 +61,27 @@ CASES = {
         Case(
             "one query, mask and groups", attention(), attention(), (("n", 4, 1, 8), GROUPS, GROUPS, ("n", 1, 1, "s"))
         ),
+    ],
+    "pointwise": [
+        Case("pointwise", *pair(ops.conv2d, F.conv2d, PIXEL, SHIFT), (("n", 3, 1, 1),)),
+        Case("pointwise without bias", *pair(ops.conv2d, F.conv2d, PIXEL, None), ((2, 3, 1, 1),)),
+    ],
+    "row": [
+        Case("row", *pair(ops.linear, F.linear, MATRIX, SHIFT), ((1, 1, 6),)),
+        Case("a vector", *pair(ops.linear, F.linear, MATRIX, None), ((6,),)),
+    ],
+    "stem": [
+        Case(
+            f"stem {'x'.join(map(str, window))} stride {stride} padding {padding} of {sizes}",
+            *stem,
+            (("n", 3, *sizes),),
+        )
+        for window, stride, padding, sizes in STEMS
+        for stem in [strided(window, stride, padding)]
+    ],
+    "thin": [
+        Case("thin", *pair(ops.conv2d, F.conv2d, THIN, SHIFT, padding=1), (("n", 3, "s", 9),)),
+        Case("thin without bias", *pair(ops.conv2d, F.conv2d, THIN, None), ((2, 3, 6, 9),)),
     ],
     "gelu": [
         Case("gelu", ops.gelu, F.gelu, (("n", 3, "s"),)),
@@ -85,7 +128,7 @@ def kinds(network: Any) -> list[str]:
 def test_without_a_choice_it_is_the_measured_form_else_the_neutral_one(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["attention"][0]
     for form, layer in (("products", "SOFTMAX"), ("fused", "ATTENTION_INPUT")):
-        monkeypatch.setitem(MEASURED, backend.name(), {"attention": form})
+        monkeypatch.setitem(MEASURED, backend.name(), {"attention": Fastest(form)})
         assert layer in kinds(define({}, case, "float16"))
     monkeypatch.setitem(MEASURED, backend.name(), {})
     assert "ATTENTION_INPUT" in kinds(define({}, case, "float16"))
@@ -100,7 +143,7 @@ def test_an_unknown_form_is_an_error_that_lists_the_known_ones(forms: dict[str, 
 def test_windows_that_overlap_or_leave_a_rest_stay_convolutions() -> None:
     for shape, options in (((1, 3, 4, 9), {"stride": (1, 3)}), ((1, 3, 5, 9), {"stride": (2, 3)})):
         case = Case("conv", conv(ops.conv2d, PATCH, **options), conv(F.conv2d, PATCH, **options), (shape,))
-        network = define({"patches": "product"}, case, "float32")
+        network = define({}, case, "float32")
         assert "CONVOLUTION" in kinds(network)
         inputs = example(case, "float32", [shape])
         assert relative_l2(network.reference()(*inputs), expected(case, inputs)) <= TOLERANCES["float32"]
@@ -115,3 +158,54 @@ def test_heads_without_a_fused_kernel_are_products(dtype: str, width: int, fused
     assert ("ATTENTION_INPUT" in kinds(network)) is fused
     inputs = example(case, dtype, [(2, 4, 5, width)] * 3)
     assert relative_l2(network.reference()(*inputs), expected(case, inputs)) <= TOLERANCES[dtype]
+
+
+def test_a_measured_form_holds_in_the_range_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES["row"][0]
+    for least, layer in ((30, "REDUCE"), (31, "MATRIX_MULTIPLY")):
+        measured = {"row": Fastest("reduction", ("float16",), {"weights": least})}
+        monkeypatch.setitem(MEASURED, backend.name(), measured)
+        assert layer in kinds(define({}, case, "float16"))
+        assert "MATRIX_MULTIPLY" in kinds(define({}, case, "float32"))
+
+
+class Stems(nn.Module):
+    """Two first convolutions; of `second`, the convolution's own result is an output too."""
+
+    def __init__(self) -> None:
+        self.first, self.norm1 = nn.Conv2d(3, 4, 7, 2, 3, bias=False), nn.BatchNorm2d(4)
+        self.second, self.norm2 = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+
+    def forward(self, x: Any) -> Any:
+        y = self.second(x)
+        return self.norm1(self.first(x)), self.norm2(y), y
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_batch_norm_goes_into_a_rearranged_convolution(dtype: str) -> None:
+    weights = random_weights(Stems())
+    shape = {"x": trtnet.Input(("n", 3, 18, 20))}
+    forms = {"stem": "space_to_depth", "thin": "padded"}
+    network = trtnet.define(Stems(), shape, weights, dtype=dtype, forms=forms)
+    plain = trtnet.define(Stems(), shape, weights, forms={"stem": "convolution", "thin": "convolution"})
+    x = random_tensor(2, 3, 18, 20, dtype=dtype)
+    for ours, theirs in zip(network.reference()(x), plain.reference()(x.float()), strict=True):
+        assert relative_l2(ours, theirs) <= 3 * TOLERANCES[dtype]
+    assert kinds(network).count("CONVOLUTION") == 2 and kinds(network).count("SCALE") == 1
+    assert network.build({"n": (1, 2, 3)}).plan.data
+
+
+def test_forms_by_module_path_and_the_record_of_what_was_chosen() -> None:
+    x, weights = {"x": trtnet.Input((1, 3, 18, 20))}, random_weights(Stems())
+    forms = {"thin": {"second": "padded", "third.*": "convolution"}, "stem": "convolution"}
+    with pytest.raises(
+        ModelError, match=r"no operation of the kind 'thin' in a module 'third\.\*'; there are choices of stem"
+    ):
+        trtnet.define(Stems(), x, weights, forms=forms)
+    network = trtnet.define(Stems(), x, weights, forms=forms | {"thin": {"second": "padded"}})
+    assert network.describe().forms == {"first": {"stem": "convolution"}, "second": {"thin": "padded"}}
+
+
+def test_a_kind_that_the_network_has_not_is_an_error() -> None:
+    with pytest.raises(ModelError, match="no operation of the kind 'gelu'; there are choices of attention"):
+        define({"gelu": "layer"}, CASES["attention"][0], "float16")

@@ -71,6 +71,7 @@ def describe(network: Network) -> PlanInfo:
         profiles=(),
         dtype=network.precision.whole.name,
         dtypes=network.precision.parts,
+        forms=network.forms.chosen,
     )
 
 

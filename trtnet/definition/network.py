@@ -19,8 +19,9 @@ from trtnet.definition.own_weights import with_own_weights
 from trtnet.definition.results import named_outputs
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
+from trtnet.graph.forms import FormChoices, Forms
 from trtnet.nn import Module
-from trtnet.ops.formulations import check_forms
+from trtnet.ops.formulations import check_forms, check_used
 from trtnet.runtime import Engine
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import WeightsError
@@ -94,7 +95,7 @@ def define(
     dtype: DTypes = "float32",
     ignored: Sequence[str] = IGNORED,
     strict: bool = True,
-    forms: Mapping[str, str] = MappingProxyType({}),
+    forms: Forms = MappingProxyType({}),
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
 ) -> DefinedNetwork:
@@ -110,9 +111,10 @@ def define(
     The weights inside such a module are cast to its dtype, as are tensors where they enter it, and back where they
     leave. ignored: regular expressions of checkpoint keys that the model may leave out. strict=False: any others may be
     left out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the layers
-    for some operations, in place of trtnet's choice: see ``trtnet.ops.formulations``. name, arguments: those of the
-    model's factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is
-    then named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
+    for some operations, in place of trtnet's choice, in the whole network or by patterns of module paths: see
+    ``trtnet.ops.formulations``. name, arguments: those of the model's factory, recorded in the sidecar; the class's
+    name by default. ``forward`` returns a tensor (the output is then named "output"), several (``output0``,
+    ``output1``, ...), or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError, both before TensorRT is used; ModelError and LayerError. Errors of the
     model's own code are passed on.
@@ -140,11 +142,12 @@ def define(
     _check_aliases(aliases, checkpoint)
     network = DefinedNetwork(checkpoint, dtype, name or kind, arguments or {})
     network.skipped, network.keys, network.original = skipped, tuple(keys.values()), original
-    network.forms = dict(forms)
+    network.forms = FormChoices(forms)
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
     network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
     _define(network, module, takes)
+    check_used(network.forms)
     return network
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import numpy as np
 
 from trtnet.graph.bindings import Bindings
+from trtnet.graph.forms import FormChoices
 from trtnet.graph.itensors import flags, inferred_sizes, unwrap
 from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.memory.storage import StoredTensor
@@ -36,10 +37,10 @@ class Adding(Placing, Generic[T]):
     the named dimensions of the inputs, and the named values of inputs that say sizes; values: their names, by input;
     sized_by_values: whether sizes come from values, of an input or computed ones. weights: arrays TensorRT does not
     give back, by (layer name, attribute); the reference executor needs them. decompositions: what plugin layers
-    compute, by layer name, as networks of their own. forms: the chosen forms of operations, see
-    ``trtnet.ops.formulations``. pending: layers whose weights were not decided when they were added. byte_casts: what
-    was cast to uint8. cache: tensors that are made once a network (constants, sizes). named: the checkpoint keys of
-    weights that TensorRT knows by them; folded: those that were computed with while defining.
+    compute, by layer name, as networks of their own. forms: the layers that operations are. pending: layers whose
+    weights were not decided when they were added. byte_casts: what was cast to uint8. cache: tensors that are made once
+    a network (constants, sizes). named: the checkpoint keys of weights that TensorRT knows by them; folded: those that
+    were computed with while defining.
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
@@ -55,7 +56,7 @@ class Adding(Placing, Generic[T]):
         self.sized_by_values = False
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
         self.decompositions: dict[str, Adding[T]] = {}
-        self.forms: dict[str, str] = {}
+        self.forms = FormChoices()
         self.cache: dict[Any, T] = {}
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []

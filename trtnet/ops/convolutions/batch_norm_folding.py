@@ -26,7 +26,8 @@ class Convolution:
     """What a batch norm must know of the convolution that it goes into.
 
     layer: the layer that has the weights; placeholders: those that it has until it gets its own, weights. place: where
-    it was called. kernel: [out_channels, ...]. again: the same convolution with other weights, as another layer.
+    it was called. kernel: [out_channels, ...]. again: the same convolution with other weights, as another layer. moves:
+    makes the layer's kernel of the convolution's.
     norm: the batch norm that is in it.
     """
 
@@ -37,6 +38,7 @@ class Convolution:
     kernel: Constant
     bias: Constant | None
     again: Callable[[Constant, Constant | None], Tensor]
+    moves: Callable[[Array], Array]
     norm: BatchNorm | None = None
 
     def repeated(self, network: OpenNetwork) -> trt.ITensor:
@@ -103,7 +105,7 @@ def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
     if not pending.is_free:
         with x.network.at(convolution.place):
             return convolution.again(kernel, bias)
-    given = {"kernel": Weight(kernel), "bias": Weight(bias)}
+    given = {"kernel": Weight(convolution.moves(kernel)), "bias": Weight(bias)}
     result = x.fresh_handle(x.shape)
     result.value, result.strides = pending.itensor, x.strides
     offered(result, replace(convolution, weights=given, kernel=kernel, bias=bias, norm=norm))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,11 @@ from trtnet.graph.memory.weight import empty
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, offered
+from trtnet.ops.convolutions.padded_channels import is_thin, padded_channels
 from trtnet.ops.convolutions.patch_embedding import are_patches, patch_product
+from trtnet.ops.convolutions.rearrangement import Rearrangement
+from trtnet.ops.convolutions.single_pixel import is_single_pixel, pixel_product
+from trtnet.ops.convolutions.space_to_depth import is_stem, space_to_depth
 from trtnet.ops.formulations import form
 from trtnet.support.arrays import values
 
@@ -56,8 +61,9 @@ def conv2d(
     kernel_height, kernel_width], of the dtype of `x`. bias: [out_channels]. weight and bias may be tensors of the
     network. stride, dilation: an int or a pair. padding: an int, a pair, pairs of (before, after), "same" or "valid".
     Returns [batch, out_channels, rows, columns], in the dtype of `x`.
-    Layer: IConvolutionLayer; in its form "product", where windows do not overlap as in a vision transformer's patches,
-    IMatrixMultiplyLayer.
+    Layer: IConvolutionLayer; in the form "product" of "patches" (windows that do not overlap, as a vision
+    transformer's) and of "pointwise" (one pixel), IMatrixMultiplyLayer. In the forms "space_to_depth" and "padded" of
+    images of few channels, IShuffleLayer and ISliceLayer before it.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
 
     >>> import numpy as np, trtnet
@@ -68,12 +74,13 @@ def conv2d(
     >>> network.reference()(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)).tolist()
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
-    if (
-        isinstance(weight, Parameter | np.ndarray)
-        and are_patches(x, weight, stride, padding, dilation, groups)
-        and form(x.network, "patches") == "product"
-    ):
-        return patch_product(x, weight, bias)
+    if isinstance(weight, Parameter | np.ndarray):
+        patches = are_patches(x, weight, stride, padding, dilation, groups)
+        if patches and form(x.network, "patches", x.dtype) == "product":
+            return patch_product(x, weight, bias)
+        pixel = is_single_pixel(x, weight, padding, groups)
+        if pixel and form(x.network, "pointwise", x.dtype) == "product":
+            return pixel_product(x, weight, bias)
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2)
 
 
@@ -115,11 +122,21 @@ def convolution(
     image, flat = lift(x, rank)
     strides, dilations = geometry(stride, rank, 1), geometry(dilation, rank, 1)
     window = geometry(given.window, rank, 1)
-    sides = padding if isinstance(padding, str) else list(zip(*pairs(padding, rank, flat), strict=True))
+    sides: Any = padding if isinstance(padding, str) else list(zip(*pairs(padding, rank, flat), strict=True))
     extent = [d * (k - 1) for d, k in zip(dilations, window, strict=True)]
-    attributes = {"stride_nd": strides, "dilation_nd": dilations, "num_groups": groups}
     outputs = given.shape[0]
+    dims = (x.shape[0], outputs, *kept(image, len(window), strides, extent, sides))
     problem = mismatch(x, given, given.shape[1] * groups, name)
+    moved = None if problem or rank == 1 else _rearranged(given, strides, sides, dilations, groups)
+    if moved is not None:
+        given, image, window, strides, sides = (
+            given.moved(moved),
+            moved.image,
+            moved.window,
+            moved.stride,
+            moved.padding,
+        )
+    attributes = {"stride_nd": strides, "dilation_nd": dilations, "num_groups": groups}
     placeholders = Placeholders(given.weights) if given.constant and not problem else None
     (y,) = x.network.add(
         "convolution_nd",
@@ -127,7 +144,7 @@ def convolution(
         attributes=attributes | padding_attributes(image, sides, len(window), name),
         inputs=given.inputs,
         hint=problem,
-        dims=[(x.shape[0], outputs, *kept(image, len(window), strides, extent, sides))],
+        dims=[dims],
         shown={"x": x, "weight": given.kernel, "bias": given.bias},
     )
     result = y.squeeze(2) if flat else y
@@ -135,7 +152,25 @@ def convolution(
         return result
     again = lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank)  # noqa: E731
     layer, place = x.network.maker(y), x.network.place
-    return offered(result, Convolution(layer, placeholders, given.weights, place, weight, bias, again))  # type: ignore[arg-type]
+    moves = moved.kernel if moved is not None else lambda kernel: kernel
+    return offered(result, Convolution(layer, placeholders, given.weights, place, weight, bias, again, moves))  # type: ignore[arg-type]
+
+
+def _rearranged(
+    given: ConvolutionWeights, stride: tuple[int, ...], padding: Any, dilation: tuple[int, ...], groups: int
+) -> Rearrangement | None:
+    """The convolution as another one, if its form is another; None if it stays as it is."""
+    x, outputs = given.x, given.shape[0]
+    if not given.constant or isinstance(padding, str):
+        return None
+    pixels = prod(n if isinstance(n, int) else 1 for n in x.shape[2:])
+    if is_stem(x, given.shape, stride, dilation, groups):
+        chosen = form(x.network, "stem", x.dtype, pixels=pixels)
+        return space_to_depth(x, given.shape, stride, padding) if chosen == "space_to_depth" else None
+    if is_thin(x, given.shape, stride, groups):
+        chosen = form(x.network, "thin", x.dtype, pixels=pixels, out_channels=outputs)
+        return padded_channels(x, given.shape, padding) if chosen == "padded" else None
+    return None
 
 
 @dataclass(frozen=True)
@@ -168,6 +203,16 @@ class ConvolutionWeights:
         if offset is not None and len(offset.shape) != 1:
             x.network.fail(f"{name} takes a bias [out_channels], found {list(offset.shape)}", operands)
         return cls(x, sizes, kernel, offset)
+
+    def moved(self, rearranged: Rearrangement) -> ConvolutionWeights:
+        """With the kernel of another convolution, which has no name: refit does not know how it came about."""
+        kernel = self.kernel
+        assert isinstance(kernel, Weight)
+        if kernel.key:
+            self.x.network.folded.add(kernel.key)
+        shape = (self.shape[0], int(rearranged.image.shape[1]), *rearranged.window)
+        moved = Weight(lambda: rearranged.kernel(kernel.array), like=(shape, kernel.dtype))
+        return replace(self, shape=shape, kernel=moved)
 
     @property
     def constant(self) -> bool:

@@ -122,7 +122,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     kinds = {"none": "GELU_ERF", "tanh": "GELU_TANH"}
     if approximate not in kinds:
         x.network.fail(f"gelu: approximate is 'none' or 'tanh', found {approximate!r}", {"x": x})
-    wide = x.dtype == float16 and form(x.network, "gelu") == "float32"
+    wide = form(x.network, "gelu") == "float32" and x.dtype == float16
     return cast(_activation(cast(x, float32) if wide else x, kinds[approximate], "gelu"), x.dtype)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
+
+import numpy as np
 
 from trtnet.graph import Parameter, Shape, Size, Tensor, Weight
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import broadcast, ndim_of, network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.formulations import form
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -104,11 +108,28 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
 
     x: [..., in_features]. weight: [out_features, in_features], or [in_features]. bias: [out_features]. All of one
     floating dtype. Returns [..., out_features], or [...] for a weight of one dimension, in that dtype.
-    Layer: IMatrixMultiplyLayer with a transposed constant, and IElementWiseLayer SUM for the bias.
+    Layer: IMatrixMultiplyLayer with a transposed constant, and IElementWiseLayer SUM for the bias; in the form
+    "reduction" of "row" (one row), IElementWiseLayer PROD and IReduceLayer SUM.
     Raises LayerError for mixed dtypes, and for sizes that do not fit.
     """
-    product = _product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
+    if is_row(x, weight) and form(x.network, "row", x.dtype, weights=prod(weight.shape)) == "reduction":
+        product = sum(mul(x.unsqueeze(-2), weight), -1)
+    else:
+        product = _product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
     return product if bias is None else add(product, bias)
+
+
+def is_row(x: Tensor, weight: Operand) -> bool:
+    """Whether `x` is one row, and the weight a matrix of its dtype and width."""
+    return (
+        isinstance(weight, Parameter | np.ndarray)
+        and len(weight.shape) == 2
+        and x.ndim > 0
+        and all(size == 1 for size in x.shape[:-1])
+        and x.shape[-1] == weight.shape[1]
+        and x.dtype.is_floating
+        and x.network.weight(weight).dtype == x.dtype
+    )
 
 
 def bilinear(x1: Tensor, x2: Tensor, weight: Operand, bias: Operand | None = None) -> Tensor:

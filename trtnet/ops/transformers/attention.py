@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
@@ -19,7 +20,7 @@ from trtnet.ops.elementwise.softmax import softmax
 from trtnet.ops.formulations import form
 from trtnet.ops.indexing.gather import embedding
 from trtnet.ops.products.matmul import matmul
-from trtnet.ops.reductions.reduce import any
+from trtnet.ops.reductions.reduce import any, sum
 from trtnet.ops.shapes.joining import cat
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
@@ -48,7 +49,8 @@ def scaled_dot_product_attention(
     torch. is_causal: query i attends to keys up to i. scale: 1 / sqrt(dim) by default; the queries are multiplied by
     it. Returns [..., heads, length, width], in the dtype of `query`.
     Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), for values of another
-    width than keys, and on backends without it, IMatrixMultiplyLayer and ISoftMaxLayer with the same numerics.
+    width than keys, and on backends without it, IMatrixMultiplyLayer and ISoftMaxLayer with the same numerics; in the
+    form "reduction" of "decoding", IElementWiseLayer PROD and IReduceLayer SUM for the first product.
     Raises LayerError for a dropout_p other than 0, for integers, and for heads that are not a multiple of the key
     heads.
     Source: Vaswani et al., 2017, arXiv:1706.03762; Ainslie et al., 2023, arXiv:2305.13245 (grouped queries).
@@ -71,8 +73,11 @@ def scaled_dot_product_attention(
     blinding = mask is not None and (is_causal or _may_blind(attn_mask))
     if is_causal and mask is not None:
         mask, is_causal = _with_causal(mask, q, k), False
-    function = _fused if _has_kernel(q, k, v) and _is_fused(q) else _products
-    y = function(q, k, v, mask, is_causal)
+    chosen = form(query.network, "decoding" if q.shape[2] == 1 else "attention", query.dtype)
+    if chosen == "fused" and _has_kernel(q, k, v):
+        y = _fused(q, k, v, mask, is_causal)
+    else:
+        y = _products(q, k, v, mask, is_causal, _summed_scores if chosen == "reduction" else _scores)
     if mask is not None and blinding:
         y = where(_sighted(mask), y, 0.0)
     absent = 4 - max(x.ndim for x in operands.values())
@@ -168,10 +173,6 @@ def _has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
     return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
 
 
-def _is_fused(query: Tensor) -> bool:
-    return form(query.network, "decoding" if query.shape[2] == 1 else "attention") == "fused"
-
-
 def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
     kind = trt.CausalMaskKind.UPPER_LEFT if is_causal else trt.CausalMaskKind.NONE
     attributes: dict[str, object] = {"decomposable": True}
@@ -183,17 +184,35 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_ca
     return y
 
 
-def _products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+def _products(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    is_causal: bool,
+    scores_of: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Two products around a softmax. scores_of: computes the first."""
     batch, heads, length, _ = query.shape
     groups, keys = key.shape[1:3]
     assert isinstance(groups, int)
-    scores = matmul(_grouped(query, groups), key.mT).reshape(batch, heads, length, keys)
+    scores = scores_of(_grouped(query, groups), key).reshape(batch, heads, length, keys)
     if is_causal:
         mask = _causal(query, key)
     if mask is not None:
         scores = where(mask, scores, NOWHERE) if mask.dtype == bool_ else add(scores, cast(mask, query.dtype))
     weights = _grouped(softmax(scores, -1), groups)
     return matmul(weights, value).reshape(batch, heads, length, value.shape[3])
+
+
+def _scores(query: Tensor, key: Tensor) -> Tensor:
+    """[..., n, k], [..., m, k] -> [..., n, m]."""
+    return matmul(query, key.mT)
+
+
+def _summed_scores(query: Tensor, key: Tensor) -> Tensor:
+    """The same as sums of elementwise products."""
+    return sum(mul(query.unsqueeze(-2), key.unsqueeze(-3)), -1)
 
 
 def _grouped(x: Tensor, groups: int) -> Tensor:

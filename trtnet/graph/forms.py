@@ -1,0 +1,41 @@
+"""Which layers operations of a network are given to TensorRT as, where there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+Forms = Mapping[str, str | Mapping[str, str]]
+"""By kind of operation: a form for the whole network, or forms by patterns of module paths (``"layer4.*"``)."""
+
+
+class FormChoices:
+    """What a user chose, and what the modules got.
+
+    chosen: the form of each kind of operation that a module has, by its path; of several operations of a kind, the
+    last one's.
+    """
+
+    def __init__(self, given: Forms | None = None) -> None:
+        self._given = {
+            kind: {"*": forms} if isinstance(forms, str) else dict(forms) for kind, forms in (given or {}).items()
+        }
+        self._used: set[tuple[str, str]] = set()
+        self.chosen: dict[str, dict[str, str]] = {}
+
+    def at(self, kind: str, path: str) -> str | None:
+        """The user's form for a module: of its path's first pattern that fits. None if there is no choice for it."""
+        for pattern, name in self._given.get(kind, {}).items():
+            if fnmatchcase(path, pattern):
+                self._used.add((kind, pattern))
+                return name
+        return None
+
+    def note(self, kind: str, path: str, name: str) -> None:
+        """A module's operation has this form."""
+        self.chosen.setdefault(path, {})[kind] = name
+
+    def unused(self) -> list[tuple[str, str]]:
+        """(kind, pattern) of choices that decided nothing."""
+        pairs = [(kind, pattern) for kind, forms in self._given.items() for pattern in forms]
+        return [pair for pair in pairs if pair not in self._used]
