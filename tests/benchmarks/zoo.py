@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "definition"))
 
 import originals
-from published_modules import flat, randomize
+from published import flat, randomize
 
 import trtnet
 from trtnet.graph.layers.work import count
@@ -68,7 +68,7 @@ def model_of(family: str) -> tuple[torch.nn.Module, tuple[int, ...]]:
         options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
         model = getattr(originals.import_torchvision().models, name)(**options).eval()
         size = (3, 299, 299) if name == "inception_v3" else (3, 224, 224)
-    randomize(model, [torch.randn(4, *size, generator=torch.Generator().manual_seed(1))])
+    randomize(model, {"x": torch.randn(4, *size, generator=torch.Generator().manual_seed(1))}, by_name=False)
     return model, size
 
 
