@@ -43,7 +43,7 @@ def test_a_network_as_onnx(show, page) -> None:
         page.wait_for_selector(f".node-item-type >> text={operator}", timeout=20_000)
     page.wait_for_selector("text=/batch.6.14.14/")
     page.locator(".node-item-type >> text=Conv").first.click()
-    page.wait_for_selector("text=models/lenet.py:20")
+    page.wait_for_selector("text=models/lenet.py:31")
 
 
 def test_names_that_would_be_markup(show, page) -> None:

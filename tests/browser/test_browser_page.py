@@ -76,7 +76,7 @@ def test_a_click_shows_what_a_layer_is(tab, tmp_path: Path) -> None:
     for said in (
         "CONVOLUTION",
         "conv2/convolution",
-        "models/lenet.py:21",
+        "models/lenet.py:32",
         times((5, 5)),
         "num_output_maps",
         "480 kFLOP",

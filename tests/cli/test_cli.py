@@ -74,7 +74,7 @@ def test_a_model_of_the_users_own(tmp_path: Path) -> None:
     save_file(
         {"fc.weight": np.ones((5, 3), np.float32), "fc.bias": np.zeros(5, np.float32)}, tmp_path / "w.safetensors"
     )
-    shape = "--input", "x=batch,3", "--dim", "batch=1:2:4", "--arg", "width=5"
+    shape = "--declare", "x=batch,3", "--dim", "batch=1:2:4", "--arg", "width=5"
     result = trtnet("build", "mine.py:mine", "--weights", "w.safetensors", *shape, "-o", "m.engine", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "m.engine.json").read_text())["arguments"] == {"width": 5}

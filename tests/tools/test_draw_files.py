@@ -119,7 +119,7 @@ def test_json_is_an_onnx_model() -> None:
     assert {one.name: one.s.decode() for one in convolution.attribute}["kernel_size_nd"] == times((5, 5))
     assert {one.key: one.value for one in convolution.metadata_props} == {
         "module": "conv1",
-        "source": "models/lenet.py:20",
+        "source": "models/lenet.py:31",
     }
     (image,) = model.graph.input
     assert image.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16

@@ -29,7 +29,7 @@ def test_a_layer_says_what_it_is() -> None:
     drawing = drawings.lenet()
     found = layer(drawing, "conv2/convolution")
     assert (found.kind, found.title, found.module) == ("CONVOLUTION", f"Conv {times((5, 5))}", "conv2")
-    assert found.source == "models/lenet.py:21"
+    assert found.source == "models/lenet.py:32"
     assert found.attributes["num_output_maps"] == "16" and found.attributes["kernel"] == "2,400 float16"
     assert found.flops == 2 * 16 * 10 * 10 * 6 * 25
     assert found.weight_bytes == 2 * (2400 + 16)

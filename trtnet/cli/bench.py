@@ -2,88 +2,132 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trtnet.cli.options import Arg, Declare, DType, Ignore, Input, Json, Key, Rules, StripPrefix, weights_choice
+from trtnet.cli.grouping import grouped
+from trtnet.cli.options import Input, Json, ModelOptions
+
+if TYPE_CHECKING:
+    from trtnet.tools.bench.findings import Wishes
+    from trtnet.tools.bench.measurement import Setting
+    from trtnet.tools.bench.reports.files import Files
 
 Export = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON to write, as trtexec's export of that name.")]
 
 
+@dataclass(frozen=True)
+class BenchOptions(ModelOptions):
+    """What the engine is built of, if it is not a file."""
+
+    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights without.")] = None
+    dim: Annotated[
+        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; the profile's opt without.")
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How it is measured."""
+
+    input: Input = field(default_factory=list)
+    seed: Annotated[int, typer.Option(help="Of random inputs.")] = 0
+    warm_up: Annotated[float, typer.Option(min=0, help="Milliseconds before the measurement.")] = 200
+    duration: Annotated[float, typer.Option(min=0, help="Seconds of the measurement.")] = 3
+    iterations: Annotated[int, typer.Option(min=1, help="Inferences of each stream, at least.")] = 10
+    streams: Annotated[int, typer.Option(min=1, help="Inferences side by side.")] = 1
+    percentile: Annotated[list[int], typer.Option(min=0, max=100, help="Percentiles to report.")] = field(
+        default_factory=lambda: [90, 95, 99]
+    )
+    no_cuda_graph: Annotated[bool, typer.Option("--no-cuda-graph", help="Queue each execution anew.")] = False
+    transfers: Annotated[bool, typer.Option("--transfers", help="Move inputs and outputs with each query.")] = False
+    profile_index: Annotated[int | None, typer.Option(min=0, help="Optimization profile to use.")] = None
+
+    @property
+    def setting(self) -> Setting:
+        from trtnet.tools.bench.loop import Limits
+        from trtnet.tools.bench.measurement import Setting
+
+        limits = Limits(self.warm_up, self.duration, self.iterations)
+        graph, percentiles = not self.no_cuda_graph, tuple(self.percentile)
+        return Setting(limits, self.streams, self.transfers, graph, self.profile_index, percentiles)
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """What is found beside the times, and shown."""
+
+    profile: Annotated[bool, typer.Option("--profile", help="Times by layer, in a run of their own.")] = False
+    depth: Annotated[int, typer.Option(min=1, help="How deep the modules in the profile's table are.")] = 2
+    trtexec: Annotated[bool, typer.Option("--trtexec", help="Print trtexec's lines instead of tables.")] = False
+    measure_peaks: Annotated[
+        bool, typer.Option("--measure-peaks", help="Floor by what this GPU reaches, not by its data sheet.")
+    ] = False
+    against: Annotated[
+        str | None, typer.Option(help="Other tools to measure too, in turns: torch,compile,onnx or some of them.")
+    ] = None
+    torch: Annotated[
+        str | None, typer.Option(help="The PyTorch original: path.py:factory; torchvision's of that name without.")
+    ] = None
+
+    def wishes(self, exports: Exports) -> Wishes:
+        from trtnet.tools.bench.findings import Wishes
+        from trtnet.tools.bench.other_tools.against import routes
+
+        profile = self.profile or exports.export_profile is not None
+        return Wishes(profile, self.measure_peaks, routes(self.against) if self.against else (), self.torch)
+
+
+@dataclass(frozen=True)
+class Exports:
+    """The files to write."""
+
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Picture to write: .png or .html.")] = None
+    export_times: Export = None
+    export_profile: Export = None
+    export_output: Export = None
+    export_layer_info: Export = None
+
+    @property
+    def files(self) -> Files:
+        from trtnet.tools.bench.reports.files import Files
+
+        return Files(self.plot, self.export_times, self.export_profile, self.export_output, self.export_layer_info)
+
+
+@grouped
 def bench(
     target: Annotated[
         str, typer.Argument(help="An engine file; or what is built: a model (zoo, path.py:factory), a .onnx file.")
     ],
-    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights without.")] = None,
-    rules: Rules = None,
-    key: Key = None,
-    strip_prefix: StripPrefix = None,
-    ignore: Ignore = [],
-    dtype: DType = "float32",
-    dim: Annotated[
-        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; the profile's opt without.")
-    ] = [],
-    arg: Arg = [],
-    declare: Declare = [],
-    input: Input = [],
-    seed: Annotated[int, typer.Option(help="Of random inputs.")] = 0,
-    warm_up: Annotated[float, typer.Option(min=0, help="Milliseconds before the measurement.")] = 200,
-    duration: Annotated[float, typer.Option(min=0, help="Seconds of the measurement.")] = 3,
-    iterations: Annotated[int, typer.Option(min=1, help="Inferences of each stream, at least.")] = 10,
-    streams: Annotated[int, typer.Option(min=1, help="Inferences side by side.")] = 1,
-    percentile: Annotated[list[int], typer.Option(min=0, max=100, help="Percentiles to report.")] = [90, 95, 99],
-    no_cuda_graph: Annotated[bool, typer.Option("--no-cuda-graph", help="Queue each execution anew.")] = False,
-    transfers: Annotated[bool, typer.Option("--transfers", help="Move inputs and outputs with each query.")] = False,
-    profile_index: Annotated[int | None, typer.Option(min=0, help="Optimization profile to use.")] = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Times by layer, in a run of their own.")] = False,
-    depth: Annotated[int, typer.Option(min=1, help="How deep the modules in the profile's table are.")] = 2,
-    trtexec: Annotated[bool, typer.Option("--trtexec", help="Print trtexec's lines instead of tables.")] = False,
-    measure_peaks: Annotated[
-        bool, typer.Option("--measure-peaks", help="Floor by what this GPU reaches, not by its data sheet.")
-    ] = False,
-    against: Annotated[
-        str | None, typer.Option(help="Other tools to measure too, in turns: torch,compile,onnx or some of them.")
-    ] = None,
-    torch: Annotated[
-        str | None, typer.Option(help="The PyTorch original: path.py:factory; torchvision's of that name without.")
-    ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Picture to write: .png or .html.")] = None,
-    export_times: Export = None,
-    export_profile: Export = None,
-    export_output: Export = None,
-    export_layer_info: Export = None,
+    options: BenchOptions,
+    measuring: Measuring,
+    reporting: Reporting,
+    exports: Exports,
     json: Json = None,
 ) -> None:
-    """Measures an engine on the GPU as trtexec does: throughput, latencies, layers; and how far from the floor it is.
+    """Measures the throughput and latency of an engine on the GPU.
 
-    The exports are JSON in trtexec's schemas.
+    With the times of its layers, and how far it is from the GPU's limits. Times are taken as trtexec takes them; the
+    exports are JSON in its schemas.
     """
     from trtnet.tools.bench import feeds, findings
-    from trtnet.tools.bench.loop import Limits
-    from trtnet.tools.bench.measurement import Setting
-    from trtnet.tools.bench.other_tools.against import routes
     from trtnet.tools.bench.reports import report
-    from trtnet.tools.bench.reports.files import Files
     from trtnet.tools.bench.target import open_target
     from trtnet.tools.targets import arguments
-    from trtnet.tools.targets.networks import Choices
 
-    files = Files(plot, export_times, export_profile, export_output, export_layer_info)
+    files = exports.files
     files.check()
-    chosen = routes(against) if against else ()
-    wishes = findings.Wishes(profile or export_profile is not None, measure_peaks, chosen, torch)
-    opened = open_target(
-        target, Choices(weights_choice(weights, rules, key, strip_prefix, ignore), dtype, dim, arg, declare)
-    )
-    arrays = feeds.feeds(opened.engine.info, opened.sizes, arguments.files(input), seed, profile_index or 0)
-    setting = Setting(
-        Limits(warm_up, duration, iterations), streams, transfers, not no_cuda_graph, profile_index, tuple(percentile)
-    )
-    found = findings.examine(opened, arrays, setting, wishes)
-    files.write(found, opened.engine, depth)
-    report.show_bench(found, depth, json, trtexec)
+    wishes = reporting.wishes(exports)
+    opened = open_target(target, options.choices)
+    given, profile = arguments.files(measuring.input), measuring.profile_index or 0
+    arrays = feeds.feeds(opened.engine.info, opened.sizes, given, measuring.seed, profile)
+    found = findings.examine(opened, arrays, measuring.setting, wishes)
+    files.write(found, opened.engine, reporting.depth)
+    report.show_bench(found, reporting.depth, json, reporting.trtexec)
 
 
 def warm(
@@ -93,7 +137,10 @@ def warm(
     ] = [],
     json: Json = None,
 ) -> None:
-    """Compiles TensorRT-RTX's kernels for shapes to come, into the cache beside the engine: no request waits."""
+    """Compiles TensorRT-RTX's kernels ahead of the first request.
+
+    For the shapes that are given, into the cache beside the engine.
+    """
     from trtnet.tools import warm as tool
     from trtnet.tools.output import show
     from trtnet.tools.targets import arguments

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trtnet.cli.options import Arg, Declare, DType, Ignore, Json, Key, Rules, StripPrefix, weights_choice
+from trtnet.cli.grouping import grouped
+from trtnet.cli.options import Json, ModelOptions, Size
 from trtnet.support.files import check_writable
 
 
+@dataclass(frozen=True)
+class DrawOptions(ModelOptions):
+    """What a model is made with; a picture needs no weights."""
+
+    weights: Annotated[str | None, typer.Option(help="A model's checkpoint; a picture needs none.")] = None
+    dim: Size = field(default_factory=list)
+
+
+@grouped
 def draw(
     target: Annotated[
         str, typer.Argument(help="A model, file.py:factory, x.onnx, layers.json (an engine inspector's), x.engine.")
@@ -19,16 +29,7 @@ def draw(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write: .html, .svg, .png, .dot, or .json for Netron.")
     ],
-    weights: Annotated[str | None, typer.Option(help="A model's checkpoint; a picture needs none.")] = None,
-    rules: Rules = None,
-    key: Key = None,
-    strip_prefix: StripPrefix = None,
-    ignore: Ignore = [],
-    dtype: DType = "float32",
-    dim: Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8.")] = [],
-    arg: Arg = [],
-    declare: Declare = [],
-    input: Annotated[list[str], typer.Option("--input", hidden=True)] = [],
+    options: DrawOptions,
     depth: Annotated[int | None, typer.Option(min=1, help="How deep modules are open (at first, in HTML).")] = None,
     profile: Annotated[
         Path | None, typer.Option(help="Colour by time: trtexec's --exportProfile, or {name: milliseconds}.")
@@ -39,13 +40,15 @@ def draw(
     open: Annotated[bool, typer.Option("--open", help="Open a .json in Netron.")] = False,
     json: Json = None,
 ) -> None:
-    """Draws a network or an engine: a page to explore, a picture for a document, a graph for other tools."""
+    """Draws a network or an engine.
+
+    A page to explore, a picture for a document, or a graph for other tools.
+    """
     from trtnet.support.errors import ModelError
     from trtnet.tools.draw import measured, summary
     from trtnet.tools.draw.files import writing
     from trtnet.tools.draw.reading import read
     from trtnet.tools.output import show
-    from trtnet.tools.targets.networks import Choices
 
     writing.check_suffix(output)
     check_writable(output)
@@ -53,8 +56,7 @@ def draw(
         raise ModelError("a picture has one colour a layer: give --profile or --comparison")
     if open and output.suffix != ".json":
         raise ModelError(f"--open is for Netron, which opens a .json: write one with -o {output.with_suffix('.json')}")
-    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
-    drawing = read(target, Choices(chosen, dtype, dim, arg, [*declare, *input]))
+    drawing = read(target, options.choices)
     if profile:
         drawing = measured.with_profile(drawing, profile)
     if comparison:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from trtnet.tools.targets.networks import Choices
     from trtnet.tools.targets.weights_choice import WeightsChoice
+    from trtnet.verify.arrays.feeding import Arrays
 
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
@@ -33,9 +36,117 @@ Dim = Annotated[
     list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8, or batch=1:8:32 (min:opt:max).")
 ]
 Size = Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8.")]
-Arg = Annotated[list[str], typer.Option("--arg", help="Argument of the model's factory: num_classes=10.")]
+Arg = Annotated[
+    list[str],
+    typer.Option("--arg", help="Argument of the model's factory, a field of its configuration: num_classes=10."),
+]
+Config = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The model's configuration: a published config.json, or its folder.")
+]
 Declare = Annotated[list[str], typer.Option("--declare", help="An input of the model: image=batch,3,224,224:float16.")]
 Input = Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")]
+AllInputs = Annotated[
+    str | None, typer.Option("--inputs", help="All inputs: an .npz, or polygraphy's .json with one or more calls.")
+]
+Seed = Annotated[int, typer.Option("--random", help="Seed of the random values of inputs that are not given.")]
+Range = Annotated[
+    list[str], typer.Option("--range", help="Random values of an input: input_ids=0:30000, the end excluded.")
+]
+Pairs = Annotated[
+    list[str], typer.Option("--output", help="Outputs that belong together: expected=found; only these are compared.")
+]
+Load = Annotated[
+    bool | None,
+    typer.Option(
+        "--load/--no-load",
+        help="Give the checkpoint to the torch module too, or leave it its own; by default only where its factory gives"
+        " it random ones.",
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict/--no-strict", help="The checkpoint must fit the model.")]
+
+
+@dataclass(frozen=True)
+class WeightsOptions:
+    """A checkpoint, and what makes its keys a model's."""
+
+    weights: WeightsFile = None
+    rules: Rules = None
+    key: Key = None
+    strip_prefix: StripPrefix = None
+    ignore: Ignore = field(default_factory=list)
+
+    @property
+    def chosen(self) -> WeightsChoice:
+        return weights_choice(self.weights, self.rules, self.key, self.strip_prefix, self.ignore)
+
+
+@dataclass(frozen=True)
+class FactoryOptions:
+    """What a model's factory is given."""
+
+    arg: Arg = field(default_factory=list)
+    config: Config = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        from trtnet.tools.targets.arguments import factory_arguments
+
+        return factory_arguments(self.arg, self.config)
+
+
+@dataclass(frozen=True)
+class ModelOptions(FactoryOptions, WeightsOptions):
+    """What a model is made and defined with."""
+
+    dtype: DType = "float32"
+    dim: Dim = field(default_factory=list)
+    declare: Declare = field(default_factory=list)
+
+    @property
+    def choices(self) -> Choices:
+        from trtnet.tools.targets.networks import Choices
+
+        return Choices(self.chosen, self.dtype, self.dim, self.arg, self.declare, self.config)
+
+
+@dataclass(frozen=True)
+class LookOptions(ModelOptions):
+    """The same for commands that look at a network's structure, at one size of each dimension."""
+
+    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; not needed to look at its structure.")] = (
+        None
+    )
+    dim: Annotated[
+        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; 1 for those that are not given.")
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class OriginalOptions(ModelOptions):
+    """The same for commands that compare with a torch module."""
+
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint of the model; by default the weights of the torch module.")
+    ] = None
+    dim: Size = field(default_factory=list)
+    load: Load = None
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """The arrays that a model and its torch module get."""
+
+    input: Input = field(default_factory=list)
+    random: Seed = 0
+    range: Range = field(default_factory=list)
+    torch_input: Annotated[
+        list[str], typer.Option("--torch-input", help="An input that the torch module takes; by default all of them.")
+    ] = field(default_factory=list)
+
+    def of_torch(self, arrays: Arrays) -> Arrays | None:
+        """Those that the torch module takes; None for all of them."""
+        return {name: arrays[name] for name in self.torch_input} if self.torch_input else None
 
 
 def weights_choice(

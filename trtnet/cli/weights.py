@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trtnet.cli.options import Json, Key, Rules, StripPrefix, weights_choice
+from trtnet.cli.grouping import grouped
+from trtnet.cli.options import FactoryOptions, Json, Key, Rules, StripPrefix, weights_choice
+from trtnet.support.errors import ModelError
 from trtnet.support.files import check_writable
 
-Load = Annotated[
-    bool | None,
-    typer.Option(
-        "--load/--no-load",
-        help="Give the checkpoint to the torch module too, or leave it its own; by default only where its factory gives"
-        " it random ones.",
-    ),
-]
+if TYPE_CHECKING:
+    from trtnet.nn import Module
 
-weights = typer.Typer(help="Looks into checkpoints.", no_args_is_help=True)
+weights = typer.Typer(name="weights", help="Lists, compares and verifies checkpoints.", no_args_is_help=True)
 
 
 @weights.command("ls")
@@ -70,24 +66,40 @@ def verify(
     raise typer.Exit(0 if tool.is_sound(found) else 1)
 
 
+@grouped
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN")],
     out: Annotated[Path, typer.Argument(metavar="OUT.safetensors|.wts")],
+    factory: FactoryOptions,
     rules: Rules = None,
     key: Key = None,
     strip_prefix: StripPrefix = None,
     dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; they keep theirs without it.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model of the zoo that the result must fit exactly.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model that the result must fit exactly: of the zoo, or path/to/file.py:factory.")
+    ] = None,
     json: Json = None,
 ) -> None:
-    """Writes a checkpoint as .safetensors, tensor by tensor, whole or not at all, with a digest in its metadata."""
+    """Writes a checkpoint as .safetensors.
+
+    Tensor by tensor, whole or not at all, with a digest in its metadata.
+    """
     from trtnet.tools.output import show
     from trtnet.tools.weights import files as tool
 
     check_writable(out)
     chosen = weights_choice(source, rules, key, strip_prefix, [])
-    found = tool.convert_file(chosen.open(), out, dtype, model, bar=sys.stderr.isatty())
+    if model is None and (factory.arg or factory.config):
+        raise ModelError("--arg and --config say how a model is made: give it by --model")
+    module = None if model is None else _made(model, factory)
+    found = tool.convert_file(chosen.open(), out, dtype, module, bar=sys.stderr.isatty())
     show(tool.table(found), tool.to_json(found), json)
+
+
+def _made(model: str, factory: FactoryOptions) -> Module:
+    from trtnet.tools.targets.models import made
+
+    return made(model, factory.values)
 
 
 def refit(
@@ -100,7 +112,10 @@ def refit(
     key: Key = None,
     strip_prefix: StripPrefix = None,
 ) -> None:
-    """Puts other weights into an engine without building it again: all of them by their names, or none."""
+    """Replaces the weights of an engine, without building it again.
+
+    All of them by their names, or none.
+    """
     from trtnet.runtime import load
 
     target = output or engine

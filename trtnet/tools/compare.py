@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,16 +79,6 @@ def tolerance(
     """The tolerance that was asked for; None, the table's, if nothing was."""
     asked = Tolerance(relative_l2, cosine, atol, rtol, margin)
     return None if asked == Tolerance() else asked
-
-
-def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """``["input_ids=0:30000"]`` -> low and high by input. Raises ModelError for anything else."""
-    number = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
-    found = [re.fullmatch(rf"([^=]+)=({number}):({number})", text) for text in texts]
-    for text, match in zip(texts, found, strict=True):
-        if match is None:
-            raise ModelError(f"--range is written input_ids=0:30000; found {text!r}")
-    return {match[1]: (float(match[2]), float(match[3])) for match in found if match}
 
 
 class _Opener:

@@ -41,14 +41,14 @@ def open_target(target: str, choices: Choices, gpu: Callable[[], object] = CudaD
 
 
 def _built(target: str, choices: Choices) -> Target:
-    model, values = models.made(target, choices.arguments)
+    model = models.made(target, choices.values)
     declared = arguments.inputs(choices.inputs) or model.inputs
     named = {size for spec in declared.values() for size in spec.shape if isinstance(size, str)}
     given = arguments.dims(choices.dims)
     ones = [f"{name}=1" for name in named if name not in given]
     sizes: dict[str, DimRange] = {**dict.fromkeys(named, 1), **given}
     weights = choices.open_weights(model, RandomWeights)
-    network = defined(target, model, values, replace(choices, dims=[*choices.dims, *ones]), weights)
+    network = defined(target, model, replace(choices, dims=[*choices.dims, *ones]), weights)
     return Target(network.build({name: sizes[name] for name in network.dims}), target, weights, {})
 
 

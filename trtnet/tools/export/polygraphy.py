@@ -62,7 +62,7 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
     sized = arguments.with_sizes(declared, arguments.dims(choices.dims))
     text = _SCRIPT.format(
         target=where,
-        arguments=arguments.literals(choices.arguments),
+        arguments=replace(choices, config=_resolved(choices.config)).values,
         inputs="\n".join(f"        {name!r}: trtnet.{spec!r}," for name, spec in sized.items()),
         weights=_absolute(choices.checkpoint),
         dtype=arguments.dtype(choices.dtype),
@@ -77,6 +77,10 @@ def _absolute(weights: WeightsChoice) -> WeightsChoice:
     file = None if weights.file is None else str(located(weights.file).resolve())
     is_file = weights.rules is not None and weights.rules.endswith(".toml")
     return replace(weights, file=file, rules=str(Path(str(weights.rules)).resolve()) if is_file else weights.rules)
+
+
+def _resolved(file: str | None) -> str | None:
+    return None if file is None else str(Path(file).resolve())
 
 
 def _commands(path: str, inputs: Mapping[str, Input], choices: Choices) -> tuple[str, ...]:

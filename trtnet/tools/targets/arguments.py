@@ -48,9 +48,24 @@ def literals(texts: Sequence[str]) -> dict[str, Any]:
     return {name: _literal(value) for name, value in _pairs(texts, "--arg", "num_classes=10")}
 
 
+def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """``["input_ids=0:30000"]`` -> low and high by input. Raises ModelError for anything else."""
+    number = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+    found = [re.fullmatch(rf"([^=]+)=({number}):({number})", text) for text in texts]
+    for text, match in zip(texts, found, strict=True):
+        if match is None:
+            raise ModelError(f"--range is written input_ids=0:30000; found {text!r}")
+    return {match[1]: (float(match[2]), float(match[3])) for match in found if match}
+
+
+def factory_arguments(texts: Sequence[str], config: str | None) -> dict[str, Any]:
+    """What a model's factory is given: ``--arg`` as literals has it, and the file of ``--config``."""
+    return {**({} if config is None else {"config": config}), **literals(texts)}
+
+
 def inputs(texts: Sequence[str]) -> dict[str, Input]:
     """``["image=batch,3,224,224:float16"]`` -> Inputs; the dtype may be left out. Raises ModelError."""
-    return {name: _input(value) for name, value in _pairs(texts, "--input", "image=batch,3,224,224:float16")}
+    return {name: _input(value) for name, value in _pairs(texts, "--declare", "image=batch,3,224,224:float16")}
 
 
 def dtype(text: str) -> str | dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields as fields_of, is_dataclass
 from math import prod
 from pathlib import Path
@@ -14,7 +14,6 @@ from trtnet.nn import Buffer, Module
 from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.source import at, raised_at
-from trtnet.tools.targets.arguments import literals
 from trtnet.tools.targets.model_file import factory_in
 
 Factory = Callable[..., Module]
@@ -91,10 +90,9 @@ def _configuration_fields(factory: Callable[..., Any]) -> list[str]:
     return [each.name for one in classes for each in fields_of(one)]
 
 
-def made(name: str, arguments: Sequence[str]) -> tuple[Module, dict[str, Any]]:
-    """The model of a name, and the arguments it was made with, from ``num_classes=10``. Raises as find and create."""
-    values = literals(arguments)
-    return create(find(name), values), values
+def made(name: str, arguments: Mapping[str, Any]) -> Module:
+    """The model of a name. Raises as find and create."""
+    return create(find(name), arguments)
 
 
 def summaries() -> list[ModelSummary]:

@@ -76,7 +76,8 @@ class NetworkTarget:
 class Choices:
     """What the command line says of a model: see ``trtnet build --help``.
 
-    weights: a file, or with the options beside it; without a file the model is defined without weights.
+    weights: a file, or with the options beside it; without a file the model is defined without weights. config: the
+    file of the model's configuration.
     """
 
     weights: WeightsChoice | str | None = None
@@ -84,6 +85,12 @@ class Choices:
     dims: Sequence[str] = ()
     arguments: Sequence[str] = ()
     inputs: Sequence[str] = ()
+    config: str | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the model's factory is given."""
+        return arguments.factory_arguments(self.arguments, self.config)
 
     @property
     def checkpoint(self) -> WeightsChoice:
@@ -108,19 +115,17 @@ def open_network(target: str, choices: Choices) -> NetworkTarget:
 
 def define_model(target: str, choices: Choices) -> tuple[Module, DefinedNetwork]:
     """The module and its network, with a checkpoint or without weights."""
-    model, values = models.made(target, choices.arguments)
-    return model, defined(target, model, values, choices, choices.open_weights(model, Placeholder))
+    model = models.made(target, choices.values)
+    return model, defined(target, model, choices, choices.open_weights(model, Placeholder))
 
 
 def define_network(target: str, choices: Choices) -> DefinedNetwork:
     """The network of a model, with its weights, for a command that needs them. Raises WeightsError without any."""
-    model, values = models.made(target, choices.arguments)
-    return defined(target, model, values, choices, choices.checkpoint.open())
+    model = models.made(target, choices.values)
+    return defined(target, model, choices, choices.checkpoint.open())
 
 
-def defined(
-    target: str, model: Module, values: Mapping[str, Any], choices: Choices, weights: Checkpoint | None
-) -> DefinedNetwork:
+def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | None) -> DefinedNetwork:
     """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does."""
     declared = arguments.inputs(choices.inputs) or model.inputs
     return define(
@@ -130,7 +135,7 @@ def defined(
         dtype=arguments.dtype(choices.dtype),
         ignored=choices.checkpoint.ignored,
         name=target,
-        arguments=values,
+        arguments=choices.values,
     )
 
 

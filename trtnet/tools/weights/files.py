@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Column, Table
@@ -16,6 +16,9 @@ from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.support.errors import CheckpointError
 from trtnet.support.printing import visible
 from trtnet.tools.weights.distance import distance
+
+if TYPE_CHECKING:
+    from trtnet.nn import Module
 
 MOST_ROWS = 1000
 
@@ -135,8 +138,8 @@ def differences_table(found: list[Difference]) -> Table:
     return picture
 
 
-def convert_file(source: Source, out: Path, dtype: str | None, model: str | None, bar: bool) -> list[Row]:
-    """Writes a checkpoint as .safetensors, in another dtype if told; checked against a model before.
+def convert_file(source: Source, out: Path, dtype: str | None, model: Module | None, bar: bool) -> list[Row]:
+    """Writes a checkpoint as .safetensors, in another dtype if told; a model that is given must fit it exactly.
 
     Raises CheckpointError and WeightsError; `out` then stays as it was.
     """
@@ -163,8 +166,7 @@ def convert_file(source: Source, out: Path, dtype: str | None, model: str | None
     return rows(out)
 
 
-def _check(model: str, checkpoint: Checkpoint) -> None:
+def _check(model: Module, checkpoint: Checkpoint) -> None:
     from trtnet.definition import match_weights
-    from trtnet.tools.targets.models import create, find
 
-    match_weights(create(find(model), {}), checkpoint)
+    match_weights(model, checkpoint)
