@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from cases import FLOATS, IMAGE, Case, conv, pool
+from searching import meanings
 
 from trtnet import ops
 
@@ -47,6 +48,42 @@ def sampled(**options: Any) -> Case:
         return F.grid_sample(x, places, **{"align_corners": False, **options})
 
     return Case(f"grid_sample {' '.join(str(v) for v in options.values())}", ours, theirs, (IMAGE,), ("float32",))
+
+
+def regions(*options: Any, **named: Any) -> Case:
+    """Boxes inside, at the border and outside, two of the first image and one of the last."""
+    corners = np.array([[0, 1.5, 2, 9, 7], [0, -3, -2, 2.5, 30], [-1, 40, 40, 50, 60]], np.float32)
+
+    def ours(x: Any) -> Any:
+        last = ops.as_tensor(x.shape[0] - 1).float().reshape(1, 1)
+        index = ops.cat([np.zeros((2, 1), np.float32), last])
+        return ops.roi_align(x, ops.cat([index, corners[:, 1:]], 1), *options, **named)
+
+    def theirs(x: torch.Tensor) -> torch.Tensor:
+        boxes = torch.as_tensor(corners)
+        boxes[2, 0] = x.shape[0] - 1
+        return meanings.roi_align(x, boxes, *options, **named)
+
+    return Case(f"roi_align {options} {named}", ours, theirs, (("n", 3, 8, 10),))
+
+
+def deformed(groups: int, parts: int, masked: bool, **options: Any) -> Case:
+    """Kernels of 3 by 2 at places that are moved by up to some pixels."""
+    random = np.random.default_rng(3)
+    weight = random.standard_normal((4, 4 // parts, 3, 2)).astype(np.float32) / 3
+    bias, mask = random.standard_normal(4).astype(np.float32), masked and ("n", 6 * groups, "h", "w")
+
+    def of(function: Any, constant: Any) -> Any:
+        def call(x: Any, offset: Any, *mask: Any) -> Any:
+            kernel, more = constant(weight, x.dtype), {"mask": mask[0]} if mask else {}
+            return function(x, offset * 2, kernel, constant(bias, x.dtype), **options, **more)
+
+        return call
+
+    theirs = of(meanings.deform_conv2d, lambda array, dtype: torch.as_tensor(array).to(dtype))
+    shapes = (("n", 4, 6, 7), ("n", 12 * groups, "h", "w"), *([mask] if mask else []))
+    name = f"deform_conv2d {groups} {parts} {masked} {options}"
+    return Case(name, of(ops.deform_conv2d, ops.cast), theirs, shapes, ("float32",))
 
 
 def affine(align_corners: bool) -> Case:
@@ -111,6 +148,10 @@ IMAGE_CASES = [
     resized(("n", 2, 3, 4, 5), size=(6, 4, 7), mode="trilinear"),
     *(sampled(mode=mode) for mode in ("bilinear", "nearest", "bicubic")),
     *(sampled(mode="bilinear", padding_mode=p, align_corners=True) for p in ("zeros", "border", "reflection")),
+    regions(2, sampling_ratio=2),
+    regions((2, 3), 0.5, 1, aligned=True),
+    deformed(1, 1, False, padding=1),
+    deformed(2, 2, True, stride=(1, 2), dilation=2),
     affine(True),
     affine(False),
     blocks("unfold", IMAGE, 3),

@@ -48,6 +48,26 @@ def test_nms_keeps_what_torchvision_keeps(threshold: float) -> None:
     network.build({"n": (1, 8, 30)})
 
 
+def test_batched_nms_keeps_boxes_of_other_classes() -> None:
+    inputs = BOXES | {"classes": trtnet.Input(("n",), "int64")}
+    network = network_of(lambda b, s, c: ops.batched_nms(b, s, c, 0.3, 9)[0], inputs)
+    for n in (1, 8, 30):
+        box, scores = boxes(n, n)
+        classes = torch.arange(n) % 3
+        kept = [places[i] for c in range(3) if len(places := (classes == c).nonzero()[:, 0].tolist())
+                for i in greedy(box[classes == c], scores[classes == c], 0.3)]  # fmt: skip
+        wanted = sorted(kept, key=lambda place: -float(scores[place]))[:9]
+        found = network.reference()(box, scores, classes)
+        assert found[: len(wanted)].tolist() == wanted and (found[len(wanted) :] == -1).all()
+    network.build({"n": (1, 8, 30)})
+
+
+def test_a_number_of_samples_that_depends_on_the_boxes_is_refused() -> None:
+    shapes = {"x": trtnet.Input((1, 3, 8, 8)), "boxes": trtnet.Input(("n", 5))}
+    with pytest.raises(LayerError, match=r"roi_align: with sampling_ratio=-1 .* give the number of samples"):
+        network_of(lambda x, boxes: ops.roi_align(x, boxes, 2), shapes)
+
+
 @pytest.mark.skipif(not backend.NO_KERNELS.get(backend.name()), reason="this backend builds them")
 @pytest.mark.parametrize(
     ("function", "text"),

@@ -36,6 +36,7 @@ from trtnet.ops.arguments.unsupported import reason
 from trtnet.ops.control import assertion, cond, for_loop, scan, while_loop
 from trtnet.ops.convolutions.conv import conv1d, conv2d, conv3d
 from trtnet.ops.convolutions.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from trtnet.ops.convolutions.deform import deform_conv2d
 from trtnet.ops.convolutions.fold import fold, unfold
 from trtnet.ops.convolutions.sliding import unfold_dim
 from trtnet.ops.create import arange, as_tensor, eye, linspace, meshgrid, tensor
@@ -137,9 +138,10 @@ from trtnet.ops.elementwise.unary_functions import (
     tan,
 )
 from trtnet.ops.filled import empty, empty_like, full, full_like, ones, ones_like, zeros, zeros_like
-from trtnet.ops.images.detection import nms, non_max_suppression, nonzero
+from trtnet.ops.images.detection import batched_nms, nms, non_max_suppression, nonzero
 from trtnet.ops.images.interpolate import interpolate
 from trtnet.ops.images.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from trtnet.ops.images.regions import roi_align
 from trtnet.ops.images.resample import affine_grid, grid_sample
 from trtnet.ops.indexing.choose import bucketize, searchsorted, take, take_along_dim
 from trtnet.ops.indexing.gather import embedding, gather, index_select
@@ -308,6 +310,7 @@ __all__ = [
     "avg_pool3d",
     "baddbmm",
     "batch_norm",
+    "batched_nms",
     "bilinear",
     "bitwise_and",
     "bitwise_left_shift",
@@ -350,6 +353,7 @@ __all__ = [
     "cumprod",
     "cumsum",
     "custom",
+    "deform_conv2d",
     "deg2rad",
     "dequantize",
     "diag",
@@ -514,6 +518,7 @@ __all__ = [
     "repeat_interleave",
     "reshape",
     "rms_norm",
+    "roi_align",
     "roll",
     "rot90",
     "rotary_embedding",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -116,6 +118,12 @@ def mixture_of_experts(
 
 
 def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, max_output_boxes: int) -> Any:
+    return batched_nms(boxes, scores, torch.zeros(len(boxes)), iou_threshold, max_output_boxes)
+
+
+def batched_nms(
+    boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float, max_output_boxes: int
+) -> Any:
     areas, left, chosen = (boxes[:, 2:] - boxes[:, :2]).prod(1), scores.clone(), []
     for _ in range(max_output_boxes):
         best = int(left.argmax())
@@ -124,15 +132,84 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, max_out
         chosen.append(best)
         sides = torch.minimum(boxes[:, 2:], boxes[best, 2:]) - torch.maximum(boxes[:, :2], boxes[best, :2])
         shared = sides.clamp(min=0).prod(1)
-        left[shared / (areas + areas[best] - shared) > iou_threshold] = float("-inf")
+        left[(shared / (areas + areas[best] - shared) > iou_threshold) & (idxs == idxs[best])] = float("-inf")
         left[best] = float("-inf")
     filled = chosen + [-1] * (max_output_boxes - len(chosen))
     return torch.tensor(filled), torch.tensor(len(chosen))
 
 
+def _pixel(image: torch.Tensor, y: float, x: float, border: bool) -> torch.Tensor:
+    """The bilinear value [channels] at a place, 0 outside; border: of the nearest pixel up to one pixel outside."""
+    height, width = image.shape[1:]
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return torch.zeros(len(image), dtype=image.dtype)
+    if border:
+        y, x = min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
+    top, left, total = math.floor(y), math.floor(x), torch.zeros(len(image), dtype=image.dtype)
+    for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
+        if 0 <= row < height and 0 <= column < width:
+            total = total + image[:, row, column] * (1 - abs(y - row)) * (1 - abs(x - column))
+    return total
+
+
+def roi_align(
+    x: torch.Tensor,
+    boxes: Any,
+    output_size: Any,
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = -1,
+    aligned: bool = False,
+) -> torch.Tensor:
+    if not isinstance(boxes, torch.Tensor):
+        boxes = torch.cat([F.pad(each, (1, 0), value=float(i)) for i, each in enumerate(boxes)])
+    rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
+    found = torch.zeros(len(boxes), x.shape[1], rows, columns)
+    steps = [(i + 0.5) / sampling_ratio for i in range(sampling_ratio)]
+    for k, (image, *corners) in enumerate(boxes.double().tolist()):
+        left, top, right, bottom = (each * spatial_scale - (0.5 if aligned else 0.0) for each in corners)
+        high, wide = (size if aligned else max(size, 1.0) for size in (bottom - top, right - left))
+        for r, c in itertools.product(range(rows), range(columns)):
+            places = [(top + high / rows * (r + a), left + wide / columns * (c + b)) for a in steps for b in steps]
+            found[k, :, r, c] = sum(_pixel(x[int(image)].float(), *place, border=True) for place in places) / len(
+                places
+            )
+    return found.to(x.dtype)
+
+
+def deform_conv2d(
+    x: torch.Tensor,
+    offset: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    stride: Any = (1, 1),
+    padding: Any = (0, 0),
+    dilation: Any = (1, 1),
+    mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    (sy, sx), (py, px), (dy, dx) = (
+        (each, each) if isinstance(each, int) else each for each in (stride, padding, dilation)
+    )
+    out, inner, kh, kw = weight.shape
+    (batch, _, rows, columns), taps = offset.shape, kh * kw
+    moved = offset.reshape(batch, -1, taps, 2, rows, columns).tolist()
+    groups, width = len(moved[0]), x.shape[1] // len(moved[0])
+    pixels = torch.zeros(batch, x.shape[1], taps, rows, columns)
+    for n, g, t, r, c in itertools.product(*map(range, (batch, groups, taps, rows, columns))):
+        down, right = (moved[n][g][t][axis][r][c] for axis in (0, 1))
+        y, z = r * sy - py + t // kw * dy + down, c * sx - px + t % kw * dx + right
+        value = _pixel(x[n, g * width : (g + 1) * width].float(), y, z, border=False)
+        scale = 1.0 if mask is None else mask.reshape(batch, groups, taps, rows, columns)[n, g, t, r, c].float()
+        pixels[n, g * width : (g + 1) * width, t, r, c] = value * scale
+    patches = pixels.to(x.dtype).reshape(batch, x.shape[1] // inner, inner * taps, rows * columns)
+    y = weight.reshape(x.shape[1] // inner, -1, inner * taps) @ patches
+    y = y.reshape(batch, out, rows, columns)
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
 OWN = {
     f.__name__: f
     for f in (cast, embedding_bag, shuffle, unfold_dim, stft, scan, while_loop, for_loop, cond, assertion, quantize,
-              dequantize, fake_quantize, rotary_embedding, mixture_of_experts, nms)
+              dequantize, fake_quantize, rotary_embedding, mixture_of_experts, nms, batched_nms, roi_align,
+              deform_conv2d)
 }  # fmt: skip
 """By name."""

@@ -12,7 +12,7 @@ from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, sub
 from trtnet.ops.elementwise.comparison import eq, gt, where
 from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.elementwise.logic import logical_or
+from trtnet.ops.elementwise.logic import logical_and, logical_or
 from trtnet.ops.indexing.gather import index_select
 from trtnet.ops.reductions.extremes import argmax
 from trtnet.ops.reductions.reduce import prod, sum
@@ -31,6 +31,28 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output_boxes: S
     Raises LayerError for boxes and scores of different sizes.
     Source: torchvision.ops.nms's documentation.
     """
+    return _suppressed(boxes, scores, None, iou_threshold, max_output_boxes)
+
+
+def batched_nms(
+    boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float, max_output_boxes: Size
+) -> tuple[Tensor, Tensor]:
+    """The best boxes that overlap no better one of their class, in order of their scores; -1 after the last.
+
+    boxes: [n, 4] of (x1, y1, x2, y2), floating. scores: [n], floating; boxes of score -inf are left out. idxs: [n], the
+    class of each box, integer. max_output_boxes: an int or a Dim. Returns (int64 [max_output_boxes], an int64 scalar:
+    how many are boxes).
+    Layer: those of nms.
+    Raises LayerError for boxes, scores and classes of different sizes.
+    Source: torchvision.ops.batched_nms's documentation.
+    """
+    return _suppressed(boxes, scores, idxs, iou_threshold, max_output_boxes)
+
+
+def _suppressed(
+    boxes: Tensor, scores: Tensor, idxs: Tensor | None, iou_threshold: float, max_output_boxes: Size
+) -> tuple[Tensor, Tensor]:
+    """The best boxes one after another, each of which removes those of its class that it overlaps."""
     n = boxes.shape[0]
     places = arange(n, network=boxes.network)
     low, high = boxes[:, :2], boxes[:, 2:]
@@ -43,7 +65,10 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output_boxes: S
         sides = maximum(sub(minimum(high, here[:, 2:]), maximum(low, here[:, :2])), 0)
         shared = prod(sides, 1)
         overlap = div(shared, sub(add(areas, index_select(areas, 0, best)), shared))
-        struck = logical_or(gt(overlap, iou_threshold), eq(places, best))
+        rivals = gt(overlap, iou_threshold)
+        if idxs is not None:
+            rivals = logical_and(rivals, eq(idxs, index_select(idxs, 0, best)))
+        struck = logical_or(rivals, eq(places, best))
         found = gt(index_select(left, 0, best), gone)
         return where(struck, gone, left), where(found, best, -1).reshape(())
 

@@ -138,12 +138,43 @@ def mixture_of_experts(d: Draw) -> str:
     return f"ops.mixture_of_experts({', '.join([x, experts, scores, *weights])})"
 
 
-@row("own")
-def nms(d: Draw) -> str:
+@row("own", "nms", "batched_nms")
+def suppressed(d: Draw, name: str) -> str:
     n = d.size(4, 1, 6, 9)
     x, scores = d.tensor([n, 4], values="normal"), d.tensor([n], values="normal")
     d.lines.append(f"boxes = ops.cat([{x}[:, :2], {x}[:, :2] + ops.abs({x}[:, 2:]) + 0.1], 1).float()")
-    return f"ops.nms(boxes, {scores}.float(), {d.choice(('0.5', '0.1', '0.0', '0.9'))}, {d.choice(('3', '1', '6'))})"
+    classes = f", ({d.tensor([n], values='normal')} > 0).long()" if name == "batched_nms" else ""
+    limits = f"{d.choice(('0.5', '0.1', '0.0', '0.9'))}, {d.choice(('3', '1', '6'))}"
+    return f"ops.{name}(boxes, {scores}.float(){classes}, {limits})"
+
+
+@row("own")
+def roi_align(d: Draw) -> str:
+    n, k = d.size(2, 1), d.size(3, 1, 2)
+    x = d.tensor([n, d.size(2, 1, 3), d.size(5, 1, 4), d.size(6, 2, 3)], values="normal")
+    corners = d.tensor([k, 4], values="unit")
+    d.lines.append(f"low = {corners}[:, :2].float() * 8 - 2")
+    d.lines.append(f"boxes = ops.cat([ops.zeros_like(low[:, :1]), low, low + {corners}[:, 2:].float() * 6], 1)")
+    given = [d.choice(("2", "(2, 3)", "1")), d.maybe(f"spatial_scale={d.choice((0.5, 1.25))}"),
+             f"sampling_ratio={d.integer(1, 3)}", d.maybe(f"aligned={d.flag()}")]  # fmt: skip
+    return f"ops.roi_align({', '.join(filter(None, [x, 'boxes', *given]))})"
+
+
+@row("own")
+def deform_conv2d(d: Draw) -> str:
+    groups, parts, kernel = d.integer(1, 2), d.integer(1, 2), [d.integer(1, 3), d.integer(1, 2)]
+    n, high, wide = d.size(2, 1), d.integer(3, 5), d.integer(3, 5)
+    stride, padding = d.integer(1, 2), d.integer(0, 1)
+    rows, columns = ((s + 2 * padding - k) // stride + 1 for s, k in zip((high, wide), kernel, strict=True))
+    taps = groups * kernel[0] * kernel[1]
+    x = d.tensor([n, 4, high, wide], values="normal")
+    offset = d.tensor([n, 2 * taps, rows, columns], values="normal")
+    weight = d.tensor([2 * parts, 4 // parts, *kernel], values="normal")
+    given = [f"bias={d.tensor([2 * parts], values='normal')}" if d.chance(2) else None,
+             d.maybe(f"stride={stride}") if stride == 1 else f"stride={stride}",
+             f"padding={padding}" if padding else None,
+             f"mask={d.tensor([n, taps, rows, columns], values='unit')}" if d.chance(2) else None]  # fmt: skip
+    return f"ops.deform_conv2d({', '.join(filter(None, [x, offset, weight, *given]))})"
 
 
 @row("own", "rand", "randn")
