@@ -123,10 +123,11 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
     **{
         f"segmentation_models_pytorch/{name}": ("segmentation_models_pytorch", f"{name}({ENCODER})", IMAGE)
         for name in [
-            "Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet", "PAN", "DeepLabV3", "DeepLabV3Plus", "UPerNet",
+            "Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet", "DeepLabV3", "DeepLabV3Plus", "UPerNet",
             "Segformer",
         ]
     },
+    "segmentation_models_pytorch/PAN": ("segmentation_models_pytorch", f"PAN({ENCODER})", {"x": ((3, 256, 256), None)}),
     "segmentation_models_pytorch/Unet.mit_b0": (
         "segmentation_models_pytorch",
         "Unet('mit_b0', encoder_weights=None, classes=3)",
@@ -139,8 +140,7 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
     ),
     "segmentation_models_pytorch/DPT": (
         "segmentation_models_pytorch",
-        "DPT('tu-vit_tiny_patch16_224', encoder_weights=None, encoder_depth=2, encoder_output_indices=[1, 3], classes=3, "
-        "dynamic_img_size=True)",
+        "DPT('tu-vit_tiny_patch16_224', encoder_weights=None, classes=3, dynamic_img_size=True)",
         IMAGE,
     ),
     # torch.nn.Transformer
@@ -161,48 +161,46 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
     ),
     # vit-pytorch: einops
     **{
-        f"vit_pytorch/{name}": (f"vit_pytorch.{module}", expression, {key: ((3, 64, 64), None)})
-        for name, module, expression, key in [
-            ("ViT", "vit", f"ViT({VIT})", "img"),
-            ("SimpleViT", "simple_vit", f"SimpleViT({VIT})", "img"),
-            ("DeepViT", "deepvit", f"DeepViT({VIT})", "img"),
-            ("CaiT", "cait", f"CaiT({VIT}, cls_depth=1)", "img"),
-            ("CCT", "cct", "CCT(img_size=64, embedding_dim=32, num_layers=2, num_heads=2, num_classes=10)", "x"),
-            ("T2TViT", "t2t", "T2TViT(dim=32, image_size=64, depth=2, heads=2, mlp_dim=64, num_classes=10)", "img"),
-            ("CvT", "cvt", "CvT(num_classes=10, s1_emb_dim=16, s2_emb_dim=32, s3_emb_dim=48, s3_depth=2)", "x"),
-            ("TwinsSVT", "twins_svt", "TwinsSVT(num_classes=10, s1_emb_dim=16, s2_emb_dim=16, s3_emb_dim=16, "
-             "s4_emb_dim=16, s1_local_patch_size=4, s2_local_patch_size=4, s3_local_patch_size=4, s4_local_patch_size=1, "
-             "s3_depth=1)", "x"),
-            ("XCiT", "xcit", f"XCiT({VIT}, cls_depth=1)", "img"),
+        f"vit_pytorch/{name}": (f"vit_pytorch.{module}", expression, {key: ((3, size, size), None)})
+        for name, module, expression, key, size in [
+            ("ViT", "vit", f"ViT({VIT})", "img", 64),
+            ("SimpleViT", "simple_vit", f"SimpleViT({VIT})", "img", 64),
+            ("DeepViT", "deepvit", f"DeepViT({VIT})", "img", 64),
+            ("CaiT", "cait", f"CaiT({VIT}, cls_depth=1)", "img", 64),
+            ("CCT", "cct", "CCT(img_size=64, embedding_dim=32, num_layers=2, num_heads=2, num_classes=10)", "x", 64),
+            ("T2TViT", "t2t", "T2TViT(dim=32, image_size=64, depth=2, heads=2, mlp_dim=64, num_classes=10)", "img", 64),
+            ("CvT", "cvt", "CvT(num_classes=10, s1_emb_dim=16, s2_emb_dim=32, s3_emb_dim=48, s3_depth=2)", "x", 64),
+            ("TwinsSVT", "twins_svt", "TwinsSVT(num_classes=10, s1_emb_dim=16, s2_emb_dim=16, s3_emb_dim=16, s4_emb_dim=16, "
+             "s3_depth=1)", "x", 224),
+            ("XCiT", "xcit", f"XCiT({VIT}, cls_depth=1)", "img", 64),
             ("NesT", "nest", "NesT(image_size=64, patch_size=4, dim=32, heads=2, num_hierarchies=2, "
-             "block_repeats=(1, 1), num_classes=10)", "img"),
+             "block_repeats=(1, 1), num_classes=10)", "img", 64),
             ("MobileViT", "mobile_vit", "MobileViT((64, 64), [32, 48, 64], "
-             "[16, 32, 48, 48, 64, 64, 80, 80, 96, 96, 384], 10)", "x"),
+             "[16, 32, 48, 48, 64, 64, 80, 80, 96, 96, 384], 10)", "x", 64),
             ("MaxViT", "max_vit", "MaxViT(num_classes=10, dim_conv_stem=16, dim=16, dim_head=8, depth=(1, 1), "
-             "window_size=4, mbconv_expansion_rate=2)", "x"),
-            ("LocalViT", "local_vit", f"LocalViT({VIT})", "img"),
-            ("ParallelViT", "parallel_vit", f"ViT({VIT}, num_parallel_branches=2)", "img"),
-            ("SmallDataset", "vit_for_small_dataset", f"ViT({VIT})", "img"),
+             "window_size=4, mbconv_expansion_rate=2)", "x", 64),
+            ("ParallelViT", "parallel_vit", f"ViT({VIT}, num_parallel_branches=2)", "img", 64),
+            ("SmallDataset", "vit_for_small_dataset", f"ViT({VIT})", "img", 64),
             ("PiT", "pit", "PiT(image_size=64, patch_size=16, dim=32, num_classes=10, depth=(1, 1), heads=2, mlp_dim=64)",
-             "img"),
-            ("RvT", "rvt", f"RvT({VIT})", "img"),
+             "img", 64),
+            ("RvT", "rvt", f"RvT({VIT})", "img", 64),
             ("CrossViT", "cross_vit", "CrossViT(image_size=64, num_classes=10, sm_dim=16, lg_dim=32, depth=1, "
-             "sm_enc_heads=2, lg_enc_heads=2)", "img"),
-            ("CrossFormer", "crossformer", "CrossFormer(dim=(16, 16, 16, 16), depth=(1, 1, 1, 1), "
-             "global_window_size=(8, 4, 2, 1), local_window_size=2, num_classes=10, dim_head=8)", "x"),
+             "sm_enc_heads=2, lg_enc_heads=2, sm_patch_size=16, lg_patch_size=32)", "img", 64),
+            ("CrossFormer", "crossformer", "CrossFormer(dim=(32, 32, 32, 32), depth=(1, 1, 1, 1), "
+             "global_window_size=(8, 4, 2, 1), local_window_size=2, num_classes=10)", "x", 64),
             ("ScalableViT", "scalable_vit", "ScalableViT(num_classes=10, dim=16, heads=(2, 2), depth=(1, 1), "
-             "ssa_dim_key=(8, 8), reduction_factor=(4, 2), window_size=(8, None))", "img"),
-            ("SepViT", "sep_vit", "SepViT(num_classes=10, dim=16, dim_head=8, heads=(1, 2), depth=(1, 1), window_size=4)",
-             "x"),
-            ("RegisterTokens", "simple_vit_with_register_tokens", f"SimpleViT({VIT})", "img"),
-            ("QKNorm", "simple_vit_with_qk_norm", f"SimpleViT({VIT})", "img"),
-            ("HyperConnections", "simple_vit_with_hyper_connections", f"SimpleViT({VIT}, num_residual_streams=2)", "img"),
-            ("ValueResidual", "simple_vit_with_value_residual", f"SimpleViT({VIT})", "img"),
-            ("FFT", "simple_vit_with_fft", f"SimpleViT({VIT}, freq_patch_size=16)", "img"),
+             "ssa_dim_key=(8, 8), reduction_factor=(4, 2), window_size=(8, None))", "img", 64),
+            ("SepViT", "sep_vit", "SepViT(num_classes=10, dim=16, dim_head=8, heads=(1, 2), depth=(1, 1))",
+             "x", 224),
+            ("RegisterTokens", "simple_vit_with_register_tokens", f"SimpleViT({VIT})", "img", 64),
+            ("QKNorm", "simple_vit_with_qk_norm", f"SimpleViT({VIT})", "img", 64),
+            ("HyperConnections", "simple_vit_with_hyper_connections", f"SimpleViT({VIT}, num_residual_streams=2)", "img", 64),
+            ("ValueResidual", "simple_vit_with_value_residual", f"SimpleViT({VIT})", "img", 64),
+            ("FFT", "simple_vit_with_fft", f"SimpleViT({VIT}, freq_patch_size=16)", "img", 64),
             ("Rotary", "vit_nd_rotary", "ViTND(ndim=2, input_shape=64, patch_size=16, num_classes=10, dim=32, depth=2, "
-             "heads=2, mlp_dim=64)", "x"),
+             "heads=2, mlp_dim=64)", "x", 64),
             ("LeViT", "levit", "LeViT(image_size=64, num_classes=10, dim=(16, 32), depth=1, heads=2, mlp_mult=2, stages=2)",
-             "img"),
+             "img", 64),
         ]
     },
     "vit_pytorch/ViT3D": (
@@ -213,7 +211,7 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
     ),
     "vit_pytorch/ViViT": (
         "vit_pytorch.vivit",
-        "ViT(image_size=32, frames=4, image_patch_size=16, frame_patch_size=2, num_classes=10, dim=32, spatial_depth=1, "
+        "ViViT(image_size=32, frames=4, image_patch_size=16, frame_patch_size=2, num_classes=10, dim=32, spatial_depth=1, "
         "temporal_depth=1, heads=2, mlp_dim=64)",
         {"video": ((3, 4, 32, 32), None)},
     ),
@@ -271,9 +269,13 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
             ("HighResNet", "HighResNet()", "x"),
             ("DenseNet", "DenseNet(3, 1, 4, 8, 8, (2, 2))", "x"),
             ("UNETR", "UNETR(1, 2, 32, 8, 24, 48, 2)", "x_in"),
-            ("SwinUNETR", "SwinUNETR(1, 2, depths=(1, 1, 1, 1), num_heads=(2, 2, 2, 2), feature_size=12)", "x_in"),
         ]
     },
+    "monai/SwinUNETR": (
+        "monai.networks.nets",
+        "SwinUNETR(1, 2, depths=(1, 1, 1, 1), num_heads=(2, 2, 2, 2), feature_size=12, spatial_dims=2)",
+        {"x_in": ((1, 64, 64), None)},
+    ),
     # kornia
     **{
         f"kornia/{name}": ("kornia.feature", f"{name}(pretrained=False)", {key: ((1, 32, 32), None)})
@@ -287,14 +289,14 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
         "VisionTransformer(64, 16, 3, 32, 2, 2)",
         IMAGE,
     ),
-    "kornia/RRDBNet": ("kornia.models.rrdbnet", "RRDBNet(num_block=2, num_feat=16, num_grow_ch=8)", IMAGE),
+    "kornia/RRDBNet": ("kornia.models.rrdbnet", "RRDBNet(3, 3, num_block=2, num_feat=16, num_grow_ch=8)", IMAGE),
     # audio codecs and vocoders
     "encodec/encoder": ("encodec.modules", "SEANetEncoder(dimension=16, n_filters=4, ratios=[4, 2])", WAVE),
     "encodec/decoder": ("encodec.modules", "SEANetDecoder(dimension=16, n_filters=4, ratios=[4, 2])", {"z": ((16, 40), None)}),
     "encodec/model": ("published_wrappers", "encodec_model()", WAVE),
     "snac/SNAC": (
         "snac",
-        "SNAC(encoder_dim=8, encoder_rates=[2, 4], decoder_dim=32, decoder_rates=[4, 2], attn_window_size=8, "
+        "SNAC(encoder_dim=16, encoder_rates=[2, 4], decoder_dim=32, decoder_rates=[4, 2], attn_window_size=None, "
         "codebook_size=32, vq_strides=[2, 1], noise=False)",
         {"audio_data": ((1, 2048), None)},
     ),
@@ -312,10 +314,11 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
     **{
         f"pytorchcv/{name}": ("pytorchcv.model_provider", f"get_model({name!r})", {"x": ((3, size, size), None)})
         for name, size in [
-            ("seresnet10", 64), ("shufflenetv2_wd2", 64), ("ghostnet", 64), ("hrnet_w18_small_v1", 64),
-            ("ibnresnet50", 64), ("diaresnet10", 64), ("dpn68", 64), ("menet108_8x1_g3", 64), ("condensenet74_c4_g4", 64),
-            ("mixnet_s", 64), ("hardnet39ds", 64), ("igcv3_wd4", 64), ("bagnet9", 64), ("resnesta18", 64), ("vovnet27s", 64),
-            ("icnet_resnetd50b_cityscapes", 480), ("lwopenpose2d_mobilenet_cmupan_coco", 64), ("alphapose_fastseresnet101b_coco", 64),
+            ("seresnet10", 224), ("shufflenetv2_wd2", 224), ("ghostnet", 224), ("hrnet_w18_small_v1", 224),
+            ("diaresnet10", 224), ("dpn68", 224), ("menet108_8x1_g3", 224), ("condensenet74_c4_g4", 224), ("mixnet_s", 224),
+            ("hardnet39ds", 224), ("igcv3_wd4", 224), ("bagnet9", 224), ("resnesta18", 224), ("vovnet27s", 224),
+            ("icnet_resnetd50b_cityscapes", 480), ("lwopenpose2d_mobilenet_cmupan_coco", 64),
+            ("alphapose_fastseresnet101b_coco", 64),
         ]
     },
     "efficientnet_pytorch/b0": ("efficientnet_pytorch", "EfficientNet.from_name('efficientnet-b0', image_size=64)",
@@ -326,7 +329,7 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
             "super_image", f"{name}Model({name}Config(scale=2, n_feats=16, {arguments}))", {"x": ((3, 24, 24), None)}
         )
         for name, arguments in [
-            ("Edsr", "n_resblocks=2"), ("Msrn", ""), ("Pan", ""), ("Carn", ""), ("Han", "n_resgroups=1, n_resblocks=1"),
+            ("Edsr", "n_resblocks=2"), ("Msrn", ""), ("Pan", ""), ("Carn", ""),
             ("Rcan", "n_resgroups=1, n_resblocks=1"), ("A2n", ""), ("Awsrn", ""),
         ]
     },
@@ -372,7 +375,7 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
         f"ultralytics/{name}": ("ultralytics.nn.tasks", f"{kind}('{name}.yaml', nc=4, verbose=False)", IMAGE)
         for name, kind in [
             ("yolov8n", "DetectionModel"), ("yolo11n", "DetectionModel"), ("yolo26n", "DetectionModel"),
-            ("yolov10n", "YOLOv10DetectionModel"), ("yolov8n-seg", "SegmentationModel"), ("yolov8n-pose", "PoseModel"),
+            ("yolov10n", "DetectionModel"), ("yolov8n-seg", "SegmentationModel"), ("yolov8n-pose", "PoseModel"),
             ("yolov8n-cls", "ClassificationModel"), ("rtdetr-resnet50", "RTDETRDetectionModel"),
         ]
     },
@@ -385,7 +388,7 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
         f"pretrainedmodels/{name}": (
             "pretrainedmodels", f"{name}(num_classes=1000, pretrained=None)", {"input": ((3, size, size), None)}
         )
-        for name, size in [("bninception", 224), ("nasnetamobile", 224), ("dpn68", 224), ("se_resnet50", 224), ("xception", 299)]
+        for name, size in [("bninception", 224), ("nasnetamobile", 224), ("dpn68", 224), ("xception", 299)]
     },
 }  # fmt: skip
 

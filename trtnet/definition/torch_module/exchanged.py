@@ -13,6 +13,7 @@ from unittest import mock
 import torch
 
 from trtnet.definition.torch_module.symbolic import AnySize, is_symbolic
+from trtnet.definition.torch_module.torchvision_ops import exchanged_poolers
 from trtnet.graph import Dim, Real
 
 LOCK = threading.RLock()
@@ -59,4 +60,5 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
         stack.enter_context(mock.patch.object(torch.nn.Module, "__call__", call_module))
         stack.enter_context(mock.patch.object(torch, "Size", AnySize))
         stack.enter_context(mock.patch.object(math, "sqrt", root(math.sqrt)))
+        stack.enter_context(exchanged_poolers())
         yield

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from trtnet import nn, ops
+from trtnet.definition.torch_module import torchvision_ops
 from trtnet.graph import Tensor
 
 SAME = {
@@ -26,6 +27,7 @@ SAME = {
 _WEIGHTED = """
 linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d batch_norm layer_norm group_norm
 instance_norm rms_norm embedding prelu multi_head_attention_forward lstm gru rnn_tanh rnn_relu
+deform_conv2d
 """
 WEIGHTED = frozenset(_WEIGHTED.split())
 """Operations whose second and further arguments are weights: they get the parameters themselves, not tensors."""
@@ -127,6 +129,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "alpha_dropout": _dropout,
     "feature_alpha_dropout": _dropout,
     # of other arguments
+    **torchvision_ops.TABLE,
     "tensor_split": _tensor_split,
     # fused by torch, of several operations
     "multi_head_attention_forward": _attention,
