@@ -34,7 +34,7 @@ def deform_conv2d(
     columns] of (down, right). weight: [out_channels, in_channels / convolution groups, kernel_height, kernel_width].
     bias: [out_channels]. mask: [batch, groups * kernel_height * kernel_width, rows, columns]. Returns [batch,
     out_channels, rows, columns], in the dtype of `x`.
-    Layer: IGridSampleLayer, and IMatrixMultiplyLayer with the weight.
+    Layer: IGridSampleLayer at the places that IConcatenationLayer joins, and IMatrixMultiplyLayer with the weight.
     Raises LayerError for sizes that do not fit.
     Source: torchvision.ops.deform_conv2d's documentation; Zhu et al., 2018, arXiv:1811.11168.
     """

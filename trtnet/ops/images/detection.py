@@ -42,7 +42,8 @@ def batched_nms(
     boxes: [n, 4] of (x1, y1, x2, y2), floating. scores: [n], floating; boxes of score -inf are left out. idxs: [n], the
     class of each box, integer. max_output_boxes: an int or a Dim. Returns (int64 [max_output_boxes], an int64 scalar:
     how many are boxes).
-    Layer: ILoop, with the layers of nms and IElementWiseLayer EQUAL for the classes.
+    Layer: ILoop, as nms, which takes the best box (ITopKLayer, IGatherLayer) and removes those of its class that it
+    overlaps; IConcatenationLayer of the results.
     Raises LayerError for boxes, scores and classes of different sizes.
     Source: torchvision.ops.batched_nms's documentation.
     """
