@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from heapq import nlargest
 
 from trtnet.checkpoint.base import Checkpoint
+from trtnet.checkpoint.nearest import nearest
 from trtnet.checkpoint.wrappers import WRAPPERS, unwrapped
 from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError, WeightsError
+
+log = logging.getLogger("trtnet.checkpoint")
 
 IGNORED: tuple[str, ...] = (
     # BatchNorm's count of training steps; inference has no use for it.
@@ -42,17 +46,20 @@ def match(
     ignored: Sequence[str] = IGNORED,
     *,
     strict: bool = True,
+    aliases: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Checks that a checkpoint has exactly the weights of a model; reads no data.
 
     expected: the model's keys and shapes. ignored: regular expressions, searched in the keys that only the
-    checkpoint has; a key that the model expects is never ignored. strict=False: other keys that only the checkpoint has
-    are skipped, and returned; the model's own weights must be there all the same.
+    checkpoint has; a key that the model expects is never ignored, and a pattern that ignores nothing is warned of.
+    strict=False: other keys that only the checkpoint has are skipped, and returned; the model's own weights must be
+    there all the same. aliases: other names of expected weights, which the checkpoint may have too.
     Raises one WeightsError with every missing key, every unexpected key and every wrong shape as its
     attributes; its text lists the first of each, with the nearest names, and the prefix that would reconcile
     them if there is one. Raises CheckpointError if an expected tensor cannot be read.
     """
-    missing, unexpected = keys_apart(expected, checkpoint, ignored)
+    missing, unexpected = keys_apart(expected, checkpoint, useful(ignored, expected, checkpoint))
+    unexpected = [key for key in unexpected if key not in aliases]
     found = {key: checkpoint.info(key).shape for key in expected if key in checkpoint}
     mismatched = [(key, tuple(expected[key]), found[key]) for key in found if tuple(expected[key]) != found[key]]
     if missing or mismatched or (strict and unexpected):
@@ -65,9 +72,30 @@ def keys_apart(
     expected: Mapping[str, object], checkpoint: Checkpoint, ignored: Sequence[str] = IGNORED
 ) -> tuple[list[str], list[str]]:
     """(expected keys that the checkpoint has not, keys that only it has and that no pattern ignores)."""
-    rules = [re.compile(pattern) for pattern in ignored]
+    rules = list(map(_compiled, ignored))
     missing = [key for key in expected if key not in checkpoint]
     return missing, [key for key in checkpoint if key not in expected and not any(r.search(key) for r in rules)]
+
+
+def useful(ignored: Sequence[str], expected: Collection[str], checkpoint: Checkpoint) -> list[str]:
+    """The patterns that ignore something, and those of IGNORED; a warning names each of the others.
+
+    Raises CheckpointError for what is no regular expression.
+    """
+    others = [key for key in checkpoint if key not in expected]
+    kept = [pattern for pattern in ignored if pattern in IGNORED or any(map(_compiled(pattern).search, others))]
+    for pattern in dict.fromkeys(ignored):
+        if pattern not in kept:
+            near = f"nearest: {', '.join(nearest(pattern, others))}" if others else "the model takes all keys"
+            log.warning("%s: the pattern '%s' ignores no key; %s", checkpoint.name, pattern, near)
+    return kept
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise CheckpointError(f"the pattern of keys to ignore {pattern!r} is no regular expression: {error}") from error
 
 
 def _report(

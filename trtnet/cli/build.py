@@ -11,7 +11,6 @@ import typer
 
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import Input, Json, Model, ModelOptions, Size
-from trtnet.support.errors import ModelError
 from trtnet.support.files import check_writable
 
 if TYPE_CHECKING:
@@ -97,6 +96,7 @@ def run(
 
     sizes = arguments.sizes(options.dim)
     function = _function(target, options)
+    arguments.check_dims(sizes, function.inputs)
     given = tool.random_inputs(function.inputs, sizes, random) if random is not None else {}
     outputs, seconds = tool.call(function, given | tool.read_inputs(arguments.files(input)))
     if save:
@@ -111,13 +111,11 @@ def _function(target: str, options: RunOptions) -> Any:
 
     from trtnet.runtime import load
     from trtnet.tools.targets.models import is_model
-    from trtnet.tools.targets.networks import define_network
+    from trtnet.tools.targets.networks import check_options, define_network
 
-    if is_model(target):
-        return define_network(target, replace(options.choices, dims=())).reference()
-    if options.weights is not None:
-        raise ModelError(f"{target} is no model, so it takes no --weights; a model is named path/to/file.py:factory")
-    return load(target)
+    choices = replace(options.choices, dims=())
+    check_options(choices, target)
+    return define_network(target, choices).reference() if is_model(target) else load(target)
 
 
 def models(json: Json = None) -> None:

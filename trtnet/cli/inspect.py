@@ -80,8 +80,10 @@ def diff(
     from trtnet.tools.inspect import diff as tool
     from trtnet.tools.inspect.layer_lists import describe
     from trtnet.tools.output import show
+    from trtnet.tools.targets.networks import check_options
 
     choices = options.choices
+    check_options(choices, first, second)
     found = tool.compare(describe(first, choices, values), describe(second, other.choices(choices), values))
     show(tool.render(found), tool.to_json(found), json)
     raise typer.Exit(1 if found.differs else 0)

@@ -96,7 +96,9 @@ def main() -> None:
         # a name that the terminal's encoding has not is written with escapes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.addFilter(_Once())
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", handlers=[handler])
     for name in STOPS:
         if signal.getsignal(name) is signal.SIG_DFL:
             signal.signal(name, _stop)
@@ -117,6 +119,19 @@ def main() -> None:
             _fail(at(line, text))
         traceback.print_exc()
         _fail(f"trtnet crashed, which is a fault of its own: {text}")
+
+
+class _Once(logging.Filter):
+    """Lets a command say each warning once, however many networks it is true of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_new = (text := record.getMessage()) not in self._said
+        self._said.add(text)
+        return is_new
 
 
 def _fail(message: str) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import FactoryOptions, Json, Key, Rules, StripPrefix, weights_choice
+from trtnet.cli.options import FactoryOptions, Ignore, Json, Key, Rules, StripPrefix, weights_choice
 from trtnet.support.errors import ModelError
 from trtnet.support.files import check_writable
 
@@ -41,13 +41,16 @@ def diff(
     first: str,
     second: str,
     values: Annotated[bool, typer.Option("--values", help="Compare the numbers too.")] = False,
+    key: Annotated[str | None, typer.Option(help="The part of FIRST to take, a training checkpoint.")] = None,
+    other_key: Annotated[str | None, typer.Option(help="The part of SECOND to take.")] = None,
     json: Json = None,
 ) -> None:
     """Compares two checkpoints: keys and shapes, and with --values the numbers. Exit code 1 if they differ."""
     from trtnet.tools.output import show
     from trtnet.tools.weights import files as tool
 
-    found = tool.differences(first, second, values)
+    a, b = weights_choice(first, None, key, None, []), weights_choice(second, None, other_key, None, [])
+    found = tool.differences(a.open(), b.open(), values)
     show(tool.differences_table(found), tool.differences_json(found), json)
     raise typer.Exit(1 if any(row.differs for row in found) else 0)
 
@@ -55,13 +58,14 @@ def diff(
 @weights.command("verify")
 def verify(
     file: Annotated[str, typer.Argument(help="A checkpoint: a file, an index, or a folder.")],
+    key: Key = None,
     json: Json = None,
 ) -> None:
     """Reads all of it: checksums and digests, and tensors with NaN or Inf. Exit code 1 if something is wrong."""
     from trtnet.tools.output import show
     from trtnet.tools.weights import verify as tool
 
-    found = tool.verify(file, bar=sys.stderr.isatty())
+    found = tool.verify(file, key, bar=sys.stderr.isatty())
     show(tool.table(found), tool.to_json(found), json)
     raise typer.Exit(0 if tool.is_sound(found) else 1)
 
@@ -74,6 +78,7 @@ def convert(
     rules: Rules = None,
     key: Key = None,
     strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
     dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; they keep theirs without it.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Model that the result must fit exactly: of the zoo, or path/to/file.py:factory.")
@@ -88,11 +93,13 @@ def convert(
     from trtnet.tools.weights import files as tool
 
     check_writable(out)
-    chosen = weights_choice(source, rules, key, strip_prefix, [])
+    chosen = weights_choice(source, rules, key, strip_prefix, ignore)
+    if model is None and ignore:
+        raise ModelError("--ignore says what the model of --model may leave out: give both")
     if model is None and (factory.arg or factory.config):
         raise ModelError("--arg and --config say how a model is made: give it by --model")
     module = None if model is None else _made(model, factory)
-    found = tool.convert_file(chosen.open(), out, dtype, module, bar=sys.stderr.isatty())
+    found = tool.convert_file(chosen.open(), out, dtype, module, chosen.ignored, bar=sys.stderr.isatty())
     show(tool.table(found), tool.to_json(found), json)
 
 
@@ -111,6 +118,7 @@ def refit(
     rules: Rules = None,
     key: Key = None,
     strip_prefix: StripPrefix = None,
+    ignore: Ignore = [],
 ) -> None:
     """Replaces the weights of an engine, without building it again.
 
@@ -121,6 +129,7 @@ def refit(
     target = output or engine
     check_writable(target)
     loaded = load(engine)
-    loaded.refit(weights_choice(weights, rules, key, strip_prefix, []).open())
+    chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
+    loaded.refit(chosen.open(), ignored=chosen.ignored)
     loaded.save(target)
     print(f"{target}: {len(loaded.info.refittable):,} weights replaced")

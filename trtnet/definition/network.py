@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -109,12 +108,12 @@ def define(
     member (:class:`TorchModule`). dtype: of the floating weights, and of the floating inputs where they enter. A
     mapping of module paths to dtypes gives some modules another one: the longest path decides, "" is the whole model.
     The weights inside such a module are cast to its dtype, as are tensors where they enter it, and back where they
-    leave. ignored: regular expressions of checkpoint keys that the model may leave out. strict=False: any others may be
-    left out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the layers
-    for some operations, in place of trtnet's choice, in the whole network or by patterns of module paths: see
-    ``trtnet.ops.formulations``. name, arguments: those of the model's factory, recorded in the sidecar; the class's
-    name by default. ``forward`` returns a tensor (the output is then named "output"), several (``output0``,
-    ``output1``, ...), or a dict of them by name.
+    leave. ignored: regular expressions of checkpoint keys that the model may leave out; a pattern that matches none is
+    warned of. strict=False: any others may be left out too, and are listed in ``network.skipped``; the model's own
+    weights must all be present. forms: the layers for some operations, in place of trtnet's choice, in the whole
+    network or by patterns of module paths: see ``trtnet.ops.formulations``. name, arguments: those of the model's
+    factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is then
+    named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError, both before TensorRT is used; ModelError and LayerError. Errors of the
     model's own code are passed on.
@@ -165,7 +164,7 @@ def match_weights(
 def _match(
     keys: dict[Parameter, str], aliases: Mapping[str, str], checkpoint: Checkpoint, ignored: Sequence[str], strict: bool
 ) -> tuple[str, ...]:
-    return match(_shapes(keys), checkpoint, (*ignored, *(f"^{re.escape(alias)}$" for alias in aliases)), strict=strict)
+    return match(_shapes(keys), checkpoint, ignored, strict=strict, aliases=aliases)
 
 
 def _shapes(keys: Mapping[Parameter, str]) -> dict[str, tuple[int, ...]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.builder.plan import Plan, PlanInfo
-from trtnet.checkpoint import Source, open_checkpoint
+from trtnet.checkpoint import IGNORED, Source, open_checkpoint
 from trtnet.runtime.calls.arguments import is_foreign
 from trtnet.runtime.calls.pending import Pending
 from trtnet.runtime.cuda.interface import Device
@@ -167,10 +167,11 @@ class Engine:
         self.plan.save(path)
         self._path = Path(path)
 
-    def refit(self, weights: Source) -> None:
+    def refit(self, weights: Source, *, ignored: Sequence[str] = IGNORED) -> None:
         """Replaces all weights of an engine that was built with refit, by their checkpoint keys; or none of them.
 
         weights: a checkpoint with the keys that the engine was built from, in any dtype that can be cast to theirs.
+        ignored: regular expressions of keys that the engine may leave out, as in define.
         The plan is another one afterwards; sessions opened before keep the old weights.
         Raises PlanError for an engine that cannot be refitted, WeightsError for keys or sizes that do not fit,
         DeviceError where there is no GPU, TrtnetError in TensorRT's words if it fails.
@@ -179,7 +180,7 @@ class Engine:
         with self._lock:
             opened = self._opener(self.plan, self.device)
             checkpoint = open_checkpoint(weights)
-            data = refitted(opened, self.info, checkpoint)
+            data = refitted(opened, self.info, checkpoint, ignored)
             digest = checkpoint.digest([key for key in self.info.refittable if key in checkpoint])
             info = replace(self.info, checkpoint_digest=digest, stripped=False)
             self.plan, self._opened, self._pool = Plan(data, info), None, None

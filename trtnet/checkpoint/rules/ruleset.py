@@ -79,7 +79,7 @@ def read(path: str | os.PathLike[str]) -> RuleSet:
         text = Path(path).read_text("utf-8")
     # ValueError: text that is not UTF-8, or a name that no file can have
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read the rules {path}: {error}") from error
+        raise CheckpointError(f"cannot read the rules {path}: {getattr(error, 'strerror', '') or error}") from error
     return parse(text, Path(path).stem)
 
 

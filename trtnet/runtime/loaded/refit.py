@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint import Checkpoint, cast
-from trtnet.checkpoint.matching import keys_apart
+from trtnet.checkpoint.matching import keys_apart, useful
 from trtnet.graph.memory.weight import Weight
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support import dtypes
@@ -27,13 +28,13 @@ def check_refittable(info: PlanInfo) -> None:
         )
 
 
-def refitted(opened: OpenEngine, info: PlanInfo, checkpoint: Checkpoint) -> bytes:
+def refitted(opened: OpenEngine, info: PlanInfo, checkpoint: Checkpoint, ignored: Sequence[str]) -> bytes:
     """The plan of an engine with all its weights taken from a checkpoint. Raises WeightsError and TrtnetError."""
     recorder = ErrorRecorder()
     refitter = trt.Refitter(opened.engine, logger)
     refitter.error_recorder = recorder
     prototypes = {name: refitter.get_weights_prototype(name) for name in info.refittable}
-    _check(checkpoint, {name: prototype.size for name, prototype in prototypes.items()})
+    _check(checkpoint, {name: prototype.size for name, prototype in prototypes.items()}, ignored)
     alive = []
     for name, prototype in prototypes.items():
         weight = Weight(cast(checkpoint[name], dtypes.get(prototype.dtype), name), name)
@@ -59,8 +60,8 @@ def _serialized(opened: OpenEngine) -> bytes:
     return bytes(data)
 
 
-def _check(checkpoint: Checkpoint, sizes: dict[str, int]) -> None:
-    missing, unexpected = keys_apart(sizes, checkpoint)
+def _check(checkpoint: Checkpoint, sizes: dict[str, int], ignored: Sequence[str]) -> None:
+    missing, unexpected = keys_apart(sizes, checkpoint, useful(ignored, sizes, checkpoint))
     shapes = {name: checkpoint.info(name).shape for name in sizes if name in checkpoint}
     wrong = [(name, (sizes[name],), shape) for name, shape in shapes.items() if math.prod(shape) != sizes[name]]
     if missing or unexpected or wrong:

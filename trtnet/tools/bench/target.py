@@ -14,7 +14,7 @@ from trtnet.support.errors import ModelError
 from trtnet.tools.bench.feeds import RandomWeights
 from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.targets import arguments, models
-from trtnet.tools.targets.networks import Choices, defined, inputs_of
+from trtnet.tools.targets.networks import Choices, check_options, defined, inputs_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def _built(target: str, choices: Choices) -> Target:
 
 
 def _parsed(target: str, choices: Choices) -> Target:
+    check_options(choices, target)
     from trtnet.reference.onnx import parse  # needs torch, which models do not
     from trtnet.tools.bench.other_tools.onnx_route import plan
 

@@ -11,7 +11,7 @@ from trtnet.tools.draw.from_engine import draw_engine
 from trtnet.tools.draw.from_network import draw_network
 from trtnet.tools.inspect import plan as inspect_plan
 from trtnet.tools.inspect.any import is_network
-from trtnet.tools.targets.networks import Choices, open_network
+from trtnet.tools.targets.networks import Choices, check_options, open_network
 
 
 def read(target: str, choices: Choices) -> Drawing:
@@ -20,6 +20,7 @@ def read(target: str, choices: Choices) -> Drawing:
     choices: how a model is defined. Raises what opening such a thing raises; PlanError for an engine whose layers are
     not known, as where there is no GPU.
     """
+    check_options(choices, target, sizes=is_network(target))
     path = Path(target)
     if is_network(target):
         names = read_names(target) if path.suffix == ".onnx" and path.is_file() else None

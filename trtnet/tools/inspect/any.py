@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from trtnet.tools.inspect import network as inspect_network, plan as inspect_plan, table as inspect_table
 from trtnet.tools.targets.models import is_model
-from trtnet.tools.targets.networks import Choices, open_network
+from trtnet.tools.targets.networks import Choices, check_options, open_network
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ def look(target: str, choices: Choices, depth: int) -> Look:
 
     choices: of a model. depth: how deep a network's modules are shown. Raises what reading each of them raises.
     """
+    check_options(choices, target, sizes=is_network(target))
     if is_network(target):
         summary = inspect_network.summarize(open_network(target, choices))
         return Look(inspect_table.render(summary, depth), inspect_network.to_json(summary))

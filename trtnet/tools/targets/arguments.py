@@ -12,6 +12,7 @@ from typing import Any
 
 from trtnet.graph import Input
 from trtnet.support import dtypes
+from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import ModelError
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
@@ -100,16 +101,23 @@ def nbytes(text: str) -> int:
 
 def with_sizes(specs: Mapping[str, Input], sizes: Mapping[str, Any]) -> dict[str, Input]:
     """Inputs with the dimensions that have one size made static. Raises ModelError for a size that no input has."""
-    names = {size for spec in specs.values() for size in spec.shape if isinstance(size, str)}
-    unknown = sorted(set(sizes) - names)
-    if unknown:
-        known = ", ".join(sorted(names)) or "none: all axes are fixed"
-        raise ModelError(f"--dim {unknown[0]}: no input has this dimension; the dynamic ones are {known}")
+    _check_names(sizes, {size for spec in specs.values() for size in spec.shape if isinstance(size, str)})
     fixed = {name: size for name, size in sizes.items() if isinstance(size, int)}
     return {
         name: replace(spec, shape=tuple(fixed.get(str(size), size) for size in spec.shape))
         for name, spec in specs.items()
     }
+
+
+def check_dims(sizes: Mapping[str, Any], inputs: Sequence[TensorInfo]) -> None:
+    """Raises ModelError for a size that no input of a network or an engine has."""
+    _check_names(sizes, {size for info in inputs for size in (*info.shape, *info.values) if isinstance(size, str)})
+
+
+def _check_names(sizes: Mapping[str, Any], names: set[str]) -> None:
+    if unknown := sorted(set(sizes) - names):
+        known = ", ".join(sorted(names)) or "none: all axes are fixed"
+        raise ModelError(f"--dim {unknown[0]}: no input has this dimension; the dynamic ones are {known}")
 
 
 def _pairs(texts: Sequence[str], option: str, example: str) -> list[tuple[str, str]]:

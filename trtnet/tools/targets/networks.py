@@ -104,6 +104,23 @@ class Choices:
         return otherwise(model, dtype if isinstance(dtype, str) else "float32") if found is None else found
 
 
+def check_options(choices: Choices, *targets: str, sizes: bool = True) -> None:
+    """Raises ModelError for an option that only models have, where no target is one. sizes: whether --dim is none."""
+    if any(map(models.is_model, targets)):
+        return
+    weights = choices.checkpoint
+    given = {
+        "--weights": weights.file, "--rules": weights.rules, "--key": weights.key, "--arg": choices.arguments,
+        "--strip-prefix": weights.strip_prefix, "--ignore": weights.ignore, "--declare": choices.inputs,
+        "--dtype": choices.dtype != "float32", "--dim": not sizes and choices.dims, "--config": choices.config,
+    }  # fmt: skip
+    for option, value in given.items():
+        if value:
+            raise ModelError(
+                f"{targets[0]} is no model, so it takes no {option}; a model is named path/to/file.py:factory"
+            )
+
+
 def open_network(target: str, choices: Choices) -> NetworkTarget:
     """A model (of the zoo, or ``path.py:factory``) or an ONNX file.
 

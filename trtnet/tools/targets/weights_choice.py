@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,13 @@ class WeightsChoice:
     strip_prefix: str | None = None
     ignore: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for pattern in self.ignore:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ModelError(f"--ignore {pattern!r} is no regular expression: {error}") from error
+
     def open(self) -> Checkpoint | None:
         """The checkpoint with the model's keys, not yet read; None if no file is named.
 
@@ -36,8 +44,10 @@ class WeightsChoice:
         """
         if self.file is not None:
             return self.applied(self._file())
-        needless = {"--rules": self.rules, "--key": self.key, "--strip-prefix": self.strip_prefix}
-        given = [option for option, value in needless.items() if value is not None]
+        needless = {
+            "--rules": self.rules, "--key": self.key, "--strip-prefix": self.strip_prefix, "--ignore": self.ignore,
+        }  # fmt: skip
+        given = [option for option, value in needless.items() if value]
         if given:
             raise ModelError(f"{given[0]} says how a checkpoint is read: give it by --weights FILE")
         return None

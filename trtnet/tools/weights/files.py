@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,9 +139,12 @@ def differences_table(found: list[Difference]) -> Table:
     return picture
 
 
-def convert_file(source: Source, out: Path, dtype: str | None, model: Module | None, bar: bool) -> list[Row]:
+def convert_file(
+    source: Source, out: Path, dtype: str | None, model: Module | None, ignored: Sequence[str], bar: bool
+) -> list[Row]:
     """Writes a checkpoint as .safetensors, in another dtype if told; a model that is given must fit it exactly.
 
+    ignored: regular expressions of keys that the model may leave out; they are written all the same.
     Raises CheckpointError and WeightsError; `out` then stays as it was.
     """
     from rich.markup import escape
@@ -152,7 +156,7 @@ def convert_file(source: Source, out: Path, dtype: str | None, model: Module | N
         raise CheckpointError(f"{out}: a .wts file has float32 alone, so it takes no dtype")
     with open_checkpoint(source) as checkpoint:
         if model is not None:
-            _check(model, checkpoint)
+            _check(model, checkpoint, ignored)
         with Progress(disable=not bar, transient=True) as progress:
             task = progress.add_task(escape(visible(out)))
 
@@ -166,7 +170,7 @@ def convert_file(source: Source, out: Path, dtype: str | None, model: Module | N
     return rows(out)
 
 
-def _check(model: Module, checkpoint: Checkpoint) -> None:
+def _check(model: Module, checkpoint: Checkpoint, ignored: Sequence[str]) -> None:
     from trtnet.definition import match_weights
 
-    match_weights(model, checkpoint)
+    match_weights(model, checkpoint, ignored)

@@ -36,17 +36,18 @@ class Check:
     wrong: bool
 
 
-def verify(path: str, bar: bool = False) -> list[Check]:
+def verify(path: str, key: str | None = None, bar: bool = False) -> list[Check]:
     """Every check of a checkpoint's files, then of its tensors; those of tensors that are sound are counted in one.
 
     CRCs of zip archives (PyTorch, TorchScript, .npz); the SHA-256 in a Hugging Face blob's name, in a name as torch.hub
     has them (``resnet50-0676ba61.pth``), and in FILE.sha256; ``trtnet.digest`` of a .safetensors file; that every
-    tensor can be read, and is finite. Raises CheckpointError for what cannot be opened.
+    tensor can be read, and is finite. key: the part of a training checkpoint whose tensors are read. Raises
+    CheckpointError for what cannot be opened.
     """
     from rich.markup import escape
     from rich.progress import Progress
 
-    with open_checkpoint(path) as checkpoint, Progress(disable=not bar, transient=True) as progress:
+    with open_checkpoint(path, key) as checkpoint, Progress(disable=not bar, transient=True) as progress:
         files = _files(located(path))
         sizes = sum(file.stat().st_size for file in files)
         total = sizes + sum(checkpoint.listed(key).nbytes or 0 for key in checkpoint)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from trtnet.checkpoint import IGNORED, Source as WeightsSource, open_checkpoint
+from trtnet.checkpoint.matching import useful
 from trtnet.definition import DefinedNetwork, define
 from trtnet.definition.inputs import Declared
 from trtnet.definition.models import Model, as_module, torch_module_of
@@ -110,7 +111,8 @@ class _Search:
     ) -> None:
         self.model, self.specs, self.checkpoint = model, specs, open_checkpoint(weights)
         self.narrow, self.wide = dtypes_
-        self.tolerance, self.outputs, self.on, self.ignored = tolerance, outputs, on, ignored
+        self.tolerance, self.outputs, self.on = tolerance, outputs, on
+        self.ignored = useful(ignored, dict(model.named_parameters()), self.checkpoint)
         modules = dict(model.named_modules())
         self.containers = list(modules)
         self.paths = [path for path, module in modules.items() if hasattr(module, "forward")]
