@@ -46,3 +46,33 @@ def test_as_many_positions_as_heads(heads: int, batch_first: bool, dtype: str) -
     network = trtnet.define(model, {"x": trtnet.Input(shape, dtype)}, original, dtype=dtype)
     x = np.random.default_rng(0).standard_normal(shape, np.float32).astype(dtype)
     assert distance(network, x) < LIMITS[dtype]
+
+
+class Merged(torch.nn.Module):
+    """A PyTorch module that takes the heads out of one product itself."""
+
+    def __init__(self, heads: int, how: str) -> None:
+        super().__init__()
+        self.heads, self.how = heads, how
+        self.qkv = torch.nn.Linear(8 * heads, 24 * heads)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, length, width = x.shape
+        if self.how == "chunked":
+            parts = (part.view(batch, length, self.heads, 8).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+            y = torch.nn.functional.scaled_dot_product_attention(*parts)
+        else:
+            q, k, v = self.qkv(x).reshape(batch, length, 3, self.heads, 8).permute(2, 0, 3, 1, 4).unbind(0)
+            y = ((q * 8**-0.5) @ k.transpose(-2, -1)).softmax(-1) @ v
+        return y.transpose(1, 2).reshape(batch, length, width)
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("how", ["chunked", "unbound"])
+@pytest.mark.parametrize("heads", [2, 4, 12])
+def test_as_many_positions_as_heads_in_a_pytorch_module(heads: int, how: str, dtype: str) -> None:
+    torch.manual_seed(0)
+    shape = (3, heads, 8 * heads)
+    network = trtnet.define(Merged(heads, how).eval(), {"x": trtnet.Input(shape, dtype)}, dtype=dtype)
+    x = np.random.default_rng(0).standard_normal(shape, np.float32).astype(dtype)
+    assert distance(network, x) < LIMITS[dtype]

@@ -39,7 +39,8 @@ class Adding(Placing, Generic[T]):
     give back, by (layer name, attribute); the reference executor needs them. decompositions: what plugin layers
     compute, by layer name, as networks of their own. forms: the layers that operations are. pending: layers whose
     weights were not decided when they were added. byte_casts: what was cast to uint8. cache: tensors that are made once
-    a network (constants, sizes). named: the checkpoint keys of weights that TensorRT knows by them; folded: those that
+    a network (constants, sizes). linear: the tensor, weight and bias of the results of linear layers, by the serial of
+    their storage. named: the checkpoint keys of weights that TensorRT knows by them; folded: those that
     were computed with while defining.
     """
 
@@ -58,6 +59,7 @@ class Adding(Placing, Generic[T]):
         self.decompositions: dict[str, Adding[T]] = {}
         self.forms = FormChoices()
         self.cache: dict[Any, T] = {}
+        self.linear: dict[int, tuple[T, Any, Any]] = {}
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
         self._bindings = Bindings(self.precision.by_path)

@@ -178,7 +178,8 @@ from trtnet.ops.pooling.adaptive import (
 from trtnet.ops.pooling.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d, max_unpool1d, max_unpool2d, max_unpool3d
 from trtnet.ops.pooling.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from trtnet.ops.products.einsum import einsum
-from trtnet.ops.products.matmul import addmm, baddbmm, bilinear, bmm, linear, matmul, mm, outer
+from trtnet.ops.products.linear import linear
+from trtnet.ops.products.matmul import addmm, baddbmm, bilinear, bmm, matmul, mm, outer
 from trtnet.ops.products.spectral import stft
 from trtnet.ops.products.vectors import (
     addbmm,

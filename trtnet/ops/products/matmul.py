@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import prod
-
-import numpy as np
-
-from trtnet.graph import Parameter, Shape, Size, Tensor, Weight
+from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
-from trtnet.ops.arguments.operands import broadcast, ndim_of, network_of, tensor
+from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
-from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.formulations import form
+from trtnet.ops.products.heads import apart
+from trtnet.ops.products.layer import product
 from trtnet.ops.reductions.reduce import sum
-from trtnet.support import dtypes
-from trtnet.support.backend import trt
 
 
 def matmul(x: Operand, y: Operand) -> Tensor:
@@ -26,7 +19,7 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     Layer: IMatrixMultiplyLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM, which are exact.
     Raises LayerError for mixed dtypes, for bools, for a tensor without dimensions, and for sizes that do not fit.
     """
-    return _product(x, y, "NONE")
+    return product(*(apart(each) if isinstance(each, Tensor) else each for each in (x, y)), "NONE")
 
 
 def mm(x: Operand, y: Operand) -> Tensor:
@@ -103,35 +96,6 @@ def plus(x: Operand, product: Tensor, beta: float, alpha: float) -> Tensor:
     return scaled if beta == 0 else add(x if beta == 1 else mul(x, beta), scaled)
 
 
-def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
-    """``x @ weight.T + bias``.
-
-    x: [..., in_features]. weight: [out_features, in_features], or [in_features]. bias: [out_features]. All of one
-    floating dtype. Returns [..., out_features], or [...] for a weight of one dimension, in that dtype.
-    Layer: IMatrixMultiplyLayer with a transposed constant, and IElementWiseLayer SUM for the bias; in the form
-    "reduction" of "row" (one row), IElementWiseLayer PROD and IReduceLayer SUM.
-    Raises LayerError for mixed dtypes, and for sizes that do not fit.
-    """
-    if is_row(x, weight) and form(x.network, "row", x.dtype, weights=prod(weight.shape)) == "reduction":
-        product = sum(mul(x.unsqueeze(-2), weight), -1)
-    else:
-        product = _product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
-    return product if bias is None else add(product, bias)
-
-
-def is_row(x: Tensor, weight: Operand) -> bool:
-    """Whether `x` is one row, and the weight a matrix of its dtype and width."""
-    return (
-        isinstance(weight, Parameter | np.ndarray)
-        and len(weight.shape) == 2
-        and x.ndim > 0
-        and all(size == 1 for size in x.shape[:-1])
-        and x.shape[-1] == weight.shape[1]
-        and x.dtype.is_floating
-        and x.network.weight(weight).dtype == x.dtype
-    )
-
-
 def bilinear(x1: Tensor, x2: Tensor, weight: Operand, bias: Operand | None = None) -> Tensor:
     """``y[k] = x1 @ weight[k] @ x2 + bias[k]``.
 
@@ -148,48 +112,3 @@ def bilinear(x1: Tensor, x2: Tensor, weight: Operand, bias: Operand | None = Non
     products = sum(mul(left, x2.reshape(1, -1, in2)), -1)
     y = products.transpose(0, 1).reshape(*lead, out)
     return y if bias is None else add(y, bias)
-
-
-def _product(left: Operand, right: Operand, op1: str) -> Tensor:
-    """``left @ right``, or ``left @ right.T`` with TRANSPOSE."""
-    network = network_of(left, right)
-    vectors = (ndim_of(left) == 1, ndim_of(right) == 1)
-    ndim = max(ndim_of(left), ndim_of(right), 2)
-    a = tensor(left, network, ndim=ndim)
-    b = tensor(tensor(right, network).unsqueeze(1) if vectors[1] else right, network, ndim=ndim)
-    shown = {"x": _shown(left, a), "weight" if isinstance(right, Parameter) else "y": _shown(right, b)}
-    if 0 in (ndim_of(left), ndim_of(right)):
-        network.fail("matmul of a tensor without dimensions; use ops.mul", shown)
-    if a.dtype != b.dtype:
-        network.fail(f"matmul of {a.dtype} and {b.dtype}; cast one of them with .to()", shown)
-    k0, k1 = a.shape[-1], b.shape[-2] if op1 == "NONE" else b.shape[-1]
-    columns = b.shape[-1] if op1 == "NONE" else b.shape[-2]
-    hint = f"matmul got {k0} columns on the left and {k1} rows on the right" if k0 != k1 else ""
-    axes = [axis for axis, vector in zip((-2, -1), vectors, strict=True) if vector]
-    if not a.dtype.is_floating or k0 == k1 == 0:
-        summed = _summed(a, b if op1 == "NONE" else b.mT, shown)
-        return summed.squeeze(axes) if axes else summed
-    matrix = trt.MatrixOperation
-    arguments = {"input0": a, "op0": matrix.NONE, "input1": b, "op1": getattr(matrix, op1)}
-    dims = [_shape(a, b, columns)]
-    (product,) = network.add("matrix_multiply", arguments, name="matmul", hint=hint, dims=dims, shown=shown)
-    return product.squeeze(axes) if axes else product
-
-
-def _summed(a: Tensor, b: Tensor, shown: Mapping[str, object]) -> Tensor:
-    """The product of integers, of which TensorRT has no layer, and that of nothing: elements multiplied and summed."""
-    if a.dtype == dtypes.bool_ or a.shape[-1] != b.shape[-2]:
-        text = f"matmul of {a.dtype}, {a.shape[-1]} columns on the left and {b.shape[-2]} rows on the right"
-        a.network.fail(f"{text}; cast bools with .float()" if a.dtype == dtypes.bool_ else text, shown)
-    return cast(sum(mul(a.unsqueeze(-1), b.unsqueeze(-3)), -2), a.dtype)
-
-
-def _shown(operand: Operand, used: Tensor) -> Tensor | Weight:
-    """An operand for an error: as it was given, a parameter with its checkpoint key."""
-    if isinstance(operand, Parameter):
-        return used.network.weight(operand)
-    return operand if isinstance(operand, Tensor) else used
-
-
-def _shape(a: Tensor, b: Tensor, columns: Size) -> Shape:
-    return (*broadcast(a, b)[:-2], a.shape[-2], columns)

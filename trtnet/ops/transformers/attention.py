@@ -19,6 +19,7 @@ from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.elementwise.softmax import softmax
 from trtnet.ops.formulations import form
 from trtnet.ops.indexing.gather import embedding
+from trtnet.ops.products.heads import apart
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import any, sum
 from trtnet.ops.shapes.joining import cat
@@ -64,6 +65,7 @@ def scaled_dot_product_attention(
     >>> network.outputs["output"]
     Tensor('output', [1, 8, n, 64], float32)
     """
+    query, key, value = apart(query), apart(key), apart(value)
     operands = {"query": query, "key": key, "value": value}
     mask = None if attn_mask is None else tensor(attn_mask, query.network)
     _check(operands, mask, dropout_p)
