@@ -137,3 +137,26 @@ def test_a_module_is_searched_for_what_must_be_wide() -> None:
     assert found.mapping == {"": "float16", "1": "float32"}
     with pytest.raises(trtnet.InputError, match="say what is expected"):
         trtnet.search_precision(module, module.state_dict(), inputs, specs=inputs)
+
+
+class Scaled(nn.Module):
+    """A weight that torch computes with before the network reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, 3))
+        self.scale = nn.Parameter(torch.rand(2, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, (self.weight.T * self.scale.T).T)
+
+
+def test_weights_of_a_checkpoint_are_also_those_that_torch_computes_with() -> None:
+    module, other, x = Scaled().eval(), Scaled().eval(), torch.randn(4, 3)
+    own = {key: value.clone() for key, value in module.state_dict().items()}
+    where = [value.data_ptr() for value in module.state_dict().values()]
+    network = trtnet.define(module, {"x": x}, other.state_dict())
+    np.testing.assert_allclose(network.reference()(x.numpy()), other(x).detach().numpy(), rtol=1e-5)
+    assert all(torch.equal(value, own[key]) for key, value in module.state_dict().items())
+    assert [value.data_ptr() for value in module.state_dict().values()] == where
+    assert network.folded == {"weight", "scale"}

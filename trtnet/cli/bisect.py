@@ -12,7 +12,10 @@ from trtnet.cli.grouping import grouped
 from trtnet.cli.options import InputOptions, Json, Model, OriginalOptions, Pairs, Strict
 from trtnet.support.files import check_writable
 
-Torch = Annotated[str, typer.Option("--torch", help="The torch original: path/to/file.py:factory.")]
+Torch = Annotated[
+    str | None,
+    typer.Option("--torch", help="The torch original: path/to/file.py:factory; by default the model, if it is one."),
+]
 OnEngine = Annotated[bool, typer.Option("--engine", help="Run the network as engines on this machine's GPU.")]
 Names = Annotated[
     list[str],
@@ -25,9 +28,9 @@ Names = Annotated[
 @grouped
 def bisect(
     model: Model,
-    torch: Torch,
     options: OriginalOptions,
     inputs: InputOptions,
+    torch: Torch = None,
     output: Pairs = [],
     name: Names = [],
     strict: Strict = True,

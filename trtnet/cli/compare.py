@@ -11,6 +11,7 @@ import typer
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import (
     AllInputs,
+    Declare,
     DType,
     FactoryOptions,
     Json,
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from trtnet.verify.comparison.report import Comparison
     from trtnet.verify.metrics.tolerances import Tolerance
 
-THINGS = """What to compare, and last what is expected: a model of the zoo or path/to/file.py:factory (on the CPU
-reference), torch:path/to/file.py:factory, model.onnx (NVIDIA's parser, on the CPU reference), x.engine, saved outputs
-(.npz, .json of polygraphy or trtexec), engine:MODEL or engine:model.onnx (built and run on the GPU). name=THING names
-it in the report."""
+THINGS = """What to compare, and last what is expected: a model of the zoo, LIBRARY:NAME or path/to/file.py:factory (on
+the CPU reference), torch:path/to/file.py:factory, model.onnx (NVIDIA's parser, on the CPU reference), x.engine, saved
+outputs (.npz, .json of polygraphy or trtexec), engine:MODEL or engine:model.onnx (built and run on the GPU). name=THING
+names it in the report. One alone, a PyTorch module, is compared with itself."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ class ComparedModels(FactoryOptions, WeightsOptions):
     dtype: DType = "float32"
     strict: Strict = True
     dim: Size = field(default_factory=list)
+    declare: Declare = field(default_factory=list)
 
     @property
     def choices(self) -> Choices:
         from trtnet.tools.compare import Choices
         from trtnet.tools.targets import arguments
 
-        return Choices(self.chosen, self.dtype, self.values, arguments.sizes(self.dim), self.load, self.strict)
+        inputs, sizes = arguments.inputs(self.declare), arguments.sizes(self.dim)
+        return Choices(self.chosen, self.dtype, self.values, sizes, self.load, self.strict, inputs)
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,14 @@ def compare(
     The tolerances are those of the coarsest dtype that the sides were defined in, or only those that are given.
     """
     from trtnet.support.errors import InputError
+    from trtnet.tools.compare import itself
     from trtnet.tools.output import show
 
     files.check()
     if feeds.inputs is not None and feeds.input:
         raise InputError("--inputs has all inputs; --input gives one by one: use either")
-    if len(things) < 2:
-        raise InputError("nothing to compare it with: name two things at least, last what is expected")
+    if len(things) == 1:
+        things = [*things, itself(things[0])]
     keep = files.save_inputs is not None or files.save_outputs is not None
     report = _compared(things, models.choices, feeds, limits, output, keep)
     files.write(report)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
 ]
-Model = Annotated[str, typer.Argument(help="A model of the zoo (trtnet models), or path/to/file.py:factory.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A model of the zoo (trtnet models); path/to/file.py:factory, of trtnet or PyTorch; torchvision:NAME,"
+        " timm:NAME, transformers:FOLDER."
+    ),
+]
 WeightsFile = Annotated[
     str | None, typer.Option(help="Checkpoint: .safetensors, .pth, .npz, .gguf, .wts, a folder; see trtnet weights ls.")
 ]

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 class SearchedModel(FactoryOptions, WeightsOptions):
     """The model whose precision is searched, with its checkpoint."""
 
-    weights: Annotated[str, typer.Option(help="Checkpoint of the model.")]
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint of the model; by default the weights of the torch module.")
+    ] = None
     dim: Size = field(default_factory=list)
     declare: Declare = field(default_factory=list)
     load: Load = None
@@ -59,10 +61,10 @@ class Sought:
 @grouped
 def precision(
     model: Model,
-    torch: Torch,
     options: SearchedModel,
     sought: Sought,
     arrays: InputOptions,
+    torch: Torch = None,
     inputs: AllInputs = None,
     output: Pairs = [],
     engine: OnEngine = False,

@@ -38,7 +38,10 @@ def declared(
         raise ModelError(here(f"inputs are a dict, {{'x': trtnet.Input((...))}}; found {inputs!r}"))
     given = dict(_named(inputs, ""))
     if not given:
-        raise ModelError(f"{model} does not say what it takes; give define(inputs={{'x': trtnet.Input((...))}})")
+        raise ModelError(
+            f"{model} does not say what it takes; give define(inputs={{'x': trtnet.Input(('batch', 3))}}), or on the"
+            f" command line --declare x=batch,3"
+        )
     for name in axes:
         if name not in given:
             raise ModelError(here(f"dims names {name!r}, which is no input of {model}; {nearest(name, given)}"))

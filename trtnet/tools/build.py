@@ -16,9 +16,10 @@ from trtnet.definition import DefinedNetwork
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What was built. bytes: of the plan. seconds: of the build alone."""
+    """What was built. weights: where they are from. bytes: of the plan. seconds: of the build alone."""
 
     path: str
+    weights: str
     bytes: int
     layers: int
     seconds: float
@@ -33,7 +34,9 @@ def build_engine(
     engine = network.build({name: size for name, size in dims.items() if name in network.dims}, config)
     seconds = time.perf_counter() - start
     engine.save(path)
-    return BuildResult(os.fspath(path), len(engine.plan.data), network.trt.num_layers, seconds, engine.info)
+    return BuildResult(
+        os.fspath(path), network.checkpoint.name, len(engine.plan.data), network.trt.num_layers, seconds, engine.info
+    )
 
 
 def picture(result: BuildResult) -> Table:
@@ -41,6 +44,7 @@ def picture(result: BuildResult) -> Table:
     info = result.info
     table = Table(title=result.path, show_header=False)
     table.add_row("model", f"{info.model} {info.dtype}")
+    table.add_row("weights", result.weights)
     for tensor in info.inputs:
         table.add_row("input", str(tensor))
     for tensor in info.outputs:

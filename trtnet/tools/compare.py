@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.definition import DefinedNetwork, define
+from trtnet.graph import Input
 from trtnet.runtime import Engine
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.call_interface import TensorInfo
-from trtnet.support.errors import ModelError
+from trtnet.support.errors import InputError, ModelError
 from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.run import read_inputs
 from trtnet.tools.targets import arguments, models
@@ -32,7 +33,7 @@ class Choices:
 
     arguments: of the factories that take them. dims: the sizes of dynamic dimensions, for engines built here.
     load: whether the torch modules get the weights, too, as they are in the file; None: those whose own are random.
-    strict: whether the weights must fit the models.
+    strict: whether the weights must fit the models. inputs: those of the models, in place of what they declare.
     """
 
     weights: WeightsChoice
@@ -41,6 +42,15 @@ class Choices:
     dims: Mapping[str, int]
     load: bool | None = None
     strict: bool = True
+    inputs: Mapping[str, Input] | None = None
+
+
+def itself(text: str) -> str:
+    """What a thing that is a PyTorch module is compared with if nothing else is named. Raises InputError for others."""
+    _, thing = _label(text)
+    if not models.may_be_of_torch(thing):
+        raise InputError("nothing to compare it with: name two things at least, last what is expected")
+    return f"torch:{thing.removeprefix('engine:')}"
 
 
 def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Side], Notes]:
@@ -111,7 +121,7 @@ class _Opener:
         self.weighted |= {text} if weights is not None else set()
         network = define(
             model,
-            None,
+            self._choices.inputs or None,
             weights,
             dtype=arguments.dtype(self._choices.dtype),
             ignored=self._choices.weights.ignored,

@@ -35,7 +35,8 @@ def called(
     network = current()
     place = next((each.device for each in module.parameters()), torch.device("cpu"))
     tracing = Tracing(network, weights, place)
-    with unchanged(module), torch.no_grad(), general_sizes(), exchanged(_calling(network, tracing, parts)), tracing:
+    exchange = exchanged(_calling(network, tracing, parts))
+    with unchanged(module), weights.restored(), torch.no_grad(), general_sizes(), exchange, tracing:
         result = module(*tracing.left(args), **tracing.left(dict(kwargs)))
         return mapped(result, tracing.value)
 

@@ -22,6 +22,9 @@ from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
+QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size", "dim", "numel", "is_floating_point"])
+"""What is asked of a tensor that its values do not change."""
+
 
 class Tracing(TorchFunctionMode):
     """Answers each call of a torch function while it is the mode.
@@ -53,6 +56,8 @@ class Tracing(TorchFunctionMode):
         name, operands = name_of(func), list(leaves((args, kwargs)))
         if name == "dtype.__get__":
             return self.dtype_of(args[0])
+        if name not in QUESTIONS:
+            self.weights.fill(operands, self.network)
         if name.endswith("_") and not name.endswith("__") and args and self.weights.is_stored(args[0]):
             raise ModelError(here(f"{name} writes to a weight of the module, which a network only reads"))
         converted = self.weights.converted(name, operands, self.dtype)

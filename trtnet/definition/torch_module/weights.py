@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from trtnet.graph import Buffer, Network, Parameter
 from trtnet.graph.structures import leaves
+from trtnet.reference.step import to_torch
 from trtnet.support.arrays import values
 from trtnet.support.dtypes import DType
 
@@ -38,13 +40,15 @@ class ModuleWeights:
     A parameter or buffer of the state dict is the Parameter of its key, so that the engine's weights keep their names.
     What torch computes from some (``weight * scale``, a table that is indexed) is a constant, and their keys are
     recorded as folded. All of them are in the dtype of the network, as ``module.half()`` would make them, but for what
-    the module converts itself (``self.weight.float()``).
+    the module converts itself (``self.weight.float()``). What torch computes with has the values of the network's
+    checkpoint while the module is being called.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
         self._parameters: dict[int, tuple[torch.Tensor, Parameter]] = {}
         self._derived: dict[int, Known] = {}
         self._keys = list(self._named(module))
+        self._filled: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         stored = set(self._parameters)
         self._memory = {each.untyped_storage().data_ptr() for each in (*module.parameters(), *module.buffers())}
         for buffer in module.buffers():
@@ -119,6 +123,30 @@ class ModuleWeights:
             return leaf.to(wide)
 
         return widen
+
+    def fill(self, operands: Iterable[Any], network: Network) -> None:
+        """Gives the weights among these, with which torch will compute, the values of the network's checkpoint."""
+        for operand in operands:
+            tensor, parameter = self._parameters.get(id(operand), (None, None))
+            if tensor is None or parameter is None or id(tensor) in self._filled:
+                continue
+            found = to_torch(network.array(parameter))
+            self._filled[id(tensor)] = tensor, tensor.data
+            if found.data_ptr() != tensor.data_ptr():  # they are not the module's own
+                tensor.data = found.to(tensor.device, tensor.dtype)
+                self._memory.add(tensor.untyped_storage().data_ptr())
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """At the end the weights have their own values again, and what was computed from them is forgotten."""
+        before = dict(self._derived)
+        try:
+            yield
+        finally:
+            for tensor, own in self._filled.values():
+                tensor.data = own
+            self._filled.clear()
+            self._derived = before
 
     def derive(self, result: Any, operands: Iterable[Any]) -> None:
         """Notes that torch computed `result` from `operands`, of which some may be weights."""

@@ -55,7 +55,9 @@ def examine(
     """
     engine = target.engine
     # before anything is measured: it may be missing
-    model = original(wishes.factory, target.name, target.checkpoint, engine.info.dtype) if wishes.routes else None
+    model = None
+    if wishes.routes:
+        model = original(wishes.factory, target.name, target.checkpoint, engine.info.dtype, target.original)
     found = measured(engine, inputs, setting, device)
     peaks = measured_peaks(device(), engine.info.dtype) if wishes.measure_peaks else found.device
     made, unknown = known_floor(engine.info, found.shapes, peaks)

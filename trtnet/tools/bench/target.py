@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from trtnet.builder import DimRange
 from trtnet.checkpoint import Checkpoint
+from trtnet.definition.models import torch_module_of
 from trtnet.runtime import Engine, load
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.errors import ModelError
@@ -19,12 +21,16 @@ from trtnet.tools.targets.networks import Choices, check_options, defined, input
 
 @dataclass(frozen=True)
 class Target:
-    """name: of the model. checkpoint: its weights, None for a plan without. sizes: given for a plan's dimensions."""
+    """name: of the model. checkpoint: its weights, None for a plan without. sizes: given for a plan's dimensions.
+
+    original: the PyTorch module that the model is, None for another.
+    """
 
     engine: Engine
     name: str
     checkpoint: Checkpoint | None
     sizes: dict[str, int]
+    original: Any = None
 
 
 def open_target(target: str, choices: Choices, gpu: Callable[[], object] = CudaDevice) -> Target:
@@ -49,7 +55,8 @@ def _built(target: str, choices: Choices) -> Target:
     sizes: dict[str, DimRange] = {**dict.fromkeys(named, 1), **given}
     weights = choices.open_weights(model, RandomWeights)
     network = defined(target, model, replace(choices, dims=[*choices.dims, *ones]), weights)
-    return Target(network.build({name: sizes[name] for name in network.dims}), target, weights, {})
+    engine = network.build({name: sizes[name] for name in network.dims})
+    return Target(engine, target, weights, {}, torch_module_of(model))
 
 
 def _parsed(target: str, choices: Choices) -> Target:

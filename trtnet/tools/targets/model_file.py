@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.source import at, raised_at
 
@@ -30,9 +31,11 @@ def factory_in(name: str) -> Callable[..., Any]:
     if not path.is_file():
         raise ModelError(f"no model file {file}")
     _enter(str(path.resolve().parent))
-    factory = getattr(_loaded(path, file), attribute, None)
+    loaded = vars(_loaded(path, file))
+    factory = loaded.get(attribute)
     if not callable(factory):
-        raise ModelError(f"{file} has no function {attribute!r}")
+        there = [name for name, value in loaded.items() if callable(value) and not name.startswith("_")]
+        raise ModelError(f"{file} has no function {attribute!r}; {nearest(attribute, there)}")
     return factory
 
 

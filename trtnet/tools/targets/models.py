@@ -1,4 +1,4 @@
-"""Models by name: the zoo's, and the user's own files."""
+"""Models by name: the zoo's, published libraries', and the user's own files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import trtnet.models as zoo
+from trtnet.checkpoint.memory import is_module
+from trtnet.definition.models import as_module
 from trtnet.nn import Buffer, Module
 from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.source import at, raised_at
+from trtnet.tools.targets.libraries import LIBRARIES, Published, is_published, published
 from trtnet.tools.targets.model_file import factory_in
 
-Factory = Callable[..., Module]
+Factory = Callable[..., Any]
+"""What makes a model: a Module, or a PyTorch module."""
 
 
 @dataclass(frozen=True)
@@ -30,28 +34,64 @@ class ModelSummary:
 
 
 def is_model(name: str) -> bool:
-    """Whether a command's target is a model, and not a file: a name of the zoo, or what looks like a factory's."""
+    """Whether a command's target is a model, and not a file: a known name, or what looks like a factory's."""
     suffix = Path(name).suffix
-    return name in zoo.__all__ or ".py:" in name or suffix == ".py" or not (suffix or Path(name).is_file())
+    return (
+        is_published(name)
+        or name in zoo.__all__
+        or ".py:" in name
+        or suffix == ".py"
+        or not (suffix or Path(name).is_file())
+    )
+
+
+def may_be_of_torch(name: str) -> bool:
+    """Whether a target may be a PyTorch module: one of a library, or what a user's own file makes."""
+    return ".py:" in name or any(f"{library}:" in name for library in LIBRARIES)
 
 
 def find(name: str) -> Factory:
-    """The factory behind ``resnet50`` or ``path/to/file.py:factory``.
+    """The factory behind ``resnet50``, ``torchvision:resnet50`` or ``path/to/file.py:factory``.
 
-    Raises ModelError for a name the zoo has not, or a file that does not load or lacks the factory.
+    Raises ModelError for a name that is none, or a file that does not load or lacks the factory; DependencyError for a
+    library that is not installed.
     """
+    if is_published(name):
+        return published(name)
     if ".py" in name:
         return factory_in(name)
     if name not in zoo.__all__:
         raise ModelError(
-            f"unknown model {name!r}. The zoo has {', '.join(zoo.__all__)}; a model of your own is named as"
-            f" path/to/file.py:factory"
+            f"unknown model {name!r}; the zoo: {nearest(name, zoo.__all__)}. A model of your own is named as"
+            f" path/to/file.py:factory, one of a library as {', '.join(f'{each}:NAME' for each in LIBRARIES)}"
         )
     return getattr(zoo, name)
 
 
 def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
-    """Calls the factory. Raises ModelError for an argument it does not take, or a result that is no Module."""
+    """Calls the factory; a PyTorch module is one in eval mode then. A model that is named itself is what it is.
+
+    Raises ModelError for an argument it does not take, or a result that is no model.
+    """
+    model = called(factory, arguments)
+    if isinstance(model, Module):
+        return model
+    if not is_module(model):
+        raise ModelError(
+            f"{factory.__name__} returned a {type(model).__name__}, neither a trtnet.nn.Module nor a torch.nn.Module"
+        )
+    made = as_module(model.eval())
+    if isinstance(factory, Published):
+        made.inputs = factory.inputs(model, arguments)
+    return made
+
+
+def called(factory: Factory, arguments: Mapping[str, Any]) -> Any:
+    """What a factory returns; a model that is named itself. Raises ModelError for an argument it does not take."""
+    if isinstance(factory, Module) or is_module(factory):
+        if arguments:
+            raise ModelError(f"a {type(factory).__name__} is named, a model: it takes no arguments {dict(arguments)}")
+        return factory
     known = argument_names(factory)
     for name in arguments:
         if known is not None and name not in known:
@@ -59,12 +99,9 @@ def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
                 f"{factory.__name__} takes no {name}; {nearest(name, known) if known else 'it takes nothing'}"
             )
     try:
-        model = factory(**arguments)
+        return factory(**arguments)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise ModelError(at(raised_at(error), f"{factory.__name__}({arguments}): {error}")) from error
-    if not isinstance(model, Module):
-        raise ModelError(f"{factory.__name__} returned a {type(model).__name__}, not an nn.Module")
-    return model
 
 
 def taken(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,6 +112,8 @@ def taken(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str
 
 def argument_names(factory: Callable[..., Any]) -> list[str] | None:
     """The arguments that a factory takes, with the fields of its configuration; None if it takes any."""
+    if isinstance(factory, Published):
+        return None
     parameters = inspect.signature(factory).parameters
     named = [name for name, each in parameters.items() if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     if len(named) == len(parameters) or not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
@@ -85,7 +124,10 @@ def argument_names(factory: Callable[..., Any]) -> list[str] | None:
 
 def _configuration_fields(factory: Callable[..., Any]) -> list[str]:
     """The fields of the dataclass that is the type of a factory's `config`, which it takes by keyword."""
-    hint = get_type_hints(factory).get("config")
+    try:
+        hint = get_type_hints(factory).get("config")
+    except (NameError, TypeError):  # of a user's own factory: a name for type checkers alone, a callable object
+        return []
     classes = [each for each in (hint, *get_args(hint)) if isinstance(each, type) and is_dataclass(each)]
     return [each.name for one in classes for each in fields_of(one)]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, define
+from trtnet.definition.models import torch_module_of
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.work import shaped
 from trtnet.nn import Module
@@ -97,10 +98,15 @@ class Choices:
         """What is said of the weights."""
         return self.weights if isinstance(self.weights, WeightsChoice) else WeightsChoice(self.weights)
 
-    def open_weights(self, model: Module, otherwise: type[Placeholder]) -> Checkpoint:
-        """The checkpoint, or a stand-in of the model's shapes where none is named. Raises CheckpointError."""
+    def open_weights(self, model: Module, otherwise: type[Placeholder]) -> Checkpoint | None:
+        """The checkpoint, or a stand-in of the model's shapes where none is named; None for a PyTorch module's own.
+
+        Raises CheckpointError.
+        """
         dtype = arguments.dtype(self.dtype)
         found = self.checkpoint.open()
+        if found is None and torch_module_of(model) is not None:
+            return None
         return otherwise(model, dtype if isinstance(dtype, str) else "float32") if found is None else found
 
 
@@ -143,9 +149,12 @@ def define_network(target: str, choices: Choices) -> DefinedNetwork:
 
 
 def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | None) -> DefinedNetwork:
-    """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does."""
+    """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does.
+
+    Random weights of a PyTorch module are said to be so.
+    """
     declared = arguments.inputs(choices.inputs) or model.inputs
-    return define(
+    network = define(
         model,
         arguments.with_sizes(declared, arguments.dims(choices.dims)),
         weights,
@@ -154,6 +163,11 @@ def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | 
         name=target,
         arguments=choices.values,
     )
+    if network.original is not None and network.keys:
+        from trtnet.tools.targets.original import own_weights  # needs torch, which other models do not
+
+        network.checkpoint.name = own_weights(target, network.original, choices.values)
+    return network
 
 
 def _model(target: str, choices: Choices) -> NetworkTarget:
@@ -161,7 +175,7 @@ def _model(target: str, choices: Choices) -> NetworkTarget:
     sizes, assumed = _sizes(list(defined.dims), choices.dims)
     return NetworkTarget(
         target, defined.trt, dict(model.named_modules()), sizes, assumed, defined.weights,
-        real_weights=choices.checkpoint.file is not None, owner=defined,
+        real_weights=choices.checkpoint.file is not None or defined.original is not None, owner=defined,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,10 +13,14 @@ from trtnet.checkpoint import shaped
 from trtnet.reference.step import to_torch
 from trtnet.support.errors import ModelError, WeightsError
 from trtnet.tools.targets import models
+from trtnet.tools.targets.libraries import Published
 from trtnet.tools.targets.weights_choice import WeightsChoice
 
 if TYPE_CHECKING:
     import torch
+
+
+log = logging.getLogger("trtnet.tools")
 
 
 def original(name: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> torch.nn.Module:
@@ -26,7 +31,7 @@ def original(name: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> 
     import torch
 
     factory = models.find(name)
-    module: Any = factory(**models.taken(factory, arguments))
+    module: Any = models.called(factory, models.taken(factory, arguments))
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"{name} returned a {type(module).__name__}, not a torch.nn.Module")
     return module
@@ -42,13 +47,30 @@ def opened(
     Raises ModelError for what is no torch module, CheckpointError and WeightsError for weights that do not fit it.
     """
     module, file = original(name, arguments), weights.file
+    is_random = load is not True and has_random_weights(name, module, arguments)
     if file is None or load is False:
-        return module, f"torch:{name} has its own, from its factory"
-    if load is None and not _differ(module, original(name, arguments)):
+        return module, f"torch:{name} has its own, from its factory{': random ones' if is_random else ''}"
+    if load is None and not is_random:
         return module, f"torch:{name} has its own, from its factory, not those of {file}"
     why = "--load" if load else "the factory gives random ones"
     said = f"torch:{name} has those of {file} ({why}): how that file was made is not tested"
     return _with_weights(module, name, weights), said
+
+
+def own_weights(name: str, module: torch.nn.Module, arguments: Mapping[str, Any]) -> str:
+    """What to call the weights that the factory of a module gave it; that they are random is logged."""
+    if not has_random_weights(name, module, arguments):
+        return f"those that {name} has by itself"
+    log.warning("%s has random weights: name a checkpoint by --weights FILE", name)
+    return f"random ones of {name}"
+
+
+def has_random_weights(name: str, module: torch.nn.Module, arguments: Mapping[str, Any]) -> bool:
+    """Whether the factory that made a module gives it others each time."""
+    factory = models.find(name)
+    if isinstance(factory, Published):
+        return factory.is_random(arguments)
+    return _differ(module, original(name, arguments))
 
 
 def _differ(first: torch.nn.Module, second: torch.nn.Module) -> bool:

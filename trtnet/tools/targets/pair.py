@@ -49,14 +49,16 @@ class Pair:
         )
 
 
-def open_pair(name: str, torch: str, choices: Choices, load: bool | None) -> Pair:
+def open_pair(name: str, torch: str | None, choices: Choices, load: bool | None) -> Pair:
     """The model of a name and the torch module of a factory. load: whether the torch module gets the checkpoint too.
 
+    torch: None for the factory of the model itself.
     Without a checkpoint the model has the torch module's weights. Raises as the factories do, and for weights that do
     not fit them.
     """
     model = models.made(name, choices.values)
     specs = arguments.inputs(choices.inputs) or model.inputs
+    torch = name if torch is None else torch
     theirs, whose = opened(torch, choices.checkpoint, load, choices.values)
     said = f"weights: {name} has those of {choices.checkpoint.file or torch}", f"weights: {whose}"
     return Pair(name, model, specs, choices.checkpoint.open_or(theirs), theirs, said, choices)

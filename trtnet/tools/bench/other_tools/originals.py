@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from typing import Any
 
@@ -10,16 +11,22 @@ from trtnet.support.errors import DependencyError, ModelError
 from trtnet.tools.targets.models import find
 
 
-def original(factory: str | None, model: str, checkpoint: Checkpoint | None, dtype: str) -> Any:
+def original(factory: str | None, model: str, checkpoint: Checkpoint | None, dtype: str, module: Any = None) -> Any:
     """The torch module of a model, in evaluation mode, on the CPU, of a dtype.
 
-    factory: ``path/to/file.py:factory``, which makes it with its weights; None for torchvision's of the same name, with
-    the checkpoint's weights. Raises ModelError if there is none, DependencyError without torch or torchvision.
+    factory: ``path/to/file.py:factory``, which makes it with its weights; None for `module`, which the model itself
+    is, else torchvision's of the same name, with the checkpoint's weights. Raises ModelError if there is none,
+    DependencyError without torch or torchvision.
     """
-    import_torch()
-    found = _torchvision(model, checkpoint) if factory is None else _from_file(factory)
-    import torch
-
+    torch = import_torch()
+    if factory is not None:
+        found = _from_file(factory)
+    elif module is not None:
+        found = copy.deepcopy(module)
+        if checkpoint is not None:
+            load(found, checkpoint)
+    else:
+        found = _torchvision(model, checkpoint)
     return found.eval().to(getattr(torch, dtype))
 
 
