@@ -38,8 +38,8 @@ def roi_align(
     from coordinates of boxes to those of `x`. sampling_ratio: samples of a bin along each axis, at least 1. aligned:
     whether pixels are half a pixel to the right and below, as in Detectron2. Returns [k, channels, rows, columns], in
     the dtype of `x`.
-    Layer: IGridSampleLayer of all samples (IConcatenationLayer of their coordinates) in the images, one below the other;
-    IPoolingLayer AVERAGE.
+    Layer: IGridSampleLayer of all samples (IConcatenationLayer of their coordinates) in the images, one below the
+    other; IPoolingLayer AVERAGE.
     Raises LayerError for other shapes, and for torchvision's sampling_ratio <= 0, whose number of samples depends on
     the boxes.
     Source: torchvision.ops.roi_align's documentation; He et al., 2017, arXiv:1703.06870.
