@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from doc_output import agrees
 from doc_pages import ROOT
+from originals import import_torchvision
 
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 
@@ -18,11 +19,12 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_prints_what_it_says(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    import_torchvision()  # some programs use it
     said = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("rints:\n")[2]
     with redirect_stdout(io.StringIO()) as printed:
         runpy.run_path(str(path), run_name="__main__")
     assert said and agrees(said, printed.getvalue()), printed.getvalue()
 
 
-def test_there_are_three() -> None:
-    assert [path.stem for path in EXAMPLES] == ["convert", "define", "serve"]
+def test_there_are_four() -> None:
+    assert [path.stem for path in EXAMPLES] == ["convert", "define", "detect", "serve"]
