@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def _known(shape: Shape) -> int:
     return int(np.prod([size for size in shape if isinstance(size, int)]))
 
 
-def _places(whole: Tensor, views: Sequence[tuple[object, ...]]) -> Places | None:
+def _places(whole: Tensor, views: Sequence[tuple[Any, ...]]) -> Places | None:
     """The places in a product that views of it take, for a batch of some size; None for a view of another kind."""
     unknown = {size.name for size in _unknown(whole.shape)}
 
@@ -81,12 +82,12 @@ def _places(whole: Tensor, views: Sequence[tuple[object, ...]]) -> Places | None
     shape = sizes(whole.shape)
     places: Places = np.arange(np.prod(shape or [0])).reshape(shape or [0])
     for kind, *about in views:
-        if kind == "shape" and (shape := sizes(about[0])) is not None and np.prod(shape) == places.size:  # type: ignore[arg-type]
+        if kind == "shape" and (shape := sizes(about[0])) is not None and np.prod(shape) == places.size:
             places = places.reshape(shape)
         elif kind == "permute":
-            places = places.transpose(about[0])  # type: ignore[arg-type]
-        elif kind == "part" and all(is_static((cut.start, cut.size, cut.step)) for _, cut in about):  # type: ignore[misc]
-            for axis, cut in about:  # type: ignore[misc]
+            places = places.transpose(about[0])
+        elif kind == "part" and all(is_static((cut.start, cut.size, cut.step)) for _, cut in about):
+            for axis, cut in about:
                 places = places.take(np.arange(cut.size) * cut.step + cut.start, axis)
         else:
             return None

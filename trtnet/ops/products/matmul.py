@@ -19,7 +19,8 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     Layer: IMatrixMultiplyLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM, which are exact.
     Raises LayerError for mixed dtypes, for bools, for a tensor without dimensions, and for sizes that do not fit.
     """
-    return product(*(apart(each) if isinstance(each, Tensor) else each for each in (x, y)), "NONE")
+    left, right = (apart(each) if isinstance(each, Tensor) else each for each in (x, y))
+    return product(left, right, "NONE")
 
 
 def mm(x: Operand, y: Operand) -> Tensor:
