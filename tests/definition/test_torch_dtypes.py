@@ -119,3 +119,19 @@ class Positions(nn.Module):
 
 def test_constants_in_the_dtype_of_the_weights_are_computed_with_them() -> None:
     assert compared(Positions())[1].dtype == torch.float16
+
+
+class Coordinates(nn.Module):
+    """Floats that a module makes itself are float32, and go into layers with weights, as in torchvision's raft."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.conv = nn.Linear(6, 6), nn.Conv1d(6, 6, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x + torch.arange(6.0)
+        return self.linear(y) + self.conv(y[..., None])[..., 0]
+
+
+def test_layers_take_floats_of_another_dtype_in_that_of_their_weights() -> None:
+    assert compared(Coordinates())[1].dtype == torch.float16

@@ -33,6 +33,13 @@ WEIGHTED = frozenset(_WEIGHTED.split())
 """Operations whose second and further arguments are weights: they get the parameters themselves, not tensors."""
 
 
+CAST = frozenset((*(f"conv{n}d" for n in (1, 2, 3)), *(f"conv_transpose{n}d" for n in (1, 2, 3)), "linear"))
+"""Operations whose input is cast to the dtype of their weights, as autocast does; torch without it refuses another.
+
+A module that makes floats itself, such as coordinates, makes float32 in a network of 16 bits, too.
+"""
+
+
 def _itself(x: Tensor, *_: Any, **__: Any) -> Tensor:
     return x
 

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -87,10 +88,18 @@ class Tracing(TorchFunctionMode):
             with self.network:
                 result = special(*self.entered(name, args, beside), **self.entered(name, kwargs, beside))
             return self.left(result, known)
-        operation, rest = self.found(func, name, self.entered(name, args, beside))
+        operation, rest = self.found(func, name, self.cast(name, self.entered(name, args, beside)))
         with self.network:
             result = operation(*rest, **accepted(operation, func, name, self.entered(name, kwargs, beside)))
         return self.left(result, known)
+
+    def cast(self, name: str, args: Sequence[Any]) -> Sequence[Any]:
+        """Arguments of an operation, the first in the dtype of the second, a weight, where torch wants that."""
+        if name not in functions.CAST or len(args) < 2 or not isinstance(args[1], Parameter | np.ndarray):
+            return args
+        x, dtype = args[0], self.network.weight(args[1]).dtype
+        other = isinstance(x, Tensor) and x.dtype.is_floating and x.dtype != dtype
+        return [x.to(dtype), *args[1:]] if other else args
 
     def found(
         self, func: Callable[..., Any], name: str, args: Sequence[Any]

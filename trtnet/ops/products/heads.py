@@ -16,7 +16,7 @@ from trtnet.ops.indexing.gather import take
 from trtnet.ops.products.layer import product
 from trtnet.ops.shapes.shape import permute, reshape
 
-Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
 """Of each element, which one of a product it is."""
 
 SOME = 2
@@ -54,7 +54,7 @@ def _is_confused(shape: Shape) -> bool:
     return len(shape) == 4 and isinstance(shape[1], int) and shape[1] > 1 and shape[1] in (shape[2], shape[3])
 
 
-def _whole(x: Tensor) -> tuple[Tensor, list[tuple[object, ...]]]:
+def _whole(x: Tensor) -> tuple[Tensor, list[Any]]:
     """What `x` is a part of in memory, and the views that make it of that, in order."""
     views = []
     while x.view_of is not None:
@@ -71,27 +71,30 @@ def _known(shape: Shape) -> int:
     return int(np.prod([size for size in shape if isinstance(size, int)]))
 
 
-def _places(whole: Tensor, views: Sequence[tuple[Any, ...]]) -> Places | None:
+def _places(whole: Tensor, views: Sequence[Any]) -> Places | None:
     """The places in a product that views of it take, for a batch of some size; None for a view of another kind."""
-    unknown = {size.name for size in _unknown(whole.shape)}
-
-    def sizes(shape: Shape) -> list[int] | None:
-        known = [size if isinstance(size, int) else SOME if size.name in unknown else None for size in shape]
-        return None if None in known else [size for size in known if size is not None]
-
-    shape = sizes(whole.shape)
-    places: Places = np.arange(np.prod(shape or [0])).reshape(shape or [0])
+    shape = _sizes(whole, whole.shape)
+    if shape is None:
+        return None
+    places: Places = np.arange(np.prod(shape)).reshape(shape)
     for kind, *about in views:
-        if kind == "shape" and (shape := sizes(about[0])) is not None and np.prod(shape) == places.size:
-            places = places.reshape(shape)
+        if kind == "shape" and (sizes := _sizes(whole, about[0])) is not None and np.prod(sizes) == places.size:
+            places = places.reshape(sizes)
         elif kind == "permute":
             places = places.transpose(about[0])
         elif kind == "part" and all(is_static((cut.start, cut.size, cut.step)) for _, cut in about):
             for axis, cut in about:
-                places = places.take(np.arange(cut.size) * cut.step + cut.start, axis)
+                places = np.take(places, np.arange(cut.size) * cut.step + cut.start, axis)
         else:
             return None
     return places
+
+
+def _sizes(whole: Tensor, shape: Shape) -> list[int] | None:
+    """A shape whose unknown sizes are those of a product, with numbers for them; None for others."""
+    unknown = {size.name for size in _unknown(whole.shape)}
+    known = [size if isinstance(size, int) else SOME for size in shape if isinstance(size, int) or size.name in unknown]
+    return known if len(known) == len(shape) else None
 
 
 def _columns(places: Places, whole: Tensor) -> tuple[Places, tuple[int, int]] | None:
