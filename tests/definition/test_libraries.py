@@ -27,7 +27,14 @@ class Questions(nn.Module):
         return torch.cat([torch.empty(0), x], 1)
 
 
-@pytest.mark.parametrize("module", [Keywords(), Questions()], ids=lambda module: type(module).__name__)
+class Reversed(nn.Module):
+    """ultralytics: a number divided by a tensor, which torch calls by an older name of Python's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 1.0 / (x.abs() + 1) + 2 ** (x * 0.1) - 3
+
+
+@pytest.mark.parametrize("module", [Keywords(), Questions(), Reversed()], ids=lambda module: type(module).__name__)
 def test_it_equals_torch(module: nn.Module) -> None:
     x = torch.randn(2, 6)
     network = trtnet.define(module.eval(), {"x": trtnet.Input((2, 6))})
@@ -63,3 +70,15 @@ def test_a_result_that_does_not_depend_on_the_input_is_an_output_too() -> None:
     network = trtnet.define(Scaled().eval(), {"x": trtnet.Input((2, 3))})
     assert network.reference()(np.ones((2, 3), np.float32))["output1"] == pytest.approx(np.exp(2.5))
     assert network.folded == {"logit_scale"}
+
+
+class Value(nn.Module):
+    """pytorchcv: a position as a Python number."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, : int(x[0, 0])]
+
+
+def test_a_value_as_a_python_number_is_an_error_that_says_so() -> None:
+    with pytest.raises(trtnet.ModelError, match=r"__int__ .*: its value is known only when the engine runs"):
+        trtnet.define(Value().eval(), {"x": trtnet.Input((2, 3))})

@@ -19,6 +19,7 @@ SAME = {
     "_adaptive_max_pool1d": "adaptive_max_pool1d",
     "_adaptive_max_pool2d": "adaptive_max_pool2d",
     "_adaptive_max_pool3d": "adaptive_max_pool3d",
+    "__rdiv__": "__rtruediv__",
     "unsafe_chunk": "chunk",
     "unsafe_split": "split",
 }

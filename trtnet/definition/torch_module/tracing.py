@@ -105,16 +105,17 @@ class Tracing(TorchFunctionMode):
         self, func: Callable[..., Any], name: str, args: Sequence[Any]
     ) -> tuple[Callable[..., Any], Sequence[Any]]:
         """The operation of a name, and what it is called with: a method of the first argument, or a function."""
+        plain = functions.SAME.get(name, name)
         if is_method(func) and args:
             receiver = self.tensor(args[0])
-            if hasattr(receiver, name):
-                return getattr(receiver, name), args[1:]
+            if hasattr(receiver, plain):
+                return getattr(receiver, plain), args[1:]
             args = (receiver, *args[1:])
-        plain = functions.SAME.get(name, name.removeprefix("_"))
+        plain = plain.removeprefix("_")
         if plain not in ops.__all__ and not hasattr(ops, plain):
             if args and isinstance(args[0], Tensor) and hasattr(args[0], plain):
                 return getattr(args[0], plain), args[1:]
-            why = reason(plain) or "trtnet.ops has no function of that name"
+            why = reason(name) or reason(plain) or "trtnet.ops has no function of that name"
             raise ModelError(here(f"torch's {name} of a symbolic tensor: {why}"))
         return getattr(ops, plain), args
 
