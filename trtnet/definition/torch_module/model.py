@@ -9,10 +9,9 @@ import torch
 
 from trtnet.definition.torch_module.outputs import outputs
 from trtnet.definition.torch_module.part import TorchPart, parts_of
+from trtnet.definition.torch_module.refusals import check
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Parameter, current
-from trtnet.support.errors import ModelError
-from trtnet.support.source import here
 
 
 class TorchModule(TorchPart):
@@ -22,15 +21,11 @@ class TorchModule(TorchPart):
     returns them in the structure that its ``forward`` returns.
     Weights: its state dict, under the path of the member; its own values where ``define`` is given no others.
     Layer: none of its own, but those of the operations that it calls.
-    Raises ModelError for a module in training mode.
+    Raises ModelError for a module in training mode, and for one whose code or weights cannot be read: see ``check``.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
-        training = [path or type(module).__name__ for path, each in module.named_modules() if each.training]
-        if module.training:
-            raise ModelError(here(f"{type(module).__name__} is in training mode: a network is for inference, eval()"))
-        if training:
-            raise ModelError(here(f"{training[0]} is in training mode: call {type(module).__name__}.eval()"))
+        check(module)
         weights = ModuleWeights(module)
         super().__init__(module, weights, parts_of(module, weights))
         self._parts[module] = self

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from trtnet import ops
 from trtnet.definition.torch_module import functions, repeated
 from trtnet.definition.torch_module.arguments import accepted
+from trtnet.definition.torch_module.randomness import Randomness
 from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, symbolic
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, Parameter, Tensor
@@ -37,6 +38,7 @@ class Tracing(TorchFunctionMode):
     def __init__(self, network: Network, weights: ModuleWeights, place: torch.device) -> None:
         super().__init__()
         self.network, self.weights, self.place = network, weights, place
+        self.random = Randomness()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -67,6 +69,7 @@ class Tracing(TorchFunctionMode):
         args, kwargs = mapped((tuple(args), dict(kwargs)), self.weights.widened(operands, self.dtype))
         result = func(*args, **kwargs)
         self.weights.derive(result, operands)
+        self.random.note(name, operands, result)
         return result
 
     @property
@@ -141,6 +144,7 @@ class Tracing(TorchFunctionMode):
             return leaf.value
         if not isinstance(leaf, torch.Tensor):
             return leaf
+        self.random.check(leaf)
         weight = self.weights.parameter(leaf)
         operand = self.weights.array(leaf, self.network, beside) if weight is None else weight
         return operand if raw else self.tensor(operand)

@@ -15,6 +15,8 @@ from trtnet.graph.structures import leaves
 from trtnet.reference.step import to_torch
 from trtnet.support.arrays import values
 from trtnet.support.dtypes import DType
+from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 CONVERSIONS = {"float": torch.float32, "double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16}
 """Functions that give a tensor another dtype."""
@@ -130,6 +132,9 @@ class ModuleWeights:
             tensor, parameter = self._parameters.get(id(operand), (None, None))
             if tensor is None or parameter is None or id(tensor) in self._filled:
                 continue
+            if tensor.is_meta:
+                text = f"{network.key(parameter)} is on torch's meta device, and the module computes with its values"
+                raise ModelError(here(f"{text}: make the module on the CPU, load_state_dict(..., assign=True)"))
             found = to_torch(network.array(parameter))
             self._filled[id(tensor)] = tensor, tensor.data
             if found.data_ptr() != tensor.data_ptr():  # they are not the module's own
