@@ -34,7 +34,16 @@ class Reversed(nn.Module):
         return 1.0 / (x.abs() + 1) + 2 ** (x * 0.1) - 3
 
 
-@pytest.mark.parametrize("module", [Keywords(), Questions(), Reversed()], ids=lambda module: type(module).__name__)
+class Bytes(nn.Module):
+    """diffusers: values that are rounded to bytes and computed with."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(0, 1).mul_(255).round_().byte() / 255.0
+
+
+@pytest.mark.parametrize(
+    "module", [Keywords(), Questions(), Reversed(), Bytes()], ids=lambda module: type(module).__name__
+)
 def test_it_equals_torch(module: nn.Module) -> None:
     x = torch.randn(2, 6)
     network = trtnet.define(module.eval(), {"x": trtnet.Input((2, 6))})

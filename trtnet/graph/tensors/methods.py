@@ -56,6 +56,9 @@ class Casts(_Operand[TensorT]):
     def int(self) -> TensorT:
         return self.operations.cast(self, "int32")
 
+    def byte(self) -> TensorT:
+        return self.operations.cast(self, "uint8")
+
     def bool(self) -> TensorT:
         return self.operations.cast(self, "bool")
 

@@ -203,13 +203,15 @@ def close(d: Draw, name: str) -> str:
     return f"ops.isclose({x}, {y})" if name == "allclose" else f"ops.eq({x}, {y})"
 
 
-@row("numbers", "to", "type_as", "float", "half", "bfloat16", "long", "int", "bool", "cast", "type")
+@row("numbers", "to", "type_as", "float", "half", "bfloat16", "long", "int", "byte", "bool", "cast", "type")
 def casts(d: Draw, name: str) -> str:
     """Of floats to uint8 none below 0, of which torch on a CPU and on a GPU makes different bytes."""
     wanted = d.torch_dtype() if name != "type_as" else d.dtype()
     given = d.dtype()
     values = d.choice(("normal", "ties", "positive"))
-    x = d.tensor(dtype=given, values="positive" if "uint8" in wanted and given == d.main else values)
+    x = d.tensor(
+        dtype=given, values="positive" if ("uint8" in wanted or name == "byte") and given == d.main else values
+    )
     if name in ("to", "type"):
         return f"{x}.{name}({wanted})" if d.chance(2) or name == "type" else f"{x}.to(dtype={wanted})"
     if name == "cast":
