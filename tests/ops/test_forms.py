@@ -162,8 +162,8 @@ def test_heads_without_a_fused_kernel_are_products(dtype: str, width: int, fused
 
 def test_a_measured_form_holds_in_the_range_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["row"][0]
-    for least, layer in ((30, "REDUCE"), (31, "MATRIX_MULTIPLY")):
-        measured = {"row": Fastest("reduction", ("float16",), {"weights": least})}
+    for least, most, layer in ((30, 6, "REDUCE"), (31, 6, "MATRIX_MULTIPLY"), (30, 5, "MATRIX_MULTIPLY")):
+        measured = {"row": Fastest("reduction", ("float16",), {"weights": least}, {"in_features": most})}
         monkeypatch.setitem(MEASURED, backend.name(), measured)
         assert layer in kinds(define({}, case, "float16"))
         assert "MATRIX_MULTIPLY" in kinds(define({}, case, "float32"))

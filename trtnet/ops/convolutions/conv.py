@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph import Parameter, Size, Tensor, Weight
 from trtnet.graph.memory.pending import Placeholders
 from trtnet.graph.memory.weight import empty
 from trtnet.graph.tensors.operand import Operand
@@ -79,7 +79,7 @@ def conv2d(
         if patches and form(x.network, "patches", x.dtype) == "product":
             return patch_product(x, weight, bias)
         pixel = is_single_pixel(x, weight, padding, groups)
-        if pixel and form(x.network, "pointwise", x.dtype) == "product":
+        if pixel and form(x.network, "pointwise", x.dtype, batch=_known(x.shape[0])) == "product":
             return pixel_product(x, weight, bias)
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2)
 
@@ -154,6 +154,11 @@ def convolution(
     layer, place = x.network.maker(y), x.network.place
     moves = moved.kernel if moved is not None else lambda kernel: kernel
     return offered(result, Convolution(layer, placeholders, given.weights, place, weight, bias, again, moves))  # type: ignore[arg-type]
+
+
+def _known(size: Size) -> int:
+    """A size for what was measured of it; one that is not known is large."""
+    return size if isinstance(size, int) else 1 << 31
 
 
 def _rearranged(

@@ -24,13 +24,17 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     "reduction" of "row" (one row), IElementWiseLayer PROD and IReduceLayer SUM.
     Raises LayerError for mixed dtypes, and for sizes that do not fit.
     """
-    if is_row(x, weight) and form(x.network, "row", x.dtype, weights=prod(weight.shape)) == "reduction":
+    if is_row(x, weight) and _form_of_row(x, weight) == "reduction":
         y = sum(mul(x.unsqueeze(-2), weight), -1)
     else:
         y = product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
     y = y if bias is None else add(y, bias)
     y.network.linear[y.storage.serial] = x.fresh(), weight, bias
     return y
+
+
+def _form_of_row(x: Tensor, weight: Parameter) -> str:
+    return form(x.network, "row", x.dtype, weights=prod(weight.shape), in_features=weight.shape[1])
 
 
 def is_row(x: Tensor, weight: Operand) -> bool:
