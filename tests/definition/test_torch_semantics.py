@@ -211,9 +211,7 @@ def test_a_module_without_data_takes_the_weights_of_a_checkpoint() -> None:
     network = trtnet.define(module, {"input": X}, real.state_dict())
     np.testing.assert_allclose(network.reference()(X.numpy()), real(X).detach().numpy(), rtol=1e-5, atol=1e-6)
     normed, given = meta(lambda: parametrizations.weight_norm(linear())).eval(), parametrizations.weight_norm(linear())
-    with pytest.raises(
-        trtnet.ModelError, match=r"weight\.original1 is on torch's meta device.*computes with its values"
-    ):
+    with pytest.raises(trtnet.ModelError, match="meta device, and the module computes with its values"):
         trtnet.define(normed, {"input": X}, given.state_dict())
 
 
