@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import trtnet
+from trtnet.support import backend
 
 
 class Keywords(nn.Module):
@@ -91,3 +92,21 @@ class Value(nn.Module):
 def test_a_value_as_a_python_number_is_an_error_that_says_so() -> None:
     with pytest.raises(trtnet.ModelError, match=r"__int__ .*: its value is known only when the engine runs"):
         trtnet.define(Value().eval(), {"x": trtnet.Input((2, 3))})
+
+
+class Places(nn.Module):
+    """torchvision's detectors: the positions that a mask has."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, columns = torch.where(x > 0)
+        return x[rows, columns] + (x > 0).nonzero(as_tuple=True)[0] + torch.where(x > 0, x, 0.0).sum()
+
+
+def test_positions_of_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, inputs = torch.randn(3, 4), {"x": trtnet.Input((3, 4))}
+    if backend.NO_KERNELS.get(backend.name()):
+        with pytest.raises(trtnet.LayerError, match=r"nonzero: .* has no kernels .*; use a mask with ops.where"):
+            trtnet.define(Places().eval(), inputs)
+    monkeypatch.setattr(backend, "NO_KERNELS", {})
+    network = trtnet.define(Places().eval(), inputs)
+    np.testing.assert_allclose(network.reference()(x.numpy()), Places()(x).numpy(), rtol=1e-6)

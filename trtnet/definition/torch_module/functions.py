@@ -114,6 +114,16 @@ def _recurrent(kind: Callable[..., Any], gates: int) -> Callable[..., Any]:
     return run
 
 
+def _where(condition: Tensor, *values: Any, **named: Any) -> Any:
+    """Of a condition alone it is nonzero, a vector of positions an axis."""
+    return ops.where(condition, *values, **named) if values or named else ops.nonzero(condition).unbind(1)
+
+
+def _nonzero(x: Tensor, *, as_tuple: bool = False) -> Any:
+    found = ops.nonzero(x)
+    return found.unbind(1) if as_tuple else found
+
+
 def _tensor_split(x: Tensor, *given: Any, dim: int = 0, **named: Any) -> Any:
     """torch's names of the second argument are three: one for a number, one for a tuple, one for either."""
     where, *axis = (*named.values(), *given)
@@ -139,6 +149,8 @@ TABLE: dict[str, Callable[..., Any]] = {
     # of other arguments
     **torchvision_ops.TABLE,
     "tensor_split": _tensor_split,
+    "where": _where,
+    "nonzero": _nonzero,
     # fused by torch, of several operations
     "multi_head_attention_forward": _attention,
     "lstm": _recurrent(nn.LSTM, 4),
