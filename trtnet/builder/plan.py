@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtnet.support import parallel_digest as pieces
+from trtnet.support import json_text, parallel_digest as pieces
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import PlanError
 from trtnet.support.files import atomic_write
@@ -109,7 +109,7 @@ class Sidecar:
 def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
     """Reads a sidecar; the plan need not be there. Raises PlanError if it is missing, corrupt, or no sidecar."""
     try:
-        document = json.loads(Path(path).read_bytes())
+        document = json_text.loads(Path(path).read_bytes())
         return Sidecar(_info(document), document["plan_bytes"], document["plan_digest"])
     except OSError as error:
         raise PlanError(f"cannot read the engine description {path}: {error.strerror or error}") from error

@@ -40,7 +40,10 @@ def parse(model: str | os.PathLike[str] | bytes) -> OnnxNetwork:
         errors = [parser.get_error(i) for i in range(parser.num_errors)]
         lines = [f"  {error.node_operator()} {error.node_name()}: {error.desc()}" for error in errors]
         raise ReferenceError("the ONNX parser refused the model\n" + "\n".join(lines))
-    return OnnxNetwork(parser, network, builder)
+    parsed = OnnxNetwork(parser, network, builder)
+    if not network.num_outputs:
+        raise ReferenceError("the ONNX model has no outputs: it is of no layers, or no ONNX file")
+    return parsed
 
 
 def _parse_file(parser: trt.OnnxParser, path: Path) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields as fields_of, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from trtnet.support import json_text
 from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.field_types import as_type, described
@@ -80,7 +80,7 @@ def _published(source: Any, default: C, forms: Mapping[str, Form]) -> C:
 def _load(path: Path) -> Document:
     file = path / "config.json" if path.is_dir() else path
     try:
-        document = json.loads(file.read_bytes())
+        document = json_text.loads(file.read_bytes())
     except FileNotFoundError as error:
         raise ModelError(f"there is no configuration {file}") from error
     except (OSError, ValueError) as error:

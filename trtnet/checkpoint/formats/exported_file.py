@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from trtnet.checkpoint.formats.pickled.storages import LARGEST_PICKLE, ZipStorages
 from trtnet.checkpoint.formats.pickled.tensors import Storage, Stored, Unreadable
 from trtnet.checkpoint.formats.pickled_file import PickledCheckpoint
-from trtnet.support import dtypes
+from trtnet.support import dtypes, json_text
 from trtnet.support.errors import CheckpointError
 
 _FOLDER = "data/weights/"
@@ -40,7 +39,7 @@ def open_exported(path: Path) -> PickledCheckpoint:
     try:
         storages = ZipStorages(path)
         configs = [name for name in storages.names() if name.startswith(_FOLDER) and name.endswith(_CONFIG)]
-        entries = json.loads(storages.content(configs[0], LARGEST_PICKLE))["config"] if len(configs) == 1 else {}
+        entries = json_text.loads(storages.content(configs[0], LARGEST_PICKLE))["config"] if len(configs) == 1 else {}
         tensors = {key: _tensor(entry) for key, entry in entries.items()}
     # a damaged archive raises almost anything
     except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain, raw_bytes, supported_dtype
-from trtnet.support import dtypes
+from trtnet.support import dtypes, json_text
 from trtnet.support.errors import CheckpointError
 
 DTYPES = {
@@ -88,7 +87,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The header's entries and the offset of the data; for a file whose header is known to be sane."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        return json.loads(file.read(length)), 8 + length
+        return json_text.loads(file.read(length)), 8 + length
 
 
 def _explain(path: Path, error: Exception) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.support import json_text
 from trtnet.support.errors import CheckpointError
 
 
@@ -73,7 +73,7 @@ def open_shards(
 
 def _weight_map(path: Path) -> dict[str, str]:
     try:
-        document = json.loads(path.read_bytes())
+        document = json_text.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a JSON index: {error}") from error
     weight_map = document.get("weight_map") if isinstance(document, dict) else None

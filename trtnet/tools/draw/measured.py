@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from trtnet.support import json_text
 from trtnet.support.errors import InputError
 from trtnet.tools.draw.drawing import Drawing, Measurement, around
 
@@ -84,7 +84,7 @@ def _left_out(path: Path, time: float) -> str:
 
 def _document(path: Path, wanted: str) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json_text.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}; {wanted}") from error
 

@@ -23,8 +23,8 @@ def read(target: str, choices: Choices) -> Drawing:
     check_options(choices, target, sizes=is_network(target))
     path = Path(target)
     if is_network(target):
-        names = read_names(target) if path.suffix == ".onnx" and path.is_file() else None
-        return draw_network(open_network(target, choices), names)
+        network = open_network(target, choices)
+        return draw_network(network, read_names(target) if path.suffix == ".onnx" else None)
     engine = inspect_plan.read_document(path) if path.suffix == ".json" else inspect_plan.read_engine(path)
     if engine.layers is None:
         raise PlanError(f"{target} cannot be drawn: {engine.unknown}")

@@ -6,7 +6,6 @@ tensor's "Format/Datatype" in one text; TensorRT 11 and TensorRT-RTX have "I/O T
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from trtnet.support import provenance
+from trtnet.support import json_text, provenance
 from trtnet.support.errors import PlanError
 
 BUILD_DETAILED = 'build it with profiling_verbosity="detailed"'
@@ -107,7 +106,7 @@ def _document(text: str) -> Any:
     if not text.strip():
         raise PlanError(f"the engine says nothing of its layers: {BUILD_DETAILED}")
     try:
-        return json.loads(text, strict=False)
+        return json_text.loads(text, strict=False)
     except ValueError as error:
         position = getattr(error, "pos", 0)
         near = text[max(position - 60, 0) : position + 20].splitlines()

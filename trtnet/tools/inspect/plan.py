@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from trtnet.builder.plan import Plan, PlanInfo, Sidecar, read_sidecar, sidecar_path
 from trtnet.runtime import Engine
-from trtnet.support import backend
+from trtnet.support import backend, json_text
 from trtnet.support.errors import DeviceError, PlanError
 from trtnet.tools.inspect import engine as inspect_engine
 from trtnet.tools.inspect.engine import EngineDescription
@@ -125,7 +124,7 @@ def _begins(data: bytes | str) -> str:
 
 def _is_sidecar(text: str) -> bool:
     try:
-        document = json.loads(text)
+        document = json_text.loads(text)
     except ValueError:
         return False
     return isinstance(document, dict) and "sidecar" in document

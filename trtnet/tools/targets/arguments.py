@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.graph import Input
-from trtnet.support import dtypes
+from trtnet.support import dtypes, json_text
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import ModelError
 
@@ -77,7 +76,7 @@ def dtype(text: str) -> str | dict[str, str]:
     if not text.endswith(".json"):
         return dtypes.get(text).name
     try:
-        document = json.loads(Path(text).read_bytes())
+        document = json_text.loads(Path(text).read_bytes())
     except (OSError, ValueError) as error:
         raise ModelError(f"--dtype {text}: cannot be read as JSON: {error}") from error
     mapping = document.get("mapping", document) if isinstance(document, dict) else None

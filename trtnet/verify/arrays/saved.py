@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from trtnet.support import json_text
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.support.files import atomic_write
 from trtnet.verify.arrays import polygraphy_files as polygraphy, trtexec_files as trtexec
@@ -130,11 +131,11 @@ def _read_json(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     try:
-        return json.loads(text)
+        return json_text.loads(text)
     except ValueError:
         pass
     try:
-        return json.loads(trtexec.legible(text))
+        return json_text.loads(trtexec.legible(text))
     except ValueError as error:
         raise InputError(
             f"{path} is not JSON, as polygraphy's inputs and outputs and trtexec's exported outputs are: {error}"
