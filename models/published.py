@@ -3,7 +3,7 @@
 Keys that change nothing in inference (dropout, initial values, ids of tokens, names of labels) are not here.
 """
 
-from trtnet.support.config_json import Allowed, Document, Family, Form, Source
+from trtnet.support.configuration.config_json import Allowed, Document, Family, Form, Source
 
 __all__ = ["BERT", "CLIP", "GPT2", "OWN_NAMES", "QWEN2", "RESNET", "VIT", "WHISPER", "Family", "Source"]
 

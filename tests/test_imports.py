@@ -19,7 +19,8 @@ INSIDE = {
         "bindings", "itensors", "forms", "report", "adding", "tensors", "calls", "shapes", "network",
     ),
     "runtime": (
-        "options", "cuda", "loaded", "execution", "calls", "serving", "session", "session_pool", "engine", "profiling",
+        "options", "cuda", "loaded", "execution", "calls", "serving", "session", "session_pool", "engine_calls",
+        "engine", "profiling",
     ),
     "verify": ("arrays", "metrics", "comparison", "bisection", "precision"),
 }  # fmt: skip

@@ -86,7 +86,7 @@ class PageableLoop:
         from cuda.bindings import runtime
 
         self.cuda, self.given, self.result = runtime, given, result
-        self.context = engine._open().engine.create_execution_context()
+        self.context = engine.open().engine.create_execution_context()
         self.stream = self.checked(runtime.cudaStreamCreate())
         self.memory = [self.checked(runtime.cudaMalloc(x.nbytes)) for x in (given, result)]
         for info, array, address in zip((*engine.inputs, *engine.outputs), (given, result), self.memory, strict=True):

@@ -14,7 +14,7 @@ from trtnet import ops
 from trtnet.graph.layers.kinds import KINDS, Family, Kind, kind_of
 from trtnet.graph.layers.work import count
 from trtnet.reference import table
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 from trtnet.tools.draw.families import FAMILIES, family
 
 VERSIONS = surfaces()
@@ -84,10 +84,10 @@ def of_relu() -> Any:
 
 def test_the_refusal_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(table.LAYERS, "ACTIVATION")
-    with pytest.raises(ReferenceError, match="does not execute ACTIVATION layers: this trtnet does not know them"):
+    with pytest.raises(ExecutionError, match="does not execute ACTIVATION layers: this trtnet does not know them"):
         of_relu().reference()
     monkeypatch.setitem(table.REFUSED, "ACTIVATION", "it is another's")
-    with pytest.raises(ReferenceError, match="does not execute ACTIVATION layers: it is another's"):
+    with pytest.raises(ExecutionError, match="does not execute ACTIVATION layers: it is another's"):
         of_relu().reference()
 
 

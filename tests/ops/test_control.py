@@ -12,7 +12,7 @@ from places import same_as_torch
 
 import trtnet
 from trtnet import ops
-from trtnet.support.errors import LayerError, ModelError, ReferenceError
+from trtnet.support.errors import ExecutionError, LayerError, ModelError
 
 ROWS = {"x": trtnet.Input(("n", "t", 3))}
 DIMS = {"n": (1, 2, 4), "t": (1, 3, 8)}
@@ -159,7 +159,7 @@ def test_an_assertion_fails_with_its_message() -> None:
 
     network = network_of(checked, {"x": trtnet.Input(("n",))})
     assert torch.equal(network.reference()(torch.ones(2)), torch.full((2,), 2.0))
-    with pytest.raises(ReferenceError, match="the assertion failed: x must be positive"):
+    with pytest.raises(ExecutionError, match="the assertion failed: x must be positive"):
         network.reference()(torch.tensor([1.0, -1.0]))
 
 

@@ -17,7 +17,7 @@ from comparing import network_of, random_tensor
 import trtnet
 from trtnet import ops
 from trtnet.reference import Reference, schedule, table
-from trtnet.support.errors import LayerError, ReferenceError
+from trtnet.support.errors import ExecutionError, LayerError
 
 module = importlib.import_module("trtnet.ops.custom_operation")
 
@@ -87,7 +87,7 @@ def test_a_plugin_layer_stands_for_it_and_the_reference_uses_the_decomposition(c
     for n in (1, 4):
         x = random_tensor(n, 3)
         assert torch.allclose(network.reference()(x), (x * torch.sigmoid(2 * x)).relu())
-    with pytest.raises(ReferenceError, match=r"nobody said what this plugin computes: declare it by ops\.custom"):
+    with pytest.raises(ExecutionError, match=r"nobody said what this plugin computes: declare it by ops\.custom"):
         Reference(network.trt, network.weights)(random_tensor(2, 3))
 
 

@@ -22,7 +22,7 @@ if __name__ == "__main__":
 from trtnet.reference import Reference
 from trtnet.reference.onnx import parse
 from trtnet.reference.step import to_torch
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 # Why a case's published output is not what the network computes that NVIDIA's parser makes of it.
 RANDOM = "random values"
@@ -109,13 +109,13 @@ def verdict(name: str) -> tuple[str, str]:
     case = cases()[name]
     try:
         network = parse(case.model.SerializeToString())
-    except ReferenceError as error:
+    except ExecutionError as error:
         return "refused", str(error).splitlines()[-1].strip()
     if any(arrays(values) is None for data in case.data_sets for values in data):
         return "skipped", "sequences, optionals or types that numpy lacks"
     try:
         found = difference(case, network.reference())
-    except ReferenceError as error:
+    except ExecutionError as error:
         found = str(error)
     return ("differs", found) if found else ("agrees", "")
 

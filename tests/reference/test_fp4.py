@@ -10,7 +10,7 @@ from comparing import network_of
 import trtnet
 from trtnet import ops
 from trtnet.support.backend import supports
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 pytestmark = pytest.mark.skipif(not supports("fp4"), reason="this TensorRT has no FP4")
 
@@ -32,5 +32,5 @@ def test_quantization_to_it_is_refused() -> None:
         return ops.dequantize(ops.quantize(x, 1.0, dtype="float4_e2m1fn"), 1.0)
 
     network = network_of(program, {"x": trtnet.Input((2, 4))})
-    with pytest.raises(ReferenceError, match="quantization to float4_e2m1fn"):
+    with pytest.raises(ExecutionError, match="quantization to float4_e2m1fn"):
         network.reference()(np.zeros((2, 4), np.float32))

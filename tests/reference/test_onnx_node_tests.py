@@ -11,7 +11,7 @@ import torch
 
 from trtnet.reference.onnx import parse
 from trtnet.reference.step import to_torch
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 onnx = pytest.importorskip("onnx")
 
@@ -31,7 +31,7 @@ def test_the_reference_gives_the_published_outputs(group: int) -> None:
 
 
 def test_a_file_that_is_no_model_is_refused() -> None:
-    with pytest.raises(ReferenceError, match="the ONNX parser refused the model"):
+    with pytest.raises(ExecutionError, match="the ONNX parser refused the model"):
         parse(b"not a model")
 
 

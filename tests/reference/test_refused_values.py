@@ -9,7 +9,7 @@ import pytest
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 HERE = r"\n  in tests/reference/test_refused_values\.py:\d+   "
 
@@ -44,7 +44,7 @@ def floats(*shape: int) -> np.ndarray:
 
 def test_an_index_out_of_range_names_the_module_the_line_and_the_values() -> None:
     network = trtnet.define(Outer(), {"x": trtnet.Input(("n",), "int64")}, {"block.e.weight": floats(4, 2)})
-    with pytest.raises(ReferenceError) as caught:
+    with pytest.raises(ExecutionError) as caught:
         network.reference()(np.array([1, 4]))
     headline, where, table, index, words = str(caught.value).splitlines()
     assert headline == "block.e/gather: the layer does not take these values"
@@ -61,14 +61,14 @@ def test_sizes_that_do_not_match() -> None:
     pattern = (
         rf"^add: .*{HERE}network = .*\n  x  \[2, 8\] float32\n  y  \[3, 8\] float32\n  torch: The size of tensor a"
     )
-    with pytest.raises(ReferenceError, match=pattern):
+    with pytest.raises(ExecutionError, match=pattern):
         network.reference()(floats(2, 8), floats(3, 8))
 
 
 def test_a_reshape_that_does_not_divide() -> None:
     network = trtnet.define(Model(lambda x: x.view(3, -1)), {"x": trtnet.Input(("n", 8))}, dtype="float16")
     with pytest.raises(
-        ReferenceError, match=rf"^reshape: .*{HERE}.*\n  x  \[2, 8\] float16\n  torch: shape '\[3, -1\]'"
+        ExecutionError, match=rf"^reshape: .*{HERE}.*\n  x  \[2, 8\] float16\n  torch: shape '\[3, -1\]'"
     ):
         network.reference()(floats(2, 8).astype(np.float16))
 
@@ -78,5 +78,5 @@ def test_a_loop_over_sequences_of_two_lengths() -> None:
         return ops.scan(lambda carry, pair: (carry + pair[0], pair[1]), x[0] * 0, (x, y))
 
     network = trtnet.define(Model(scanned), {"x": trtnet.Input(("a", 8)), "y": trtnet.Input(("b", 8))})
-    with pytest.raises(ReferenceError, match=rf"^scan_iterator_1: .*{HERE}return ops\.scan.*\n  y  \[3, 8\] float32"):
+    with pytest.raises(ExecutionError, match=rf"^scan_iterator_1: .*{HERE}return ops\.scan.*\n  y  \[3, 8\] float32"):
         network.reference()(floats(5, 8), floats(3, 8))

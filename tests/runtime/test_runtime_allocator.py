@@ -136,7 +136,7 @@ def test_a_failed_execution_is_an_error_in_tensorrts_words(finding: tuple[Engine
 
 def test_a_context_that_is_given_no_memory_refuses(finding: tuple[Engine, Opener]) -> None:
     engine, _ = finding
-    context = Context(engine._open())
+    context = Context(engine.open())
     with pytest.raises(InputError, match=r"the shape of output where .* depends on data: call a session"):
         context.set_shapes({"x": (2, 3)}, 0, 0)
 

@@ -94,7 +94,7 @@ def test_an_input_may_be_called_out() -> None:
 def aliased() -> tuple[Engine, Opener]:
     """An engine whose output is written in the place of input b."""
     engine, opener = engine_of(lambda a, b: {"next": a + b, "seen": b * 1}, AB)
-    engine._open()
+    engine.open()
     opener.engine.aliases["next"] = "b"
     opener.device.activate()
     return engine, opener

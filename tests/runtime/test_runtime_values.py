@@ -142,7 +142,7 @@ def test_values_on_the_gpu_are_refused(repeating: tuple[Engine, Opener]) -> None
 
 def test_a_tensorrt_that_wants_them_elsewhere(repeating: tuple[Engine, Opener]) -> None:
     engine, opener = repeating
-    engine._open()
+    engine.open()
     opener.engine.host = {"size", "a"}
     with pytest.raises(PlanError, match=r"a \[n, 3\] float32 says sizes, which TensorRT wants in host memory"):
         engine.session()

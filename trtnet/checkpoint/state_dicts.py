@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from trtnet.checkpoint.formats.pickled.machine import Global, Object
 from trtnet.checkpoint.formats.pickled.modules import is_module_note, module_state
+from trtnet.checkpoint.formats.pickled.objects import Global, Object
 from trtnet.support.errors import CheckpointError
 
 EXTRA_STATE = "_extra_state"

@@ -43,21 +43,15 @@ def bisect(
     Exit code 1 if one does, or if the model's own outputs are not torch's. The torch module keeps the weights that its
     factory gave it, unless these are random; the report says whose each has.
     """
-    from trtnet.runtime.cuda.device import CudaDevice
     from trtnet.tools.bisect import renamed
     from trtnet.tools.output import show
     from trtnet.tools.run import read_inputs
     from trtnet.tools.targets import arguments
     from trtnet.tools.targets.pair import completed, open_pair
-    from trtnet.verify.arrays.saved import check_page
     from trtnet.verify.bisection.bisect import bisect as run
     from trtnet.verify.bisection.taps import EngineTaps, ReferenceTaps
 
-    if html is not None:
-        check_page(html)
-        check_writable(html)
-    if engine:
-        CudaDevice()  # before anything is built
+    _check(html, engine)
     pair = open_pair(model, torch, options.choices, options.load)
     network = pair.define(strict)
     files, sizes = read_inputs(arguments.files(inputs.input)), arguments.sizes(options.dim)
@@ -76,3 +70,15 @@ def bisect(
         found.save(html)
     show(found, found.to_json(), json)
     raise typer.Exit(0 if found.passed else 1)
+
+
+def _check(html: Path | None, engine: bool) -> None:
+    """Raises before anything is built: DeviceError without a GPU, TrtnetError for a page that cannot be written."""
+    from trtnet.runtime.cuda.device import CudaDevice
+    from trtnet.verify.arrays.saved import check_page
+
+    if html is not None:
+        check_page(html)
+        check_writable(html)
+    if engine:
+        CudaDevice()

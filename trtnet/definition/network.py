@@ -104,19 +104,18 @@ def define(
     dtype), by the names of ``forward``'s parameters or in their order; ``model.inputs`` by default. An example tensor
     declares an input of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or
     dict are one argument, and have the names of both: ``images.0``. weights: a checkpoint file, a state_dict, a torch
-    module, or a mapping of arrays; None for a model without weights, and for those of a PyTorch module, which may be a
-    member (:class:`TorchModule`). dtype: of the floating weights, and of the floating inputs where they enter. A
-    mapping of module paths to dtypes gives some modules another one: the longest path decides, "" is the whole model.
-    The weights inside such a module are cast to its dtype, as are tensors where they enter it, and back where they
-    leave. ignored: regular expressions of checkpoint keys that the model may leave out; a pattern that matches none is
-    warned of. strict=False: any others may be left out too, and are listed in ``network.skipped``; the model's own
-    weights must all be present. forms: the layers for some operations, in place of trtnet's choice, in the whole
-    network or by patterns of module paths: see ``trtnet.ops.formulations``. name, arguments: those of the model's
-    factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is then
-    named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
+    module, or a mapping of arrays; None for a model without weights, and for those of a PyTorch module or member.
+    dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes
+    gives some modules another one: the longest path decides, "" is the whole model. The weights inside such a module
+    are cast to its dtype, as are tensors where they enter it, and back where they leave. ignored: regular expressions
+    of checkpoint keys that the model may leave out; a pattern that matches none is warned of. strict=False: any others
+    may be left out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the
+    layers for some operations, in place of trtnet's choice, in the whole network or by patterns of module paths: see
+    ``trtnet.ops.formulations``. name, arguments: those of the model's factory, recorded in the sidecar; the class's
+    name by default. ``forward`` returns a tensor (the output is then named "output"), several (``output0``,
+    ``output1``, ...), or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
-    Raises CheckpointError and WeightsError, both before TensorRT is used; ModelError and LayerError. Errors of the
-    model's own code are passed on.
+    Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
     >>> import numpy as np, trtnet
     >>> from trtnet import nn
@@ -129,25 +128,36 @@ def define(
     """
     check_forms(forms)
     module = as_module(model)
-    original = torch_module_of(module) if weights is None else None
-    kind = type(module).__name__
-    takes = declared(module.inputs if inputs is None else inputs, dims, kind)
+    takes = declared(module.inputs if inputs is None else inputs, dims, type(module).__name__)
+    keys, checkpoint, skipped = _matched(module, weights, ignored, strict)
+    network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})
+    network.skipped, network.original = skipped, torch_module_of(module) if weights is None else None
+    _prepare(network, module, keys, forms)
+    _define(network, module, takes)
+    return network
+
+
+def _matched(
+    module: Module, weights: Source | None, ignored: Sequence[str], strict: bool
+) -> tuple[dict[Parameter, str], Checkpoint, tuple[str, ...]]:
+    """(the keys of the model's parameters, the checkpoint that has them, what strict=False leaves out of it)."""
     keys, aliases = _keys(module)
-    opened = with_own_weights(module, weights if original is None else original)
+    opened = with_own_weights(module, torch_module_of(module) if weights is None else weights)
     if opened is None and keys:
-        raise WeightsError(_without_weights(kind, keys), list(keys.values()))
+        raise WeightsError(_without_weights(type(module).__name__, keys), list(keys.values()))
     checkpoint = shaped(open_checkpoint({}) if opened is None else opened, _shapes(keys))
     skipped = _match(keys, aliases, checkpoint, ignored, strict)
     _check_aliases(aliases, checkpoint)
-    network = DefinedNetwork(checkpoint, dtype, name or kind, arguments or {})
-    network.skipped, network.keys, network.original = skipped, tuple(keys.values()), original
+    return keys, checkpoint, skipped
+
+
+def _prepare(network: DefinedNetwork, module: Module, keys: dict[Parameter, str], forms: Forms) -> None:
+    """What a network knows of its model before it has a layer."""
+    network.keys = tuple(keys.values())
     network.forms = FormChoices(forms)
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
-    network.bind(keys, lambda key, wanted: _read(checkpoint, key, wanted))
-    _define(network, module, takes)
-    check_used(network.forms)
-    return network
+    network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted))
 
 
 def match_weights(
@@ -238,6 +248,7 @@ def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input])
                 _ = tensor.trt
         for name, tensor in outputs.items():
             network.mark_output(name, tensor)
+    check_used(network.forms)
 
 
 def _without_weights(model: str, keys: Mapping[Parameter, str]) -> str:

@@ -247,7 +247,8 @@ from trtnet.ops.shapes.views import (
     unflatten,
     vstack,
 )
-from trtnet.ops.transformers.attention import kv_cache_update, rotary_embedding, scaled_dot_product_attention
+from trtnet.ops.transformers.attention import scaled_dot_product_attention
+from trtnet.ops.transformers.decoding import kv_cache_update, rotary_embedding
 from trtnet.ops.transformers.embedding_bag import embedding_bag
 from trtnet.ops.transformers.moe import mixture_of_experts
 from trtnet.ops.writes.in_place import (

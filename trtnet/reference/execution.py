@@ -12,7 +12,7 @@ from trtnet.reference.schedule import ConditionalUnit, LayerUnit, LoopUnit, Sche
 from trtnet.reference.step import Step, WeightArrays, describe, storage, widen
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 Values = dict[Any, torch.Tensor]
 PluginFunction = Callable[[trt.ILayer, list[torch.Tensor]], list[torch.Tensor]]
@@ -47,7 +47,7 @@ class Execution:
         shape = tuple(tensor.shape)
         fits = len(shape) == x.ndim and all(n in (-1, size) for n, size in zip(shape, x.shape, strict=True))
         if layer is not None and not (fits and declared.is_floating == x.is_floating_point()):
-            raise ReferenceError(
+            raise ExecutionError(
                 f"{describe(layer)}: the reference computed {list(x.shape)} {dtypes.get(x.dtype)}, TensorRT declares"
                 f" {list(shape)} {declared}"
             )

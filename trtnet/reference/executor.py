@@ -14,7 +14,7 @@ from trtnet.reference.step import describe, to_numpy, to_torch
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.call_interface import TensorInfo, bind, check, is_torch, returned
-from trtnet.support.errors import InputError, ReferenceError
+from trtnet.support.errors import ExecutionError, InputError
 
 
 class Reference:
@@ -27,7 +27,7 @@ class Reference:
     network: the ``INetworkDefinition``, with its outputs marked. weights: arrays that TensorRT does not give back
     (bfloat16, float8, ...), by (layer name, attribute), as ``Network.weights`` has them. owner: what must live as long.
     plugins: what plugin layers compute, by layer name.
-    Raises ReferenceError for a layer it does not know.
+    Raises ExecutionError for a layer it does not know.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Reference:
         Returns an array of the same kind for one output, several as
         :class:`trtnet.support.call_interface.NamedOutputs`: values in order, and by name. They are the caller's own: no
         memory of an input, of another output or of a constant. Raises InputError for inputs that do not fit,
-        ReferenceError for a layer that does not take what it meets.
+        ExecutionError for a layer that does not take what it meets.
         """
         arrays = bind(self.inputs, args, kwargs)
         kinds = {is_torch(array) for array in arrays.values()}
@@ -72,7 +72,7 @@ class Reference:
     def _plugin(self, layer: trt.ILayer, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """What a plugin layer computes, by its decomposition."""
         if layer.name not in self.plugins:
-            raise ReferenceError(f"{describe(layer)}: nobody said what this plugin computes: declare it by ops.custom")
+            raise ExecutionError(f"{describe(layer)}: nobody said what this plugin computes: declare it by ops.custom")
         apart = self.plugins[layer.name]
         return list(apart.run({str(index): x for index, x in enumerate(inputs)}).values())
 

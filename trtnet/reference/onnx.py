@@ -9,7 +9,7 @@ from pathlib import Path
 from trtnet.reference.executor import Reference
 from trtnet.support.backend import supports, trt
 from trtnet.support.diagnostics import logger
-from trtnet.support.errors import CheckpointError, ReferenceError
+from trtnet.support.errors import CheckpointError, ExecutionError
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OnnxNetwork:
 def parse(model: str | os.PathLike[str] | bytes) -> OnnxNetwork:
     """Parses an ONNX file, or the bytes of one, into a strongly typed network.
 
-    Raises CheckpointError if the file cannot be read, ReferenceError with the parser's words if it refuses the model.
+    Raises CheckpointError if the file cannot be read, ExecutionError with the parser's words if it refuses the model.
     """
     builder = trt.Builder(logger)
     # no error recorder: TensorRT-RTX 1.7 crashes when a network that has both one and a parser is destroyed
@@ -39,10 +39,10 @@ def parse(model: str | os.PathLike[str] | bytes) -> OnnxNetwork:
     if not accepted:
         errors = [parser.get_error(i) for i in range(parser.num_errors)]
         lines = [f"  {error.node_operator()} {error.node_name()}: {error.desc()}" for error in errors]
-        raise ReferenceError("the ONNX parser refused the model\n" + "\n".join(lines))
+        raise ExecutionError("the ONNX parser refused the model\n" + "\n".join(lines))
     parsed = OnnxNetwork(parser, network, builder)
     if not network.num_outputs:
-        raise ReferenceError("the ONNX model has no outputs: it is of no layers, or no ONNX file")
+        raise ExecutionError("the ONNX model has no outputs: it is of no layers, or no ONNX file")
     return parsed
 
 

@@ -10,14 +10,14 @@ import torch
 
 from trtnet.support import dtypes, provenance
 from trtnet.support.backend import trt
-from trtnet.support.errors import ReferenceError, TrtnetError
+from trtnet.support.errors import ExecutionError, TrtnetError
 from trtnet.support.messages import message
 from trtnet.support.source import SourceLine
 
 
 @contextmanager
 def explained(layer: trt.ILayer, operands: Mapping[Any, torch.Tensor]) -> Iterator[None]:
-    """Raises what torch refuses as a ReferenceError: the layer, the user's line, the operands, torch's words."""
+    """Raises what torch refuses as a ExecutionError: the layer, the user's line, the operands, torch's words."""
     try:
         yield
     except (RuntimeError, IndexError, ValueError) as error:
@@ -26,7 +26,7 @@ def explained(layer: trt.ILayer, operands: Mapping[Any, torch.Tensor]) -> Iterat
         rows = [(str(tensor.name), _described(tensor, value)) for tensor, value in operands.items()]
         words = [f"torch: {line}" for line in str(error).splitlines()]
         headline = f"{layer.name}: the layer does not take these values"
-        raise ReferenceError(message(headline, _source(layer), rows, words)) from error
+        raise ExecutionError(message(headline, _source(layer), rows, words)) from error
 
 
 def _source(layer: trt.ILayer) -> SourceLine | None:

@@ -14,7 +14,7 @@ from trtnet.graph.layers.kinds import KINDS, kind_of
 from trtnet.reference.step import describe
 from trtnet.reference.table import LAYERS, PLUGINS, REFUSED, LayerFunction
 from trtnet.support.backend import lookup, trt
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 Tensor = Any  # TensorRT's ITensor
 Region = frozenset[Any]  # the loops and conditionals around a layer
@@ -82,7 +82,7 @@ class Schedule:
 def schedule(network: trt.INetworkDefinition, wanted: Sequence[Tensor]) -> Schedule:
     """The layers the outputs need, in an order of execution (TensorRT's own need not be one), and all assertions.
 
-    Raises ReferenceError for a layer that the reference does not know.
+    Raises ExecutionError for a layer that the reference does not know.
     """
     plan = _Scheduler(network).plan(wanted, frozenset())
     return Schedule(plan.units, _spent(plan.units, set(wanted)))
@@ -163,7 +163,7 @@ class _Scheduler:
             return self._conditional(key, region)
         if kind not in LAYERS and kind not in PLUGINS:
             why = REFUSED.get(kind, "this trtnet does not know them")
-            raise ReferenceError(f"{describe(key)}: the reference does not execute {kind} layers: {why}")
+            raise ExecutionError(f"{describe(key)}: the reference does not execute {kind} layers: {why}")
         outputs = tuple(key.get_output(i) for i in range(key.num_outputs))
         return LayerUnit(key, LAYERS.get(kind), tuple(inputs_of(key)), outputs)
 

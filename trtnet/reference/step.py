@@ -11,7 +11,7 @@ import torch
 
 from trtnet.support import dtypes, provenance
 from trtnet.support.backend import trt
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 WeightArrays = Mapping[tuple[str, str], np.ndarray[Any, Any]]
 
@@ -56,7 +56,7 @@ class Step:
             return np.empty(0, np.float32)
         key = self.layer.name, attribute
         if key not in self.weights:
-            raise ReferenceError(
+            raise ExecutionError(
                 f"{describe(self.layer)}: TensorRT does not give back {attribute} of {dtypes.get(value.dtype)}, and the"
                 f" caller gave none for {key}"
             )

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.checkpoint import IGNORED, Source, open_checkpoint
-from trtnet.runtime.calls.arguments import is_foreign
-from trtnet.runtime.calls.pending import Pending
 from trtnet.runtime.cuda.interface import Device
+from trtnet.runtime.engine_calls import EngineCalls
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
 from trtnet.runtime.loaded.inspection import Inspection, inspect
 from trtnet.runtime.loaded.kernel_cache import RuntimeCache, cache_path
@@ -30,9 +25,8 @@ from trtnet.runtime.serving.batcher import Batcher
 from trtnet.runtime.serving.pipeline import pipeline
 from trtnet.runtime.serving.replicas import Replicas
 from trtnet.runtime.session import Session
-from trtnet.runtime.session_pool import Pool
 from trtnet.support import backend
-from trtnet.support.call_interface import TensorInfo, is_torch
+from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import ClosedError, InputError, PlanError
 
 
@@ -45,7 +39,7 @@ def _option(name: str) -> Any:
     return property(lambda engine: getattr(engine.options, name), choose)
 
 
-class Engine:
+class Engine(EngineCalls):
     """A built engine; its first call loads it to the GPU, which nothing before needs.
 
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
@@ -64,8 +58,7 @@ class Engine:
 
     # a misspelt option is an AttributeError
     __slots__ = (
-        "__weakref__", "_callers", "_closed", "_lock", "_opened", "_opener", "_options", "_path", "_pool",
-        "device", "plan",
+        "__weakref__", "_closed", "_opened", "_opener", "_options", "_path", "device", "plan",
     )  # fmt: skip
 
     specialize = _option("specialize")
@@ -81,15 +74,13 @@ class Engine:
         device: int = 0,
         options: EngineOptions | None = None,
     ) -> None:
+        super().__init__()
         self.plan = plan
         self.device = device
         self._options = options or EngineOptions()
         self._path = path
         self._opener = opener
         self._opened: OpenEngine | None = None
-        self._pool: Pool | None = None
-        self._callers: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
         self._closed = False
 
     def __enter__(self) -> Engine:
@@ -198,50 +189,25 @@ class Engine:
 
         Raises as the first call.
         """
-        return Session(self._open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx, memory=memory)
+        return Session(self.open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx, memory=memory)
 
     def activation_memory(self) -> ActivationMemory:
         """Scratch memory on the engine's GPU for several sessions, of this engine or others, to share by memory=.
 
         They run one after another then. Raises as the first call.
         """
-        return ActivationMemory(self._open().device)
+        return ActivationMemory(self.open().device)
 
     def inspect(self) -> Inspection:
         """What TensorRT says of the engine's layers and memory; ``trtnet inspect`` reads it.
 
         Raises as the first call, and TrtnetError if TensorRT says nothing.
         """
-        return inspect(self._open())
+        return inspect(self.open())
 
     def on(self, device: int) -> Engine:
         """The same engine on another GPU, by its number; it must be of a kind that the plan was built for."""
         return Engine(self.plan, self._opener, self._path, device, self.options)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the engine and waits: see :meth:`Session.submit`. Raises DeviceError where there is no GPU."""
-        pool = self._sessions()
-        with pool.turns:
-            return pool.submit(args, kwargs).result()
-
-    def submit(self, *args: Any, **kwargs: Any) -> Pending:
-        """Queues a call and returns at once; ``.result()`` waits: see :meth:`Session.submit`.
-
-        Calls under way use a session each, with device memory of its own, until their result is asked for: however
-        many there are.
-        """
-        return self._sessions().submit(args, kwargs)
-
-    async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """A call with numpy arrays that a task waits for, without holding up its event loop.
-
-        The arrays must not be changed meanwhile. A call that is cancelled before its turn is not run. Raises InputError
-        for tensors on the GPU: calls with them do not wait.
-        """
-        if any(is_torch(value) or is_foreign(value) for value in (*args, *kwargs.values())):
-            raise InputError("acall takes numpy arrays; a call with tensors on the GPU does not wait: engine(...)")
-        call = partial(self, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads(), call)
 
     def pipeline(
         self, items: Iterable[Any], depth: int = 3, batch: int | None = None, *, nvtx: str | None = None
@@ -258,7 +224,7 @@ class Engine:
         the iterator; nothing was taken from the iterable after an item that does not fit. Closing it waits for what is
         in flight.
         """
-        return pipeline((self._open(),), items, depth, batch, nvtx)
+        return pipeline((self.open(),), items, depth, batch, nvtx)
 
     def batcher(self, max_batch: int = 32, max_delay: float = 0.002) -> Batcher:
         """Runs single samples of many tasks or threads in batches, of `max_batch` or what came within `max_delay`.
@@ -266,7 +232,7 @@ class Engine:
         See :class:`Batcher <trtnet.runtime.serving.batcher.Batcher>`. max_delay: seconds. Raises InputError for an
         engine without a batch axis, ProfileError if no profile takes so many, and as the first call.
         """
-        return Batcher(self._open(), max_batch, max_delay)
+        return Batcher(self.open(), max_batch, max_delay)
 
     def replicas(self, devices: Sequence[int]) -> Replicas:
         """The same engine on each of several GPUs, which take turns: see :class:`Replicas`."""
@@ -277,9 +243,6 @@ class Engine:
 
         Raises as the first call.
         """
-        return self._open()
-
-    def _open(self) -> OpenEngine:
         if self.info.stripped:
             raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
         with self._lock:
@@ -297,19 +260,6 @@ class Engine:
         if not backend.supports("runtime_cache"):
             return None
         return RuntimeCache(None if self._path is None else cache_path(self._path, device.name))
-
-    def _sessions(self) -> Pool:
-        opened = self._open()
-        with self._lock:
-            if self._pool is None:
-                self._pool = Pool(opened, self.concurrency, self.cuda_graph)
-            return self._pool
-
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._callers is None:
-                self._callers = ThreadPoolExecutor(self.concurrency, "trtnet-call")
-            return self._callers
 
 
 def _end(contexts: Iterable[Closable], cache: RuntimeCache | None) -> None:

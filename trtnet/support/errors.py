@@ -89,7 +89,7 @@ class ClosedError(TrtnetError):
     """An engine or a session was closed, and is used again."""
 
 
-class ReferenceError(TrtnetError):
+class ExecutionError(TrtnetError):
     """The reference executor cannot execute a layer of this network, or not with the values that it met."""
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError
-from trtnet.checkpoint.formats.pickled.machine import Global, Machine, Object
+from trtnet.checkpoint.formats.pickled.machine import Machine
+from trtnet.checkpoint.formats.pickled.objects import Global, Object
 from trtnet.checkpoint.formats.pickled.storages import ZipStorages
 from trtnet.checkpoint.formats.pickled.tensors import BUILDERS, Stored
 from trtnet.support import dtypes

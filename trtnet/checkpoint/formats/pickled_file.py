@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError, plain, supported_dtype
+from trtnet.checkpoint.formats.pickled.arrays import ArrayParts
 from trtnet.checkpoint.formats.pickled.storages import FileStorages, Storages, ZipStorages
-from trtnet.checkpoint.formats.pickled.tensors import BUILDERS, ArrayParts, Stored, Unreadable, is_stored
+from trtnet.checkpoint.formats.pickled.tensors import BUILDERS, Stored, Unreadable, is_stored
 from trtnet.checkpoint.state_dicts import choose
 from trtnet.support.errors import CheckpointError
 

@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from trtnet.checkpoint.formats.pickled.machine import Builders, Global, Object, PickleError
+from trtnet.checkpoint.formats.pickled.machine import Builders, PickleError
+from trtnet.checkpoint.formats.pickled.objects import Global, Object
 from trtnet.checkpoint.formats.pickled.storages import LARGEST_PICKLE, ZipStorages
 from trtnet.checkpoint.formats.pickled.tensors import BUILDERS, is_stored
 from trtnet.checkpoint.formats.pickled_file import PickledCheckpoint

@@ -12,17 +12,15 @@ from trtnet.graph.sizes.dim import numel
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.arithmetic import add, mul, sub
+from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.comparison import ge, gt, where
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.elementwise.softmax import softmax
 from trtnet.ops.formulations import form
-from trtnet.ops.indexing.gather import embedding
 from trtnet.ops.products.heads import apart
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import any, sum
-from trtnet.ops.shapes.joining import cat
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
 from trtnet.support.dtypes import bool_
@@ -65,13 +63,11 @@ def scaled_dot_product_attention(
     >>> network.outputs["output"]
     Tensor('output', [1, 8, n, 64], float32)
     """
-    query, key, value = apart(query), apart(key), apart(value)
-    operands = {"query": query, "key": key, "value": value}
+    operands = {"query": apart(query), "key": apart(key), "value": apart(value)}
+    query, key, value = operands.values()
     mask = None if attn_mask is None else tensor(attn_mask, query.network)
     _check(operands, mask, dropout_p)
-    factor = _factor(query, scale)
-    scaled = query if factor == 1 else mul(query, factor)
-    lead, (q, k, v), mask = _of_four_dimensions(scaled, key, value, mask)
+    lead, (q, k, v), mask = _of_four_dimensions(_scaled(query, scale), key, value, mask)
     blinding = mask is not None and (is_causal or _may_blind(attn_mask))
     if is_causal and mask is not None:
         mask, is_causal = _with_causal(mask, q, k), False
@@ -80,10 +76,17 @@ def scaled_dot_product_attention(
         y = _fused(q, k, v, mask, is_causal)
     else:
         y = _products(q, k, v, mask, is_causal, _summed_scores if chosen == "reduction" else _scores)
-    if mask is not None and blinding:
-        y = where(_sighted(mask), y, 0.0)
+    y = where(_sighted(mask), y, 0.0) if mask is not None and blinding else y
     absent = 4 - max(x.ndim for x in operands.values())
-    shape = (*lead[max(absent, 0) :], q.shape[2], v.shape[3])
+    return _of_shape(y, (*lead[max(absent, 0) :], q.shape[2], v.shape[3]))
+
+
+def _scaled(query: Tensor, scale: float | None) -> Tensor:
+    factor = _factor(query, scale)
+    return query if factor == 1 else mul(query, factor)
+
+
+def _of_shape(y: Tensor, shape: tuple[Size, ...]) -> Tensor:
     return y if y.shape == shape else y.reshape(*shape)
 
 
@@ -248,55 +251,3 @@ def _sighted(mask: Tensor) -> Tensor:
     if key not in cache:
         cache[key] = any(mask if mask.dtype == bool_ else gt(mask, NOWHERE), -1, keepdim=True)
     return cache[key]
-
-
-def rotary_embedding(
-    x: Tensor, cos: Operand, sin: Operand, position_ids: Tensor | None = None, interleaved: bool = False
-) -> Tensor:
-    """Rotates pairs of elements by angles that grow with the position.
-
-    x: [batch, heads, length, dim], floating. cos, sin: [batch, length, dim / 2], or, with position_ids [batch, length]
-    (integer), tables [positions, dim / 2]. Pairs are (i, i + dim / 2), as in Llama, or (2i, 2i + 1) if interleaved, as
-    in GPT-J. Returns the shape and dtype of `x`.
-    Layer: IRotaryEmbeddingLayer; on backends without it, ISliceLayer and IElementWiseLayer.
-    Raises LayerError for tables whose sizes do not fit.
-    Source: Su et al., 2021, arXiv:2104.09864.
-    """
-    network = x.network
-    cosine, sine = (tensor(table, network, x.dtype) for table in (cos, sin))
-    if not supports("rotary_embedding"):
-        return _rotated(x, cosine, sine, position_ids, interleaved)
-    arguments = {"input": x, "cos_cache": cosine, "sin_cache": sine}
-    options = {"interleaved": interleaved, "rotary_embedding_dim": 0}
-    inputs = {} if position_ids is None else {3: position_ids}
-    (y,) = network.add("rotary_embedding", arguments | options, inputs=inputs, dims=[x.shape])
-    return y
-
-
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor, position_ids: Tensor | None, interleaved: bool) -> Tensor:
-    if position_ids is not None:
-        cos, sin = embedding(position_ids, cos), embedding(position_ids, sin)
-    cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
-    half = x.shape[-1] // 2
-    left, right = (x[..., ::2], x[..., 1::2]) if interleaved else (x[..., :half], x[..., half:])
-    first, second = sub(mul(left, cos), mul(right, sin)), add(mul(right, cos), mul(left, sin))
-    if not interleaved:
-        return cat([first, second], -1)
-    return cat([first.unsqueeze(-1), second.unsqueeze(-1)], -1).reshape(x.shape)
-
-
-def kv_cache_update(cache: Tensor, update: Tensor, write_indices: Tensor) -> Tensor:
-    """The cache with `update` written at position write_indices of each sequence, in place.
-
-    cache: [batch, heads, capacity, dim], floating, an input of the network; the result must be one of its outputs, and
-    shares the input's memory. update: [batch, heads, length, dim], of the same dtype. write_indices: [batch], int32.
-    Returns the shape and dtype of `cache`.
-    Layer: IKVCacheUpdateLayer.
-    Raises LayerError where the backend does not have it: TensorRT before 10.15.
-    """
-    network = cache.network
-    operands = {"cache": cache, "update": update, "write_indices": write_indices}
-    if not supports("kv_cache_update"):
-        network.fail("kv_cache_update needs TensorRT 10.15 or newer; use ops.cat of the cache and the update", operands)
-    (y,) = network.add("kv_cache_update", {**operands, "cache_mode": trt.KVCacheMode.LINEAR}, dims=[cache.shape])
-    return y

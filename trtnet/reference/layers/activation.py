@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from trtnet.reference.step import Step, describe
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor, float, float], torch.Tensor]] = {
     "RELU": lambda x, a, b: x.relu(),
@@ -32,7 +32,7 @@ def activation(step: Step) -> list[torch.Tensor]:
     """A function of each element."""
     name = step.layer.type.name
     if name not in ACTIVATIONS:
-        raise ReferenceError(f"{describe(step.layer)}: activation {name}")
+        raise ExecutionError(f"{describe(step.layer)}: activation {name}")
     return [ACTIVATIONS[name](step.x, step.layer.alpha, step.layer.beta)]
 
 

@@ -8,7 +8,7 @@ import torch
 
 from trtnet.reference.step import Step, describe, to_torch
 from trtnet.support import dtypes
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 
 def _divide(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -75,7 +75,7 @@ def unary(step: Step) -> list[torch.Tensor]:
 def _named(table: dict[str, Callable[..., torch.Tensor]], step: Step) -> Callable[..., torch.Tensor]:
     name = step.layer.op.name
     if name not in table:
-        raise ReferenceError(f"{describe(step.layer)}: operation {name}")
+        raise ExecutionError(f"{describe(step.layer)}: operation {name}")
     return table[name]
 
 
@@ -117,7 +117,7 @@ def identity(step: Step) -> list[torch.Tensor]:
 
 
 def assertion(step: Step) -> list[torch.Tensor]:
-    """Nothing, if the input is true everywhere. Raises ReferenceError with the layer's message if not."""
+    """Nothing, if the input is true everywhere. Raises ExecutionError with the layer's message if not."""
     if not bool(step.x.all()):
-        raise ReferenceError(f"{describe(step.layer)}: the assertion failed: {step.layer.message}")
+        raise ExecutionError(f"{describe(step.layer)}: the assertion failed: {step.layer.message}")
     return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from trtnet.reference.step import Step, describe
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 
 def gather(step: Step) -> list[torch.Tensor]:
@@ -41,7 +41,7 @@ def scatter(step: Step) -> list[torch.Tensor]:
     if layer.mode.name == "ELEMENT":
         return [x.scatter(layer.axis, _positive(index, x.shape[layer.axis]), updates)]
     if layer.mode.name != "ND":
-        raise ReferenceError(f"{describe(layer)}: scatter mode {layer.mode.name}")
+        raise ExecutionError(f"{describe(layer)}: scatter mode {layer.mode.name}")
     result = x.clone()
     result[tuple(_positive(index[..., i], x.shape[i]) for i in range(index.shape[-1]))] = updates
     return [result]

@@ -8,7 +8,7 @@ import torch
 
 from trtnet.reference.layers.conv import window_padding
 from trtnet.reference.step import Step, describe
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 
 def pooling(step: Step) -> list[torch.Tensor]:
@@ -37,7 +37,7 @@ def pooling(step: Step) -> list[torch.Tensor]:
     if kind == "MAX_AVERAGE_BLEND":
         largest = _windows(x, before, window, stride, counts, float("-inf")).amax(-1)
         return [(1 - layer.blend_factor) * largest + layer.blend_factor * average]
-    raise ReferenceError(f"{describe(layer)}: pooling type {kind}")
+    raise ExecutionError(f"{describe(layer)}: pooling type {kind}")
 
 
 def _count(size: int, window: int, stride: int, up: bool) -> int:

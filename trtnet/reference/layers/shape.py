@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from trtnet.reference.step import Step, describe
-from trtnet.support.errors import ReferenceError
+from trtnet.support.errors import ExecutionError
 
 
 def shape(step: Step) -> list[torch.Tensor]:
@@ -113,7 +113,7 @@ def _inside(index: torch.Tensor, size: int, mode: str, step: Step) -> tuple[torc
         folded = index % period
         return torch.where(folded < size, folded, period - folded), outside
     if bool(outside.any()):
-        raise ReferenceError(f"{describe(step.layer)}: the slice takes elements outside of an axis of size {size}")
+        raise ExecutionError(f"{describe(step.layer)}: the slice takes elements outside of an axis of size {size}")
     return index, outside
 
 

@@ -61,7 +61,7 @@ class ReferenceTaps:
         self.network = network
 
     def __call__(self, feeds: Mapping[str, Array]) -> Recording:
-        """Raises ReferenceError for a layer that the reference executor does not know."""
+        """Raises ExecutionError for a layer that the reference executor does not know."""
         from trtnet.reference.step import to_numpy, to_torch
 
         wanted = tapped(self.network)

@@ -52,8 +52,7 @@ def compare(
     keep: keep all inputs and outputs in the report, to be saved. carry: output -> input: the iterations are the steps
     of a sequence, and each side is fed its own outputs of the step before. steps: how many; the inputs of one call are
     repeated, random ones are drawn for each.
-    Returns the comparison. A difference, another shape or NaN is a result, not an error: see
-    :meth:`Comparison.raise_if_failed`.
+    Returns the comparison: a difference, another shape or NaN is a result. See :meth:`Comparison.raise_if_failed`.
     Raises InputError and ModelError for what cannot be compared, and what the sides raise.
 
     >>> import torch, trtnet
@@ -64,14 +63,12 @@ def compare(
     True
     """
     sides, baseline = _opened(candidates, expected)
-    everything = [*sides.values(), baseline[1]]
     _check_steps(carry, steps, iterations)
     run = _Run(sides, baseline, tolerance, outputs, keep, carry or {})
-    feeds = _feeds(everything, inputs, dims or {}, ranges or {}, seed, steps or iterations)
+    feeds = _feeds(run.all_sides, inputs, dims or {}, ranges or {}, seed, steps or iterations)
     for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
         run.add({name: _read_only(array) for name, array in arrays.items()})
-    _check_used_up(everything, run.iterations)
-    return run.comparison(seed if inputs is None and any(side.takes for side in everything) else None)
+    return run.comparison(seed if inputs is None else None)
 
 
 def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Side], tuple[str, Side]]:
@@ -152,6 +149,7 @@ class _Run:
         self._sides, (self._expected, self._baseline) = sides, baseline
         self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
         self._carry, self._carrying = carry, Carrying(carry)
+        self.all_sides = [*sides.values(), self._baseline]
         self.iterations = 0
         self._notes: dict[str, None] = {}
         self._found: dict[tuple[str, str, str], OutputComparison] = {}
@@ -190,6 +188,9 @@ class _Run:
             self._found[name, ours, theirs] = judged.add(self._found.get((name, ours, theirs), new), found, expected)
 
     def comparison(self, seed: int | None) -> Comparison:
+        """seed: of the inputs, if they are random. Raises InputError for saved outputs that were not compared."""
+        _check_used_up(self.all_sides, self.iterations)
+        seed = seed if any(side.takes for side in self.all_sides) else None
         return Comparison(
             self._expected, tuple(self._found.values()), tuple(self._notes), seed, tuple(self._inputs), self._kept
         )

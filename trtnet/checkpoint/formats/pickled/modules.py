@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trtnet.checkpoint.formats.pickled.machine import Object, PickleError
+from trtnet.checkpoint.formats.pickled.machine import PickleError
+from trtnet.checkpoint.formats.pickled.objects import Object
 from trtnet.checkpoint.formats.pickled.tensors import Unreadable, is_stored
 
 DEEPEST = 100

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from trtnet.checkpoint.formats.pickled.machine import Builders, Global, PickleError
+from trtnet.checkpoint.formats.pickled.arrays import ArrayParts, NumpyDType, array_of_buffer, is_size, short, sizes_of
+from trtnet.checkpoint.formats.pickled.machine import Builders, PickleError
+from trtnet.checkpoint.formats.pickled.objects import Global
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 
@@ -36,7 +38,6 @@ _TYPED = {
 _KNOWN = {dtype.name: dtype for dtype in dtypes.TABLE if dtype.bits >= 8}
 LARGEST_EXPANDED = 1 << 24
 """The most elements of a tensor that has more of them than its storage, as after torch.expand."""
-MOST_DIMENSIONS = 64
 
 
 class Storage(NamedTuple):
@@ -84,50 +85,6 @@ class Stored:
         return np.lib.stride_tricks.as_strided(elements[self.offset :], self.shape, steps)
 
 
-class ArrayParts:
-    """An array of numpy while it is put together; None where it is of Python objects."""
-
-    def __init__(self, *_: object) -> None:
-        self.array: np.ndarray[Any, Any] | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return () if self.array is None else self.array.shape
-
-    def build_from_pickle(self, state: Any) -> None:
-        """state: (version, shape, dtype, whether it is Fortran's order, bytes)."""
-        _, shape, dtype, fortran, data = state
-        self.array = _array(data, dtype, shape, "F" if fortran else "C")
-
-
-class NumpyDType:
-    """A numpy dtype: its letters, then its byte order. plain: None for one of Python objects or of fields."""
-
-    def __init__(self, letters: object = "", *_: object) -> None:
-        plain = isinstance(letters, str) and len(letters) < 8 and letters[:1] in tuple("fiub")
-        self.plain: np.dtype[Any] | None = np.dtype(str(letters)) if plain else None
-
-    def build_from_pickle(self, state: Any) -> None:
-        """state: (version, byte order, ...)."""
-        if self.plain is not None and isinstance(state, tuple) and state[1:2] and state[1] in ("<", ">"):
-            self.plain = self.plain.newbyteorder(state[1])
-
-
-def _array(data: Any, dtype: Any, shape: Any, order: Literal["C", "F"]) -> np.ndarray[Any, Any] | None:
-    if not isinstance(dtype, NumpyDType) or dtype.plain is None or not isinstance(data, bytes | bytearray | str):
-        return None
-    # what Python 2 wrote is text of Latin-1 here
-    raw = data.encode("latin-1") if isinstance(data, str) else bytes(data)
-    return np.frombuffer(raw, dtype.plain).reshape(_sizes(shape), order=order)
-
-
-def _array_of_buffer(data: Any = b"", dtype: Any = None, shape: Any = (), order: Any = "C", *_: Any) -> ArrayParts:
-    """numpy's _frombuffer, by which protocol 5 writes arrays."""
-    made = ArrayParts()
-    made.array = _array(data, dtype, shape, "F" if order == "F" else "C")
-    return made
-
-
 def storage(identity: Any) -> object:
     """What a persistent id of torch means: ("storage", type, key, place, count), and for old files a view of it."""
     if isinstance(identity, tuple) and len(identity) > 1 and identity[0] == "module":
@@ -135,7 +92,7 @@ def storage(identity: Any) -> object:
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
         raise PickleError("it has a storage of a kind unknown here")
     _, kind, key, _, count = identity[:5]
-    if not isinstance(kind, Global) or kind.name not in _TYPED or not _is_size(count) or len(identity) > 6:
+    if not isinstance(kind, Global) or kind.name not in _TYPED or not is_size(count) or len(identity) > 6:
         raise PickleError("it has a storage of a kind unknown here")
     if len(identity) == 6 and identity[5] is not None:
         raise PickleError("it has a view of a storage, as torch wrote it before version 0.4: save it again")
@@ -147,7 +104,7 @@ def _tensor(source: Any, offset: Any, size: Any, stride: Any, *more: Any) -> Sto
     # more: requires_grad, hooks, and what torch says of conjugated and negated views
     marks = more[2] if len(more) > 2 else None
     if isinstance(marks, dict) and (marks.get("neg") or marks.get("conj")):
-        return Unreadable("a negated or conjugated view", _sizes(size))
+        return Unreadable("a negated or conjugated view", sizes_of(size))
     if not isinstance(source, Storage):
         raise PickleError("it has a tensor without a storage")
     return _in_storage(source, source.dtype, source.elements, offset, size, stride)
@@ -167,12 +124,12 @@ def _tensor_of_bytes(
 def _in_storage(
     source: Storage, name: str, count: int, offset: object, size: object, stride: object
 ) -> Stored | Unreadable:
-    sizes, steps = _sizes(size), _sizes(stride)
+    sizes, steps = sizes_of(size), sizes_of(stride)
     known = _KNOWN.get(name)
     if known is None:
         return Unreadable(name, sizes)
-    if not _is_size(offset) or len(sizes) != len(steps):
-        raise PickleError(f"it has a tensor of the impossible size {_short(size)}, stride {_short(stride)}")
+    if not is_size(offset) or len(sizes) != len(steps):
+        raise PickleError(f"it has a tensor of the impossible size {short(size)}, stride {short(stride)}")
     assert isinstance(offset, int)
     elements = math.prod(sizes)
     if elements > max(count, LARGEST_EXPANDED):
@@ -181,23 +138,6 @@ def _in_storage(
     if elements and last >= count:
         raise PickleError("it has a tensor that reaches beyond its storage")
     return Stored(source, known, offset if elements else 0, sizes, steps)
-
-
-def _sizes(value: object) -> tuple[int, ...]:
-    if not isinstance(value, tuple | list) or len(value) > MOST_DIMENSIONS or not all(_is_size(n) for n in value):
-        raise PickleError(f"it has a tensor of the impossible size {_short(value)}")
-    return tuple(value)
-
-
-def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
-
-
-def _short(value: object) -> str:
-    """A value that a pickle made, to print: it may be deep, and long."""
-    if isinstance(value, tuple | list) and all(isinstance(n, int | str) and len(str(n)) < 30 for n in value[:9]):
-        return str(tuple(value[:9]))
-    return f"a {type(value).__name__}"
 
 
 def _first(value: Any = None, *_: Any) -> Any:
@@ -211,14 +151,14 @@ def _device_tensor(array: Any, *_: Any) -> Any:
 def _unreadable(what: str, shape_at: int | None = None) -> Callable[..., Unreadable]:
     def made(*arguments: Any) -> Unreadable:
         given = arguments[shape_at] if shape_at is not None and len(arguments) > shape_at else ()
-        return Unreadable(what, _sizes(given))
+        return Unreadable(what, sizes_of(given))
 
     return made
 
 
 def _sparse(_layout: Any, data: Any = (), *_: Any) -> Unreadable:
     shape = data[2] if isinstance(data, tuple) and len(data) > 2 else ()
-    return Unreadable("sparse", _sizes(shape))
+    return Unreadable("sparse", sizes_of(shape))
 
 
 def _of_type(function: Any, _type: Any, arguments: Any, *_: Any) -> Any:
@@ -255,7 +195,7 @@ BUILDERS: Builders = {
     ("torch._utils", "_rebuild_device_tensor_from_numpy"): _device_tensor,
     ("torch._utils", "_rebuild_device_tensor_from_cpu_tensor"): _device_tensor,
     ("torch._utils", "_rebuild_qtensor"): lambda source=None, _=0, size=(), *more: Unreadable(
-        f"quantized {getattr(source, 'dtype', '')}".strip(), _sizes(size)
+        f"quantized {getattr(source, 'dtype', '')}".strip(), sizes_of(size)
     ),
     ("torch._utils", "_rebuild_sparse_tensor"): _sparse,
     ("torch._utils", "_rebuild_sparse_csr_tensor"): _sparse,
@@ -272,7 +212,7 @@ BUILDERS: Builders = {
     ("builtins", "bytearray"): lambda data=b"", *_: bytes(data) if isinstance(data, bytes | bytearray) else b"",
     ("_codecs", "encode"): _encoded,
     **{(module, "_reconstruct"): ArrayParts for module in _NUMPY},
-    **{(module, "_frombuffer"): _array_of_buffer for module in ("numpy.core.numeric", "numpy._core.numeric")},
+    **{(module, "_frombuffer"): array_of_buffer for module in ("numpy.core.numeric", "numpy._core.numeric")},
     ("numpy", "dtype"): NumpyDType,
 }
 """What the names mean that stand in the pickles of weights."""

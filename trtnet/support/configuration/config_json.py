@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from trtnet.support import json_text
+from trtnet.support.configuration.field_types import as_type, described
 from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
-from trtnet.support.field_types import as_type, described
 
 C = TypeVar("C")
 Document = Mapping[str, Any]
