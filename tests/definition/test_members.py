@@ -82,3 +82,13 @@ def test_a_member_without_it_is_an_error_that_names_it() -> None:
 def test_a_member_in_training_mode_is_refused() -> None:
     with pytest.raises(trtnet.ModelError, match=r"Body is in training mode"):
         Whole(Body())
+
+
+class Mixed(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return ops.nms(x, x[:, 0], 0.5, 3)[0]
+
+
+def test_operations_of_trtnet_belong_into_modules_of_trtnet() -> None:
+    with pytest.raises(trtnet.ModelError, match=r"ops\.nms takes .* calls torch's functions; .* trtnet\.TorchModule"):
+        trtnet.define(Mixed().eval(), {"x": trtnet.Input((8, 4))})

@@ -56,6 +56,10 @@ class SymbolicTensor(torch.Tensor):
 
     value: Tensor
     place: torch.device
+    instead_of_ops = (
+        "a PyTorch module calls torch's functions; what torch has not, a trtnet Module calls of which this module is a"
+        " member: self.part = trtnet.TorchModule(module)"
+    )
     table: tuple[torch.Tensor, int] | None = None
 
     @property

@@ -40,7 +40,8 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
             if not (given and hasattr(Tensor, str(error.name))):
                 raise
             text = f"ops.{function.__name__} takes tensors of the network, found {type_name(error.obj)}"
-            raise ModelError(here(f"{text}: compute it with numpy, or declare it as an input")) from error
+            instead = getattr(error.obj, "instead_of_ops", "compute it with numpy, or declare it as an input")
+            raise ModelError(here(f"{text}: {instead}")) from error
         except TypeError as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise
