@@ -135,7 +135,7 @@ def test_inputs_in_host_memory_are_refused(doubling: tuple[Engine, Opener]) -> N
     engine, opener = doubling
     engine(x())
     opener.engine.host = {"x"}
-    with pytest.raises(PlanError, match=r"x \[n, 3\] float32 says sizes, which TensorRT wants in host memory"):
+    with pytest.raises(PlanError, match=r"x \[n, 3\] float32 is a shape input, in host memory"):
         engine.session()
 
 

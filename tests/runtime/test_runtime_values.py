@@ -136,7 +136,9 @@ def test_values_that_do_not_fit(repeating: tuple[Engine, Opener], given: Any, te
 
 def test_values_on_the_gpu_are_refused(repeating: tuple[Engine, Opener]) -> None:
     engine, opener = repeating
-    with pytest.raises(InputError, match=r"size .* says sizes, which the host must know: give ints, or tensor.cpu\(\)"):
+    with pytest.raises(
+        InputError, match=r"size .* is a shape input, which the host must know: give ints, or tensor.cpu\(\)"
+    ):
         engine(x(), opener.torch.tensor(np.array([1, 2])))
 
 
@@ -144,10 +146,10 @@ def test_a_tensorrt_that_wants_them_elsewhere(repeating: tuple[Engine, Opener]) 
     engine, opener = repeating
     engine.open()
     opener.engine.host = {"size", "a"}
-    with pytest.raises(PlanError, match=r"a \[n, 3\] float32 says sizes, which TensorRT wants in host memory"):
+    with pytest.raises(PlanError, match=r"a \[n, 3\] float32 is a shape input, in host memory"):
         engine.session()
     opener.engine.host = set()
-    with pytest.raises(PlanError, match=r"size \[2\] int64 says sizes, which this TensorRT wants in device memory"):
+    with pytest.raises(PlanError, match=r"size \[2\] int64 is a shape input in device memory"):
         engine.session()
 
 

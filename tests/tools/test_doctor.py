@@ -107,6 +107,8 @@ def test_a_healthy_h200_with_rtx_1_6() -> None:
     assert is_healthy(findings)
     assert not status(findings, Status.ERROR)
     assert about(findings, "backend").found == "tensorrt_rtx 1.6.1.120 (the only one installed)"
+    assert about(findings, "tensorrt").found == "not installed, and not needed: tensorrt_rtx will do"
+    assert about(findings, "tensorrt").status is Status.OK
     gpu = about(findings, "GPU 0")
     assert gpu.found == "NVIDIA H200, compute capability 9.0, 140.0 GiB"
     assert gpu.status is Status.WARNING

@@ -16,7 +16,7 @@ from trtnet.support.files import atomic_write
 SIDECAR_VERSION = 2
 
 ShapeRange = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-"""The (min, opt, max) shape of one input in one optimization profile; of an input that says sizes, its values."""
+"""The (min, opt, max) shape of one input in one optimization profile; of a shape input, its values."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ Dims = Mapping[str, DimRange]
 
 
 def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tuple[dict[str, ShapeRange], ...]:
-    """For each profile, every input's (min, opt, max) shapes, or values where it says sizes.
+    """For each profile, every input's (min, opt, max) shapes, or values of a shape input.
 
     dims: name -> size or (min, opt, max); a sequence of such mappings makes several profiles.
     Raises ProfileError for a name no input has, one that is left out, or sizes that are not 0 <= min <= opt <= max, and
@@ -32,7 +32,7 @@ def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tupl
 def _check_values(tensor: Tensor, names: tuple[str, ...]) -> None:
     if tensor.trt.is_shape_tensor and not names:
         raise ProfileError(
-            f"input {tensor.name} says sizes, whose ranges TensorRT wants to know: declare it with"
+            f"input {tensor.name} is a shape input, whose ranges TensorRT wants to know: declare it with"
             f" trtnet.Input({tuple(tensor.shape)}, '{tensor.dtype}', values=(...)), a name for each of its values"
         )
     if names and not tensor.trt.is_shape_tensor:

@@ -173,7 +173,7 @@ class Session:
         are the caller's own; or torch CUDA tensors, read and written in place in the order of torch's current stream,
         as an operation of torch's would. Arrays of other libraries on the GPU (DLPack, ``__cuda_array_interface__``)
         are taken as torch tensors of the same memory, and the results given in the library's own kind. An output that
-        the engine writes in an input's place (a KV cache) is that input. An input that says sizes takes ints, or an
+        the engine writes in an input's place (a KV cache) is that input. A shape input takes ints, or an
         integer array on the CPU.
         out=: where the results go, an array, a dict by name or an earlier call's outputs, of the inputs' kind and the
         outputs' shapes and dtypes.

@@ -15,7 +15,7 @@ from trtnet.support.errors import InputError
 class TensorInfo:
     """One input or output: its name, its shape (an int, or the name of a dynamic dimension, an axis), its dtype.
 
-    values: the names of its elements, for an input that says sizes.
+    values: the names of its elements, for a shape input.
     """
 
     name: str

@@ -112,7 +112,7 @@ class Untie(Rule):
 
 @dataclass(frozen=True)
 class Fill(KeyRule):
-    """A tensor the checkpoint has not, of one value: for each key that matches, named by the template.
+    """A tensor missing from the checkpoint, of one value: for each key that matches, named by the template.
 
     shape: sizes, or ``"dim0"``, ``"dim1"`` of the tensor that matched.
     """

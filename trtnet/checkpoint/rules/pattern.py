@@ -68,8 +68,8 @@ def pattern(text: object) -> Pattern:
         )
     if _is_intricate(tokens):
         raise CheckpointError(
-            f"the pattern {text!r} is too intricate: no groups in groups, no repeated or special groups, no groups that"
-            f" come again, at most {MOST_REPEATS} repeats"
+            f"the pattern {text!r} is too intricate: nested, repeated or special groups and groups that come again are"
+            f" not allowed, nor more than {MOST_REPEATS} repeats"
         )
     try:
         regex = re.compile(text)

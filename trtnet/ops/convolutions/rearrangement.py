@@ -30,7 +30,7 @@ class Rearrangement:
 
 
 def with_channels(array: Array, channels: int) -> Array:
-    """A kernel with zeros for the channels that it has not."""
+    """A kernel with zeros for the channels that it does not have."""
     missing = channels - array.shape[1]
     return np.pad(array, [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2)) if missing else array
 

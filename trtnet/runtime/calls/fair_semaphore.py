@@ -1,4 +1,4 @@
-"""So many at a time, the others in the order in which they came."""
+"""A fair (FIFO) semaphore."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def lifetime() -> float:
 
 
 def graphs_of(cuda_graph: bool | str) -> GraphMaker:
-    """What cuda_graph= of a session says. Raises InputError for anything else, or what this TensorRT has not."""
+    """What cuda_graph= of a session says. Raises InputError for anything else, or what this TensorRT does not have."""
     if isinstance(cuda_graph, bool):
         return "captured" if cuda_graph else "none"
     if cuda_graph != "backend":

@@ -18,12 +18,12 @@ VALUES = 256
 
 
 def values_of(info: TensorInfo, given: Any) -> Values:
-    """The values of an input that says sizes: ints or an integer array on the CPU; one value may come bare.
+    """The values of a shape input: ints or an integer array on the CPU; one value may come bare.
 
     Raises InputError for anything else, and for another number of them.
     """
     if is_torch(given) and given.device.type != "cpu":
-        raise InputError(f"input {info} says sizes, which the host must know: give ints, or tensor.cpu()")
+        raise InputError(f"input {info} is a shape input, which the host must know: give ints, or tensor.cpu()")
     found = given.tolist() if hasattr(given, "tolist") else given
     try:
         values = tuple(map(_integer, found if isinstance(found, list | tuple) else [found]))

@@ -91,7 +91,7 @@ class RuntimeCache:
             self.save()
 
     def save(self) -> None:
-        """Replaces the file, if there are kernels that it has not: whole or not at all, one process at a time.
+        """Replaces the file, if there are kernels that it does not have: whole or not at all, one process at a time.
 
         If another process wrote it meanwhile, the larger of the two stays.
         """

@@ -63,8 +63,6 @@ def _check_movable(info: TensorInfo, engine: trt.ICudaEngine) -> None:
         raise PlanError(f"{info}: this runtime does not move packed {info.dtype} values in or out of an engine")
     on_host = engine.get_tensor_location(info.name) == trt.TensorLocation.HOST
     if on_host and not info.values:
-        raise PlanError(
-            f"{info} says sizes, which TensorRT wants in host memory: its values need names, see trtnet.Input"
-        )
+        raise PlanError(f"{info} is a shape input, in host memory: its values need names, see trtnet.Input")
     if info.values and not on_host:
-        raise PlanError(f"{info} says sizes, which this TensorRT wants in device memory: this runtime does not do that")
+        raise PlanError(f"{info} is a shape input in device memory, which is not supported")

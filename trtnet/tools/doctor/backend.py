@@ -80,10 +80,12 @@ def check_choice(system: System, modules: Mapping[str, Module]) -> CheckResult:
     return CheckResult(SUBJECT, Status.ERROR, f"{chosen.name} ({why}) cannot be imported", advice)
 
 
-def check_module(system: System, module: Module) -> list[CheckResult]:
-    """One TensorRT: is it there, does it import, do its wheels belong together?"""
+def check_module(system: System, module: Module, modules: Mapping[str, Module]) -> list[CheckResult]:
+    """One TensorRT: is it there, does it import, do its wheels belong together? modules: all of them; one will do."""
     if not module.installed:
-        return [CheckResult(module.name, Status.MISSING, "not installed")]
+        other = next((name for name, one in modules.items() if one.usable), None)
+        said = "not installed" if other is None else f"not installed, and not needed: {other} will do"
+        return [CheckResult(module.name, Status.MISSING if other is None else Status.OK, said)]
     wheels = installed_wheels(system, module.name)
     findings = [finding for wheel in wheels for finding in check_wheel(wheel)]
     if len(wheels) > 1:

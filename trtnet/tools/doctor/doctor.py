@@ -32,7 +32,7 @@ def examine(system: System | None = None) -> list[CheckResult]:
     findings = [doctor_packages.check_python(system), doctor_packages.check_platform(system)]
     findings.append(doctor_backend.check_choice(system, modules))
     for module in modules.values():
-        findings += doctor_backend.check_module(system, module)
+        findings += doctor_backend.check_module(system, module, modules)
     findings.append(doctor_gpu.check_driver(system.driver, chosen))
     if system.driver:
         findings += doctor_gpu.check_gpus(system.driver, chosen)
