@@ -1,8 +1,8 @@
 """Floats that are computed from sizes: ``n * 0.5``, ``1.0 / n``, ``n ** 0.5``.
 
 Python computes them in float64, which TensorRT does not have. So an engine computes them in float32, for arithmetic
-with tensors; where one becomes a size again (``math.floor(n * 0.5)``, ``math.ceil(n / 4)``, ``round(n / 2)``) it computes
-with integers, which is checked against float64 and exact, or an error says that it is not.
+with tensors; where one becomes a size again (``math.floor(n * 0.5)``, ``math.ceil(n / 4)``, ``round(n / 2)``) it
+computes with integers, which is checked against float64 and exact, or an error says that it is not.
 """
 
 from __future__ import annotations
