@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,6 +115,14 @@ def test_inspect_and_draw_show_its_modules(inside: Path) -> None:
     assert "norm BatchNorm1d" in run("inspect", "net.py:net", *DECLARE).stdout
     assert run("draw", "net.py:net", *DECLARE, "-o", "net.svg").exit_code == 0
     assert "fc1" in Path("net.svg").read_text()
+
+
+def test_a_script_for_polygraphy_makes_the_same_network(inside: Path) -> None:
+    run("export", "polygraphy", "net.py:seeded", "--declare", "x=2,3", "-o", "script.py")
+    scope: dict[str, Any] = {}
+    exec(Path("script.py").read_text(), scope)
+    _, network, keeps = scope["load_network"]()
+    assert network.num_layers > 3 and keeps.named | keeps.folded >= {"fc1.weight", "fc2.bias"}
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,24 @@ def test_it_computes_what_torch_does(name: str, dtype: str) -> None:
     assert network.folded | network.named == set(module.state_dict()) - {"b.weight"}  # tied to a.weight
 
 
+class Asking(nn.Module):
+    """Asks its weight what does not change with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = linear()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.inner.weight
+        assert weight.stride() == (4, 1) and weight.is_contiguous() and weight.requires_grad and weight.data_ptr()
+        return self.inner(x) * (weight.numel() / 16)
+
+
+def test_a_weight_that_is_only_asked_keeps_its_name() -> None:
+    network = trtnet.define(Asking().eval(), {"x": X})
+    assert network.named == {"inner.weight", "inner.bias"} and network.folded == set()
+
+
 def test_what_torch_compiled_runs_as_it_was() -> None:
     module = Through(torch.compile(linear())).eval()
     network = trtnet.define(module, {"x": X})

@@ -154,6 +154,15 @@ def test_an_original_of_the_users_own(tmp_path: Path) -> None:
         original(f"{file}:wrong", "", None, "float32")
 
 
+def test_a_model_of_torch_is_its_own_original_and_stays_as_it_is() -> None:
+    module = torch.nn.Linear(2, 3)
+    other = {"weight": np.ones((3, 2), np.float32), "bias": np.zeros(3, np.float32)}
+    found = original(None, "net.py:net", open_checkpoint(other), "float16", module)
+    assert found.weight.dtype == torch.float16 and bool((found.weight == 1).all())
+    assert module.weight.dtype == torch.float32 and not bool((module.weight == 1).all())
+    assert torch.equal(original(None, "net.py:net", None, "float32", module).weight, module.weight)
+
+
 def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(DependencyError, match=r"trtnet\[torch\]"):

@@ -83,6 +83,10 @@ class Adding(Placing, Generic[T]):
         """A parameter as the checkpoint has it, to compute with while defining. Raises ModelError if it is unbound."""
         return self._bindings.array(parameter, self.path)
 
+    def stored(self, parameter: DeclaredWeight) -> np.ndarray[Any, Any]:
+        """A parameter as the checkpoint has it, to look at: it keeps its name. Raises as array."""
+        return self._bindings.stored(parameter, self.path)
+
     def weight(self, value: DeclaredWeight | np.ndarray[Any, Any]) -> Weight:
         """A parameter (in its own dtype, else the network's) or an array; read once. Raises ModelError as array."""
         if not isinstance(value, DeclaredWeight):

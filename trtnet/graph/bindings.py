@@ -50,9 +50,12 @@ class Bindings:
 
     def array(self, parameter: DeclaredWeight, path: str) -> Array:
         """A parameter as the checkpoint has it, to compute with while defining."""
-        key = self.key(parameter, path)
-        self.folded.add(key)
-        return self._array(key, None)
+        self.folded.add(self.key(parameter, path))
+        return self.stored(parameter, path)
+
+    def stored(self, parameter: DeclaredWeight, path: str) -> Array:
+        """A parameter as the checkpoint has it, to look at: it keeps its name."""
+        return self._array(self.key(parameter, path), None)
 
     def weight(self, parameter: DeclaredWeight, dtype: DType, path: str) -> Weight:
         """A parameter for TensorRT, read when it is needed; under its key, but in one dtype only.

@@ -135,7 +135,7 @@ class ModuleWeights:
             if tensor.is_meta:
                 text = f"{network.key(parameter)} is on torch's meta device, and the module computes with its values"
                 raise ModelError(here(f"{text}: make the module on the CPU, load_state_dict(..., assign=True)"))
-            found = to_torch(network.array(parameter))
+            found = to_torch(network.stored(parameter))
             self._filled[id(tensor)] = tensor, tensor.data
             if found.data_ptr() != tensor.data_ptr():  # they are not the module's own
                 tensor.data = found.to(tensor.device, tensor.dtype)

@@ -13,6 +13,7 @@ from trtnet.graph import Input
 from trtnet.support import backend
 from trtnet.support.files import atomic_write
 from trtnet.tools.targets import arguments
+from trtnet.tools.targets.libraries import is_published
 from trtnet.tools.targets.networks import Choices, define_model
 from trtnet.tools.targets.weights_choice import WeightsChoice
 
@@ -56,7 +57,7 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
     choices: with weights. Raises what defining raises, and TrtnetError if the script cannot be written.
     """
     file, colon, factory = target.rpartition(":")
-    where = f"{Path(file).resolve()}:{factory}" if colon else target
+    where = f"{Path(file).resolve()}:{factory}" if colon and not is_published(target) else target
     model, _ = define_model(target, choices)
     declared = arguments.inputs(choices.inputs) or model.inputs
     sized = arguments.with_sizes(declared, arguments.dims(choices.dims))

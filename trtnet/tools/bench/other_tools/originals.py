@@ -8,7 +8,7 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint
 from trtnet.support.errors import DependencyError, ModelError
-from trtnet.tools.targets.models import find
+from trtnet.tools.targets.models import called, find
 
 
 def original(factory: str | None, model: str, checkpoint: Checkpoint | None, dtype: str, module: Any = None) -> Any:
@@ -39,7 +39,7 @@ def import_torch() -> Any:
 
 
 def _from_file(factory: str) -> Any:
-    torch, made = import_torch(), find(factory)()
+    torch, made = import_torch(), called(find(factory), {})
     if not isinstance(made, torch.nn.Module):
         raise ModelError(f"{factory} returned {type(made).__name__}, not a torch.nn.Module")
     return made
