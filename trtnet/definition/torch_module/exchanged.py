@@ -21,6 +21,8 @@ LOCK = threading.RLock()
 
 FACTORIES = ("zeros", "ones", "empty", "rand", "randn")
 METHODS = ("expand", "new_zeros", "new_ones", "new_empty", "view", "reshape", "repeat", "permute", "tile")
+"""Of tensors. Any torch needs the first four; torch 2.13 asks the tensor before it parses the sizes of the others,
+which is not known of those before it (2.4 to 2.12)."""
 
 
 def packed(function: Callable[..., Any], first: int) -> Callable[..., Any]:
