@@ -87,6 +87,18 @@ def test_a_batch_that_is_named_is_any_batch(function: Callable[..., Any]) -> Non
     assert network.build({"batch": (1, 2, 5)}).inputs[0].shape == ("batch", 4, 6)
 
 
+def asked_first(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """As transformers does, before it leaves out masks that hide nothing."""
+    positions = m.positions.expand(x.shape[0], -1)
+    fake = torch._subclasses.FakeTensor
+    assert isinstance(x, fake) and not isinstance(positions, fake) and not isinstance(m.table, fake)
+    return x
+
+
+def test_a_tensor_without_values_says_so() -> None:
+    defined(asked_first)
+
+
 def test_that_one_sample_is_taken_for_many_is_said_with_the_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "trtnet.definition"):
         defined(expanded_unless_one)
@@ -105,6 +117,10 @@ def summed(m: Any, x: torch.Tensor) -> torch.Tensor:
     return x if (m.positions.expand(x.shape[0], -1).cumsum(0) < 4).all() else -x
 
 
+def contained(m: Any, x: torch.Tensor) -> torch.Tensor:
+    return x if 3 in x else -x
+
+
 def many(m: Any, x: torch.Tensor) -> torch.Tensor:
     return x if x.shape[0] > 8 else -x
 
@@ -114,6 +130,7 @@ def many(m: Any, x: torch.Tensor) -> torch.Tensor:
     [
         (written_to, r"cannot branch on it.*\n.*x if \(mask >= 0\).all\(\) else -x"),
         (summed, r"cannot branch on it.*\n.*cumsum\(0\)"),
+        (contained, r"__contains__.*asks for values.*\n.*x if 3 in x else -x"),
         (many, r"whether batch > 8 was asked.*\n.*x if x.shape\[0\] > 8 else -x"),
     ],
     ids=lambda f: getattr(f, "__name__", ""),

@@ -12,7 +12,7 @@ from unittest import mock
 
 import torch
 
-from trtnet.definition.torch_module.symbolic import AnySize, is_symbolic
+from trtnet.definition.torch_module.symbolic import AnyFake, AnySize, is_symbolic
 from trtnet.definition.torch_module.torchvision_ops import exchanged_poolers
 from trtnet.graph import Dim, Real
 
@@ -64,6 +64,7 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
             stack.enter_context(mock.patch.object(torch.Tensor, name, packed(getattr(torch.Tensor, name), 1)))
         stack.enter_context(mock.patch.object(torch.nn.Module, "__call__", call_module))
         stack.enter_context(mock.patch.object(torch, "Size", AnySize))
+        stack.enter_context(mock.patch.object(torch._subclasses, "FakeTensor", AnyFake))
         stack.enter_context(mock.patch.object(math, "sqrt", root(math.sqrt)))
         stack.enter_context(exchanged_poolers())
         if hasattr(torch.compiler, "set_stance"):  # torch 2.6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch._subclasses import FakeTensor
 
 from trtnet.graph import Dim, Real, Size, Tensor
 from trtnet.graph.sizes.dim import numel
@@ -88,6 +89,18 @@ class SymbolicTensor(torch.Tensor):
 
     def __format__(self, _: str) -> str:
         return repr(self.value)
+
+
+FAKE = FakeTensor
+
+
+class _HasNoValues(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, FAKE) or (isinstance(value, SymbolicTensor) and value.table is None)
+
+
+class AnyFake(metaclass=_HasNoValues):
+    """torch's FakeTensor while a network is being defined: libraries ask for it before they ask a tensor for values."""
 
 
 def symbolic(value: Tensor, place: torch.device) -> SymbolicTensor:

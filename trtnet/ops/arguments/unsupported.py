@@ -107,7 +107,8 @@ _PATTERNS: dict[str, str] = {
     r"has_torch_function.*|handle_torch_function|boolean_dispatch|assert_int_or_pair|Optional|fork|wait": _MACHINERY,
     r"import_ir_.*|parse_.*|merge_type_.*|unify_type_list|init_num_threads|embedding_renorm_": _MACHINERY,
     r"__(int|float|index|complex)__": "its value is known only when the engine runs; compute with it as a tensor",
-    r".*_": "trtnet does not have the function of which it is the in-place form",
+    r"__contains__": _QUESTION,
+    r".*[^_]_": "trtnet does not have the function of which it is the in-place form",
 }
 
 
