@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -28,12 +29,13 @@ def net():
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Without the test's own modules; numpy and trtnet stay, which a process loads once."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    before = dict(sys.modules)
     yield
-    for name in set(sys.modules) - set(before):
-        del sys.modules[name]
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def write(folder: Path, width: int) -> str:
@@ -78,3 +80,13 @@ def test_what_was_loaded_before_stays(tmp_path: Path) -> None:
     factory_in(one)
     factory_in(write(tmp_path / "other", 5))
     assert sys.modules["common"] is common  # the caller's own, not the file's
+
+
+def test_a_checkouts_own_modules_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = write(tmp_path / "one", 3), write(tmp_path / "other", 5)
+    factory_in(one)
+    own = ModuleType("trtnet.late")
+    own.__file__ = str(tmp_path / "one" / "trtnet" / "late.py")  # as if the model stood where trtnet was checked out
+    monkeypatch.setitem(sys.modules, "trtnet.late", own)
+    factory_in(other)
+    assert sys.modules["trtnet.late"] is own and sys.modules["common"].WIDTH == 5

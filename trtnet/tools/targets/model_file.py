@@ -46,17 +46,19 @@ def _enter(folder: str) -> None:
     for other, before in _entered.items():
         if other in sys.path:
             sys.path.remove(other)
-        for name in [name for name, one in sys.modules.items() if name not in before and _is_in(one, other)]:
+        for name in [name for name, one in sys.modules.items() if name not in before and _is_users(name, one, other)]:
             del sys.modules[name]
     _entered.clear()
     _entered[folder] = set(sys.modules)
     sys.path.insert(0, folder)
 
 
-def _is_in(module: ModuleType, folder: str) -> bool:
-    """Whether a module was loaded from a folder, or from a package in it; installed ones stay."""
+def _is_users(name: str, module: ModuleType, folder: str) -> bool:
+    """Whether a module was loaded from a folder or a package in it; installed ones stay, and trtnet in a checkout."""
     file = getattr(module, "__file__", None) or ""
-    return file != "" and "site-packages" not in file and Path(folder) in Path(file).resolve().parents
+    if name.partition(".")[0] == "trtnet" or not file or "site-packages" in file:
+        return False
+    return Path(folder) in Path(file).resolve().parents
 
 
 def _loaded(path: Path, file: str) -> ModuleType:
