@@ -42,8 +42,20 @@ class Bytes(nn.Module):
         return x.clamp(0, 1).mul_(255).round_().byte() / 255.0
 
 
+@torch.jit.script
+def snake(x: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+    return x + (alpha + 1e-9).reciprocal() * torch.sin(alpha * x).pow(2)
+
+
+class Scripted(nn.Module):
+    """snac: a function that torch.jit.script has compiled."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return snake(x, torch.full((1, 6), 0.5)) + snake(torch.ones(6), torch.ones(6))
+
+
 @pytest.mark.parametrize(
-    "module", [Keywords(), Questions(), Reversed(), Bytes()], ids=lambda module: type(module).__name__
+    "module", [Keywords(), Questions(), Reversed(), Bytes(), Scripted()], ids=lambda module: type(module).__name__
 )
 def test_it_equals_torch(module: nn.Module) -> None:
     x = torch.randn(2, 6)

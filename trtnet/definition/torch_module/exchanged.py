@@ -51,6 +51,18 @@ def root(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
 
 
+def scripted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of a function that torch.jit.script has compiled: of tensors of the network, by its Python."""
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        written = getattr(self, "_torchdynamo_inline", None)
+        return (written if written and is_symbolic((args, kwargs)) else functools.partial(function, self))(
+            *args, **kwargs
+        )
+
+    return call
+
+
 @contextmanager
 def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
     """Inside, torch's modules are called by `call_module`, and functions of sizes take sizes of the network.
@@ -66,6 +78,8 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
         stack.enter_context(mock.patch.object(torch, "Size", AnySize))
         stack.enter_context(mock.patch.object(torch._subclasses, "FakeTensor", AnyFake))
         stack.enter_context(mock.patch.object(math, "sqrt", root(math.sqrt)))
+        compiled = torch.jit.ScriptFunction
+        stack.enter_context(mock.patch.object(compiled, "__call__", scripted(compiled.__call__)))
         stack.enter_context(exchanged_poolers())
         if hasattr(torch.compiler, "set_stance"):  # torch 2.6
             stack.enter_context(torch.compiler.set_stance("force_eager"))
