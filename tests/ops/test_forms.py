@@ -198,14 +198,12 @@ def test_a_batch_norm_goes_into_a_rearranged_convolution(dtype: str) -> None:
 def test_forms_by_module_path_and_the_record_of_what_was_chosen() -> None:
     x, weights = {"x": trtnet.Input((1, 3, 18, 20))}, random_weights(Stems())
     forms = {"thin": {"second": "padded", "third.*": "convolution"}, "stem": "convolution"}
-    with pytest.raises(
-        ModelError, match=r"no operation of the kind 'thin' in a module 'third\.\*'; there are choices of stem"
-    ):
+    with pytest.raises(ModelError, match=r"no module 'third\.\*' has an operation of the kind 'thin'; .* of stem"):
         trtnet.define(Stems(), x, weights, forms=forms)
     network = trtnet.define(Stems(), x, weights, forms=forms | {"thin": {"second": "padded"}})
     assert network.describe().forms == {"first": {"stem": "convolution"}, "second": {"thin": "padded"}}
 
 
-def test_a_kind_that_the_network_has_not_is_an_error() -> None:
-    with pytest.raises(ModelError, match="no operation of the kind 'gelu'; there are choices of attention"):
-        define({"gelu": "layer"}, CASES["attention"][0], "float16")
+def test_a_kind_that_the_network_has_not_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    define({"gelu": "layer"}, CASES["attention"][0], "float16")
+    assert "no operation of the kind 'gelu'; there are choices of attention" in caplog.text

@@ -20,6 +20,7 @@ class FormChoices:
         self._given = {
             kind: {"*": forms} if isinstance(forms, str) else dict(forms) for kind, forms in (given or {}).items()
         }
+        self._by_module = {kind for kind, forms in (given or {}).items() if not isinstance(forms, str)}
         self._used: set[tuple[str, str]] = set()
         self.chosen: dict[str, dict[str, str]] = {}
 
@@ -34,6 +35,10 @@ class FormChoices:
     def note(self, kind: str, path: str, name: str) -> None:
         """A module's operation has this form."""
         self.chosen.setdefault(path, {})[kind] = name
+
+    def is_by_module(self, kind: str) -> bool:
+        """Whether a kind was chosen for some modules only."""
+        return kind in self._by_module
 
     def unused(self) -> list[tuple[str, str]]:
         """(kind, pattern) of choices that decided nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from trtnet.graph import OpenNetwork
 from trtnet.graph.forms import FormChoices, Forms
 from trtnet.ops.formulations.kinds import FORMS
@@ -9,6 +11,8 @@ from trtnet.ops.formulations.measured import MEASURED
 from trtnet.support import backend
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
+
+log = logging.getLogger("trtnet.definition")
 
 
 def form(network: OpenNetwork, kind: str, dtype: DType | None = None, **facts: int) -> str:
@@ -36,9 +40,10 @@ def check_forms(forms: Forms) -> None:
 
 
 def check_used(choices: FormChoices) -> None:
-    """Raises ModelError for a choice that no operation of the network had."""
+    """Raises ModelError for modules without the operation that was chosen for them; of a whole network it is logged."""
+    there = ", ".join(sorted({kind for kinds in choices.chosen.values() for kind in kinds}))
+    found = f"there are choices of {there}" if there else "there is nothing to choose in it"
     for kind, pattern in choices.unused():
-        where = "" if pattern == "*" else f" in a module {pattern!r}"
-        there = ", ".join(sorted({kind for kinds in choices.chosen.values() for kind in kinds}))
-        found = f"there are choices of {there}" if there else "there is nothing to choose in it"
-        raise ModelError(f"forms: the network has no operation of the kind {kind!r}{where}; {found}")
+        if choices.is_by_module(kind):
+            raise ModelError(f"forms: no module {pattern!r} has an operation of the kind {kind!r}; {found}")
+        log.warning("forms: the network has no operation of the kind %r; %s", kind, found)
