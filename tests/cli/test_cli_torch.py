@@ -186,7 +186,10 @@ def test_a_folder_of_transformers_is_a_model(tmp_path: Path, monkeypatch: pytest
     small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     config = transformers.BertConfig(**small, vocab_size=99, architectures=["BertModel"])
     transformers.BertModel(config).save_pretrained("bert")
-    sizes = "--dim", "batch=2", "--dim", "sequence=5", "--range", "input_ids=0:99"
+    decoder = transformers.LlamaConfig(**small, num_key_value_heads=2, vocab_size=99)
+    transformers.LlamaForCausalLM(decoder).save_pretrained("llama")
+    sizes = "--dim", "batch=2", "--dim", "sequence=5", "--range", "input_ids=0:99", "--range", "attention_mask=0:2"
+    assert run("compare", "transformers:llama", *sizes, "--random", "1").exit_code == 0
     result = run("compare", "transformers:bert", *sizes, "--json", "-")
     assert result.exit_code == 0
     report = json.loads(result.stdout)

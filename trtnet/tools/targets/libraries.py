@@ -141,8 +141,10 @@ class Transformers(Published):
 
     def inputs(self, module: Any, arguments: Arguments) -> dict[str, Input]:
         name, config = module.main_input_name, module.config
-        if name == "input_ids":
-            return {name: Input(("batch", "sequence"), "int64")}
+        if name == "input_ids":  # without a mask decoders look whether sequences are packed, which only values say
+            takes = _parameters(module.forward)
+            names = [each for each in (name, "attention_mask") if each in takes]
+            return {each: Input(("batch", "sequence"), "int64") for each in names}
         size = getattr(config, "image_size", None)
         if name != "pixel_values" or size is None:
             return {}
