@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return
-    from gpus import why_no_gpu
+    from helpers.gpus import why_no_gpu
 
     reason = why_no_gpu()
     if reason:

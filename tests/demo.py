@@ -14,8 +14,8 @@ from pathlib import Path
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # before any NVIDIA library loads: see BuildConfig.tf32
 
 import numpy as np
-import originals
 import torch
+from helpers import originals
 from PIL import Image
 from rich.console import Console
 from rich.table import Table

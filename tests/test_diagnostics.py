@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 import pytest
-from comparing import network_of
+from helpers.comparing import network_of
 
 import trtnet
 from trtnet import ops

@@ -23,7 +23,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import originals
+from helpers import originals
 
 import trtnet
 from trtnet import models

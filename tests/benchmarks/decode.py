@@ -22,12 +22,10 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
-sys.path.insert(0, str(Path(__file__).parent))
 
-import originals
+from benchmarks.latency import PEAK_BYTES, PEAK_FLOPS, medians
 from gpu.onnx_engines import plan
-from latency import PEAK_BYTES, PEAK_FLOPS, medians
+from helpers import originals
 
 import trtnet
 from trtnet.graph.layers.work import count

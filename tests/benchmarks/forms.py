@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from latency import called, medians, torch_model
+from benchmarks.latency import called, medians, torch_model
 
 import trtnet
 from trtnet import models

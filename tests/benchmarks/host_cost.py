@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import trtnet
 from trtnet.runtime import Engine
@@ -34,7 +34,7 @@ Call = Callable[[], Any]
 
 
 def engine_of(batch: int) -> Engine:
-    from latency import ours, torch_model
+    from benchmarks.latency import ours, torch_model
 
     return ours("resnet50", batch, torch_model("resnet50"))[0]
 

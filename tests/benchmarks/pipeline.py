@@ -25,9 +25,8 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 
-import originals
+from helpers import originals
 
 import trtnet
 from trtnet import models, nn

@@ -26,10 +26,9 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "definition"))
 
-import originals
-from published import flat, randomize
+from helpers import originals
+from helpers.definition.published import flat, randomize
 
 import trtnet
 from trtnet.graph.layers.work import count

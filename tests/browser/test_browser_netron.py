@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import drawings
 import pytest
+from helpers.tools import drawings
 
 from trtnet.tools.draw.drawing import Drawing
 from trtnet.tools.draw.files import writing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import drawings
 import pytest
+from helpers.tools import drawings
 
 from trtnet.graph.layers.titles import times
 from trtnet.tools.draw.drawing import Drawing, Measurement

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from comparing import network_of, same_plan
+from helpers.comparing import network_of, same_plan
 
 import trtnet
 from trtnet import ops

@@ -21,7 +21,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pickle_corpus
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers.checkpoint import pickle_corpus
 
 from trtnet.checkpoint import open_checkpoint
 from trtnet.checkpoint.formats.pickled_file import open_pickled

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import fuzz_pickles
 import numpy as np
-import pickle_corpus
 import pytest
 import torch
+from checkpoint import fuzz_pickles
+from helpers.checkpoint import pickle_corpus
 
 import trtnet
 from trtnet import nn
@@ -71,7 +71,7 @@ WATCHED = """
 import sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, {folder!r})
-import pickle_corpus
+from helpers.checkpoint import pickle_corpus
 from trtnet.checkpoint.formats.pickled_file import open_pickled
 from trtnet.support.errors import CheckpointError
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_nothing_is_imported_or_executed(tmp_path: Path) -> None:
     contents = [content for content, _ in CORPUS.values()] + list(pickle_corpus.traps(str(tmp_path / "t")).values())
     for number, content in enumerate(contents):
         (files / f"{number:03}.pt").write_bytes(content)
-    script = WATCHED.format(folder=str(Path(__file__).parent), files=str(files))
+    script = WATCHED.format(folder=str(Path(__file__).parents[1]), files=str(files))
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert not (tmp_path / "t").exists()

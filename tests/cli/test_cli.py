@@ -5,25 +5,16 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from comparing import random_weights
+from helpers.cli.command import trtnet
+from helpers.comparing import random_weights
 from safetensors.numpy import save_file
 
 from trtnet import models
-
-COMMAND = [sys.executable, "-m", "trtnet"]
-
-
-def trtnet(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120
-    )
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import Opener
-from test_runtime import engine_of, x
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import Opener
 from typer.testing import CliRunner
 
 from trtnet.cli.main import app

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.verify.planted import BUGS
 from safetensors.torch import save_file
 from typer.testing import CliRunner
-from verify.planted import BUGS
 
 from trtnet.cli.main import app
 from trtnet.verify.arrays.saved import write_inputs
@@ -20,14 +20,14 @@ from trtnet.verify.arrays.saved import write_inputs
 TESTS = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "import conftest; from trtnet.cli.main import main; main()"]
 PLANTED = """
-from verify.planted import BUGS
+from helpers.verify.planted import BUGS
 def ours(): return BUGS[{name!r}]().model
 def original(): return BUGS[{name!r}]().original
 """
 
 
 def trtnet(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join(map(str, (TESTS, TESTS / "verify", TESTS.parent)))
+    paths = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
     environment = os.environ | {"PYTHONPATH": paths}
     return subprocess.run(
         [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120

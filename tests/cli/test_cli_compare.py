@@ -7,11 +7,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import originals
 import pytest
 import torch
-from cli.test_cli import trtnet
-from comparing import random_weights
+from helpers import originals
+from helpers.cli.command import trtnet
+from helpers.comparing import random_weights
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 

@@ -85,7 +85,7 @@ def test_a_built_engine_says_its_configuration_and_diff_takes_another(tmp_path: 
 
 
 def random_weights(path: Path) -> None:
-    import comparing
+    from helpers import comparing
     from safetensors.numpy import save_file
 
     from trtnet import models

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from comparing import random_weights
+from helpers.comparing import random_weights
 from typer.testing import CliRunner, Result
 
 import trtnet

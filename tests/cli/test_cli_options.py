@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import random_weights
+from helpers.comparing import random_weights
 from typer.testing import CliRunner, Result
 
 import trtnet

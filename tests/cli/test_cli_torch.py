@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli.test_cli import trtnet
-from originals import import_torchvision
+from helpers.cli.command import trtnet
+from helpers.originals import import_torchvision
 from typer.testing import CliRunner, Result
 
 from trtnet.cli.main import app

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import originals
 import pytest
 import torch
+from helpers import originals
 from safetensors.numpy import load_file, save_file
 
 from trtnet.checkpoint import open_checkpoint

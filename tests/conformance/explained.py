@@ -6,10 +6,13 @@ python tests/conformance/explained.py
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from surfaces import surfaces
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers.conformance.surfaces import surfaces
 
 TARGET = Path(__file__).parents[2] / "trtnet" / "tools" / "explain" / "api.json"
 

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from all_cases import ALL_CASES
-from cases import define
-from comparing import network_of, random_weights
-from surfaces import Surface, arguments, lookup, result_class, surfaces
-from touched import LAYER_CLASSES, Recorder, in_source
+from helpers.comparing import network_of, random_weights
+from helpers.conformance.surfaces import Surface, arguments, lookup, result_class, surfaces
+from helpers.conformance.touched import LAYER_CLASSES, Recorder, in_source
+from ops.cases.all_cases import ALL_CASES
+from ops.cases.case import define
 
 import trtnet
 from trtnet import models, ops

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from explained import TARGET, text
-from surfaces import surfaces as listed
+from conformance.explained import TARGET, text
+from helpers.conformance.surfaces import surfaces as listed
 
 from trtnet.tools.explain.surfaces import MODULE, surfaces
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
-from comparing import network_of
-from surfaces import lookup, surfaces
+from helpers.comparing import network_of
+from helpers.conformance.surfaces import lookup, surfaces
 
 import trtnet
 from trtnet import ops

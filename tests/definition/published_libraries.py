@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
+from pathlib import Path
 
-import published
-from published_modules import given
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from definition.published_modules import given
+from helpers.definition import published
 
 IMAGE = {"x": ((3, 64, 64), None)}
 WAVE = {"x": ((1, 4096), None)}
@@ -150,7 +154,7 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
         {"src": ((9, 32), None), "tgt": ((7, 32), None)},
     ),
     "torch/Transformer.masks": (
-        "published_wrappers",
+        "helpers.definition.published_wrappers",
         "Translation(torch.nn.Transformer(32, 4, 2, 2, 64, batch_first=True, norm_first=True, activation='gelu'))",
         {"src": ((9, 32), None), "tgt": ((7, 32), None), "lengths": ((), (4, 9))},
     ),
@@ -217,17 +221,17 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
     ),
     # open-clip
     "open_clip/CLIP.vit": (
-        "published_wrappers",
+        "helpers.definition.published_wrappers",
         CLIP % (2, 32, 16),
         {"image": ((3, 64, 64), None), "text": ((24,), 99)},
     ),
     "open_clip/CLIP.resnet": (
-        "published_wrappers",
+        "helpers.definition.published_wrappers",
         CLIP % ((1, 1, 1, 1), 16, 16),
         {"image": ((3, 64, 64), None), "text": ((24,), 99)},
     ),
     "open_clip/CoCa": (
-        "published_wrappers",
+        "helpers.definition.published_wrappers",
         "open_clip.CoCa(32, {'context_length': 24, 'width': 32, 'heads': 2, 'layers': 2, 'vocab_size': 99}, "
         "{'context_length': 24, 'vocab_size': 99, 'width': 32, 'heads': 2, 'layers': 2, 'embed_cls': True, "
         "'output_tokens': True}, {'layers': 2, 'width': 32, 'patch_size': 16, 'image_size': 64, 'head_width': 16, "
@@ -293,7 +297,7 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
     # audio codecs and vocoders
     "encodec/encoder": ("encodec.modules", "SEANetEncoder(dimension=16, n_filters=4, ratios=[4, 2])", WAVE),
     "encodec/decoder": ("encodec.modules", "SEANetDecoder(dimension=16, n_filters=4, ratios=[4, 2])", {"z": ((16, 40), None)}),
-    "encodec/model": ("published_wrappers", "encodec_model()", WAVE),
+    "encodec/model": ("helpers.definition.published_wrappers", "encodec_model()", WAVE),
     "snac/SNAC": (
         "snac",
         "SNAC(encoder_dim=16, encoder_rates=[2, 4], decoder_dim=32, decoder_rates=[4, 2], attn_window_size=None, "

@@ -15,8 +15,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
+from pathlib import Path
 
-import published
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers.definition import published
 
 SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
 IDS = {"input_ids": ((12,), 90)}

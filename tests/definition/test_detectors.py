@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from published import agree, flat, randomize
+from helpers.definition.published import agree, flat, randomize
+from helpers.definition.torchvision_operators import with_operators
 from torch import nn
-from torchvision_operators import with_operators
 
 import trtnet
 

@@ -9,10 +9,10 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-import published
 import pytest
 import torch
-from originals import import_torchvision
+from helpers.definition import published
+from helpers.originals import import_torchvision
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48, "vocab_size": 99}
 Made = tuple[torch.nn.Module, Callable[[int], dict[str, torch.Tensor]], bool]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from originals import import_torchvision
+from helpers.originals import import_torchvision
 from torch import nn
 from torch.nn import functional as F
 

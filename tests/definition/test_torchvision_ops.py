@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from comparing import relative_l2
+from helpers.comparing import relative_l2
+from helpers.definition.torchvision_operators import with_operators
 from torch import nn
-from torchvision_operators import with_operators
 
 import trtnet
 from trtnet.support import backend

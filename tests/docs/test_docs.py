@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doc_output import agrees
-from doc_pages import PAGES, ROOT, read
-from doc_running import run
+from helpers.docs.output import agrees
+from helpers.docs.pages import PAGES, ROOT, read
+from helpers.docs.running import run
 
 ALL = {path: read(path) for path in PAGES}
 TEXT = "\n".join(path.read_text() for path in PAGES)

@@ -6,11 +6,11 @@ import contextlib
 import re
 
 import pytest
-from docstring_parts import Docstring, missing
-from searching.families import TABLE
-from searching.running import define, own_model, torch_model
-from searching.table import some_cases
-from surfaces import surfaces
+from helpers.conformance.surfaces import surfaces
+from helpers.docs.docstring_parts import Docstring, missing
+from ops.searching.families import TABLE
+from ops.searching.running import define, own_model, torch_model
+from ops.searching.table import some_cases
 
 import trtnet
 from trtnet import nn, ops

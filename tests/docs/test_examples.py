@@ -9,9 +9,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from doc_output import agrees
-from doc_pages import ROOT
-from originals import import_torchvision
+from helpers.docs.output import agrees
+from helpers.docs.pages import ROOT
+from helpers.originals import import_torchvision
 
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 

@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 
-from onnx_cases import DIFFERENT, arrays, cases, close
+from reference.onnx_cases import DIFFERENT, arrays, cases, close
 
 import trtnet
 from trtnet.builder import Plan, PlanInfo

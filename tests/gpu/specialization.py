@@ -20,9 +20,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import originals
-from comparing import relative_l2
-from originals import randomize
+from helpers import originals
+from helpers.comparing import relative_l2
+from helpers.originals import randomize
 
 import trtnet
 from trtnet import models

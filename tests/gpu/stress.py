@@ -33,7 +33,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from host_memory import allocated, resident
+from helpers.host_memory import allocated, resident
 
 import trtnet
 from trtnet import models

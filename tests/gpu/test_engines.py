@@ -10,12 +10,12 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-import originals
 import pytest
 import torch
-from comparing import network_of, relative_l2
-from originals import randomize
-from threads import in_threads
+from helpers import originals
+from helpers.comparing import network_of, relative_l2
+from helpers.originals import randomize
+from helpers.threads import in_threads
 
 import trtnet
 from trtnet import models, ops

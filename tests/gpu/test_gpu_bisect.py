@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from verify.planted import BUGS, RIGHT
+from helpers.verify.planted import BUGS, RIGHT
 
 import trtnet
 from trtnet.verify.bisection.bisect import bisect

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-import originals
 import pytest
 import torch
+from helpers import originals
 
 import trtnet
 from trtnet import models

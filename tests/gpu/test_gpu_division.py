@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from comparing import network_of
-from dividing import DIVISORS, EXTREMES, FUNCTIONS, INTEGER_DIVISORS, values
+from helpers.comparing import network_of
+from helpers.ops.dividing import DIVISORS, EXTREMES, FUNCTIONS, INTEGER_DIVISORS, values
 
 import trtnet
 from trtnet import ops

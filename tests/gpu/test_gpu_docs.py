@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from doc_pages import PAGES, read
-from doc_running import run
+from helpers.docs.pages import PAGES, read
+from helpers.docs.running import run
 
 pytestmark = pytest.mark.gpu
 

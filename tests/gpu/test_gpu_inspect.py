@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comparing import random_weights, relative_l2
+from helpers.comparing import random_weights, relative_l2
 from safetensors.numpy import save_file
 
 import trtnet

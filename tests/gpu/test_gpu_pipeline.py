@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gpu import raw
-from test_gpu_runtime import engine, equal, x
-from threads import in_threads
+from helpers.gpu import raw
+from helpers.gpu.engines import engine, equal, x
+from helpers.threads import in_threads
 
 from trtnet.runtime import Engine
 from trtnet.support.errors import InputError, ProfileError

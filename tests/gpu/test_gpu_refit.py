@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comparing import random_weights, relative_l2
+from helpers.comparing import random_weights, relative_l2
 
 import trtnet
 from trtnet import models

@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from gpu import raw
-from threads import in_threads
+from helpers.gpu import raw
+from helpers.gpu.engines import NUMPY, engine, equal, on_gpu, x
+from helpers.threads import in_threads
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.runtime import Engine
 from trtnet.support.errors import InputError, ProfileError
 
 pytestmark = pytest.mark.gpu
-
-NUMPY = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
-PROFILES = ((1, 2, 8), (9, 16, 4096))
-
-
-@lru_cache
-def engine(dtype: str = "float32", body: Callable[..., Any] = raw.relu_of_double) -> Engine:
-    return Engine(raw.plan(*raw.network(body, dtype), dtype, *PROFILES))
-
-
-def x(n: int = 2, dtype: str = "float32") -> np.ndarray:
-    """Small integers, so that every dtype gives exact results."""
-    return (np.arange(n * raw.COLUMNS).reshape(n, raw.COLUMNS) % 9 - 4).astype(NUMPY[dtype])
-
-
-def y(values: np.ndarray) -> np.ndarray:
-    return np.maximum(values.astype(np.float32) * 2, 0)
-
-
-def equal(found: Any, given: np.ndarray) -> None:
-    if isinstance(found, torch.Tensor):
-        found = found.float().cpu().numpy()
-    np.testing.assert_array_equal(np.asarray(found, np.float32), y(given))
-
-
-def on_gpu(values: np.ndarray, dtype: str = "float32") -> torch.Tensor:
-    return torch.from_numpy(values.astype(np.float32)).cuda().to(getattr(torch, dtype))
 
 
 @pytest.mark.parametrize("dtype", NUMPY)

@@ -10,32 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of
-from gpu import raw
-from host_memory import allocated
-from processes import output_of
-from test_gpu_runtime import engine, equal, on_gpu, x
-from threads import in_threads
+from helpers.gpu import raw
+from helpers.gpu.engines import batch, engine, equal, mixing, on_gpu, x
+from helpers.host_memory import allocated
+from helpers.processes import output_of
+from helpers.threads import in_threads
 
 import trtnet
-from trtnet import ops
-from trtnet.runtime import Engine
 from trtnet.runtime.execution import context_options as creation
 from trtnet.support.backend import supports
 from trtnet.support.errors import DeviceError, InputError
 from trtnet.tools.warm import warm
 
 pytestmark = pytest.mark.gpu
-
-
-def mixing() -> Engine:
-    """Products, a softmax and two outputs: more than one kernel, and scratch memory."""
-    n = {"x": trtnet.Input(("n", 64, 64), "float16")}
-
-    def body(x: Any) -> dict[str, Any]:
-        return {"mixed": ops.softmax(x @ x.permute(0, 2, 1), -1) @ x, "twice": x * 2}
-
-    return network_of(body, n, "float16").build([{"n": (1, 2, 8)}, {"n": (9, 16, 64)}])
 
 
 def expected(given: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -47,11 +34,6 @@ def close(found: dict[str, Any], given: torch.Tensor) -> None:
     for name, want in expected(given).items():
         got = torch.as_tensor(found[name]).to(want.device).float()
         assert float((got - want).norm() / want.norm()) < 5e-3, name
-
-
-def batch(n: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator("cuda").manual_seed(seed)
-    return torch.randn(n, 64, 64, generator=generator, device="cuda", dtype=torch.float16) * 0.3
 
 
 @pytest.mark.parametrize("lifetime", [math.inf, 10], ids=["one context", "new contexts"])
@@ -230,7 +212,7 @@ def test_shapes_that_were_warmed(tmp_path: Path) -> None:
 
 LEAVES = """
 import itertools
-from test_gpu_session import batch, mixing
+from helpers.gpu.engines import batch, mixing
 
 engines, given = [mixing() for _ in range(3)], batch(4, 0)
 kept = []
@@ -252,4 +234,4 @@ print("left")
 def test_a_process_may_end_with_all_open() -> None:
     """Python takes what is left apart in any order, which TensorRT does not survive: trtnet does before."""
     for _ in range(3):
-        assert output_of(LEAVES, Path(__file__).parent) == "left\n"
+        assert output_of(LEAVES) == "left\n"

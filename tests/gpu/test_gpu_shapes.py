@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of
-from threads import in_threads
+from helpers.comparing import network_of
+from helpers.threads import in_threads
 
 import trtnet
 from trtnet import ops

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from all_cases import ALL_CASES
-from cases import SIZES, Case, concrete, define, example, expected
-from comparing import relative_l2
-from test_table import native_dtype
+from helpers.comparing import relative_l2
+from ops.cases.all_cases import ALL_CASES
+from ops.cases.case import SIZES, Case, concrete, define, example, expected, native_dtype
 
 from trtnet.reference.step import to_numpy, to_torch
 

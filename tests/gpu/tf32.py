@@ -15,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from comparing import network_of, random_tensor, relative_l2
+from helpers.comparing import network_of, random_tensor, relative_l2
 
 import trtnet
 from trtnet import ops
@@ -32,11 +32,13 @@ CASES = {
     ),
 }
 
-for name, (ours, theirs, *shapes) in CASES.items():
-    a, b = (random_tensor(*shape, seed=i) for i, shape in enumerate(shapes))
-    for tf32 in (False, True):
-        network = network_of(ours, {"x": trtnet.Input(shapes[0]), "y": trtnet.Input(shapes[1])})
-        engine = network.build(config=BuildConfig(tf32=tf32))
-        error = relative_l2(np.asarray(engine(a.numpy(), b.numpy())), theirs(a.double(), b.double()))
-        override = os.environ.get("NVIDIA_TF32_OVERRIDE", "unset")
-        print(f"{name:7} tf32={tf32!s:5} NVIDIA_TF32_OVERRIDE={override:5} relative L2 {error:.1e}")
+
+if __name__ == "__main__":
+    for name, (ours, theirs, *shapes) in CASES.items():
+        a, b = (random_tensor(*shape, seed=i) for i, shape in enumerate(shapes))
+        for tf32 in (False, True):
+            network = network_of(ours, {"x": trtnet.Input(shapes[0]), "y": trtnet.Input(shapes[1])})
+            engine = network.build(config=BuildConfig(tf32=tf32))
+            error = relative_l2(np.asarray(engine(a.numpy(), b.numpy())), theirs(a.double(), b.double()))
+            override = os.environ.get("NVIDIA_TF32_OVERRIDE", "unset")
+            print(f"{name:7} tf32={tf32!s:5} NVIDIA_TF32_OVERRIDE={override:5} relative L2 {error:.1e}")

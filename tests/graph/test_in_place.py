@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import Function, network_of, random_tensor
-from programs_in_place import PROGRAMS, REFUSED, Program
+from helpers.comparing import Function, network_of, random_tensor
+from helpers.graph.programs_in_place import PROGRAMS, REFUSED, Program
 
 import trtnet
 from trtnet import nn, ops

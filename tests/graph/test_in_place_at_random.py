@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from comparing import network_of, random_tensor
+from helpers.comparing import network_of, random_tensor
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import trtnet

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import network_of
+from helpers.comparing import network_of
 
 import trtnet
 from trtnet import nn, ops

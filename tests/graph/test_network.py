@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of, relative_l2
+from helpers.comparing import network_of, relative_l2
 
 import trtnet
 from trtnet import models, nn, ops

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from comparing import network_of
+from helpers.comparing import network_of
 
 import trtnet
 from trtnet import nn

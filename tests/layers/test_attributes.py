@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import network_of, random_weights
+from helpers.comparing import network_of, random_weights
 
 import trtnet
 from trtnet import ops

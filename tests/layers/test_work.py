@@ -7,10 +7,10 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-import originals
 import pytest
 import torch
-from comparing import network_of, random_weights, same_plan
+from helpers import originals
+from helpers.comparing import network_of, random_weights, same_plan
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import originals
 import pytest
+from helpers import originals
 
 from trtnet import ModelError, models
 from trtnet.models import published

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import originals
 import pytest
 import torch
-from comparing import relative_l2
-from originals import randomize
+from helpers import originals
+from helpers.comparing import relative_l2
+from helpers.originals import randomize
 
 import trtnet
 from trtnet import models

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from comparing import relative_l2
+from helpers.comparing import relative_l2
 
 import trtnet
 from trtnet import nn

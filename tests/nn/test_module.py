@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import random_weights, relative_l2
+from helpers.comparing import random_weights, relative_l2
 
 import trtnet
 from trtnet import models, nn, ops
@@ -16,7 +16,7 @@ from trtnet.support.errors import ModelError
 
 
 def test_paths_are_those_of_torch() -> None:
-    import originals
+    from helpers import originals
 
     ours = dict(models.resnet18().named_parameters())
     theirs = originals.resnet("resnet18").state_dict()

@@ -28,13 +28,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # before any NVIDIA library loads: see BuildConfig.tf32
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from searching.families import TABLE  # noqa: E402  (after the environment is set)
-from searching.report import Reports, as_json, print_report  # noqa: E402
-from searching.table import some_cases  # noqa: E402
+from ops.searching.families import TABLE
+from ops.searching.report import Reports, as_json, print_report
+from ops.searching.table import some_cases
 
 ROUND = 40
 """Cases of a row before the next row's turn."""
@@ -101,7 +101,7 @@ def _turns(rows: list[str], options: argparse.Namespace) -> Iterator[tuple[str, 
 
 
 def _search(rows: list[str], options: argparse.Namespace) -> Reports:
-    from searching.hunting import hunt
+    from ops.searching.hunting import hunt
 
     reports, end = Reports(), time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -131,8 +131,8 @@ def _write(rows: list[str], options: argparse.Namespace) -> int:
 
 
 def _through_engines(rows: list[str], options: argparse.Namespace) -> int:
-    from searching import engines
-    from searching.case import Case
+    from ops.searching import engines
+    from ops.searching.case import Case
 
     if options.read:
         cases = [Case.of(data) for data in json.loads(options.read.read_text())]

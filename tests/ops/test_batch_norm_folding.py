@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from comparing import TOLERANCES, network_of, random_tensor, random_weights, relative_l2, same_plan
+from helpers.comparing import TOLERANCES, network_of, random_tensor, random_weights, relative_l2, same_plan
 
 import trtnet
 from trtnet import models, nn, ops

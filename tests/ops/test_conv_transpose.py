@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from comparing import network_of, random_tensor, relative_l2
+from helpers.comparing import network_of, random_tensor, relative_l2
 
 import trtnet
 from trtnet import nn, ops

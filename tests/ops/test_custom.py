@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of, random_tensor
+from helpers.comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import ops

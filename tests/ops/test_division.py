@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of
-from dividing import DIVISORS, EXTREMES, FUNCTIONS, INTEGER_DIVISORS, values
+from helpers.comparing import network_of
+from helpers.ops.dividing import DIVISORS, EXTREMES, FUNCTIONS, INTEGER_DIVISORS, values
 
 import trtnet
 from trtnet import ops

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from comparing import network_of, random_tensor
+from helpers.comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import ops

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch.nn.functional as F
-from cases import FLOATS, SIZES, Case, concrete, conv, example, expected, names
-from cases_of_transformers import attention
-from comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
+from helpers.comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
+from ops.cases.case import FLOATS, SIZES, Case, concrete, conv, example, expected, names
+from ops.cases.transformers import attention
 
 import trtnet
 from trtnet import nn, ops

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torch.overrides
-from comparing import network_of
+from helpers.comparing import network_of
 
 import trtnet
 from trtnet import ops

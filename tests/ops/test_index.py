@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of
-from places import defined, same_as_torch
+from helpers.comparing import network_of
+from helpers.ops.both_libraries import defined, same_as_torch
 
 import trtnet
 from trtnet import ops

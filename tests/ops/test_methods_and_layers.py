@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from comparing import network_of, random_tensor, random_weights
+from helpers.comparing import network_of, random_tensor, random_weights
 
 import trtnet
 from trtnet import nn, ops

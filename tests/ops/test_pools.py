@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from comparing import network_of, random_tensor
+from helpers.comparing import network_of, random_tensor
 
 import trtnet
 from trtnet import nn, ops

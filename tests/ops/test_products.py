@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from comparing import TOLERANCES, network_of, random_tensor, relative_l2
+from helpers.comparing import TOLERANCES, network_of, random_tensor, relative_l2
 
 import trtnet
 from trtnet import ops

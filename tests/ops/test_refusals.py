@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from comparing import network_of
+from helpers.comparing import network_of
 
 import trtnet
 from trtnet import ops

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from comparing import network_of, random_tensor
-from places import defined, same_as_torch
+from helpers.comparing import network_of, random_tensor
+from helpers.ops.both_libraries import defined, same_as_torch
 
 import trtnet
 from trtnet import ops

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from searching.families import TABLE
-from searching.hunting import hunt
-from searching.known import KNOWN
-from searching.reproducer import reproducer
+from ops.searching.families import TABLE
+from ops.searching.hunting import hunt
+from ops.searching.known import KNOWN
+from ops.searching.reproducer import reproducer
 
 CASES, SEED = 12, 16
 

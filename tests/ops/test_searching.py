@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 import torch
-from searching import engines
-from searching.case import Case, Operand
-from searching.families import TABLE
-from searching.hunting import hunt
-from searching.judging import difference
-from searching.known import UNSEARCHED
-from searching.outcomes import ACCEPTED, ALONE, BOTH, CRASHED, DIFFERENT, EQUAL, outcome
-from searching.report import Report, Reports, as_json
-from searching.reproducer import reproducer
-from searching.table import some_cases
+from ops.searching import engines
+from ops.searching.case import Case, Operand
+from ops.searching.families import TABLE
+from ops.searching.hunting import hunt
+from ops.searching.judging import difference
+from ops.searching.known import UNSEARCHED
+from ops.searching.outcomes import ACCEPTED, ALONE, BOTH, CRASHED, DIFFERENT, EQUAL, outcome
+from ops.searching.report import Report, Reports, as_json
+from ops.searching.reproducer import reproducer
+from ops.searching.table import some_cases
 
 from trtnet import ops
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from all_cases import ALL_CASES
-from cases import SIZES, Case, concrete, define, example, expected
-from cases_of_transformers import TRANSFORMER_CASES
-from comparing import TOLERANCES, relative_l2
+from helpers.comparing import TOLERANCES, relative_l2
+from ops.cases.all_cases import ALL_CASES
+from ops.cases.case import SIZES, Case, concrete, define, example, expected, native_dtype
+from ops.cases.transformers import TRANSFORMER_CASES
 
 from trtnet.support import backend
 
@@ -25,15 +25,6 @@ def check(case: Case, dtype: str, reference: Any, inputs: list[torch.Tensor]) ->
     else:
         assert wanted.abs().max() > 0 or case.name in ("sign", "floor", "round")
         assert relative_l2(found, wanted) <= TOLERANCES[dtype]
-
-
-def native_dtype(case: Case, inputs: list[torch.Tensor]) -> torch.dtype:
-    """What torch gives these inputs; where its CPU has no kernel for a 16-bit float, it would be that."""
-    try:
-        return case.torch(*inputs).dtype
-    except RuntimeError as error:
-        assert "not implemented for" in str(error)
-        return inputs[0].dtype
 
 
 @pytest.mark.parametrize(("case", "dtype"), ROWS)

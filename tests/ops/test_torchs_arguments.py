@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of
+from helpers.comparing import network_of
 
 import trtnet
 from trtnet import ops

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
-from comparing import network_of
+from helpers.comparing import network_of
 
 import trtnet
 from trtnet import ops

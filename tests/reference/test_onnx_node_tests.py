@@ -15,7 +15,7 @@ from trtnet.support.errors import ExecutionError
 
 onnx = pytest.importorskip("onnx")
 
-from onnx_cases import DIFFERENT, RANDOM, cases, verdict  # noqa: E402
+from reference.onnx_cases import DIFFERENT, RANDOM, cases, verdict  # noqa: E402
 
 GROUPS = 24
 

@@ -9,31 +9,20 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from comparing import network_of
-from fakes import Opener
-from threads import in_threads
+from helpers.comparing import network_of
+from helpers.runtime.engines import X, engine_of, x
+from helpers.runtime.fakes import Opener
+from helpers.threads import in_threads
 
 import trtnet
 from trtnet.runtime import Engine, Session
 from trtnet.support import backend
 from trtnet.support.errors import DeviceError, InputError, PlanError, ProfileError, TrtnetError
 
-X = {"x": trtnet.Input(("n", 3))}
-
-
-def engine_of(function: Any, inputs: Any = X, dims: Any = None, dtype: str = "float32") -> tuple[Engine, Opener]:
-    network = network_of(function, inputs, dtype)
-    opener = Opener(network.reference())
-    return Engine(network.build(dims or {"n": (1, 2, 8)}).plan, opener), opener
-
 
 @pytest.fixture
 def doubling() -> tuple[Engine, Opener]:
     return engine_of(lambda x: x * 2 + 1)
-
-
-def x(n: int = 2, dtype: Any = np.float32) -> np.ndarray:
-    return np.arange(1, 3 * n + 1).reshape(n, 3).astype(dtype)
 
 
 def test_numpy_by_position_and_by_name_at_changing_sizes(doubling: tuple[Engine, Opener]) -> None:

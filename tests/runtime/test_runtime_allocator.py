@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from comparing import network_of
-from fakes import FakeStream, Opener, Tensor
-from test_runtime import x
+from helpers.runtime.engines import unbuilt, x
+from helpers.runtime.fakes import FakeStream, Opener, Tensor
 
-import trtnet
 from trtnet import ops
-from trtnet.builder import Plan, describe
-from trtnet.builder.profiles import profile_shapes
 from trtnet.runtime import Engine
 from trtnet.runtime.execution.context import Context
 from trtnet.support import backend
 from trtnet.support.errors import DeviceError, InputError, TrtnetError
-
-
-def unbuilt(function: Callable[..., Any], dependent: set[str]) -> tuple[Engine, Opener]:
-    """An engine of what TensorRT-RTX does not build: the fake runs the network's reference."""
-    network = network_of(function, {"x": trtnet.Input(("n", 3))})
-    opener = Opener(network.reference(), dependent)
-    info = describe(network)
-    profiles = profile_shapes(network, {"n": (1, 2, 8)})
-    opener.device.activate()
-    return Engine(Plan(b"", replace(info, profiles=profiles)), opener), opener
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Opener
-from test_runtime import engine_of, x
-from test_runtime_pipeline import doubling_engine, idle
-from threads import in_threads
+from helpers.runtime.engines import doubling_engine, engine_of, idle, x
+from helpers.runtime.fakes import Opener
+from helpers.threads import in_threads
 
 import trtnet
 from trtnet.runtime import Engine
@@ -45,7 +44,7 @@ def batches(opener: Opener) -> float:
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """A GPU that does not finish before it is told to."""
-    from fakes import FakeDevice
+    from helpers.runtime.fakes import FakeDevice
 
     gate, wait = threading.Event(), FakeDevice.wait
 

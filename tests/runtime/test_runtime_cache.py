@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeRuntimeCache, FakeRuntimeConfig, Opener
-from test_runtime import engine_of, x
-from threads import in_threads
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import FakeRuntimeCache, FakeRuntimeConfig, Opener
+from helpers.threads import in_threads
 
 from trtnet.runtime import Engine
 from trtnet.runtime.loaded.kernel_cache import RuntimeCache, cache_path

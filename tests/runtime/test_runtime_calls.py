@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice, Opener
-from test_runtime import X, engine_of, x
-from test_runtime_pipeline import doubling_engine, idle
+from helpers.runtime.engines import X, doubling_engine, engine_of, idle, x
+from helpers.runtime.fakes import FakeDevice, Opener
 
 import trtnet
 from trtnet.runtime import Engine

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 import weakref
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Opener
-from processes import output_of
-from test_runtime import engine_of, x
+from helpers.processes import output_of
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import Opener
 
 from trtnet.runtime import Engine
 from trtnet.support.backend import supports
@@ -124,8 +123,8 @@ def test_an_engine_that_never_ran_closes_too(doubling: tuple[Engine, Opener]) ->
 
 ENDS = """
 import itertools
-from fakes import FakeContext, FakeEngine, FakeRuntimeCache
-from test_runtime import engine_of, x
+from helpers.runtime.fakes import FakeContext, FakeEngine, FakeRuntimeCache
+from helpers.runtime.engines import engine_of, x
 
 kept = []
 for _ in range(3):
@@ -145,7 +144,7 @@ print("end", end=" ", flush=True)
 @pytest.mark.skipif(not supports("runtime_cache"), reason="this TensorRT has no runtime cache")
 def test_at_the_end_of_a_process_contexts_go_before_kernels_and_engines() -> None:
     """Python takes what a process leaves apart in any order, which TensorRT does not survive."""
-    order = output_of(ENDS, Path(__file__).parent).split()
+    order = output_of(ENDS).split()
     one = ["context"] * 4 + ["kernels"]
     assert order[: 1 + 3 * len(one)] == ["end", *one, *one, *one], order
     assert set(order[1 + 3 * len(one) :]) <= {"engine"}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Opener
-from gpu import raw
-from test_runtime import engine_of, x
+from helpers.gpu import raw
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import Opener
 
 from trtnet.reference import Reference
 from trtnet.runtime import Engine

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeStream, Opener, Tensor
+from helpers.runtime.engines import engine_of
+from helpers.runtime.fakes import FakeStream, Opener, Tensor
 from hypothesis import HealthCheck, event, given, settings, strategies as st
-from test_runtime import engine_of
 
 import trtnet
 from trtnet.runtime import Engine, Session

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeStream, Opener, Tensor
-from test_runtime import engine_of, x
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import FakeStream, Opener, Tensor
 
 from trtnet.runtime import Engine
 from trtnet.runtime.execution import graph_cache as graphs

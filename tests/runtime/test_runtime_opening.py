@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparing import network_of
-from fakes import FakeDevice
-from test_runtime import X, x
+from helpers.comparing import network_of
+from helpers.runtime.engines import X, x
+from helpers.runtime.fakes import FakeDevice
 
 from trtnet.builder import Plan
 from trtnet.runtime import Engine, load

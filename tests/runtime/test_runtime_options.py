@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_runtime import engine_of, x
+from helpers.runtime.engines import engine_of, x
 
 from trtnet import EngineOptions
 from trtnet.runtime import Engine

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import gc
 import itertools
 import math
 from collections.abc import Iterator
@@ -12,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeDevice, Opener
-from test_runtime import engine_of, x
-from threads import in_threads
+from helpers.runtime.engines import doubling_engine, engine_of, idle, x
+from helpers.runtime.fakes import Opener
+from helpers.threads import in_threads
 
 import trtnet
 from trtnet.runtime import Engine
@@ -23,30 +21,9 @@ from trtnet.support.errors import InputError, ProfileError, TrtnetError
 TWO = {"a": trtnet.Input(("n", 3)), "b": trtnet.Input(("n", 3), "int64")}
 
 
-@functools.cache
-def built() -> tuple[Engine, Opener]:
-    return engine_of(lambda x: x * 2 + 1, dims=[{"n": (1, 2, 4)}, {"n": (3, 8, 16)}])
-
-
-def doubling_engine() -> tuple[Engine, Opener]:
-    """An engine that was built once, on devices of its own."""
-    engine, opener = built()
-    fresh = Opener(opener.reference)
-    return Engine(engine.plan, fresh), fresh
-
-
 @pytest.fixture
 def doubling() -> tuple[Engine, Opener]:
     return doubling_engine()
-
-
-def idle(device: FakeDevice) -> bool:
-    """Whether all memory is free. Fails if something in flight still needed it."""
-    gc.collect()
-    device.activate()
-    for stream in device.streams.values():
-        device.synchronize(stream)
-    return not device.memory
 
 
 def expect(found: list[np.ndarray], given: list[np.ndarray]) -> None:

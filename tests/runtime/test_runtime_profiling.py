@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Opener
-from test_runtime import engine_of, x
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import Opener
 
 from trtnet.runtime import Engine, profiling
 from trtnet.runtime.profiling import LayerProfiler, LayerTimes, layer_times

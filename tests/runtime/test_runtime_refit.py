@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Opener
+from helpers.runtime.fakes import Opener
 
 import trtnet
 from trtnet import nn, ops
@@ -145,7 +145,7 @@ def test_folded_weights_are_named() -> None:
 
 @pytest.mark.skipif(name() != "tensorrt_rtx", reason="TensorRT has a GPU wherever it builds")
 def test_building_for_refit_needs_a_gpu_on_tensorrt_rtx() -> None:
-    from gpus import why_no_gpu
+    from helpers.gpus import why_no_gpu
 
     if not why_no_gpu():
         pytest.skip("there is a GPU")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Opener
-from test_runtime import engine_of, x
-from threads import in_threads
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import Opener
+from helpers.threads import in_threads
 
 from trtnet.runtime import Engine
 from trtnet.runtime.execution import context_options as creation

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import FakeStream, Opener, Tensor
-from test_runtime import engine_of, x
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import FakeStream, Opener, Tensor
 
 from trtnet.runtime import Session
 from trtnet.support.errors import InputError, TrtnetError

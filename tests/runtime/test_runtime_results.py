@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Opener, Tensor
-from test_runtime import engine_of, x
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import Opener, Tensor
 
 import trtnet
 from trtnet.runtime import Engine

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import Opener
-from test_runtime import engine_of, x
-from test_runtime_allocator import unbuilt
+from helpers.runtime.engines import engine_of, unbuilt, x
+from helpers.runtime.fakes import Opener
 
 from trtnet import ops
 from trtnet.runtime.serving.shared_context import Stages

@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from fakes import FakeStream, Opener, Tensor
-from test_runtime import engine_of, x
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import FakeStream, Opener, Tensor
 
 import trtnet
 from trtnet.runtime import Engine

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing import network_of
-from fakes import Opener, Tensor
-from test_runtime import x
+from helpers.comparing import network_of
+from helpers.runtime.engines import x
+from helpers.runtime.fakes import Opener, Tensor
 
 import trtnet
 from trtnet import ops

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import originals
 import pytest
 import torch
-from comparing import network_of, random_weights
-from test_runtime import engine_of, x
+from helpers import originals
+from helpers.comparing import network_of, random_weights
+from helpers.runtime.engines import engine_of, x
 
 import trtnet
 from trtnet import models

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import network_of
-from fakes import Opener
-from test_runtime import engine_of, x
+from helpers.comparing import network_of
+from helpers.runtime.engines import engine_of, x
+from helpers.runtime.fakes import Opener
 
 import trtnet
 from trtnet.runtime import Engine

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import random_weights
+from helpers.comparing import random_weights
+from helpers.tools.printed import printed
 from safetensors.numpy import save_file
-from test_summary import DATA, printed
 from typer.testing import CliRunner
 
 import trtnet
@@ -20,6 +20,8 @@ from trtnet.support.errors import ModelError
 from trtnet.tools.inspect.diff import Diff, compare, render, to_json
 from trtnet.tools.inspect.layer_lists import Described, DescribedLayer, describe
 from trtnet.tools.targets.networks import Choices
+
+DATA = Path(__file__).parents[1] / "data"
 
 MODEL = """
 from trtnet import nn, ops

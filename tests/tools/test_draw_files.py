@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-import drawings
 import pytest
+from helpers.tools import drawings
 from typer.testing import CliRunner
 
 from trtnet.cli.main import app

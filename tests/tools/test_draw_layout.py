@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from itertools import combinations, pairwise
 
-import drawings
 import pytest
+from helpers.tools import drawings
 
 from trtnet.tools.draw.drawing import Drawing, DrawnLayer, DrawnTensor
 from trtnet.tools.draw.files.writing import lay_out

@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-import drawings
 import pytest
+from helpers.tools import drawings
 
 from trtnet.support.errors import InputError
 from trtnet.tools.draw.drawing import Drawing, Measurement

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import drawings
 import pytest
+from helpers.tools import drawings
 
 from trtnet import nn, ops
 from trtnet.graph import Input
@@ -111,7 +111,7 @@ def test_sizes_that_cannot_be_told_stay_open() -> None:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
-    from originals import LeNet
+    from helpers.originals import LeNet
 
     path = tmp_path_factory.mktemp("onnx") / "lenet.onnx"
     torch.onnx.export(LeNet().eval(), (torch.zeros(1, 1, 28, 28),), path, dynamo=True, verbose=False)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import random_weights, relative_l2
 from google.protobuf import text_format
+from helpers.comparing import random_weights, relative_l2
 from safetensors.numpy import save_file
 from tritonclient.grpc import model_config_pb2
 from typer.testing import CliRunner

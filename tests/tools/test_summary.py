@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +11,9 @@ from typing import Any
 
 import onnx
 import pytest
-from comparing import random_weights
+from helpers.comparing import random_weights
+from helpers.tools.printed import printed
 from onnx import TensorProto, helper
-from rich.console import Console
 from typer.testing import CliRunner
 
 import trtnet
@@ -37,12 +36,6 @@ from trtnet.tools.targets.networks import Choices, module_path, open_network
 from trtnet.tools.targets.placeholder_weights import Placeholder
 
 DATA = Path(__file__).parents[1] / "data"
-
-
-def printed(picture: Any, width: int = 160) -> str:
-    console = Console(width=width, record=True, file=io.StringIO())
-    console.print(picture)
-    return console.export_text()
 
 
 def summary_of(target: str, **choices: Any) -> NetworkSummary:

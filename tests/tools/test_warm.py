@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparing import network_of
-from fakes import Opener
+from helpers.comparing import network_of
+from helpers.runtime.fakes import Opener
 from typer.testing import CliRunner
 
 import trtnet

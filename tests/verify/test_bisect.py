@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from planted import BUGS, RIGHT, randomized
+from helpers.verify.planted import BUGS, RIGHT, randomized
 
 import trtnet
 from trtnet import nn, ops

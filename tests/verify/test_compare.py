@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import originals
 import pytest
 import torch
-from comparing import network_of
-from runtime.fakes import Opener
+from helpers import originals
+from helpers.comparing import network_of
+from helpers.runtime.fakes import Opener
 
 import trtnet
 from trtnet import models

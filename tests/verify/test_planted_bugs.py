@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planted import BUGS, RIGHT
+from helpers.verify.planted import BUGS, RIGHT
 
 from trtnet.verify.bisection.bisect import bisect
 from trtnet.verify.bisection.result import Verdict

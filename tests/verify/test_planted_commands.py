@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers.verify import right
+from helpers.verify.planted import BUGS
 from safetensors.torch import save_file
 from typer.testing import CliRunner
-from verify import right
-from verify.planted import BUGS
 
 from trtnet.cli.main import app
 
@@ -45,7 +45,7 @@ LAYOUT = "another layout"
 
 
 def zoo(name: str, options: str = "") -> Case:
-    """One of the ten that tests/verify/planted.py has."""
+    """One of the ten that tests/helpers/verify/planted.py has."""
     bug = BUGS[name]()
     return Case(f"zoo({name!r})", f"BUGS[{name!r}]().original", bug.module, bug.says, options)
 
@@ -116,9 +116,9 @@ RIGHT = {
 }
 FILE = """
 import timm as timm_library
-from verify.planted import BUGS, RIGHT as ALL_RIGHT
-from verify.published import *
-from verify import right
+from helpers.verify.planted import BUGS, RIGHT as ALL_RIGHT
+from helpers.verify.published import *
+from helpers.verify import right
 
 def timm():
     return timm_library

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from planted import tokens, transformers
+from helpers.verify.planted import tokens, transformers
 
 import trtnet
 from trtnet import nn

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli.test_cli import trtnet as command
-from runtime.fakes import Opener
+from helpers.cli.command import trtnet as command
+from helpers.runtime.fakes import Opener
+from helpers.verify.recurrent import Cell, Positional, TorchCell
 from safetensors.torch import save_file
-from verify.recurrent import Cell, Positional, TorchCell
 
 import trtnet
 from trtnet.runtime import Engine
@@ -108,7 +108,7 @@ def test_steps_and_sets_must_agree_and_hold_what_is_not_carried() -> None:
 
 FILE = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
-from verify.recurrent import Cell as ours, TorchCell as original
+from helpers.verify.recurrent import Cell as ours, TorchCell as original
 
 def leaking():
     return original(1e-3)

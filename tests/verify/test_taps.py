@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import random_weights
-from planted import BUGS, RIGHT
-from runtime.fakes import Opener
+from helpers.comparing import random_weights
+from helpers.runtime.fakes import Opener
+from helpers.verify.planted import BUGS, RIGHT
 
 import trtnet
 from trtnet import nn, ops

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import originals
 import pytest
 import torch
-from comparing import relative_l2
+from helpers import originals
+from helpers.comparing import relative_l2
 
 import trtnet
 from trtnet import models

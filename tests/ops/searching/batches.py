@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ops.searching.case import Case
+from ops.searching.running import FILE, entering, flat, own_model, torch_model
 
 import trtnet
-from searching.case import Case
-from searching.running import FILE, entering, flat, own_model, torch_model
 from trtnet import nn
 from trtnet.definition import DefinedNetwork
 from trtnet.reference.step import to_numpy, to_torch

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
-
-from searching.case import FLOATING, Case, Operand
+from ops.searching.case import FLOATING, Case, Operand
 
 T = TypeVar("T")
 Integer = Callable[[int, int], int]

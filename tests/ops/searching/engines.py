@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ops.searching.case import Case
+from ops.searching.judging import FACTOR, difference
+from ops.searching.outcomes import Outcome
+from ops.searching.running import by_reference, define, oracle, torch_model
+from ops.searching.table import TABLE
 from rich.console import Console
 from rich.table import Table
-
-from searching.case import Case
-from searching.judging import FACTOR, difference
-from searching.outcomes import Outcome
-from searching.running import by_reference, define, oracle, torch_model
-from searching.table import TABLE
 
 LEFT_OUT, EQUAL, REFERENCE, ENGINE, NOT_BUILT, NOT_RUN = KINDS = (
     "left out", "all equal", "reference differs", "engine differs", "not built", "not run",
@@ -152,9 +151,8 @@ def _groups(results: list[Result], batch: int, folder: Path) -> Iterator[Group]:
 
 
 def _process(*arguments: str) -> subprocess.Popen[bytes]:
-    here = Path(__file__).parents[1]
-    path = os.pathsep.join([str(here), str(here.parent), *filter(None, sys.path)])
-    command = [sys.executable, "-m", "searching.batches", *arguments]
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    command = [sys.executable, "-m", "ops.searching.batches", *arguments]
     return subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -199,7 +197,7 @@ def _run(groups: list[Group], *, fake: bool) -> list[Group]:
 
 def print_table(results: Sequence[Result], console: Console) -> None:
     """The findings, then what came of the cases by family."""
-    from searching.reproducer import reproducer
+    from ops.searching.reproducer import reproducer
 
     shown: Counter[str] = Counter()
     for result in results:

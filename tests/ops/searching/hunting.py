@@ -9,11 +9,10 @@ from collections.abc import Iterable
 import hypothesis
 import torch
 from hypothesis import HealthCheck, Phase, Verbosity, strategies as st
-
-from searching.case import Case
-from searching.outcomes import FAULTS, Outcome, outcome
-from searching.report import Report
-from searching.table import TABLE
+from ops.searching.case import Case
+from ops.searching.outcomes import FAULTS, Outcome, outcome
+from ops.searching.report import Report
+from ops.searching.table import TABLE
 
 integers = functools.lru_cache(maxsize=None)(st.integers)
 

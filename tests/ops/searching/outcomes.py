@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from ops.searching.case import Case
+from ops.searching.judging import difference
+from ops.searching.running import FILE, GENERATOR_FAULTS, by_reference, define, moved, oracle, torch_model
 
-from searching.case import Case
-from searching.judging import difference
-from searching.running import FILE, GENERATOR_FAULTS, by_reference, define, moved, oracle, torch_model
 from trtnet.definition import DefinedNetwork
 from trtnet.support.errors import InputError, LayerError, ModelError
 

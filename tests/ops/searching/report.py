@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from ops.searching.case import Case
+from ops.searching.outcomes import ACCEPTED, ALONE, OUTCOMES, Outcome
+from ops.searching.reproducer import reproducer
+from ops.searching.table import TABLE
 from rich.console import Console
 from rich.table import Table
-
-from searching.case import Case
-from searching.outcomes import ACCEPTED, ALONE, OUTCOMES, Outcome
-from searching.reproducer import reproducer
-from searching.table import TABLE
 
 
 @dataclass

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-
-from searching.case import Case
-from searching.outcomes import Outcome
-from searching.running import entering
+from ops.searching.case import Case
+from ops.searching.outcomes import Outcome
+from ops.searching.running import entering
 
 LITERALS = 48
 """Up to so many elements an input is written out."""
@@ -22,14 +21,15 @@ def reproducer(case: Case, found: Outcome) -> str:
         for operand in case.operands
     ]
     weights = "model.state_dict()" if case.layer else "{}"
+    drawn = any(x.numel() > LITERALS for x in inputs)
     lines = [
         f"# {case.op}: {found.kind} ({found.where}): {found.detail}",
         "import math, sys",
         "import numpy as np, torch",
         "import trtnet",
-        'sys.path.insert(0, "tests/ops")',
-        "from searching.running import OURS, TORCH, weighted",
-        *(["from searching.case import Case, Operand, tensor"] if any(x.numel() > LITERALS for x in inputs) else []),
+        'sys.path.insert(0, "tests")',
+        "from ops.searching.running import OURS, TORCH, weighted",
+        *(["from ops.searching.case import Case, Operand, tensor"] if drawn else []),
         "",
         "PROGRAM = '''",
         case.program + "'''",

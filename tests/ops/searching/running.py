@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ops.searching.case import FLOATING, Case
+from ops.searching.meanings import OWN
 
 import trtnet
-from searching.case import FLOATING, Case
-from searching.meanings import OWN
 from trtnet import nn, ops
 from trtnet.definition import DefinedNetwork
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from searching.case import FLOATING, Case
-from searching.drawing import Draw, Integer
+from ops.searching.case import FLOATING, Case
+from ops.searching.drawing import Draw, Integer
 
 Row = Callable[[Draw], str]
 """Draws the inputs of a case and returns the expression it computes."""

@@ -1,6 +1,6 @@
 """The rows of the table; importing this fills it."""
 
-from searching.families import (
+from ops.searching.families import (
     activations,
     creation,
     images,
@@ -15,7 +15,7 @@ from searching.families import (
     reductions,
     shapes,
 )
-from searching.table import TABLE
+from ops.searching.table import TABLE
 
 __all__ = [
     "TABLE", "activations", "creation", "images", "indexing", "inplace", "layers", "norms", "numbers", "own",

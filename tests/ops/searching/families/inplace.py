@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from searching.drawing import Draw
-from searching.table import row
+from ops.searching.drawing import Draw
+from ops.searching.table import row
 
 UNARY_ = ("relu_", "sigmoid_", "tanh_", "exp_", "abs_", "neg_", "sqrt_", "floor_", "round_", "zero_", "square_", "sin_",
           "reciprocal_", "erf_", "trunc_", "logical_not_", "ceil_", "log_", "rsqrt_", "cos_", "sign_", "nan_to_num_")  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from searching.drawing import Draw
-from searching.families.images import spatial
-from searching.table import row
+from ops.searching.drawing import Draw
+from ops.searching.families.images import spatial
+from ops.searching.table import row
 
 NO_WEIGHTS = {
     "ReLU": ((),), "ReLU6": ((),), "Sigmoid": ((),), "Tanh": ((),), "SiLU": ((),), "Mish": ((),), "Hardswish": ((),), "Identity": ((),),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from searching.drawing import Draw
-from searching.table import row
+from ops.searching.drawing import Draw
+from ops.searching.table import row
 
 
 def affine(d: Draw, shape: list[int]) -> str | None:

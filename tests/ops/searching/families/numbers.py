@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from searching.drawing import NUMBERS, Draw
-from searching.table import row
+from ops.searching.drawing import NUMBERS, Draw
+from ops.searching.table import row
 
 ANY = ("float32", "float16", "bfloat16")
 

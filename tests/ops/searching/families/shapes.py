@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from searching.drawing import Draw, Size
-from searching.table import row
+from ops.searching.drawing import Draw, Size
+from ops.searching.table import row
 
 
 def any_tensor(d: Draw, shape: list[int]) -> str:
