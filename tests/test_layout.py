@@ -11,7 +11,7 @@ HELPERS = ("helpers", "ops/cases", "ops/searching")
 
 
 def test_no_file_imports_a_test() -> None:
-    users = {str(path.relative_to(TESTS)): tests_imported(path.read_text()) for path in FILES}
+    users = {str(path.relative_to(TESTS)): imported_tests(path.read_text()) for path in FILES}
     assert {path: names for path, names in users.items() if names} == {}
 
 
@@ -26,15 +26,15 @@ def test_no_helper_has_tests() -> None:
 
 def test_every_import_of_a_test_is_seen() -> None:
     code = ["import test_a", "from x import test_b, y", "def f():", "    from runtime.test_c import g", "import z.w"]
-    assert tests_imported("\n".join(code)) == {"test_a", "test_b", "test_c"}
-    assert tests_imported(f"SCRIPT = {'from test_d ' + 'import g'!r}") == {"test_d"}
+    assert imported_tests("\n".join(code)) == {"test_a", "test_b", "test_c"}
+    assert imported_tests(f"SCRIPT = {'from test_d ' + 'import g'!r}") == {"test_d"}
 
 
 def is_helper(path: Path) -> bool:
     return any(path.is_relative_to(TESTS / folder) for folder in HELPERS)
 
 
-def tests_imported(code: str) -> set[str]:
+def imported_tests(code: str) -> set[str]:
     """The test modules that a file imports, or a script in one of its strings."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(code)):

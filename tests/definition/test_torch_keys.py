@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from originals import import_torchvision
+from helpers.originals import import_torchvision
 from torch import nn
 
 import trtnet

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import random_weights
+from helpers.comparing import random_weights
 
 import trtnet
 from trtnet.definition import DefinedNetwork
