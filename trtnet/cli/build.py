@@ -85,7 +85,7 @@ def run(
     target: Annotated[str, typer.Argument(help="An engine file; or a model, which then runs on the CPU reference.")],
     options: RunOptions,
     input: Input = [],
-    random: Annotated[int | None, typer.Option(help="Random inputs from this seed.")] = None,
+    random: Annotated[int | None, typer.Option(min=0, help="Random inputs from this seed.")] = None,
     save: Annotated[str | None, typer.Option(help="Write the outputs to this .npz.")] = None,
     json: Json = None,
 ) -> None:

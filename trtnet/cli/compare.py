@@ -65,7 +65,9 @@ class Feeds:
         list[str], typer.Option("--input", help="An input's array: image=photo.npy, or raw bytes: image=photo.bin.")
     ] = field(default_factory=list)
     inputs: AllInputs = None
-    random: Annotated[int, typer.Option(help="Seed of random inputs, which are used if no others are given.")] = 0
+    random: Annotated[
+        int, typer.Option(min=0, help="Seed of random inputs, which are used if no others are given.")
+    ] = 0
     range: Range = field(default_factory=list)
     iterations: Annotated[int, typer.Option(min=1, help="How many random inputs.")] = 1
     carry: Annotated[

@@ -12,8 +12,19 @@ if TYPE_CHECKING:
     from trtnet.tools.targets.weights_choice import WeightsChoice
     from trtnet.verify.arrays.feeding import Arrays
 
+
+def writable(file: str | None) -> str | None:
+    """A file that a command writes at its end; a place that cannot be written is an error before the work."""
+    from trtnet.support.files import check_writable
+
+    if file is not None and file != "-":
+        check_writable(file)
+    return file
+
+
 Json = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output.")
+    str | None,
+    typer.Option("--json", metavar="FILE", callback=writable, help="Write the result as JSON; - is standard output."),
 ]
 Model = Annotated[
     str,
@@ -54,7 +65,7 @@ Input = Annotated[list[str], typer.Option("--input", help="An input's array: ima
 AllInputs = Annotated[
     str | None, typer.Option("--inputs", help="All inputs: an .npz, or polygraphy's .json with one or more calls.")
 ]
-Seed = Annotated[int, typer.Option("--random", help="Seed of the random values of inputs that are not given.")]
+Seed = Annotated[int, typer.Option("--random", min=0, help="Seed of the random values of inputs that are not given.")]
 Range = Annotated[
     list[str], typer.Option("--range", help="Random values of an input: input_ids=0:30000, the end excluded.")
 ]

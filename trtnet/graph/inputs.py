@@ -10,6 +10,9 @@ from trtnet.graph.sizes.origins import Value
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 
+LARGEST_SIZE = 2**31 - 1
+"""The largest size of an axis that TensorRT takes."""
+
 
 @dataclass(frozen=True)
 class Input:
@@ -42,6 +45,8 @@ class Input:
                 raise ModelError(f"an input's axis is an int or a name, found {size!r} in {self.shape}")
             if isinstance(size, int) and size < 0:
                 raise ModelError(f"found {size} in {self.shape}; write a dynamic axis as a name, such as 'batch'")
+            if isinstance(size, int) and size > LARGEST_SIZE:
+                raise ModelError(f"found {size} in {self.shape}; a size of TensorRT is at most {LARGEST_SIZE}")
         if self.dtype is not None:
             try:
                 object.__setattr__(self, "dtype", dtypes.get(self.dtype).name)

@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,6 +55,20 @@ def locked(path: str | os.PathLike[str], timeout: float = 60) -> Iterator[None]:
         yield
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a file; a name that is too long for one is none."""
+    with suppress(OSError):
+        return Path(path).is_file()
+    return False
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a folder; a name that is too long for one is none."""
+    with suppress(OSError):
+        return Path(path).is_dir()
+    return False
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raises FileError if a file cannot be made at `path`: to be called before long work whose result goes there."""
     with _explained(path):
@@ -73,13 +87,17 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Makes a FileError of an OSError."""
+    """Makes a FileError of an OSError, and of the ValueError of a name that no file can have."""
     try:
         yield
     except FileError:
         raise
     except OSError as error:
         raise FileError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+    except ValueError as error:
+        if "null byte" not in str(error):
+            raise
+        raise FileError(errno.EINVAL, str(error), os.fspath(path)) from error
 
 
 def _is_special(path: str | os.PathLike[str]) -> bool:

@@ -13,6 +13,7 @@ from trtnet.runtime import Engine
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError, ModelError
+from trtnet.support.files import is_folder
 from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.run import read_inputs
 from trtnet.tools.targets import arguments, models
@@ -142,7 +143,7 @@ class _Opener:
 
 def _is_file(text: str) -> bool:
     file, _ = split_runner(text)
-    return Path(file).suffix in FILES or Path(text).is_dir()
+    return Path(file).suffix in FILES or is_folder(text)
 
 
 def _label(text: str) -> tuple[str, str]:

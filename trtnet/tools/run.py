@@ -16,6 +16,7 @@ from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo, by_name
 from trtnet.support.errors import InputError
 from trtnet.support.files import atomic_write
+from trtnet.verify.arrays.inputs import fits_in_memory
 
 Array = np.ndarray[Any, Any]
 
@@ -102,8 +103,9 @@ def _random(info: TensorInfo, sizes: Mapping[str, int], rng: np.random.Generator
     dtype = dtypes.get(info.dtype)
     if info.values:
         return np.array([sizes[name] for name in info.values], dtype.numpy).reshape(shape)
-    values = rng.standard_normal(shape, np.float32) if dtype.is_floating else rng.integers(0, 2, shape)
-    return values.astype(dtype.numpy)
+    with fits_in_memory(info, shape):
+        values = rng.standard_normal(shape, np.float32) if dtype.is_floating else rng.integers(0, 2, shape)
+        return values.astype(dtype.numpy)
 
 
 def _summary(name: str, array: Array) -> OutputSummary:

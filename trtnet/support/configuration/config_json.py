@@ -12,6 +12,7 @@ from trtnet.support import json_text
 from trtnet.support.configuration.field_types import as_type, described
 from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
+from trtnet.support.files import is_folder
 
 C = TypeVar("C")
 Document = Mapping[str, Any]
@@ -78,7 +79,7 @@ def _published(source: Any, default: C, forms: Mapping[str, Form]) -> C:
 
 
 def _load(path: Path) -> Document:
-    file = path / "config.json" if path.is_dir() else path
+    file = path / "config.json" if is_folder(path) else path
     try:
         document = json_text.loads(file.read_bytes())
     except FileNotFoundError as error:

@@ -13,6 +13,7 @@ from trtnet.definition.models import torch_module_of
 from trtnet.runtime import Engine, load
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.errors import ModelError
+from trtnet.support.files import is_file
 from trtnet.tools.bench.feeds import RandomWeights
 from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.targets import arguments, models
@@ -38,7 +39,7 @@ def open_target(target: str, choices: Choices, gpu: Callable[[], object] = CudaD
 
     Raises DeviceError before building where there is none, and what loading, defining and building do.
     """
-    if not target.endswith(".onnx") and (Path(target).is_file() or Path(target).suffix in PLANS):
+    if not target.endswith(".onnx") and (is_file(target) or Path(target).suffix in PLANS):
         engine = load(target)
         checkpoint = choices.checkpoint.open()
         return Target(engine, engine.info.model, checkpoint, _sizes(choices.dims))

@@ -65,6 +65,8 @@ def write(engine: Path, repository: Path, name: str, serving: Serving, *, python
     """
     if not re.fullmatch(r"[\w.-]+", name) or serving.version < 1 or serving.instances < 1 or serving.delay < 0:
         raise PlanError(f"a model is named in letters, digits, _ - . and has a version and instances from 1: {name!r}")
+    if max(serving.delay, serving.version) >= 2**63 or max(serving.instances, serving.max_batch_size or 0) >= 2**31:
+        raise PlanError(f"Triton has no numbers as large as one of these: {serving}")
     plan = Plan.load(engine)
     _check(plan.info, engine, python)
     size = _max_batch_size(plan.info, serving)

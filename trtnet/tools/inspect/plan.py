@@ -60,7 +60,7 @@ def read_document(path: Path) -> EngineFile:
     """A JSON file: an engine's sidecar, or what TensorRT's engine inspector wrote. Raises PlanError for another."""
     try:
         text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PlanError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     if _is_sidecar(text):
         plan = str(path).removesuffix(".json")

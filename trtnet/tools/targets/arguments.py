@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.graph import Input
+from trtnet.graph.inputs import LARGEST_SIZE
 from trtnet.support import dtypes, json_text
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import ModelError
@@ -55,6 +56,8 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     for text, match in zip(texts, found, strict=True):
         if match is None:
             raise ModelError(f"--range is written input_ids=0:30000; found {text!r}")
+        if not float(match[3]) - float(match[2]) < float("inf"):
+            raise ModelError(f"--range {text}: float64 has no such numbers")
     return {match[1]: (float(match[2]), float(match[3])) for match in found if match}
 
 
@@ -130,6 +133,10 @@ def _range(name: str, value: str) -> int | tuple[int, int, int]:
     sizes = [int(size) for size in value.split(":") if size.isdecimal()]
     if len(sizes) != value.count(":") + 1 or len(sizes) not in (1, 3):
         raise ModelError(f"--dim {name}={value}: a size is written 8, a range 1:8:32 (min:opt:max)")
+    if sorted(sizes) != sizes:
+        raise ModelError(f"--dim {name}={value}: a range goes up, 1:8:32 (min:opt:max)")
+    if max(sizes) > LARGEST_SIZE:
+        raise ModelError(f"--dim {name}={value}: a size of TensorRT is at most {LARGEST_SIZE}")
     if max(sizes) == 0:
         raise ModelError(f"--dim {name}={value}: a size is at least 1; only the least of a range may be 0")
     return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])

@@ -15,6 +15,7 @@ from trtnet.definition.models import as_module
 from trtnet.nn import Buffer, Module
 from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
+from trtnet.support.files import is_file
 from trtnet.support.source import at, raised_at
 from trtnet.tools.targets.libraries import LIBRARIES, Published, is_published, published
 from trtnet.tools.targets.model_file import factory_in
@@ -37,11 +38,7 @@ def is_model(name: str) -> bool:
     """Whether a command's target is a model, and not a file: a known name, or what looks like a factory's."""
     suffix = Path(name).suffix
     return (
-        is_published(name)
-        or name in zoo.__all__
-        or ".py:" in name
-        or suffix == ".py"
-        or not (suffix or Path(name).is_file())
+        is_published(name) or name in zoo.__all__ or ".py:" in name or suffix == ".py" or not (suffix or is_file(name))
     )
 
 

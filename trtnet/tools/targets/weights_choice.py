@@ -47,7 +47,7 @@ class WeightsChoice:
         needless = {
             "--rules": self.rules, "--key": self.key, "--strip-prefix": self.strip_prefix, "--ignore": self.ignore,
         }  # fmt: skip
-        given = [option for option, value in needless.items() if value]
+        given = [option for option, value in needless.items() if value not in (None, ())]
         if given:
             raise ModelError(f"{given[0]} says how a checkpoint is read: give it by --weights FILE")
         return None
@@ -70,7 +70,7 @@ class WeightsChoice:
             _check_prefix(self.strip_prefix, checkpoint)
             text = f"[[rules]]\nstrip_prefix = {json.dumps(self.strip_prefix)}"
             checkpoint = parse(text, f"--strip-prefix {self.strip_prefix}").apply(checkpoint)
-        return find_rules(self.rules, checkpoint).apply(checkpoint) if self.rules else checkpoint
+        return find_rules(self.rules, checkpoint).apply(checkpoint) if self.rules is not None else checkpoint
 
     def other(self, file: str | None) -> WeightsChoice:
         """The same of another file, if one is named."""

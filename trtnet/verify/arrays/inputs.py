@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,20 @@ def _random(
     dtype = dtypes.get(info.dtype)
     if info.values:
         return np.array([dims[size] for size in info.values], dtype.numpy).reshape(shape)
-    if dtype.name == "bool":
-        return rng.random(shape) < 0.5
-    if limits is None:
-        return rng.standard_normal(shape, np.float32).astype(dtype.numpy)
-    low, high = limits
-    values = rng.uniform(low, high, shape) if dtype.is_floating else rng.integers(int(low), int(high), shape)
-    return values.astype(dtype.numpy)
+    low, high = (0, 1) if limits is None else limits
+    with fits_in_memory(info, shape):
+        if dtype.name == "bool":
+            return rng.random(shape) < 0.5
+        if limits is None:
+            return rng.standard_normal(shape, np.float32).astype(dtype.numpy)
+        values = rng.uniform(low, high, shape) if dtype.is_floating else rng.integers(int(low), int(high), shape)
+        return values.astype(dtype.numpy)
+
+
+@contextmanager
+def fits_in_memory(info: TensorInfo, shape: tuple[int, ...]) -> Iterator[None]:
+    """Makes an InputError of what numpy says of an array that is too large for it or for this machine."""
+    try:
+        yield
+    except (MemoryError, ValueError) as error:
+        raise InputError(f"input {info}: {list(shape)} is more than this machine holds; give smaller sizes") from error
