@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from comparing import random_weights
+from helpers.comparing import random_weights
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
