@@ -86,6 +86,8 @@ def test_a_block_that_nsys_records(plan: Path) -> None:
     engine = trtnet.load(plan)
     session = engine.session(nvtx="detailed")
     image = np.ones((1, 3, 224, 224), np.float16)
-    session(image)
+    before = session(image)
     with profiling.capture():
-        session(image)
+        recorded = session(image)
+    assert before.shape == (1, 1000) and np.abs(before).max() > 0
+    np.testing.assert_array_equal(recorded, before)

@@ -154,7 +154,7 @@ def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | 
     Random weights of a PyTorch module are said to be so.
     """
     declared = arguments.inputs(choices.inputs) or model.inputs
-    network = define(
+    defined = define(
         model,
         arguments.with_sizes(declared, arguments.dims(choices.dims)),
         weights,
@@ -163,11 +163,11 @@ def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | 
         name=target,
         arguments=choices.values,
     )
-    if network.original is not None and network.keys:
+    if defined.original is not None and defined.keys:
         from trtnet.tools.targets.original import own_weights  # needs torch, which other models do not
 
-        network.checkpoint.name = own_weights(target, network.original, choices.values)
-    return network
+        defined.checkpoint.name = own_weights(target, defined.original, choices.values)
+    return defined
 
 
 def _model(target: str, choices: Choices) -> NetworkTarget:
