@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+import trtnet
 from trtnet import checkpoint
 from trtnet.support.errors import WeightsError
 
@@ -134,3 +135,16 @@ def test_unreadable_tensor_that_nobody_needs():
     checkpoint.match({"a": (2,)}, checkpoint.open_checkpoint(source), ignored=(r"^freqs$",))
     with pytest.raises(WeightsError, match=r"freqs \(unreadable\)"):
         checkpoint.match({"a": (2,)}, checkpoint.open_checkpoint(source))
+
+
+def test_an_engine_is_built_without_an_unreadable_tensor_that_is_ignored():
+    class Scale(trtnet.nn.Module):
+        def __init__(self):
+            self.a = trtnet.nn.Parameter(2)
+
+        def forward(self, x):
+            return x * self.a
+
+    source = {"freqs_cis": np.ones(2, np.complex64), "a": np.ones(2, np.float32)}
+    network = trtnet.define(Scale(), {"x": trtnet.Input((3, 2))}, source, ignored=["^freqs_cis$"])
+    assert network.build().info.checkpoint_digest
