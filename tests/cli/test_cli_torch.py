@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from trtnet.cli.main import app
 from trtnet.support.errors import DependencyError, ModelError, TrtnetError
-from trtnet.tools.targets import libraries
+from trtnet.tools.targets import libraries, library_import
 
 FILE = """
 import torch
@@ -147,7 +149,13 @@ def test_what_is_no_model_is_an_error_that_says_what_is(target: str, text: str, 
 
 def test_a_missing_library_is_named_with_what_installs_it() -> None:
     with pytest.raises(DependencyError, match="no_such is not installed: pip install no_such"):
-        libraries.imported("no_such.models", "no_such")
+        library_import.imported("no_such.models", "no_such")
+
+
+def test_torchvision_is_imported_beside_a_torch_that_its_operators_are_not_for() -> None:
+    program = "from trtnet.tools.targets.libraries import published; print(published('torchvision:resnet18').name)"
+    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True)
+    assert done.stdout == "resnet18\n", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from torch import Tensor, library, nn
+from torch import Tensor, nn
+
+from trtnet.tools.targets.library_import import imported
 
 
 def import_torchvision():
-    """torchvision beside a CPU build of torch: its compiled operators do not load there, but it asks for two."""
-    if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
-        declared = library.Library("torchvision", "DEF")
-        declared.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        declared.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import_torchvision.declared = declared  # the declarations live as long as this object
-    import torchvision
-
-    return torchvision
+    """torchvision, beside a CPU build of torch too."""
+    return imported("torchvision", "torchvision")
 
 
 def resnet(name: str) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 from abc import ABC, abstractmethod
@@ -12,7 +11,8 @@ from typing import Any
 
 from trtnet.graph import Input
 from trtnet.support.did_you_mean import nearest
-from trtnet.support.errors import DependencyError, ModelError
+from trtnet.support.errors import ModelError
+from trtnet.tools.targets.library_import import imported
 
 log = logging.getLogger("trtnet.tools")
 
@@ -169,16 +169,6 @@ def published(name: str) -> Published:
     """The model behind ``library:name``. Raises DependencyError and ModelError as its library's class does."""
     library, _, model = name.partition(":")
     return LIBRARIES[library](model)
-
-
-def imported(module: str, package: str) -> Any:
-    """A module of a package that trtnet does not require. Raises DependencyError without it."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise DependencyError(f"{package} is not installed: pip install {package}") from error
-    except (ImportError, RuntimeError) as error:  # RuntimeError: its operators do not fit this torch
-        raise DependencyError(f"{package} cannot be imported: {error}. Install the one for this torch") from error
 
 
 def _image(module: Any, shape: tuple[int, ...]) -> dict[str, Input]:

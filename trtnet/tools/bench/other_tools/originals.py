@@ -8,6 +8,7 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint
 from trtnet.support.errors import DependencyError, ModelError
+from trtnet.tools.targets.library_import import imported
 from trtnet.tools.targets.models import called, find
 
 
@@ -46,10 +47,7 @@ def _from_file(factory: str) -> Any:
 
 
 def _torchvision(name: str, checkpoint: Checkpoint | None) -> Any:
-    try:
-        models = importlib.import_module("torchvision.models")
-    except (ImportError, RuntimeError) as error:  # RuntimeError: its operators do not fit this torch
-        raise DependencyError(f"torchvision cannot be imported, give --torch file.py:factory: {error}") from error
+    models = imported("torchvision.models", "torchvision")
     if not hasattr(models, name):
         raise ModelError(
             f"torchvision has no {name or 'model without a name'}: give its PyTorch original with"
