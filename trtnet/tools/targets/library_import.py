@@ -32,7 +32,7 @@ def declare_operators() -> None:
     """Declares the operators that torchvision could not load: it is imported then, and models run that call none."""
     from torch import library
 
-    torchvision = library.Library("torchvision", "FRAGMENT")
+    torchvision: Any = library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in OPERATORS:
         torchvision.define(schema)
     _declared.append(torchvision)  # what it declared lives as long as it does
