@@ -16,6 +16,7 @@ from helpers.originals import import_torchvision
 from typer.testing import CliRunner, Result
 
 from trtnet.cli.main import app
+from trtnet.support import backend
 from trtnet.support.errors import DependencyError, ModelError, TrtnetError
 from trtnet.tools.targets import libraries, library_import
 
@@ -119,7 +120,8 @@ def test_inspect_and_draw_show_its_modules(inside: Path) -> None:
     assert "fc1" in Path("net.svg").read_text()
 
 
-def test_a_script_for_polygraphy_makes_the_same_network(inside: Path) -> None:
+def test_a_script_for_polygraphy_makes_the_same_network(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRTNET_BACKEND", backend.name())  # the script says it anew, for its own process
     run("export", "polygraphy", "net.py:seeded", "--declare", "x=2,3", "-o", "script.py")
     scope: dict[str, Any] = {}
     exec(Path("script.py").read_text(), scope)
