@@ -134,7 +134,8 @@ def _range(name: str, value: str) -> int | tuple[int, int, int]:
     if len(sizes) != value.count(":") + 1 or len(sizes) not in (1, 3):
         raise ModelError(f"--dim {name}={value}: a size is written 8, a range 1:8:32 (min:opt:max)")
     if sorted(sizes) != sizes:
-        raise ModelError(f"--dim {name}={value}: a range goes up, 1:8:32 (min:opt:max)")
+        low, opt, high = sizes
+        raise ModelError(f"--dim {name}={value}: min {low}, opt {opt}, max {high}; a range goes up, as 1:8:32 does")
     if max(sizes) > LARGEST_SIZE:
         raise ModelError(f"--dim {name}={value}: a size of TensorRT is at most {LARGEST_SIZE}")
     if max(sizes) == 0:
