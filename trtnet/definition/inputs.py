@@ -59,7 +59,7 @@ def _named(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _named(item, joined(name, str(key)))
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple) and not any(isinstance(item, int | str) for item in value):
         for index, item in enumerate(value):
             yield from _named(item, joined(name, str(index)))
     else:
@@ -71,7 +71,8 @@ def _input(name: str, value: Any, axes: Axes) -> Input:
         return value
     if not is_array(value):
         text = f"input {name} is declared as trtnet.Input(('batch', 8)), or by an example tensor"
-        raise ModelError(here(f"{text}; found {type_name(value)}"))
+        found = f"{value!r}, a shape" if isinstance(value, list | tuple) else type_name(value)
+        raise ModelError(here(f"{text}; found {found}"))
     sizes: list[int | str] = list(value.shape)
     for axis, size in axes.items():
         sizes[axis] = size

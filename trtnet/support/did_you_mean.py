@@ -25,5 +25,10 @@ def missing(owner: str, name: str, names: Iterable[str], hint: str = "") -> Attr
 def nearest(name: str, names: Iterable[str]) -> str:
     """What to say beside a name that is not among these: the nearest, or all of them."""
     there = list(names)
-    near = get_close_matches(name, there, n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(there)}"
+    return did_you_mean(name, there) or f"it has {', '.join(there)}"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The nearest of these as a question; "" if none is near."""
+    near = get_close_matches(name, list(names), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else ""

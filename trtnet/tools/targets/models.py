@@ -13,7 +13,7 @@ import trtnet.models as zoo
 from trtnet.checkpoint.memory import is_module
 from trtnet.definition.models import as_module
 from trtnet.nn import Buffer, Module
-from trtnet.support.did_you_mean import nearest
+from trtnet.support.did_you_mean import did_you_mean, nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.files import is_file
 from trtnet.support.source import at, raised_at
@@ -58,9 +58,11 @@ def find(name: str) -> Factory:
     if ".py" in name:
         return factory_in(name)
     if name not in zoo.__all__:
+        near = did_you_mean(name, zoo.__all__)
         raise ModelError(
-            f"unknown model {name!r}; the zoo: {nearest(name, zoo.__all__)}. A model of your own is named as"
-            f" path/to/file.py:factory, one of a library as {', '.join(f'{each}:NAME' for each in LIBRARIES)}"
+            f"unknown model {name!r}. The zoo has {', '.join(zoo.__all__)}{f'; {near}' if near else '.'} A model of your"
+            f" own is named as path/to/file.py:factory, one of a library as"
+            f" {', '.join(f'{each}:NAME' for each in LIBRARIES)}"
         )
     return getattr(zoo, name)
 
