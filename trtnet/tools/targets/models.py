@@ -58,11 +58,10 @@ def find(name: str) -> Factory:
     if ".py" in name:
         return factory_in(name)
     if name not in zoo.__all__:
-        near = did_you_mean(name, zoo.__all__)
+        near, known = did_you_mean(name, zoo.__all__), ", ".join(zoo.__all__)
         raise ModelError(
-            f"unknown model {name!r}. The zoo has {', '.join(zoo.__all__)}{f'; {near}' if near else '.'} A model of your"
-            f" own is named as path/to/file.py:factory, one of a library as"
-            f" {', '.join(f'{each}:NAME' for each in LIBRARIES)}"
+            f"unknown model {name!r}. The zoo has {known}{f'; {near}' if near else '.'} A model of your own is named as"
+            f" path/to/file.py:factory, one of a library as {', '.join(f'{each}:NAME' for each in LIBRARIES)}"
         )
     return getattr(zoo, name)
 
