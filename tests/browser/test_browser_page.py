@@ -43,7 +43,7 @@ def test_a_network_opens(tab, tmp_path: Path) -> None:
     assert tab.page.title() == "resnet18"
     assert f"Conv {times((7, 7))} /2" in names(tab) and "layer1.0" in names(tab)
     shapes = tab.page.locator(".shape").all_text_contents()
-    assert times(("batch", 64, 112, "112float16")) in shapes
+    assert times(("batch", 64, 112, "112float32")) in shapes
     panel = tab.page.locator("#panel").inner_text()
     assert "convolution" in panel and "GFLOP" in panel and "no output needs them" not in panel
 

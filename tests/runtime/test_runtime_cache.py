@@ -87,7 +87,7 @@ def test_a_damaged_file_is_a_warning_and_is_replaced(
         {"cut": whole[:-1], "changed": whole[:-1] + b"?", "other": b"abc", "empty": b""}.get(damage, whole)
     )
     if damage == "TensorRT refuses":
-        monkeypatch.setattr("fakes.FakeRuntimeCache.refuses", True)
+        monkeypatch.setattr(FakeRuntimeCache, "refuses", True)
     other = again(opener, path.parent / "e.engine")
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(other(x()), x() * 2 + 1)

@@ -28,7 +28,7 @@ def with_own_weights(model: Module, source: Source | None) -> Checkpoint | None:
 
 def _brought(model: Module) -> Iterator[tuple[str, dict[str, Any]]]:
     """(path, state dict) of the torch modules among the members of a model."""
-    if "torch" not in sys.modules:
+    if sys.modules.get("torch") is None:
         return
     from trtnet.definition.torch_module import TorchModule  # needs torch
 

@@ -13,8 +13,8 @@ from trtnet.tools.targets.networks import Choices, NetworkTarget, open_network
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
 
 
-def model(name: str) -> Drawing:
-    return draw_network(open_network(name, Choices(dtype="float16")))
+def model(name: str, dtype: str = "float16") -> Drawing:
+    return draw_network(open_network(name, Choices(dtype=dtype)))
 
 
 @cache
@@ -24,7 +24,7 @@ def lenet() -> Drawing:
 
 @cache
 def resnet18() -> Drawing:
-    return model("resnet18")
+    return model("resnet18", "float32")
 
 
 def hostile() -> Drawing:

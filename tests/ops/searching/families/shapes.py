@@ -159,7 +159,7 @@ def joined(d: Draw, name: str) -> str:
     kinds = (d.main, d.main, d.main, "int64", "bool", "int32")
     first = d.dtype(*kinds)
     tensors = [d.tensor(part, first if d.chance(2) else d.dtype(*kinds), "normal") for part in parts]
-    text = ", ".join((*tensors, "ops.zeros(0)") if d.chance(8) else tensors)
+    text = ", ".join((*tensors, "ops.zeros(0, dtype=x0.dtype)") if d.chance(8) else tensors)
     dim = axis - (len(shape) if d.chance(2) else 0)
     return d.call(
         name, d.choice((f"[{text}]", f"({text},)")), [("dim", str(dim) if axis else d.maybe(dim))], method=False
