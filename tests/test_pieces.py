@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trtnet.support import parallel_digest as pieces
+from trtnet.builder import parallel_digest as pieces
 
 
 @pytest.mark.parametrize("size", [0, 1, pieces.PIECE - 1, pieces.PIECE, pieces.PIECE + 1, 20 * pieces.PIECE + 7])

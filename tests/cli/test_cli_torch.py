@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from trtnet.cli.main import app
 from trtnet.support import backend
 from trtnet.support.errors import DependencyError, ModelError, TrtnetError
-from trtnet.tools.targets import libraries, library_import
+from trtnet.tools.targets import importing, libraries
 
 FILE = """
 import torch
@@ -151,7 +151,7 @@ def test_what_is_no_model_is_an_error_that_says_what_is(target: str, text: str, 
 
 def test_a_missing_library_is_named_with_what_installs_it() -> None:
     with pytest.raises(DependencyError, match="no_such is not installed: pip install no_such"):
-        library_import.imported("no_such.models", "no_such")
+        importing.imported("no_such.models", "no_such")
 
 
 def test_torchvision_is_imported_beside_a_torch_that_its_operators_are_not_for() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from trtnet.tools.targets.library_import import imported
+from trtnet.tools.targets.importing import imported
 
 
 def import_torchvision():

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtnet.support import json_text, parallel_digest as pieces
+from trtnet.builder import parallel_digest as pieces
+from trtnet.support import json_text
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import PlanError
 from trtnet.support.files import atomic_write
@@ -98,7 +99,7 @@ class Plan:
 class Sidecar:
     """What stands beside a plan, without the plan.
 
-    plan_bytes, plan_digest: of the plan that it describes, as trtnet.support.parallel_digest.digest computes.
+    plan_bytes, plan_digest: of the plan that it describes, as trtnet.builder.parallel_digest.digest computes.
     """
 
     info: PlanInfo

@@ -29,18 +29,11 @@ TOLERANCES = {"float32": (1e-4, 1e-2), "float16": (1e-2, 1e-1), "bfloat16": (5e-
 
 def import_originals():
     import torch
-    from torch import library
+
+    from trtnet.tools.targets.importing import imported
 
     torch.set_num_threads(1)
-    if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
-        declared = library.Library("torchvision", "DEF")
-        declared.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        declared.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import_originals.declared = declared
-    import timm
-    import torchvision
-
-    return torchvision, timm
+    return imported("torchvision", "torchvision"), imported("timm", "timm")
 
 
 def randomize(model, inputs: dict, by_name: bool) -> None:

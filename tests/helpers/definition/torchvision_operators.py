@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers.originals import import_torchvision
 from ops.searching import meanings
+from torch.library import Library
 
 SCHEMAS = {
     "roi_align": "(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width,"
@@ -36,13 +37,13 @@ def with_operators(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _declare() -> None:
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    declared = Library("torchvision", "FRAGMENT")
     for name, schema in SCHEMAS.items():
-        library.define(f"{name}{schema}")
-    library.impl("nms", _nms, "CPU")
-    library.impl("roi_align", _roi_align, "CPU")
-    library.impl("deform_conv2d", _deform_conv2d, "CPU")
-    KEPT.append(library)
+        declared.define(f"{name}{schema}")
+    declared.impl("nms", _nms, "CPU")
+    declared.impl("roi_align", _roi_align, "CPU")
+    declared.impl("deform_conv2d", _deform_conv2d, "CPU")
+    KEPT.append(declared)
 
 
 def _nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 from trtnet.graph import Input
 from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
-from trtnet.tools.targets.library_import import imported
+from trtnet.tools.targets.importing import imported
 
 log = logging.getLogger("trtnet.tools")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint
 from trtnet.support.errors import DependencyError, ModelError
-from trtnet.tools.targets.library_import import imported
+from trtnet.tools.targets.importing import imported
 from trtnet.tools.targets.models import called, find
 
 
