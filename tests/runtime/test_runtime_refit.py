@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.runtime.fakes import Opener
 
 import trtnet
@@ -45,6 +46,19 @@ class Refitter:
         self.engine.create_serialization_config = SerializationConfig
         self.engine.serialize_with_config = lambda config: b"another plan" if config.whole() else b"no weights"
         return Refitter.fails != "refit"
+
+
+class OfNetwork(Refitter):
+    """Knows the weights of a network that was built, by their names."""
+
+    weights: dict[str, Any] = {}
+
+    def get_all_weights(self) -> list[str]:
+        return list(self.weights)
+
+    def get_weights_prototype(self, name: str) -> SimpleNamespace:
+        weight = self.weights[name]
+        return SimpleNamespace(dtype=weight.dtype.trt, size=weight.array.size)
 
 
 class SerializationConfig:
@@ -139,8 +153,50 @@ def test_folded_weights_are_named() -> None:
     network = trtnet.define(Model(), {"x": trtnet.Input((1, 2, 3, 3))}, weights)
     assert network.folded == set(weights)
     info = PlanInfo("b", "1", (), (), (), refittable=("w",), folded=tuple(sorted(network.folded)))
-    with pytest.raises(PlanError, match=r"4 weights were folded into others .*bn\.bias, bn\.running_mean, "):
+    with pytest.raises(
+        PlanError, match=r"4 weights of the engine were folded into others .*bn\.bias, bn\.running_mean, "
+    ):
         check_refittable(info)
+
+
+def convolution(seed: int, channels: int = 2) -> trtnet.DefinedNetwork:
+    """A convolution with a batch norm folded into it, and a constant of the model."""
+    original = torch.nn.Sequential(torch.nn.Conv2d(1, channels, 3), torch.nn.BatchNorm2d(channels)).eval()
+    torch.manual_seed(seed)
+    for parameter in original.parameters():
+        torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    return trtnet.define(original, {"x": torch.zeros(1, 1, 4, 4)})
+
+
+@pytest.fixture
+def folded(monkeypatch: pytest.MonkeyPatch) -> Engine:
+    network = convolution(0)
+    monkeypatch.setattr(trt, "Refitter", OfNetwork)
+    monkeypatch.setattr(OfNetwork, "fails", "")
+    monkeypatch.setattr(OfNetwork, "weights", network.weights_by_name())
+    plan = network.build().plan
+    info = replace(plan.info, refittable=tuple(sorted(network.named)), folded=tuple(network.folded))
+    return Engine(Plan(plan.data, info), Opener(network.reference()))
+
+
+def test_a_network_defined_again_brings_folded_weights(folded: Engine) -> None:
+    other = convolution(1)
+    folded.refit(other)
+    assert folded.plan.data == b"another plan"
+    assert folded.info.checkpoint_digest == other.describe().checkpoint_digest
+    assert set(Refitter.given) == {"0/convolution:kernel", "0/convolution:bias"}
+    for name, weight in other.weights_by_name().items():
+        np.testing.assert_array_equal(Refitter.given[name], weight.array.ravel())
+
+
+def test_another_network_is_refused(folded: Engine) -> None:
+    before = folded.plan
+    with pytest.raises(PlanError, match=r"0/convolution:kernel is 18 elements of float32 in the engine, 27 of float32"):
+        folded.refit(convolution(1, channels=3))
+    network = trtnet.define(nn.Linear(3, 2), INPUTS, WEIGHTS)
+    with pytest.raises(PlanError, match=r"has no weight '0/convolution:kernel', nor 1 others. Define it with the same"):
+        folded.refit(network)
+    assert folded.plan is before
 
 
 @pytest.mark.skipif(name() != "tensorrt_rtx", reason="TensorRT has a GPU wherever it builds")

@@ -37,6 +37,8 @@ def build_plan(
     check_shapes(network, profiles)
     target = apply(config, network)
     add_profiles(network, target, profiles)
+    if config.refittable:
+        network.name_weights()
     with timings(target, config.timing_cache):
         data = _serialize(network, target, config)
     works = _works(network, profiles)

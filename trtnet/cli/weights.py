@@ -96,11 +96,16 @@ def convert(
     chosen = weights_choice(source, rules, key, strip_prefix, ignore)
     if model is None and ignore:
         raise ModelError("--ignore says what the model of --model may leave out: give both")
-    if model is None and (factory.arg or factory.config):
-        raise ModelError("--arg and --config say how a model is made: give it by --model")
+    if model is None:
+        _no_factory(factory)
     module = None if model is None else _made(model, factory)
     found = tool.convert_file(chosen.open(), out, dtype, module, chosen.ignored, bar=sys.stderr.isatty())
     show(tool.table(found), tool.to_json(found), json)
+
+
+def _no_factory(factory: FactoryOptions) -> None:
+    if factory.arg or factory.config:
+        raise ModelError("--arg and --config say how a model is made: give it by --model")
 
 
 def _made(model: str, factory: FactoryOptions) -> Module:
@@ -109,9 +114,14 @@ def _made(model: str, factory: FactoryOptions) -> Module:
     return made(model, factory.values)
 
 
+@grouped
 def refit(
     engine: Annotated[Path, typer.Argument(help="A plan that was built with --refit.")],
     weights: Annotated[str, typer.Option(help="The checkpoint with the new weights, all of them.")],
+    factory: FactoryOptions,
+    model: Annotated[
+        str | None, typer.Option(help="The model of the engine, which weights that were folded into others need.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Plan to write; the old one by default.")
     ] = None,
@@ -122,14 +132,20 @@ def refit(
 ) -> None:
     """Replaces the weights of an engine, without building it again.
 
-    All of them by their names, or none.
+    All of them, or none: by their names, or with --model by defining the network again.
     """
     from trtnet.runtime import load
+    from trtnet.tools.targets.networks import redefined
 
     target = output or engine
     check_writable(target)
     loaded = load(engine)
     chosen = weights_choice(weights, rules, key, strip_prefix, ignore)
-    loaded.refit(chosen.open(), ignored=chosen.ignored)
+    if model is None:
+        _no_factory(factory)
+        loaded.refit(chosen.open(), ignored=chosen.ignored)
+    else:
+        loaded.refit(redefined(model, factory.values, loaded.info, chosen))
     loaded.save(target)
-    print(f"{target}: {len(loaded.info.refittable):,} weights replaced")
+    replaced = len(loaded.info.refittable) + (0 if model is None else len(loaded.info.folded))
+    print(f"{target}: {replaced:,} weights replaced")

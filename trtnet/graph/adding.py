@@ -97,6 +97,16 @@ class Adding(Placing, Generic[T]):
         """The checkpoint key of a parameter. Raises ModelError if it is unbound."""
         return self._bindings.key(parameter, self.path)
 
+    def weights_by_name(self) -> dict[str, Weight]:
+        """What TensorRT reads: by checkpoint keys, and floats that have none, as constants, by layer and attribute."""
+        kept = self._alive.items()
+        return {w.key or f"{layer}:{attribute}": w for (layer, attribute), w in kept if w.key or w.dtype.is_floating}
+
+    def name_weights(self) -> None:
+        """Has TensorRT know all of them by these names, so that an engine that is built for refit takes others."""
+        for name, weight in self.weights_by_name().items():
+            self.trt.set_weights_name(weight.handle, name)
+
     # layers
     def add(
         self,

@@ -18,7 +18,7 @@ from trtnet.runtime.loaded.inspection import Inspection, inspect
 from trtnet.runtime.loaded.kernel_cache import RuntimeCache, cache_path
 from trtnet.runtime.loaded.load_plan import Opener, open_engine
 from trtnet.runtime.loaded.loaded_engine import Closable, OpenEngine
-from trtnet.runtime.loaded.refit import check_refittable, refitted
+from trtnet.runtime.loaded.refit import Redefined, check_refittable, digest, refitted
 from trtnet.runtime.loaded.weight_streaming import limit_weights
 from trtnet.runtime.options import EngineOptions
 from trtnet.runtime.serving.batcher import Batcher
@@ -158,22 +158,23 @@ class Engine(EngineCalls):
         self.plan.save(path)
         self._path = Path(path)
 
-    def refit(self, weights: Source, *, ignored: Sequence[str] = IGNORED) -> None:
-        """Replaces all weights of an engine that was built with refit, by their checkpoint keys; or none of them.
+    def refit(self, weights: Source | Redefined, *, ignored: Sequence[str] = IGNORED) -> None:
+        """Replaces all weights of an engine that was built with refit; or none of them.
 
-        weights: a checkpoint with the keys that the engine was built from, in any dtype that can be cast to theirs.
-        ignored: regular expressions of keys that the engine may leave out, as in define.
+        weights: a checkpoint with the keys that the engine was built from, in any dtype that can be cast to theirs. Or
+        the network, defined again with other weights: that reaches weights that were folded into others, too, as those
+        of batch norms are. ignored: regular expressions of keys that the engine may leave out, as in define.
         The plan is another one afterwards; sessions opened before keep the old weights.
-        Raises PlanError for an engine that cannot be refitted, WeightsError for keys or sizes that do not fit,
-        DeviceError where there is no GPU, TrtnetError in TensorRT's words if it fails.
+        Raises PlanError for an engine that cannot be refitted and for another network, WeightsError for keys or sizes
+        that do not fit, DeviceError where there is no GPU, TrtnetError in TensorRT's words if it fails.
         """
-        check_refittable(self.info)
+        redefined = weights if isinstance(weights, Redefined) else None
+        check_refittable(self.info, by_keys=redefined is None)
         with self._lock:
             opened = self._opener(self.plan, self.device)
-            checkpoint = open_checkpoint(weights)
-            data = refitted(opened, self.info, checkpoint, ignored)
-            digest = checkpoint.digest([key for key in self.info.refittable if key in checkpoint])
-            info = replace(self.info, checkpoint_digest=digest, stripped=False)
+            given = open_checkpoint(weights) if redefined is None else redefined
+            data = refitted(opened, self.info, given, ignored)
+            info = replace(self.info, checkpoint_digest=digest(self.info, given), stripped=False)
             self.plan, self._opened, self._pool = Plan(data, info), None, None
 
     def session(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint import Checkpoint, cast
@@ -15,37 +16,86 @@ from trtnet.support.backend import supports, trt
 from trtnet.support.diagnostics import ErrorRecorder, logger
 from trtnet.support.errors import PlanError, TrtnetError, WeightsError
 
+REDEFINE = "engine.refit(trtnet.define(model, inputs, weights)), or trtnet refit --model"
 
-def check_refittable(info: PlanInfo) -> None:
-    """Raises PlanError for an engine whose weights cannot be replaced by their names."""
-    if not info.refittable:
+
+@runtime_checkable
+class Redefined(Protocol):
+    """A network that was defined again, with other weights: what refit asks of it."""
+
+    def weights_by_name(self) -> dict[str, Weight]: ...
+
+    def describe(self) -> PlanInfo: ...
+
+
+def check_refittable(info: PlanInfo, by_keys: bool = True) -> None:
+    """Raises PlanError for an engine whose weights cannot be replaced. by_keys: by a checkpoint only."""
+    if not info.refittable and not info.folded:
         raise PlanError("the engine was not built for refit: build it with BuildConfig(refit=True), or --refit")
-    if info.folded:
+    if by_keys and info.folded:
         some = ", ".join(info.folded[:3])
         raise PlanError(
-            f"the engine cannot be refitted by names: {len(info.folded):,} weights were folded into others when it was"
-            f" defined ({some}{', ...' if info.folded[3:] else ''}). Build it again with the new weights."
+            f"{len(info.folded):,} weights of the engine were folded into others when it was defined ({some}"
+            f"{', ...' if info.folded[3:] else ''}), so a checkpoint does not tell its new weights. Define the network"
+            f" again: {REDEFINE}"
         )
 
 
-def refitted(opened: OpenEngine, info: PlanInfo, checkpoint: Checkpoint, ignored: Sequence[str]) -> bytes:
-    """The plan of an engine with all its weights taken from a checkpoint. Raises WeightsError and TrtnetError."""
+def refitted(opened: OpenEngine, info: PlanInfo, given: Checkpoint | Redefined, ignored: Sequence[str]) -> bytes:
+    """The plan of an engine with all its weights replaced. Raises WeightsError, PlanError and TrtnetError."""
     recorder = ErrorRecorder()
     refitter = trt.Refitter(opened.engine, logger)
     refitter.error_recorder = recorder
-    prototypes = {name: refitter.get_weights_prototype(name) for name in info.refittable}
-    _check(checkpoint, {name: prototype.size for name, prototype in prototypes.items()}, ignored)
-    alive = []
-    for name, prototype in prototypes.items():
-        weight = Weight(cast(checkpoint[name], dtypes.get(prototype.dtype), name), name)
-        alive.append(weight)
+    weights = _by_keys(refitter, info, given, ignored) if isinstance(given, Checkpoint) else _of(refitter, given)
+    for name, weight in weights.items():
         if not refitter.set_named_weights(name, weight.handle):
             raise TrtnetError(f"TensorRT refused the new weight {name}{recorder.lines()}")
     if missing := list(refitter.get_missing_weights()):
-        raise TrtnetError(f"TensorRT wants weights that have no checkpoint key: {', '.join(missing[:5])}")
+        raise TrtnetError(
+            f"TensorRT wants weights that have no checkpoint key: {', '.join(missing[:5])}. Define the network again:"
+            f" {REDEFINE}"
+        )
     if not refitter.refit_cuda_engine():
         raise TrtnetError(f"TensorRT did not refit the engine{recorder.lines()}")
     return _serialized(opened)
+
+
+def digest(info: PlanInfo, given: Checkpoint | Redefined) -> str:
+    """That of the new weights, for the sidecar."""
+    if isinstance(given, Checkpoint):
+        return given.digest([key for key in info.refittable if key in given])
+    return given.describe().checkpoint_digest
+
+
+def _by_keys(
+    refitter: trt.Refitter, info: PlanInfo, checkpoint: Checkpoint, ignored: Sequence[str]
+) -> dict[str, Weight]:
+    prototypes = {name: refitter.get_weights_prototype(name) for name in info.refittable}
+    _check(checkpoint, {name: prototype.size for name, prototype in prototypes.items()}, ignored)
+    return {
+        name: Weight(cast(checkpoint[name], dtypes.get(prototype.dtype), name), name)
+        for name, prototype in prototypes.items()
+    }
+
+
+def _of(refitter: trt.Refitter, network: Redefined) -> dict[str, Weight]:
+    """The weights of a network by the names that the engine's have. Raises PlanError if it is another network."""
+    weights, wanted = network.weights_by_name(), list(refitter.get_all_weights())
+    if absent := [name for name in wanted if name not in weights]:
+        raise PlanError(
+            f"the network is not the one that the engine was built from: it has no weight {absent[0]!r}"
+            f"{f', nor {len(absent) - 1:,} others' if absent[1:] else ''}. Define it with the same model, arguments,"
+            f" inputs, dtypes and forms"
+        )
+    for name in wanted:
+        prototype, weight = refitter.get_weights_prototype(name), weights[name]
+        size, dtype = math.prod(weight.shape), weight.dtype
+        if (prototype.size, dtypes.get(prototype.dtype)) != (size, dtype):
+            raise PlanError(
+                f"the network is not the one that the engine was built from: {name} is {prototype.size:,} elements of"
+                f" {dtypes.get(prototype.dtype).name} in the engine, {size:,} of {dtype.name} in the network"
+            )
+    return {name: weights[name] for name in wanted}
 
 
 def _serialized(opened: OpenEngine) -> bytes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from trtnet.builder import PlanInfo
 from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.definition.models import torch_module_of
+from trtnet.graph import Input
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.work import shaped
 from trtnet.nn import Module
@@ -168,6 +171,27 @@ def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | 
 
         defined.checkpoint.name = own_weights(target, defined.original, choices.values)
     return defined
+
+
+def redefined(target: str, values: Mapping[str, Any], info: PlanInfo, weights: WeightsChoice) -> DefinedNetwork:
+    """The network that an engine was built from, with other weights. Raises as define does.
+
+    target, values: the model and what its factory is given. info: of the engine: inputs, dtypes and forms are its own.
+    """
+    forms: dict[str, dict[str, str]] = {}
+    for path, chosen in info.forms.items():
+        for kind, form in chosen.items():
+            forms.setdefault(kind, {})[glob.escape(path)] = form
+    return define(
+        models.made(target, values),
+        {given.name: Input(given.shape, given.dtype, given.values) for given in info.inputs},
+        weights.open(),
+        dtype={"": info.dtype, **info.dtypes},
+        ignored=weights.ignored,
+        forms=forms,
+        name=target,
+        arguments=values,
+    )
 
 
 def _model(target: str, choices: Choices) -> NetworkTarget:
