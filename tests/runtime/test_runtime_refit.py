@@ -185,8 +185,8 @@ def test_a_network_defined_again_brings_folded_weights(folded: Engine) -> None:
     assert folded.plan.data == b"another plan"
     assert folded.info.checkpoint_digest == other.describe().checkpoint_digest
     assert set(Refitter.given) == {"0/convolution:kernel", "0/convolution:bias"}
-    for name, weight in other.weights_by_name().items():
-        np.testing.assert_array_equal(Refitter.given[name], weight.array.ravel())
+    for key, weight in other.weights_by_name().items():
+        np.testing.assert_array_equal(Refitter.given[key], weight.array.ravel())
 
 
 def test_another_network_is_refused(folded: Engine) -> None:
