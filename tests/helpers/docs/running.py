@@ -51,6 +51,7 @@ def _run(page: Page, has_gpu: bool, judge: Judge) -> None:
         with _named(block):
             if block.title is not None:
                 Path(block.title).write_text(block.text)
+                sys.modules.pop(Path(block.title).stem, None)  # another test may have imported a file of that name
             if block.language == "python":
                 code = compile(block.text, block.where, "exec")
                 if block.title is None and _runs(block, has_gpu):
