@@ -119,8 +119,9 @@ def test_a_process_that_dies_lets_go(tmp_path: Path) -> None:
     process = multiprocessing.get_context("fork").Process(target=die_with_the_lock, args=(path,))
     process.start()
     process.join()
-    with locked(path, timeout=5):
-        pass
+    assert process.exitcode == 1, "it had the lock"
+    with locked(path, timeout=5), pytest.raises(TimeoutError):
+        locked(path, timeout=0).__enter__()
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"version": "2", "times": {"old": 1}}'])

@@ -119,4 +119,5 @@ def test_they_build() -> None:
     def forward(x: Any, y: Any) -> tuple[Any, ...]:
         return tuple(f(ops, x, z) for f, z in itertools.product(FUNCTIONS.values(), (y, 0.1, 2.0)))
 
-    network_of(forward, inputs).build({"n": (1, 4, 8)})
+    outputs = network_of(forward, inputs).build({"n": (1, 4, 8)}).plan.info.outputs
+    assert [(x.shape, x.dtype) for x in outputs] == [(("n",), "float32")] * 3 * len(FUNCTIONS)

@@ -236,4 +236,8 @@ def test_they_build() -> None:
         "b": trtnet.Input(("n", "m"), "bool"),
         "i": trtnet.Input(("n", "m"), "int32"),
     }
-    network_of(forward, inputs).build({"n": (1, 2, 4), "m": (1, 5, 8)})
+    outputs = network_of(forward, inputs).build({"n": (1, 2, 4), "m": (1, 5, 8)}).plan.info.outputs
+    wanted = forward(torch.ones(2, 5), torch.ones(2, 5, dtype=torch.bool), torch.ones(2, 5, dtype=torch.int32))
+    assert [(x.dtype, len(x.shape)) for x in outputs] == [
+        (str(x.dtype).removeprefix("torch."), x.dim()) for x in wanted
+    ]

@@ -103,19 +103,19 @@ def test_what_is_judged_equal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "native"),
+    ("found", "native", "says"),
     [
-        (values(1.0), values(1.001)),
-        (values(NAN), values(1.0)),
-        (values(INF), values(-INF)),
-        ([torch.tensor([1])], [torch.tensor([2])]),
-        (values(1.0), values(1.0, dtype=torch.float16)),
-        (values(1.0), values(1.0, 2.0)),
-        ([], values(1.0)),
+        (values(1.0), values(1.001), "values"),
+        (values(NAN), values(1.0), "NaN or inf where torch has none, or the reverse"),
+        (values(INF), values(-INF), "NaN or inf where torch has none, or the reverse"),
+        ([torch.tensor([1])], [torch.tensor([2])], "values (exact)"),
+        (values(1.0), values(1.0, dtype=torch.float16), "dtype torch.float32, torch's is torch.float16"),
+        (values(1.0), values(1.0, 2.0), "shape (1,), torch's is (2,)"),
+        ([], values(1.0), "0 results, torch has 1"),
     ],
 )
-def test_what_is_judged_different(found: list[torch.Tensor], native: list[torch.Tensor]) -> None:
-    assert difference(found, native, None)
+def test_what_is_judged_different(found: list[torch.Tensor], native: list[torch.Tensor], says: str) -> None:
+    assert difference(found, native, None) == says
 
 
 def test_elements_that_stand_for_themselves_do_not_excuse_each_other() -> None:

@@ -238,4 +238,6 @@ def test_a_plan_of_another_backend_is_refused(tmp_path: Path) -> None:
 
 def test_sessions_are_public() -> None:
     engine, _ = engine_of(lambda x: x * 2)
-    assert isinstance(engine.session(), Session)
+    session = engine.session()
+    assert type(session) is Session
+    np.testing.assert_array_equal(session(x()), x() * 2)

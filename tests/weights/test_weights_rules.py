@@ -225,7 +225,8 @@ def test_gpt2_as_it_is_published() -> None:
         key.removeprefix("transformer."): v for key, v in original("gpt2").state_dict().items() if "lm_head" not in key
     }
     state["h.0.attn.bias"] = torch.ones(1, 1, 32, 32)
-    trtnet.define(GPT2(GPT2Config(50, 32, 48, 2, 4)), weights=rules("gpt2").apply(state))
+    network = trtnet.define(GPT2(GPT2Config(50, 32, 48, 2, 4)), weights=rules("gpt2").apply(state))
+    np.testing.assert_allclose(network.reference()(TOKENS), logits(original("gpt2")).detach(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["Qwen2ForCausalLM", "MistralForCausalLM"])
