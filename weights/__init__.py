@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from trtnet.checkpoint import Source, open_checkpoint
+from trtnet.checkpoint.quantized import Quantization, quantization_of
 from trtnet.checkpoint.rules import UNWRAP, RuleSet
 from trtnet.checkpoint.rules.ruleset import parse as parse_rules, read as read_rules
 from trtnet.support.errors import CheckpointError
 
-__all__ = ["RuleSet", "detect", "families", "parse_rules", "read_rules", "rules"]
+__all__ = [
+    "Detected",
+    "Quantization",
+    "RuleSet",
+    "detect",
+    "families",
+    "parse_rules",
+    "quantization_of",
+    "read_rules",
+    "rules",
+]
 
 _FOLDER = Path(__file__).parent
 
@@ -35,11 +47,21 @@ def rules(family: str) -> RuleSet:
     return read_rules(_FOLDER / f"{family}.toml")
 
 
-def detect(source: Source) -> str | None:
-    """The family whose signs a checkpoint has, None for an unknown one; reads no data.
+@dataclass(frozen=True)
+class Detected:
+    """What a checkpoint is. family: whose rules it takes, None for an unknown one. quantization: None for floats."""
 
-    Raises CheckpointError if it cannot be read.
+    family: str | None
+    quantization: Quantization | None
+
+
+def detect(source: Source) -> Detected:
+    """The family whose signs a checkpoint has, and the format and schemes of its quantized weights; reads shapes.
+
+    Raises CheckpointError if it cannot be read, and for quantized weights that do not fit their scales.
     """
     checkpoint = open_checkpoint(source)
-    fitting = [family for family in families() if rules(family).fits(checkpoint)]
-    return max(fitting, key=lambda family: len(rules(family).signs[0].text), default=None)
+    quantization = quantization_of(checkpoint)
+    plain = checkpoint if quantization is None else quantization.dequantized()
+    fitting = [family for family in families() if rules(family).fits(plain)]
+    return Detected(max(fitting, key=lambda family: len(rules(family).signs[0].text), default=None), quantization)

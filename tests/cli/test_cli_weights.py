@@ -47,6 +47,22 @@ def test_ls(weights: Path) -> None:
     assert "No such file" in trtnet("weights", "ls", weights.with_name("none.pth"), code=2).stderr
 
 
+def test_quantized_weights_are_named_and_dequantized(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[1] / "data" / "quantized" / "gptq"
+    words = "GPTQ: 1 of int4, a scale a block of 32, with zero points"
+    assert f"quantized: {words}" in " ".join(trtnet("weights", "ls", folder).stdout.split())
+    assert json.loads(trtnet("weights", "ls", folder, "--json", "-").stdout)["quantization"] == words
+    out = tmp_path / "floats.safetensors"
+    assert "up.weight" in trtnet("convert", folder, out, "--dequantize").stdout
+    wanted = load_file(folder / "expected.safetensors")
+    assert {*load_file(out)} == {*wanted}
+    np.testing.assert_array_equal(load_file(out)["up.weight"], wanted["up.weight"], strict=True)
+    trtnet("convert", folder, out, "--dequantize", "--dtype", "bfloat16")
+    assert open_checkpoint(out).info("up.weight").dtype == "bfloat16"
+    assert "no quantized weights" in trtnet("convert", out, tmp_path / "b.safetensors", "--dequantize", code=2).stderr
+    assert not (tmp_path / "b.safetensors").exists()
+
+
 def test_ls_of_eight_gigabytes_reads_the_header_alone(tmp_path: Path) -> None:
     from trtnet.tools.weights.files import rows
 

@@ -119,6 +119,14 @@ class Checkpoint(Mapping[str, Array]):
         """The file's name of the dtype, where what is read has another one."""
         return ""
 
+    def block_type(self, key: str) -> str:
+        """The file's name of a type of blocks that hold values and their scales, as GGUF has them; "" for others."""
+        return ""
+
+    def blocks(self, key: str) -> Array:
+        """The bytes of a tensor of such blocks, as they are in the file. Raises CheckpointError for another one."""
+        raise CheckpointError(f"{self.name}: {key} has no blocks of values and scales")
+
     def pieces(self, key: str, elements: int) -> Iterator[Array]:
         """The elements of one tensor in order, so many at a time. Raises what indexing raises."""
         flat = self[key].reshape(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,8 +33,10 @@ def ls(
     from trtnet.tools.output import show
     from trtnet.tools.weights import files as tool
 
-    found = tool.rows(weights_choice(file, rules, key, strip_prefix, []).open(), filter)
-    show(tool.table(found), tool.to_json(found), json)
+    checkpoint = weights_choice(file, rules, key, strip_prefix, []).open()
+    quantized = tool.quantization(checkpoint)
+    found = tool.rows(checkpoint, filter)
+    show(tool.table(found, quantized), tool.to_json(found, quantized), json)
 
 
 @weights.command("diff")
@@ -80,6 +83,9 @@ def convert(
     strip_prefix: StripPrefix = None,
     ignore: Ignore = [],
     dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; they keep theirs without it.")] = None,
+    dequantize: Annotated[
+        bool, typer.Option("--dequantize", help="Write the float weights of a quantized checkpoint.")
+    ] = False,
     model: Annotated[
         str | None, typer.Option(help="Model that the result must fit exactly: of the zoo, or path/to/file.py:factory.")
     ] = None,
@@ -93,7 +99,7 @@ def convert(
     from trtnet.tools.weights import files as tool
 
     check_writable(out)
-    chosen = weights_choice(source, rules, key, strip_prefix, ignore)
+    chosen = replace(weights_choice(source, rules, key, strip_prefix, ignore), dequantize=dequantize)
     if model is None and ignore:
         raise ModelError("--ignore says what the model of --model may leave out: give both")
     if model is None:

@@ -45,6 +45,13 @@ class GGUFFile(Checkpoint):
         kind = str(self._tensors[key].tensor_type.name)
         return "" if kind in DTYPES else kind
 
+    def block_type(self, key: str) -> str:
+        return "" if self._swapped else self._stored_dtype(key)
+
+    def blocks(self, key: str) -> Array:
+        self._check(key)
+        return np.ascontiguousarray(self._tensors[key].data).reshape(-1).view(np.uint8)
+
     def _dtype(self, key: str) -> DType:
         from gguf import quants
 

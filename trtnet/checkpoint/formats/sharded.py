@@ -31,6 +31,12 @@ class ShardedCheckpoint(Checkpoint):
     def _stored_dtype(self, key: str) -> str:
         return self._shards[key]._stored_dtype(key)
 
+    def block_type(self, key: str) -> str:
+        return self._shards[key].block_type(key)
+
+    def blocks(self, key: str) -> Array:
+        return self._shards[key].blocks(key)
+
     def _spec(self, key: str) -> TensorSpec:
         return self._shards[key].info(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from trtnet.checkpoint.base import Array, Checkpoint, Listed, TensorSpec, plain
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.support.errors import CheckpointError
 
 
@@ -12,14 +13,14 @@ class Lazy:
     """A tensor to be: its spec, and what reads and computes it.
 
     spec: or what tells it when it is asked for: of a tensor that nobody needs it never is. listed: the tensor as its
-    file has it, while no rule has changed it.
+    file has it, while no rule has changed it; quantized: how it is quantized, while it is what `make` dequantizes.
     """
 
     def __init__(
         self, spec: TensorSpec | Callable[[], TensorSpec], make: Callable[[], Array],
-        listed: Callable[[], Listed] | None = None,
+        listed: Callable[[], Listed] | None = None, quantized: QuantizedWeight | None = None,
     ) -> None:  # fmt: skip
-        self._spec, self.make, self._listed = spec, make, listed
+        self._spec, self.make, self._listed, self.quantized = spec, make, listed, quantized
 
     @property
     def spec(self) -> TensorSpec:
@@ -71,6 +72,11 @@ class Converted(Checkpoint):
         except ValueError as error:
             raise CheckpointError(f"{self.name}: {key} cannot be made by its rule: {error}") from error
 
+    def quantized(self, key: str) -> QuantizedWeight | None:
+        """How a weight is quantized that is read as floats, None for one of floats. Raises KeyError."""
+        self._check(key)
+        return self._tensors[key].quantized
+
     def _release(self) -> None:
         self._source.close()
 
@@ -81,4 +87,5 @@ def tensors_of(checkpoint: Checkpoint) -> Tensors:
 
 
 def _unread(checkpoint: Checkpoint, key: str) -> Lazy:
-    return Lazy(lambda: checkpoint.info(key), lambda: checkpoint[key], lambda: checkpoint.listed(key))
+    quantized = checkpoint.quantized(key) if isinstance(checkpoint, Converted) else None
+    return Lazy(lambda: checkpoint.info(key), lambda: checkpoint[key], lambda: checkpoint.listed(key), quantized)

@@ -9,6 +9,7 @@ from typing import Any
 
 from trtnet.checkpoint import IGNORED, Checkpoint, open_checkpoint
 from trtnet.checkpoint.nearest import nearest
+from trtnet.checkpoint.quantized import quantization_of
 from trtnet.checkpoint.rules import parse
 from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.tools.weights.files import find_rules
@@ -20,7 +21,7 @@ class WeightsChoice:
 
     file: a checkpoint; None for none. key: the part of a training checkpoint. strip_prefix: what every key begins with
     and is taken off. rules: of a family, of a .toml file, or "auto", applied after that. ignore: regular expressions of
-    keys that the model may leave out.
+    keys that the model may leave out. dequantize: take the float weights of a quantized checkpoint, before the rest.
     """
 
     file: str | None = None
@@ -28,6 +29,7 @@ class WeightsChoice:
     key: str | None = None
     strip_prefix: str | None = None
     ignore: tuple[str, ...] = ()
+    dequantize: bool = False
 
     def __post_init__(self) -> None:
         for pattern in self.ignore:
@@ -62,7 +64,13 @@ class WeightsChoice:
         return replace(self, rules=None)
 
     def _file(self) -> Checkpoint:
-        return open_checkpoint(self.file, self.key)
+        checkpoint = open_checkpoint(self.file, self.key)
+        if not self.dequantize:
+            return checkpoint
+        found = quantization_of(checkpoint)
+        if found is None:
+            raise CheckpointError(f"{checkpoint.name} has no quantized weights: take it without --dequantize")
+        return found.dequantized()
 
     def applied(self, checkpoint: Checkpoint) -> Checkpoint:
         """A checkpoint by the prefix and the rules that are chosen. Raises CheckpointError if they do not fit it."""

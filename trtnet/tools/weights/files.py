@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Column, Table
 
 from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoint, save_wts
+from trtnet.checkpoint.quantized import quantization_of
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.support.errors import CheckpointError
 from trtnet.support.printing import visible
@@ -61,7 +63,7 @@ def find_rules(name: str, checkpoint: Checkpoint) -> RuleSet:
 
     if name.endswith(".toml"):
         return read(name)
-    family = detect(checkpoint) if name == "auto" else name
+    family = detect(checkpoint).family if name == "auto" else name
     if family is None:
         known = ", ".join(families())
         raise CheckpointError(f"{checkpoint.name} is of no family that there are rules for: {known}")
@@ -79,10 +81,23 @@ def rows(source: Source, pattern: str = "") -> list[Row]:
     return [Row(key, one.shape, one.dtype, one.nbytes or 0, one.readable) for key, one in found.items()]
 
 
-def table(found: list[Row]) -> Table:
+def quantization(source: Source) -> str:
+    """The format of a checkpoint's quantized weights and their schemes, "" for floats; reads shapes.
+
+    Weights that do not fit their scales are said so.
+    """
+    try:
+        found = quantization_of(source)
+    except CheckpointError as error:
+        return f"not readable: {error}"
+    return "" if found is None else str(found)
+
+
+def table(found: list[Row], quantized: str = "") -> Table:
     """The tensors, to read."""
     elements = sum(int(np.prod(row.shape, dtype=np.int64)) for row in found)
     total = f"{len(found):,} tensors, {elements:,} elements, {sum(row.bytes for row in found):,} bytes"
+    total += f"\nquantized: {escape(quantized)}" if quantized else ""
     picture = Table(Column("key", overflow="fold"), "shape", "dtype", "bytes", caption=total)
     for row in found[:MOST_ROWS]:
         dtype, size = (row.dtype, f"{row.bytes:,}") if row.readable else (f"not readable: {row.dtype}", "-")
@@ -92,9 +107,10 @@ def table(found: list[Row]) -> Table:
     return picture
 
 
-def to_json(found: list[Row]) -> dict[str, Any]:
+def to_json(found: list[Row], quantized: str = "") -> dict[str, Any]:
     """The tensors, for a program."""
-    return {"tensors": [asdict(row) for row in found], "bytes": sum(row.bytes for row in found)}
+    tensors = {"tensors": [asdict(row) for row in found], "bytes": sum(row.bytes for row in found)}
+    return tensors | ({"quantization": quantized} if quantized else {})
 
 
 def differences(a: Source, b: Source, values: bool = False) -> list[Difference]:
@@ -147,7 +163,6 @@ def convert_file(
     ignored: regular expressions of keys that the model may leave out; they are written all the same.
     Raises CheckpointError and WeightsError; `out` then stays as it was.
     """
-    from rich.markup import escape
     from rich.progress import Progress
 
     if out.suffix not in (".safetensors", ".wts"):

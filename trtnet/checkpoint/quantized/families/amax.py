@@ -1,0 +1,112 @@
+"""Float weights beside the ranges they were trained or calibrated with: the quantizers of three libraries.
+
+pytorch-quantization: ``_weight_quantizer._amax``, ``_input_quantizer._amax``, the largest magnitude, one or one a
+channel; the scale is amax / 127. ModelOpt's state dicts: ``weight_quantizer._amax``, whose type (int8 or float8) they
+do not say. torch.ao's QAT modules: ``weight_fake_quant.scale`` and ``.zero_point``.
+Source: pytorch-quantization, tensor_quant.py; Model-Optimizer, torch/quantization/nn/modules/tensor_quantizer.py;
+torch.ao.quantization.fake_quantize.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trtnet.checkpoint.base import Array, Checkpoint
+from trtnet.checkpoint.quantized.configuration import Configuration
+from trtnet.checkpoint.quantized.parts import Parts, modules
+from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType
+from trtnet.support.errors import CheckpointError
+
+NAME = "quantizers"
+METHODS = ("amax",)
+_TORCH = "weight_fake_quant.scale"
+_AMAX = {"_weight_quantizer._amax": "_input_quantizer._amax", "weight_quantizer._amax": "input_quantizer._amax"}
+"""The range of a weight -> that of its inputs."""
+QUANTIZERS = ("_quantizer", "_fake_quant", "activation_post_process")
+"""How the names of modules end that keep ranges."""
+_LARGEST = {dtypes.int8: 127.0, dtypes.float8_e4m3fn: 448.0}
+
+
+def fits(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has such weights."""
+    return any(key.endswith((*_AMAX, _TORCH)) for key in checkpoint)
+
+
+def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[QuantizedWeight]:
+    """Its quantized weights. Raises CheckpointError for ranges that do not fit, and where their type is not known."""
+    for name, inputs in _AMAX.items():
+        for parts in modules(checkpoint, name):
+            yield _ranged(parts, name, inputs, _type(name, config))
+    for parts in modules(checkpoint, _TORCH):
+        yield _fake_quantized(parts)
+
+
+def _type(name: str, config: Configuration) -> DType:
+    said = config.document.get("dtype")
+    if said is None and name.startswith("_"):
+        return dtypes.int8
+    if said not in ("int8", "float8_e4m3fn"):
+        raise CheckpointError(
+            f"a checkpoint with {name}: ModelOpt does not say in it whether that is the range of int8 or of float8."
+            f' Say so: {{"quant_method": "amax", "dtype": "int8"}}'
+        )
+    return dtypes.get(said)
+
+
+def _ranged(parts: Parts, name: str, inputs: str, kind: DType) -> QuantizedWeight:
+    spec, largest = parts.spec("weight"), _LARGEST[kind]
+    shape = _ranked(parts.spec(name).shape, len(spec.shape))
+    blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape)
+
+    def read() -> QuantizedTensor:
+        weight, amax = parts.read("weight").astype(np.float32), parts.read(name).astype(np.float32).reshape(shape)
+        scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(largest)
+        return QuantizedTensor(_quantized(weight / scale, kind), scale, blocks, spec.dtype)
+
+    scheme = Scheme(kind, 8, blocks, activations=kind.name if inputs in parts else "")
+    scale = (lambda: parts.number(inputs) / largest) if inputs in parts else None
+    return QuantizedWeight(f"{parts.stem}weight", spec.shape, scheme, spec.dtype, _keys(parts), read, scale)
+
+
+def _fake_quantized(parts: Parts) -> QuantizedWeight:
+    spec = parts.spec("weight")
+    shape = _ranked(parts.spec(_TORCH).shape, len(spec.shape))
+    blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape)
+
+    def read() -> QuantizedTensor:
+        weight, scale = parts.read("weight").astype(np.float32), parts.read(_TORCH).astype(np.float32).reshape(shape)
+        zero = parts.read("weight_fake_quant.zero_point").reshape(shape)
+        if np.any(zero):
+            raise parts.wrong("zero points of weights are 0: quantize them symmetrically")
+        return QuantizedTensor(_quantized(weight * (np.float32(1) / scale), dtypes.int8), scale, blocks, spec.dtype)
+
+    return QuantizedWeight(
+        f"{parts.stem}weight", spec.shape, Scheme(dtypes.int8, 8, blocks), spec.dtype, _keys(parts), read
+    )
+
+
+def _quantized(ratio: Array, kind: DType) -> Array:
+    if kind == dtypes.int8:
+        return np.clip(np.rint(ratio), -128, 127).astype(np.int8)
+    return np.clip(ratio, -448, 448).astype(kind.numpy)
+
+
+def _ranked(scale: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """The shape of ranges with the weight's rank: one number, one a channel, or of that rank already."""
+    if len(scale) == rank:
+        return scale
+    return (*scale, *(1,) * (rank - len(scale)))
+
+
+def _keys(parts: Parts) -> tuple[str, ...]:
+    """The weight and all that the module's quantizers keep."""
+    begin = len(parts.stem)
+    inside = [key for key in parts.checkpoint if key.startswith(parts.stem)]
+    kept = [key for key in inside if key[begin:].partition(".")[0].endswith(QUANTIZERS)]
+    return f"{parts.stem}weight", *kept

@@ -1,0 +1,113 @@
+"""NVIDIA ModelOpt's export for Hugging Face. All scales are multipliers.
+
+FP8 and INT8: ``weight`` float8_e4m3fn or int8 [N, K], ``weight_scale`` one number or [N]. INT4 AWQ: ``weight`` uint8
+[N / 2, K], two rows a byte, the even one in the low half, two's complement; ``weight_scale`` [N, K / g]. NVFP4:
+``weight`` uint8 [N, K / 2], the even column in the low half; ``weight_scale`` float8_e4m3fn [N, K / 16], and
+``weight_scale_2`` is the scale of these. In W4A8 ``weight_scale_2`` is that of the product in FP8, and no part of the
+weight. ``input_scale``: of the inputs. ``pre_quant_scale`` [K]: the inputs are multiplied by it.
+Source: Model-Optimizer, torch/export/quant_utils.py, torch/quantization/qtensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trtnet.checkpoint.base import Checkpoint
+from trtnet.checkpoint.quantized.configuration import Configuration
+from trtnet.checkpoint.quantized.families.scaled import INTO_FP8, beside, scaled
+from trtnet.checkpoint.quantized.packing import float4, powers_of_two, signed4
+from trtnet.checkpoint.quantized.parts import Parts, modules
+from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.support import dtypes
+
+NAME = "ModelOpt"
+METHODS = ("modelopt", "modelopt_fp4")
+_QUANTIZED = (dtypes.uint8, dtypes.int8, dtypes.float8_e4m3fn)
+
+
+def fits(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has weights that no other format has: those in bytes."""
+    return any(_is_quantized(parts) and parts.spec("weight").dtype == dtypes.uint8 for parts in _scaled(checkpoint))
+
+
+def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[QuantizedWeight]:
+    """Its quantized weights. Raises CheckpointError for tensors that do not fit each other."""
+    for parts in _scaled(checkpoint):
+        if not _is_quantized(parts):
+            continue
+        if parts.spec("weight").dtype != dtypes.uint8:
+            yield scaled(parts, config)
+        elif parts.spec("weight_scale").dtype in (dtypes.float8_e4m3fn, dtypes.uint8):
+            yield _float4(parts, config)
+        else:
+            yield _int4(parts, config)
+
+
+def _scaled(checkpoint: Checkpoint) -> Iterator[Parts]:
+    return modules(checkpoint, "weight_scale")
+
+
+def _is_quantized(parts: Parts) -> bool:
+    return "weight" in parts and parts.spec("weight").dtype in _QUANTIZED
+
+
+def _int4(parts: Parts, config: Configuration) -> QuantizedWeight:
+    rows, columns = 2 * parts.spec("weight").shape[0], parts.spec("weight").shape[1]
+    blocks = blocks_of(f"{parts.stem}weight", (rows, columns), parts.spec("weight_scale").shape)
+    said = config.number("group_size")
+    if blocks[0] != 1 or (said and blocks[1] not in (said, 0)):
+        found = list(parts.spec("weight_scale").shape)
+        raise parts.wrong(f"weight [{rows}, {columns}] in blocks of {said or 'columns'} has no scales {found}")
+    dtype = config.dtype or dtypes.float32
+
+    def read() -> QuantizedTensor:
+        packed = parts.read("weight")
+        codes = np.stack([packed & 0xF, packed >> 4], axis=1).reshape(rows, columns)
+        return QuantizedTensor(
+            signed4(codes),
+            parts.read("weight_scale"),
+            blocks,
+            dtype,
+            4,
+            -8,
+            input_factor=parts.optional("pre_quant_scale"),
+        )
+
+    into = "float8_e4m3fn" if "weight_scale_2" in parts else ""
+    return beside(parts, (rows, columns), Scheme(dtypes.int4, 4, blocks, activations=into), dtype, read)
+
+
+def _float4(parts: Parts, config: Configuration) -> QuantizedWeight:
+    *outer, half = parts.spec("weight").shape
+    shape = (*outer, 2 * half)
+    scale = parts.spec("weight_scale")
+    blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
+    wanted = 16 if scale.dtype == dtypes.float8_e4m3fn else 32
+    if blocks[:-1] != (1,) * len(outer) or blocks[-1] != wanted:
+        raise parts.wrong(f"weight {list(shape)} in blocks of {wanted} has no scales {list(scale.shape)}")
+    dtype = config.dtype or dtypes.float32
+    nv = scale.dtype == dtypes.float8_e4m3fn
+    if nv:
+        parts.spec("weight_scale_2")
+
+    def read() -> QuantizedTensor:
+        stored = parts.read("weight_scale")
+        second = parts.read("weight_scale_2") if nv else None
+        return QuantizedTensor(
+            float4(parts.read("weight")),
+            stored if nv else powers_of_two(stored),
+            blocks,
+            dtype,
+            4,
+            outer_scale=second if second is None or second.ndim == 0 else second.reshape(-1, *(1,) * (len(shape) - 1)),
+            input_factor=parts.optional("pre_quant_scale"),
+        )
+
+    algorithm = str(config.document.get("quant_algo", ""))
+    inputs = "" if "input_scale" not in parts else INTO_FP8.get(algorithm, "float4_e2m1fn")
+    scheme = Scheme(dtypes.float4_e2m1fn, 4, blocks, activations=inputs, dynamic=inputs == "float4_e2m1fn")
+    return beside(parts, shape, scheme, dtype, read)

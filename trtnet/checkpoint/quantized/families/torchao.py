@@ -1,0 +1,136 @@
+"""torchao's tensor subclasses, flattened into a safetensors file.
+
+``MODULE._weight_qdata``, ``._weight_scale``, ``._weight_zero_point``; the header's metadata has, by the key of the
+weight, its class and attributes as JSON.
+Source: torchao, prototype/safetensors and quantization/quantize_/workflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from trtnet.checkpoint.base import Array, Checkpoint
+from trtnet.checkpoint.quantized.configuration import Configuration
+from trtnet.checkpoint.quantized.packing import nibbles, signed4
+from trtnet.checkpoint.quantized.parts import Parts
+from trtnet.checkpoint.quantized.scheme import WHOLE, Blocks, Scheme
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.support import dtypes, json_text
+from trtnet.support.dtypes import DType
+from trtnet.support.errors import CheckpointError
+
+NAME = "torchao"
+METHODS = ("torchao",)
+_LIST = "tensor_names"
+_PARTS = ("qdata", "scale", "zero_point", "act_pre_scale", "act_quant_scale", "act_quant_zero_point")
+_WHOLE_VALUES = ("Int8Tensor", "IntxUnpackedToInt8Tensor", "Float8Tensor")
+
+
+def fits(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has such weights: its metadata names their classes."""
+    return _LIST in checkpoint.metadata and any(True for _ in _classes(checkpoint))
+
+
+def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[QuantizedWeight]:
+    """Its quantized weights. Raises CheckpointError for a class whose layout is a kernel's own."""
+    for key, kind, attributes in _classes(checkpoint):
+        module, _, name = key.rpartition(".")
+        parts = Parts(checkpoint, f"{module}._{name}_")
+        if kind in _WHOLE_VALUES:
+            yield _values(parts, key, attributes)
+        elif kind == "Int4Tensor":
+            yield _int4(parts, key, attributes)
+        else:
+            raise parts.wrong(
+                f"a {kind} is packed for a kernel; trtnet reads {', '.join((*_WHOLE_VALUES, 'Int4Tensor'))}."
+                f" Quantize with torchao's plain packing format"
+            )
+
+
+def _classes(checkpoint: Checkpoint) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """(key, class, attributes) of the weights that are no plain tensors."""
+    for key in _json(checkpoint, _LIST):
+        about = _json(checkpoint, key)
+        if about.get("_type") != "Tensor":
+            yield key, str(about.get("_type")), about.get("_data", {})
+
+
+def _json(checkpoint: Checkpoint, key: str) -> Any:
+    try:
+        return json_text.loads(checkpoint.metadata[key])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{checkpoint.name}: torchao's metadata of {key!r} cannot be read: {error}") from error
+
+
+def _values(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedWeight:
+    spec = parts.spec("qdata")
+    dtype = _dtype(attributes, parts.spec("scale").dtype)
+    blocks = _blocks(parts, attributes, spec.shape)
+    counts = tuple(1 if size == WHOLE else -(-n // size) for n, size in zip(spec.shape, blocks, strict=True))
+    if np.prod(counts) != np.prod(parts.spec("scale").shape):
+        raise parts.wrong(
+            f"qdata {list(spec.shape)} in blocks {list(blocks)} has no scales {list(parts.spec('scale').shape)}"
+        )
+
+    def read() -> QuantizedTensor:
+        zero = parts.optional("zero_point")
+        return QuantizedTensor(
+            parts.read("qdata"), parts.read("scale").reshape(counts), blocks, dtype,
+            zero_point=None if zero is None or not np.any(zero) else zero.reshape(counts), input_factor=_factor(parts),
+        )  # fmt: skip
+
+    inputs = spec.dtype.name if attributes.get("act_quant_kwargs") or attributes.get("activation_quantization") else ""
+    bits = _bits(attributes)
+    kind = dtypes.int4 if bits <= 4 else spec.dtype
+    measured = bool(inputs) and "act_quant_scale" not in parts
+    zero = parts.optional("zero_point")  # a symmetric one is stored too
+    scheme = Scheme(kind, bits, blocks, zero is not None and bool(np.any(zero)), inputs, measured)
+    return QuantizedWeight(key, spec.shape, scheme, dtype, parts.keys(_PARTS), read)
+
+
+def _int4(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedWeight:
+    """values * scale + zero_point; scales [K / g, N] stand on their side."""
+    *outer, half = parts.spec("qdata").shape
+    shape, scale = (*outer, 2 * half), parts.spec("scale")
+    blocks = _blocks(parts, attributes, shape)
+    if scale.shape != (*shape[:-2], shape[-1] // (blocks[-1] or shape[-1]), shape[-2]):
+        raise parts.wrong(
+            f"qdata of {list(shape)} in blocks {list(blocks)} has no scales {list(scale.shape)}: they are [K / g, N]"
+        )
+
+    def read() -> QuantizedTensor:
+        return QuantizedTensor(
+            signed4(nibbles(parts.read("qdata").view(np.uint8))), parts.read("scale").swapaxes(-1, -2), blocks,
+            scale.dtype, 4, -8, offset=-parts.read("zero_point").astype(np.float32).swapaxes(-1, -2),
+            input_factor=_factor(parts),
+        )  # fmt: skip
+
+    scheme = Scheme(dtypes.int4, 4, blocks, zero_points=True)
+    return QuantizedWeight(key, shape, scheme, scale.dtype, parts.keys(_PARTS), read)
+
+
+def _factor(parts: Parts) -> Array | None:
+    factor = parts.optional("act_pre_scale")
+    return None if factor is None else factor.reshape(-1)
+
+
+def _blocks(parts: Parts, attributes: Mapping[str, Any], shape: tuple[int, ...]) -> Blocks:
+    said = attributes.get("block_size")
+    if not isinstance(said, list) or len(said) != len(shape) or not all(isinstance(n, int) and n > 0 for n in said):
+        raise parts.wrong(f"its block_size has a size for each axis of {list(shape)}, found {said!r}")
+    return tuple(WHOLE if size >= n and n > 1 else size for size, n in zip(said, shape, strict=True))
+
+
+def _dtype(attributes: Mapping[str, Any], default: DType) -> DType:
+    said = attributes.get("dtype")
+    return dtypes.get(said["_data"]) if isinstance(said, dict) and "_data" in said else default
+
+
+def _bits(attributes: Mapping[str, Any]) -> int:
+    said = attributes.get("target_dtype")
+    name = str(said.get("_data", "")) if isinstance(said, dict) else ""
+    return int(name.removeprefix("int")) if name.removeprefix("int").isdigit() else 8

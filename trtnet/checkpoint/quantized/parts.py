@@ -1,0 +1,63 @@
+"""The tensors that one quantized weight is stored as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.support.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The tensors of one module: those of a checkpoint whose keys begin with a stem, ``layers.0.up.``."""
+
+    checkpoint: Checkpoint
+    stem: str
+
+    def __contains__(self, name: str) -> bool:
+        return self.stem + name in self.checkpoint
+
+    def spec(self, name: str) -> TensorSpec:
+        """The shape and dtype of one. Raises CheckpointError where it is missing."""
+        if name not in self:
+            raise CheckpointError(
+                f"{self.checkpoint.name}: {self.stem}{name} is missing, without which {self.stem}* is no weight."
+                f" Is a shard missing?"
+            )
+        return self.checkpoint.info(self.stem + name)
+
+    def read(self, name: str) -> Array:
+        """One of them. Raises as spec."""
+        self.spec(name)
+        return self.checkpoint[self.stem + name]
+
+    def optional(self, name: str) -> Array | None:
+        """One of them, None where there is none."""
+        return self.read(name) if name in self else None
+
+    def number(self, name: str) -> float:
+        """One that is a single number. Raises CheckpointError for several."""
+        array = self.read(name)
+        if array.size != 1:
+            raise self.wrong(f"{name} is one number, found {list(array.shape)}")
+        return float(array.astype(np.float32).reshape(()))
+
+    def keys(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The keys of those that are there."""
+        return tuple(self.stem + name for name in names if name in self)
+
+    def wrong(self, text: str) -> CheckpointError:
+        """An error about these tensors."""
+        return CheckpointError(f"{self.checkpoint.name}: {self.stem.rstrip('._')}: {text}")
+
+
+def modules(checkpoint: Checkpoint, name: str) -> Iterator[Parts]:
+    """The modules that have a tensor of this name."""
+    for key in checkpoint:
+        stem, last = key[: len(key) - len(name)], key[len(key) - len(name) :]
+        if last == name and (not stem or stem.endswith(".")):
+            yield Parts(checkpoint, stem)

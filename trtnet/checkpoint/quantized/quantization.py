@@ -1,0 +1,117 @@
+"""What a checkpoint holds quantized: found by its configuration, or by its tensors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.checkpoint.quantized.configuration import Configuration, configuration_of, given
+from trtnet.checkpoint.quantized.families import (
+    amax,
+    awq,
+    compressed_tensors,
+    fp8_blocks,
+    gguf_blocks,
+    gpt_oss,
+    gptq,
+    modelopt,
+    torchao,
+)
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.checkpoint.reading import Source, open_checkpoint
+from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, tensors_of
+from trtnet.support.errors import CheckpointError
+
+
+class Family(Protocol):
+    """A format, which a module is. METHODS: its names in configurations."""
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802 (a constant of the module)
+
+    @property
+    def METHODS(self) -> tuple[str, ...]: ...  # noqa: N802
+
+    def fits(self, checkpoint: Checkpoint) -> bool: ...
+
+    def weights(self, checkpoint: Checkpoint, config: Configuration) -> Iterator[QuantizedWeight]: ...
+
+
+FAMILIES: tuple[Family, ...] = (
+    torchao, gguf_blocks, gpt_oss, gptq, awq, fp8_blocks, modelopt, compressed_tensors, amax,
+)  # fmt: skip
+"""In the order in which a checkpoint without a configuration is asked: what only one format has comes first."""
+_CACHES = ("k_scale", "v_scale", "kv_scale", "k_bias", "v_bias", "q_scale")
+"""What attention modules have for caches and products that are quantized; no weight of the float model."""
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """The quantized weights of a checkpoint.
+
+    format: the family's name. weights: by the key of the float weight. others: the keys of scales and ranges that are
+    of no weight: of caches, of the inputs of other operations.
+    """
+
+    checkpoint: Checkpoint
+    format: str
+    weights: Mapping[str, QuantizedWeight]
+    others: tuple[str, ...] = ()
+
+    def dequantized(self) -> Checkpoint:
+        """The checkpoint with float weights, each read and dequantized when it is asked for."""
+        hidden = {part for weight in self.weights.values() for part in weight.parts} | {*self.others}
+        plain = tensors_of(self.checkpoint)
+        tensors: Tensors = {key: lazy for key, lazy in plain.items() if key not in hidden}
+        return Converted(self.checkpoint, tensors | {key: _lazy(weight) for key, weight in self.weights.items()})
+
+    def __str__(self) -> str:
+        counts = Counter(str(weight.scheme) for weight in self.weights.values())
+        each = "; ".join(f"{count:,} of {scheme}" for scheme, count in counts.most_common())
+        return f"{self.format}: {each}"
+
+
+def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> Quantization | None:
+    """What a checkpoint holds quantized, None for one of floats; reads shapes, and of the data what they depend on.
+
+    config: its quantization configuration, or its whole ``config.json``; by default that in the files beside it.
+    Raises CheckpointError for a checkpoint that cannot be read, tensors that do not fit each other or the
+    configuration, and a format that is not known.
+    """
+    checkpoint = open_checkpoint(source)
+    about = configuration_of(checkpoint) if config is None else given(config)
+    family = _family(checkpoint, about)
+    if family is None:
+        return None
+    weights = {weight.key: weight for weight in family.weights(checkpoint, about)}
+    if not weights:
+        raise CheckpointError(f"{checkpoint.name}: {about.where} says {family.NAME}, and no tensor is quantized so")
+    return Quantization(checkpoint, family.NAME, weights, tuple(filter(_is_of_no_weight, checkpoint)))
+
+
+def _family(checkpoint: Checkpoint, about: Configuration) -> Family | None:
+    for family in FAMILIES:
+        if about.method in family.METHODS:
+            return family
+    found = next((family for family in FAMILIES if family.fits(checkpoint)), None)
+    if about.method and found is None:
+        known = ", ".join(method for family in FAMILIES for method in family.METHODS)
+        raise CheckpointError(
+            f"{about.where}: quantized by {about.method!r}, which trtnet does not read; it reads {known}"
+        )
+    return found
+
+
+def _is_of_no_weight(key: str) -> bool:
+    *modules, name = key.split(".")
+    return name in _CACHES or any(module.endswith(amax.QUANTIZERS) for module in modules)
+
+
+def _lazy(weight: QuantizedWeight) -> Lazy:
+    def read() -> Array:
+        return weight.read().dequantize()
+
+    return Lazy(TensorSpec(weight.shape, weight.dtype), read, quantized=weight)
