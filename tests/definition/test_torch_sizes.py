@@ -121,8 +121,12 @@ def contained(m: Any, x: torch.Tensor) -> torch.Tensor:
     return x if 3 in x else -x
 
 
-def many(m: Any, x: torch.Tensor) -> torch.Tensor:
-    return x if x.shape[0] > 8 else -x
+def exactly(m: Any, x: torch.Tensor) -> torch.Tensor:
+    return x if x.shape[0] == 8 else -x
+
+
+def computed(m: Any, x: torch.Tensor) -> torch.Tensor:
+    return x if x.shape[0] * 3 > 8 else -x
 
 
 @pytest.mark.parametrize(
@@ -131,10 +135,72 @@ def many(m: Any, x: torch.Tensor) -> torch.Tensor:
         (written_to, r"cannot branch on it.*\n.*x if \(mask >= 0\).all\(\) else -x"),
         (summed, r"cannot branch on it.*\n.*cumsum\(0\)"),
         (contained, r"__contains__.*asks for values.*\n.*x if 3 in x else -x"),
-        (many, r"whether batch > 8 was asked.*\n.*x if x.shape\[0\] > 8 else -x"),
+        (exactly, r"whether batch is 8 was asked.*\n.*x if x.shape\[0\] == 8 else -x"),
+        (computed, r"whether \(batch \* 3\) > 8 was asked.*\n.*x if x.shape\[0\] \* 3 > 8 else -x"),
     ],
     ids=lambda f: getattr(f, "__name__", ""),
 )
 def test_a_branch_on_what_is_not_known_is_an_error_at_the_line(function: Callable[..., Any], text: str) -> None:
     with pytest.raises(trtnet.ModelError, match=text):
         defined(function)
+
+
+COMPARED: dict[
+    str, tuple[Callable[[Any], bool], int]
+] = {  # a question of the batch, and the largest that it is taken for
+    ">= 64": (lambda n: n >= 64, 63),
+    "> 64": (lambda n: n > 64, 64),
+    "< 64": (lambda n: n < 64, 63),
+    "<= 64": (lambda n: n <= 64, 64),
+    "64 >": (lambda n: 64 > n, 63),  # noqa: SIM300
+}
+
+
+@pytest.mark.parametrize(("question", "most"), COMPARED.values(), ids=COMPARED)
+def test_a_batch_that_is_compared_with_a_number_is_for_those_below(
+    question: Callable[[Any], bool], most: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """diffusers asks whether a batch is 64 or more, to work around a limit of its kernels."""
+
+    def asks(m: Any, x: torch.Tensor) -> torch.Tensor:
+        first = question(x.shape[0])
+        assert question(x.shape[0]) == first
+        return x if first else -x
+
+    with caplog.at_level(logging.WARNING, "trtnet.definition"):
+        network = defined(asks)
+    (record,) = caplog.records
+    assert f"batch is taken to be at most {most}, since batch" in record.message
+    assert "first = question(x.shape[0])" in record.message or "lambda n:" in record.message
+    for batch in (1, most):
+        x = torch.randn(batch, 4, 6)
+        torch.testing.assert_close(torch.as_tensor(network.reference()(x)), asks(None, x))
+    with pytest.raises(
+        trtnet.InputError, match=f"batch is {most + 1}, and the network is for at most {most}: it is taken"
+    ):
+        network.reference()(torch.randn(most + 1, 4, 6))
+    assert network.build({"batch": (1, 8, most)})
+    with pytest.raises(
+        trtnet.ProfileError, match=rf"batch is 128, and the network is for at most {most}: .*\n  in .*py:"
+    ):
+        network.build({"batch": (1, 8, 128)})
+
+
+def test_the_lowest_limit_of_a_size_holds() -> None:
+    def asks(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return x if x.shape[0] < 64 and x.shape[0] < 32 and x.shape[0] < 48 else -x
+
+    network = defined(asks)
+    assert network.limits["batch"].most == 31
+
+
+def test_a_count_of_elements_is_one_that_a_tensor_can_have() -> None:
+    """diffusers asks whether what it makes has 2**31 elements, to work around a limit of its kernels."""
+
+    def asks(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return -x if x.numel() * 2 > pow(2, 31) or (x.shape[1] + 1) * 2.5 >= 2**31 else x
+
+    network = defined(asks, ("batch", "length", 6))
+    x = torch.randn(3, 5, 6)
+    torch.testing.assert_close(torch.as_tensor(network.reference()(x)), x)
+    assert not network.limits

@@ -18,8 +18,8 @@ def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tupl
     """For each profile, every input's (min, opt, max) shapes, or values of a shape input.
 
     dims: name -> size or (min, opt, max); a sequence of such mappings makes several profiles.
-    Raises ProfileError for a name no input has, one that is left out, or sizes that are not 0 <= min <= opt <= max, and
-    for values that have no names, or names that nothing takes a size from.
+    Raises ProfileError for a name no input has, one that is left out, or sizes that are not 0 <= min <= opt <= max, or
+    larger than the network is for, and for values that have no names, or names that nothing takes a size from.
     """
     for name, tensor in network.inputs.items():
         _check_values(tensor, network.values.get(name, ()))
@@ -52,7 +52,12 @@ def _ranges(network: Network, dims: Dims) -> dict[str, tuple[int, int, int]]:
         raise ProfileError(
             f"dims needs the sizes of {', '.join(missing)}: build(dims={{{example}}}) for (min, opt, max)"
         )
-    return {name: _range(name, size) for name, size in dims.items()}
+    ranges = {name: _range(name, size) for name, size in dims.items()}
+    for name, (_, _, high) in ranges.items():
+        problem = network.limits.problem(name, high)
+        if problem:
+            raise ProfileError(problem)
+    return ranges
 
 
 def _range(name: str, size: DimRange) -> tuple[int, int, int]:

@@ -72,7 +72,7 @@ class DefinedNetwork(Network):
         plugins = {
             name: Reference(apart.trt, apart.weights, exact=exact) for name, apart in self.decompositions.items()
         }
-        return Reference(self.trt, self.weights, exact=exact, owner=self, plugins=plugins)
+        return Reference(self.trt, self.weights, exact=exact, owner=self, plugins=plugins, limits=self.limits)
 
     def describe(self) -> PlanInfo:
         """What a sidecar would say of it, without profiles."""

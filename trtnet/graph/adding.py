@@ -24,6 +24,7 @@ from trtnet.support.diagnostics import ErrorRecorder, logger
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import LayerError, ModelError
 from trtnet.support.provenance import Provenance
+from trtnet.support.size_limit import SizeLimits
 from trtnet.support.source import SourceLine
 
 T = TypeVar("T", bound=StoredTensor)
@@ -35,7 +36,8 @@ class Adding(Placing, Generic[T]):
 
     precision: the dtype of each module, which its floating weights are cast to. trt: the ``INetworkDefinition``. dims:
     the named dimensions of the inputs, and the named values of inputs that say sizes; values: their names, by input;
-    sized_by_values: whether sizes come from values, of an input or computed ones. weights: arrays TensorRT does not
+    sized_by_values: whether sizes come from values, of an input or computed ones. limits: of named
+    dimensions that its model compared with a number. weights: arrays TensorRT does not
     give back, by (layer name, attribute); the reference executor needs them. decompositions: what plugin layers
     compute, by layer name, as networks of their own. forms: the layers that operations are. pending: layers whose
     weights were not decided when they were added. byte_casts: what was cast to uint8. cache: tensors that are made once
@@ -55,6 +57,7 @@ class Adding(Placing, Generic[T]):
         self.dims: dict[str, Dim] = {}
         self.values: dict[str, tuple[str, ...]] = {}
         self.sized_by_values = False
+        self.limits = SizeLimits()
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
         self.decompositions: dict[str, Adding[T]] = {}
         self.forms = FormChoices()

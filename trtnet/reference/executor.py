@@ -15,6 +15,7 @@ from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.call_interface import TensorInfo, bind, check, is_torch, returned
 from trtnet.support.errors import ExecutionError, InputError
+from trtnet.support.size_limit import SizeLimits
 
 
 class Reference:
@@ -26,7 +27,7 @@ class Reference:
 
     network: the ``INetworkDefinition``, with its outputs marked. weights: arrays that TensorRT does not give back
     (bfloat16, float8, ...), by (layer name, attribute), as ``Network.weights`` has them. owner: what must live as long.
-    plugins: what plugin layers compute, by layer name.
+    plugins: what plugin layers compute, by layer name. limits: of named dimensions.
     Raises ExecutionError for a layer it does not know.
     """
 
@@ -38,9 +39,11 @@ class Reference:
         exact: bool = False,
         owner: object = None,
         plugins: Mapping[str, Reference] | None = None,
+        limits: SizeLimits | None = None,
     ) -> None:
         self.owner = owner
         self.plugins = plugins or {}
+        self.limits = limits or SizeLimits()
         self.network = network
         self.weights = weights or {}
         self.exact = exact
@@ -62,7 +65,10 @@ class Reference:
         kinds = {is_torch(array) for array in arrays.values()}
         if len(kinds) > 1:
             raise InputError("the inputs are numpy arrays and torch tensors; give all of one kind")
-        check(self.inputs, arrays)
+        for name, size in check(self.inputs, arrays).items():
+            problem = self.limits.problem(name, size)
+            if problem:
+                raise InputError(problem)
         numpy = kinds == {False}
         results = self.run({name: to_torch(np.asarray(a)) if numpy else a.detach().cpu() for name, a in arrays.items()})
         # outside of inference mode a clone is a plain tensor, and it shares no memory with an input or another output

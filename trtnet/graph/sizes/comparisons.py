@@ -7,12 +7,13 @@ import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from math import inf
+from math import ceil, floor, inf
 from typing import Any
 
 import numpy as np
 
 from trtnet.graph.sizes.origins import Arithmetic, Axis
+from trtnet.support.size_limit import SizeLimit
 from trtnet.support.source import here
 
 log = logging.getLogger("trtnet.definition")
@@ -27,12 +28,18 @@ SIGNS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+MOST_ELEMENTS = 2**31 - 1
+"""Of a tensor of TensorRT."""
+
+
 @contextmanager
 def general_sizes() -> Iterator[None]:
-    """Inside, a dimension that is compared with 1 is taken to be larger, as torch.export takes it, with a warning.
+    """Inside, what a model asks of an input's dimension is decided, as torch.export does, with a warning.
 
-    Models ask it to leave out what changes nothing for one sample, such as an expansion; what they do in general holds
-    for one sample, too.
+    One that is compared with 1 is taken to be larger. Models ask it to leave out what changes nothing for one sample,
+    such as an expansion; what they do in general holds for one sample, too. One that is compared with a larger number
+    by < and its like is taken to be smaller than that: the network is then for such sizes only. What is computed from
+    sizes is smaller than 2**31: models ask it of a count of elements, and TensorRT has no tensor of more.
     """
     token = _GENERAL.set(True)
     try:
@@ -48,14 +55,28 @@ def decided(sign: str, size: Any, number: object) -> bool | None:
         return None
     least = at_least(size)
     found = _from(sign, least, number)
-    if found is None and _GENERAL.get() and isinstance(size.origin, Axis) and least == 1:
-        found = _from(sign, 2, number) if number in (1, 2) else None
+    if found is not None or not _GENERAL.get():
+        return found
+    if sign != "==" and number >= MOST_ELEMENTS:
+        return SIGNS[sign](0, number)
+    return _taken(sign, size, number) if isinstance(size.origin, Axis) and least == 1 else None
+
+
+def _taken(sign: str, size: Any, number: float) -> bool | None:
+    """A comparison of an input's dimension, decided as for sizes that are usual; None if there are none."""
+    asked = f"since {size} {sign} {number} was asked"
+    if number in (1, 2):
+        found = _from(sign, 2, number)
         if found is not None:
-            log.warning(
-                "%s",
-                here(f"{size} is taken to be more than 1, since {size} {sign} {number} was asked: compare at 1, too"),
-            )
-    return found
+            log.warning("%s", here(f"{size} is taken to be more than 1, {asked}: compare at 1, too"))
+        return found
+    if sign == "==" or number < 2:
+        return None
+    most = ceil(number) - 1 if sign in ("<", ">=") else floor(number)
+    limit = SizeLimit(most, here(f"it is taken to be so small, {asked}"))
+    if size.origin.tensor.network.limits.lower(size.name, limit):
+        log.warning("%s", here(f"{size} is taken to be at most {most}, {asked}"))
+    return SIGNS[sign](most, number)
 
 
 def _from(sign: str, least: float, number: float) -> bool | None:
