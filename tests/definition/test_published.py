@@ -76,3 +76,19 @@ def test_a_published_module_is_a_model(name: str, dynamic: bool, dtype: str) -> 
     found = published.run_case(CASES[name], dtype, dynamic, build)
     assert found.get("ok"), found
     assert ("build" in found) == build
+
+
+def test_torchs_rounding_is_known_where_torch_has_no_kernel() -> None:
+    """It has none for means of volumes in float16 on the CPU: S3D."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Conv3d(2, 2, 1), torch.nn.AvgPool3d(2)).eval()
+    volume = {"x": random(2, 2, 4, 4, 4)}
+    with pytest.raises(NotImplementedError), torch.inference_mode():
+        module.half()(volume["x"].half())
+    module.float()
+    with torch.inference_mode():
+        whole, apart = published.torchs_rounding(
+            module, volume, published.called(module, volume, False), "float16", False
+        )
+    assert 1e-5 < whole < 1e-3 and 1e-5 < apart < 1e-3
+    assert next(module.parameters()).dtype == torch.float32
