@@ -12,11 +12,10 @@ import numpy as np
 from trtnet.graph import Dim, Size, Tensor
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.sizes.dim import is_static
-from trtnet.ops.create import arange
-from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.rounding import floor
-from trtnet.ops.indexing.gather import index_select
+from trtnet.ops.images.by_scale import far, near, nearest, weighted
 from trtnet.ops.pooling.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from trtnet.ops.products.matmul import matmul
 from trtnet.support.backend import trt
@@ -44,8 +43,8 @@ def interpolate(
     scale is floor(size * scale_factor) in float64; pixels are placed by the scale, or by the sizes if
     recompute_scale_factor. antialias: bilinear and bicubic over everything a new pixel covers. Returns [batch,
     channels, *size], in the dtype of `x`.
-    Layer: IResizeLayer; IGatherLayer for a "nearest" scale that is no float32; a pool for "area"; IMatrixMultiplyLayer
-    for antialias.
+    Layer: IResizeLayer; IGatherLayer in float32 for a scale by which float32 computes no exact sizes, as 1 / 3; a pool
+    for "area"; IMatrixMultiplyLayer for antialias.
     Raises LayerError for another mode or rank, for antialias of sizes known only at run time, and for a scale whose
     sizes no layer computes as torch's float64 does.
     Source: torch.nn.functional.interpolate's documentation; Keys, 1981 (bicubic, a = -0.75, with antialias -0.5).
@@ -70,10 +69,8 @@ def interpolate(
         return cast(_of_bytes(wide, new, scales, mode, bool(align_corners), antialias), uint8)
     if antialias:
         y = _antialiased(wide, new, scales, mode, bool(align_corners))
-    elif scales is not None and mode.startswith("nearest") and not all(map(_is_plain, scales)):
-        y = _gathered(wide, new, scales, mode)
     else:
-        y = _resized(wide, new, scales, _attributes(mode, bool(align_corners)))
+        y = _resized(wide, new, scales, mode, bool(align_corners))
     return cast(y, x.dtype)
 
 
@@ -87,7 +84,7 @@ def _of_bytes(
         if antialias:
             y = _antialiased(x, size, own, mode, align_corners)
         else:
-            y = _resized(x, size, own, _attributes(mode, align_corners))
+            y = _resized(x, size, own, mode, align_corners)
         x = minimum(maximum(floor(add(y, 0.5)), 0), 255)
     return x
 
@@ -146,19 +143,39 @@ def _copying(x: Tensor, new: tuple[Size, ...], scales: list[float], mode: str) -
     return [1.0 if n == m else s for n, m, s in zip(old, new, scales, strict=True)]
 
 
+def _computes(old: tuple[Size, ...], new: tuple[Size, ...], scales: list[float]) -> bool:
+    """Whether TensorRT can be given the scales.
+
+    It computes sizes and positions by them in float32, exactly for 2, 0.5 or 1.25 but not for 1 / 3; and it drops a
+    layer all of whose sizes stay, whatever the scales are.
+    """
+    stays = all(
+        s == 1 or (1 < s < 1.5 if isinstance(n, Dim) or isinstance(m, Dim) else n == m)
+        for n, m, s in zip(old, new, scales, strict=True)
+    )
+    return all(map(_is_plain, scales)) and not stays
+
+
 def _is_plain(scale: float) -> bool:
-    """Whether float32 computes sizes and positions by a scale exactly, as by 2, 0.5 or 1.25."""
     return scale == 1 or (Fraction(scale).numerator < 256 and Fraction(scale).denominator in (1, 2, 4, 8, 16, 32, 64))
 
 
-def _resized(x: Tensor, new: tuple[Size, ...], scales: list[float] | None, attributes: dict[str, Any]) -> Tensor:
-    """TensorRT takes sizes, by which pixels lie, or scales, of which it computes the sizes in float32."""
+def _resized(x: Tensor, new: tuple[Size, ...], scales: list[float] | None, mode: str, align_corners: bool) -> Tensor:
+    """By sizes where pixels lie by them, by TensorRT's scales where it computes them exactly, else pixel by pixel."""
     old = x.shape[2:]
+    by_sizes = scales is not None and _lie_by_sizes(old, new, scales)
+    if scales is None or (by_sizes and (all(map(_is_plain, scales)) or not mode.startswith("nearest"))):
+        return _layer(x, new, None, _attributes(mode, align_corners))
+    if _computes(old, new, scales):
+        return _layer(x, new, scales, _attributes(mode, align_corners))
+    return nearest(x, new, scales, mode) if mode.startswith("nearest") else weighted(x, new, scales, mode)
+
+
+def _layer(x: Tensor, new: tuple[Size, ...], scales: list[float] | None, attributes: dict[str, Any]) -> Tensor:
     target = (*x.shape[:2], *new)
     inputs: dict[int, Tensor] = {}
-    if scales is not None and not _lie_by_sizes(old, new, scales):
-        factors = [_reaching(x, n, m, s) for n, m, s in zip(old, new, scales, strict=True)]
-        attributes = attributes | {"scales": (1.0, 1.0, *factors)}
+    if scales is not None:
+        attributes = attributes | {"scales": (1.0, 1.0, *scales)}
     elif is_static(target):
         attributes = attributes | {"shape": target}
     else:
@@ -173,35 +190,6 @@ def _lie_by_sizes(old: tuple[Size, ...], new: tuple[Size, ...], scales: list[flo
         isinstance(n, int) and isinstance(m, int) and math.isclose(n * s, m, rel_tol=1e-12)
         for n, m, s in zip(old, new, scales, strict=True)
     )
-
-
-def _reaching(x: Tensor, old: Size, new: Size, scale: float) -> float:
-    """The scale, or the float32 next to it that gives the wanted size, in whatever TensorRT multiplies it with."""
-    sizes = np.array([old]) if isinstance(old, int) else np.arange(1, LONGEST)
-    wanted = np.floor(sizes * scale)
-    middle = np.float32(scale)
-    for near in (middle, np.nextafter(middle, np.float32(np.inf)), np.nextafter(middle, np.float32(0))):
-        products = sizes.astype(np.float32) * near, sizes * float(near)
-        if all((np.floor(product) == wanted).all() for product in products):
-            return float(near)
-    return x.network.fail(f"interpolate: no float32 scale gives {new} for {old}; give size", {"x": x})
-
-
-def _gathered(x: Tensor, new: tuple[Size, ...], scales: list[float], mode: str) -> Tensor:
-    """The nearest pixels of each axis by torch's own float32 positions: floor(place * (1 / scale))."""
-    shift = 0.5 if mode == "nearest-exact" else 0.0
-    for axis, (size, scale) in enumerate(zip(new, scales, strict=True), start=2):
-        if scale == 1:
-            continue
-        step, last = float(np.float32(1 / scale)), x.shape[axis] - 1
-        if isinstance(size, int) and isinstance(last, int):
-            places = np.floor((np.arange(size, dtype=np.float32) + np.float32(shift)) * np.float32(step))
-            index = constant(x.network, np.minimum(places, last).astype(np.int64))
-        else:
-            steps = mul(add(cast(arange(size, network=x.network), float32), shift), step)
-            index = minimum(cast(floor(steps), "int64"), last)
-        x = index_select(x, axis, index)
-    return x
 
 
 def _attributes(mode: str, align_corners: bool) -> dict[str, Any]:
@@ -243,12 +231,10 @@ def _filters(old: int, new: int, step: float, mode: str) -> np.ndarray[Any, Any]
         centre = step * (i + 0.5)
         first, last = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), old)
         distance = np.abs((np.arange(first, last) - centre + 0.5) / width)
-        weights = np.maximum(1 - distance, 0) if mode == "bilinear" else _keys(distance, -0.5)
+        weights = np.maximum(1 - distance, 0) if mode == "bilinear" else _keys(distance)
         row[first:last] = weights / weights.sum()
     return rows
 
 
-def _keys(d: np.ndarray[Any, Any], a: float) -> np.ndarray[Any, Any]:
-    near = ((a + 2) * d - (a + 3)) * d * d + 1
-    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return np.where(d < 1, near, np.where(d < 2, far, 0.0))
+def _keys(distance: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.where(distance < 1, near(distance, -0.5), np.where(distance < 2, far(distance, -0.5), 0.0))
