@@ -27,10 +27,9 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], int]] = {  # and the size of t
 
 BATCH_NORM = {"weight", "bias", "running_mean", "running_var"}
 """Of a batch norm and of the convolution that it is folded into."""
-FOLDED = {
+FOLDED: dict[str, set[str]] = {
     "swin": {"relative_position_bias_table"},
-    "vit": {"cls_token"},  # expanded to a fixed batch
-    "beit": {"cls_token", "relative_position_bias_table", "q_bias", "v_bias"},
+    "beit": {"relative_position_bias_table", "q_bias", "v_bias"},
 }
 """What torch computes before the network reads it."""
 
@@ -43,7 +42,55 @@ def test_every_weight_has_its_key_or_is_recorded_as_folded(name: str) -> None:
     used = {key for key in module.state_dict() if not key.endswith("num_batches_tracked")}
     assert network.named | network.folded == used
     assert not network.named & network.folded
-    assert {key.rpartition(".")[2] for key in network.folded} <= FOLDED.get(name, BATCH_NORM)
+    expected = set() if name == "vit" else FOLDED.get(name, BATCH_NORM)
+    assert {key.rpartition(".")[2] for key in network.folded} <= expected
+
+
+class Rearranged(nn.Module):
+    """Weights whose elements are somewhere else before a network reads them, in the ways that models do it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.scale = nn.Parameter(torch.randn(1, 1, 4)), nn.Parameter(torch.randn(4))
+        self.places, self.tokens = nn.Parameter(torch.randn(1, 9, 4)), nn.Parameter(torch.randn(4, 2))
+        self.table = nn.Parameter(torch.randn(4, 3))
+        self.register_buffer("mean", torch.randn(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.tokens.transpose(0, 1).unsqueeze(0).contiguous().expand(x.shape[0], -1, -1)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), tokens, x], 1) + self.places[:, : x.shape[1] + 3]
+        x = (x - self.mean.reshape(1, 1, -1)) * self.scale.view(1, 1, 4)
+        return x + self.table.permute(1, 0)[1:2].squeeze(0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_weight_that_is_only_rearranged_keeps_its_name(dtype: str) -> None:
+    torch.manual_seed(0)
+    module, x = Rearranged().eval(), torch.randn(2, 3, 4)
+    network = trtnet.define(module, {"x": trtnet.Input((2, 3, 4), dtype)}, dtype=dtype)
+    found = torch.as_tensor(network.reference()(x.to(getattr(torch, dtype))))
+    torch.testing.assert_close(found.float(), module(x), rtol=0, atol=1e-6 if dtype == "float32" else 2e-2)
+    assert network.named == set(module.state_dict()) and not network.folded
+
+
+class Written(nn.Module):
+    """Writes to what was a copy of a weight's elements in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(3, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.table.mT.contiguous()
+        rows[:, 1] = 0
+        return x + rows
+
+
+def test_a_view_that_is_written_to_has_what_was_written() -> None:
+    module, x = Written().eval(), torch.randn(2, 3)
+    network = trtnet.define(module, {"x": x})
+    torch.testing.assert_close(torch.as_tensor(network.reference()(x)), module(x))
+    assert network.folded == {"table"}
 
 
 class WithoutRelu(torchvision.models.resnet.BasicBlock):

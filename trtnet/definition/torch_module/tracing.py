@@ -16,6 +16,7 @@ from trtnet.definition.torch_module import functions, repeated
 from trtnet.definition.torch_module.arguments import accepted
 from trtnet.definition.torch_module.randomness import Randomness
 from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, symbolic
+from trtnet.definition.torch_module.views import Views
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, Parameter, Tensor
 from trtnet.graph.structures import leaves, mapped
@@ -38,7 +39,7 @@ class Tracing(TorchFunctionMode):
     def __init__(self, network: Network, weights: ModuleWeights, place: torch.device) -> None:
         super().__init__()
         self.network, self.weights, self.place = network, weights, place
-        self.random = Randomness()
+        self.random, self.views = Randomness(), Views(weights)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -69,6 +70,7 @@ class Tracing(TorchFunctionMode):
         args, kwargs = mapped((tuple(args), dict(kwargs)), self.weights.widened(operands, self.dtype))
         result = func(*args, **kwargs)
         self.weights.derive(result, operands)
+        self.views.note(result, func, name, args, kwargs)
         self.random.note(name, operands, result)
         return result
 
@@ -145,7 +147,11 @@ class Tracing(TorchFunctionMode):
         if not isinstance(leaf, torch.Tensor):
             return leaf
         self.random.check(leaf)
-        weight = self.weights.parameter(leaf)
+        weight, view = self.weights.parameter(leaf), self.views.of(leaf)
+        if view is not None and not raw:
+            whole = symbolic(self.value(view.source), self.place)
+            viewed: SymbolicTensor = self.operation(view.function, view.name, (whole, *view.rest), view.named)
+            return viewed.value
         operand = self.weights.array(leaf, self.network, beside) if weight is None else weight
         return operand if raw else self.tensor(operand)
 
