@@ -5,6 +5,7 @@ from trtnet.models.clip import clip_vit_b_32
 from trtnet.models.efficientnet_lite import efficientnet_lite0
 from trtnet.models.gpt2 import gpt2
 from trtnet.models.lenet import lenet
+from trtnet.models.llama import llama
 from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from trtnet.models.unet import unet
@@ -16,6 +17,7 @@ __all__ = [
     "efficientnet_lite0",
     "gpt2",
     "lenet",
+    "llama",
     "minilm",
     "qwen2",
     "resnet18",

@@ -3,9 +3,11 @@
 Keys that change nothing in inference (dropout, initial values, ids of tokens, names of labels) are not here.
 """
 
+import numpy as np
+
 from trtnet.support.configuration.config_json import Allowed, Document, Family, Form, Source
 
-__all__ = ["BERT", "CLIP", "GPT2", "OWN_NAMES", "QWEN2", "RESNET", "VIT", "WHISPER", "Family", "Source"]
+__all__ = ["BERT", "CLIP", "GPT2", "LLAMA", "OWN_NAMES", "RESNET", "VIT", "WHISPER", "Family", "Source"]
 
 
 def _labels(document: Document) -> object:
@@ -81,39 +83,103 @@ def _key_heads(document: Document) -> object:
     return document.get("num_key_value_heads") or document.get("num_attention_heads", 32)
 
 
+def _head_dim(document: Document) -> object:
+    """None for heads that share the hidden size."""
+    own = document.get("head_dim", 128 if document.get("model_type") == "qwen3" else None)
+    return None if own == document.get("hidden_size", 4096) // document.get("num_attention_heads", 32) else own
+
+
+def _rope_factors(document: Document) -> object:
+    """What frequencies are divided by: "linear" (all by one number), "llama3" (long waves, gradually)."""
+    rope = document.get("rope_parameters") or document.get("rope_scaling") or {}
+    kind, factor = rope.get("rope_type", rope.get("type")), rope.get("factor", 1.0)
+    if kind != "llama3":
+        return (factor,) if kind == "linear" else ()
+    theta = document.get("rope_theta", rope.get("rope_theta", 10000.0))
+    width = _head_dim(document) or document.get("hidden_size", 4096) // document.get("num_attention_heads", 32)
+    low, high, length = (rope[key] for key in _LLAMA3)
+    waves = 2 * np.pi * theta ** (np.arange(0, width, 2) / width)
+    kept = np.clip((length / waves - low) / (high - low), 0, 1)
+    return tuple((1 / ((1 - kept) / factor + kept)).tolist())
+
+
+def _window(document: Document) -> object:
+    """The window of Qwen2 and Qwen3, which use_sliding_window turns on."""
+    return document.get("sliding_window", 4096) if document.get("use_sliding_window") else None
+
+
+def _layer_types(document: Document) -> object:
+    """Which layers have the window; those from max_window_layers on where the file does not say."""
+    if not document.get("use_sliding_window"):
+        return ()
+    first, layers = document.get("max_window_layers", 28), document.get("num_hidden_layers", 32)
+    by_place = ["sliding_attention" if i >= first else "full_attention" for i in range(layers)]
+    return document.get("layer_types") or by_place
+
+
+_LLAMA3 = ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+_ROPES = ("default", "linear", "llama3")
 _DECODER: dict[str, Allowed] = {
     "hidden_act": ("silu",),
-    "head_dim": lambda config: (config.head_dim, None),
-    "rope_scaling": (None, {"rope_type": "default"}),
-    "rope_parameters.rope_type": ("default",),
+    "rope_scaling.rope_type": _ROPES,
+    "rope_scaling.type": _ROPES,
+    "rope_parameters.rope_type": _ROPES,
     "rope_parameters.full_attention": (),
     "rope_parameters.sliding_attention": (),
+    "partial_rotary_factor": (1.0,),
+    "rope_parameters.partial_rotary_factor": (1.0,),
 }
-_DECODER_NAMES = {"rope_theta": ("rope_theta", "rope_parameters.rope_theta"), "capacity": ()}
+_UNNAMED = (
+    "attention_bias", "output_bias", "mlp_bias", "qk_norm", "sliding_window", "layer_types", "capacity",
+    "rope_interleaved",
+)  # fmt: skip
+_DECODER_NAMES = {
+    **dict.fromkeys(_UNNAMED, ()),
+    "rope_theta": ("rope_theta", "rope_parameters.rope_theta"),
+    "rope_factors": ("rope_scaling", "rope_parameters"),
+}
+_SWITCHED_WINDOW = {"sliding_window": ("sliding_window",), "layer_types": ("layer_types", "max_window_layers")}
 _7B = {
     "hidden_size": 4096,
     "num_hidden_layers": 32,
     "num_attention_heads": 32,
+    "rms_norm_eps": 1e-6,
     "rope_theta": 10000.0,
     "attention_bias": False,
     "tie_word_embeddings": False,
 }
-QWEN2 = Family(
+_OF_HEADS = {"num_key_value_heads": _key_heads, "head_dim": _head_dim, "rope_factors": _rope_factors}
+_OF_WINDOWS = {"sliding_window": _window, "layer_types": _layer_types}
+LLAMA = Family(
     {
         "qwen2": Form(
-            names={**_DECODER_NAMES, "attention_bias": ()},
-            defaults={**_7B, "intermediate_size": 22016, "attention_bias": True},
-            computed={"num_key_value_heads": _key_heads},
-            fixed={**_DECODER, "use_sliding_window": (False,), "layer_types": ("full_attention",)},
+            names={**_DECODER_NAMES, **_SWITCHED_WINDOW},
+            defaults={**_7B, "vocab_size": 151936, "intermediate_size": 22016, "attention_bias": True},
+            computed={**_OF_HEADS, **_OF_WINDOWS},
+            fixed={**_DECODER, "use_sliding_window": (False, True)},
         ),
         "llama": Form(
-            names=_DECODER_NAMES,
+            names={**_DECODER_NAMES, "attention_bias": ("attention_bias",), "output_bias": ("attention_bias",),
+                   "mlp_bias": ("mlp_bias",)},
             defaults={**_7B, "vocab_size": 32000, "intermediate_size": 11008},
-            computed={"num_key_value_heads": _key_heads},
-            fixed={**_DECODER, "mlp_bias": (False,)},
+            computed=_OF_HEADS,
+            fixed=_DECODER,
+        ),
+        "mistral": Form(
+            names={**_DECODER_NAMES, "sliding_window": ("sliding_window",)},
+            defaults={**_7B, "vocab_size": 32000, "intermediate_size": 14336, "sliding_window": 4096},
+            computed={**_OF_HEADS, "num_key_value_heads": lambda document: document.get("num_key_value_heads", 8)},
+            fixed=_DECODER,
+        ),
+        "qwen3": Form(
+            names={**_DECODER_NAMES, "attention_bias": ("attention_bias",), "output_bias": ("attention_bias",),
+                   **_SWITCHED_WINDOW},
+            defaults={**_7B, "vocab_size": 151936, "intermediate_size": 22016, "qk_norm": True},
+            computed={**_OF_HEADS, **_OF_WINDOWS},
+            fixed={**_DECODER, "use_sliding_window": (False, True)},
         ),
     }
-)
+)  # fmt: skip
 
 RESNET = Family(
     {

@@ -17,6 +17,7 @@ from trtnet.models import published
 from trtnet.models.bert import BertConfig
 from trtnet.models.clip import CLIPVisionConfig
 from trtnet.models.gpt2 import GPT2Config
+from trtnet.models.llama import LlamaConfig
 from trtnet.models.qwen2 import Qwen2Config
 from trtnet.models.resnet import ResNetConfig
 from trtnet.models.vit import ViTConfig
@@ -35,6 +36,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "qwen2": {
         "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99, "rope_theta": 1e4,
         "capacity": 64,
+    },
+    "llama": {
+        "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+        "qk_norm": True, "rope_factors": (2.0,), "sliding_window": 7,
     },
     **{f"resnet{depth}": {"num_classes": 7} for depth in (18, 34, 50, 101, 152)},
     "unet": {"n_channels": 3, "softmax": True},
@@ -107,6 +112,41 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
             "tie_word_embeddings": False, "vocab_size": 32000,
         },
         Qwen2Config(32000, 2048, 5632, 22, 32, 4, 1e-5, 10000.0, attention_bias=False, tie_word_embeddings=False),
+    ),
+    "Llama-3.2-1B": (
+        models.llama,
+        {
+            "model_type": "llama", "hidden_act": "silu", "hidden_size": 2048, "intermediate_size": 8192, "head_dim": 64,
+            "num_attention_heads": 32, "num_hidden_layers": 16, "num_key_value_heads": 8, "rms_norm_eps": 1e-05,
+            "rope_scaling": {
+                "factor": 4.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                "original_max_position_embeddings": 8192, "rope_type": "llama3",
+            },
+            "rope_theta": 10.0, "tie_word_embeddings": True, "vocab_size": 128256,
+        },
+        # its waves, at most 63 tokens with this theta, are all far below 8192 / 4
+        LlamaConfig(128256, 2048, 8192, 16, 32, 8, 1e-5, 10.0, rope_factors=(1.0,) * 32),
+    ),
+    "Mistral-7B-v0.1": (
+        models.llama,
+        {
+            "model_type": "mistral", "hidden_act": "silu", "hidden_size": 4096, "intermediate_size": 14336,
+            "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "rms_norm_eps": 1e-05,
+            "rope_theta": 10000.0, "sliding_window": 4096, "tie_word_embeddings": False, "vocab_size": 32000,
+        },
+        LlamaConfig(
+            32000, 4096, 14336, 32, 32, 8, 1e-5, 10000.0, tie_word_embeddings=False, sliding_window=4096,
+        ),
+    ),
+    "Qwen3-0.6B": (
+        models.llama,
+        {
+            "model_type": "qwen3", "attention_bias": False, "head_dim": 128, "hidden_act": "silu", "hidden_size": 1024,
+            "intermediate_size": 3072, "max_window_layers": 28, "num_attention_heads": 16, "num_hidden_layers": 28,
+            "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 1000000,
+            "sliding_window": None, "tie_word_embeddings": True, "use_sliding_window": False, "vocab_size": 151936,
+        },
+        LlamaConfig(151936, 1024, 3072, 28, 16, 8, 1e-6, 1e6, head_dim=128, qk_norm=True),
     ),
     "resnet-18": (
         models.resnet50,
@@ -240,14 +280,15 @@ HARMLESS = {
 NOT_READ = {
     "whisper": {"vocab_size", "tie_word_embeddings"},  # the decoder's
     "bert": {"tie_word_embeddings"}, "roberta": {"tie_word_embeddings"}, "distilbert": {"tie_word_embeddings"},
-    "qwen2": {"max_position_embeddings"}, "llama": {"max_position_embeddings"},  # the cache's capacity takes its place
+    # the cache's capacity takes its place
+    **{kind: {"max_position_embeddings"} for kind in ("llama", "mistral", "qwen2", "qwen3")},
     "clip": {"vision_config"},
 }  # fmt: skip
 TYPES = {
     model_type: (factory, family.forms[model_type])
     for factory, family in (
         (models.minilm, published.BERT), (models.clip_vit_b_32, published.CLIP), (models.gpt2, published.GPT2),
-        (models.qwen2, published.QWEN2), (models.resnet50, published.RESNET), (models.vit_b_16, published.VIT),
+        (models.llama, published.LLAMA), (models.resnet50, published.RESNET), (models.vit_b_16, published.VIT),
         (models.whisper_tiny, published.WHISPER),
     )
     for model_type in family.forms
@@ -290,21 +331,21 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
         models.minilm, {"model_type": "bert", "position_embedding_type": "relative_key"}, "position_embedding_type is",
     ),
     "scaled positions": (
-        models.qwen2, {"model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
-        "rope_scaling is .*llama3",
+        models.qwen2, {"model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 8.0}},
+        "rope_scaling.rope_type is 'dynamic'.*'linear' or 'llama3'",
     ),
     "scaled positions, in the keys of transformers 5": (
         models.qwen2, {"model_type": "qwen2", "rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6}},
         "rope_parameters.rope_type is 'yarn'.*'default'",
     ),
-    "a sliding window": (
-        models.qwen2, {"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window is True.*has False",
+    "windows of another kind": (
+        models.qwen2, {"model_type": "qwen2", "use_sliding_window": True, "layer_types": ["chunked_attention"]},
+        "layer_types is",
     ),
-    "a sliding window in some layers": (
-        models.qwen2, {"model_type": "qwen2", "layer_types": ["full_attention", "sliding_attention"]}, "layer_types is",
+    "heads that are no number": (models.qwen2, {"model_type": "llama", "head_dim": "x"}, "head_dim is 'x'"),
+    "rotation of a part": (
+        models.llama, {"model_type": "llama", "partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5.*has 1.0",
     ),
-    "heads of another width": (models.qwen2, {"model_type": "llama", "head_dim": 256}, "head_dim is 256.*has 128"),
-    "a bias": (models.qwen2, {"model_type": "llama", "mlp_bias": True}, "mlp_bias is True"),
     "scores divided by the layer": (
         models.gpt2, {"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx",
     ),
@@ -316,7 +357,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
         models.qwen2, {"model_type": "qwen2", "quantization_config": {"bits": 4}}, "quantization_config is {'bits': 4}",
     ),
     "code of its own": (models.qwen2, {"model_type": "qwen2", "auto_map": {"AutoModel": "x.Y"}}, "auto_map is"),
-    "another family": (models.qwen2, {"model_type": "mixtral"}, "model_type is 'mixtral'.*'qwen2' or 'llama'"),
+    "another family": (models.qwen2, {"model_type": "mixtral"}, "model_type is 'mixtral'.*'qwen2' or"),
     "no family": (models.vit_b_16, {"hidden_size": 768}, "model_type is None; ViTConfig is that of 'vit'"),
     "a text for a size": (
         models.whisper_tiny, {"model_type": "whisper", "d_model": "384"}, "d_model is '384'; it must be an int",

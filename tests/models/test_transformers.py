@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers import originals
 from helpers.comparing import relative_l2
+from helpers.decoders import caches_of, step
 
 import trtnet
 from trtnet import models
@@ -161,19 +162,6 @@ def qwen2(sizes: dict[str, int], dtype: str = "float32") -> tuple[Any, torch.nn.
     return trtnet.define(ours, weights=original, dtype=dtype), original
 
 
-def empty_caches(network: Any, batch: int) -> dict[str, torch.Tensor]:
-    dtype = getattr(torch, network.dtype.name)
-    shapes = {name: x.shape[1:] for name, x in network.inputs.items() if name.startswith(("key", "value"))}
-    return {name: torch.zeros(batch, *shape, dtype=dtype) for name, shape in shapes.items()}
-
-
-def step(reference: Any, ids: torch.Tensor, held: list[int], caches: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The logits; the caches are replaced, as an engine does in place."""
-    outputs = reference(input_ids=ids, write_indices=torch.tensor(held, dtype=torch.int32), **caches)
-    caches.update({name.removeprefix("new_"): value for name, value in outputs.items() if name != "logits"})
-    return outputs["logits"]
-
-
 REAL_WIDTH = {"vocab_size": 5000, "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 2,
               "num_attention_heads": 14, "num_key_value_heads": 2}  # fmt: skip
 
@@ -181,7 +169,7 @@ REAL_WIDTH = {"vocab_size": 5000, "hidden_size": 896, "intermediate_size": 4864,
 @pytest.mark.parametrize("sizes", [SMALL_QWEN2, REAL_WIDTH], ids=["small", "real width"])
 def test_decoding_after_a_prefill_gives_the_logits_of_the_full_sequence(sizes: dict[str, int]) -> None:
     network, original = qwen2(sizes)
-    reference, caches = network.reference(), empty_caches(network, 2)
+    reference, caches = network.reference(), caches_of(network, 2)
     ids = tokens(2, 9, below=sizes["vocab_size"])
     full = run(original, ids).logits
     assert relative_l2(step(reference, ids[:, :5], [0, 0], caches), full[:, :5]) <= 1e-5
@@ -192,7 +180,7 @@ def test_decoding_after_a_prefill_gives_the_logits_of_the_full_sequence(sizes: d
 
 def test_sequences_of_a_batch_may_hold_different_numbers_of_tokens() -> None:
     network, original = qwen2(SMALL_QWEN2)
-    reference, caches = network.reference(), empty_caches(network, 2)
+    reference, caches = network.reference(), caches_of(network, 2)
     first, second = tokens(1, 6, below=99), tokens(1, 3, below=99)
     prompt = torch.cat([first[:, :5], torch.nn.functional.pad(second[:, :2], (0, 3))])
     step(reference, prompt, [0, 0], caches)

@@ -15,7 +15,8 @@ from trtnet import nn, ops
 from trtnet.models.bert import Bert, BertConfig, SelfAttention
 from trtnet.models.gpt2 import GPT2, Attention, GPT2Config
 from trtnet.models.lenet import LeNet, LeNetConfig
-from trtnet.models.qwen2 import Attention as RotaryAttention, Qwen2, Qwen2Config
+from trtnet.models.llama import Attention as RotaryAttention
+from trtnet.models.qwen2 import Qwen2, Qwen2Config
 from trtnet.models.resnet import resnet18
 from trtnet.models.vit import VisionTransformer, ViTConfig
 

@@ -1,0 +1,74 @@
+"""Llama and its relatives equal transformers' by their published configurations, and build ahead of time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from helpers.comparing import relative_l2
+from helpers.decoders import caches_of, published, step
+
+import trtnet
+from trtnet import models
+
+LLAMA3 = {
+    "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}  # fmt: skip
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("Llama", {}),
+    "llama with biases": ("Llama", {"attention_bias": True, "mlp_bias": True}),
+    "llama 3.1": ("Llama", {"rope_parameters": LLAMA3, "tie_word_embeddings": True}),
+    "positions divided": ("Llama", {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4}}),
+    "wide heads": ("Llama", {"head_dim": 32}),
+    "mistral": ("Mistral", {"sliding_window": 4}),
+    "qwen2": ("Qwen2", {}),
+    "qwen2 with a window in its last layer": (
+        "Qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
+    ),
+    "qwen3": ("Qwen3", {"head_dim": 32, "tie_word_embeddings": True}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("fixed", [False, True], ids=["dynamic", "static"])
+def test_prefill_and_decode_give_the_originals_logits(family: str, fixed: bool) -> None:
+    kind, settings = FAMILIES[family]
+    original = published(kind, **settings)
+    network = defined(original, {"batch": 2} if fixed else {})
+    reference, caches = network.reference(), caches_of(network, 2)
+    ids = torch.randint(0, 99, (2, 12), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        full = original(ids).logits
+    assert relative_l2(step(reference, ids[:, :7], [0, 0], caches), full[:, :7]) <= 1e-5
+    for position in range(7, 12):
+        logits = step(reference, ids[:, position : position + 1], [position] * 2, caches)
+        assert relative_l2(logits[:, 0], full[:, position]) <= 1e-5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("family", ["llama 3.1", "mistral", "qwen3"])
+def test_it_builds_with_two_profiles(family: str, dtype: str) -> None:
+    kind, settings = FAMILIES[family]
+    network = defined(published(kind, **settings), {}, dtype)
+    plan = network.build([{"batch": (1, 2, 8), "length": (1, 8, 16)}, {"batch": (1, 2, 8), "length": 1}]).plan
+    assert len(plan.info.profiles) == 2
+
+
+def test_a_file_of_the_settings_is_what_transformers_writes(tmp_path: Any) -> None:
+    original = published("Llama", rope_parameters=LLAMA3, head_dim=32)
+    original.config.save_pretrained(tmp_path)
+    config = models.llama(tmp_path).config
+    assert (config.head_dim, len(config.rope_factors)) == (32, 16)
+    # the shortest waves are kept, the longest are eight times as long
+    assert (config.rope_factors[0], config.rope_factors[-1]) == (1.0, pytest.approx(8.0))
+
+
+def defined(original: Any, sizes: dict[str, int], dtype: str = "float32") -> Any:
+    model = models.llama(original.config.to_dict(), capacity=16)
+    inputs = {
+        name: trtnet.Input(tuple(sizes.get(str(n), n) for n in spec.shape), spec.dtype)
+        for name, spec in model.inputs.items()
+    }
+    return trtnet.define(model, inputs, original, dtype=dtype)
