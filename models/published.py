@@ -3,6 +3,8 @@
 Keys that change nothing in inference (dropout, initial values, ids of tokens, names of labels) are not here.
 """
 
+from typing import Any
+
 import numpy as np
 
 from trtnet.support.configuration.config_json import Allowed, Document, Family, Form, Source
@@ -83,7 +85,7 @@ def _key_heads(document: Document) -> object:
     return document.get("num_key_value_heads") or document.get("num_attention_heads", 32)
 
 
-def _head_dim(document: Document) -> object:
+def _head_dim(document: Document) -> Any:
     """None for heads that share the hidden size."""
     own = document.get("head_dim", 128 if document.get("model_type") == "qwen3" else None)
     return None if own == document.get("hidden_size", 4096) // document.get("num_attention_heads", 32) else own
