@@ -20,6 +20,12 @@ def test_what_is_no_test_is_a_helper_or_a_program() -> None:
     assert [str(path) for path in others if '__name__ == "__main__"' not in path.read_text()] == []
 
 
+def test_folders_of_tests_of_operations_are_those_of_operations() -> None:
+    folders = {path.parent.name for path in (TESTS / "ops").glob("*/test_*.py")}
+    package = {path.parent.name for path in (TESTS.parent / "trtnet/ops").glob("*/__init__.py")}
+    assert sorted(folders - package) == [] and sorted(package - folders) == ["writes"], "tests/graph/test_in_place.py"
+
+
 def test_no_helper_has_tests() -> None:
     assert [str(path) for path in FILES if is_helper(path) and "\ndef test_" in path.read_text()] == []
 

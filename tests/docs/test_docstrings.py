@@ -53,7 +53,7 @@ UNCHECKED = {
     "non_max_suppression": "the search has no case of it: this backend has no kernels for it",
     "nonzero": "TensorRT-RTX has no kernels for it",
     "numel": "gives a number",
-    "batch_norm": "folds into a convolution: tests/ops/test_batch_norm_folding.py",
+    "batch_norm": "folds into a convolution: tests/ops/convolutions/test_batch_norm_folding.py",
 }
 """Operations whose layers are not looked at, and why."""
 

@@ -10,6 +10,7 @@ import torch
 from helpers.comparing import TOLERANCES, relative_l2
 from ops.cases.all_cases import ALL_CASES
 from ops.cases.case import SIZES, Case, concrete, define, example, expected, native_dtype
+from ops.cases.normalization import NORM_CASES
 from ops.cases.transformers import TRANSFORMER_CASES
 
 from trtnet.support import backend
@@ -53,7 +54,7 @@ def test_builds_ahead_of_time(case: Case, dtype: str) -> None:
     assert len(output.shape) == expected(case, inputs).ndim
 
 
-@pytest.mark.parametrize("case", TRANSFORMER_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*TRANSFORMER_CASES, *NORM_CASES], ids=lambda case: case.name)
 def test_without_the_fused_layers_the_decomposition_equals_torch(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     for feature in ("normalization_v2", "attention_v2", "rotary_embedding", "slice_axes"):
         monkeypatch.setitem(backend.CAPABILITIES, feature, "INetworkDefinition.add_what_an_older_version_lacks")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ops.cases.case import Case
-from ops.cases.normalization import either
+from ops.cases.case import Case, either
 
 
 def attention(name: str, q: Any, k: Any, v: Any, mask: Any = None, more: Any = (), **options: Any) -> Case:

@@ -1,4 +1,4 @@
-"""Functions of each element, reductions, sums and orders."""
+"""Functions of each element, and of the dtypes of two."""
 
 from __future__ import annotations
 
@@ -8,45 +8,28 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ops.cases.case import FLOATS, NS, Case, activation, unary
+from ops.cases.case import NS, Case, library, of_both, same
 
 from trtnet import ops
 
-RNG = np.random.default_rng(31)
-SLOPES, KERNEL, BIAS = RNG.uniform(0.1, 0.4, 3), RNG.standard_normal((4, 3, 5)) / 4, RNG.standard_normal(4)
+SLOPES = np.random.default_rng(31).uniform(0.1, 0.4, 3)
+FLOAT32 = ("float32",)
+INTS = {"dtypes": FLOAT32, "input_dtypes": ("int64", "int64")}
 
 
-def pair(name: str, *shapes: tuple[int | str, ...], **options: Any) -> Case:
-    """A function of both libraries, with the same arguments."""
-    dtypes, integers = options.pop("dtypes", FLOATS), options.pop("input_dtypes", ())
-    positive = options.pop("positive", False)
-    ours, theirs = getattr(ops, name), getattr(torch, name, None) or getattr(F, name)
-    label = f"{name} {' '.join(f'{k}={v}' for k, v in options.items())}"
+def unary(name: str, positive: bool = False, **options: Any) -> Case:
+    return Case(name, getattr(ops, name), getattr(torch, name), (("n", 3, "s"),), positive=positive, **options)
+
+
+def activation(name: str, *arguments: Any) -> Case:
+    ours, theirs = getattr(ops, name), getattr(F, name)
     return Case(
-        label,
-        lambda *x: ours(*x, **options),
-        lambda *x: theirs(*x, **options),
-        shapes or (NS,),
-        dtypes,
-        positive,
-        integers,
+        f"{name}{arguments or ''}", lambda x: ours(x, *arguments), lambda x: theirs(x, *arguments), (("n", 3, "s"),)
     )
 
 
-def chosen(function: Callable[..., Any], index: int) -> Callable[..., Any]:
-    return lambda *x: function(*x)[index]
-
-
-def of_both(name: str, call: Callable[[Any, Any], Any], *shapes: tuple[int | str, ...], **options: Any) -> Case:
-    """A function of (library, x...)."""
-    ours, theirs = (lambda *x: call(ops, *x)), (lambda *x: call(torch, *x))
-    return Case(name, ours, theirs, shapes or (NS,), **options)
-
-
-def bilinear(x: Any, y: Any) -> Any:
-    if isinstance(x, torch.Tensor):
-        return F.bilinear(x, y, torch.as_tensor(KERNEL).to(x.dtype), torch.as_tensor(BIAS).to(x.dtype))
-    return ops.bilinear(x, y, KERNEL.astype(x.dtype.numpy), BIAS.astype(x.dtype.numpy))
+def gelu_tanh(f: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x: f(x, approximate="tanh")
 
 
 def prelu(library: Any, slopes: np.ndarray) -> Callable[..., Any]:
@@ -64,7 +47,57 @@ def special(name: str, ours: Callable[..., Any], theirs: Callable[..., Any]) -> 
     return Case(name, lambda x: ours(with_special(x)), lambda x: theirs(with_special(x)), (NS,), ("float32",))
 
 
-NUMBER_CASES = [
+def infinite(x: Any) -> Any:
+    """NaN, both infinities and numbers."""
+    one = x * 0 + 1
+    signs = library(x).where(x > 0, one, -one)
+    return library(x).where(abs(x) < 0.2, (x - x) / (x - x), library(x).where(abs(x) > 0.8, signs / (x - x), x))
+
+
+ELEMENTWISE_CASES = [
+    same("add", lambda x, y: x + y, NS, NS),
+    same("add broadcast", lambda x, y: x + y, NS, (3, 1)),
+    same("add scalar", lambda x: x + 2, NS),
+    same("radd", lambda x: 2.5 + x, NS),
+    same("sub", lambda x, y: x - y, NS, NS),
+    same("rsub", lambda x: 1 - x, NS),
+    same("mul", lambda x, y: x * y, NS, ("n", 1, "s")),
+    same("div", lambda x, y: x / y, NS, NS),
+    same("rdiv", lambda x: 3 / x, NS),
+    same("int div", lambda x, y: x / y, NS, NS, dtypes=("float32",), input_dtypes=("int64", "int64")),
+    same("int floordiv", lambda x, y: x // y, NS, NS, dtypes=("float32",), input_dtypes=("int64", "int64")),
+    same("int mod", lambda x, y: x % y, NS, NS, dtypes=("float32",), input_dtypes=("int32", "int32")),
+    same("floordiv", lambda x: x // 0.75, NS, dtypes=("float32",)),
+    same("mod", lambda x: x % 2.0, NS, dtypes=("float32",)),
+    same("pow scalar", lambda x: x**3, NS, positive=True),
+    same("square", lambda x: x**2, NS),
+    same("rpow", lambda x: 2**x, NS),
+    same("neg", lambda x: -x, NS),
+    same("abs method", lambda x: abs(x), NS),
+    same("promote int float", lambda x, y: x + y, NS, NS, dtypes=("float32",), input_dtypes=("int64", "float32")),
+    same("promote int32 int64", lambda x, y: x * y, NS, NS, dtypes=("float32",), input_dtypes=("int32", "int64")),
+    same("less", lambda x, y: x < y, NS, NS),
+    same("less equal", lambda x: x <= 0.0, NS),
+    same("greater", lambda x: x > 0, NS),
+    same("greater equal", lambda x, y: x >= y, NS, NS),
+    same("equal", lambda x, y: x == y, NS, NS, dtypes=("float32",), input_dtypes=("int64", "int64")),
+    same("not equal", lambda x, y: x != y, NS, NS, dtypes=("float32",), input_dtypes=("int64", "int64")),
+    same("and or", lambda x, y: (x & y) | ~x, NS, NS, dtypes=("float32",), input_dtypes=("bool", "bool")),
+    same("xor", lambda x, y: x ^ y, NS, NS, dtypes=("float32",), input_dtypes=("bool", "bool")),
+    Case("where", lambda x, y: ops.where(x > y, x, 0.0), lambda x, y: torch.where(x > y, x, 0.0), (NS, NS)),
+    *(unary(name) for name in ("exp", "erf", "sin", "cos", "tan", "atan", "sinh", "cosh", "asinh", "tanh", "sigmoid")),
+    *(unary(name) for name in ("floor", "ceil", "round", "sign")),
+    *(unary(name, positive=True) for name in ("log", "sqrt", "rsqrt", "reciprocal")),
+    *(activation(name) for name in ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu")),
+    *(activation(name) for name in ("hardsigmoid", "hardswish", "hardtanh")),
+    activation("softmax", 1),
+    activation("softmax", -1),
+    activation("log_softmax", 1),
+    Case("gelu tanh", gelu_tanh(ops.gelu), gelu_tanh(F.gelu), (NS,)),
+    Case("clamp", lambda x: ops.clamp(x, -0.5, 0.5), lambda x: torch.clamp(x, -0.5, 0.5), (NS,)),
+    Case("clamp min", lambda x: x.clamp(min=0.1), lambda x: x.clamp(min=0.1), (NS,)),
+    Case("to float32", lambda x: x.to("float32"), lambda x: x.to(torch.float32), (NS,)),
+    same("to half", lambda x: x.half(), NS),
     *(activation(name) for name in ("selu", "celu", "softplus", "softsign", "logsigmoid", "mish", "hardshrink")),
     *(activation(name) for name in ("softshrink", "tanhshrink", "rrelu")),
     activation("celu", 0.5),
@@ -79,60 +112,25 @@ NUMBER_CASES = [
     special("isinf of inf", ops.isinf, torch.isinf),
     special("isfinite of inf", ops.isfinite, torch.isfinite),
     special("isnan of nan", lambda x: ops.isnan(x - x), lambda x: torch.isnan(x - x)),
-    of_both("fmod", lambda m, x: m.fmod(x, 0.75), dtypes=("float32",)),
-    pair("fmod", NS, NS, dtypes=("float32",), input_dtypes=("int32", "int32")),
+    of_both("fmod", lambda m, x: m.fmod(x, 0.75), dtypes=FLOAT32),
+    of_both("fmod of integers", lambda m, x, y: m.fmod(x, y), NS, NS, dtypes=FLOAT32, input_dtypes=("int32", "int32")),
     of_both("lerp", lambda m, x, y: m.lerp(x, y, 0.25), NS, NS),
     of_both("masked_fill", lambda m, x: m.masked_fill(x, x > 0, -3.0)),
-    # reductions
-    pair("std", dim=1),
-    Case("var_mean", lambda x: ops.var_mean(x, 1)[1], lambda x: torch.var_mean(x, 1)[1], (NS,)),
-    pair("logsumexp", dim=1),
-    pair("logsumexp", dim=(1, 2), keepdim=True),
-    *(
-        Case(
-            f"norm {p}",
-            lambda x, p=p: ops.norm(x, p, 1),
-            lambda x, p=p: torch.linalg.vector_norm(x, p, 1),
-            (NS,),
-        )
-        for p in (1, 2, 3, float("inf"), float("-inf"))
-    ),
-    of_both("any", lambda m, x: m.any(x > 1, 1)),
-    of_both("all", lambda m, x: m.all(x > -1, 1, keepdim=True)),
-    pair("all", NS, dtypes=("float32",), input_dtypes=("int64",)),
-    of_both("sum of bool", lambda m, x: m.sum(x > 0, 1)),
-    Case("normalize", lambda x: ops.normalize(x), lambda x: F.normalize(x), (NS,)),
-    pair("cosine_similarity", NS, NS, dim=1),
-    # order
-    Case("topk", chosen(lambda x: ops.topk(x, 2, 1), 0), chosen(lambda x: torch.topk(x, 2, 1), 0), (NS,)),
-    Case("topk smallest indices", lambda x: ops.topk(x, 2, 1, False)[1], lambda x: x.topk(2, 1, False)[1], (NS,)),
-    Case("topk of a vector", lambda x: ops.topk(x, 1)[0], lambda x: x.topk(1)[0], (("s",),)),
-    Case("sort", lambda x: ops.sort(x, 1)[0], lambda x: torch.sort(x, 1)[0], (NS,)),
-    Case("sort dynamic", lambda x: ops.sort(x, 2, True)[0], lambda x: torch.sort(x, 2, True)[0], (NS,)),
-    Case("argsort", lambda x: ops.argsort(x, 1), lambda x: torch.argsort(x, dim=1, stable=True), (NS,), ("float32",)),
-    Case(
-        "topk of integers",
-        lambda x: ops.topk(x, 2, 1)[0],
-        lambda x: x.topk(2, 1)[0],
-        (NS,),
-        ("float32",),
-        input_dtypes=("int64",),
-    ),
-    # sums along an axis
-    pair("cumsum", dim=1),
-    pair("cumsum", dim=-1),
-    pair("cumsum", NS, dtypes=("float32",), input_dtypes=("int32",), dim=0),
-    pair("cumprod", dim=1),
-    pair("cumprod", dim=-1),
-    pair("diff", dim=1),
-    pair("diff", dtypes=("float32",), n=2, dim=1),
-    pair("diff", NS, dtypes=("float32",), input_dtypes=("int64",), dim=1),
-    of_both("diff of bools", lambda m, x: m.diff(x > 0, dim=1)),
-    of_both("diff of joined", lambda m, x: m.diff(x, dim=2, prepend=x[:, :, :1] - 1, append=x[:, :, -1:])),
-    # products
-    of_both("einsum matmul", lambda m, x, y: m.einsum("bij,bjk->bik", x, y), ("n", 3, "s"), ("n", "s", 4)),
-    of_both("einsum implicit", lambda m, x, y: m.einsum("ij,jk", x, y), (3, "s"), ("s", 4)),
-    of_both("einsum ellipsis", lambda m, x, y: m.einsum("...qd,...kd->...qk", x, y), ("n", 2, 3, 4), ("n", 2, "s", 4)),
-    of_both("einsum capitals", lambda m, x, y: m.einsum("bHd,bHe->bde", x, y), ("n", 3, 4), ("n", 3, 5)),
-    Case("bilinear", bilinear, bilinear, (("n", "s", 3), ("n", "s", 5))),
-]
+    same("add alpha", lambda x, y: x.add(y, alpha=2), NS, NS),
+    same("sub alpha", lambda x, y: x.sub(y, alpha=0.5), NS, NS),
+    same("div floor", lambda x: x.div(0.75, rounding_mode="floor"), NS, dtypes=FLOAT32),
+    same("div trunc", lambda x: x.div(0.75, rounding_mode="trunc"), NS, dtypes=FLOAT32),
+    same("int div floor", lambda x, y: x.div(y, rounding_mode="floor"), NS, NS, **INTS),
+    same("int div trunc", lambda x, y: x.div(y, rounding_mode="trunc"), NS, NS, **INTS),
+    of_both("atan2", lambda m, x, y: m.atan2(x, y), NS, NS),
+    of_both("atan2 of integers", lambda m, x, y: m.atan2(x % 3 - 1, y % 3 - 1), NS, NS, **INTS),
+    of_both("logaddexp", lambda m, x, y: m.logaddexp(x * 50, y * 50), NS, NS, dtypes=FLOAT32),
+    of_both("logaddexp near", lambda m, x, y: m.logaddexp(x, y), NS, NS),
+    same("nan_to_num", lambda x: infinite(x).nan_to_num(0.5, 3.5, -2.5), NS),
+    same("clip", lambda x: x.clip(-0.5, 0.5), NS),
+    same("where method", lambda x, y: x.where(x > y, y), NS, NS),
+    same("logical", lambda x, y: x.logical_and(y).logical_xor(x.logical_or(y)).logical_not(), NS, NS, **INTS),
+    same("int bool", lambda x: x.int() + x.bool().int(), NS, dtypes=FLOAT32),
+    same("new tensors", lambda x: x.new_zeros(3, 1) + x.new_full((3, 1), 2.5) * x.new_ones((3, 1)) + x, NS),
+    same("max of two", lambda x, y: x.max(y) + x.minimum(y), NS, NS),
+]  # fmt: skip

@@ -1,28 +1,56 @@
-"""Normalizations with every combination of arguments, weights that are tensors of the network among them."""
+"""Normalizations with every combination of arguments, weights that are constants and tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from ops.cases.case import IMAGE, Case
+from ops.cases.case import IMAGE, NS, Case, either, like, of_both
 
 from trtnet import ops
 
+RNG = np.random.default_rng(11)
+GAIN, SHIFT = RNG.standard_normal(6), RNG.standard_normal(6)
+CHANNELS, ROWS = (4,), ("n", 4)
+TOKENS, SIX_CHANNELS = ("n", "s", 6), ("n", 6, "h", 5)
 
-def either(name: str, function: Callable[..., Any], *shapes: tuple[int | str, ...], **options: Any) -> Case:
-    """A function of a library of functions and tensors: trtnet.ops, or torch.nn.functional."""
-    return Case(name, lambda *x: function(ops, *x), lambda *x: function(F, *x), shapes, **options)
+
+def layer_norm(x: Any) -> Any:
+    arguments = (6,), like(GAIN, x), like(SHIFT, x), 1e-5
+    return F.layer_norm(x, *arguments) if isinstance(x, torch.Tensor) else ops.layer_norm(x, *arguments)
+
+
+def group_norm(x: Any) -> Any:
+    function = F.group_norm if isinstance(x, torch.Tensor) else ops.group_norm
+    return function(x, 3, like(GAIN, x), like(SHIFT, x), 1e-5)
+
+
+def instance_norm(x: Any) -> Any:
+    if isinstance(x, torch.Tensor):
+        return F.instance_norm(x, None, None, like(GAIN, x), like(SHIFT, x))
+    return ops.instance_norm(x, None, None, like(GAIN, x), like(SHIFT, x))
+
+
+def rms_norm(x: Any) -> Any:
+    function = F.rms_norm if isinstance(x, torch.Tensor) else ops.rms_norm
+    return function(x, (6,), like(GAIN, x), 1e-6)
 
 
 def positive(x: Any) -> Any:
     return x * x + 0.5
 
 
-CHANNELS, ROWS = (4,), ("n", 4)
 NORM_CASES = [
+    Case("layer_norm", layer_norm, layer_norm, (TOKENS,)),
+    Case("group_norm", group_norm, group_norm, (SIX_CHANNELS,)),
+    Case("instance_norm", instance_norm, instance_norm, (SIX_CHANNELS,)),
+    Case("rms_norm", rms_norm, rms_norm, (TOKENS,)),
+    Case("normalize", lambda x: ops.normalize(x), lambda x: F.normalize(x), (NS,)),
+    of_both("cosine_similarity", lambda m, x, y: m.cosine_similarity(x, y, 1), NS, NS),
+    either("local_response_norm", lambda f, x: f.local_response_norm(x, 3, 0.1), IMAGE),
+    either("local_response_norm k", lambda f, x: f.local_response_norm(x, 2, 0.1, 0.5, 2.0), ("n", 5, "w")),
     *(
         either(f"group_norm one group {len(shape)}-D", lambda f, x, w, b: f.group_norm(x, 1, w, b), shape, (4,), (4,))
         for shape in (ROWS, ("n", 4, "s"), IMAGE, ("n", 4, 2, "h", "w"))

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ops.cases.case import FLOATS, IMAGE, Case
-from ops.cases.normalization import either
+import torch.nn.functional as F
+from ops.cases.case import FLOATS, IMAGE, Case, either
+
+from trtnet import ops
+
+ALONE, SIGNAL, VOLUME = (4, "h", "w"), ("n", 4, "w"), ("n", 2, "h", "w", 5)
+
+
+def pool(name: str, *arguments: Any, shape: tuple[int | str, ...] = IMAGE, **options: Any) -> Case:
+    ours, theirs = getattr(ops, name), getattr(F, name)
+    label = f"{name}{arguments}{''.join(options)}"
+    return Case(label, lambda x: ours(x, *arguments, **options), lambda x: theirs(x, *arguments, **options), (shape,))
 
 
 def pooled(name: str, shape: tuple[int | str, ...], *arguments: Any, **options: Any) -> Case:
@@ -21,8 +31,30 @@ def places(rank: int, shape: tuple[int | str, ...], *arguments: Any, **options: 
     return either(f"places of max_pool{rank}d {arguments} {options}", call, shape, dtypes=("float32",))
 
 
-ALONE, SIGNAL, VOLUME = (4, "h", "w"), ("n", 4, "w"), ("n", 2, "h", "w", 5)
 POOL_CASES = [
+    pool("max_pool2d", 3, 2, 1),
+    pool("max_pool2d", 2, ceil_mode=True),
+    pool("avg_pool2d", 3, 2, 1),
+    pool("avg_pool2d", 3, 2, 1, count_include_pad=False),
+    pool("adaptive_avg_pool2d", 1),
+    pool("adaptive_avg_pool2d", (2, 4), shape=("n", 3, 6, 8)),
+    pool("max_pool1d", 3, 2, 1, shape=SIGNAL),
+    pool("max_pool1d", 2, 2, 1, shape=SIGNAL, ceil_mode=True),
+    pool("avg_pool1d", 3, shape=SIGNAL),
+    pool("max_pool2d", 2, 2, 1, ceil_mode=True),
+    pool("avg_pool2d", 2, 2, 1, True),
+    pool("avg_pool2d", 2, 2, 1, True, False),
+    pool("avg_pool2d", 3, 2, 1, divisor_override=5),
+    pool("max_pool3d", (2, 3, 2), 2, shape=VOLUME),
+    pool("avg_pool3d", 2, 1, 1, shape=VOLUME),
+    pool("adaptive_avg_pool1d", 1, shape=SIGNAL),
+    pool("adaptive_avg_pool1d", 3, shape=("n", 4, 8)),
+    pool("adaptive_avg_pool2d", (3, None), shape=("n", 4, 7, 5)),
+    pool("adaptive_avg_pool3d", (2, 2, 2), shape=("n", 2, 4, 4, 6)),
+    pool("adaptive_max_pool1d", 4, shape=("n", 3, 10)),
+    pool("adaptive_max_pool2d", 1),
+    pool("adaptive_max_pool2d", (2, 3), shape=("n", 3, 4, 9)),
+    pool("adaptive_max_pool3d", (2, 3, 1), shape=("n", 2, 4, 7, 5)),
     pooled("max_pool1d", (4, "w"), 3, 2, 1),
     pooled("max_pool2d", ALONE, (3, 2), 2, 1, ceil_mode=True),
     pooled("max_pool2d", IMAGE, 3, 2, 1, 2),

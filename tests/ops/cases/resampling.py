@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ops.cases.case import IMAGE, Case
-from ops.cases.normalization import either
+from ops.cases.case import IMAGE, Case, either
 
 
 def resized(shape: tuple[int | str, ...], *dtypes: str, **options: Any) -> Case:

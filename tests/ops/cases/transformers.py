@@ -1,4 +1,4 @@
-"""The operations transformers are made of: norms, attention, embeddings, rotary positions."""
+"""What transformers are made of: attention, embeddings, rotary positions."""
 
 from __future__ import annotations
 
@@ -7,44 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ops.cases.case import Case, same
+from ops.cases.case import Case, like
 
 from trtnet import ops
 
 RNG = np.random.default_rng(11)
-GAIN, SHIFT, TABLE = RNG.standard_normal(6), RNG.standard_normal(6), RNG.standard_normal((9, 4))
+TABLE, BAG_TABLE = RNG.standard_normal((9, 4)), np.random.default_rng(41).standard_normal((5, 4)).astype(np.float32)
 ANGLES = RNG.uniform(0, 3, (16, 4))
 COS, SIN = np.cos(ANGLES), np.sin(ANGLES)
-
-TOKENS = ("n", "s", 6)
-IMAGE = ("n", 6, "h", 5)
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
-
-
-def like(array: np.ndarray, x: Any) -> Any:
-    """A constant in the dtype and of the kind of `x`."""
-    return torch.as_tensor(array).to(x.dtype) if isinstance(x, torch.Tensor) else array.astype(x.dtype.numpy)
-
-
-def layer_norm(x: Any) -> Any:
-    arguments = (6,), like(GAIN, x), like(SHIFT, x), 1e-5
-    return F.layer_norm(x, *arguments) if isinstance(x, torch.Tensor) else ops.layer_norm(x, *arguments)
-
-
-def group_norm(x: Any) -> Any:
-    function = F.group_norm if isinstance(x, torch.Tensor) else ops.group_norm
-    return function(x, 3, like(GAIN, x), like(SHIFT, x), 1e-5)
-
-
-def instance_norm(x: Any) -> Any:
-    if isinstance(x, torch.Tensor):
-        return F.instance_norm(x, None, None, like(GAIN, x), like(SHIFT, x))
-    return ops.instance_norm(x, None, None, like(GAIN, x), like(SHIFT, x))
-
-
-def rms_norm(x: Any) -> Any:
-    function = F.rms_norm if isinstance(x, torch.Tensor) else ops.rms_norm
-    return function(x, (6,), like(GAIN, x), 1e-6)
 
 
 def attention(**options: Any) -> Any:
@@ -76,26 +47,16 @@ def rotary(interleaved: bool) -> Any:
     return call
 
 
-def positions(x: Any) -> Any:
-    """0, 1, 2, ... for each row, made of a dynamic size."""
-    n, s = x.shape[0], x.shape[1]
-    if isinstance(x, torch.Tensor):
-        return x + torch.arange(s)[None].expand(n, s)
-    return x + ops.arange(s).unsqueeze(0).expand(n, s)
+def bag(mode: str) -> Case:
+    def call(index: Any) -> Any:
+        if isinstance(index, torch.Tensor):
+            return F.embedding_bag(abs(index), torch.as_tensor(BAG_TABLE), mode=mode)
+        return ops.embedding_bag(abs(index), BAG_TABLE, mode=mode)
 
-
-def first_of_each(x: Any) -> Any:
-    """Element ELEMENT gather, with the smallest index of each row."""
-    if isinstance(x, torch.Tensor):
-        return x.gather(1, torch.zeros(x.shape[0], 1, dtype=torch.int64))
-    return ops.gather(x, 1, x[:, :1].to("int64") * 0)
+    return Case(f"embedding_bag {mode}", call, call, (("n", 3),), ("float32",), input_dtypes=("int64",))
 
 
 TRANSFORMER_CASES = [
-    Case("layer_norm", layer_norm, layer_norm, (TOKENS,)),
-    Case("group_norm", group_norm, group_norm, (IMAGE,)),
-    Case("instance_norm", instance_norm, instance_norm, (IMAGE,)),
-    Case("rms_norm", rms_norm, rms_norm, (TOKENS,)),
     Case("attention", attention(), attention(), (HEADS,) * 3),
     Case("attention causal", attention(is_causal=True), attention(is_causal=True), (HEADS,) * 3),
     Case("attention groups", attention(), attention(), (HEADS, GROUPS, GROUPS)),
@@ -103,7 +64,5 @@ TRANSFORMER_CASES = [
     Case("attention float mask", attention(), attention(), (HEADS, HEADS, HEADS, ("n", 1, "s", "s"))),
     *(Case(f"rotary {flag}", rotary(flag), rotary(flag), (HEADS,)) for flag in (False, True)),
     Case("embedding", embedding, embedding, (("n", "s"),), ("float32",), input_dtypes=("int64",)),
-    Case("arange", positions, positions, (("n", "s"),), ("float32",), input_dtypes=("int64",)),
-    Case("gather", first_of_each, first_of_each, (("n", "s"),)),
-    same("scores of heads", lambda x, y: x @ y.mT, HEADS, HEADS),
-]
+    *(bag(mode) for mode in ("mean", "sum", "max")),
+]  # fmt: skip

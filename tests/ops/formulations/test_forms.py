@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch.nn.functional as F
 from helpers.comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
-from ops.cases.case import FLOATS, SIZES, Case, concrete, conv, example, expected, names
+from ops.cases.case import FLOATS, SIZES, Case, concrete, example, expected, names
+from ops.cases.convolutions import conv
 from ops.cases.transformers import attention
 
 import trtnet

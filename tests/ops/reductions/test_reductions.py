@@ -151,7 +151,7 @@ REFUSED: dict[str, tuple[Any, torch.Tensor, str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_torch_refuses_is_refused_at_the_line(name: str) -> None:
     function, x, text = REFUSED[name]
-    with pytest.raises(LayerError, match=f"{text}.*\n  in tests/ops/test_reductions.py"):
+    with pytest.raises(LayerError, match=f"{text}.*\n  in tests/ops/reductions/test_reductions.py"):
         network_of(function, {"x": trtnet.Input(tuple(x.shape), str(x.dtype)[6:])})
 
 

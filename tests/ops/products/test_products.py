@@ -232,7 +232,7 @@ def test_einsum_of_arrays_lists_and_sizes_of_one() -> None:
 )
 def test_einsum_refuses(equation: str, shapes: tuple[tuple[int, ...], ...], text: str) -> None:
     specs = {f"x{i}": trtnet.Input(shape) for i, shape in enumerate(shapes)}
-    with pytest.raises(LayerError, match=rf"(?s){text}.*tests/ops/test_products\.py"):
+    with pytest.raises(LayerError, match=rf"(?s){text}.*tests/ops/products/test_products\.py"):
         network_of(lambda *x: ops.einsum(equation, *x), specs)
 
 
@@ -300,5 +300,5 @@ def test_stft_has_no_complex_numbers() -> None:
     ],
 )
 def test_what_is_refused_names_the_line(call: Any, text: str) -> None:
-    with pytest.raises(LayerError, match=rf"(?s){text}.*tests/ops/test_products\.py:\d+"):
+    with pytest.raises(LayerError, match=rf"(?s){text}.*tests/ops/products/test_products\.py:\d+"):
         network_of(call, {"x": trtnet.Input((4, 4))})

@@ -130,6 +130,6 @@ def test_the_size_of_two_that_broadcast_is_the_size_of_the_result() -> None:
 
 @pytest.mark.parametrize("name", ["cat", "stack", "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors"])
 def test_several_tensors_are_at_least_one(name: str) -> None:
-    text = r"(?s)takes at least one tensor, found none.*tests/ops/test_shape\.py:\d+"
+    text = r"(?s)takes at least one tensor, found none.*tests/ops/shapes/test_shape\.py:\d+"
     with pytest.raises(LayerError, match=text):
         network_of(lambda x: getattr(trtnet.ops, name)([]), {"x": trtnet.Input((2,))})
