@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork, build, define
     from trtnet.definition.torch_module import TorchModule
     from trtnet.graph import Dim, Input, Tensor
+    from trtnet.ops.formulations import Tuning
     from trtnet.runtime import Engine, EngineOptions, load
     from trtnet.support import errors
     from trtnet.support.errors import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         TrtnetError,
         WeightsError,
     )
+    from trtnet.tools.tune.tune import tune
     from trtnet.verify.bisection.bisect import bisect
     from trtnet.verify.comparison.compare import compare
     from trtnet.verify.metrics.tolerances import Tolerance
@@ -67,6 +69,7 @@ _HOME = {
     "PlanError": "trtnet.support.errors",
     "ProfileError": "trtnet.support.errors",
     "Tensor": "trtnet.graph",
+    "Tuning": "trtnet.ops.formulations",
     "Tolerance": "trtnet.verify.metrics.tolerances",
     "TorchModule": "trtnet.definition.torch_module",
     "TrtnetError": "trtnet.support.errors",
@@ -82,6 +85,7 @@ _HOME = {
     "open_checkpoint": "trtnet.checkpoint",
     "ops": "",
     "search_precision": "trtnet.verify.precision.search",
+    "tune": "trtnet.tools.tune.tune",
     "weights": "",
 }
 
@@ -112,6 +116,7 @@ __all__ = [
     "Tolerance",
     "TorchModule",
     "TrtnetError",
+    "Tuning",
     "WeightsError",
     "bisect",
     "build",
@@ -124,6 +129,7 @@ __all__ = [
     "open_checkpoint",
     "ops",
     "search_precision",
+    "tune",
     "weights",
 ]
 

@@ -21,6 +21,7 @@ from trtnet.cli.draw import draw
 from trtnet.cli.export import export
 from trtnet.cli.inspect import diff, inspect
 from trtnet.cli.precision import precision
+from trtnet.cli.tune import tune
 from trtnet.cli.weights import convert, refit, weights
 from trtnet.support.errors import TrtnetError
 from trtnet.support.printing import visible
@@ -64,7 +65,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Define and build": (build, run, models),
     "Weights": (weights, convert, refit),
     "Accuracy": (compare, bisect, precision),
-    "Measure": (bench, warm),
+    "Measure": (bench, tune, warm),
     "Look": (inspect, diff, draw),
     "Serve": (export,),
     "Help": (doctor,),

@@ -18,9 +18,10 @@ from trtnet.definition.own_weights import with_own_weights
 from trtnet.definition.results import named_outputs
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
-from trtnet.graph.forms import FormChoices, Forms
+from trtnet.graph.forms import FormChoices
+from trtnet.graph.precision import Precision
 from trtnet.nn import Module
-from trtnet.ops.formulations import check_forms, check_used
+from trtnet.ops.formulations import GivenForms, check_used, choices_of
 from trtnet.runtime import Engine
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import WeightsError
@@ -94,7 +95,7 @@ def define(
     dtype: DTypes = "float32",
     ignored: Sequence[str] = IGNORED,
     strict: bool = True,
-    forms: Forms = MappingProxyType({}),
+    forms: GivenForms = MappingProxyType({}),
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
 ) -> DefinedNetwork:
@@ -111,9 +112,9 @@ def define(
     of checkpoint keys that the model may leave out; a pattern that matches none is warned of. strict=False: any others
     may be left out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the
     layers for some operations, in place of trtnet's choice, in the whole network or by patterns of module paths: see
-    ``trtnet.ops.formulations``. name, arguments: those of the model's factory, recorded in the sidecar; the class's
-    name by default. ``forward`` returns a tensor (the output is then named "output"), several (``output0``,
-    ``output1``, ...), or a dict of them by name.
+    ``trtnet.ops.formulations``; or what :func:`trtnet.tune` found, or its file. name, arguments: those of the model's
+    factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is then
+    named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
@@ -126,13 +127,13 @@ def define(
     >>> network.reference()(np.ones((4, 3), np.float32)).shape
     (4, 2)
     """
-    check_forms(forms)
     module = as_module(model)
     takes = declared(module.inputs if inputs is None else inputs, dims, type(module).__name__)
+    choices = choices_of(forms, takes, Precision(dtype).by_path)
     keys, checkpoint, skipped = _matched(module, weights, ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})
     network.skipped, network.original = skipped, torch_module_of(module) if weights is None else None
-    _prepare(network, module, keys, forms)
+    _prepare(network, module, keys, choices)
     _define(network, module, takes)
     return network
 
@@ -151,10 +152,10 @@ def _matched(
     return keys, checkpoint, skipped
 
 
-def _prepare(network: DefinedNetwork, module: Module, keys: dict[Parameter, str], forms: Forms) -> None:
+def _prepare(network: DefinedNetwork, module: Module, keys: dict[Parameter, str], forms: FormChoices) -> None:
     """What a network knows of its model before it has a layer."""
     network.keys = tuple(keys.values())
-    network.forms = FormChoices(forms)
+    network.forms = forms
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
     network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 Forms = Mapping[str, str | Mapping[str, str]]
 """By kind of operation: a form for the whole network, or forms by patterns of module paths (``"layer4.*"``)."""
 
 
+@dataclass(frozen=True)
+class OperationFacts:
+    """An operation that has forms: its dtype, and numbers by name."""
+
+    dtype: str
+    numbers: Mapping[str, int]
+
+
 class FormChoices:
     """What a user chose, and what the modules got.
 
     chosen: the form of each kind of operation that a module has, by its path; of several operations of a kind, the
-    last one's.
+    last one's. facts: what is known of these operations, by kind and path.
     """
 
     def __init__(self, given: Forms | None = None) -> None:
@@ -23,6 +32,7 @@ class FormChoices:
         self._by_module = {kind for kind, forms in (given or {}).items() if not isinstance(forms, str)}
         self._used: set[tuple[str, str]] = set()
         self.chosen: dict[str, dict[str, str]] = {}
+        self.facts: dict[tuple[str, str], list[OperationFacts]] = {}
 
     def at(self, kind: str, path: str) -> str | None:
         """The user's form for a module: of its path's first pattern that fits. None if there is no choice for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from trtnet.graph import OpenNetwork
-from trtnet.graph.forms import FormChoices, Forms
+from trtnet.graph.forms import FormChoices, Forms, OperationFacts
 from trtnet.ops.formulations.kinds import FORMS
 from trtnet.ops.formulations.measured import MEASURED
 from trtnet.support import backend
@@ -22,6 +22,9 @@ def form(network: OpenNetwork, kind: str, dtype: DType | None = None, **facts: i
     """
     name = network.forms.at(kind, network.path) or _fastest(kind, dtype, facts)
     network.forms.note(kind, network.path, name)
+    network.forms.facts.setdefault((kind, network.path), []).append(
+        OperationFacts("" if dtype is None else dtype.name, facts)
+    )
     return name
 
 

@@ -39,6 +39,14 @@ def lists(texts: Sequence[str]) -> dict[str, list[int]]:
     return {name: _list(name, value) for name, value in _pairs(texts, "--dim", "batch=1,8,32")}
 
 
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """``"0,1"`` -> numbers. Raises ModelError for anything else."""
+    found = text.split(",")
+    if not all(each.isdecimal() for each in found) or len({*found}) < len(found):
+        raise ModelError(f"{option} is written 0,1; found {text!r}")
+    return tuple(map(int, found))
+
+
 def names(texts: Sequence[str], option: str = "--output", example: str = "expected=found") -> dict[str, str]:
     """``["logits=output"]`` -> name -> name. Raises ModelError."""
     return dict(_pairs(texts, option, example))

@@ -6,6 +6,7 @@ import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from trtnet.builder import PlanInfo
@@ -16,6 +17,7 @@ from trtnet.graph import Input
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.work import shaped
 from trtnet.nn import Module
+from trtnet.ops.formulations import GivenForms
 from trtnet.support import backend
 from trtnet.support.backend import trt
 from trtnet.support.call_interface import TensorInfo
@@ -151,7 +153,13 @@ def define_network(target: str, choices: Choices) -> DefinedNetwork:
     return defined(target, model, choices, choices.checkpoint.open())
 
 
-def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | None) -> DefinedNetwork:
+def defined(
+    target: str,
+    model: Module,
+    choices: Choices,
+    weights: Checkpoint | None,
+    forms: GivenForms = MappingProxyType({}),
+) -> DefinedNetwork:
     """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does.
 
     Random weights of a PyTorch module are said to be so.
@@ -165,6 +173,7 @@ def defined(target: str, model: Module, choices: Choices, weights: Checkpoint | 
         ignored=choices.checkpoint.ignored,
         name=target,
         arguments=choices.values,
+        forms=forms,
     )
     if defined.original is not None and defined.keys:
         from trtnet.tools.targets.original import own_weights  # needs torch, which other models do not

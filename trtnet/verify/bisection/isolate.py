@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trtnet.builder import describe
@@ -10,6 +10,7 @@ from trtnet.definition import DefinedNetwork, DTypes
 from trtnet.graph import Dim, Input, Tensor
 from trtnet.graph.calls import Call, replaced, tensors
 from trtnet.graph.structures import leaves
+from trtnet.nn import Module
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 from trtnet.verify.arrays.feeding import fed
@@ -36,10 +37,10 @@ class Alone:
         return [found[f"result{i}"] for i in range(self.outputs)]
 
 
-def alone(network: DefinedNetwork, call: Call, dtype: DTypes | None = None) -> Alone:
+def alone(network: DefinedNetwork, call: Call, dtype: DTypes | None = None, then: Sequence[Module] = ()) -> Alone:
     """The call of a module as a network of its own, with the same weights, dtypes and names.
 
-    dtype: another one for everything.
+    dtype: another one for everything. then: modules that are called next, each with the result of the one before.
     Raises ModelError for a call whose arguments hold sizes that only the whole network knows, and as define does.
     """
     _check(call)
@@ -55,7 +56,10 @@ def alone(network: DefinedNetwork, call: Call, dtype: DTypes | None = None) -> A
                 name = f"argument{len(inputs)}"
                 inputs[tensor.name] = network_alone.add_input(name, _input(tensor, sizes, dtype is not None))
         args, kwargs = replaced((call.args, dict(call.kwargs)), lambda tensor: inputs[tensor.name])
-        results = list(tensors(call.module(*args, **kwargs)))
+        value = call.module(*args, **kwargs)
+        for module in then:
+            value = module(value)
+        results = list(tensors(value))
         for index, result in enumerate(results):
             network_alone.mark_output(f"result{index}", result)
     network_alone.calls.clear()  # nothing inside is looked at

@@ -6,9 +6,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from trtnet.checkpoint import IGNORED, Source as WeightsSource, open_checkpoint
 from trtnet.checkpoint.matching import useful
 from trtnet.definition import DefinedNetwork, define
@@ -19,6 +16,7 @@ from trtnet.nn import Module
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import DifferenceError, InputError, TrtnetError
+from trtnet.support.status_line import StatusLine
 from trtnet.verify.arrays.feeding import Arrays
 from trtnet.verify.arrays.inputs import Inputs, given_inputs, to_array
 from trtnet.verify.comparison.naming import paired
@@ -81,7 +79,7 @@ def search_precision(
         on,
         ignored,
     )
-    with _Bar(progress) as shown:
+    with StatusLine(progress, "the reference") as shown:
         search.expect(inputs, reference, reference_inputs)
         search.told = shown
         return search.run()
@@ -201,19 +199,3 @@ class _Search:
             if Precision(mapping).at(path).name != wanted:
                 mapping[path] = wanted
         return mapping
-
-
-class _Bar:
-    """A line on standard error that says how far the search is, where it is wanted."""
-
-    def __init__(self, wanted: bool) -> None:
-        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not wanted)
-        self._task = self._bar.add_task("the reference", total=None)
-
-    def __enter__(self) -> Callable[[str], None]:
-        self._bar.start()
-        return lambda text: self._bar.update(self._task, description=text)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()

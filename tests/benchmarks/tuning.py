@@ -1,0 +1,78 @@
+"""What ``trtnet tune`` finds by itself, from the neutral forms: published PyTorch modules, float16.
+
+    python tests/benchmarks/tuning.py FOLDER [--case resnet50:32]... [--budget SECONDS] [--jobs N] [--resume]
+
+The modules are those of ``zoo.py``, with its random weights. Writes MODEL_BATCH.tuning.json in the folder. The same as
+a command: ``trtnet tune tests/benchmarks/tuning.py:resnet50 --declare x=batch,3,224,224 --dim batch=32 --dtype
+float16``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.zoo import model_of
+
+from trtnet.support.printing import PlainConsole
+from trtnet.tools.targets.networks import Choices
+from trtnet.tools.tune.processes.subject import Named
+from trtnet.tools.tune.report import picture
+from trtnet.tools.tune.tune import How, run
+
+CASES = ("resnet50:32", "efficientnet_b0:32", "vit_b_16:32")
+
+
+def resnet18() -> Any:
+    return model_of("torchvision:resnet18")[0]
+
+
+def resnet50() -> Any:
+    return model_of("torchvision:resnet50")[0]
+
+
+def efficientnet_b0() -> Any:
+    return model_of("torchvision:efficientnet_b0")[0]
+
+
+def vit_b_16() -> Any:
+    return model_of("torchvision:vit_b_16")[0]
+
+
+def googlenet() -> Any:
+    return model_of("torchvision:googlenet")[0]
+
+
+def case(folder: Path, text: str, options: argparse.Namespace) -> None:
+    name, _, batch = text.partition(":")
+    file = folder / f"{name}_{batch}.tuning.json"
+    began = time.perf_counter()
+    choices = Choices(None, "float16", [f"batch={batch}"], inputs=["x=batch,3,224,224"])
+    how = How(
+        options.budget, (0,), options.jobs, file, options.resume and file.exists(), progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    found = run(Named(f"{Path(__file__).resolve()}:{name}", choices), name, {}, {}, how)
+    PlainConsole(width=160).print(picture(found, file))
+    print(f"{text}: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("folder", type=Path)
+    options.add_argument("--case", action="append")
+    options.add_argument("--budget", type=float, default=170)
+    options.add_argument("--jobs", type=int, default=0)
+    options.add_argument("--resume", action="store_true")
+    chosen = options.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    for text in chosen.case or CASES:
+        case(chosen.folder, text, chosen)
+
+
+if __name__ == "__main__":
+    main()

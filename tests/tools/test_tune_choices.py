@@ -1,0 +1,125 @@
+"""Groups of equal operations, and the small networks that are cut out for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.comparing import random_weights, relative_l2
+
+import trtnet
+from trtnet import models, nn, ops
+from trtnet.builder import describe
+from trtnet.definition import DefinedNetwork
+from trtnet.support.call_interface import by_name
+from trtnet.support.errors import ModelError
+from trtnet.tools.tune.choices.groups import estimated, groups_of
+from trtnet.tools.tune.choices.parts import cut, part_around
+from trtnet.tools.tune.choices.variants import NeutralBut, by_path, check
+from trtnet.tools.tune.searching.contests import Group
+
+
+class Mlp(nn.Module):
+    def __init__(self, width: int) -> None:
+        self.fc1, self.act, self.fc2 = nn.Linear(8, width), nn.GELU(), nn.Linear(width, 8)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.fc2(self.act(self.fc1(x)))
+
+
+class Net(nn.Module):
+    """A stem with a row of modules behind it, then blocks of which two are alike."""
+
+    inputs = {"x": trtnet.Input(("n", 3, 32, 32))}
+
+    def __init__(self) -> None:
+        self.conv, self.bn, self.relu, self.pool = (
+            nn.Conv2d(3, 8, 7, 2, 3),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.blocks = nn.Sequential(Mlp(16), Mlp(16), Mlp(24))
+
+    def forward(self, x: Any) -> Any:
+        y = self.pool(self.relu(self.bn(self.conv(x))))
+        y = self.blocks(ops.mean(y, (2, 3)))
+        return ops.gelu(y)
+
+
+def network(forms: Any = None, dtype: str = "float16") -> DefinedNetwork:
+    return trtnet.define(Net(), weights=random_weights(Net()), dtype=dtype, forms=NeutralBut(forms or {}))
+
+
+def test_equal_operations_in_equal_surroundings_are_one_group() -> None:
+    groups = {group.name: group for group in groups_of(network(), {"blocks.1.act": 2.0, "blocks.0": 0.5, "conv": 3.0})}
+    assert set(groups) == {"stem:conv", "gelu:blocks.0.act", "gelu:blocks.2.act", "gelu:"}
+    alike = groups["gelu:blocks.0.act"]
+    assert alike.paths == ("blocks.0.act", "blocks.1.act") and alike.part == ("blocks.0",)
+    assert alike.milliseconds == 2.0 and groups["stem:conv"].milliseconds == 3.0
+    assert groups["stem:conv"].part == ("conv", "bn", "relu", "pool")
+    assert groups["gelu:"].part == () and "the model itself" in groups["gelu:"].uncut
+
+
+def test_what_modules_take_is_estimated_by_their_work() -> None:
+    times = estimated(network(), {"x": (4, 3, 32, 32)})
+    assert times["conv"] > times["blocks.0.fc1"] > 0
+
+
+@pytest.mark.parametrize("part", [("conv", "bn", "relu", "pool"), ("blocks.1",), ("blocks",)])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_part_computes_what_it_does_in_the_whole(part: tuple[str, ...], dtype: str) -> None:
+    whole = network(dtype=dtype)
+    small = cut(whole, part)
+    call = next(each for each in whole.calls if each.path == part[-1])
+    first = next(each for each in whole.calls if each.path == part[0])
+    seen: dict[str, Any] = {}
+    x = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(whole.dtype.numpy)
+    from trtnet.reference.step import to_torch
+
+    def observe(layer: Any, results: list[Any]) -> None:
+        seen.update({layer.get_output(index).name: result for index, result in enumerate(results)})
+
+    whole.reference().run({"x": to_torch(x)}, observe)
+    seen["x"] = to_torch(x)
+    given = {name: seen[tensor] for tensor, name in small.names.items()}
+    assert [tensor.name for tensor in first.inputs] == list(small.names)
+    found = by_name(small.network.reference()(**given), describe(small.network).outputs)
+    assert relative_l2(found["result0"], seen[call.outputs[0].name]) == 0
+
+
+def test_a_part_has_the_forms_of_its_network() -> None:
+    forms = {"stem": {"conv": "space_to_depth"}}
+    kinds = [kinds_of(cut(network(each), ("conv", "bn", "relu", "pool")).network) for each in ({}, forms)]
+    assert kinds[0].count("CONVOLUTION") == kinds[1].count("CONVOLUTION") == 1
+    assert "SCALE" not in kinds[0] + kinds[1] and kinds[1].count("SHUFFLE") > kinds[0].count("SHUFFLE")
+
+
+def kinds_of(small: DefinedNetwork) -> list[str]:
+    return [small.trt.get_layer(index).type.name for index in range(small.trt.num_layers)]
+
+
+def test_a_part_that_is_not_called_is_an_error() -> None:
+    with pytest.raises(ModelError, match="nothing is not called"):
+        cut(network(), ("nothing",))
+
+
+def test_a_variant_is_neutral_but_for_its_groups() -> None:
+    groups = [Group("gelu:a", "gelu", ("blocks.0.act", "blocks.1.act"), 1.0, ("float32",))]
+    forms = by_path((("gelu:a", "float32"),), groups)
+    assert forms == {"gelu": {"blocks.0.act": "float32", "blocks.1.act": "float32"}}
+    made = network(forms)
+    check(made, forms)
+    chosen = {path: kinds["gelu"] for path, kinds in made.forms.chosen.items() if "gelu" in kinds}
+    assert chosen == {"blocks.0.act": "float32", "blocks.1.act": "float32", "blocks.2.act": "layer", "": "layer"}
+    with pytest.raises(ModelError, match="does not apply to conv: it is None there"):
+        check(made, {"gelu": {"conv": "float32"}})
+
+
+def test_the_stem_of_resnet_and_the_blocks_of_a_transformer() -> None:
+    model = models.resnet18()
+    made = trtnet.define(model, {"image": trtnet.Input((2, 3, 64, 64))}, random_weights(model), forms=NeutralBut({}))
+    assert part_around(made.calls, "conv1")[:2] == ("conv1", "bn1")
+    assert part_around(made.calls, "layer2.0.conv1") == ("layer2.0",)
+    assert part_around(made.calls, "") == ()

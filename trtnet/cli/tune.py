@@ -1,0 +1,68 @@
+"""`trtnet tune`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trtnet.cli.grouping import grouped
+from trtnet.cli.options import Input, ModelOptions
+from trtnet.support.files import check_writable
+
+
+@dataclass(frozen=True)
+class TunedModel(ModelOptions):
+    """The model, with the values that it is tuned with."""
+
+    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights without.")] = None
+    input: Input = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Searching:
+    """How the search goes."""
+
+    budget: Annotated[float | None, typer.Option(min=0, help="Seconds; as long as it takes without.")] = None
+    gpus: Annotated[str, typer.Option(help="The GPUs to time on, side by side: 0,1.")] = "0"
+    jobs: Annotated[int, typer.Option(min=0, help="Engines built side by side; 0 is one a core.")] = 0
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what the file has.")] = False
+    progress: Annotated[bool, typer.Option(help="Show what is being done.")] = True
+
+
+@grouped
+def tune(
+    model: Annotated[str, typer.Argument(help="A model of the zoo; path/to/file.py:factory; torchvision:NAME.")],
+    options: TunedModel,
+    searching: Searching,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; MODEL.tuning.json without.")
+    ] = None,
+) -> None:
+    """Finds the forms of a model's operations that are the fastest on this GPU.
+
+    The file is what `define(forms=...)` takes.
+    """
+    from trtnet.tools.output import show
+    from trtnet.tools.run import read_inputs
+    from trtnet.tools.targets import arguments
+    from trtnet.tools.tune.processes.subject import Named, file_of
+    from trtnet.tools.tune.report import picture
+    from trtnet.tools.tune.tune import How, run
+
+    file = output or file_of(model)
+    check_writable(file)
+    subject = Named(model, options.choices)
+    how = How(
+        budget=searching.budget,
+        devices=arguments.numbers(searching.gpus, "--gpus"),
+        builders=searching.jobs,
+        file=file,
+        resume=searching.resume,
+        progress=searching.progress and sys.stderr.isatty(),
+    )
+    found = run(subject, model, subject.dims, read_inputs(arguments.files(options.input)), how)
+    show(picture(found, file), {}, None)

@@ -1,0 +1,34 @@
+"""The forms that a user gives: a mapping, or what `trtnet tune` found, or its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from glob import escape
+from typing import TypeAlias
+
+from trtnet.graph import Input
+from trtnet.graph.forms import FormChoices, Forms
+from trtnet.ops.formulations.choice import check_forms
+from trtnet.ops.formulations.tuning import Tuning
+from trtnet.support.dtypes import DType
+
+GivenForms: TypeAlias = "Forms | Tuning | str | os.PathLike[str] | FormChoices"
+"""What ``define(forms=...)`` takes. FormChoices are used as they are."""
+
+
+def choices_of(forms: GivenForms, inputs: Mapping[str, Input], dtypes: Mapping[str, DType]) -> FormChoices:
+    """The choices, for a network of these inputs and dtypes by module path.
+
+    Raises ModelError for a kind or a form that there is not, for a file that is none, and for a tuning of another
+    backend or model.
+    """
+    if isinstance(forms, FormChoices):
+        return forms
+    if isinstance(forms, str | os.PathLike):
+        forms = Tuning.load(forms)
+    if isinstance(forms, Tuning):
+        forms.check(inputs, dtypes)
+        forms = {kind: {escape(path): form for path, form in paths.items()} for kind, paths in forms.chosen.items()}
+    check_forms(forms)
+    return FormChoices(forms)

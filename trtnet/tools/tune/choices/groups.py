@@ -1,0 +1,92 @@
+"""What there is to choose in a network: operations of one kind in equal surroundings are one group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trtnet.definition import DefinedNetwork
+from trtnet.graph import Parameter
+from trtnet.graph.calls import Call
+from trtnet.graph.layers.work import LayerWork, count
+from trtnet.ops.formulations import FORMS
+from trtnet.tools.tune.choices.parts import Part, part_around
+from trtnet.tools.tune.searching.contests import Group
+
+FLOPS_A_BYTE = 200
+"""So many operations take as long as a byte on GPUs of today, for an estimate where nothing was measured."""
+
+
+def groups_of(network: DefinedNetwork, times: Mapping[str, float]) -> list[Group]:
+    """The groups of a network with neutral forms. times: milliseconds by module path."""
+    surroundings = Surroundings(network)
+    together: dict[tuple[str, Any], list[tuple[Part, list[str]]]] = {}
+    for (kind, part), paths in _by_part(network).items():
+        same = surroundings.of(part or (paths[0],), paths)
+        together.setdefault((kind, same), []).append((part, paths))
+    return [_group(kind, members, times) for (kind, _), members in together.items()]
+
+
+def _by_part(network: DefinedNetwork) -> dict[tuple[str, Part], list[str]]:
+    """The modules of each kind of operation by the part that they are in; one without a part is alone."""
+    found: dict[tuple[str, Part], list[str]] = {}
+    for path, kinds in network.forms.chosen.items():
+        part = part_around(network.calls, path)
+        for kind in kinds:
+            found.setdefault((kind, part), []).append(path)
+    return found
+
+
+def _group(kind: str, members: list[tuple[Part, list[str]]], times: Mapping[str, float]) -> Group:
+    part = members[0][0]
+    paths = tuple(path for _, each in members for path in each)
+    taken = sum(time for module, time in times.items() if any(_at(module, path) for path in paths))
+    uncut = "" if part else "it belongs to the model itself, which has no smaller network"
+    return Group(f"{kind}:{paths[0]}", kind, paths, taken, FORMS[kind][1:], part, uncut)
+
+
+def _at(module: str, path: str) -> bool:
+    return module == path or module.startswith(f"{path}.")
+
+
+class Surroundings:
+    """What is around operations: equal values for equal modules, whatever their place in the model."""
+
+    def __init__(self, network: DefinedNetwork) -> None:
+        self._calls = network.calls
+        self._layers: dict[str, list[str]] = {}
+        for index in range(network.trt.num_layers):
+            layer = network.trt.get_layer(index)
+            self._layers.setdefault(layer.name.rpartition("/")[0], []).append(layer.type.name)
+
+    def of(self, part: Part, paths: list[str]) -> Any:
+        """Of a part, and the modules in it that have the operations."""
+        inside = tuple(_relative(path, part) for path in paths)
+        return inside, tuple(each for call in self._calls for each in self._signature(call, part))
+
+    def _signature(self, call: Call, part: Part) -> Iterator[Any]:
+        if any(_at(call.path, path) for path in part):
+            weights = [tuple(each.shape) for _, each in call.module.members() if isinstance(each, Parameter)]
+            tensors = tuple((tuple(map(str, x.shape)), x.dtype.name) for x in (*call.inputs, *call.outputs))
+            layers = tuple(self._layers.get(call.path, ()))
+            yield _relative(call.path, part), type(call.module).__name__, tensors, tuple(weights), layers
+
+
+def _relative(path: str, part: Part) -> tuple[int, str]:
+    """The place of a module within a part."""
+    for index, outer in enumerate(part):
+        if _at(path, outer):
+            return index, path[len(outer) :]
+    return -1, path
+
+
+def estimated(network: DefinedNetwork, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+    """What modules take, in no unit, by the operations and bytes of their layers."""
+    times: dict[str, float] = {}
+    for layer in count(network.trt, shapes).layers:
+        times[layer.module] = times.get(layer.module, 0.0) + _estimate(layer)
+    return times
+
+
+def _estimate(layer: LayerWork) -> float:
+    return max(layer.flops / FLOPS_A_BYTE, layer.bytes_read + layer.bytes_written)

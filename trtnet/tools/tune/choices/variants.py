@@ -1,0 +1,50 @@
+"""A variant's forms as define takes them: neutral ones, but for some groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from glob import escape
+
+from trtnet.definition import DefinedNetwork
+from trtnet.graph.forms import FormChoices
+from trtnet.ops.formulations import FORMS
+from trtnet.support.errors import ModelError
+from trtnet.tools.tune.searching.contests import Group, Variant
+
+ByPath = Mapping[str, Mapping[str, str]]
+"""Forms by kind, then by module path."""
+
+
+class NeutralBut(FormChoices):
+    """Neutral forms but for some modules. What decides nothing is no error: forms change what else there is."""
+
+    def __init__(self, forms: ByPath) -> None:
+        super().__init__(
+            {
+                kind: {escape(path): form for path, form in forms.get(kind, {}).items()} | {"*": names[0]}
+                for kind, names in FORMS.items()
+            }
+        )
+
+    def unused(self) -> list[tuple[str, str]]:
+        """None."""
+        return []
+
+
+def by_path(variant: Variant, groups: Sequence[Group]) -> dict[str, dict[str, str]]:
+    """The forms of a variant, by kind and path."""
+    known = {group.name: group for group in groups}
+    forms: dict[str, dict[str, str]] = {}
+    for name, form in variant:
+        group = known[name]
+        forms.setdefault(group.kind, {}).update(dict.fromkeys(group.paths, form))
+    return forms
+
+
+def check(network: DefinedNetwork, forms: ByPath) -> None:
+    """Raises ModelError for forms that a network was given and does not have."""
+    for kind, paths in forms.items():
+        for path, form in paths.items():
+            got = network.forms.chosen.get(path, {}).get(kind)
+            if got != form:
+                raise ModelError(f"the form {form!r} of {kind!r} does not apply to {path}: it is {got!r} there")

@@ -1,0 +1,1 @@
+"""The processes that build engines and measure them on GPUs."""

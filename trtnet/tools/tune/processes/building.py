@@ -1,0 +1,139 @@
+"""What the processes that build do: engines of variants, and the results in float32 that they are held to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trtnet.builder import BuildConfig, Dims, describe
+from trtnet.definition import DefinedNetwork
+from trtnet.runtime import load
+from trtnet.support import dtypes
+from trtnet.support.call_interface import by_name
+from trtnet.support.errors import InputError, TrtnetError
+from trtnet.tools.tune.choices.parts import Part, cut
+from trtnet.tools.tune.choices.variants import ByPath, check
+from trtnet.tools.tune.processes.workplace import Arrays, Workplace, sizes_of, widened
+
+
+@dataclass(frozen=True)
+class Build:
+    """Builds the whole network, or a part of it, with forms, and saves it under a number.
+
+    dims: of the whole network; a part is built for what it is given. device: the GPU on which kernels are compiled
+    now, before any is timed; None for no GPU.
+    """
+
+    number: int
+    forms: ByPath
+    part: Part
+    dims: Dims
+    config: BuildConfig
+    device: int | None
+
+    def run(self, place: Workplace) -> float:
+        """Seconds that it took. Raises as defining, building and running do."""
+        began = time.perf_counter()
+        limit_threads()
+        network = place.define(self.forms)
+        check(network, self.forms)
+        dims = self.dims
+        if self.part:
+            network = cut(network, self.part).network
+            infos = describe(network).inputs
+            dims = sizes_of(infos, place.inputs(self.part, infos))
+        network.build(dims, self.config).save(place.plan(self.number))
+        if self.device is not None:
+            with load(place.plan(self.number), device=self.device) as engine:
+                engine(**place.inputs(self.part, engine.inputs))
+        return time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Computes what the whole network and its parts give in float32, on the CPU, and saves it with what parts get."""
+
+    parts: tuple[Part, ...]
+
+    def run(self, place: Workplace) -> dict[Part, str]:
+        """Why parts cannot be measured, by part. Raises InputError for results that are not finite."""
+        wide, narrow = place.define({}, "float32"), place.define({})
+        given = place.inputs((), describe(wide).inputs)
+        wanted = {part: wanted_by(wide, part) for part in self.parts}
+        values, outputs = observed(wide, given, {name for names in wanted.values() for name in names.values()})
+        check_finite(outputs, "the model")
+        place.save_outputs((), outputs)
+        return {part: why for part in self.parts if (why := _part(place, wide, narrow, part, wanted[part], values))}
+
+
+def wanted_by(network: DefinedNetwork, part: Part) -> dict[str, str]:
+    """The tensors that a part gets, by the names of its inputs."""
+    return {name: tensor for tensor, name in cut(network, part, "float32").names.items()}
+
+
+def _part(
+    place: Workplace,
+    wide: DefinedNetwork,
+    narrow: DefinedNetwork,
+    part: Part,
+    wanted: Mapping[str, str],
+    values: Arrays,
+) -> str:
+    """Saves a part's arrays; why it cannot, else "". Its inputs are rounded as the part gets them."""
+    missing = [tensor for tensor in wanted.values() if tensor not in values]
+    if missing:
+        return f"what it is given, {missing[0]}, is computed nowhere by itself"
+    try:
+        infos = describe(cut(narrow, part).network).inputs
+        inputs = {info.name: values[wanted[info.name]].astype(dtypes.get(info.dtype).numpy) for info in infos}
+        network = cut(wide, part, "float32").network
+        reference = network.reference()
+        outputs = by_name(
+            reference(**{name: widened(array) for name, array in inputs.items()}), describe(network).outputs
+        )
+        check_finite(outputs, part[0])
+    except TrtnetError as error:
+        return str(error)
+    place.save_inputs(part, inputs)
+    place.save_outputs(part, outputs)
+    return ""
+
+
+def observed(network: DefinedNetwork, inputs: Arrays, wanted: set[str]) -> tuple[Arrays, Arrays]:
+    """(values of tensors by name, outputs by name) of the network on the CPU."""
+    from trtnet.reference.step import to_numpy, to_torch
+
+    values: Arrays = {name: inputs[name] for name in wanted if name in inputs}
+
+    def observe(layer: Any, results: Sequence[Any]) -> None:
+        for index, result in enumerate(results):
+            name = layer.get_output(index).name
+            if name in wanted:
+                values[name] = to_numpy(result)
+
+    found = network.reference().run({name: to_torch(array) for name, array in inputs.items()}, observe)
+    return values, {name: to_numpy(value) for name, value in found.items()}
+
+
+def check_finite(outputs: Arrays, what: str) -> None:
+    """Raises InputError for NaN and infinities, beside which nothing is accurate."""
+    import numpy as np
+
+    for name, array in outputs.items():
+        if not np.isfinite(array.astype(np.float64)).all():
+            raise InputError(
+                f"output {name} of {what} is not finite in float32, so that no form's error can be told: give weights"
+                f" and inputs that are, as by --weights FILE and --input {name}=FILE.npy"
+            )
+
+
+def limit_threads() -> None:
+    """As many processes as cores build side by side: one thread each."""
+    import os
+    import sys
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

@@ -1,0 +1,1 @@
+"""The search without a GPU: what is compared, what is decided, what is kept."""
