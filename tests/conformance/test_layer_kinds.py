@@ -76,6 +76,7 @@ def test_every_kind_is_executed_or_refused_with_the_reason() -> None:
     assert set.union(*ways) == set(KINDS)
     assert sum(map(len, ways)) == len(KINDS)
     assert all(table.REFUSED.values())
+    assert sum(len(module.LAYERS) for module in table.MODULES) == len(table.LAYERS), "two functions execute one kind"
 
 
 def of_relu() -> Any:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from trtnet.graph.layers.kinds import KINDS, kind_of
-from trtnet.reference.step import describe
-from trtnet.reference.table import LAYERS, PLUGINS, REFUSED, LayerFunction
+from trtnet.reference.step import LayerFunction, describe
+from trtnet.reference.table import LAYERS, PLUGINS, REFUSED
 from trtnet.support.backend import lookup, trt
 from trtnet.support.errors import ExecutionError
 

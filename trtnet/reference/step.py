@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,10 @@ class Step:
     def output_dtype(self) -> dtypes.DType:
         """The dtype TensorRT declares for the first output."""
         return dtypes.get(self.layer.get_output(0).dtype)
+
+
+LayerFunction = Callable[[Step], list[torch.Tensor]]
+"""Executes one kind of layer: the values of its outputs."""
 
 
 def widen(x: torch.Tensor) -> torch.Tensor:

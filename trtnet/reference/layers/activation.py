@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor, float, float], torch.Tensor]] = {
@@ -56,3 +56,11 @@ def ragged_softmax(step: Step) -> list[torch.Tensor]:
     x = step.x
     beyond = torch.arange(x.shape[-1]) >= step.input(1).long()
     return [x.masked_fill(beyond, float("-inf")).softmax(-1).masked_fill(beyond, 0.0)]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "ACTIVATION": activation,
+    "PARAMETRIC_RELU": parametric_relu,
+    "RAGGED_SOFTMAX": ragged_softmax,
+    "SOFTMAX": softmax,
+}

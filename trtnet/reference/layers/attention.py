@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.backend import trt
 from trtnet.support.errors import ExecutionError
 
@@ -75,3 +75,11 @@ def kv_cache_update(step: Step) -> list[torch.Tensor]:
     for row, start in enumerate(indices.tolist()):
         cache[row, :, start : start + update.shape[2]] = update[row]
     return [cache]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "ATTENTION_INPUT": attention_input,
+    "ATTENTION_OUTPUT": attention_output,
+    "KV_CACHE_UPDATE": kv_cache_update,
+    "ROTARY_EMBEDDING": rotary_embedding,
+}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from trtnet.reference.step import Step
+from trtnet.reference.step import LayerFunction, Step
 from trtnet.support.backend import trt
 
 
@@ -75,3 +75,9 @@ def _torch_order(before: Sequence[int], after: Sequence[int]) -> list[int]:
     """torch pads the last axis first."""
     pairs = reversed(list(zip(before, after, strict=True)))
     return [side for pair in pairs for side in pair]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "CONVOLUTION": convolution,
+    "DECONVOLUTION": deconvolution,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step
+from trtnet.reference.step import LayerFunction, Step
 
 
 def fill(step: Step) -> list[torch.Tensor]:
@@ -46,3 +46,10 @@ def one_hot(step: Step) -> list[torch.Tensor]:
     axis = step.layer.axis % (index.ndim + 1)
     hot = torch.nn.functional.one_hot(index % depth, depth).movedim(-1, axis).bool()
     return [torch.where(hot, values[1], values[0])]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "CUMULATIVE": cumulative,
+    "FILL": fill,
+    "ONE_HOT": one_hot,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step
+from trtnet.reference.step import LayerFunction, Step
 
 
 def nms(step: Step) -> list[torch.Tensor]:
@@ -59,3 +59,8 @@ def _iou(a: torch.Tensor, b: torch.Tensor) -> float:
     shared = float(sides.prod())
     both = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - shared
     return shared / both if both > 0 else 0.0
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "NMS": nms,
+}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from trtnet.reference.step import Step, describe, to_torch
+from trtnet.reference.step import LayerFunction, Step, describe, to_torch
 from trtnet.support import dtypes
 from trtnet.support.errors import ExecutionError
 
@@ -121,3 +121,16 @@ def assertion(step: Step) -> list[torch.Tensor]:
     if not bool(step.x.all()):
         raise ExecutionError(f"{describe(step.layer)}: the assertion failed: {step.layer.message}")
     return []
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "ASSERTION": assertion,
+    "CAST": cast,
+    "CONDITIONAL_INPUT": identity,
+    "CONSTANT": constant,
+    "ELEMENTWISE": elementwise,
+    "IDENTITY": identity,
+    "SCALE": scale,
+    "SELECT": select,
+    "UNARY": unary,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 
@@ -49,3 +49,9 @@ def scatter(step: Step) -> list[torch.Tensor]:
 
 def _positive(index: torch.Tensor, size: int) -> torch.Tensor:
     return torch.where(index < 0, index + size, index)
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "GATHER": gather,
+    "SCATTER": scatter,
+}

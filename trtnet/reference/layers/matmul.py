@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step
+from trtnet.reference.step import LayerFunction, Step
 from trtnet.support.backend import trt
 
 
@@ -25,3 +25,9 @@ def _operand(x: torch.Tensor, operation: trt.MatrixOperation) -> torch.Tensor:
 def einsum(step: Step) -> list[torch.Tensor]:
     """Einstein summation."""
     return [torch.einsum(step.layer.equation, *(x for x in step.inputs if x is not None))]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "EINSUM": einsum,
+    "MATRIX_MULTIPLY": matrix_multiply,
+}

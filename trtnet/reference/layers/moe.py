@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 
@@ -27,3 +27,8 @@ def moe(step: Step) -> list[torch.Tensor]:
             gated = torch.nn.functional.silu(gated)
         result = result + part * ((gated * (x @ up[expert])) @ down[expert])
     return [result]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "MOE": moe,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step
+from trtnet.reference.step import LayerFunction, Step
 
 
 def normalization(step: Step) -> list[torch.Tensor]:
@@ -34,3 +34,9 @@ def lrn(step: Step) -> list[torch.Tensor]:
     """``x / (k + alpha / window * sum of squares over the window of channels) ** beta`` (Krizhevsky et al., 2012)."""
     layer, x = step.layer, step.x
     return [torch.nn.functional.local_response_norm(x, layer.window_size, layer.alpha, layer.beta, layer.k)]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "LRN": lrn,
+    "NORMALIZATION": normalization,
+}

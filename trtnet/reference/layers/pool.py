@@ -7,7 +7,7 @@ from itertools import product
 import torch
 
 from trtnet.reference.layers.conv import window_padding
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 
@@ -62,3 +62,8 @@ def _tap(offset: tuple[int, ...], counts: list[int], stride: list[int]) -> tuple
     """Element `offset` of every window."""
     steps = [slice(o, o + (n - 1) * s + 1, s) for o, n, s in zip(offset, counts, stride, strict=True)]
     return slice(None), slice(None), *steps
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "POOLING": pooling,
+}

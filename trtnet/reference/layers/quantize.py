@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int4": (-8, 7)}
@@ -68,3 +68,10 @@ def _spread(step: Step, scale: torch.Tensor) -> torch.Tensor:
             scale = scale.repeat_interleave(size // count, dim=axis)
         return scale
     return scale.reshape([-1 if i == step.layer.axis else 1 for i in range(x.ndim)])
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "DEQUANTIZE": dequantize,
+    "DYNAMIC_QUANTIZE": dynamic_quantize,
+    "QUANTIZE": quantize,
+}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 
@@ -48,3 +48,9 @@ def topk(step: Step) -> list[torch.Tensor]:
 
 def _wants_int64(step: Step) -> bool:
     return bool(step.layer.get_output(1).dtype.name == "INT64")
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "REDUCE": reduce,
+    "TOPK": topk,
+}

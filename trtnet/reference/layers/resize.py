@@ -7,7 +7,7 @@ import math
 import torch
 from torch.nn import functional
 
-from trtnet.reference.step import Step
+from trtnet.reference.step import LayerFunction, Step
 from trtnet.support.backend import trt
 
 
@@ -94,3 +94,9 @@ def grid_sample(step: Step) -> list[torch.Tensor]:
     padding = {"FILL": "zeros", "CLAMP": "border", "REFLECT": "reflection"}[layer.sample_mode.name]
     mode = {"LINEAR": "bilinear", "NEAREST": "nearest", "CUBIC": "bicubic"}[layer.interpolation_mode.name]
     return [functional.grid_sample(step.x, step.input(1), mode, padding, layer.align_corners)]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "GRID_SAMPLE": grid_sample,
+    "RESIZE": resize,
+}

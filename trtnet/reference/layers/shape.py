@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from trtnet.reference.step import Step, describe
+from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 
@@ -136,3 +136,16 @@ def non_zero(step: Step) -> list[torch.Tensor]:
     """The positions of what is not zero: [rank, count]."""
     dtype = getattr(torch, step.output_dtype.name)
     return [step.x.nonzero().T.to(dtype)]
+
+
+LAYERS: dict[str, LayerFunction] = {
+    "CONCATENATION": concatenation,
+    "NON_ZERO": non_zero,
+    "PADDING": padding,
+    "REVERSE_SEQUENCE": reverse_sequence,
+    "SHAPE": shape,
+    "SHUFFLE": shuffle,
+    "SLICE": slice_,
+    "SQUEEZE": squeeze,
+    "UNSQUEEZE": unsqueeze,
+}
