@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a module": (lambda x: torch.nn.ReLU()(x), r"torch\.nn\.functional\.relu was .*; use trtnet\.ops\.relu"),
     "a module with weights": (lambda x: torch.nn.Linear(8, 2)(x), r"torch\.nn\.functional\.linear was called with"),
     "a parameter": (lambda x: torch.relu(nn.Parameter(2)), r"torch\.relu was called with a trtnet tensor; use"),
-    "torch, unknown": (lambda x: torch.lgamma(x), r"torch\.lgamma was .*; TensorRT has no such function"),
+    "torch, unknown": (lambda x: torch.lgamma(x), r"torch\.lgamma was .*; TensorRT has no layer for this function"),
     "numpy": (lambda x: np.exp(x), r"numpy\.exp was called with a trtnet tensor; use trtnet\.ops\.exp"),
     "numpy, out": (lambda x: np.add(LEFT, x, out=LEFT), r"numpy\.add was .*; use trtnet\.ops\.add"),
     "numpy, reduced": (lambda x: np.add.reduce(x), r"numpy\.add\.reduce was .*; trtnet\.ops has no function"),

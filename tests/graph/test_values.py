@@ -98,7 +98,7 @@ def test_values_want_names() -> None:
     with pytest.raises(ModelError, match=r'Input\(\(2,\), "int64", values=\("size0", "size1",\)\)'):
         network_of(resizing, {"x": trtnet.Input(("n", 3, 4, 4)), "size": trtnet.Input((2,), "int64")})
     computed = network_of(lambda x, k: x[:, : (k + 1).item()], {"x": X, "k": trtnet.Input((), "int64")})
-    with pytest.raises(ProfileError, match="input k is a shape input, whose ranges TensorRT wants to know: declare it"):
+    with pytest.raises(ProfileError, match="input k is a shape input, whose ranges TensorRT needs: declare it"):
         computed.build({"n": 2})
 
 

@@ -194,7 +194,7 @@ def test_a_repository(engine: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not RTX, reason="needs a plan of TensorRT-RTX")
 def test_tensorrt_rtx_is_served_by_python_alone(engine: Path, tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="tensorrt backend loads TensorRT's plans alone"):
+    with pytest.raises(PlanError, match="tensorrt backend loads only TensorRT's plans"):
         triton.write(engine, tmp_path, "lenet", Serving(), python=False)
     assert list(tmp_path.iterdir()) == []
     triton.write(engine, tmp_path, "lenet", Serving(), python=True)
@@ -211,7 +211,7 @@ def test_what_triton_cannot_serve(engine: Path, tmp_path: Path) -> None:
     plan = Plan.load(engine)
     for change, words in (
         ({"stripped": True}, "stripped of its weights"),
-        ({"outputs": (TensorInfo("y", (2,), "float8_e4m3fn"),)}, "no such dtype"),
+        ({"outputs": (TensorInfo("y", (2,), "float8_e4m3fn"),)}, "does not have this dtype"),
         ({"outputs": (TensorInfo("y", (2,), "bfloat16"),)}, "no bfloat16"),
     ):
         Plan(plan.data, replace(plan.info, **change)).save(tmp_path / "x.engine")

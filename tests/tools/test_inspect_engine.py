@@ -135,7 +135,7 @@ def test_names_only() -> None:
     assert description.io == ("image", "output")
     assert precisions(description) == Counter()
     text = printed(render(description))
-    assert 'names alone: build it with profiling_verbosity="detailed"' in text
+    assert 'only their names: build it with profiling_verbosity="detailed"' in text
     assert "max_pool_U3_myl0_3" in text and "module" not in text
 
 

@@ -62,7 +62,7 @@ class BuildConfig:
 
 
 def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
-    """TensorRT's configuration. Raises BuildError for an option this backend has not, or a value out of range."""
+    """TensorRT's configuration. Raises BuildError for an option this backend does not have or a bad value."""
     target = network.builder.create_builder_config()
     if config.workspace is not None:
         if not 0 <= config.workspace < 2**63:

@@ -32,7 +32,7 @@ def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tupl
 def _check_values(tensor: Tensor, names: tuple[str, ...]) -> None:
     if tensor.trt.is_shape_tensor and not names:
         raise ProfileError(
-            f"input {tensor.name} is a shape input, whose ranges TensorRT wants to know: declare it with"
+            f"input {tensor.name} is a shape input, whose ranges TensorRT needs: declare it with"
             f" trtnet.Input({tuple(tensor.shape)}, '{tensor.dtype}', values=(...)), a name for each of its values"
         )
     if names and not tensor.trt.is_shape_tensor:

@@ -59,7 +59,7 @@ class ComparedModels(FactoryOptions, WeightsOptions):
 
 @dataclass(frozen=True)
 class Feeds:
-    """The arrays that each thing gets."""
+    """The arrays that each source gets."""
 
     input: Annotated[
         list[str], typer.Option("--input", help="An input's array: image=photo.npy, or raw bytes: image=photo.bin.")
@@ -161,7 +161,7 @@ def compare(
 def _compared(
     things: list[str], choices: Choices, feeds: Feeds, limits: Limits, output: list[str], keep: bool
 ) -> Comparison:
-    """The last thing is what is expected. keep: the inputs and outputs, to be saved."""
+    """The last one is the reference. keep: the inputs and outputs, to be saved."""
     from trtnet.tools.compare import open_things, read_given
     from trtnet.tools.targets import arguments
     from trtnet.verify import compare as run

@@ -32,7 +32,7 @@ def declared(
     """Inputs by name; those in lists and dicts have the names of both, joined by a dot: ``images.0``.
 
     axes: by the names of inputs that are given by an example. Raises ModelError for what declares no input, for an axis
-    that an example has not, and for axes of one name with different sizes.
+    that are missing from an example, and for axes of one name with different sizes.
     """
     if not isinstance(inputs, Mapping):
         raise ModelError(here(f"inputs are a dict, {{'x': trtnet.Input((...))}}; found {inputs!r}"))

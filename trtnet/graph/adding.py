@@ -173,7 +173,7 @@ class Adding(Placing, Generic[T]):
         self._keep(layer, weights)
 
     def connect(self, tensor: StoredTensor, index: int, value: StoredTensor, hint: str) -> None:
-        """Feeds an input of the layer that made `tensor` afterwards, as a recurrence wants it.
+        """Feeds an input of the layer that made `tensor` afterwards, as a recurrence needs it.
 
         Raises LayerError, with `hint` and TensorRT's words, if it refuses that.
         """

@@ -13,7 +13,7 @@ from trtnet.support.errors import ModelError
 class Precision:
     """The dtype of each module: that of the longest module path in a mapping that is its own or leads to it.
 
-    ``{"": "float16", "layer4.1": "float32"}``: float16, but layer4.1 and all modules in it. A dtype alone is that of
+    ``{"": "float16", "layer4.1": "float32"}``: float16, but layer4.1 and all modules in it. A single dtype is that of
     the whole model.
     Raises ModelError for a mapping that does not say what the whole model ("") has.
     """

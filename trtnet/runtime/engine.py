@@ -218,7 +218,7 @@ class Engine(EngineCalls):
         items: numpy arrays; where there are several inputs, tuples by position or dicts by name. An item may be changed
         as soon as the next is asked for, which is when a result is taken, or `depth` results ahead of it at first.
         batch: items are single samples, without the batch axis, of which so many are run at a time; the last batch has
-        the rest, and samples of another shape begin another one. Rows that a profile wants beyond them are zero.
+        the rest, and samples of another shape begin another one. Rows that a profile needs beyond them are zero.
         nvtx: as a session's, with a range for each stage of an inference.
         Returns the items' results in their order: one array each, or several as ``NamedOutputs``. What an item, the
         iterable or TensorRT raises is raised in the place of the item's result, after the results before it, and ends

@@ -47,7 +47,7 @@ class Choices:
 
 
 def itself(text: str) -> str:
-    """What a thing that is a PyTorch module is compared with if nothing else is named. Raises InputError for others."""
+    """What a PyTorch module is compared with if nothing else is named. Raises InputError for others."""
     _, thing = _label(text)
     if not models.may_be_of_torch(thing):
         raise InputError("nothing to compare it with: name two things at least, last what is expected")
@@ -55,9 +55,9 @@ def itself(text: str) -> str:
 
 
 def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Side], Notes]:
-    """(things by the names the report uses, whose weights they have): ``name=thing``, or the thing's own text.
+    """(the sources by the names in the report, whose weights each has): ``name=source``, or the source's own text.
 
-    A thing is a model (of the zoo, or ``path.py:factory``; its network runs on the CPU), ``torch:path.py:factory``, a
+    A source is a model (of the zoo, or ``path.py:factory``; its network runs on the CPU), ``torch:path.py:factory``, a
     file of :data:`FILES`, or ``engine:`` and a model or an ONNX file, to be built and run on this machine's GPU.
     Raises ModelError for what is none of it, or has no weights.
     """

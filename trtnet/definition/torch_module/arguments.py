@@ -1,4 +1,4 @@
-"""Arguments of torch's functions that an operation of trtnet has not: left out where they change nothing."""
+"""Arguments of torch's functions that an operation of trtnet does not take: left out where they change nothing."""
 
 from __future__ import annotations
 

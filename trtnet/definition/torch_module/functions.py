@@ -115,7 +115,7 @@ def _recurrent(kind: Callable[..., Any], gates: int) -> Callable[..., Any]:
 
 
 def _where(condition: Tensor, *values: Any, **named: Any) -> Any:
-    """Of a condition alone it is nonzero, a vector of positions an axis."""
+    """With only a condition it is nonzero, a vector of positions an axis."""
     return ops.where(condition, *values, **named) if values or named else ops.nonzero(condition).unbind(1)
 
 

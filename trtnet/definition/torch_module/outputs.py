@@ -43,4 +43,6 @@ def _items(result: Any, name: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(result, list | tuple):
         yield from ((f"{prefix}{index}" if name else f"output{index}", item) for index, item in enumerate(result))
     elif result is not None:
-        log.warning("the module returned a %s (%s), which is no tensor: no output", type(result).__name__, name)
+        log.warning(
+            "the module returned a %s (%s), which is not a tensor: it is not an output", type(result).__name__, name
+        )

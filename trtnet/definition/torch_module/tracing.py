@@ -99,7 +99,7 @@ class Tracing(TorchFunctionMode):
         return self.left(result, known)
 
     def cast(self, name: str, args: Sequence[Any]) -> Sequence[Any]:
-        """Arguments of an operation, the first in the dtype of the second, a weight, where torch wants that."""
+        """Arguments of an operation, the first in the dtype of the second, a weight, where torch requires that."""
         if name not in functions.CAST or len(args) < 2 or not isinstance(args[1], Parameter | np.ndarray):
             return args
         x, dtype = args[0], self.network.weight(args[1]).dtype

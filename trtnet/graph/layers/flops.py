@@ -1,6 +1,6 @@
 """How many floating-point operations a layer is, by convention.
 
-A multiplication and the addition of its product are two. Convolutions, products and attention count these alone
+A multiplication and the addition of its product are two. Convolutions, products and attention count only these
 (no bias, no softmax of the scores; a causal mask does not halve the scores). A pooled element counts the elements
 of its window, a reduction and a top-k their inputs', a softmax 5 an element, a normalization 8, a rotary embedding
 3, every other computation 1 an output element. What only moves data counts none.

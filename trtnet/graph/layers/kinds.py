@@ -34,7 +34,7 @@ class Kind:
 
     name: in ``LayerType``. cls: TensorRT's class; "" where it has none. flops: the rule of
     ``trtnet.graph.layers.flops`` that counts its operations. weights: the attributes that hold weights of its own.
-    from_inputs: the attributes that it has not where the input of that number is given (TensorRT warns who asks).
+    from_inputs: the attributes that are not set where the input of that number is given (TensorRT warns who asks).
     boundary: what it is a boundary of, by the name of the attribute; side: whether that begins or ends with it, or is
     decided by it. title: the rule of ``trtnet.graph.layers.titles`` that says it in a few words; by default the name.
     onnx: ONNX's operator, "" where it has none; several by the values of the attribute `variant`.

@@ -50,7 +50,7 @@ class Weight:
 
     array: contiguous; given as a function, with its shape and dtype, it is read when it is first needed. memory: what
     TensorRT reads, two elements a byte of a 4-bit type. handle: TensorRT's own.
-    key: its checkpoint key, "" for what is no tensor of the checkpoint: a constant of the model, or
+    key: its checkpoint key, "" for what is not in the checkpoint: a constant of the model, or
     something computed from several tensors, as a folded batch norm is.
     """
 

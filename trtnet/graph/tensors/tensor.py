@@ -142,7 +142,7 @@ def _elements(tensor: Tensor) -> tuple[Dim, ...]:
         example = ", ".join(f'"size{index}"' for index in range(count))
         raise ModelError(
             here(
-                f"input {tensor.name} is a shape input, whose ranges TensorRT wants to know: name them, by"
+                f"input {tensor.name} is a shape input, whose ranges TensorRT needs: name them, by"
                 f' Input({tuple(tensor.shape)}, "{tensor.dtype}", values=({example},)), and give their ranges to build'
             )
         )

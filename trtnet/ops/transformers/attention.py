@@ -170,7 +170,7 @@ def _flat(mask: Tensor | None, lead: tuple[Size, ...], kept: int) -> Tensor | No
 
 
 def _has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """TensorRT wants values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes, and
+    """TensorRT needs values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes, and
     computes wrong numbers for several queries of one key (H200, tests/gpu/test_gpu_attention.py)."""
     width = query.shape[-1]
     if not supports("attention_v2") or width != value.shape[-1] or key.shape[-2] == 1:

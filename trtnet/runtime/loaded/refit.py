@@ -52,7 +52,7 @@ def refitted(opened: OpenEngine, info: PlanInfo, given: Checkpoint | Redefined, 
             raise TrtnetError(f"TensorRT refused the new weight {name}{recorder.lines()}")
     if missing := list(refitter.get_missing_weights()):
         raise TrtnetError(
-            f"TensorRT wants weights that have no checkpoint key: {', '.join(missing[:5])}. Define the network again:"
+            f"TensorRT needs weights that have no checkpoint key: {', '.join(missing[:5])}. Define the network again:"
             f" {REDEFINE}"
         )
     if not refitter.refit_cuda_engine():

@@ -1,4 +1,4 @@
-"""Dynamic sizes by their names: TensorRT names the axes of inputs alone."""
+"""Dynamic sizes by their names: TensorRT names only the axes of inputs."""
 
 from __future__ import annotations
 

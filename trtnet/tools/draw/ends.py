@@ -14,7 +14,7 @@ MANY = 12
 
 
 def settle_ends(drawing: Drawing) -> Drawing:
-    """Puts each input into the module that alone reads it, and each output into the one that makes it.
+    """Puts each input into the only module that reads it, and each output into the one that makes it.
 
     A network with few of them keeps them outside of its modules.
     """

@@ -15,7 +15,7 @@ def draw_engine(title: str, description: EngineDescription) -> Drawing:
     """The engine's layers, each in the module that has all those it was fused from.
 
     A layer of which the engine does not say that is drawn in the module of those around it.
-    An engine that was built with layer names alone is drawn as layers without tensors; a note says so.
+    An engine that was built with layer names only is drawn as layers without tensors; a note says so.
     """
     tensors = _tensors(description)
     index = {name: i for i, name in enumerate(tensors)}

@@ -17,7 +17,7 @@ from trtnet.tools.targets.networks import Choices, check_options, open_network
 def read(target: str, choices: Choices) -> Drawing:
     """Reads ``resnet50``, ``file.py:factory``, ``x.onnx``, ``layers.json`` (the inspector's) or ``x.engine``.
 
-    choices: how a model is defined. Raises what opening such a thing raises; PlanError for an engine whose layers are
+    choices: how a model is defined. Raises what opening it raises; PlanError for an engine whose layers are
     not known, as where there is no GPU.
     """
     check_options(choices, target, sizes=is_network(target))

@@ -1,4 +1,4 @@
-"""Names that the TensorRT in use has not: since when, and what takes their place."""
+"""Names that the TensorRT in use does not have: since when, and what takes their place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_PLUGINS = (
     "TensorRT-RTX has no plugins: write the layer in TensorRT's own, or run that part outside of the engine",
     "ops.custom: a decomposition, for which a plugin stands where the TensorRT has it",
 )
-_RTX_ONLY = ("TensorRT-RTX alone has it: pip install 'trtnet[rtx]'", "trtnet uses it where it is there")
+_RTX_ONLY = ("only TensorRT-RTX has it: pip install 'trtnet[rtx]'", "trtnet uses it where it is there")
 _DEFAULT = (
     "use a release that has it, or ask hasattr before",
     "operations take the layer where the release has it, else the same of older layers",

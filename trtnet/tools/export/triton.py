@@ -111,7 +111,7 @@ def config(info: PlanInfo, name: str, serving: Serving, *, python: bool) -> str:
 def _check(info: PlanInfo, engine: Path, python: bool) -> None:
     if info.backend != "tensorrt" and not python:
         raise PlanError(
-            f"{engine} was built by {info.backend}, and Triton's tensorrt backend loads TensorRT's plans alone.\n"
+            f"{engine} was built by {info.backend}, and Triton's tensorrt backend loads only TensorRT's plans.\n"
             f"  --python serves it by Triton's python backend, with trtnet in the server's Python; or build it with"
             f" TRTNET_BACKEND=tensorrt, of the version that the server has"
         )
@@ -119,7 +119,7 @@ def _check(info: PlanInfo, engine: Path, python: bool) -> None:
         raise PlanError(f"{engine} was stripped of its weights: put them in by `trtnet refit`, Triton cannot")
     for tensor in (*info.inputs, *info.outputs):
         if tensor.dtype not in TYPES:
-            raise PlanError(f"{tensor}: Triton has no such dtype; it has {', '.join(TYPES)}")
+            raise PlanError(f"{tensor}: Triton does not have this dtype; it has {', '.join(TYPES)}")
         if python and tensor.dtype == "bfloat16":
             raise PlanError(f"{tensor}: Triton's python backend hands over numpy arrays, which have no bfloat16")
 

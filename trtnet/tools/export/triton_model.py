@@ -16,7 +16,7 @@ from trtnet.support.errors import TrtnetError
 
 
 class TritonPythonModel:
-    """One instance of the model, as Triton's python backend wants it to be named."""
+    """One instance of the model, by the name that Triton's python backend needs."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Loads the engine that lies beside this file, on the instance's GPU."""

@@ -55,7 +55,7 @@ class EngineTensor:
 class EngineLayer:
     """One layer of the engine, often several of the network fused.
 
-    type: TensorRT's word, "" where the engine has names alone, as are the fields that follow. modules, sources: the
+    type: TensorRT's word, "" where the engine has only names, as are the fields that follow. modules, sources: the
     modules ("" for the model itself) and lines of the model that it comes from, where trtnet wrote them.
     """
 
@@ -172,7 +172,7 @@ def _headline(description: EngineDescription, memory: Mapping[str, int]) -> str:
     parts = [f"{len(description.layers)} layers"]
     parts += [f"{count} write {dtype}" for dtype, count in precisions(description).most_common()]
     parts += [f"{name} {size:,} bytes" for name, size in memory.items()]
-    advice = "" if description.detailed else f"; the engine has their names alone: {BUILD_DETAILED} for more"
+    advice = "" if description.detailed else f"; the engine has only their names: {BUILD_DETAILED} for more"
     return ", ".join(parts) + advice
 
 

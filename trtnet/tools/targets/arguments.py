@@ -65,7 +65,7 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
         if match is None:
             raise ModelError(f"--range is written input_ids=0:30000; found {text!r}")
         if not float(match[3]) - float(match[2]) < float("inf"):
-            raise ModelError(f"--range {text}: float64 has no such numbers")
+            raise ModelError(f"--range {text}: float64 does not have these numbers")
     return {match[1]: (float(match[2]), float(match[3])) for match in found if match}
 
 
@@ -82,7 +82,7 @@ def inputs(texts: Sequence[str]) -> dict[str, Input]:
 def dtype(text: str) -> str | dict[str, str]:
     """``"float16"``, ``"bf16"``, or a JSON file that `trtnet precision` wrote -> what ``define(dtype=...)`` takes.
 
-    A JSON file of module paths and dtypes alone will do. Raises ModelError for a file that holds neither.
+    A JSON file of only module paths and dtypes will do. Raises ModelError for a file that holds neither.
     """
     if not text.endswith(".json"):
         return dtypes.get(text).name

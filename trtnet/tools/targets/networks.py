@@ -53,7 +53,7 @@ class NetworkTarget:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the inputs at these sizes; of those with dynamic axes alone."""
+        """The shapes of the inputs at these sizes; only of those with dynamic axes."""
         inputs = map(self.network.get_input, range(self.network.num_inputs))
         named = {tensor.name: axis_names(tensor) for tensor in inputs}
         return {

@@ -39,7 +39,7 @@ class Layout:
 
 
 def lay_out(drawing: Drawing, depth: int | None = None) -> Layout:
-    """depth: how deep modules are open, 1 for the model's own items alone; as much as one can take in by default."""
+    """depth: how deep modules are open, 1 for only the model's own items; as much as one can take in by default."""
     tree = nest(settle_ends(drawing))
     opened = opening.start(tree) if depth is None else opening.down_to(tree, depth)
     return Layout(tree, tuple(arrange(tree, group) for group in tree.groups), opened)
