@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from trtnet.checkpoint import Source, open_checkpoint
-from trtnet.checkpoint.quantized import Quantization, quantization_of
+from trtnet.checkpoint.quantized.quantization import Quantization, quantization_of
 from trtnet.checkpoint.rules import UNWRAP, RuleSet
 from trtnet.checkpoint.rules.ruleset import parse as parse_rules, read as read_rules
 from trtnet.support.errors import CheckpointError

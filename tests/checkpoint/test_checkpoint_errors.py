@@ -81,7 +81,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.safetensors")
     refused(tmp_path / "x.safetensors", "is a pipe, a device or a socket")
     os.mkfifo(tmp_path / "x.toml")
-    with pytest.raises(CheckpointError, match=r"x.toml is no rule file: it is no regular file"):
+    with pytest.raises(CheckpointError, match=r"x.toml is not a rule file: it is not a regular file"):
         rules.read(tmp_path / "x.toml")
 
 

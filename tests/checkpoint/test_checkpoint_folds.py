@@ -66,7 +66,7 @@ def test_a_layer_without_a_path_is_folded() -> None:
 @pytest.mark.parametrize("shape", [(4, 3), (3,), (4, 1, 1), (2, 1), (1, 4)])
 def test_a_norm_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     tensors = {"c.weight_g": np.ones(shape, np.float32), "c.weight_v": np.ones((4, 3), np.float32)}
-    with pytest.raises(CheckpointError, match=r"c.weight_g \[.*\] is no norm of c.weight_v \[4, 3\]"):
+    with pytest.raises(CheckpointError, match=r"c.weight_g \[.*\] is not a norm of c.weight_v \[4, 3\]"):
         one("fold = 'weight_norm'", tensors)
 
 
@@ -125,7 +125,9 @@ def test_a_batch_norm_after_a_transposed_convolution(out: int, groups: int) -> N
 
 def test_a_transposed_convolution_of_other_sizes_needs_the_option() -> None:
     model = torch.nn.Sequential(torch.nn.ConvTranspose2d(4, 6, 3), torch.nn.BatchNorm2d(6))
-    with pytest.raises(CheckpointError, match=r"1.weight \[6\] is no norm of what 0.weight .* \(transposed = true is"):
+    with pytest.raises(
+        CheckpointError, match=r"1.weight \[6\] is not a norm of what 0.weight .* \(transposed = true is"
+    ):
         one(BATCH_NORM, state(model, ""))
 
 
@@ -146,13 +148,13 @@ def tensors(**changes: Any) -> State:
 @pytest.mark.parametrize(
     ("conv", "changes", "words"),
     [
-        ("^conv", {}, "conv matches conv1.bias, which is no weight"),
+        ("^conv", {}, "conv matches conv1.bias, which is not a weight"),
         ("weight$", {}, "bn is to be folded into conv1.weight and into bn.weight"),
         (
             "^conv.\\.weight$", {"conv2.weight": np.ones((4, 4), np.float32)},
             "bn is to be folded into conv1.weight and into conv2.weight",
         ),
-        ("^conv1\\.weight$", {"bn.weight": np.ones(1, np.float32)}, r"bn.weight \[1\] is no norm of what conv1.weight"),
+        ("^conv1\\.weight$", {"bn.weight": np.ones(1, np.float32)}, r"bn.weight \[1\] is not a norm of what"),
         ("^conv1\\.weight$", {"bn.running_var": np.ones(1, np.float32)}, r"bn.running_var \[1\] has not the 4"),
         ("^conv1\\.weight$", {"conv1.bias": np.ones(1, np.float32)}, r"conv1.bias \[1\] has not the 4 channels of bn"),
     ],

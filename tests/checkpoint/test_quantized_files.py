@@ -9,7 +9,7 @@ import pytest
 
 from trtnet.checkpoint import open_checkpoint
 from trtnet.checkpoint.base import raw_bytes
-from trtnet.checkpoint.quantized import quantization_of
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.support.errors import CheckpointError
 from trtnet.weights import detect
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from trtnet.checkpoint.quantized import quantization_of
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.support.errors import CheckpointError
 from trtnet.weights import detect
 

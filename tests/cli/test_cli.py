@@ -254,4 +254,4 @@ def test_a_model_without_weights_needs_no_checkpoint(tmp_path: Path) -> None:
     build = trtnet("build", "mistakes.py:Plain", *sizes, "-o", "p.engine", folder=tmp_path)
     assert build.returncode == 0 and (tmp_path / "p.engine").is_file(), build.stderr
     wrong = trtnet("run", "p.engine", "--weights", "w.npz", folder=tmp_path)
-    assert wrong.returncode == 2 and "p.engine is no model, so it takes no --weights" in wrong.stderr
+    assert wrong.returncode == 2 and "p.engine is not a model, so it takes no --weights" in wrong.stderr

@@ -115,7 +115,7 @@ def test_a_pattern_to_ignore_that_ignores_nothing_is_warned_of(name: str, caplog
         assert run(*LENET[name], *WEIGHTS, "--ignore", "^extra", "--ignore", "^fc1").exit_code == 0
     for pattern in ("^extra", "^fc1"):
         assert f"w.npz: the pattern '{pattern}' ignores no key; the model takes all keys" in caplog.text
-    refused(ModelError, "--ignore '[' is no regular expression", *LENET[name], *WEIGHTS, "--ignore", "[")
+    refused(ModelError, "--ignore '[' is not a regular expression", *LENET[name], *WEIGHTS, "--ignore", "[")
 
 
 def test_a_warning_is_said_once_a_command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_a_dtype_that_there_is_not(name: str) -> None:
 )
 @pytest.mark.parametrize("command", [("inspect",), ("draw", "-o", "d.json"), ("run",), ("diff", "lenet.engine")])
 def test_what_is_said_of_a_model_where_there_is_none(command: tuple[str, ...], option: str) -> None:
-    words = f"lenet.engine is no model, so it takes no {option.partition('=')[0]}; a model is named"
+    words = f"lenet.engine is not a model, so it takes no {option.partition('=')[0]}; a model is named"
     refused(ModelError, words, *command, "lenet.engine", option)
 
 
@@ -171,7 +171,7 @@ def test_the_same_from_python(caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(trtnet.WeightsError, match="0 missing, 1 unexpected"):
             trtnet.define(nn.Linear(3, 2), {"x": trtnet.Input((1, 3))}, weights, ignored=["^exrta$"])
     assert "a mapping of 3 tensors: the pattern '^exrta$' ignores no key; nearest: extra" in caplog.text
-    with pytest.raises(CheckpointError, match=r"the pattern of keys to ignore '\[' is no regular expression"):
+    with pytest.raises(CheckpointError, match=r"the pattern of keys to ignore '\[' is not a regular expression"):
         trtnet.define(nn.Linear(3, 2), {"x": trtnet.Input((1, 3))}, weights, ignored=["["])
 
 

@@ -43,7 +43,7 @@ def test_ls(weights: Path) -> None:
         "tensors": [{"key": "a.bias", "shape": [2], "dtype": "float16", "bytes": 4, "readable": True}],
         "bytes": 4,
     }
-    assert "is no regular expression" in trtnet("weights", "ls", weights, "--filter", "[", code=2).stderr
+    assert "is not a regular expression" in trtnet("weights", "ls", weights, "--filter", "[", code=2).stderr
     assert "No such file" in trtnet("weights", "ls", weights.with_name("none.pth"), code=2).stderr
 
 

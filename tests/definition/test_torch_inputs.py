@@ -83,7 +83,7 @@ def test_a_forward_that_takes_any(kind: type[nn.Module]) -> None:
         ({"x": torch.zeros(2, dtype=torch.complex64)}, {}, "input x: its example is torch.complex64: unknown dtype"),
         ({"x": 3}, {}, "input x is declared as trtnet.Input.*or by an example tensor; found int"),
         ({}, {}, "Named does not say what it takes"),
-        ({"x": torch.zeros(2)}, {"y": {0: "n"}}, "dims names 'y', which is no input of Named; it has x"),
+        ({"x": torch.zeros(2)}, {"y": {0: "n"}}, "dims names 'y', which is not an input of Named; it has x"),
         ({"x": torch.zeros(2)}, {"x": {1: "n"}}, r"x has the shape \[2\], which has no axis 1"),
         ({"x": torch.zeros(2)}, {"x": {0: 3}}, "axis 0 of x is given by a name, 'batch'; found 3"),
         ({"x": trtnet.Input((2,))}, {"x": {0: "n"}}, "write the names into the Input's own shape"),

@@ -99,7 +99,7 @@ def test_a_tensor_of_a_network_is_no_buffer() -> None:
         def forward(self, x: Any) -> Any:
             return x + Buffered(lambda: ops.zeros((3,))).table
 
-    with pytest.raises(ModelError, match="table: a tensor of the network is no buffer; give an array"):
+    with pytest.raises(ModelError, match="table: a tensor of the network is not a buffer; give a numpy array"):
         trtnet.define(Model(), {"x": trtnet.Input((3,))}, {})
     assert Buffered(lambda: np.zeros(3, np.float32)).table.shape == (3,)
 

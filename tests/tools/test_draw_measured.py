@@ -78,9 +78,9 @@ def test_what_bisect_writes(tmp_path: Path) -> None:
     [
         ({"c": 1.0}, "names no layer or module of this drawing: its first name is 'c'"),
         ({"a.x/relu_9": 1.0}, "the nearest here is 'a.x/relu_"),
-        ([{"name": "b/relu_3"}], r"no profile: KeyError\('averageMs'\)"),
-        ({"b": "fast"}, "no profile: ValueError"),
-        (3, "no profile: TypeError"),
+        ([{"name": "b/relu_3"}], r"not a profile: KeyError\('averageMs'\)"),
+        ({"b": "fast"}, "not a profile: ValueError"),
+        (3, "not a profile: TypeError"),
     ],
 )
 def test_other_profiles_are_refused(tmp_path: Path, document: Any, words: str) -> None:
@@ -90,7 +90,7 @@ def test_other_profiles_are_refused(tmp_path: Path, document: Any, words: str) -
 
 @pytest.mark.parametrize("document", [[], 3, {"rows": [{"path": "a"}]}, {"a": "much"}, {"rows": 3}])
 def test_other_comparisons_are_refused(tmp_path: Path, document: Any) -> None:
-    with pytest.raises(InputError, match=r"no comparison|names no layer"):
+    with pytest.raises(InputError, match=r"not a comparison|names no layer"):
         with_comparison(CHAIN, file(tmp_path, document))
 
 

@@ -295,7 +295,7 @@ def test_another_tools_plan_needs_the_gpu(plan: Path, tmp_path: Path, monkeypatc
         look(str(tmp_path / "other.plan"), Choices(), 3)
     for data, words in ((b"", "it is empty"), (b"PK\x03\x04 a checkpoint", r"it begins with b'PK\\x03\\x04 a ch")):
         (tmp_path / "no.engine").write_bytes(data)
-        with pytest.raises(PlanError, match=rf"no\.engine is no plan of TensorRT: {words}"):
+        with pytest.raises(PlanError, match=rf"no\.engine is not a plan of TensorRT: {words}"):
             look(str(tmp_path / "no.engine"), Choices(), 3)
     inspection = Inspection((DATA / "inspect_rtx_names.json").read_text(), {"activations": 1})
     monkeypatch.setattr(Engine, "inspect", lambda engine: inspection)

@@ -140,7 +140,7 @@ def test_random_inputs_are_of_the_seed_and_in_range() -> None:
     assert not np.array_equal(first.kept_inputs[0]["x"], first.kept_inputs[1]["x"])
     with pytest.raises(InputError, match=r"input ids .* integers: say which are valid: ranges=\{'ids': \(0, 30000\)\}"):
         run(0, None)
-    with pytest.raises(InputError, match="a range for z, which is no input; the inputs are ids, x, mask"):
+    with pytest.raises(InputError, match="a range for z, which is not an input; the inputs are ids, x, mask"):
         run(0, ranges | {"z": (0, 1)})
     with pytest.raises(InputError, match=r"the range .* is empty"):
         run(0, {"ids": (5, 5)})

@@ -83,7 +83,7 @@ class Checkpoint(Mapping[str, Array]):
         self._keys = dict.fromkeys(keys)
         for key in self._keys:
             if not is_text(key):
-                raise CheckpointError(f"{name}: the key {key!r} is no text that a file could hold")
+                raise CheckpointError(f"{name}: the key {key!r} is not text that a file can hold")
         self._closed = False
 
     @abstractmethod

@@ -80,7 +80,7 @@ def keys_apart(
 def useful(ignored: Sequence[str], expected: Collection[str], checkpoint: Checkpoint) -> list[str]:
     """The patterns that ignore something, and those of IGNORED; a warning names each of the others.
 
-    Raises CheckpointError for what is no regular expression.
+    Raises CheckpointError for what is not a regular expression.
     """
     others = [key for key in checkpoint if key not in expected]
     kept = [pattern for pattern in ignored if pattern in IGNORED or any(map(_compiled(pattern).search, others))]
@@ -95,7 +95,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise CheckpointError(f"the pattern of keys to ignore {pattern!r} is no regular expression: {error}") from error
+        raise CheckpointError(
+            f"the pattern of keys to ignore {pattern!r} is not a regular expression: {error}"
+        ) from error
 
 
 def _report(

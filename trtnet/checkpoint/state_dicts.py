@@ -126,15 +126,15 @@ def _list(paths: list[str]) -> str:
 
 
 def _without(node: object, is_tensor: IsTensor) -> str:
-    """Why there is no state dict: of what is nearest to one, the first value that is no tensor."""
+    """Why there is not a state dict: of what is nearest to one, the first value that is no tensor."""
     best = _nearest(node, is_tensor)
     for key, value in best.items():
         if not isinstance(key, str):
             shown = repr(key)[:100] if isinstance(key, int | float | bytes) else "of a dict"
-            return f"is no state dict: the key {shown} is {_described(key)}; keys are strings"
+            return f"is not a state dict: the key {shown} is {_described(key)}; keys are strings"
         if not is_tensor(value):
             return (
-                f"is no state dict: {key} is {_described(value)}, not a tensor. A state dict holds nothing but tensors:"
+                f"is not a state dict: {key} is {_described(value)}, not a tensor. A state dict holds only tensors:"
                 f" save model.state_dict(), or pass the part that is one."
             )
     return f"holds {_described(node)}, not a state dict. Save it with torch.save(model.state_dict(), ...)."

@@ -44,7 +44,7 @@ def declared(
         )
     for name in axes:
         if name not in given:
-            raise ModelError(here(f"dims names {name!r}, which is no input of {model}; {nearest(name, given)}"))
+            raise ModelError(here(f"dims names {name!r}, which is not an input of {model}; {nearest(name, given)}"))
         if isinstance(given[name], Input):
             raise ModelError(
                 here(

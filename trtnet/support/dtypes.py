@@ -105,7 +105,7 @@ def get(dtype: DTypeLike) -> DType:
     if isinstance(dtype, DType):
         return dtype
     if dtype is None:  # numpy's dtype of None is float64
-        raise DTypeError(f"None is no dtype; trtnet knows {', '.join(_BY_NAME)}")
+        raise DTypeError(f"None is not a dtype; trtnet knows {', '.join(_BY_NAME)}")
     found = _BY_NAME.get(_spelling(dtype)) or _BY_TRT_NAME.get(getattr(dtype, "name", ""))
     if found is None:
         raise DTypeError(f"unknown dtype {dtype!r}; trtnet knows {', '.join(_BY_NAME)}")

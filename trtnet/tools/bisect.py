@@ -18,7 +18,7 @@ def renamed(texts: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ModelError(f"--name {text}: {pattern!r} is no regular expression: {error}") from error
+            raise ModelError(f"--name {text}: {pattern!r} is not a regular expression: {error}") from error
         if not pattern:
             raise ModelError(f"--name is written ours=theirs; found {text!r}")
     return {ours: tuple(theirs.split(",")) if "," in theirs else theirs for ours, theirs in found.items()}

@@ -202,7 +202,7 @@ def test_a_parameter_has_the_dtype_of_the_network(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", [None, "float", 7, torch.complex64, torch.float64, torch.int16])
 def test_a_dtype_that_there_is_not_is_an_error_at_the_line(dtype: Any) -> None:
-    with pytest.raises(LayerError, match=r"(unknown|None is no|has no) .*\n  in tests/ops/arguments/test_prom"):
+    with pytest.raises(LayerError, match=r"(unknown|None is not|has no) .*\n  in tests/ops/arguments/test_prom"):
         network_of(lambda x: x.to(dtype), {"x": trtnet.Input((2,))})
 
 

@@ -86,7 +86,7 @@ class DistributedCheckpoint(Checkpoint):
         storages = ZipStorages(io.BytesIO(content))
         found = storages.pickle("data.pkl", BUILDERS)
         if not isinstance(found, Stored):
-            raise ValueError("a chunk is no tensor")
+            raise ValueError("a chunk is not a tensor")
         native: Array = found.view(storages.read(found.storage), storages.big_endian).astype(found.dtype.numpy)
         return native
 

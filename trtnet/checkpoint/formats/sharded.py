@@ -84,7 +84,7 @@ def _weight_map(path: Path) -> dict[str, str]:
         raise CheckpointError(f"{path} is not a JSON index: {error}") from error
     weight_map = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(weight_map, dict):
-        raise CheckpointError(f'{path} has no "weight_map" of tensor names to files: this is no checkpoint index')
+        raise CheckpointError(f'{path} has no "weight_map" of tensor names to files: this is not a checkpoint index')
     for key, name in weight_map.items():
         if not isinstance(name, str) or Path(name).name != name or name.endswith(".json"):
             raise CheckpointError(f"{path} places {key} in {name!r}; a shard is a weight file beside its index")

@@ -35,7 +35,7 @@ class FoldWeightNorm(KeyRule):
             axes = _normed(magnitude, direction)
             if axes is None:
                 raise CheckpointError(
-                    f"{keys[0]} {list(magnitude)} is no norm of {keys[1]} {list(direction)}: it has the size of one"
+                    f"{keys[0]} {list(magnitude)} is not a norm of {keys[1]} {list(direction)}: it has the size of one"
                     f" axis, and 1 on the others"
                 )
 
@@ -102,7 +102,7 @@ class FoldBatchNorm(KeyRule):
                 continue
             path, norm = key.removesuffix("weight"), expand(match, self.norm)
             if path == key or (path and not path.endswith(".")):
-                raise CheckpointError(f"conv matches {key}, which is no weight: end the pattern with weight$")
+                raise CheckpointError(f"conv matches {key}, which is not a weight: end the pattern with weight$")
             if folded.setdefault(norm, key) != key:
                 raise CheckpointError(f"{norm} is to be folded into {folded[norm]} and into {key}")
             names = [f"{norm}.{name}" for name in ("weight", "bias", "running_mean", "running_var")]
@@ -123,7 +123,7 @@ class FoldBatchNorm(KeyRule):
         groups = shape[0] // weight[axis] if fits else 0
         if not fits or (groups != 1 and not self.transposed) or groups == 0 or weight[0] % groups:
             hint = "" if self.transposed else " (transposed = true is for transposed convolutions)"
-            raise CheckpointError(f"{name} {list(shape)} is no norm of what {key} {list(weight)} makes{hint}")
+            raise CheckpointError(f"{name} {list(shape)} is not a norm of what {key} {list(weight)} makes{hint}")
         for other, its in vectors.items():
             if its != shape:
                 raise CheckpointError(f"{other} {list(its)} has not the {shape[0]} channels of {name}")

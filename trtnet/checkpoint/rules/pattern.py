@@ -75,7 +75,7 @@ def pattern(text: object) -> Pattern:
         regex = re.compile(text)
         repeated = tuple(re.compile(f"(?:{what})+") for what, repeat in tokens if repeat not in ("", "?"))
     except (re.error, OverflowError, RecursionError) as error:
-        raise CheckpointError(f"the pattern {text!r} is no regular expression: {error}") from error
+        raise CheckpointError(f"the pattern {text!r} is not a regular expression: {error}") from error
     body, anchors = _without_anchors(text)
     alternatives = _alternatives(tokens)
     choices = math.prod(alternatives) << sum(repeat == "?" for _, repeat in tokens)

@@ -73,9 +73,9 @@ def read(path: str | os.PathLike[str]) -> RuleSet:
     """Reads a rule file (TOML). Raises CheckpointError if it cannot be read or is not one."""
     try:
         if Path(path).exists() and not Path(path).is_file():
-            raise CheckpointError(f"{path} is no rule file: it is no regular file")
+            raise CheckpointError(f"{path} is not a rule file: it is not a regular file")
         if Path(path).stat().st_size > LARGEST_FILE:
-            raise CheckpointError(f"{path} is no rule file: it has more than {LARGEST_FILE:,} bytes")
+            raise CheckpointError(f"{path} is not a rule file: it has more than {LARGEST_FILE:,} bytes")
         text = Path(path).read_text("utf-8")
     # ValueError: text that is not UTF-8, or a name that no file can have
     except (OSError, ValueError) as error:

@@ -131,9 +131,7 @@ class Module(Traversal["Module"]):
             text = f"{type(self).__name__}.register_buffer({name!r}) takes an array or a torch tensor"
             raise ModelError(here(f"{text}, found {type_name(tensor)}"))
         if isinstance(tensor, Tensor):
-            text = (
-                f"{type(self).__name__}.{name}: a tensor of the network is no buffer; give an array, as numpy makes it"
-            )
+            text = f"{type(self).__name__}.{name}: a tensor of the network is not a buffer; give a numpy array"
             raise ModelError(here(text))
         setattr(self, name, _buffer(tensor, persistent))
 

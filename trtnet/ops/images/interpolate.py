@@ -128,7 +128,7 @@ def _scaled(x: Tensor, size: Size, scale: float) -> Size:
         ratio = Fraction(scale).limit_denominator(10**digits)
         if (sizes * ratio.numerator // ratio.denominator == np.floor(sizes * scale)).all():
             return size * ratio.numerator // ratio.denominator
-    text = f"in float64, as torch computes it, floor({size} * {scale}) is no floor of a ratio"
+    text = f"in float64, as torch computes it, floor({size} * {scale}) is not the floor of a ratio"
     return x.network.fail(f"interpolate: {text}; give size, or a scale such as 0.5, 1.5 or 2", {"x": x})
 
 

@@ -98,7 +98,7 @@ def _times(document: Any, path: Path) -> Iterable[tuple[str, float]]:
             if "name" in row:
                 yield row["name"], float(row["averageMs"])
     except (TypeError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is no profile: {error!r}; {PROFILE}") from error
+        raise InputError(f"{path} is not a profile: {error!r}; {PROFILE}") from error
 
 
 def _errors(document: Any, path: Path) -> Iterable[tuple[str, float]]:
@@ -107,5 +107,5 @@ def _errors(document: Any, path: Path) -> Iterable[tuple[str, float]]:
         rows = document["rows"] if "rows" in document else [{"path": x, "outputs": y} for x, y in document.items()]
         known = [(str(row["path"]), float(row["outputs"])) for row in rows if row["outputs"] is not None]
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} is no comparison: {error!r}; {COMPARISON}") from error
+        raise InputError(f"{path} is not a comparison: {error!r}; {COMPARISON}") from error
     yield from sorted(known, key=lambda pair: pair[1])

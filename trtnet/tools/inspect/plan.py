@@ -111,7 +111,7 @@ def _without_sidecar(path: Path) -> EngineFile:
         return of_engine(str(path), None, Engine(plan))
     except DeviceError as error:
         if data[1:4] != MAGIC:
-            raise PlanError(f"{path} is no plan of TensorRT: {_begins(data)}") from error
+            raise PlanError(f"{path} is not a plan of TensorRT: {_begins(data)}") from error
         raise PlanError(
             f"{path} has no sidecar: {sidecar_path(path)} is missing. trtnet writes both, copy both; without it an"
             f" engine can be inspected on a GPU only: {error}"

@@ -128,7 +128,7 @@ def check_options(choices: Choices, *targets: str, sizes: bool = True) -> None:
     for option, value in given.items():
         if value:
             raise ModelError(
-                f"{targets[0]} is no model, so it takes no {option}; a model is named path/to/file.py:factory"
+                f"{targets[0]} is not a model, so it takes no {option}; a model is named path/to/file.py:factory"
             )
 
 

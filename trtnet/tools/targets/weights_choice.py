@@ -9,7 +9,7 @@ from typing import Any
 
 from trtnet.checkpoint import IGNORED, Checkpoint, open_checkpoint
 from trtnet.checkpoint.nearest import nearest
-from trtnet.checkpoint.quantized import quantization_of
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.rules import parse
 from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.tools.weights.files import find_rules
@@ -36,7 +36,7 @@ class WeightsChoice:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ModelError(f"--ignore {pattern!r} is no regular expression: {error}") from error
+                raise ModelError(f"--ignore {pattern!r} is not a regular expression: {error}") from error
 
     def open(self) -> Checkpoint | None:
         """The checkpoint with the model's keys, not yet read; None if no file is named.

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoint, save_wts
-from trtnet.checkpoint.quantized import quantization_of
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.support.errors import CheckpointError
 from trtnet.support.printing import visible
@@ -75,7 +75,7 @@ def rows(source: Source, pattern: str = "") -> list[Row]:
     try:
         wanted = re.compile(pattern)
     except re.error as error:
-        raise CheckpointError(f"--filter {pattern!r} is no regular expression: {error}") from error
+        raise CheckpointError(f"--filter {pattern!r} is not a regular expression: {error}") from error
     with open_checkpoint(source) as checkpoint:
         found = {key: checkpoint.listed(key) for key in checkpoint if wanted.search(key)}
     return [Row(key, one.shape, one.dtype, one.nbytes or 0, one.readable) for key, one in found.items()]

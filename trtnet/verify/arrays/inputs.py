@@ -104,7 +104,7 @@ def random_inputs(
     for name in ranges:
         if all(name != info.name for info in takes):
             known = ", ".join(info.name for info in takes)
-            raise InputError(f"a range for {name}, which is no input; the inputs are {known}")
+            raise InputError(f"a range for {name}, which is not an input; the inputs are {known}")
     for info in takes:
         _check_determined(info, dims, ranges)
     for iteration in range(iterations):

@@ -136,7 +136,7 @@ class Machine:
         target = self._top()
         elements = target.elements if isinstance(target, Object) else target
         if not isinstance(elements, list):
-            raise PickleError("it appends to what is no list")
+            raise PickleError("it appends to something that is not a list")
         elements.extend(values)
 
     def _append(self, _: object) -> None:

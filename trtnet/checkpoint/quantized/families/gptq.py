@@ -79,7 +79,7 @@ def bits_of(parts: Parts, columns: int, config: Configuration) -> int:
     fitting = [bits for bits in (2, 3, 4, 8) if words_needed(bits, columns) == words and said in (None, bits)]
     if len(fitting) != 1:
         asked = "" if said is None else f" of {said} bits, as {config.where} says"
-        raise parts.wrong(f"qzeros {list(parts.spec('qzeros').shape)} are no zero points{asked} of {columns} channels")
+        raise parts.wrong(f"qzeros {list(parts.spec('qzeros').shape)} are not zero points{asked} of {columns} channels")
     return fitting[0]
 
 
