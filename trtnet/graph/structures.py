@@ -31,6 +31,31 @@ def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     return _with(value, changed)
 
 
+def named_leaves(result: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """(name, value) of what a model returned, but None: a value is "output", several are ``output0``, ``output1``, ...
+
+    Those in a mapping, a dataclass or a named tuple have its keys; those in what is nested have the names joined by
+    dots.
+    """
+    items = _named_items(result)
+    if items is None:
+        if result is not None:
+            yield name or "output", result
+        return
+    for key, item in items.items():
+        first = f"output{key}" if isinstance(key, int) else key
+        yield from named_leaves(item, f"{name}.{key}" if name else first)
+
+
+def _named_items(value: Any) -> dict[Any, Any] | None:
+    """What is in a structure, by names, or by places where it has none; None if it is none."""
+    if isinstance(value, Mapping):
+        return {str(key): item for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    return None if isinstance(value, slice) else _items(value)
+
+
 def _items(value: Any) -> dict[Any, Any] | None:
     """The items of a structure by key, place or name; None if it is none."""
     if isinstance(value, dict):

@@ -63,7 +63,7 @@ from trtnet.ops.elementwise.activation import (
     softsign,
     tanh,
 )
-from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
+from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, rsub, sub
 from trtnet.ops.elementwise.bit_shifts import bitwise_left_shift, bitwise_right_shift
 from trtnet.ops.elementwise.comparison import eq, ge, gt, isfinite, isinf, isnan, le, lt, masked_fill, ne, where
 from trtnet.ops.elementwise.division import div, floor_divide, fmod, remainder
@@ -128,6 +128,7 @@ from trtnet.ops.elementwise.unary_functions import (
     exp,
     log,
     neg,
+    positive,
     reciprocal,
     rsqrt,
     sign,
@@ -223,7 +224,18 @@ from trtnet.ops.shapes.rearrange import (
     triu,
     triu_indices,
 )
-from trtnet.ops.shapes.shape import flatten, numel, permute, reshape, shuffle, squeeze, transpose, unsqueeze, view
+from trtnet.ops.shapes.shape import (
+    flatten,
+    numel,
+    permute,
+    ravel,
+    reshape,
+    shuffle,
+    squeeze,
+    transpose,
+    unsqueeze,
+    view,
+)
 from trtnet.ops.shapes.split import chunk, split, tensor_split
 from trtnet.ops.shapes.views import (
     atleast_1d,
@@ -505,6 +517,7 @@ __all__ = [
     "permute",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "positive",
     "pow",
     "prelu",
     "prod",
@@ -512,6 +525,7 @@ __all__ = [
     "rad2deg",
     "rand",
     "randn",
+    "ravel",
     "reciprocal",
     "relu",
     "relu6",
@@ -528,6 +542,7 @@ __all__ = [
     "row_stack",
     "rrelu",
     "rsqrt",
+    "rsub",
     "scaled_dot_product_attention",
     "scan",
     "scatter",

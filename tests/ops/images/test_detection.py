@@ -93,6 +93,8 @@ def test_the_layers_of_other_backends_are_executed(monkeypatch: pytest.MonkeyPat
     network = network_of(lambda x: ops.nonzero(x > 0), {"x": trtnet.Input((3, 4))})
     x = random_tensor(3, 4)
     assert torch.equal(network.reference()(x), (x > 0).nonzero())
+    network = network_of(lambda x: ops.nonzero(x > 0, as_tuple=True), {"x": trtnet.Input((3, 4))})
+    assert all(map(torch.equal, network.reference()(x), (x > 0).nonzero(as_tuple=True)))
 
     def suppressed(box: Any, scores: Any) -> Any:
         return ops.non_max_suppression(box[None], scores[None, :, None], 5, 0.4)[0]

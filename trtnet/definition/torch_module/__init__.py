@@ -1,13 +1,12 @@
 """A PyTorch module as a model definition: its own ``forward``, called with symbolic tensors.
 
-model: the module as define takes it; part: each module in it. calling: how they are called; exchanged: what is
-exchanged in torch for that; tracing: what answers torch's functions meanwhile. symbolic: the tensors that they are
-called with; repeated: what is known of those that are the same for every sample. weights: parameters and buffers, by
-identity. functions: the table of torch's functions that are not the function of their name in ``trtnet.ops``, with
-reasons. outputs: what the module returned, by name.
+model: the module as define takes it, and each module in it. refusals: those that no network can be of. calling: how
+they are called; exchanged: what is exchanged in torch for that; tracing: what answers torch's functions meanwhile.
+symbolic: the tensors that they are called with; repeated: what is known of those that are the same for every sample;
+writes: what they write to. weights: parameters and buffers, by identity. exceptions: the table of torch's functions
+that are not the function of their name in ``trtnet.ops``, with reasons.
 """
 
-from trtnet.definition.torch_module.model import TorchModel, TorchModule
-from trtnet.definition.torch_module.part import TorchPart
+from trtnet.definition.torch_module.model import TorchModel, TorchModule, TorchPart
 
 __all__ = ["TorchModel", "TorchModule", "TorchPart"]

@@ -1,17 +1,58 @@
-"""A PyTorch module as define takes a model."""
+"""A PyTorch module as define takes a model, and as the tree of modules that the rest of trtnet reads."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from trtnet.definition.torch_module.outputs import outputs
-from trtnet.definition.torch_module.part import TorchPart, parts_of
+from trtnet.definition.torch_module.calling import called
 from trtnet.definition.torch_module.refusals import check
 from trtnet.definition.torch_module.weights import ModuleWeights
-from trtnet.graph import Parameter, current
+from trtnet.graph import Parameter, Tensor, current
+from trtnet.graph.structures import named_leaves
+from trtnet.nn import Module
+from trtnet.support.call_interface import output_name
+
+log = logging.getLogger("trtnet.definition")
+
+
+class TorchPart(Module):
+    """A torch module among those of a model: its children and weights are members, its attributes are the module's."""
+
+    torch_module: torch.nn.Module
+    _weights: ModuleWeights
+    _parts: dict[torch.nn.Module, TorchPart]
+
+    def __init__(
+        self, module: torch.nn.Module, weights: ModuleWeights, parts: dict[torch.nn.Module, TorchPart]
+    ) -> None:
+        # torch's modules are refused as attributes
+        vars(self).update(torch_module=module, _weights=weights, _parts=parts)
+        parts[module] = self
+        self.__class__ = type(type(module).__name__, (type(self),), {"__doc__": type(module).__doc__})
+
+    def members(self) -> Iterator[tuple[str, Module | Parameter]]:
+        """(name, member): the module's own weights, then its children."""
+        own = (*self.torch_module.named_parameters(recurse=False), *self.torch_module.named_buffers(recurse=False))
+        for name, tensor in own:
+            parameter = self._weights.parameter(tensor)
+            if parameter is not None:
+                yield name, parameter
+        for name, child in self.torch_module.named_children():
+            yield name, self._parts[child]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the torch module returns for tensors of the network, with its layers named after the module's path."""
+        return called(self.torch_module, self._weights, self._parts, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(vars(self)["torch_module"], name)
+        if name == "forward" and getattr(found, "__func__", None) is torch.nn.Module.forward:
+            raise AttributeError(f"{type(self).__name__} has no forward()")  # a container
+        return found
 
 
 class TorchModule(TorchPart):
@@ -26,10 +67,11 @@ class TorchModule(TorchPart):
 
     def __init__(self, module: torch.nn.Module) -> None:
         check(module)
-        weights = ModuleWeights(module)
-        super().__init__(module, weights, parts_of(module, weights))
-        self._parts[module] = self
-        self.__class__ = type(type(module).__name__, (type(self),), {"__doc__": type(module).__doc__})
+        weights, parts = ModuleWeights(module), dict[torch.nn.Module, TorchPart]()
+        for each in module.modules():
+            if each is not module:
+                TorchPart(each, weights, parts)
+        super().__init__(module, weights, parts)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """(path, module) of the module and all below it; one that has several paths, by the first."""
@@ -52,5 +94,15 @@ class TorchModel(TorchModule):
         return iter(self._weights.keys())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Its results by name: see ``outputs``."""
-        return outputs(super().__call__(*args, **kwargs), current().inputs)
+        """Its result if that is a tensor, else the tensors in it by name; what is no tensor is left out, and said.
+
+        What is named as an input is ``output.`` before that.
+        """
+        result = super().__call__(*args, **kwargs)
+        if isinstance(result, Tensor):
+            return result
+        inputs, found = current().inputs, dict(named_leaves(result))
+        for name, value in found.items():
+            if not isinstance(value, Tensor):
+                log.warning("the module returned %s, a %s and no tensor: no output", name, type(value).__name__)
+        return {output_name(name, inputs): value for name, value in found.items() if isinstance(value, Tensor)}

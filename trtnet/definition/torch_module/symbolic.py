@@ -7,82 +7,46 @@ from typing import Any
 import torch
 from torch._subclasses import FakeTensor
 
-from trtnet.graph import Dim, Real, Size, Tensor
-from trtnet.graph.sizes.dim import numel
+from trtnet.graph import Dim, Real, Tensor
+from trtnet.graph.sizes.shape import SymbolicSize
 from trtnet.graph.structures import leaves
 
-TORCHS = torch.Size
-"""torch's own, which is exchanged while a module is being called."""
-
-
-class Shape(tuple[Any, ...]):
-    """A shape with sizes that may be known only at run time, with torch.Size's methods."""
-
-    __slots__ = ()
-
-    def numel(self) -> Size:
-        """The number of elements."""
-        return numel(tuple(self))
-
-    def __getitem__(self, place: Any) -> Any:
-        found = tuple.__getitem__(self, place)
-        return Shape(found) if isinstance(place, slice) else found
-
-    def __add__(self, other: Any) -> Any:
-        return Shape((*self, *other))
-
-    def __radd__(self, other: Any) -> Any:
-        return Shape((*other, *self))
-
-
-class _OfEither(type):
-    def __instancecheck__(cls, value: object) -> bool:
-        return isinstance(value, TORCHS | Shape)
-
-
-class AnySize(metaclass=_OfEither):
-    """torch.Size while a network is being defined: of sizes of the network, a Shape."""
-
-    def __new__(cls, sizes: Any = ()) -> Any:
-        """The shape of some sizes."""
-        given = tuple(sizes)
-        return Shape(given) if is_symbolic(given) else TORCHS(given)
+SIZE, FAKE = torch.Size, FakeTensor
+"""torch's own, which are exchanged while a module is being called."""
 
 
 class SymbolicTensor(torch.Tensor):
-    """A torch tensor without values.
+    """A torch tensor without values. What is not here, it answers as the tensor of the network does.
 
     value: the tensor of the network that it stands for. place: the module's device. table: see ``repeated``.
     """
 
     value: Tensor
     place: torch.device
+    table: tuple[torch.Tensor, int] | None = None
     instead_of_ops = (
         "a PyTorch module calls torch's functions; what torch has not, a trtnet Module calls of which this module is a"
         " member: self.part = trtnet.TorchModule(module)"
     )
-    table: tuple[torch.Tensor, int] | None = None
+    layout, is_cuda, is_cpu = torch.strided, False, True
 
     @property
     def shape(self) -> Any:  # type: ignore[override]
-        return shape_of(self.value)
+        """torch's, unless the network has sizes that are known only at run time."""
+        shape: Any = self.value.shape
+        return SymbolicSize(shape) if self.value.network.dims or is_symbolic(shape) else SIZE(shape)
 
     @property
     def dtype(self) -> torch.dtype:  # type: ignore[override]
-        return torch_dtype(self.value)
+        found: torch.dtype = getattr(torch, self.value.dtype.name)
+        return found
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
         return self.place
 
-    @property
-    def ndim(self) -> int:  # type: ignore[override]
-        return self.value.ndim
-
-    is_nested = is_sparse = is_quantized = is_cuda = is_mps = requires_grad = False
-    is_leaf = True
-    layout = torch.strided
-    grad = grad_fn = None
+    def get_device(self) -> int:
+        return -1 if self.place.type == "cpu" else self.place.index or 0
 
     def __repr__(self) -> str:  # type: ignore[override]
         return repr(self.value)
@@ -91,7 +55,18 @@ class SymbolicTensor(torch.Tensor):
         return repr(self.value)
 
 
-FAKE = FakeTensor
+class _OfEither(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, SIZE | SymbolicSize)
+
+
+class AnySize(metaclass=_OfEither):
+    """torch.Size while a network is being defined: of sizes of the network, a SymbolicSize."""
+
+    def __new__(cls, sizes: Any = ()) -> Any:
+        """The shape of some sizes."""
+        given = tuple(sizes)
+        return SymbolicSize(given) if is_symbolic(given) else SIZE(given)
 
 
 class _HasNoValues(type):
@@ -104,22 +79,16 @@ class AnyFake(metaclass=_HasNoValues):
 
 
 def symbolic(value: Tensor, place: torch.device) -> SymbolicTensor:
-    """A tensor of the network as a torch tensor on the module's device."""
-    made = torch.Tensor._make_subclass(SymbolicTensor, torch.empty(0))
+    """A tensor of the network as a torch tensor on the module's device; torch's own part of it has no memory."""
+    return become_symbolic(torch.empty(0, device="meta"), value, place)
+
+
+def become_symbolic(tensor: torch.Tensor, value: Tensor, place: torch.device) -> SymbolicTensor:
+    """A torch tensor, from now on a tensor of the network to all who hold it."""
+    made: Any = tensor
+    made.__class__ = SymbolicTensor
     made.value, made.place = value, place
     return made
-
-
-def torch_dtype(value: Tensor) -> torch.dtype:
-    """The dtype of a tensor of the network, as torch's."""
-    found: torch.dtype = getattr(torch, value.dtype.name)
-    return found
-
-
-def shape_of(value: Tensor) -> Any:
-    """The shape of a tensor of the network: torch's, unless the network has sizes that are known only at run time."""
-    shape: Any = value.shape
-    return Shape(shape) if value.network.dims or is_symbolic(shape) else TORCHS(shape)
 
 
 def is_symbolic(value: Any) -> bool:

@@ -12,14 +12,15 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from trtnet import ops
-from trtnet.definition.torch_module import functions, repeated
-from trtnet.definition.torch_module.arguments import accepted
-from trtnet.definition.torch_module.randomness import Randomness
-from trtnet.definition.torch_module.symbolic import SymbolicTensor, is_symbolic, symbolic
+from trtnet.definition.torch_module import repeated
+from trtnet.definition.torch_module.exceptions import CAST, TABLE, WEIGHTED
+from trtnet.definition.torch_module.symbolic import SymbolicTensor, become_symbolic, is_symbolic, symbolic
 from trtnet.definition.torch_module.views import Views
 from trtnet.definition.torch_module.weights import ModuleWeights
+from trtnet.definition.torch_module.writes import Made, written_to
 from trtnet.graph import Network, Parameter, Tensor
 from trtnet.graph.structures import leaves, mapped
+from trtnet.ops.arguments.keywords import accepted
 from trtnet.ops.arguments.unsupported import reason
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
@@ -32,47 +33,61 @@ QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size"
 class Tracing(TorchFunctionMode):
     """Answers each call of a torch function while it is the mode.
 
-    A call with a symbolic tensor or size is the operation of its name; what differs is in ``functions.TABLE``. A call
-    with torch's own tensors is torch's, and if these are the module's weights, it is noted that the result is too.
+    A call with a symbolic tensor or size is the operation of its name; what differs is in ``exceptions``. A call with
+    torch's own tensors is torch's, and if these are the module's weights, it is noted that the result is too.
     """
 
     def __init__(self, network: Network, weights: ModuleWeights, place: torch.device) -> None:
         super().__init__()
         self.network, self.weights, self.place = network, weights, place
-        self.random, self.views = Randomness(), Views(weights)
+        self.views, self.made = Views(weights), Made()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        given = kwargs or {}
+        name, given = name_of(func), dict(kwargs or {})
+        if not args and "input" in given and name in WEIGHTED:
+            args = (given.pop("input"),)
         if not is_symbolic(args) and not is_symbolic(given):
-            return self.torchs(func, args, given)
-        name = name_of(func)
+            return self.torchs(func, name, args, given)
         known = repeated.answer(name, args)
         if known is not None:
             return known
+        for target in written_to(name, args, given):
+            self.take_over(target, name)
         result = self.operation(func, name, args, given)
         repeated.note(result, func, name, args, given)
         return result
 
-    def torchs(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def torchs(self, func: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A function of real tensors: torch computes it."""
-        name, operands = name_of(func), list(leaves((args, kwargs)))
+        operands = list(leaves((args, kwargs)))
         if name == "dtype.__get__":
             return self.dtype_of(args[0])
         if name not in QUESTIONS:
             self.weights.fill(operands, self.network)
-        if name.endswith("_") and not name.endswith("__") and args and self.weights.is_stored(args[0]):
-            raise ModelError(here(f"{name} writes to a weight of the module, which a network only reads"))
+        for target in written_to(name, args, kwargs):
+            self.weights.check_writable(target, name)
         converted = self.weights.converted(name, operands, self.dtype)
         if converted is not None:
             return converted
         args, kwargs = mapped((tuple(args), dict(kwargs)), self.weights.widened(operands, self.dtype))
         result = func(*args, **kwargs)
-        self.weights.derive(result, operands)
+        self.weights.derive(name, result, operands)
         self.views.note(result, func, name, args, kwargs)
-        self.random.note(name, operands, result)
+        self.made.note(result)
         return result
+
+    def take_over(self, target: Any, name: str) -> None:
+        """Makes a tensor that torch made, and that is being written to, one of the network.
+
+        Raises ModelError for a weight, and where not all that share its memory would see what is written.
+        """
+        if isinstance(target, SymbolicTensor) or not isinstance(target, torch.Tensor):
+            return
+        self.weights.check_writable(target, name)
+        self.made.check_alone(target, name)
+        become_symbolic(target, self.value(target).clone(), self.place)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -88,54 +103,67 @@ class Tracing(TorchFunctionMode):
         """A function of symbolic values: the operation of its name."""
         known = {id(x.value): x for x in leaves((args, kwargs)) if isinstance(x, SymbolicTensor)}
         beside = {x.value.dtype for x in known.values()}
-        special = functions.TABLE.get(name)
-        if special is not None:
-            with self.network:
-                result = special(*self.entered(name, args, beside), **self.entered(name, kwargs, beside))
-            return self.left(result, known)
-        operation, rest = self.found(func, name, self.cast(name, self.entered(name, args, beside)))
+        named = self.entered(name, kwargs, beside)
+        operation, rest = self.found(func, name, self.cast(name, self.entered(name, args, beside), named))
         with self.network:
-            result = operation(*rest, **accepted(operation, func, name, self.entered(name, kwargs, beside)))
-        return self.left(result, known)
+            result = operation(*rest, **accepted(operation, func, name, named))
+            if kwargs.get("out") is None:
+                return self.left(result, known)
+            for target, value in zip(leaves(kwargs["out"]), leaves(result), strict=True):
+                target.value.copy_(value)
+        return kwargs["out"]
 
-    def cast(self, name: str, args: Sequence[Any]) -> Sequence[Any]:
+    def cast(self, name: str, args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
         """Arguments of an operation, the first in the dtype of the second, a weight, where torch requires that."""
-        if name not in functions.CAST or len(args) < 2 or not isinstance(args[1], Parameter | np.ndarray):
+        weight = args[1] if len(args) > 1 else named.get("weight")
+        if name not in CAST or not args or not isinstance(weight, Parameter | np.ndarray):
             return args
-        x, dtype = args[0], self.network.weight(args[1]).dtype
+        x, dtype = args[0], self.network.weight(weight).dtype
         other = isinstance(x, Tensor) and x.dtype.is_floating and x.dtype != dtype
         return [x.to(dtype), *args[1:]] if other else args
 
     def found(
         self, func: Callable[..., Any], name: str, args: Sequence[Any]
     ) -> tuple[Callable[..., Any], Sequence[Any]]:
-        """The operation of a name, and what it is called with: a method of the first argument, or a function."""
-        plain = functions.SAME.get(name, name)
-        if is_method(func) and args:
+        """What a function is, and its arguments: an attribute or a method of the first, an exception, an operation."""
+        plain, _, getter = name.partition(".")
+        if args and (getter or is_method(func)):
             receiver = self.tensor(args[0])
-            if hasattr(receiver, plain):
+            if getter and hasattr(type(receiver), plain):
+                return functools.partial(getattr, receiver, plain), ()
+            if not getter and hasattr(receiver, plain):
                 return getattr(receiver, plain), args[1:]
             args = (receiver, *args[1:])
+        if name in TABLE:
+            return TABLE[name], args
         plain = plain.removeprefix("_")
-        if plain not in ops.__all__ and not hasattr(ops, plain):
-            if args and isinstance(args[0], Tensor) and hasattr(args[0], plain):
-                return getattr(args[0], plain), args[1:]
-            why = reason(name) or reason(plain) or "trtnet.ops has no function of that name"
-            raise ModelError(here(f"torch's {name} of a symbolic tensor: {why}"))
-        return getattr(ops, plain), args
+        if hasattr(ops, plain):
+            return getattr(ops, plain), args
+        if args and isinstance(args[0], Tensor) and hasattr(args[0], plain):
+            return getattr(args[0], plain), args[1:]
+        why = reason(name) or reason(plain) or "trtnet.ops has no function of that name"
+        raise ModelError(here(f"torch's {name.removesuffix('.__get__')} of a symbolic tensor: {why}"))
 
     def entered(self, name: str, given: Any, beside: Collection[DType]) -> Any:
         """Arguments for an operation: tensors of the network, parameters for those that take weights, constants.
 
         beside: the dtypes of the tensors of the network among them.
         """
-        raw = name in functions.WEIGHTED
+        raw = name in WEIGHTED
         if isinstance(given, dict):
             enter = functools.partial(self.value, raw=raw, beside=beside)
             return {key: mapped(value, enter) for key, value in given.items()}
+        if name in ("__getitem__", "__setitem__"):
+            given = [given[0], mapped(given[1], self.known_mask), *given[2:]]
         sizes = [tuple(value) if isinstance(value, torch.Size) else value for value in given]
         enters = (functools.partial(self.value, raw=raw and place > 0, beside=beside) for place in range(len(sizes)))
         return [mapped(each, enter) for each, enter in zip(sizes, enters, strict=True)]
+
+    def known_mask(self, leaf: Any) -> Any:
+        """A mask whose values are known, as an array: how many elements it chooses is then known, too."""
+        if isinstance(leaf, SymbolicTensor) or not isinstance(leaf, torch.Tensor) or leaf.dtype != torch.bool:
+            return leaf
+        return self.weights.array(self.torchs(torch.clone, "clone", (leaf,), {}), self.network)
 
     def value(self, leaf: Any, raw: bool = False, beside: Collection[DType] = ()) -> Any:
         """What a torch tensor is in the network, or if `raw` as a weight of an operation; anything else as it is.
@@ -146,7 +174,6 @@ class Tracing(TorchFunctionMode):
             return leaf.value
         if not isinstance(leaf, torch.Tensor):
             return leaf
-        self.random.check(leaf)
         weight, view = self.weights.parameter(leaf), self.views.of(leaf)
         if view is not None and not raw:
             whole = symbolic(self.value(view.source), self.place)

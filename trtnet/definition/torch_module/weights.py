@@ -22,18 +22,28 @@ CONVERSIONS = {"float": torch.float32, "double": torch.float64, "half": torch.fl
 """Functions that give a tensor another dtype."""
 
 
+_RANDOM = """
+rand rand_like randn randn_like randint randint_like randperm normal bernoulli multinomial poisson binomial
+uniform_ normal_ bernoulli_ random_ exponential_ geometric_ cauchy_ log_normal_
+"""
+RANDOM = frozenset(_RANDOM.split())
+"""torch's functions whose results are others at each call. They may be called: not all are used in eval mode."""
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of a torch tensor. sources: the weights that it was computed from.
 
     own: whether its floats keep their dtype in a network of another, as what a module converts itself does. kept:
     whether it is a plain attribute, which half() does not convert: its floats take the dtype that they are used with.
+    random: torch's function of which it has random numbers, if any.
     """
 
     tensor: torch.Tensor
     sources: frozenset[Parameter] = frozenset()
     own: bool = False
     kept: bool = False
+    random: str = ""
 
 
 class ModuleWeights:
@@ -88,9 +98,10 @@ class ModuleWeights:
         known = self._derived.get(id(tensor), Known(tensor, own=id(tensor) not in self._parameters))
         return tensor.is_floating_point() and not known.own and not known.kept
 
-    def is_stored(self, tensor: Any) -> bool:
-        """Whether a tensor shares its memory with a parameter or buffer of the module."""
-        return isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() in self._memory
+    def check_writable(self, tensor: Any, name: str) -> None:
+        """Raises ModelError for a tensor that shares its memory with a parameter or buffer of the module."""
+        if isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() in self._memory:
+            raise ModelError(here(f"{name} writes to a weight of the module, which a network only reads"))
 
     def converted(self, name: str, operands: Sequence[Any], dtype: torch.dtype) -> torch.Tensor | None:
         """What a function gives that converts a weight of a network of `dtype`; None for another function.
@@ -129,6 +140,8 @@ class ModuleWeights:
     def fill(self, operands: Iterable[Any], network: Network) -> None:
         """Gives the weights among these, with which torch will compute, the values of the network's checkpoint."""
         for operand in operands:
+            if isinstance(operand, torch.Tensor) and not self.is_weight(operand):
+                _check_values(operand)
             tensor, parameter = self._parameters.get(id(operand), (None, None))
             if tensor is None or parameter is None or id(tensor) in self._filled:
                 continue
@@ -153,16 +166,17 @@ class ModuleWeights:
             self._filled.clear()
             self._derived = before
 
-    def derive(self, result: Any, operands: Iterable[Any]) -> None:
-        """Notes that torch computed `result` from `operands`, of which some may be weights."""
+    def derive(self, name: str, result: Any, operands: Iterable[Any]) -> None:
+        """Notes that the function `name` computed `result` from `operands`, of which some may be weights."""
         weights = [self._known(operand) for operand in operands if self.is_weight(operand)]
-        if not weights:
+        random = name if name in RANDOM else next((weight.random for weight in weights if weight.random), "")
+        if not weights and not random:
             return
         sources = frozenset(parameter for weight in weights for parameter in weight.sources)
-        own, kept = any(weight.own for weight in weights), all(weight.kept for weight in weights)
+        own, kept = not weights or any(weight.own for weight in weights), all(weight.kept for weight in weights)
         for tensor in result if isinstance(result, list | tuple) else (result,):
-            if isinstance(tensor, torch.Tensor) and not self.is_weight(tensor):
-                self._derived[id(tensor)] = Known(tensor, sources, own, kept)
+            if isinstance(tensor, torch.Tensor) and (random or not self.is_weight(tensor)):
+                self._derived[id(tensor)] = Known(tensor, sources, own, kept, random)
 
     def _known(self, tensor: torch.Tensor) -> Known:
         if id(tensor) in self._parameters:
@@ -170,9 +184,16 @@ class ModuleWeights:
         return self._derived[id(tensor)]
 
     def array(self, tensor: torch.Tensor, network: Network, beside: Collection[DType] = ()) -> np.ndarray[Any, Any]:
-        """A tensor that is no parameter as a constant of the network. beside: the dtypes of what it is used with."""
-        array = values(tensor)
+        """A tensor that is no parameter as a constant of the network. beside: the dtypes of what it is used with.
+
+        Raises ModelError for random numbers, and for a tensor without values.
+        """
         known = self._derived.get(id(tensor))
+        if known is not None and known.random:
+            text = f"what torch.{known.random} makes is random at every call: give the random numbers as an input"
+            raise ModelError(here(f"{text}, or use ops.rand and ops.randn"))
+        _check_values(tensor)
+        array = values(tensor)
         wanted = np.dtype(np.float32) if array.dtype == np.float64 else array.dtype
         if known is not None:
             network.folded |= {network.key(parameter) for parameter in known.sources}
@@ -183,6 +204,13 @@ class ModuleWeights:
                 wanted = floats.pop().numpy
         with np.errstate(over="ignore"):
             return array.astype(wanted)
+
+
+def _check_values(tensor: torch.Tensor) -> None:
+    """Raises ModelError for what torch made of a tensor of the network without asking what that is."""
+    if tensor.is_meta:
+        text = "a function that torch lets nobody answer, such as torch.vmap or one of an extension, was called with"
+        raise ModelError(here(f"{text} a tensor of the network: write it with torch's plain functions"))
 
 
 def _plain_attributes(module: torch.nn.Module) -> Iterator[torch.Tensor]:

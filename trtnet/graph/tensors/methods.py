@@ -8,6 +8,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.sizes.dim import Size
 from trtnet.graph.symbolic import Symbolic
+from trtnet.graph.tensors.devices import is_place
 from trtnet.graph.tensors.operators import NumberOrArray
 from trtnet.support.dtypes import DTypeLike
 
@@ -35,8 +36,24 @@ class Casts(_Operand[TensorT]):
 
     __slots__ = ()
 
-    def to(self, dtype: DTypeLike | Casts[Any]) -> TensorT:
-        return self.operations.cast(self, dtype.dtype if isinstance(dtype, Casts) else dtype)
+    def to(
+        self,
+        *args: DTypeLike | Casts[Any] | Any,
+        dtype: DTypeLike | None = None,
+        device: Any = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+        memory_format: Any = None,
+    ) -> TensorT:
+        """torch's forms of it: a dtype, a device, both, or another tensor, whose dtype it takes.
+
+        A device, non_blocking and memory_format are without effect.
+        """
+        wanted = [x for x in (*args[:2], dtype) if not is_place(x)]
+        kind = wanted[0] if wanted else self.dtype
+        last = 3 if args and is_place(args[0]) else 2  # where torch has copy among the arguments
+        copied: Any = self.fresh() if copy or args[last : last + 1] == (True,) else self
+        return self.operations.cast(copied, kind.dtype if isinstance(kind, Casts) else kind)
 
     def type_as(self, other: Casts[Any]) -> TensorT:
         return self.operations.cast(self, other.dtype)
@@ -100,6 +117,13 @@ class Methods(_Operand[TensorT]):
     def mT(self) -> TensorT:  # noqa: N802  (torch's name)
         return self.operations.transpose(self, -2, -1)
 
+    @property
+    def mH(self) -> TensorT:  # noqa: N802  (torch's name)
+        return self.mT
+
+    def adjoint(self) -> TensorT:
+        return self.mT
+
     def squeeze(self, dim: int | Sequence[int] | None = None) -> TensorT:
         return self.operations.squeeze(self, dim)
 
@@ -108,6 +132,9 @@ class Methods(_Operand[TensorT]):
 
     def expand(self, *sizes: Size | Sequence[Size], size: Sequence[Size] = ()) -> TensorT:
         return self.operations.expand(self, _unpack(sizes or (size,)))
+
+    def ravel(self) -> TensorT:
+        return self.operations.ravel(self)
 
     def broadcast_to(self, size: Sequence[Size]) -> TensorT:
         return self.operations.broadcast_to(self, size)

@@ -112,6 +112,9 @@ class Operators(Symbolic, Generic[TensorT]):
     def __rrshift__(self, other: Any) -> TensorT:
         return self.operations.bitwise_right_shift(other, self)
 
+    def __pos__(self) -> TensorT:
+        return self.operations.positive(self)
+
     def __neg__(self) -> TensorT:
         return self.operations.neg(self._tensor())
 

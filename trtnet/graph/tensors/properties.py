@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from trtnet.graph.memory import strides as layout
 from trtnet.graph.memory.storage import StoredTensor, relate
 from trtnet.graph.sizes.dim import Dim, Size, numel
 from trtnet.graph.symbolic import Symbolic
+from trtnet.graph.tensors.devices import Device
 from trtnet.support.dtypes import DTypeLike
 
 TensorT = TypeVar("TensorT")
@@ -29,17 +29,6 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Device:
-    """Where an engine's tensors are, as torch spells it."""
-
-    type: str = "cuda"
-    index: int = 0
-
-    def __str__(self) -> str:
-        return self.type
-
-
 class Questions(StoredTensor, Symbolic, Generic[TensorT]):
     """Of a tensor: its device, its kind, its memory."""
 
@@ -47,8 +36,8 @@ class Questions(StoredTensor, Symbolic, Generic[TensorT]):
 
     device = Device()
     is_cuda = is_leaf = True
-    requires_grad = is_sparse = is_quantized = False
-    grad = None
+    requires_grad = is_sparse = is_quantized = is_nested = is_meta = is_cpu = is_mps = is_xla = is_mkldnn = False
+    grad = grad_fn = None
 
     def dim(self) -> int:
         """torch's spelling of ``ndim``."""
@@ -67,6 +56,18 @@ class Questions(StoredTensor, Symbolic, Generic[TensorT]):
         """TensorRT has no complex tensors."""
         return False
 
+    def is_conj(self) -> bool:
+        """TensorRT has no complex tensors."""
+        return False
+
+    def is_inference(self) -> bool:
+        """Whether it was made in torch.inference_mode."""
+        return False
+
+    def get_device(self) -> int:
+        """The index of its device."""
+        return self.device.index
+
     def is_signed(self) -> bool:
         return self.dtype.name not in ("bool", "uint8")
 
@@ -75,6 +76,10 @@ class Questions(StoredTensor, Symbolic, Generic[TensorT]):
         if self.dtype.bits < 8 and self.dtype.name != "bool":
             self.network.fail(f"element_size: two elements of {self.dtype} are a byte", {"x": self})
         return max(self.dtype.bits // 8, 1)
+
+    @property
+    def itemsize(self) -> int:
+        return self.element_size()
 
     def nelement(self) -> Size:
         return numel(self.shape)
@@ -97,8 +102,8 @@ class Questions(StoredTensor, Symbolic, Generic[TensorT]):
         return found
 
     # memory
-    def contiguous(self) -> Self:
-        """Itself, or a copy, as torch does."""
+    def contiguous(self, *, memory_format: Any = None) -> Self:
+        """Itself, or a copy, as torch does. memory_format: not looked at, as in `clone`."""
         known = layout.is_contiguous(self.shape, self.strides)
         if known:
             return self
@@ -122,11 +127,15 @@ class Questions(StoredTensor, Symbolic, Generic[TensorT]):
     def cuda(self, *_: Any, **__: Any) -> Self:
         return self
 
-    def cpu(self) -> Self:
+    def cpu(self, *, memory_format: Any = None) -> Self:
         return self
 
     @property
     def data(self) -> Self:
+        return self
+
+    @property
+    def real(self) -> Self:
         return self
 
     # others of its dtype

@@ -60,8 +60,8 @@ _NAMES: dict[str, str] = {
     _SUMS: "nanmean nansum isneginf isposinf",
     _PLACES: (
         "atleast_1d atleast_2d atleast_3d block_diag broadcast_tensors cartesian_prod column_stack combinations diag"
-        " diag_embed diagflat dsplit dstack fliplr flipud hsplit vsplit ravel rot90 t constant_pad_nd narrow_copy"
-        " split_with_sizes unsafe_chunk unsafe_split unsafe_split_with_sizes as_strided clone detach positive rsub"
+        " diag_embed diagflat dsplit dstack fliplr flipud hsplit vsplit rot90 t constant_pad_nd narrow_copy"
+        " split_with_sizes unsafe_chunk unsafe_split unsafe_split_with_sizes as_strided clone detach"
         " as_strided_scatter native_channel_shuffle"
     ),
     _WRITES: (
@@ -108,6 +108,13 @@ _PATTERNS: dict[str, str] = {
     r"import_ir_.*|parse_.*|merge_type_.*|unify_type_list|init_num_threads|embedding_renorm_": _MACHINERY,
     r"__(int|float|index|complex)__": "its value is known only when the engine runs; compute with it as a tensor",
     r"__contains__": _QUESTION,
+    r"numpy|__array__": "it has no values while a network is being defined; compute with functions of tensors",
+    r"fft_.*": "TensorRT has no complex numbers; ops.stft gives real and imaginary part in a last axis of 2",
+    r"ps_roi_align|(ps_)?roi_pool": "TensorRT has no such layer; use roi_align",
+    r"box_iou_rotated": "it is not written for rotated boxes",
+    r"qnms|qroi_align": "use the function of floats",
+    r"_pack_padded_sequence|_pad_packed_sequence": "lengths are values; give the padded tensor and a mask",
+    r".*\.__set__": "it would replace the tensor's memory; compute a new tensor, or write by copy_",
     r".*[^_]_": "trtnet does not have the function of which it is the in-place form",
 }
 

@@ -66,6 +66,17 @@ def sub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
     return _sum("SUB", x, y, alpha, "sub")
 
 
+def rsub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
+    """``y - alpha * x``: `sub` with its operands exchanged.
+
+    x, y: shapes that broadcast; floating or integer tensors, or numbers. alpha: a number. Returns the broadcast shape,
+    in torch's promoted dtype.
+    Layer: IElementWiseLayer SUB.
+    Raises LayerError where `sub` does.
+    """
+    return sub(y, x, alpha)
+
+
 def _sum(operation: str, x: Operand, y: Operand, alpha: float, name: str) -> Tensor:
     result = arithmetic(operation, x, y, name) if alpha == 1 else _scaled_sum(operation, x, y, alpha, name)
     for number in (x, y):

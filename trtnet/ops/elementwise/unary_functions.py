@@ -114,6 +114,19 @@ def rsqrt(x: Operand) -> Tensor:
     return reciprocal(sqrt(x))
 
 
+def positive(x: Operand) -> Tensor:
+    """``+x``: `x` itself.
+
+    x: any shape, floating or integer. Returns `x`.
+    Layer: none.
+    Raises LayerError for bools, as torch does.
+    """
+    given = tensor(x, network_of(x))
+    if given.dtype == dtypes.bool_:
+        given.network.fail("positive of bools: torch has none", {"x": given})
+    return given
+
+
 def square(x: Operand) -> Tensor:
     """``x * x`` of each element.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 import numpy as np
 
 from trtnet.graph import Size, Tensor
@@ -106,16 +108,26 @@ def non_max_suppression(
     return cast(found, "int64"), count
 
 
-def nonzero(x: Tensor) -> Tensor:
+@overload
+def nonzero(x: Tensor) -> Tensor: ...
+
+
+@overload
+def nonzero(x: Tensor, *, as_tuple: bool) -> Any: ...
+
+
+def nonzero(x: Tensor, *, as_tuple: bool = False) -> Any:
     """The positions of the elements that are not 0.
 
-    x: any shape, floating, integer or bool. Returns [count, rank], int64, of a data-dependent shape.
+    x: any shape, floating, integer or bool. Returns [count, rank], int64, of a data-dependent shape; with as_tuple a
+    tuple of [count], one for each axis.
     Layer: INonZeroLayer.
     Raises LayerError on TensorRT-RTX, which has no kernels for it: use a mask with ops.where, or ops.topk.
     """
     need_kernels(x, "NON_ZERO", "nonzero", "use a mask with ops.where, or ops.topk of it, whose sizes are known")
     (places,) = x.network.add("non_zero", {"input": x}, name="nonzero")
-    return cast(places, "int64").transpose(0, 1)
+    axes = cast(places, "int64")
+    return axes.unbind(0) if as_tuple else axes.transpose(0, 1)
 
 
 def need_kernels(x: Tensor, kind: str, operation: str, instead: str) -> None:

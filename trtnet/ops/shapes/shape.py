@@ -180,6 +180,16 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(x, (*x.shape[:start], count(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
+def ravel(x: Tensor) -> Tensor:
+    """All elements as one axis; a view of `x`.
+
+    x: any shape and dtype. Returns [product of the sizes], in the dtype of `x`.
+    Layer: IShuffleLayer.
+    Raises LayerError for a tensor of another network.
+    """
+    return flatten(x)
+
+
 def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     """The axes in another order; a view of `x`.
 

@@ -65,18 +65,23 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def tensor_split(
-    x: Tensor, indices_or_sections: int | Sequence[Size], dim: int = 0, *, indices: Sequence[Size] | None = None
+    x: Tensor,
+    indices_or_sections: int | Sequence[Size] | None = None,
+    dim: int = 0,
+    *,
+    indices: Sequence[Size] | None = None,
+    sections: int | None = None,
 ) -> tuple[Tensor, ...]:
     """Parts of nearly equal size, the larger ones first; or the parts between indices. Views of `x`.
 
-    x: any shape and dtype. indices_or_sections: an int, or a sequence of ints and Dims. Returns a tuple of [..., size,
-    ...], in the dtype of `x`.
+    x: any shape and dtype. indices_or_sections: an int, or a sequence of ints and Dims; indices, sections:
+    the same. Returns a tuple of [..., size, ...], in the dtype of `x`.
     Layer: ISliceLayer, one for each part.
     Raises LayerError for a number of parts below 1, and for something that is neither an int nor a sequence.
     """
     along = axis(x, dim, "tensor_split")
     size = x.shape[along]
-    given = indices_or_sections if indices is None else indices
+    given = next((x for x in (indices_or_sections, indices, sections) if x is not None), None)
     if isinstance(given, Sequence):
         ends = sizes_of(x, given, "tensor_split")
         edges = [slice(a, b) for a, b in zip([None, *ends], [*ends, None], strict=True)]

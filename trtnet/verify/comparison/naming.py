@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from trtnet.graph.structures import nested
+from trtnet.graph.structures import named_leaves, nested
 from trtnet.support.call_interface import is_torch
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Notes
@@ -42,13 +42,8 @@ def by_name_or_position(
 
 
 def flattened(result: Any) -> tuple[dict[str, Any], Notes]:
-    """(arrays of a result by name, a note of what was left out).
-
-    An array is "output", several are ``output0``, ``output1``, ...; those in a dict or a dataclass have its keys; those
-    in what is nested have the names joined by dots. None is nothing.
-    """
-    result = opened(result)
-    values = _leaves(result if isinstance(result, Mapping) else _numbered(result))
+    """(arrays of a result by name, a note of what was left out)."""
+    values = dict(named_leaves(result))
     arrays = {name: value for name, value in values.items() if is_torch(value) or hasattr(value, "__array__")}
     others = [f"{name} ({type(value).__name__})" for name, value in values.items() if name not in arrays]
     return arrays, (f"results left out, no arrays: {', '.join(others)}",) if others else ()
@@ -59,24 +54,6 @@ def opened(value: Any) -> Any:
     if not is_dataclass(value) or isinstance(value, type):
         return value
     return {field.name: getattr(value, field.name) for field in fields(value)}
-
-
-def _numbered(result: Any) -> Mapping[str, Any]:
-    if not isinstance(result, list | tuple):
-        return {"output": result}
-    return {f"output{i}": value for i, value in enumerate(result)}
-
-
-def _leaves(values: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in ((name, opened(value)) for name, value in values.items()):
-        if isinstance(value, Mapping):
-            found |= _leaves({f"{name}.{key}": inner for key, inner in value.items()})
-        elif isinstance(value, list | tuple):
-            found |= _leaves({f"{name}.{i}": inner for i, inner in enumerate(value)})
-        elif value is not None:
-            found[name] = value
-    return found
 
 
 def paired(

@@ -1,0 +1,268 @@
+"""Functions, methods and attributes of torch that a PyTorch module calls, in each form that torch has of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import trtnet
+from trtnet.graph.structures import leaves
+
+
+class Of(nn.Module):
+    """A function as a module, with members."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.attention = nn.MultiheadAttention(6, 2, kdim=4, vdim=2, batch_first=True)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 8, batch_first=True), 2)
+        self.lstm, self.gru = nn.LSTMCell(6, 3), nn.GRUCell(6, 3)
+        self.tanh, self.relu = nn.RNNCell(6, 3, bias=False), nn.RNNCell(6, 3, nonlinearity="relu")
+        self.rnn = nn.RNN(6, 3, nonlinearity="relu", batch_first=True)
+        self.weight = nn.Parameter(torch.randn(5, 6))
+        self.register_buffer("keep", torch.tensor([True, False, True, True]))
+        self.register_buffer("scale", torch.rand(6))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(self, x)
+
+
+def of_methods(m: Any, x: torch.Tensor) -> Any:
+    """x.where is another order of arguments than torch.where."""
+    one = torch.tensor(3.0)
+    return (
+        x.where(x > 0, x * 2),
+        x.where(x > 0, one),
+        torch.where(x > 0, x, one),
+        x.ravel(),
+        +x,
+        torch.rsub(x, 1),
+        2 / x,
+    )
+
+
+def of_attributes(m: Any, x: torch.Tensor) -> Any:
+    assert not x.is_meta and not x.is_conj() and not x.is_inference() and x.get_device() == -1 and x.is_cpu
+    assert x.itemsize == x.element_size() == 4 and x.grad_fn is None and not x.is_nested and not x.requires_grad
+    y = x * 1
+    y.data[:, 0] = 0
+    return x.mT, x[0].T, x.mH, x.adjoint(), x.real, x.data + 1, y, m.weight @ x.mT
+
+
+def of_to(m: Any, x: torch.Tensor) -> Any:
+    y = x.to(x.dtype, copy=True)
+    y += 1
+    z = x.to("cpu", torch.float32, False, True).mul_(2)
+    same = x.to(torch.device("cpu")), x.to(device=x.device, dtype=x.dtype), x.to(x[:1])
+    return x, y, z, sum(same), x.contiguous(memory_format=torch.contiguous_format), x.cpu()
+
+
+def into_out(m: Any, x: torch.Tensor) -> Any:
+    y, values, places = (
+        torch.empty_like(x),
+        x.new_zeros(x[..., 0].shape),
+        torch.zeros_like(x[..., 0], dtype=torch.int64),
+    )
+    torch.add(x, 1, out=y)
+    torch.max(x, -1, out=(values, places))
+    return y, values, places
+
+
+def into_what_torch_made(m: Any, x: torch.Tensor) -> Any:
+    """Of sizes that are known, torch makes the tensors that are then written to."""
+    y, z, own = torch.zeros(2, 4, 6), torch.ones(2, 4, 6), m.scale.clone()
+    seen = y
+    for i in range(4):
+        y[:, i] = x[:2, i] * i
+    z.masked_fill_(x[:2] > 0, 2.0)
+    z += torch.mul(x[:2], 2, out=torch.empty(2, 4, 6))
+    own[1:] = x[0, 0, 1:]
+    return y, seen + 1, z, own
+
+
+def of_masks(m: Any, x: torch.Tensor) -> Any:
+    y = x.clone()
+    y[:, m.keep] = 0.0
+    return x[:, torch.tensor([True, False, False, True])], x[:, m.keep], y
+
+
+def of_norms(m: Any, x: torch.Tensor) -> Any:
+    norms = torch.linalg.norm(x, dim=-1), torch.linalg.norm(x, 1, -1, True), torch.linalg.norm(x, dim=(1, 2))
+    return *norms, torch.linalg.vector_norm(x, dim=-1), torch.linalg.vector_norm(x, float("inf"), (1, 2))
+
+
+def of_other_names(m: Any, x: torch.Tensor) -> Any:
+    y, places = F.max_pool1d(x, 2, return_indices=True)
+    parts = torch.tensor_split(x, indices=(1, 2), dim=1)[1], torch.tensor_split(x, sections=2, dim=1)[0]
+    return y, places, F.logsigmoid(x), torch.special.expit(x), torch.linalg.matmul(x, x.mT), *parts
+
+
+def of_factories(m: Any, x: torch.Tensor) -> Any:
+    sizes = x.shape[0], 2
+    return (
+        torch.zeros(size=sizes),
+        torch.ones(size=sizes),
+        torch.full(size=sizes, fill_value=1.5),
+        x.new_empty(sizes)[:0],
+    )
+
+
+def of_attention(m: Any, x: torch.Tensor) -> Any:
+    mask = torch.triu(torch.full((4, 4), float("-inf")), 1)
+    y, weights = m.attention(x, x[..., :4], x[..., 4:])
+    return y, weights, m.encoder(x, mask=mask, is_causal=True)
+
+
+def of_cells(m: Any, x: torch.Tensor) -> Any:
+    """The first state is given, or zeros that the cell makes, or zeros of the module."""
+    h, c = m.lstm(x[:, 0])
+    h, c = m.lstm(x[:, 1], (h, c))
+    zeros = torch.zeros(x.shape[0], 3)
+    return h, c, m.gru(x[:, 0], zeros), m.tanh(x[:, 0]), m.relu(x[:, 0], h), m.rnn(x, zeros[None])[0]
+
+
+FUNCTIONS = (
+    of_methods, of_attributes, of_to, into_out, into_what_torch_made, of_masks, of_norms, of_other_names, of_factories,
+    of_attention, of_cells,
+)  # fmt: skip
+
+
+def defined(function: Callable[..., Any], batch: int | str, dtype: str = "float32") -> tuple[nn.Module, Any]:
+    torch.manual_seed(0)
+    module = Of(function).eval()
+    return module, trtnet.define(module, {"x": trtnet.Input((batch, 4, 6))}, dtype=dtype)
+
+
+def compare(module: nn.Module, network: Any, batch: int, tolerance: float = 1e-5) -> None:
+    x = torch.randn(batch, 4, 6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = list(leaves(module(x.clone())))
+    given = x.to(getattr(torch, network.inputs["x"].dtype.name))
+    found = network.reference()(given.numpy())
+    for ours, theirs in zip(map(torch.as_tensor, leaves(found)), expected, strict=True):
+        assert ours.shape == theirs.shape
+        assert (ours.float() - theirs.float()).norm() <= tolerance * (theirs.float().norm() + 1)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("batch", [2, "batch"])
+def test_it_computes_what_torch_does(function: Callable[..., Any], batch: int | str) -> None:
+    module, network = defined(function, batch)
+    for size in (2,) if batch == 2 else (2, 3):
+        compare(module, network, size)
+
+
+def test_a_state_that_a_module_makes_is_of_the_dtype_of_its_input() -> None:
+    compare(*defined(of_cells, 2, "float16"), 2, 1e-2)
+
+
+def test_a_mask_of_padding_takes_no_path_that_leaves_python() -> None:
+    def padded(m: Any, x: torch.Tensor) -> Any:
+        keep = torch.tensor([True, True, True, False])
+        return m.encoder(x, src_key_padding_mask=(x[..., 0] > 9) | ~keep)[:, :3]
+
+    compare(*defined(padded, 2), 2)
+
+
+def test_a_mask_that_is_known_folds_the_buffer_it_is() -> None:
+    assert defined(of_masks, 2)[1].folded == {"keep"}
+
+
+def shared(m: Any, x: torch.Tensor) -> Any:
+    y = torch.zeros(2, 4, 6)
+    first = y[:, 0]
+    first.copy_(x[:, 0])
+    return y
+
+
+def seen_before(m: Any, x: torch.Tensor) -> Any:
+    y = torch.zeros(2, 4, 6)
+    view = y.view(2, 24)
+    y[:, 0] = x[:, 0]
+    return view
+
+
+OLDER = torch.zeros(2, 4, 6)
+
+
+def older(m: Any, x: torch.Tensor) -> Any:
+    OLDER[:, 0] = x[:, 0]
+    return OLDER
+
+
+def to_a_buffer(m: Any, x: torch.Tensor) -> Any:
+    m.scale[:] = x[0, 0]
+    return x * m.scale
+
+
+def numbers_to_a_buffer(m: Any, x: torch.Tensor) -> Any:
+    m.scale[0] = 1.0
+    return x * m.scale
+
+
+def out_to_a_buffer(m: Any, x: torch.Tensor) -> Any:
+    torch.add(x[0, 0], 1, out=m.scale)
+    return x
+
+
+def of_data(m: Any, x: torch.Tensor) -> Any:
+    m.scale.data = x[0, 0]
+    return x
+
+
+def mapped_over(m: Any, x: torch.Tensor) -> Any:
+    return torch.vmap(lambda each: each.sum())(x)
+
+
+WEIGHT, SHARED = "writes to a weight of the module, which a network only reads", "shares its memory with another"
+ERRORS: list[tuple[Callable[..., Any], str]] = [
+    (shared, SHARED),
+    (seen_before, SHARED),
+    (older, SHARED),
+    (to_a_buffer, f"__setitem__ {WEIGHT}"),
+    (numbers_to_a_buffer, f"__setitem__ {WEIGHT}"),
+    (out_to_a_buffer, f"add {WEIGHT}"),
+    (of_data, WEIGHT),
+    (mapped_over, r"torch\.vmap"),
+    (lambda m, x: x * x.numpy(), "torch's numpy of a symbolic tensor: it has no values while a network is being"),
+    (
+        lambda m, x: x * x.max().item(),
+        "sizes are read from int32 or int64(.|\n)*has no values while the network is being defined",
+    ),
+    (lambda m, x: torch.fft.rfft(x), "fft_rfft of a symbolic tensor: TensorRT has no complex numbers"),
+    (lambda m, x: torch.linalg.norm(x, 2, dim=(1, 2)), "linalg.norm of a matrix is written for ord=None and 'fro'"),
+    (lambda m, x: nn.utils.rnn.pack_padded_sequence(x, [3, 2], True), "lengths are values; give the padded tensor"),
+]
+
+
+@pytest.mark.parametrize(("function", "text"), ERRORS, ids=lambda f: getattr(f, "__name__", ""))
+def test_what_would_be_lost_is_an_error_at_the_line(function: Callable[..., Any], text: str) -> None:
+    with pytest.raises(trtnet.TrtnetError, match=rf"{text}(.|\n)*in tests/definition/test_torch_functions\.py"):
+        defined(function, 2)
+    assert type(OLDER) is torch.Tensor and not OLDER.any()
+
+
+class Pair(typing.NamedTuple):
+    first: torch.Tensor
+    rest: list[Any]
+
+
+@dataclasses.dataclass
+class Result:
+    pair: Pair
+    loss: Any = None
+
+
+def test_results_have_one_name_in_the_network_and_in_torch() -> None:
+    module, network = defined(lambda m, x: Result(Pair(x + 1, [x * 2, {"k": x * 3}])), 2)
+    assert list(network.outputs) == ["pair.first", "pair.rest.0", "pair.rest.1.k"]
+    result = trtnet.compare(network, module)
+    assert result.passed and not any("by order" in note for note in result.notes)

@@ -1,0 +1,105 @@
+"""torch's functions that are not simply the function of their name in ``trtnet.ops``, each with its reason.
+
+In one table: what they are, by name. Two sets say what arguments of operations are.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from trtnet import ops
+from trtnet.graph import Tensor, current
+from trtnet.nn import weight_functions
+from trtnet.ops.images.detection import need_kernels
+
+WEIGHTED = frozenset(
+    (
+        *(f"{kind}{n}d" for kind in ("conv", "conv_transpose") for n in (1, 2, 3)),
+        *("linear", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "embedding", "prelu"),
+        *("multi_head_attention_forward", "deform_conv2d", "lstm", "gru", "rnn_tanh", "rnn_relu"),
+        *("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"),
+    )
+)
+"""Operations whose second and further arguments are weights: they get the parameters themselves, not tensors."""
+CAST = frozenset(name for name in WEIGHTED if name.startswith("conv") or name == "linear")
+"""Operations whose input is cast to the dtype of their weights, as autocast does; torch without it refuses another.
+
+A module that makes floats itself, such as coordinates, makes float32 in a network of 16 bits, too.
+"""
+
+
+def _where(condition: Tensor, *values: Any, **named: Any) -> Any:
+    return ops.where(condition, *values, **named) if values or named else ops.nonzero(condition, as_tuple=True)
+
+
+def _vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    return ops.norm(x, ord, dim, keepdim, dtype)
+
+
+def _norm(x: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    axes = x.ndim if dim is None else len(dim) if isinstance(dim, list | tuple) else 1
+    if ord not in (None, "fro") and axes == 2:
+        x.network.fail(f"linalg.norm of a matrix is written for ord=None and 'fro', found {ord!r}", {"x": x})
+    return ops.norm(x, 2 if ord is None else ord, dim, keepdim, dtype)
+
+
+def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """As many boxes as are left, which is known only when the engine runs."""
+    instead = (
+        "make the module a member of a trtnet Module, by trtnet.TorchModule, and use ops.nms or ops.batched_nms there,"
+        " which give a fixed number of boxes: docs/examples/detect.py"
+    )
+    need_kernels(boxes, "NMS", "torchvision's nms, of a number of boxes that depends on values", instead)
+    most = boxes.shape[0]
+    if not isinstance(most, int):
+        current().fail("torchvision's nms takes a known number of boxes", {"boxes": boxes})
+    return ops.non_max_suppression(boxes[None], scores[None, :, None], most, iou_threshold)[0][:, 2]
+
+
+def _roi_align(x: Tensor, boxes: Tensor, scale: float, rows: int, columns: int, ratio: int, aligned: bool) -> Tensor:
+    return ops.roi_align(x, boxes, (rows, columns), scale, ratio, aligned)
+
+
+def _deform_conv2d(x: Tensor, weight: Any, offset: Tensor, mask: Any, bias: Any, *numbers: Any) -> Tensor:
+    stride, padding, dilation, has_mask = numbers[0:2], numbers[2:4], numbers[4:6], numbers[-1]
+    return ops.deform_conv2d(x, offset, weight, bias, stride, padding, dilation, mask if has_mask else None)
+
+
+TABLE: dict[str, Callable[..., Any]] = {
+    # torch's further names of one operation
+    **dict.fromkeys(("dropout1d", "dropout2d", "dropout3d", "feature_dropout"), ops.dropout),
+    **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), ops.dropout),
+    "unsafe_chunk": ops.chunk,
+    "unsafe_split": ops.split,
+    "__rdiv__": lambda x, other: ops.div(other, x),
+    "log_sigmoid": ops.logsigmoid,
+    "special_expit": ops.sigmoid,
+    "linalg_matmul": ops.matmul,
+    # other arguments, or others in the place of a default
+    "where": _where,  # of a condition alone it is nonzero
+    "linalg_vector_norm": _vector_norm,
+    "linalg_norm": _norm,
+    **{
+        f"max_pool{n}d_with_indices": functools.partial(getattr(ops, f"max_pool{n}d"), return_indices=True)
+        for n in (1, 2, 3)
+    },
+    # torchvision's, in the order of arguments of its compiled functions
+    "nms": _nms,
+    "roi_align": _roi_align,
+    "deform_conv2d": _deform_conv2d,
+    # of weights: trtnet.nn has the layers
+    "multi_head_attention_forward": weight_functions.multi_head_attention_forward,
+    "lstm": weight_functions.lstm,
+    "gru": weight_functions.gru,
+    "rnn_tanh": weight_functions.rnn_tanh,
+    "rnn_relu": weight_functions.rnn_relu,
+    "lstm_cell": weight_functions.lstm_cell,
+    "gru_cell": weight_functions.gru_cell,
+    "rnn_tanh_cell": weight_functions.rnn_tanh_cell,
+    "rnn_relu_cell": weight_functions.rnn_relu_cell,
+    # whether a fast path can be taken, which leaves torch's Python
+    "_nested_tensor_from_mask_left_aligned": lambda *_: False,
+}
+"""Called in place of the operation of the name, unless a tensor of the network has a method of it."""
