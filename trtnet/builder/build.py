@@ -74,6 +74,7 @@ def describe(network: Network) -> PlanInfo:
         dtype=network.precision.whole.name,
         dtypes=network.precision.parts,
         forms=network.forms.chosen,
+        forms_by=network.forms.by,
     )
 
 

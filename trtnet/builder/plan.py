@@ -28,7 +28,8 @@ class PlanInfo:
     static one with three equal shapes. compute_capabilities: the GPUs the plan was compiled for (``"8.6"``), empty
     where the backend decides. model, arguments: the factory and its arguments, for the record.
     dtype: of the model; dtypes: of its modules that have another one, by path. forms: the form of each kind of
-    operation that a module has, by its path: see trtnet.ops.formulations.
+    operation that a module has, by its path: see trtnet.ops.formulations. forms_by: who chose it: "user" (with a
+    pattern), "table" (what was measured), "neutral" (nobody), or a file.
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
     stripped: whether the plan has no weights. tf32: whether float32 products may round to TensorFloat-32; None where
@@ -52,6 +53,7 @@ class PlanInfo:
     stripped: bool = False
     dtypes: dict[str, str] = field(default_factory=dict)
     forms: dict[str, dict[str, str]] = field(default_factory=dict)
+    forms_by: dict[str, dict[str, str]] = field(default_factory=dict)
     flops: tuple[int, ...] = ()
     minimum_bytes: tuple[int, ...] = ()
     tf32: bool | None = None
@@ -127,7 +129,7 @@ def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
         found = document.get("sidecar")
         raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
-    document = {"tf32": None, "forms": {}, **document}  # trtnet 0.1's first engines do not say
+    document = {"tf32": None, "forms": {}, "forms_by": {}, **document}  # trtnet 0.1's first engines do not say
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(

@@ -96,6 +96,7 @@ def define(
     ignored: Sequence[str] = IGNORED,
     strict: bool = True,
     forms: GivenForms = MappingProxyType({}),
+    approximations: bool = False,
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
 ) -> DefinedNetwork:
@@ -109,12 +110,13 @@ def define(
     dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes
     gives some modules another one: the longest path decides, "" is the whole model. The weights inside such a module
     are cast to its dtype, as are tensors where they enter it, and back where they leave. ignored: regular expressions
-    of checkpoint keys that the model may leave out; a pattern that matches none is warned of. strict=False: any others
-    may be left out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the
-    layers for some operations, in place of trtnet's choice, in the whole network or by patterns of module paths: see
-    ``trtnet.ops.formulations``; or what :func:`trtnet.tune` found, or its file. name, arguments: those of the model's
-    factory, recorded in the sidecar; the class's name by default. ``forward`` returns a tensor (the output is then
-    named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
+    of keys that the model may leave out; a pattern that matches none is warned of. strict=False: any others may be left
+    out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the layers for
+    some operations, in place of trtnet's choice, in the whole network or by patterns of module paths: see
+    ``ops.formulations``; or what :func:`trtnet.tune` found, or its file. approximations: also by forms that compute
+    another function. name, arguments: those of the model's factory, recorded in the sidecar; the class's name by
+    default. ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...),
+    or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
@@ -129,7 +131,7 @@ def define(
     """
     module = as_module(model)
     takes = declared(module.inputs if inputs is None else inputs, dims, type(module).__name__)
-    choices = choices_of(forms, takes, Precision(dtype).by_path)
+    choices = choices_of(forms, takes, Precision(dtype).by_path, approximations=approximations)
     keys, checkpoint, skipped = _matched(module, weights, ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})
     network.skipped, network.original = skipped, torch_module_of(module) if weights is None else None
@@ -203,13 +205,16 @@ def build(
     *,
     dtype: DTypes = "float32",
     dims: DimsAndAxes | Sequence[DimsAndAxes] | None = None,
+    forms: GivenForms = MappingProxyType({}),
+    approximations: bool = False,
     config: BuildConfig | None = None,
 ) -> Engine:
     """Defines a network and builds an engine: :func:`define` and :meth:`DefinedNetwork.build` in one.
 
-    model, inputs, weights, dtype: as in define. dims: for each dynamic dimension its size or (min, opt, max), and for
-    inputs that are given by example tensors the names of their dynamic axes, ``{"x": {0: "batch"}, "batch": (1, 4,
-    16)}``; a sequence of such mappings makes several optimization profiles. config: options of the build.
+    model, inputs, weights, dtype, forms, approximations: as in define. dims: for each dynamic dimension its size or
+    (min, opt, max), and for inputs that are given by example tensors the names of their dynamic axes, ``{"x": {0:
+    "batch"}, "batch": (1, 4, 16)}``; a sequence of such mappings makes several optimization profiles. config: options
+    of the build.
     Returns the engine, which is loaded to the GPU at its first call.
     Raises what define raises, ProfileError and BuildError.
 
@@ -222,7 +227,8 @@ def build(
     True
     """
     axes, ranges = _axes_and_ranges(dims)
-    return define(model, inputs, weights, dims=axes, dtype=dtype).build(ranges, config)
+    network = define(model, inputs, weights, dims=axes, dtype=dtype, forms=forms, approximations=approximations)
+    return network.build(ranges, config)
 
 
 def _axes_and_ranges(

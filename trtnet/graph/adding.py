@@ -39,11 +39,11 @@ class Adding(Placing, Generic[T]):
     sized_by_values: whether sizes come from values, of an input or computed ones. limits: of named
     dimensions that its model compared with a number. weights: arrays TensorRT does not
     give back, by (layer name, attribute); the reference executor needs them. decompositions: what plugin layers
-    compute, by layer name, as networks of their own. forms: the layers that operations are. pending: layers whose
-    weights were not decided when they were added. byte_casts: what was cast to uint8. cache: tensors that are made once
-    a network (constants, sizes). linear: the tensor, weight and bias of the results of linear layers, by the serial of
-    their storage. named: the checkpoint keys of weights that TensorRT knows by them; folded: those that
-    were computed with while defining.
+    compute, by layer name, as networks of their own. forms: the layers that operations are. merged: layers that take
+    the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
+    what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
+    and bias of the results of linear layers, by the serial of their storage. named: the checkpoint keys of weights that
+    TensorRT knows by them; folded: those that were computed with while defining.
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
@@ -63,6 +63,7 @@ class Adding(Placing, Generic[T]):
         self.forms = FormChoices()
         self.cache: dict[Any, T] = {}
         self.linear: dict[int, tuple[T, Any, Any]] = {}
+        self.merged: dict[Any, Any] = {}
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
         self._bindings = Bindings(self.precision.by_path)

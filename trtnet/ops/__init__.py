@@ -139,6 +139,7 @@ from trtnet.ops.elementwise.unary_functions import (
     tan,
 )
 from trtnet.ops.filled import empty, empty_like, full, full_like, ones, ones_like, zeros, zeros_like
+from trtnet.ops.forms import load_forms
 from trtnet.ops.images.detection import batched_nms, nms, non_max_suppression, nonzero
 from trtnet.ops.images.interpolate import interpolate
 from trtnet.ops.images.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
@@ -619,6 +620,7 @@ __all__ = [
 
 globals().update({name: with_in_place(name, owning(name, checked(globals()[name]))) for name in __all__})
 Symbolic.operations = sys.modules[__name__]
+load_forms()
 
 if not TYPE_CHECKING:  # a type checker knows the names
 

@@ -1,144 +1,164 @@
-"""Every form of an operation equals torch, builds, and is other layers than the neutral one."""
+"""Every form of an operation equals torch and the neutral one, builds, and is other layers."""
 
 from __future__ import annotations
 
-import itertools
+import re
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
 import torch.nn.functional as F
 from helpers.comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
+<<<<<<< HEAD:tests/ops/formulations/test_forms.py
 from ops.cases.case import FLOATS, SIZES, Case, concrete, example, expected, names
 from ops.cases.convolutions import conv
+=======
+from ops.cases.case import FLOATS, SIZES, Case, concrete, conv, example, expected, names
+from ops.cases.forms import FORM_CASES, PATCH
+>>>>>>> 678a7c9 (Forms are declared in a registry: an operation names its kind and the neutral form, each other form is one function in trtnet/ops/forms, with where it applies; approximations are admitted by name only; the sidecar says who chose. New forms of norms, activations, softmax, global means, upsampling, grouped convolutions, stored, merged and padded products):tests/ops/test_forms.py
 from ops.cases.transformers import attention
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.ops.formulations import FORMS, MEASURED, Fastest
+from trtnet.graph.layers.read import read
+from trtnet.ops.formulations import APPROXIMATIONS, FORMS, KINDS, MEASURED, Fastest, form
 from trtnet.support import backend
 from trtnet.support.errors import ModelError
 
-RNG = np.random.default_rng(3)
-PATCH, SHIFT = RNG.standard_normal((5, 3, 2, 3)) / 4, RNG.standard_normal(5)
-HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
-
-
-def patches(bias: np.ndarray | None) -> tuple[Any, Any]:
-    return tuple(conv(f, PATCH, bias, stride=(2, 3)) for f in (ops.conv2d, F.conv2d))
-
-
-def pair(ours: Any, theirs: Any, kernel: np.ndarray, bias: np.ndarray | None, **options: Any) -> tuple[Any, Any]:
-    return tuple(conv(f, kernel, bias, **options) for f in (ours, theirs))
-
-
-MATRIX = RNG.standard_normal((5, 6)) / 2
-PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2)) / 4
-STEMS = [
-    ((7, 7), 2, 3, (16, 20)),
-    ((7, 7), 2, 3, (15, 17)),
-    ((11, 11), 4, 2, (31, 24)),
-    ((5, 6), (2, 3), (1, 0), (17, 12)),
-    ((4, 4), (1, 2), (2, 3), (9, 8)),
-    ((3, 7, 7), (1, 2, 2), (1, 3, 3), (4, 12, 11)),
-]
-
-
-def strided(window: tuple[int, ...], stride: Any, padding: Any) -> tuple[Any, Any]:
-    kernel = RNG.standard_normal((5, 3, *window)) / 8
-    ours, theirs = (ops.conv2d, F.conv2d) if len(window) == 2 else (ops.conv3d, F.conv3d)
-    return pair(ours, theirs, kernel, SHIFT, stride=stride, padding=padding)
-
-
-CASES = {
-    "attention": [
-        Case("attention", attention(), attention(), (HEADS,) * 3),
-        Case("causal", attention(is_causal=True), attention(is_causal=True), (HEADS,) * 3),
-        Case("groups", attention(), attention(), (HEADS, GROUPS, GROUPS)),
-        Case("mask and groups", attention(), attention(), (HEADS, GROUPS, GROUPS, ("n", 1, "s", "s"))),
-    ],
-    "decoding": [
-        Case("one query", attention(), attention(), (("n", 4, 1, 8), HEADS, HEADS)),
-        Case(
-            "one query, mask and groups", attention(), attention(), (("n", 4, 1, 8), GROUPS, GROUPS, ("n", 1, 1, "s"))
-        ),
-    ],
-    "pointwise": [
-        Case("pointwise", *pair(ops.conv2d, F.conv2d, PIXEL, SHIFT), (("n", 3, 1, 1),)),
-        Case("pointwise without bias", *pair(ops.conv2d, F.conv2d, PIXEL, None), ((2, 3, 1, 1),)),
-    ],
-    "row": [
-        Case("row", *pair(ops.linear, F.linear, MATRIX, SHIFT), ((1, 1, 6),)),
-        Case("a vector", *pair(ops.linear, F.linear, MATRIX, None), ((6,),)),
-    ],
-    "stem": [
-        Case(
-            f"stem {'x'.join(map(str, window))} stride {stride} padding {padding} of {sizes}",
-            *stem,
-            (("n", 3, *sizes),),
-        )
-        for window, stride, padding, sizes in STEMS
-        for stem in [strided(window, stride, padding)]
-    ],
-    "thin": [
-        Case("thin", *pair(ops.conv2d, F.conv2d, THIN, SHIFT, padding=1), (("n", 3, "s", 9),)),
-        Case("thin without bias", *pair(ops.conv2d, F.conv2d, THIN, None), ((2, 3, 6, 9),)),
-    ],
-    "gelu": [
-        Case("gelu", ops.gelu, F.gelu, (("n", 3, "s"),)),
-        Case("tanh", lambda x: ops.gelu(x, "tanh"), lambda x: F.gelu(x, approximate="tanh"), (("n", 3, "s"),)),
-    ],
-    "patches": [
-        Case("patches", *patches(SHIFT), (("n", 3, 4, 9),)),
-        Case("patches without bias", *patches(None), ((2, 3, 4, 9),)),
-    ],
-}
+OTHERS = [(kind, name) for kind, names_of in FORMS.items() for name in names_of[1:]]
 ROWS = [
-    pytest.param({kind: form}, case, dtype, id=f"{kind}={form}-{case.name}-{dtype}")
-    for kind, forms in FORMS.items()
-    for form, case, dtype in itertools.product(forms, CASES[kind], FLOATS)
+    pytest.param(kind, name, case, id=f"{kind}={name}-{case.name}")
+    for kind, names_of in FORMS.items()
+    for name in names_of
+    for case in FORM_CASES.get(kind, ())
 ]
 
 
-def define(forms: dict[str, str], case: Case, dtype: str) -> Any:
-    inputs = {name: trtnet.Input(shape, dtype) for name, shape in zip(names(case), case.shapes, strict=True)}
-    return trtnet.define(Function(case.ours), inputs, {}, dtype=dtype, forms=forms)
+def define(forms: Any, case: Case, dtype: str, shapes: Any = None, **options: Any) -> Any:
+    given = case.shapes if shapes is None else shapes
+    inputs = {name: trtnet.Input(shape, dtype) for name, shape in zip(names(case), given, strict=True)}
+    return trtnet.define(Function(case.ours), inputs, {}, dtype=dtype, forms=forms, **options)
 
 
-@pytest.mark.parametrize(("forms", "case", "dtype"), ROWS)
-def test_every_form_equals_torch_and_builds(forms: dict[str, str], case: Case, dtype: str) -> None:
-    network = define(forms, case, dtype)
+def defined(kind: str, name: str, case: Case, dtype: str, shapes: Any = None) -> Any:
+    """The network; None where the form does not apply."""
+    try:
+        return define({kind: name}, case, dtype, shapes)
+    except ModelError as error:
+        assert f"{name!r} of {kind!r} applies to no operation of the network: it applies where " in str(error)
+        return None
+
+
+def test_every_kind_has_cases_and_every_form_applies_to_one_static_and_dynamic() -> None:
+    assert {*FORM_CASES} == {*FORMS}
+    for kind, name in OTHERS:
+        applied = [case for case in FORM_CASES[kind] if defined(kind, name, case, "float16")]
+        still = [
+            case
+            for case in FORM_CASES[kind]
+            if defined(kind, name, case, "float16", [concrete(shape, 1) for shape in case.shapes])
+        ]
+        assert applied and still, (kind, name)
+        assert kind == "row" or any(isinstance(n, str) for case in applied for shape in case.shapes for n in shape)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("kind", "name", "case"), ROWS)
+def test_every_form_equals_torch_and_builds(kind: str, name: str, case: Case, dtype: str) -> None:
+    network = defined(kind, name, case, dtype)
+    if network is None:
+        return
     reference = network.reference()
     for which in range(3):
         inputs = example(case, dtype, [concrete(shape, which) for shape in case.shapes])
         assert relative_l2(reference(*inputs), expected(case, inputs)) <= TOLERANCES[dtype]
-    assert network.build({name: SIZES[name] for name in network.dims}).plan.data
+    if dtype == "float16":
+        assert network.build({size: SIZES[size] for size in network.dims}).plan.data
 
 
-@pytest.mark.parametrize(("kind", "form"), [(kind, form) for kind, forms in FORMS.items() for form in forms[1:]])
-def test_a_form_is_other_layers(kind: str, form: str) -> None:
-    case = CASES[kind][0]
-    neutral, other = (kinds(define({kind: name}, case, "float16")) for name in (FORMS[kind][0], form))
+@pytest.mark.parametrize("is_static", [True, False], ids=["static", "dynamic"])
+@pytest.mark.parametrize(("kind", "name", "case"), ROWS)
+def test_every_form_equals_the_neutral_one_in_float32(kind: str, name: str, case: Case, is_static: bool) -> None:
+    shapes = [concrete(shape, 1) for shape in case.shapes]
+    both = [defined(kind, n, case, "float32", shapes if is_static else None) for n in (FORMS[kind][0], name)]
+    if both[1] is None:
+        return
+    inputs = example(case, "float32", shapes)
+    neutral, other = (network.reference()(*inputs) for network in both)
+    assert relative_l2(other, neutral) <= 1e-6
+
+
+@pytest.mark.parametrize(("kind", "name"), OTHERS)
+def test_a_form_is_other_layers(kind: str, name: str) -> None:
+    case = next(case for case in FORM_CASES[kind] if defined(kind, name, case, "float16"))
+    neutral, other = (layers(define({kind: n}, case, "float16")) for n in (FORMS[kind][0], name))
     assert neutral != other
 
 
+def layers(network: Any) -> list[tuple[str, str]]:
+    """The kinds of the layers, and what a product takes transposed and a convolution in groups."""
+    return [(n.kind, str([getattr(n.layer, name, "") for name in ("op1", "num_groups")])) for n in read(network.trt)]
+
+
 def kinds(network: Any) -> list[str]:
-    return [network.trt.get_layer(i).type.name for i in range(network.trt.num_layers)]
+    return [kind for kind, _ in layers(network)]
+
+
+APPROXIMATE = [(kind, name) for kind, names_of in APPROXIMATIONS.items() for name in names_of]
+
+
+@pytest.mark.parametrize(("kind", "name"), APPROXIMATE)
+def test_an_approximation_is_near_and_only_where_it_is_admitted(kind: str, name: str) -> None:
+    case = FORM_CASES[kind][0]
+    with pytest.raises(ModelError, match=rf"'{name}' of '{kind}' is an approximation.*approximations=True"):
+        define({kind: name}, case, "float32")
+    network = define({kind: name}, case, "float32", approximations=True)
+    inputs = example(case, "float32", [concrete(shape, 2) for shape in case.shapes])
+    assert 1e-6 < relative_l2(network.reference()(*inputs), expected(case, inputs)) < 1e-3
+    assert network.build({size: SIZES[size] for size in network.dims}).plan.data
+
+
+def test_a_measured_approximation_is_not_chosen_where_none_is_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MEASURED, backend.name(), {"gelu": Fastest("tanh")})
+    case = FORM_CASES["gelu"][0]
+    assert define({}, case, "float16").forms.chosen[""]["gelu"] == "layer"
+    chosen = define({}, case, "float16", approximations=True).forms
+    assert (chosen.chosen[""]["gelu"], chosen.by[""]["gelu"]) == ("tanh", "table")
+
+
+def test_a_form_is_declared_once_and_of_a_kind_that_there_is() -> None:
+    for kind, name, text in (("gelu", "float32", "has a form"), ("gellu", "float32", "there is no kind")):
+        with pytest.raises(ValueError, match=text):
+            form(kind, name)(lambda x: x)
+
+
+def test_a_form_that_does_not_apply_is_an_error_that_says_where_it_does() -> None:
+    with pytest.raises(ModelError, match=r"'float32' of 'gelu' applies to no operation of the network: .* float16"):
+        define({"gelu": "float32"}, FORM_CASES["gelu"][0], "float32")
+    assert KINDS["gelu"].forms["float32"].where == "where the operation is of float16"
 
 
 def test_without_a_choice_it_is_the_measured_form_else_the_neutral_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = CASES["attention"][0]
-    for form, layer in (("products", "SOFTMAX"), ("fused", "ATTENTION_INPUT")):
-        monkeypatch.setitem(MEASURED, backend.name(), {"attention": Fastest(form)})
+    case = FORM_CASES["attention"][0]
+    for name, layer in (("products", "SOFTMAX"), ("fused", "ATTENTION_INPUT")):
+        monkeypatch.setitem(MEASURED, backend.name(), {"attention": Fastest(name)})
         assert layer in kinds(define({}, case, "float16"))
     monkeypatch.setitem(MEASURED, backend.name(), {})
     assert "ATTENTION_INPUT" in kinds(define({}, case, "float16"))
 
 
-@pytest.mark.parametrize("forms", [{"gelu": "fast"}, {"softmax": "layer"}])
-def test_an_unknown_form_is_an_error_that_lists_the_known_ones(forms: dict[str, str]) -> None:
-    with pytest.raises(ModelError, match=r"there is no form .*gelu: layer or float32"):
-        define(forms, CASES["gelu"][0], "float16")
+@pytest.mark.parametrize(
+    ("forms", "text"),
+    [
+        ({"gelu": "fast"}, "there is no form 'fast' of 'gelu'; gelu: layer or float32"),
+        ({"gelu": "float23"}, "there is no form 'float23' of 'gelu'; did you mean float32?"),
+        ({"softmaks": "layer"}, "there is no kind 'softmaks'; did you mean softmax?"),
+        ({"xyz": "layer"}, "there is no kind 'xyz'; There are attention: fused or products"),
+    ],
+)
+def test_an_unknown_form_is_an_error_that_lists_the_known_ones(forms: dict[str, str], text: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(text)):
+        define(forms, FORM_CASES["gelu"][0], "float16")
 
 
 def test_windows_that_overlap_or_leave_a_rest_stay_convolutions() -> None:
@@ -162,7 +182,7 @@ def test_heads_without_a_fused_kernel_are_products(dtype: str, width: int, fused
 
 
 def test_a_measured_form_holds_in_the_range_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = CASES["row"][0]
+    case = FORM_CASES["row"][0]
     for least, most, layer in ((30, 6, "REDUCE"), (31, 6, "MATRIX_MULTIPLY"), (30, 5, "MATRIX_MULTIPLY")):
         measured = {"row": Fastest("reduction", ("float16",), {"weights": least}, {"in_features": most})}
         monkeypatch.setitem(MEASURED, backend.name(), measured)
@@ -199,12 +219,51 @@ def test_a_batch_norm_goes_into_a_rearranged_convolution(dtype: str) -> None:
 def test_forms_by_module_path_and_the_record_of_what_was_chosen() -> None:
     x, weights = {"x": trtnet.Input((1, 3, 18, 20))}, random_weights(Stems())
     forms = {"thin": {"second": "padded", "third.*": "convolution"}, "stem": "convolution"}
-    with pytest.raises(ModelError, match=r"no module 'third\.\*' has an operation of the kind 'thin'; .* of stem"):
+    with pytest.raises(ModelError, match=r"no module 'third\.\*' has an operation .* 'thin'; it is in 'second'"):
         trtnet.define(Stems(), x, weights, forms=forms)
     network = trtnet.define(Stems(), x, weights, forms=forms | {"thin": {"second": "padded"}})
-    assert network.describe().forms == {"first": {"stem": "convolution"}, "second": {"thin": "padded"}}
+    info = network.describe()
+    assert info.forms == {"first": {"stem": "convolution"}, "second": {"thin": "padded"}}
+    assert info.forms_by == {"first": {"stem": "user"}, "second": {"thin": "user: second"}}
+
+
+class Original(torch.nn.Module):
+    """A live torch module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer1 = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.GELU(), torch.nn.Linear(8, 6))
+        self.layer2 = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.GELU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.silu(self.layer2(self.layer1(x)))
+
+
+def test_the_modules_of_a_torch_module_have_forms_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MEASURED, backend.name(), {"silu": Fastest("tanh")})
+    forms = {"product": {"layer1.*": "stored"}, "gelu": {"layer2.1": "float32", "*": "layer"}}
+    example = {"x": trtnet.Input(("n", 6))}
+    network = trtnet.define(Original().eval(), example, dtype="float16", forms=forms)
+    assert network.forms.chosen == {
+        "layer1.0": {"product": "stored"},
+        "layer1.1": {"gelu": "layer"},
+        "layer1.2": {"product": "stored"},
+        "layer2.0": {"product": "transposed"},
+        "layer2.1": {"gelu": "float32"},
+        "": {"silu": "tanh"},
+    }
+    assert [*network.forms.by.values()] == [
+        {"product": "user: layer1.*"},
+        {"gelu": "user"},
+        {"product": "user: layer1.*"},
+        {"product": "neutral"},
+        {"gelu": "user: layer2.1"},
+        {"silu": "table"},
+    ]
+    with pytest.raises(ModelError, match=r"'merged' of 'row' .*|no module 'layer1.0' .* 'row'; there are choices of"):
+        trtnet.define(Original().eval(), example, forms={"row": {"layer1.0": "merged"}})
 
 
 def test_a_kind_that_the_network_has_not_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    define({"gelu": "layer"}, CASES["attention"][0], "float16")
+    define({"gelu": "layer"}, FORM_CASES["attention"][0], "float16")
     assert "no operation of the kind 'gelu'; there are choices of attention" in caplog.text

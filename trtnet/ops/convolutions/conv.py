@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Parameter, Size, Tensor, Weight
+from trtnet.graph import Parameter, Tensor, Weight
 from trtnet.graph.memory.pending import Placeholders
 from trtnet.graph.memory.weight import empty
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, offered
-from trtnet.ops.convolutions.padded_channels import is_thin, padded_channels
-from trtnet.ops.convolutions.patch_embedding import are_patches, patch_product
+from trtnet.ops.convolutions.kinds import are_patches, batch_facts, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
-from trtnet.ops.convolutions.single_pixel import is_single_pixel, pixel_product
-from trtnet.ops.convolutions.space_to_depth import is_stem, space_to_depth
-from trtnet.ops.formulations import form
+from trtnet.ops.formulations import formulated
 from trtnet.support.arrays import values
 
 Kernel = Operand
@@ -61,9 +57,8 @@ def conv2d(
     kernel_height, kernel_width], of the dtype of `x`. bias: [out_channels]. weight and bias may be tensors of the
     network. stride, dilation: an int or a pair. padding: an int, a pair, pairs of (before, after), "same" or "valid".
     Returns [batch, out_channels, rows, columns], in the dtype of `x`.
-    Layer: IConvolutionLayer; in the form "product" of "patches" (windows that do not overlap, as a vision
-    transformer's) and of "pointwise" (one pixel), IMatrixMultiplyLayer. In the forms "space_to_depth" and "padded" of
-    images of few channels, IShuffleLayer and ISliceLayer before it.
+    Layer: IConvolutionLayer; of images of few channels, of patches, single pixels and groups there are other forms:
+    ``trtnet.ops.forms.convolutions``.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
 
     >>> import numpy as np, trtnet
@@ -75,13 +70,21 @@ def conv2d(
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
     if isinstance(weight, Parameter | np.ndarray):
-        patches = are_patches(x, weight, stride, padding, dilation, groups)
-        if patches and form(x.network, "patches", x.dtype) == "product":
-            return patch_product(x, weight, bias)
-        pixel = is_single_pixel(x, weight, padding, groups)
-        if pixel and form(x.network, "pointwise", x.dtype, batch=_known(x.shape[0])) == "product":
-            return pixel_product(x, weight, bias)
+        if are_patches(x, weight, stride, padding, dilation, groups):
+            return _patches(x, weight, bias, stride)
+        if is_single_pixel(x, weight, padding, groups):
+            return _pointwise(x, weight, bias)
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2)
+
+
+@formulated("patches", "convolution")
+def _patches(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None, stride: Window) -> Tensor:
+    return convolution(x, weight, bias, stride, 0, 1, 1, rank=2)
+
+
+@formulated("pointwise", "convolution", facts=batch_facts)
+def _pointwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -> Tensor:
+    return convolution(x, weight, bias, 1, 0, 1, 1, rank=2)
 
 
 def conv3d(
@@ -127,16 +130,13 @@ def convolution(
     outputs = given.shape[0]
     dims = (x.shape[0], outputs, *kept(image, len(window), strides, extent, sides))
     problem = mismatch(x, given, given.shape[1] * groups, name)
-    moved = None if problem or rank == 1 else _rearranged(given, strides, sides, dilations, groups)
+    moves = rank > 1 and given.constant and not problem and not isinstance(sides, str)
+    moved = rearranged(x, given.shape, strides, sides, dilations, groups) if moves else None
+    parts = groups
     if moved is not None:
-        given, image, window, strides, sides = (
-            given.moved(moved),
-            moved.image,
-            moved.window,
-            moved.stride,
-            moved.padding,
-        )
-    attributes = {"stride_nd": strides, "dilation_nd": dilations, "num_groups": groups}
+        given, image, window, parts = given.moved(moved), moved.image, moved.window, moved.groups
+        strides, sides = moved.stride, moved.padding
+    attributes = {"stride_nd": strides, "dilation_nd": dilations, "num_groups": parts}
     placeholders = Placeholders(given.weights) if given.constant and not problem else None
     (y,) = x.network.add(
         "convolution_nd",
@@ -152,30 +152,8 @@ def convolution(
         return result
     again = lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank)  # noqa: E731
     layer, place = x.network.maker(y), x.network.place
-    moves = moved.kernel if moved is not None else lambda kernel: kernel
-    return offered(result, Convolution(layer, placeholders, given.weights, place, weight, bias, again, moves))  # type: ignore[arg-type]
-
-
-def _known(size: Size) -> int:
-    """A size for what was measured of it; one that is not known is large."""
-    return size if isinstance(size, int) else 1 << 31
-
-
-def _rearranged(
-    given: ConvolutionWeights, stride: tuple[int, ...], padding: Any, dilation: tuple[int, ...], groups: int
-) -> Rearrangement | None:
-    """The convolution as another one, if its form is another; None if it stays as it is."""
-    x, outputs = given.x, given.shape[0]
-    if not given.constant or isinstance(padding, str):
-        return None
-    pixels = prod(n if isinstance(n, int) else 1 for n in x.shape[2:])
-    if is_stem(x, given.shape, stride, dilation, groups):
-        chosen = form(x.network, "stem", x.dtype, pixels=pixels)
-        return space_to_depth(x, given.shape, stride, padding) if chosen == "space_to_depth" else None
-    if is_thin(x, given.shape, stride, groups):
-        chosen = form(x.network, "thin", x.dtype, pixels=pixels, out_channels=outputs)
-        return padded_channels(x, given.shape, padding) if chosen == "padded" else None
-    return None
+    kernel = moved.kernel if moved is not None else lambda kernel: kernel
+    return offered(result, Convolution(layer, placeholders, given.weights, place, weight, bias, again, kernel))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -215,7 +193,7 @@ class ConvolutionWeights:
         assert isinstance(kernel, Weight)
         if kernel.key:
             self.x.network.folded.add(kernel.key)
-        shape = (self.shape[0], int(rearranged.image.shape[1]), *rearranged.window)
+        shape = (self.shape[0], int(rearranged.image.shape[1]) // rearranged.groups, *rearranged.window)
         moved = Weight(lambda: rearranged.kernel(kernel.array), like=(shape, kernel.dtype))
         return replace(self, shape=shape, kernel=moved)
 

@@ -18,8 +18,9 @@ Sides = tuple[tuple[int, int], ...]
 class Rearrangement:
     """What TensorRT gets instead of an image, a kernel, a stride and a padding.
 
-    image: [batch, channels, ...]. window: the kernel's sizes. kernel: makes the layer's kernel [out_channels, channels,
-    *window] of the one that was given, whose values it only moves. padding: (before, after) of each axis.
+    image: [batch, channels, ...]. window: the kernel's sizes. kernel: makes the layer's kernel [out_channels, channels
+    / groups, *window] of the one that was given, whose values it only moves. padding: (before, after) of each axis.
+    groups: of channels.
     """
 
     image: Tensor
@@ -27,6 +28,11 @@ class Rearrangement:
     kernel: Callable[[Array], Array]
     stride: tuple[int, ...]
     padding: Sides
+    groups: int = 1
+
+
+CHANNELS = 16
+"""What few channels are filled up to a multiple of: kernels for tensor cores take so many at a time."""
 
 
 def with_channels(array: Array, channels: int) -> Array:

@@ -16,13 +16,14 @@ from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.layers import cast, floating
 from trtnet.ops.elementwise.special import expm1
 from trtnet.ops.elementwise.unary_functions import neg
-from trtnet.ops.formulations import form
+from trtnet.ops.formulations import formulated
 from trtnet.ops.shapes.split import chunk
 from trtnet.support.backend import trt
-from trtnet.support.dtypes import bool_, float16, float32
+from trtnet.support.dtypes import bool_, float32
 
 
-def _activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
+def activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
+    """One IActivationLayer. Raises LayerError for a dtype that it does not take."""
     arguments = {"input": x, "type": getattr(trt.ActivationType, kind)}
     hint = f"{name} does not take {x.dtype}"
     (y,) = x.network.add("activation", arguments, attributes=attributes, name=name, hint=hint, dims=[x.shape])
@@ -40,7 +41,7 @@ def relu(x: Tensor, inplace: bool = False) -> Tensor:
     network = x.network
     if x.dtype == bool_:
         network.fail("relu does not take bool", {"x": x})
-    return _activation(x, "RELU", "relu") if x.dtype.is_floating else maximum(x, 0)
+    return activation(x, "RELU", "relu") if x.dtype.is_floating else maximum(x, 0)
 
 
 def relu6(x: Tensor, inplace: bool = False) -> Tensor:
@@ -51,7 +52,7 @@ def relu6(x: Tensor, inplace: bool = False) -> Tensor:
     Raises LayerError for int32, int64 and bools.
     Source: Howard et al., 2017, arXiv:1704.04861.
     """
-    return _activation(x, "CLIP", "relu6", {"alpha": 0.0, "beta": 6.0})
+    return activation(x, "CLIP", "relu6", {"alpha": 0.0, "beta": 6.0})
 
 
 def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -62,7 +63,7 @@ def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bo
     Raises LayerError for int32, int64 and bools.
     Source: torch.nn.functional.hardtanh's documentation.
     """
-    return _activation(x, "CLIP", "hardtanh", {"alpha": min_val, "beta": max_val})
+    return activation(x, "CLIP", "hardtanh", {"alpha": min_val, "beta": max_val})
 
 
 def sigmoid(x: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ def sigmoid(x: Tensor) -> Tensor:
     Raises LayerError for an operand that is neither a tensor nor a number.
     Source: torch.sigmoid's documentation.
     """
-    return _activation(floating(x), "SIGMOID", "sigmoid")
+    return activation(floating(x), "SIGMOID", "sigmoid")
 
 
 def tanh(x: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ def tanh(x: Tensor) -> Tensor:
     Raises LayerError for an operand that is neither a tensor nor a number.
     Source: torch.tanh's documentation.
     """
-    return _activation(floating(x), "TANH", "tanh")
+    return activation(floating(x), "TANH", "tanh")
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -95,7 +96,7 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -
     Raises LayerError for int32, int64 and bools.
     Source: Maas et al., 2013, "Rectifier nonlinearities improve neural network acoustic models".
     """
-    return _activation(x, "LEAKY_RELU", "leaky_relu", {"alpha": negative_slope})
+    return activation(x, "LEAKY_RELU", "leaky_relu", {"alpha": negative_slope})
 
 
 def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -106,7 +107,7 @@ def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Raises LayerError for int32, int64 and bools.
     Source: Clevert et al., 2015, arXiv:1511.07289.
     """
-    return _activation(x, "ELU", "elu", {"alpha": alpha})
+    return activation(x, "ELU", "elu", {"alpha": alpha})
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
@@ -114,26 +115,35 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
     x: any shape, floating. approximate: "none", or "tanh" for the approximation by tanh. Returns the shape and dtype of
     `x`.
-    Layer: IActivationLayer GELU_ERF or GELU_TANH; in its form "float32" a float16 `x` is computed between casts, since
-    TensorRT-RTX is slower with it as the float16 epilogue of a product.
+    Layer: IActivationLayer GELU_ERF or GELU_TANH; other forms: ``trtnet.ops.forms.elementwise.gelu``.
     Raises LayerError for another `approximate`, and for int32, int64 and bools.
     Source: Hendrycks and Gimpel, 2016, arXiv:1606.08415.
     """
     kinds = {"none": "GELU_ERF", "tanh": "GELU_TANH"}
     if approximate not in kinds:
         x.network.fail(f"gelu: approximate is 'none' or 'tanh', found {approximate!r}", {"x": x})
-    wide = form(x.network, "gelu") == "float32" and x.dtype == float16
-    return cast(_activation(cast(x, float32) if wide else x, kinds[approximate], "gelu"), x.dtype)
+    return _gelu(x, kinds[approximate])
+
+
+@formulated("gelu", "layer")
+def _gelu(x: Tensor, kind: str) -> Tensor:
+    return activation(x, kind, "gelu")
 
 
 def silu(x: Tensor, inplace: bool = False) -> Tensor:
     """``x * sigmoid(x)`` of each element, also called swish.
 
     x: any shape, floating; integers become float32. Returns the shape of `x`, in that floating dtype.
-    Layer: none, decomposed into IActivationLayer SIGMOID and IElementWiseLayer PROD.
+    Layer: none, decomposed into IActivationLayer SIGMOID and IElementWiseLayer PROD; other forms:
+    ``trtnet.ops.forms.elementwise.silu``.
     Raises LayerError for an operand that is neither a tensor nor a number.
     Source: Elfwing et al., 2017, arXiv:1702.03118.
     """
+    return _silu(floating(x))
+
+
+@formulated("silu", "product")
+def _silu(x: Tensor) -> Tensor:
     return mul(x, sigmoid(x))
 
 
@@ -145,17 +155,23 @@ def hardsigmoid(x: Tensor, inplace: bool = False) -> Tensor:
     Raises LayerError for int32, int64 and bools.
     Source: torch.nn.functional.hardsigmoid's documentation.
     """
-    return _activation(x, "HARD_SIGMOID", "hardsigmoid", {"alpha": 1 / 6, "beta": 0.5})
+    return activation(x, "HARD_SIGMOID", "hardsigmoid", {"alpha": 1 / 6, "beta": 0.5})
 
 
 def hardswish(x: Tensor, inplace: bool = False) -> Tensor:
     """``x * hardsigmoid(x)`` of each element.
 
     x: any shape, floating. Returns the shape and dtype of `x`.
-    Layer: none, decomposed into IActivationLayer HARD_SIGMOID and IElementWiseLayer PROD.
+    Layer: none, decomposed into IActivationLayer HARD_SIGMOID and IElementWiseLayer PROD; other forms:
+    ``trtnet.ops.forms.elementwise.hardswish``.
     Raises LayerError for int32, int64 and bools.
     Source: Howard et al., 2019, arXiv:1905.02244.
     """
+    return _hardswish(x)
+
+
+@formulated("hardswish", "product")
+def _hardswish(x: Tensor) -> Tensor:
     return mul(x, hardsigmoid(x))
 
 
@@ -167,7 +183,7 @@ def selu(x: Tensor, inplace: bool = False) -> Tensor:
     Raises LayerError for int32, int64 and bools.
     Source: Klambauer et al., 2017, arXiv:1706.02515.
     """
-    return _activation(x, "SELU", "selu", {"alpha": 1.6732632423543772, "beta": 1.0507009873554805})
+    return activation(x, "SELU", "selu", {"alpha": 1.6732632423543772, "beta": 1.0507009873554805})
 
 
 def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -194,7 +210,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     Raises LayerError for int32, int64 and bools.
     Source: torch.nn.functional.softplus's documentation.
     """
-    y = _activation(x, "SOFTPLUS", "softplus", {"alpha": 1 / beta, "beta": beta})
+    y = activation(x, "SOFTPLUS", "softplus", {"alpha": 1 / beta, "beta": beta})
     above = gt if beta > 0 else lt
     return where(above(x, threshold / beta), x, y)
 
@@ -207,7 +223,7 @@ def softsign(x: Tensor) -> Tensor:
     Raises LayerError for int32, int64 and bools.
     Source: torch.nn.functional.softsign's documentation.
     """
-    return _activation(x, "SOFTSIGN", "softsign")
+    return activation(x, "SOFTSIGN", "softsign")
 
 
 def logsigmoid(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from trtnet.ops.arguments.operands import axes_mask, axis
 from trtnet.ops.elementwise.arithmetic import sub
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import exp, log, neg
+from trtnet.ops.formulations import formulated
 from trtnet.ops.reductions.reduce import amax, sum
 from trtnet.support.dtypes import DTypeLike, float32
 
@@ -27,7 +28,7 @@ def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """``exp(x)`` divided by its sum along `dim`.
 
     x: any shape, floating. dtype: what `x` is cast to first. Returns the shape of `x`, in its dtype or in `dtype`.
-    Layer: ISoftMaxLayer.
+    Layer: ISoftMaxLayer; other forms: ``trtnet.ops.forms.elementwise.softmax``.
     Raises LayerError for int32, int64 and bools without a dtype, and for a `dim` out of range.
     Source: torch.nn.functional.softmax's documentation.
     """
@@ -35,9 +36,19 @@ def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     along = axis(given, dim, "softmax") if given.ndim else 0
     if given.ndim < 2:  # ISoftMaxLayer wants two axes
         return softmax(given.reshape(1, -1), 1).reshape(given.shape)
-    hint = f"softmax does not take {given.dtype}"
+    return _softmax(given, along)
+
+
+@formulated("softmax", "layer")
+def _softmax(x: Tensor, along: int) -> Tensor:
+    return softmax_layer(x, along)
+
+
+def softmax_layer(x: Tensor, along: int) -> Tensor:
+    """One ISoftMaxLayer of a tensor of two dimensions or more. Raises LayerError for a dtype that it does not take."""
+    hint = f"softmax does not take {x.dtype}"
     attributes = {"axes": axes_mask((along,))}
-    (y,) = given.network.add("softmax", {"input": given}, attributes=attributes, hint=hint, dims=[given.shape])
+    (y,) = x.network.add("softmax", {"input": x}, attributes=attributes, hint=hint, dims=[x.shape])
     return y
 
 

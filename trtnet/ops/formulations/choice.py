@@ -3,29 +3,79 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
-from trtnet.graph import OpenNetwork
-from trtnet.graph.forms import FormChoices, Forms, OperationFacts
-from trtnet.ops.formulations.kinds import FORMS
+from trtnet.graph import Tensor
+from trtnet.graph.forms import NEUTRAL, TABLE, FormChoices, Forms, OperationFacts
 from trtnet.ops.formulations.measured import MEASURED
+from trtnet.ops.formulations.registry import (
+    APPROXIMATIONS,
+    FORMS,
+    KINDS,
+    Applies,
+    Facts,
+    Form,
+    Kind,
+    always,
+    declare,
+    no_facts,
+)
 from trtnet.support import backend
+from trtnet.support.did_you_mean import did_you_mean
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 
 log = logging.getLogger("trtnet.definition")
 
+P = ParamSpec("P")
+R = TypeVar("R")
+Operation = Callable[Concatenate[Tensor, P], R]
 
-def form(network: OpenNetwork, kind: str, dtype: DType | None = None, **facts: int) -> str:
-    """The form of `kind` for an operation of the module being called.
 
-    dtype: the operation's. facts: numbers that :data:`MEASURED` asks for.
+def formulated(
+    kind: str, neutral: str, *, facts: Facts = no_facts, applies: Applies = always
+) -> Callable[[Operation[P, R]], Operation[P, R]]:
+    """Declares a function as the neutral form of a new kind; calling it then builds the form that is chosen.
+
+    facts: a function of the same arguments that gives the numbers which ``MEASURED`` asks for. applies: where even the
+    neutral form cannot be; there it is the first other one that can.
     """
-    name = network.forms.at(kind, network.path) or _fastest(kind, dtype, facts)
-    network.forms.note(kind, network.path, name)
-    network.forms.facts.setdefault((kind, network.path), []).append(
-        OperationFacts("" if dtype is None else dtype.name, facts)
-    )
-    return name
+
+    def decorate(function: Operation[P, R]) -> Operation[P, R]:
+        made = declare(kind, neutral, function, facts, applies)
+
+        @wraps(function)
+        def chosen(x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            result: R = _choose(made, x, *args, **kwargs).build(x, *args, **kwargs)
+            return result
+
+        return chosen
+
+    return decorate
+
+
+def _choose(kind: Kind, x: Tensor, *args: object, **kwargs: object) -> Form:
+    """The form for an operation of the module being called, which is noted."""
+    network = x.network
+    choices, path = network.forms, network.path
+
+    def can(form: Form) -> bool:
+        return (choices.approximations or not form.approximate) and form.applies(x, *args, **kwargs)
+
+    facts = kind.facts(x, *args, **kwargs)
+    asked = choices.at(kind.name, path)
+    form = kind.forms[asked.form if asked else _fastest(kind.name, x.dtype, facts)]
+    by = asked.by if asked else NEUTRAL if form is kind.neutral else TABLE
+    if asked and (form is kind.neutral or can(form)):
+        choices.use(asked)
+    elif asked:
+        choices.refuse(asked)
+    if not can(form):
+        form, by = next(form for form in kind.forms.values() if can(form)), NEUTRAL
+    choices.note(kind.name, path, form.name, by, OperationFacts(x.dtype.name, facts))
+    return form
 
 
 def _fastest(kind: str, dtype: DType | None, facts: dict[str, int]) -> str:
@@ -33,20 +83,47 @@ def _fastest(kind: str, dtype: DType | None, facts: dict[str, int]) -> str:
     return measured.form if measured is not None and measured.holds(dtype, facts) else FORMS[kind][0]
 
 
-def check_forms(forms: Forms) -> None:
-    """Raises ModelError for a kind or a form that there is not."""
+def check_forms(forms: Forms, *, approximations: bool = False) -> None:
+    """Raises ModelError for a kind or a form that there is not, and for an approximation that was not admitted."""
     for kind, chosen in forms.items():
+        if kind not in FORMS:
+            near = did_you_mean(kind, FORMS)
+            raise ModelError(f"forms: there is no kind {kind!r}; {near + ' ' if near else ''}There are {_known()}")
         for name in (chosen,) if isinstance(chosen, str) else chosen.values():
-            if name not in FORMS.get(kind, ()):
-                known = "; ".join(f"{kind}: {' or '.join(names)}" for kind, names in FORMS.items())
-                raise ModelError(f"there is no form {name!r} of {kind!r}; there are {known}")
+            other = APPROXIMATIONS.get(kind, ())
+            if name in other and not approximations:
+                raise ModelError(
+                    f"forms: {name!r} of {kind!r} is an approximation, another function than {FORMS[kind][0]!r}:"
+                    f" define(approximations=True), or --approximations, admits it"
+                )
+            if name not in (*FORMS[kind], *other):
+                near = did_you_mean(name, (*FORMS[kind], *other))
+                there = f"{kind}: {' or '.join(FORMS[kind])}"
+                raise ModelError(f"forms: there is no form {name!r} of {kind!r}; {near + ' ' if near else ''}{there}")
+
+
+def _known() -> str:
+    return "; ".join(f"{kind}: {' or '.join(names)}" for kind, names in sorted(FORMS.items()))
 
 
 def check_used(choices: FormChoices) -> None:
-    """Raises ModelError for modules without the operation that was chosen for them; of a whole network it is logged."""
-    there = ", ".join(sorted({kind for kinds in choices.chosen.values() for kind in kinds}))
-    found = f"there are choices of {there}" if there else "there is nothing to choose in it"
-    for kind, pattern in choices.unused():
-        if choices.is_by_module(kind):
-            raise ModelError(f"forms: no module {pattern!r} has an operation of the kind {kind!r}; {found}")
-        log.warning("forms: the network has no operation of the kind %r; %s", kind, found)
+    """Raises ModelError for choices that decided nothing; of a kind that a whole network has not, it is logged."""
+    kinds = sorted({kind for kinds in choices.chosen.values() for kind in kinds})
+    found = f"there are choices of {', '.join(kinds)}" if kinds else "there is nothing to choose in it"
+    for choice in choices.unused():
+        if choices.was_refused(choice):
+            where = KINDS[choice.kind].forms[choice.form].where
+            whom = "the network" if choice.is_whole else repr(choice.pattern)
+            text = f"{choice.form!r} of {choice.kind!r} applies to no operation of {whom}: it applies {where}"
+            raise ModelError(f"forms: {text}")
+        if choice.is_whole:
+            log.warning("forms: the network has no operation of the kind %r; %s", choice.kind, found)
+            continue
+        modules = [path for path, chosen in choices.chosen.items() if choice.kind in chosen]
+        near = did_you_mean(choice.pattern, modules) or (f"it is in {_some(modules)}" if modules else found)
+        raise ModelError(f"forms: no module {choice.pattern!r} has an operation of the kind {choice.kind!r}; {near}")
+
+
+def _some(modules: list[str]) -> str:
+    shown = ", ".join(repr(path) for path in modules[:4])
+    return f"{shown} and {len(modules) - 4} more" if len(modules) > 4 else shown

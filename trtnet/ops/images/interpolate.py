@@ -15,6 +15,7 @@ from trtnet.graph.sizes.dim import is_static
 from trtnet.ops.elementwise.arithmetic import add, maximum, minimum
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.rounding import floor
+from trtnet.ops.formulations import formulated
 from trtnet.ops.images.by_scale import far, near, nearest, weighted
 from trtnet.ops.pooling.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from trtnet.ops.products.matmul import matmul
@@ -69,9 +70,28 @@ def interpolate(
         return cast(_of_bytes(wide, new, scales, mode, bool(align_corners), antialias), uint8)
     if antialias:
         y = _antialiased(wide, new, scales, mode, bool(align_corners))
+    elif mode == "nearest" and (repeats := _repeats(old, new, scales)):
+        y = _upsampled(wide, repeats, new)
     else:
         y = _resized(wide, new, scales, mode, bool(align_corners))
     return cast(y, x.dtype)
+
+
+@formulated("upsampling", "resize")
+def _upsampled(x: Tensor, repeats: tuple[int, ...], new: tuple[Size, ...]) -> Tensor:
+    """Each pixel `repeats` times in each axis."""
+    scales = [float(n) for n in repeats]
+    return _resized(x, new, scales, "nearest", align_corners=False)
+
+
+def _repeats(old: tuple[Size, ...], new: tuple[Size, ...], scales: list[float] | None) -> tuple[int, ...]:
+    """How often each pixel is there in each axis; () where these are not whole numbers, or all are 1."""
+    if scales is None:
+        if not is_static((*old, *new)) or any(m % n for n, m in zip(old, new, strict=True)):
+            return ()
+        scales = [m / n for n, m in zip(old, new, strict=True)]
+    whole = all(s >= 1 and s == int(s) for s in scales) and max(scales) > 1
+    return tuple(int(s) for s in scales) if whole else ()
 
 
 def _of_bytes(

@@ -16,6 +16,7 @@ from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.elementwise.special import clamp
 from trtnet.ops.elementwise.unary_functions import rsqrt
+from trtnet.ops.formulations import formulated
 from trtnet.ops.normalization.batch_norm import batch_norm
 from trtnet.ops.reductions.moments import norm
 from trtnet.ops.reductions.reduce import mean, sum
@@ -37,7 +38,8 @@ def layer_norm(
 
     x: [..., *normalized_shape], floating. normalized_shape: the sizes of the last axes, and the shape of weight and
     bias. Returns the shape and dtype of `x`.
-    Layer: INormalizationLayer, by `add_normalization_v2` where the backend has it.
+    Layer: INormalizationLayer, by `add_normalization_v2` where the backend has it; other forms:
+    ``trtnet.ops.forms.normalization.layer_norm``.
     Raises LayerError for an `x`, weight or bias whose sizes are not normalized_shape.
     Source: Ba et al., 2016, arXiv:1607.06450.
 
@@ -51,10 +53,15 @@ def layer_norm(
     """
     sizes = _last_sizes("layer_norm", x, normalized_shape)
     scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
-    return _over(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps, "layer_norm")
+    return _layer_norm(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps)
 
 
-def _over(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float, name: str) -> Tensor:
+@formulated("layer_norm", "layer")
+def _layer_norm(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    return norm_layer(x, axes, scale, shift, eps, "layer_norm")
+
+
+def norm_layer(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float, name: str) -> Tensor:
     """``(x - mean) / sqrt(var + eps) * scale + shift`` over some axes; scale and shift broadcast to `x`."""
     method = "normalization_v2" if supports("normalization_v2") else "normalization"
     arguments = {"input": x, "scale": scale, "bias": shift, "axesMask": axes_mask(axes)}
@@ -96,7 +103,7 @@ def group_norm(
     x: [batch, channels, ...], floating. weight, bias: [channels]. Returns the shape and dtype of `x`.
     Layer: INormalizationLayer with num_groups; for a single group, which TensorRT takes as none, over the axes of
     channels and positions. Without `add_normalization_v2`, weight and bias are IElementWiseLayer, since the older layer
-    has them for each group.
+    has them for each group. Other forms: ``trtnet.ops.forms.normalization.group_norm``.
     Raises LayerError for a number of channels that the groups do not divide, and for a weight or bias of another size.
     Source: Wu and He, 2018, arXiv:1803.08494.
     """
@@ -105,15 +112,22 @@ def group_norm(
         x.network.fail(f"group_norm of {channels} channels in {num_groups} groups", {"x": x})
     if x.ndim == 2:
         return group_norm(x.unsqueeze(-1), num_groups, weight, bias, eps).squeeze(-1)
+    for each in (weight, bias):
+        if each is not None:
+            _check_shape(f"group_norm of {channels} channels", x, each, (channels,))
+    return _group_norm(x, num_groups, weight, bias, eps)
+
+
+@formulated("group_norm", "layer")
+def _group_norm(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
+    channels = int(x.shape[1])
     if num_groups == 1:
-        scale, shift = (_per_channel("group_norm", x, w, fill, channels) for w, fill in ((weight, 1.0), (bias, 0.0)))
-        return _over(x, tuple(range(1, x.ndim)), scale, shift, eps, "group_norm")
+        scale, shift = (per_channel(x, w, fill, channels) for w, fill in ((weight, 1.0), (bias, 0.0)))
+        return norm_layer(x, tuple(range(1, x.ndim)), scale, shift, eps, "group_norm")
     native = supports("normalization_v2")
     count = channels if native else num_groups
     own = {"scale": (weight, 1.0), "bias": (bias, 0.0)}
-    affine = {
-        name: _per_channel("group_norm", x, w if native else None, fill, count) for name, (w, fill) in own.items()
-    }
+    affine = {name: per_channel(x, w if native else None, fill, count) for name, (w, fill) in own.items()}
     (y,) = x.network.add(
         "normalization_v2" if native else "normalization",
         {"input": x, **affine, "axesMask": axes_mask(tuple(range(2, x.ndim)))},
@@ -123,14 +137,12 @@ def group_norm(
     )
     if native:
         return y
-    scaled = y if weight is None else mul(y, _per_channel("group_norm", x, weight, 1.0, channels))
-    return scaled if bias is None else add(scaled, _per_channel("group_norm", x, bias, 0.0, channels))
+    scaled = y if weight is None else mul(y, per_channel(x, weight, 1.0, channels))
+    return scaled if bias is None else add(scaled, per_channel(x, bias, 0.0, channels))
 
 
-def _per_channel(operation: str, x: Tensor, weight: Operand | None, fill: float, count: int) -> Tensor:
-    """[1, channels, 1, ...]"""
-    if weight is not None:
-        _check_shape(f"{operation} of {count} channels", x, weight, (count,))
+def per_channel(x: Tensor, weight: Operand | None, fill: float, count: int) -> Tensor:
+    """A weight, or as many `fill`, as [1, channels, 1, ...] in the dtype of `x`."""
     value = tensor(np.full(count, fill, x.dtype.numpy) if weight is None else weight, x.network, x.dtype)
     return value.reshape(1, count, *(1,) * (x.ndim - 2))
 
@@ -172,15 +184,19 @@ def rms_norm(
 
     x: [..., *normalized_shape], floating. normalized_shape: the sizes of the last axes, and the shape of weight. eps:
     by default the machine epsilon of float32, of a 16-bit `x` too, as in torch. Returns the shape and dtype of `x`.
-    Layer: none, decomposed into IElementWiseLayer, IReduceLayer AVG and IUnaryLayer SQRT and RECIP.
+    Layer: none, decomposed into IElementWiseLayer, IReduceLayer AVG and IUnaryLayer SQRT and RECIP; other forms:
+    ``trtnet.ops.forms.normalization.rms_norm``.
     Raises LayerError for an `x` whose last sizes are not normalized_shape.
     Source: Zhang and Sennrich, 2019, arXiv:1910.07467.
     """
     sizes = _last_sizes("rms_norm", x, normalized_shape)
-    epsilon = float32.eps if eps is None else eps
+    return _rms_norm(x, tuple(range(-len(sizes), 0)), weight, float32.eps if eps is None else eps)
+
+
+@formulated("rms_norm", "decomposed")
+def _rms_norm(x: Tensor, axes: tuple[int, ...], weight: Operand | None, eps: float) -> Tensor:
     wide = cast(x, "float32")
-    squares = mean(mul(wide, wide), tuple(range(-len(sizes), 0)), keepdim=True)
-    inverse = rsqrt(add(squares, epsilon))
+    inverse = rsqrt(add(mean(mul(wide, wide), axes, keepdim=True), eps))
     normal = cast(mul(wide, inverse), x.dtype)
     return normal if weight is None else mul(normal, weight)
 

@@ -9,10 +9,9 @@ import numpy as np
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import ndim_of
-from trtnet.ops.elementwise.arithmetic import add, mul
-from trtnet.ops.formulations import form
+from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.formulations import formulated
 from trtnet.ops.products.layer import product
-from trtnet.ops.reductions.reduce import sum
 
 
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
@@ -20,30 +19,42 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
 
     x: [..., in_features]. weight: [out_features, in_features], or [in_features]. bias: [out_features]. All of one
     floating dtype. Returns [..., out_features], or [...] for a weight of one dimension, in that dtype.
-    Layer: IMatrixMultiplyLayer with a transposed constant, and IElementWiseLayer SUM for the bias; in the form
-    "reduction" of "row" (one row), IElementWiseLayer PROD and IReduceLayer SUM.
+    Layer: IMatrixMultiplyLayer with a transposed constant, and IElementWiseLayer SUM for the bias; other forms:
+    ``trtnet.ops.forms.products``.
     Raises LayerError for mixed dtypes, and for sizes that do not fit.
     """
-    if is_row(x, weight) and _form_of_row(x, weight) == "reduction":
-        y = sum(mul(x.unsqueeze(-2), weight), -1)
-    else:
+    if not is_matrix(x, weight):
         y = product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
+    elif all(size == 1 for size in x.shape[:-1]):
+        y = _row(x, weight)
+    else:
+        y = _product(x, weight)
     y = y if bias is None else add(y, bias)
     y.network.linear[y.storage.serial] = x.fresh(), weight, bias
     return y
 
 
-def _form_of_row(x: Tensor, weight: Parameter) -> str:
-    return form(x.network, "row", x.dtype, weights=prod(weight.shape), in_features=weight.shape[1])
+def facts(x: Tensor, weight: Parameter) -> dict[str, int]:
+    """The sizes of the weight."""
+    return {"weights": prod(weight.shape), "in_features": weight.shape[1]}
 
 
-def is_row(x: Tensor, weight: Operand) -> bool:
-    """Whether `x` is one row, and the weight a matrix of its dtype and width."""
+@formulated("row", "product", facts=facts)
+def _row(x: Tensor, weight: Parameter) -> Tensor:
+    return product(x, weight, "TRANSPOSE")
+
+
+@formulated("product", "transposed", facts=facts)
+def _product(x: Tensor, weight: Parameter) -> Tensor:
+    return product(x, weight, "TRANSPOSE")
+
+
+def is_matrix(x: Tensor, weight: Operand) -> bool:
+    """Whether the weight is a constant matrix of the dtype and width of `x`."""
     return (
         isinstance(weight, Parameter | np.ndarray)
         and len(weight.shape) == 2
         and x.ndim > 0
-        and all(size == 1 for size in x.shape[:-1])
         and x.shape[-1] == weight.shape[1]
         and x.dtype.is_floating
         and x.network.weight(weight).dtype == x.dtype

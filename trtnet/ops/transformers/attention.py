@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
@@ -12,15 +11,12 @@ from trtnet.graph.sizes.dim import numel
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.create import arange
-from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.comparison import ge, gt, where
-from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.logic import logical_and
-from trtnet.ops.elementwise.softmax import softmax
-from trtnet.ops.formulations import form
+from trtnet.ops.formulations import formulated
 from trtnet.ops.products.heads import apart
-from trtnet.ops.products.matmul import matmul
-from trtnet.ops.reductions.reduce import any, sum
+from trtnet.ops.reductions.reduce import any
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
 from trtnet.support.dtypes import bool_
@@ -47,9 +43,8 @@ def scaled_dot_product_attention(
     a shape that broadcasts to [..., heads, length, key length]; a query that may attend nowhere gets zeros, as in
     torch. is_causal: query i attends to keys up to i. scale: 1 / sqrt(dim) by default; the queries are multiplied by
     it. Returns [..., heads, length, width], in the dtype of `query`.
-    Layer: IAttention; in the form "products" ("attention", or "decoding" for a single query), for values of another
-    width than keys, and on backends without it, IMatrixMultiplyLayer and ISoftMaxLayer with the same numerics; in the
-    form "reduction" of "decoding", IElementWiseLayer PROD and IReduceLayer SUM for the first product.
+    Layer: IAttention; for values of another width than keys, on backends without it, and in other forms
+    (``trtnet.ops.forms.transformers.attention``), IMatrixMultiplyLayer and ISoftMaxLayer with the same numerics.
     Raises LayerError for a dropout_p other than 0, for integers, and for heads that are not a multiple of the key
     heads.
     Source: Vaswani et al., 2017, arXiv:1706.03762; Ainslie et al., 2023, arXiv:2305.13245 (grouped queries).
@@ -71,11 +66,7 @@ def scaled_dot_product_attention(
     blinding = mask is not None and (is_causal or _may_blind(attn_mask))
     if is_causal and mask is not None:
         mask, is_causal = _with_causal(mask, q, k), False
-    chosen = form(query.network, "decoding" if q.shape[2] == 1 else "attention", query.dtype)
-    if chosen == "fused" and _has_kernel(q, k, v):
-        y = _fused(q, k, v, mask, is_causal)
-    else:
-        y = _products(q, k, v, mask, is_causal, _summed_scores if chosen == "reduction" else _scores)
+    y = (_one_query if q.shape[2] == 1 else _attention)(q, k, v, mask, is_causal)
     y = where(_sighted(mask), y, 0.0) if mask is not None and blinding else y
     absent = 4 - max(x.ndim for x in operands.values())
     return _of_shape(y, (*lead[max(absent, 0) :], q.shape[2], v.shape[3]))
@@ -169,13 +160,26 @@ def _flat(mask: Tensor | None, lead: tuple[Size, ...], kept: int) -> Tensor | No
     return own if last == 3 else own.unsqueeze(1)
 
 
-def _has_kernel(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """TensorRT needs values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes, and
-    computes wrong numbers for several queries of one key (H200, tests/gpu/test_gpu_attention.py)."""
+def _has_kernel(query: Tensor, key: Tensor, value: Tensor, *_: object) -> bool:
+    """Whether TensorRT has a kernel for these heads.
+
+    It needs values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes, and computes
+    wrong numbers for several queries of one key (H200, tests/gpu/test_gpu_attention.py).
+    """
     width = query.shape[-1]
     if not supports("attention_v2") or width != value.shape[-1] or key.shape[-2] == 1:
         return False
     return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
+
+
+@formulated("attention", "fused", applies=_has_kernel)
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    return _fused(query, key, value, mask, is_causal)
+
+
+@formulated("decoding", "fused", applies=_has_kernel)
+def _one_query(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    return _fused(query, key, value, mask, is_causal)
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
@@ -189,51 +193,14 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_ca
     return y
 
 
-def _products(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    is_causal: bool,
-    scores_of: Callable[[Tensor, Tensor], Tensor],
-) -> Tensor:
-    """Two products around a softmax. scores_of: computes the first."""
-    batch, heads, length, _ = query.shape
-    groups, keys = key.shape[1:3]
-    assert isinstance(groups, int)
-    scores = scores_of(_grouped(query, groups), key).reshape(batch, heads, length, keys)
-    if is_causal:
-        mask = _causal(query, key)
-    if mask is not None:
-        scores = where(mask, scores, NOWHERE) if mask.dtype == bool_ else add(scores, cast(mask, query.dtype))
-    weights = _grouped(softmax(scores, -1), groups)
-    return matmul(weights, value).reshape(batch, heads, length, value.shape[3])
-
-
-def _scores(query: Tensor, key: Tensor) -> Tensor:
-    """[..., n, k], [..., m, k] -> [..., n, m]."""
-    return matmul(query, key.mT)
-
-
-def _summed_scores(query: Tensor, key: Tensor) -> Tensor:
-    """The same as sums of elementwise products."""
-    return sum(mul(query.unsqueeze(-2), key.unsqueeze(-3)), -1)
-
-
-def _grouped(x: Tensor, groups: int) -> Tensor:
-    """[batch, heads, length, n] -> [batch, groups, heads / groups * length, n]: one product a group."""
-    batch, heads, length, width = x.shape
-    return x if groups == heads else x.reshape(batch, groups, heads // groups * length, width)
-
-
-def _causal(query: Tensor, key: Tensor) -> Tensor:
+def causal_mask(query: Tensor, key: Tensor) -> Tensor:
     """[length, key length], true where the query is not before the key."""
     rows, columns = (arange(x.shape[2], network=x.network) for x in (query, key))
     return ge(rows.unsqueeze(1), columns.unsqueeze(0))
 
 
 def _with_causal(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
-    causal = _causal(query, key)
+    causal = causal_mask(query, key)
     return logical_and(mask, causal) if mask.dtype == bool_ else where(causal, mask, NOWHERE)
 
 

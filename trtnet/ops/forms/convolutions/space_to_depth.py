@@ -13,45 +13,24 @@ from math import prod
 import numpy as np
 
 from trtnet.graph import Tensor
-from trtnet.ops.convolutions.rearrangement import Array, Rearrangement, multiple, with_channels
+from trtnet.ops.convolutions.rearrangement import CHANNELS, Array, Rearrangement, Sides, multiple, with_channels
+from trtnet.ops.formulations import form
 from trtnet.ops.shapes.pad import pad
 
-FEW_CHANNELS = 8
-CHANNELS = 16
-"""What the channels of blocks are filled up to a multiple of."""
+
+def has_room(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> bool:
+    """Whether padding takes nothing away that blocks need."""
+    return all(axis.after >= 0 for axis in _axes(x, kernel, stride, padding))
 
 
-def is_stem(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], groups: int
-) -> bool:
-    """Whether windows of two steps and more overlap, on few channels, in axes of known sizes.
-
-    kernel: its shape, [out_channels, channels, *window].
-    """
-    steps = list(zip(kernel[2:], stride, strict=True))
-    return (
-        len(stride) > 1
-        and groups == 1
-        and x.shape[1] == kernel[1]
-        and kernel[1] < FEW_CHANNELS
-        and max(stride) > 1
-        and set(dilation) == {1}
-        and all(isinstance(n, int) for n in x.shape[2:])
-        and all(window >= 2 * step for window, step in steps if step > 1)
-    )
-
-
-def space_to_depth(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: list[tuple[int, int]]
-) -> Rearrangement | None:
-    """The convolution of the blocks; None where padding takes away what blocks need.
+@form("stem", "space_to_depth", applies=has_room)
+def space_to_depth(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> Rearrangement:
+    """The convolution of the blocks.
 
     x: [batch, channels, *sizes]. kernel: its shape. padding: (before, after) of each axis.
     """
     sizes = [n for n in x.shape[2:] if isinstance(n, int)]
-    axes = [_Axis(*each) for each in zip(sizes, kernel[2:], stride, padding, strict=True)]
-    if any(axis.after < 0 for axis in axes):
-        return None
+    axes = _axes(x, kernel, stride, padding)
     rest = [n for axis, size in zip(reversed(axes), reversed(sizes), strict=True) for n in (0, axis.filled - size)]
     image = pad(x, rest) if any(rest) else x
     channels = multiple(kernel[1] * prod(stride), CHANNELS)
@@ -80,6 +59,11 @@ class _Axis:
         self.filled = multiple(size, step)
         outputs = (size + sum(padding) - window) // step + 1
         self.after = outputs - 1 + self.taps - self.before - self.filled // step
+
+
+def _axes(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> list[_Axis]:
+    sizes = [n for n in x.shape[2:] if isinstance(n, int)]
+    return [_Axis(*each) for each in zip(sizes, kernel[2:], stride, padding, strict=True)]
 
 
 def _of_blocks(x: Tensor, axes: list[_Axis]) -> Tensor:

@@ -7,24 +7,13 @@ On an H200, TensorRT-RTX 1.6 takes 0.62 ms for VGG's first convolution at batch 
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.ops.convolutions.rearrangement import Rearrangement, multiple, with_channels
-from trtnet.ops.convolutions.space_to_depth import CHANNELS, FEW_CHANNELS
+from trtnet.ops.convolutions.rearrangement import CHANNELS, Rearrangement, Sides, multiple, with_channels
+from trtnet.ops.formulations import form
 from trtnet.ops.shapes.pad import pad
 
 
-def is_thin(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], groups: int) -> bool:
-    """Whether it is a convolution of stride 1 and windows of several pixels, on few channels."""
-    return (
-        len(stride) > 1
-        and groups == 1
-        and set(stride) == {1}
-        and max(kernel[2:]) > 1
-        and x.shape[1] == kernel[1]
-        and 1 < kernel[1] < FEW_CHANNELS
-    )
-
-
-def padded_channels(x: Tensor, kernel: tuple[int, ...], padding: list[tuple[int, int]]) -> Rearrangement:
+@form("thin", "padded")
+def padded_channels(x: Tensor, kernel: tuple[int, ...], padding: Sides) -> Rearrangement:
     """The convolution with more channels. kernel: its shape. padding: (before, after) of each axis."""
     rank, channels = len(padding), multiple(kernel[1], CHANNELS)
     image = pad(x, [*[0, 0] * rank, 0, channels - kernel[1]])

@@ -9,27 +9,14 @@ from __future__ import annotations
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
-from trtnet.ops.convolutions.patch_embedding import Kernel
+from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
 
 
-def is_single_pixel(x: Tensor, weight: Kernel, padding: object, groups: int) -> bool:
-    """Whether the image is one pixel and so is the window."""
-    ones = (1,) * (len(weight.shape) - 2)
-    return (
-        x.ndim == len(weight.shape)
-        and len(ones) > 1
-        and groups == 1
-        and tuple(x.shape[2:]) == ones
-        and tuple(weight.shape[2:]) == ones
-        and x.shape[1] == weight.shape[1]
-        and padding in (0, "valid", "same", (0,) * len(ones), [0] * len(ones))
-        and x.network.weight(weight).dtype == x.dtype
-    )
-
-
-def pixel_product(x: Tensor, weight: Kernel, bias: Operand | None) -> Tensor:
+@form("pointwise", "product")
+def pixel_product(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
     """The convolution. x: [batch, channels, 1, 1]. Returns [batch, out_channels, 1, 1]."""
     out, channels = weight.shape[:2]
     y = matmul(x.flatten(1), tensor(weight, x.network).reshape(out, channels).mT)

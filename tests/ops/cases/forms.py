@@ -1,0 +1,153 @@
+"""By kind, the operations that every form of it is compared at; several, where forms apply to some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from ops.cases.case import Case, conv
+from ops.cases.transformers import attention, like
+
+from trtnet import ops
+
+RNG = np.random.default_rng(3)
+PATCH, SHIFT = RNG.standard_normal((5, 3, 2, 3)) / 4, RNG.standard_normal(5)
+MATRIX, OTHER = RNG.standard_normal((5, 6)) / 2, RNG.standard_normal((5, 6)) / 2
+GAIN, OFFSET = RNG.standard_normal(6), RNG.standard_normal(6)
+PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2)) / 4
+GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
+HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
+ONE_QUERY, TOKENS, IMAGE = ("n", 4, 1, 8), ("n", "s", 6), ("n", 6, "h", 5)
+STEMS = [
+    ((7, 7), 2, 3, (16, 20)),
+    ((7, 7), 2, 3, (15, 17)),
+    ((11, 11), 4, 2, (31, 24)),
+    ((5, 6), (2, 3), (1, 0), (17, 12)),
+    ((4, 4), (1, 2), (2, 3), (9, 8)),
+    ((3, 7, 7), (1, 2, 2), (1, 3, 3), (4, 12, 11)),
+]
+
+
+def pair(ours: Any, theirs: Any, kernel: np.ndarray, bias: np.ndarray | None, **options: Any) -> tuple[Any, Any]:
+    """A function of constant weights, ours and torch's."""
+    return tuple(conv(f, kernel, bias, **options) for f in (ours, theirs))
+
+
+def convolution(kernel: np.ndarray, bias: np.ndarray | None = None, **options: Any) -> tuple[Any, Any]:
+    ours, theirs = (ops.conv2d, F.conv2d) if kernel.ndim == 4 else (ops.conv3d, F.conv3d)
+    return pair(ours, theirs, kernel, bias, **options)
+
+
+def stem(window: tuple[int, ...], stride: Any, padding: Any, sizes: tuple[int, ...]) -> Case:
+    kernel = RNG.standard_normal((5, 3, *window)) / 8
+    name = f"stem {'x'.join(map(str, window))} stride {stride} padding {padding} of {sizes}"
+    return Case(name, *convolution(kernel, SHIFT, stride=stride, padding=padding), (("n", 3, *sizes),))
+
+
+def functional(name: str, *arguments: Any, shape: tuple[Any, ...] = ("n", 3, "s"), **options: Any) -> Case:
+    """A function that has one name in ours and torch's."""
+    ours, theirs = getattr(ops, name), getattr(F, name)
+    text = " ".join([name, *map(str, arguments), *(f"{key}={value}" for key, value in options.items())])
+    return Case(text, lambda x: ours(x, *arguments, **options), lambda x: theirs(x, *arguments, **options), (shape,))
+
+
+def weighted(name: str, *first: Any, weights: tuple[np.ndarray, ...] = (), **options: Any) -> Callable[[Any], Any]:
+    """The same with constants behind the first arguments."""
+
+    def call(x: Any) -> Any:
+        function = getattr(F if isinstance(x, torch.Tensor) else ops, name)
+        return function(x, *first, *(like(w, x) for w in weights), **options)
+
+    return call
+
+
+def norm(name: str, *first: Any, weights: tuple[np.ndarray, ...] = (), shape: tuple[Any, ...] = TOKENS) -> Case:
+    function = weighted(name, *first, weights=weights)
+    return Case(f"{name} {first} with {len(weights)} weights of {shape}", function, function, (shape,))
+
+
+def gated(x: Any) -> Any:
+    """Three products of one tensor, and one of another."""
+    linear = F.linear if isinstance(x, torch.Tensor) else ops.linear
+    gate, up = linear(x, like(MATRIX, x), like(SHIFT, x)), linear(x, like(OTHER, x))
+    return gate * up + linear(x, like(MATRIX, x)) * linear(x + 1, like(OTHER, x))
+
+
+FORM_CASES: dict[str, list[Case]] = {
+    "attention": [
+        Case("attention", attention(), attention(), (HEADS,) * 3),
+        Case("causal", attention(is_causal=True), attention(is_causal=True), (HEADS,) * 3),
+        Case("groups", attention(), attention(), (HEADS, GROUPS, GROUPS)),
+        Case("mask and groups", attention(), attention(), (HEADS, GROUPS, GROUPS, ("n", 1, "s", "s"))),
+    ],
+    "decoding": [
+        Case("one query", attention(), attention(), (ONE_QUERY, HEADS, HEADS)),
+        Case("one query, mask and groups", attention(), attention(), (ONE_QUERY, GROUPS, GROUPS, ("n", 1, 1, "s"))),
+    ],
+    "gelu": [functional("gelu"), functional("gelu", approximate="tanh")],
+    "global_mean": [
+        functional("adaptive_avg_pool2d", 1, shape=("n", 3, 7, 5)),
+        functional("adaptive_avg_pool2d", 1, shape=("n", 3, "h", 5)),
+        functional("adaptive_avg_pool1d", 1, shape=(2, 3, 9)),
+        functional("adaptive_avg_pool3d", 1, shape=("n", 3, 2, 3, 4)),
+    ],
+    "group_norm": [
+        norm("group_norm", 3, weights=(GAIN, OFFSET), shape=IMAGE),
+        norm("group_norm", 2, shape=IMAGE),
+        norm("group_norm", 1, weights=(GAIN, OFFSET), shape=("n", 6, 4)),
+    ],
+    "grouped": [
+        Case("groups of four", *convolution(GROUPED, groups=8, padding=1), (("n", 32, "h", 9),)),
+        Case(
+            "strided, dilated",
+            *convolution(GROUPED, RNG.standard_normal(32), groups=8, stride=2, dilation=(1, 2)),
+            ((2, 32, 7, 9),),
+        ),
+        Case("depthwise", *convolution(RNG.standard_normal((6, 1, 3, 3)) / 3, groups=6), (("n", 6, "h", 9),)),
+    ],
+    "hardswish": [functional("hardswish")],
+    "layer_norm": [
+        norm("layer_norm", (6,), weights=(GAIN, OFFSET)),
+        norm("layer_norm", (6,)),
+        norm("layer_norm", (3, 6), shape=("n", "s", 3, 6)),
+    ],
+    "patches": [
+        Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),
+        Case("patches without bias", *convolution(PATCH, stride=(2, 3)), ((2, 3, 4, 9),)),
+    ],
+    "pointwise": [
+        Case("pointwise", *convolution(PIXEL, SHIFT), (("n", 3, 1, 1),)),
+        Case("pointwise without bias", *convolution(PIXEL), ((2, 3, 1, 1),)),
+    ],
+    "product": [
+        Case("product", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
+        Case("product of two dimensions", *pair(ops.linear, F.linear, MATRIX, None), (("n", 6),)),
+        Case("several of one tensor", gated, gated, (TOKENS,)),
+        Case("several of one tensor of known size", gated, gated, ((2, 130, 6),)),
+    ],
+    "rms_norm": [
+        norm("rms_norm", (6,), weights=(GAIN,)),
+        norm("rms_norm", (6,)),
+        norm("rms_norm", (3, 6), shape=("n", 3, 6)),
+    ],
+    "row": [
+        Case("row", *pair(ops.linear, F.linear, MATRIX, SHIFT), ((1, 1, 6),)),
+        Case("a vector", *pair(ops.linear, F.linear, MATRIX, None), ((6,),)),
+        Case("several of one row", gated, gated, ((1, 6),)),
+    ],
+    "silu": [functional("silu")],
+    "softmax": [functional("softmax", 1), functional("softmax", -1)],
+    "stem": [stem(*case) for case in STEMS],
+    "thin": [
+        Case("thin", *convolution(THIN, SHIFT, padding=1), (("n", 3, "s", 9),)),
+        Case("thin without bias", *convolution(THIN), ((2, 3, 6, 9),)),
+    ],
+    "upsampling": [
+        functional("interpolate", None, 2, shape=("n", 3, "h", 5)),
+        functional("interpolate", (8, 15), shape=("n", 3, 4, 5)),
+        functional("interpolate", None, 3, shape=("n", 3, "s")),
+    ],
+}

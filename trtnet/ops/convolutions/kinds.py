@@ -1,0 +1,119 @@
+"""Kinds of convolutions that have several forms, and what makes a convolution one of them."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from trtnet.graph import Parameter, Size, Tensor
+from trtnet.ops.arguments.window_arguments import Padding, Window, spread
+from trtnet.ops.convolutions.rearrangement import Rearrangement, Sides
+from trtnet.ops.formulations import formulated
+
+FEW_CHANNELS = 8
+"""Kernels for tensor cores take as many channels at a time, and an image has fewer."""
+
+Shape = tuple[int, ...]
+Constant = Parameter | np.ndarray
+
+
+def rearranged(
+    x: Tensor, kernel: Shape, stride: Shape, padding: Sides, dilation: Shape, groups: int
+) -> Rearrangement | None:
+    """A convolution with constant weights as another one, if its form is another; None if it stays as it is.
+
+    x: [batch, channels, *sizes]. kernel: its shape, [out_channels, channels / groups, *window].
+    """
+    if groups > 1:
+        return grouped(x, kernel, stride, padding, groups)
+    if is_stem(x, kernel, stride, dilation):
+        return stem(x, kernel, stride, padding)
+    if is_thin(kernel, stride):
+        return thin(x, kernel, padding)
+    return None
+
+
+def image_facts(x: Tensor, kernel: Shape, *_: object) -> dict[str, int]:
+    """How many pixels are known, and channels made."""
+    return {"pixels": prod(n if isinstance(n, int) else 1 for n in x.shape[2:]), "out_channels": kernel[0]}
+
+
+def group_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> dict[str, int]:
+    """The same, and how many groups of how many channels."""
+    return image_facts(x, kernel) | {"groups": groups, "channels": kernel[1]}
+
+
+@formulated("stem", "convolution", facts=image_facts)
+def stem(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> Rearrangement | None:
+    """A strided convolution of an image of few channels."""
+    return None
+
+
+@formulated("thin", "convolution", facts=image_facts)
+def thin(x: Tensor, kernel: Shape, padding: Sides) -> Rearrangement | None:
+    """A convolution of stride 1 of few channels."""
+    return None
+
+
+@formulated("grouped", "convolution", facts=group_facts)
+def grouped(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> Rearrangement | None:
+    """A convolution in groups of channels."""
+    return None
+
+
+def is_stem(x: Tensor, kernel: Shape, stride: Shape, dilation: Shape) -> bool:
+    """Whether windows of two steps and more overlap, on few channels, in axes of known sizes."""
+    return (
+        kernel[1] < FEW_CHANNELS
+        and max(stride) > 1
+        and set(dilation) == {1}
+        and all(isinstance(n, int) for n in x.shape[2:])
+        and all(window >= 2 * step for window, step in zip(kernel[2:], stride, strict=True) if step > 1)
+    )
+
+
+def is_thin(kernel: Shape, stride: Shape) -> bool:
+    """Whether it is a convolution of stride 1 and windows of several pixels, on few channels."""
+    return set(stride) == {1} and max(kernel[2:]) > 1 and 1 < kernel[1] < FEW_CHANNELS
+
+
+def are_patches(x: Tensor, weight: Constant, stride: Window, padding: Padding, dilation: Window, groups: int) -> bool:
+    """Whether windows of a 2-D convolution cut an image of known size and few channels into patches."""
+    if x.ndim != 4 or len(weight.shape) != 4 or x.shape[1] != weight.shape[1] or groups != 1:
+        return False
+    window, size = tuple(weight.shape[2:]), tuple(x.shape[2:])
+    return (
+        weight.shape[1] < FEW_CHANNELS
+        and min(window) > 1
+        and spread(stride, 2) == window
+        and padding in (0, "valid", (0, 0), [0, 0])
+        and spread(dilation, 2) == (1, 1)
+        and all(isinstance(n, int) and n % k == 0 for n, k in zip(size, window, strict=True))
+        and x.network.weight(weight).dtype == x.dtype
+    )
+
+
+def is_single_pixel(x: Tensor, weight: Constant, padding: object, groups: int) -> bool:
+    """Whether the image is one pixel and so is the window."""
+    ones = (1,) * (len(weight.shape) - 2)
+    return (
+        x.ndim == len(weight.shape)
+        and len(ones) > 1
+        and groups == 1
+        and tuple(x.shape[2:]) == ones
+        and tuple(weight.shape[2:]) == ones
+        and x.shape[1] == weight.shape[1]
+        and padding in (0, "valid", "same", (0,) * len(ones), [0] * len(ones))
+        and x.network.weight(weight).dtype == x.dtype
+    )
+
+
+def batch_facts(x: Tensor, *_: object) -> dict[str, int]:
+    """The batch; one that is not known is large."""
+    return {"batch": known(x.shape[0])}
+
+
+def known(size: Size) -> int:
+    """A size for what was measured of it; one that is not known is large."""
+    return size if isinstance(size, int) else 1 << 31

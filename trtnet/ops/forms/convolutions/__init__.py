@@ -1,0 +1,1 @@
+"""Forms of what ``trtnet.ops.convolutions`` has."""

@@ -1,0 +1,38 @@
+"""Group norms in float32, and from means of groups that are an axis."""
+
+from __future__ import annotations
+
+from trtnet.graph import Tensor
+from trtnet.graph.tensors.operand import Operand
+from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.forms.normalization.centring import normalized
+from trtnet.ops.formulations import form
+from trtnet.ops.normalization.norm import norm_layer, per_channel
+from trtnet.support.dtypes import float32
+
+
+@form("group_norm", "decomposed")
+def decomposed(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
+    """[batch, groups, elements of a group], normalized from means in float32."""
+    wide = _groups(cast(x, float32), num_groups)
+    return _affine(x, normalized(wide, (2,), eps), weight, bias)
+
+
+@form("group_norm", "layer_norm")
+def layer_norm(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
+    """A layer norm of each group, with the weights of the channels after it."""
+    wide = _groups(cast(x, float32), num_groups)
+    one, none = (per_channel(wide, None, value, 1).reshape(1, 1, 1) for value in (1.0, 0.0))
+    return _affine(x, norm_layer(wide, (2,), one, none, eps, "group_norm"), weight, bias)
+
+
+def _groups(x: Tensor, count: int) -> Tensor:
+    return x.reshape(x.shape[0], count, -1)
+
+
+def _affine(x: Tensor, y: Tensor, weight: Operand | None, bias: Operand | None) -> Tensor:
+    """Of the shape and dtype of `x`, with a scale and a shift of each channel, in float32 up to the result."""
+    y, channels = y.reshape(*x.shape), int(x.shape[1])
+    scale, shift = (cast(per_channel(x, w, fill, channels), float32) for w, fill in ((weight, 1.0), (bias, 0.0)))
+    return cast(add(mul(y, scale), shift), x.dtype)

@@ -1,0 +1,26 @@
+"""Layer norms in float32, and from means."""
+
+from __future__ import annotations
+
+from trtnet.graph import Tensor
+from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.forms.dtypes import has_16_bits
+from trtnet.ops.forms.normalization.centring import normalized
+from trtnet.ops.formulations import form
+from trtnet.ops.normalization.norm import norm_layer
+from trtnet.support import dtypes
+
+
+@form("layer_norm", "float32", applies=has_16_bits)
+def float32(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """INormalizationLayer between casts to float32 and back."""
+    wide, factor, offset = (cast(t, dtypes.float32) for t in (x, scale, shift))
+    return cast(norm_layer(wide, axes, factor, offset, eps, "layer_norm"), x.dtype)
+
+
+@form("layer_norm", "decomposed")
+def decomposed(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """From the mean and the mean square of what is left, in float32 up to the result."""
+    factor, offset = (cast(t, dtypes.float32) for t in (scale, shift))
+    return cast(add(mul(normalized(cast(x, dtypes.float32), axes, eps), factor), offset), x.dtype)

