@@ -14,6 +14,7 @@ from trtnet.cli.options import (
     Declare,
     DType,
     FactoryOptions,
+    FormOptions,
     Json,
     Load,
     Pairs,
@@ -36,7 +37,7 @@ names it in the report. One alone, a PyTorch module, is compared with itself."""
 
 
 @dataclass(frozen=True)
-class ComparedModels(FactoryOptions, WeightsOptions):
+class ComparedModels(FormOptions, FactoryOptions, WeightsOptions):
     """The models among the things."""
 
     weights: Annotated[
@@ -54,7 +55,7 @@ class ComparedModels(FactoryOptions, WeightsOptions):
         from trtnet.tools.targets import arguments
 
         inputs, sizes = arguments.inputs(self.declare), arguments.sizes(self.dim)
-        return Choices(self.chosen, self.dtype, self.values, sizes, self.load, self.strict, inputs)
+        return Choices(self.chosen, self.dtype, self.values, sizes, self.load, self.strict, inputs, self.forms)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from trtnet.tools.targets.forms_choice import FormsChoice
     from trtnet.tools.targets.networks import Choices
     from trtnet.tools.targets.weights_choice import WeightsChoice
     from trtnet.verify.arrays.feeding import Arrays
@@ -80,6 +81,17 @@ Load = Annotated[
         " it random ones.",
     ),
 ]
+Form = Annotated[
+    list[str],
+    typer.Option(
+        "--form",
+        help="The form of a kind of operation, which trtnet inspect lists: gelu=float32, or for some modules"
+        " 'layer1.*:gelu=float32'; or the file of trtnet tune.",
+    ),
+]
+Approximations = Annotated[
+    bool, typer.Option("--approximations", help="Admit forms that compute another function, as gelu=tanh.")
+]
 Strict = Annotated[bool, typer.Option("--strict/--no-strict", help="The checkpoint must fit the model.")]
 
 
@@ -113,7 +125,21 @@ class FactoryOptions:
 
 
 @dataclass(frozen=True)
-class ModelOptions(FactoryOptions, WeightsOptions):
+class FormOptions:
+    """Which layers operations are, where there are several."""
+
+    form: Form = field(default_factory=list)
+    approximations: Approximations = False
+
+    @property
+    def forms(self) -> FormsChoice:
+        from trtnet.tools.targets.forms_choice import forms_choice
+
+        return forms_choice(self.form, self.approximations)
+
+
+@dataclass(frozen=True)
+class ModelOptions(FormOptions, FactoryOptions, WeightsOptions):
     """What a model is made and defined with."""
 
     dtype: DType = "float32"
@@ -124,7 +150,7 @@ class ModelOptions(FactoryOptions, WeightsOptions):
     def choices(self) -> Choices:
         from trtnet.tools.targets.networks import Choices
 
-        return Choices(self.chosen, self.dtype, self.dim, self.arg, self.declare, self.config)
+        return Choices(self.chosen, self.dtype, self.dim, self.arg, self.declare, self.config, self.forms)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import typer
 
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import Input, ModelOptions
+from trtnet.support.errors import ModelError
 from trtnet.support.files import check_writable
 
 
@@ -53,6 +54,8 @@ def tune(
     from trtnet.tools.tune.report import picture
     from trtnet.tools.tune.tune import How, run
 
+    if options.forms.is_given:
+        raise ModelError("trtnet tune chooses the forms: leave --form and --approximations away")
     file = output or file_of(model)
     check_writable(file)
     subject = Named(model, options.choices)

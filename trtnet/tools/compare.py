@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from trtnet.support.files import is_folder
 from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.run import read_inputs
 from trtnet.tools.targets import arguments, models
+from trtnet.tools.targets.forms_choice import FormsChoice
 from trtnet.tools.targets.weights_choice import WeightsChoice
 from trtnet.verify.arrays.feeding import Arrays, Notes
 from trtnet.verify.arrays.saved import split_runner
@@ -35,6 +36,7 @@ class Choices:
     arguments: of the factories that take them. dims: the sizes of dynamic dimensions, for engines built here.
     load: whether the torch modules get the weights, too, as they are in the file; None: those whose own are random.
     strict: whether the weights must fit the models. inputs: those of the models, in place of what they declare.
+    forms: of their operations.
     """
 
     weights: WeightsChoice
@@ -44,6 +46,7 @@ class Choices:
     load: bool | None = None
     strict: bool = True
     inputs: Mapping[str, Input] | None = None
+    forms: FormsChoice = field(default_factory=FormsChoice)
 
 
 def itself(text: str) -> str:
@@ -127,6 +130,8 @@ class _Opener:
             dtype=arguments.dtype(self._choices.dtype),
             ignored=self._choices.weights.ignored,
             strict=self._choices.strict,
+            forms=self._choices.forms.forms,
+            approximations=self._choices.forms.approximations,
             name=text,
             arguments=values,
         )

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ops.cases.case import Case, conv
-from ops.cases.transformers import attention, like
+from ops.cases.case import Case, like
+from ops.cases.convolutions import conv
+from ops.cases.transformers import attention
 
 from trtnet import ops
 

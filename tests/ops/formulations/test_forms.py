@@ -9,13 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers.comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
-<<<<<<< HEAD:tests/ops/formulations/test_forms.py
 from ops.cases.case import FLOATS, SIZES, Case, concrete, example, expected, names
 from ops.cases.convolutions import conv
-=======
-from ops.cases.case import FLOATS, SIZES, Case, concrete, conv, example, expected, names
 from ops.cases.forms import FORM_CASES, PATCH
->>>>>>> 678a7c9 (Forms are declared in a registry: an operation names its kind and the neutral form, each other form is one function in trtnet/ops/forms, with where it applies; approximations are admitted by name only; the sidecar says who chose. New forms of norms, activations, softmax, global means, upsampling, grouped convolutions, stored, merged and padded products):tests/ops/test_forms.py
 from ops.cases.transformers import attention
 
 import trtnet

@@ -51,7 +51,8 @@ class ModuleSummary:
 class NetworkSummary:
     """A network. sizes: of its dynamic dimensions, as counted; assumed: those of them that nobody gave.
 
-    modules: the model itself first, each before those in it. work: the totals.
+    modules: the model itself first, each before those in it. work: the totals. forms: of each kind of operation that a
+    module has, by its path; forms_by: who chose it.
     """
 
     name: str
@@ -62,6 +63,8 @@ class NetworkSummary:
     assumed: tuple[str, ...]
     modules: tuple[ModuleSummary, ...]
     work: Work
+    forms: dict[str, dict[str, str]]
+    forms_by: dict[str, dict[str, str]]
 
 
 def summarize(target: NetworkTarget) -> NetworkSummary:
@@ -72,7 +75,18 @@ def summarize(target: NetworkTarget) -> NetworkSummary:
         modules = tuple(_modules(target, outputs, work))
         infos = tuple(_info(x, target) for x in outputs)
     inputs = inputs_of(target.network)
-    return NetworkSummary(target.name, target.backend, inputs, infos, dict(target.sizes), target.assumed, modules, work)
+    return NetworkSummary(
+        target.name,
+        target.backend,
+        inputs,
+        infos,
+        dict(target.sizes),
+        target.assumed,
+        modules,
+        work,
+        target.forms.chosen,
+        target.forms.by,
+    )
 
 
 def to_json(summary: NetworkSummary) -> dict[str, Any]:

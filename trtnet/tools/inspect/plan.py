@@ -14,7 +14,7 @@ from trtnet.builder.plan import Plan, PlanInfo, Sidecar, read_sidecar, sidecar_p
 from trtnet.runtime import Engine
 from trtnet.support import backend, json_text
 from trtnet.support.errors import DeviceError, PlanError
-from trtnet.tools.inspect import engine as inspect_engine
+from trtnet.tools.inspect import engine as inspect_engine, forms as inspect_forms
 from trtnet.tools.inspect.engine import EngineDescription
 from trtnet.tools.quantities import quantity
 
@@ -84,6 +84,8 @@ def render(engine: EngineFile) -> RenderableType:
     parts: list[RenderableType] = []
     if engine.sidecar:
         parts.append(_table(engine.name, engine.sidecar))
+        forms = inspect_forms.render(engine.sidecar.info.forms, engine.sidecar.info.forms_by)
+        parts += [forms] if forms else []
     if engine.layers:
         parts.append(inspect_engine.render(engine.layers, engine.memory))
     return Group(*parts, Text(engine.unknown)) if engine.unknown else Group(*parts)

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trtnet.support.call_interface import TensorInfo
+from trtnet.tools.inspect import forms as inspect_forms
 from trtnet.tools.inspect.network import ModuleSummary, NetworkSummary
 from trtnet.tools.quantities import quantity, shape
 
@@ -29,7 +30,8 @@ def render(summary: NetworkSummary, depth: int) -> RenderableType:
     for module in summary.modules:
         if module.depth <= depth:
             table.add_row(*(Text(cell) for cell in _row(module, summary.name, has_types, usual)))
-    return Group(table, Text(_totals(summary, usual)))
+    forms = inspect_forms.render(summary.forms, summary.forms_by)
+    return Group(table, *([forms] if forms else []), Text(_totals(summary, usual)))
 
 
 def _usual_dtype(summary: NetworkSummary) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from trtnet.builder import PlanInfo
@@ -14,6 +13,7 @@ from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.definition.models import torch_module_of
 from trtnet.graph import Input
+from trtnet.graph.forms import FormChoices
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.work import shaped
 from trtnet.nn import Module
@@ -23,6 +23,7 @@ from trtnet.support.backend import trt
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError, ModelError
 from trtnet.tools.targets import arguments, models
+from trtnet.tools.targets.forms_choice import FormsChoice
 from trtnet.tools.targets.placeholder_weights import Placeholder
 from trtnet.tools.targets.weights_choice import WeightsChoice
 
@@ -35,7 +36,8 @@ class NetworkTarget:
 
     modules: of the model by path, {} where there is no model. sizes: what each dynamic dimension is taken as.
     assumed: those of them that nobody gave. weights: arrays that TensorRT does not give back, by (layer name,
-    attribute). real_weights: whether the weights are a checkpoint's or a file's. owner: what must live as long.
+    attribute). forms: what operations are. real_weights: whether the weights are a checkpoint's or a file's. owner:
+    what must live as long.
     """
 
     name: str
@@ -44,6 +46,7 @@ class NetworkTarget:
     sizes: Sizes
     assumed: tuple[str, ...]
     weights: Mapping[tuple[str, str], Any]
+    forms: FormChoices
     real_weights: bool
     owner: Any
 
@@ -83,7 +86,7 @@ class Choices:
     """What the command line says of a model: see ``trtnet build --help``.
 
     weights: a file, or with the options beside it; without a file the model is defined without weights. config: the
-    file of the model's configuration.
+    file of the model's configuration. forms: of operations.
     """
 
     weights: WeightsChoice | str | None = None
@@ -92,6 +95,7 @@ class Choices:
     arguments: Sequence[str] = ()
     inputs: Sequence[str] = ()
     config: str | None = None
+    forms: FormsChoice = field(default_factory=FormsChoice)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -124,6 +128,7 @@ def check_options(choices: Choices, *targets: str, sizes: bool = True) -> None:
         "--weights": weights.file, "--rules": weights.rules, "--key": weights.key, "--arg": choices.arguments,
         "--strip-prefix": weights.strip_prefix, "--ignore": weights.ignore, "--declare": choices.inputs,
         "--dtype": choices.dtype != "float32", "--dim": not sizes and choices.dims, "--config": choices.config,
+        "--form": choices.forms.is_given,
     }  # fmt: skip
     for option, value in given.items():
         if value:
@@ -158,7 +163,7 @@ def defined(
     model: Module,
     choices: Choices,
     weights: Checkpoint | None,
-    forms: GivenForms = MappingProxyType({}),
+    forms: GivenForms | None = None,
 ) -> DefinedNetwork:
     """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does.
 
@@ -171,9 +176,10 @@ def defined(
         weights,
         dtype=arguments.dtype(choices.dtype),
         ignored=choices.checkpoint.ignored,
+        forms=choices.forms.forms if forms is None else forms,
+        approximations=choices.forms.approximations,
         name=target,
         arguments=choices.values,
-        forms=forms,
     )
     if defined.original is not None and defined.keys:
         from trtnet.tools.targets.original import own_weights  # needs torch, which other models do not
@@ -198,6 +204,7 @@ def redefined(target: str, values: Mapping[str, Any], info: PlanInfo, weights: W
         dtype={"": info.dtype, **info.dtypes},
         ignored=weights.ignored,
         forms=forms,
+        approximations=True,
         name=target,
         arguments=values,
     )
@@ -207,7 +214,7 @@ def _model(target: str, choices: Choices) -> NetworkTarget:
     model, defined = define_model(target, choices)
     sizes, assumed = _sizes(list(defined.dims), choices.dims)
     return NetworkTarget(
-        target, defined.trt, dict(model.named_modules()), sizes, assumed, defined.weights,
+        target, defined.trt, dict(model.named_modules()), sizes, assumed, defined.weights, defined.forms,
         real_weights=choices.checkpoint.file is not None or defined.original is not None, owner=defined,
     )  # fmt: skip
 
@@ -222,7 +229,7 @@ def _onnx(target: str, choices: Choices) -> NetworkTarget:
     unknown = sorted(set(arguments.dims(choices.dims)) - set(names))
     if unknown:
         raise ModelError(f"--dim {unknown[0]}: {target} has the dynamic dimensions {', '.join(names) or 'none'}")
-    return NetworkTarget(target, parsed.network, {}, sizes, assumed, {}, real_weights=True, owner=parsed)
+    return NetworkTarget(target, parsed.network, {}, sizes, assumed, {}, FormChoices(), real_weights=True, owner=parsed)
 
 
 def _sizes(names: list[str], texts: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -44,6 +44,8 @@ class Pair:
             dtype=arguments.dtype(self.choices.dtype),
             ignored=self.ignored,
             strict=strict,
+            forms=self.choices.forms.forms,
+            approximations=self.choices.forms.approximations,
             name=self.name,
             arguments=self.choices.values,
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from glob import escape
 
 from trtnet.definition import DefinedNetwork
-from trtnet.graph.forms import FormChoices
+from trtnet.graph.forms import FormChoice, FormChoices
 from trtnet.ops.formulations import FORMS
 from trtnet.support.errors import ModelError
 from trtnet.tools.tune.searching.contests import Group, Variant
@@ -26,7 +26,7 @@ class NeutralBut(FormChoices):
             }
         )
 
-    def unused(self) -> list[tuple[str, str]]:
+    def unused(self) -> list[FormChoice]:
         """None."""
         return []
 
