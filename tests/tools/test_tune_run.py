@@ -99,12 +99,13 @@ def test_a_search_and_what_define_makes_of_it(numbers: None, tmp_path: Path) -> 
     assert found.forms == {
         "stem": {"conv": "space_to_depth"},
         "gelu": {f"blocks.{i}.act": "layer" for i in range(4)},
+        "product": {f"blocks.{i}.fc": "transposed" for i in range(4)},
     }
     assert found.milliseconds == {"neutral": 1.0, "tuned": pytest.approx(0.8)} and found.unfinished == ""
-    assert [(group["name"], group["chosen"]) for group in found.groups] == [
-        ("stem:conv", "space_to_depth"), ("gelu:blocks.0.act", "layer"),
-    ]  # fmt: skip
-    assert found.groups[0]["operations"] == [{"dtype": "float16", "facts": {"pixels": 1024}}]
+    assert {group["name"]: group["chosen"] for group in found.groups} == {
+        "stem:conv": "space_to_depth", "gelu:blocks.0.act": "layer", "product:blocks.0.fc": "transposed",
+    }  # fmt: skip
+    assert found.groups[0]["operations"] == [{"dtype": "float16", "facts": {"pixels": 1024, "out_channels": 8}}]
     text = as_text(picture(found, file))
     assert "1 -> 0.8 ms (0.800)" in text and "space_to_depth 0.800" in text
     inputs, weights = {"x": trtnet.Input((2, 3, 32, 32))}, random_weights(Net())
@@ -112,6 +113,7 @@ def test_a_search_and_what_define_makes_of_it(numbers: None, tmp_path: Path) -> 
         network = trtnet.define(Net(), inputs, weights, dtype="float16", forms=forms)
         assert network.describe().forms["conv"] == {"stem": "space_to_depth"}
         assert network.describe().forms["blocks.1.act"] == {"gelu": "layer"}
+        assert network.describe().forms_by["conv"]["stem"] in ("net.tuning.json: conv", "the tuning of Net: conv")
 
 
 def test_a_search_goes_on_with_its_file(numbers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +125,7 @@ def test_a_search_goes_on_with_its_file(numbers: None, tmp_path: Path, monkeypat
     kept[0]["variants"][0]["milliseconds"] = [2.0, 2.0, 2.0]
     file.write_text(json.dumps(document | {"contests": kept, "forms": None, "unfinished": "killed"}))
     again = tuned(file, resume=True)
-    assert again.forms == found.forms and again.contests[0] == kept[0] and len(again.contests) == 3
+    assert again.forms == found.forms and again.contests[0] == kept[0] and len(again.contests) == 4
     with pytest.raises(InputError, match="goes on with the file of an earlier search"):
         tuned(tmp_path / "other.json", resume=True)
     document = json.loads(file.read_text())

@@ -107,16 +107,15 @@ def define(
     declares an input of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or
     dict are one argument, and have the names of both: ``images.0``. weights: a checkpoint file, a state_dict, a torch
     module, or a mapping of arrays; None for a model without weights, and for those of a PyTorch module or member.
-    dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes
-    gives some modules another one: the longest path decides, "" is the whole model. The weights inside such a module
-    are cast to its dtype, as are tensors where they enter it, and back where they leave. ignored: regular expressions
-    of keys that the model may leave out; a pattern that matches none is warned of. strict=False: any others may be left
-    out too, and are listed in ``network.skipped``; the model's own weights must all be present. forms: the layers for
-    some operations, in place of trtnet's choice, in the whole network or by patterns of module paths: see
+    dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes:
+    the longest path decides, "" is the whole model; weights in such a module are cast to its dtype, and tensors where
+    they enter and leave it. ignored: regular expressions of keys that the model may leave out; one that matches none is
+    warned of. strict=False: others too, listed in ``network.skipped``; the model's own weights must all be present.
+    forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
     ``ops.formulations``; or what :func:`trtnet.tune` found, or its file. approximations: also by forms that compute
-    another function. name, arguments: those of the model's factory, recorded in the sidecar; the class's name by
-    default. ``forward`` returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...),
-    or a dict of them by name.
+    another function. name, arguments: of the model's factory, for the sidecar; the class's name by default. ``forward``
+    returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict of them by
+    name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
