@@ -112,10 +112,9 @@ def define(
     they enter and leave it. ignored: regular expressions of keys that the model may leave out; one that matches none is
     warned of. strict=False: others too, listed in ``network.skipped``; the model's own weights must all be present.
     forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
-    ``ops.formulations``; or what :func:`trtnet.tune` found, or its file. approximations: also by forms that compute
-    another function. name, arguments: of the model's factory, for the sidecar; the class's name by default. ``forward``
-    returns a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict of them by
-    name.
+    ``ops.formulations``; or of :func:`trtnet.tune`, or its file. approximations: also by forms that compute another
+    function. name, arguments: of the model's factory, for the sidecar; the class's name by default. ``forward`` returns
+    a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
