@@ -16,7 +16,7 @@ FOLDERS = (
 INSIDE = {
     "graph": (
         "symbolic", "layers", "sizes", "structures", "place", "precision", "inputs", "bind_forward", "memory",
-        "bindings", "itensors", "forms", "report", "adding", "tensors", "calls", "shapes", "network",
+        "bindings", "quantized", "itensors", "forms", "report", "adding", "tensors", "calls", "shapes", "network",
     ),
     "runtime": (
         "options", "cuda", "loaded", "execution", "calls", "serving", "session", "session_pool", "engine_calls",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trtnet import models, nn, ops, weights
     from trtnet.builder import BuildConfig
     from trtnet.checkpoint import open_checkpoint
-    from trtnet.definition import DefinedNetwork, build, define
+    from trtnet.definition import DefinedNetwork, Quantize, build, define
     from trtnet.definition.torch_module import TorchModule
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.ops.formulations import Tuning
@@ -68,6 +68,7 @@ _HOME = {
     "ModelError": "trtnet.support.errors",
     "PlanError": "trtnet.support.errors",
     "ProfileError": "trtnet.support.errors",
+    "Quantize": "trtnet.definition",
     "Tensor": "trtnet.graph",
     "Tuning": "trtnet.ops.formulations",
     "Tolerance": "trtnet.verify.metrics.tolerances",
@@ -112,6 +113,7 @@ __all__ = [
     "ModelError",
     "PlanError",
     "ProfileError",
+    "Quantize",
     "Tensor",
     "Tolerance",
     "TorchModule",

@@ -9,6 +9,7 @@ from trtnet.builder.config import BuildConfig, apply, rounds_to_tf32
 from trtnet.builder.plan import Plan, PlanInfo, ShapeRange
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
+from trtnet.builder.quantization_support import check_quantization
 from trtnet.builder.shape_check import check_shapes
 from trtnet.builder.timing import timings
 from trtnet.graph import Dim, Network, Tensor
@@ -35,6 +36,7 @@ def build_plan(
         raise BuildError("the network has no outputs")
     profiles = profile_shapes(network, dims)
     check_shapes(network, profiles)
+    check_quantization(network.quantized, config.compute_capabilities)
     target = apply(config, network)
     add_profiles(network, target, profiles)
     if config.refittable:
@@ -75,6 +77,7 @@ def describe(network: Network) -> PlanInfo:
         dtypes=network.precision.parts,
         forms=network.forms.chosen,
         forms_by=network.forms.by,
+        quantization=network.quantized.described,
     )
 
 

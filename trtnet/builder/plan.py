@@ -32,9 +32,9 @@ class PlanInfo:
     pattern), "table" (what was measured), "neutral" (nobody), or a file.
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
-    stripped: whether the plan has no weights. tf32: whether float32 products may round to TensorFloat-32; None where
-    the sidecar does not say. flops, minimum_bytes: what one inference at each profile's opt shapes
-    takes, as trtnet.graph.layers.work counts.
+    quantization: how parameters are quantized, by checkpoint key. stripped: whether the plan has no weights. tf32:
+    whether float32 products may round to TensorFloat-32; None where the sidecar does not say. flops, minimum_bytes:
+    what one inference at each profile's opt shapes takes, as trtnet.graph.layers.work counts.
     """
 
     backend: str
@@ -54,6 +54,7 @@ class PlanInfo:
     dtypes: dict[str, str] = field(default_factory=dict)
     forms: dict[str, dict[str, str]] = field(default_factory=dict)
     forms_by: dict[str, dict[str, str]] = field(default_factory=dict)
+    quantization: dict[str, str] = field(default_factory=dict)
     flops: tuple[int, ...] = ()
     minimum_bytes: tuple[int, ...] = ()
     tf32: bool | None = None

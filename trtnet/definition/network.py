@@ -15,6 +15,7 @@ from trtnet.checkpoint.base import raw_bytes
 from trtnet.definition.inputs import Axes, Declared, declared
 from trtnet.definition.models import Model, as_module, torch_module_of
 from trtnet.definition.own_weights import with_own_weights
+from trtnet.definition.quantization import Quantize, Quantizing, Schemes, advised
 from trtnet.definition.results import named_outputs
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
@@ -97,6 +98,7 @@ def define(
     strict: bool = True,
     forms: GivenForms = MappingProxyType({}),
     approximations: bool = False,
+    quantization: Quantize | Schemes | None = None,
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
 ) -> DefinedNetwork:
@@ -113,8 +115,8 @@ def define(
     warned of. strict=False: others too, listed in ``network.skipped``; the model's own weights must all be present.
     forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
     ``ops.formulations``; or of :func:`trtnet.tune`, or its file. approximations: also by forms that compute another
-    function. name, arguments: of the model's factory, for the sidecar; the class's name by default. ``forward`` returns
-    a tensor (the output is then named "output"), several (``output0``, ``output1``, ...), or a dict of them by name.
+    function. quantization: see ``trtnet.Quantize``, or its first argument. name, arguments: of the model's factory, for
+    the sidecar. ``forward`` returns a tensor (the output "output"), several (``output0``, ...), or a dict by name.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
@@ -122,19 +124,18 @@ def define(
     >>> from trtnet import nn
     >>> weights = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
     >>> network = trtnet.define(nn.Linear(3, 2), {"x": trtnet.Input(("batch", 3))}, weights)
-    >>> network.outputs
-    {'output': Tensor('output', [batch, 2], float32)}
     >>> network.reference()(np.ones((4, 3), np.float32)).shape
     (4, 2)
     """
-    module = as_module(model)
+    module, quantizing = as_module(model), Quantizing(quantization)
     takes = declared(module.inputs if inputs is None else inputs, dims, type(module).__name__)
     choices = choices_of(forms, takes, Precision(dtype).by_path, approximations=approximations)
-    keys, checkpoint, skipped = _matched(module, weights, ignored, strict)
+    keys, checkpoint, skipped = _matched(module, quantizing.opened(weights), ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})
     network.skipped, network.original = skipped, torch_module_of(module) if weights is None else None
-    _prepare(network, module, keys, choices)
+    _prepare(network, module, keys, choices, quantizing)
     _define(network, module, takes)
+    quantizing.report(network.quantized)
     return network
 
 
@@ -147,18 +148,22 @@ def _matched(
     if opened is None and keys:
         raise WeightsError(_without_weights(type(module).__name__, keys), list(keys.values()))
     checkpoint = shaped(open_checkpoint({}) if opened is None else opened, _shapes(keys))
-    skipped = _match(keys, aliases, checkpoint, ignored, strict)
+    with advised(checkpoint):
+        skipped = _match(keys, aliases, checkpoint, ignored, strict)
     _check_aliases(aliases, checkpoint)
     return keys, checkpoint, skipped
 
 
-def _prepare(network: DefinedNetwork, module: Module, keys: dict[Parameter, str], forms: FormChoices) -> None:
+def _prepare(
+    network: DefinedNetwork, module: Module, keys: dict[Parameter, str], forms: FormChoices, quantizing: Quantizing
+) -> None:
     """What a network knows of its model before it has a layer."""
     network.keys = tuple(keys.values())
     network.forms = forms
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
     network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted))
+    network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
 
 
 def match_weights(

@@ -16,6 +16,7 @@ from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.memory.weight import DeclaredWeight, Weight
 from trtnet.graph.place import Placing
 from trtnet.graph.precision import Precision
+from trtnet.graph.quantized import QuantizedParameters
 from trtnet.graph.report import layer_error
 from trtnet.graph.sizes.dim import Dim, Shape
 from trtnet.support import dtypes
@@ -42,7 +43,8 @@ class Adding(Placing, Generic[T]):
     compute, by layer name, as networks of their own. forms: the layers that operations are. merged: layers that take
     the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
     what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
-    and bias of the results of linear layers, by the serial of their storage. named: the checkpoint keys of weights that
+    and bias of the results of linear layers, by the serial of their storage. quantized: the parameters that the network
+    holds quantized. named: the checkpoint keys of weights that
     TensorRT knows by them; folded: those that were computed with while defining.
     """
 
@@ -66,6 +68,7 @@ class Adding(Placing, Generic[T]):
         self.merged: dict[Any, Any] = {}
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
+        self.quantized = QuantizedParameters()
         self._bindings = Bindings(self.precision.by_path)
         self.named: set[str] = set()
         self.folded = self._bindings.folded

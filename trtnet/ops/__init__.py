@@ -146,7 +146,8 @@ from trtnet.ops.images.pixel_shuffle import channel_shuffle, pixel_shuffle, pixe
 from trtnet.ops.images.regions import roi_align
 from trtnet.ops.images.resample import affine_grid, grid_sample
 from trtnet.ops.indexing.choose import bucketize, searchsorted, take, take_along_dim
-from trtnet.ops.indexing.gather import embedding, gather, index_select
+from trtnet.ops.indexing.embedding import embedding
+from trtnet.ops.indexing.gather import gather, index_select
 from trtnet.ops.indexing.index import getitem
 from trtnet.ops.indexing.puts import (
     diagonal_scatter,

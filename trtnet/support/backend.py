@@ -38,6 +38,7 @@ CAPABILITIES: dict[str, str] = {
     "rotary_embedding": "INetworkDefinition.add_rotary_embedding",
     "kv_cache_update": "INetworkDefinition.add_kv_cache_update",
     "cumulative": "INetworkDefinition.add_cumulative",
+    "quantize_blocks": "IDequantizeLayer.block_shape",
     "dynamic_quantize_v2": "INetworkDefinition.add_dynamic_quantize_v2",
     "moe": "INetworkDefinition.add_moe",
     "plugins": "INetworkDefinition.add_plugin_v3",

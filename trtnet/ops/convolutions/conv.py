@@ -16,6 +16,7 @@ from trtnet.ops.convolutions.batch_norm_folding import Convolution, offered
 from trtnet.ops.convolutions.kinds import are_patches, batch_facts, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.formulations import formulated
+from trtnet.ops.quantization.weights import operands
 from trtnet.support.arrays import values
 
 Kernel = Operand
@@ -39,7 +40,7 @@ def conv1d(
     Layer: IConvolutionLayer, 2-D with a height of 1.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
     """
-    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=1)
+    return convolution(*operands(x, weight), bias, stride, padding, dilation, groups, rank=1)
 
 
 def conv2d(
@@ -69,6 +70,7 @@ def conv2d(
     >>> network.reference()(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)).tolist()
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
+    x, weight = operands(x, weight)
     if isinstance(weight, Parameter | np.ndarray):
         if are_patches(x, weight, stride, padding, dilation, groups):
             return _patches(x, weight, bias, stride)
@@ -104,7 +106,7 @@ def conv3d(
     Layer: IConvolutionLayer.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
     """
-    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=3)
+    return convolution(*operands(x, weight), bias, stride, padding, dilation, groups, rank=3)
 
 
 def convolution(

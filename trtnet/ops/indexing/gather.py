@@ -9,29 +9,6 @@ from trtnet.ops.shapes.slicing import Cut, cut, movable, restored
 from trtnet.support.backend import trt
 
 
-def embedding(
-    indices: Tensor,
-    weight: Operand,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Tensor:
-    """The rows of `weight` at the indices.
-
-    indices: [...], integer; one out of range is not checked. weight: [num_embeddings, embedding_dim], of any dtype.
-    padding_idx, scale_grad_by_freq and sparse are used in training only. Returns [..., embedding_dim], in the dtype of
-    `weight`.
-    Layer: IGatherLayer.
-    Raises LayerError for max_norm, with which torch changes the weights.
-    """
-    if max_norm is not None:
-        text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
-        indices.network.fail(text, {"indices": indices})
-    return take(tensor(weight, indices.network), indices, 0)
-
-
 def index_select(x: Tensor, dim: int, index: Operand) -> Tensor:
     """The elements at `index` along axis `dim`.
 

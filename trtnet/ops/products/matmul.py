@@ -8,6 +8,7 @@ from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.products.heads import apart
 from trtnet.ops.products.layer import product
+from trtnet.ops.quantization.weights import quantized, quantized_weight
 from trtnet.ops.reductions.reduce import sum
 
 
@@ -19,8 +20,15 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     Layer: IMatrixMultiplyLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM, which are exact.
     Raises LayerError for mixed dtypes, for bools, for a tensor without dimensions, and for sizes that do not fit.
     """
-    left, right = (apart(each) if isinstance(each, Tensor) else each for each in (x, y))
+    left, right = (apart(each) if isinstance(each, Tensor) else _weight(each, x, y) for each in (x, y))
     return product(left, right, "NONE")
+
+
+def _weight(operand: Operand, *operands: Operand) -> Operand:
+    """An operand that is no tensor; a weight that is quantized, dequantized."""
+    network = network_of(*operands)
+    found = quantized(network, operand)
+    return operand if found is None else quantized_weight(network, operand, found)  # type: ignore[arg-type]
 
 
 def mm(x: Operand, y: Operand) -> Tensor:

@@ -6,7 +6,7 @@ from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import add, mul, sub
-from trtnet.ops.indexing.gather import embedding
+from trtnet.ops.indexing.embedding import embedding
 from trtnet.ops.shapes.joining import cat
 from trtnet.support.backend import supports, trt
 

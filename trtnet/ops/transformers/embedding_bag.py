@@ -13,7 +13,7 @@ from trtnet.ops.elementwise.comparison import eq, ge, lt, ne, where
 from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.logic import logical_and
-from trtnet.ops.indexing.gather import embedding
+from trtnet.ops.indexing.embedding import embedding
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import amax, sum
 from trtnet.ops.shapes.joining import cat

@@ -52,6 +52,15 @@ def _block(step: Step) -> list[int]:
     return [layer.block_size if axis == layer.axis % step.x.ndim else 1 for axis in range(step.x.ndim)]
 
 
+def _said(step: Step) -> list[int]:
+    """The sizes of blocks that the layer says; none where its scales tell them."""
+    try:
+        shape = getattr(step.layer, "block_shape", None)
+    except RuntimeError:  # TensorRT's way to say that it is not set
+        return []
+    return [] if shape is None or len(shape) != step.x.ndim else list(shape)
+
+
 def _zero_point(step: Step) -> torch.Tensor:
     """The optional third input, which TensorRT builds only where it is 0."""
     zero = step.optional(2)
@@ -64,8 +73,10 @@ def _spread(step: Step, scale: torch.Tensor) -> torch.Tensor:
     if scale.numel() == 1:
         return scale.reshape(())
     if scale.ndim == x.ndim:
+        said = _said(step)
         for axis, (size, count) in enumerate(zip(x.shape, scale.shape, strict=True)):
-            scale = scale.repeat_interleave(size // count, dim=axis)
+            block = said[axis] if said and count > 1 else size // count
+            scale = scale.repeat_interleave(block, dim=axis).narrow(axis, 0, size)  # the last block may be shorter
         return scale
     return scale.reshape([-1 if i == step.layer.axis else 1 for i in range(x.ndim)])
 

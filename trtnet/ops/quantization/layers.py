@@ -1,4 +1,4 @@
-"""Quantization: int8, float8 and 4-bit types beside a scale, as TensorRT computes it."""
+"""TensorRT's layers of quantization: int8, float8 and 4-bit types beside a scale."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from trtnet.support.backend import supports
 from trtnet.support.dtypes import DTypeLike
 
 
-def quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLike = "int8") -> Tensor:
+def quantize(
+    x: Tensor,
+    scale: Operand,
+    axis: int | None = None,
+    dtype: DTypeLike = "int8",
+    block_shape: Sequence[int] | None = None,
+) -> Tensor:
     """``round(x / scale)``, halves to even, limited to the range of `dtype`.
 
     x: any shape, floating. scale: a constant of the dtype of `x`: one number, one for each slice of `axis`, or, with
-    the rank of `x`, one for each block. dtype: "int8", "float8_e4m3fn" or "int4". Zero points are not supported by
-    TensorRT. Returns the shape of `x`, in `dtype`.
+    the rank of `x`, one for each block. dtype: "int8", "float8_e4m3fn" or "int4". block_shape: the size of a block
+    along each axis, such as (1, 32), for int8 and float8; blocks of 4 bits are told by `axis` and a scale of the rank
+    of `x`. Zero points are not supported by TensorRT. Returns the shape of `x`, in `dtype`.
     Layer: IQuantizeLayer.
     Raises LayerError for a scale or dtypes that TensorRT refuses.
     Source: TensorRT documentation, "Working with Quantized Types".
@@ -26,16 +33,23 @@ def quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLik
     wanted = dtypes.get(dtype)
     arguments = {"input": x, "scale": _scale(x, scale, x.dtype), "output_type": wanted.trt}
     hint = f"quantize of {x.dtype} to {wanted}: TensorRT refused it"
-    attributes = {} if axis is None else {"axis": axis_of(x, axis, "quantize")}
+    attributes = _blocks(x, axis, block_shape, "quantize")
     (y,) = x.network.add("quantize", arguments, attributes=attributes, hint=hint, dims=[x.shape])
     return y
 
 
-def dequantize(x: Operand, scale: Operand, axis: int | None = None, dtype: DTypeLike | None = None) -> Tensor:
+def dequantize(
+    x: Operand,
+    scale: Operand,
+    axis: int | None = None,
+    dtype: DTypeLike | None = None,
+    block_shape: Sequence[int] | None = None,
+) -> Tensor:
     """``x * scale``.
 
-    x: any shape, int8, float8_e4m3fn or int4; it may be an array of weights. scale, axis: as in quantize. dtype: the
-    network's dtype by default. Returns the shape of `x`, in `dtype`, floating.
+    x: any shape, int8, float8_e4m3fn, int4 or float4_e2m1fn; it may be an array of weights. scale: as in quantize; of
+    blocks also float8_e8m0fnu, or a tensor that is itself dequantized (NVFP4). axis, block_shape: as in quantize.
+    dtype: the network's dtype by default. Returns the shape of `x`, in `dtype`, floating.
     Layer: IDequantizeLayer.
     Raises LayerError for a scale or dtypes that TensorRT refuses.
     Source: TensorRT documentation, "Working with Quantized Types".
@@ -44,20 +58,26 @@ def dequantize(x: Operand, scale: Operand, axis: int | None = None, dtype: DType
     wanted = x.network.dtype if dtype is None else dtypes.get(dtype)
     arguments = {"input": x, "scale": _scale(x, scale, wanted), "output_type": wanted.trt}
     hint = f"dequantize of {x.dtype} to {wanted}: TensorRT refused it"
-    attributes = {} if axis is None else {"axis": axis_of(x, axis, "dequantize")}
+    attributes = _blocks(x, axis, block_shape, "dequantize")
     (y,) = x.network.add("dequantize", arguments, attributes=attributes, hint=hint, dims=[x.shape])
     return y
 
 
-def fake_quantize(x: Tensor, scale: Operand, axis: int | None = None, dtype: DTypeLike = "int8") -> Tensor:
+def fake_quantize(
+    x: Tensor,
+    scale: Operand,
+    axis: int | None = None,
+    dtype: DTypeLike = "int8",
+    block_shape: Sequence[int] | None = None,
+) -> Tensor:
     """`x` quantized and dequantized, which TensorRT fuses into the layers around it.
 
-    x: any shape, floating. scale, axis, dtype: as in quantize. Returns the shape and dtype of `x`.
+    x: any shape, floating. scale, axis, dtype, block_shape: as in quantize. Returns the shape and dtype of `x`.
     Layer: IQuantizeLayer, then IDequantizeLayer.
     Raises LayerError for a scale or dtypes that TensorRT refuses.
     Source: TensorRT documentation, "Working with Quantized Types".
     """
-    return dequantize(quantize(x, scale, axis, dtype), scale, axis, x.dtype)
+    return dequantize(quantize(x, scale, axis, dtype, block_shape), scale, axis, x.dtype, block_shape)
 
 
 def dynamic_quantize(
@@ -94,4 +114,20 @@ def dynamic_quantize(
 
 
 def _scale(x: Tensor, scale: Operand, dtype: dtypes.DType) -> Tensor:
+    """A scale as TensorRT takes it: a tensor and powers of two as they are, else in the dtype of the floats."""
+    if isinstance(scale, Tensor) or getattr(scale, "dtype", None) == dtypes.float8_e8m0fnu.numpy:
+        return tensor(scale, x.network)
     return tensor(scale, x.network, dtype)
+
+
+def _blocks(x: Tensor, axis: int | None, block_shape: Sequence[int] | None, operation: str) -> dict[str, Any]:
+    """The attributes of the layer that say what shares a scale. Raises LayerError where the backend has no blocks."""
+    if block_shape is None:
+        return {} if axis is None else {"axis": axis_of(x, axis, operation)}
+    if not supports("quantize_blocks"):
+        x.network.fail(
+            f"{operation}: this TensorRT has no blocks along several axes, found {tuple(block_shape)}", {"x": x}
+        )
+    if len(block_shape) != x.ndim:
+        x.network.fail(f"{operation}: block_shape has a size for each axis, found {tuple(block_shape)}", {"x": x})
+    return {"block_shape": tuple(block_shape)}

@@ -1,0 +1,311 @@
+"""Quantized networks: what a checkpoint holds quantized, and float weights by schemes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.comparing import relative_l2
+from safetensors.numpy import save_file
+
+import trtnet
+from trtnet import nn, ops
+from trtnet.checkpoint.quantized import quantization_of
+from trtnet.checkpoint.quantized.rounding import quantize
+from trtnet.definition.quantization import NAMED
+from trtnet.support import dtypes
+from trtnet.support.errors import BuildError, ModelError, WeightsError
+
+DATA = Path(__file__).parents[1] / "data" / "quantized"
+PUBLISHED = sorted({folder.name for folder in DATA.iterdir()} - {"gpt_oss", "gguf", "torchao"})
+RNG = np.random.default_rng(0)
+Array = np.ndarray[Any, Any]
+
+
+class Up(nn.Module):
+    """A product, and a norm whose weight is of floats."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.up = nn.Linear(columns, rows, bias=False)
+        self.norm = nn.RMSNorm(4)
+
+    def forward(self, x: trtnet.Tensor) -> dict[str, trtnet.Tensor]:
+        return {"y": self.up(x), "norm": self.norm(ops.full((1, 4), 1.0))}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_checkpoint_is_kept_and_gives_what_its_floats_give(name: str) -> None:
+    file = DATA / name / "model.safetensors"
+    found = quantization_of(file)
+    assert found is not None
+    weight = found.weights["up.weight"].read().dequantize("float32")
+    rows, columns = weight.shape
+    x = RNG.standard_normal((3, columns)).astype(np.float32)
+    inputs = {"x": trtnet.Input(("n", columns))}
+    keep = trtnet.Quantize("checkpoint", fallback="warn")
+    network = trtnet.define(Up(rows, columns), inputs, file, quantization=keep)
+    scale = found.weights["up.weight"].input_scale
+    if scale is not None and not found.weights["up.weight"].scheme.dynamic:
+        assert name == "compressed_tensors_float8"
+        x8 = torch.from_numpy(x / np.float32(scale())).clamp(-448, 448).to(torch.float8_e4m3fn)
+        x_seen = x8.float().numpy() * np.float32(scale())
+    else:
+        x_seen = x
+    y = network.reference()(x)["y"]
+    assert relative_l2(y, x_seen @ weight.T) < 1e-6
+    held = [np.asarray(a).dtype for a in network.weights.values()]
+    constants = [layer.get_output(0).dtype for layer in network.trt if layer.type.name == "CONSTANT"]
+    narrow = {"INT8", "INT4", "FP8", "FP4"}
+    assert narrow & {dtype.name for dtype in constants}, held  # the weight itself, and not its floats
+
+
+class Net(nn.Module):
+    inputs = {"image": trtnet.Input((2, 32, 8, 8))}
+
+    def __init__(self) -> None:
+        self.conv = nn.Conv2d(32, 64, 3, padding=1)
+        self.norm = nn.BatchNorm2d(64)
+        self.turned = nn.ConvTranspose2d(64, 32, 2, stride=2)
+        self.point = nn.Conv2d(32, 64, 1)
+        self.head = nn.Linear(64, 128)
+
+    def forward(self, image: trtnet.Tensor) -> trtnet.Tensor:
+        x = ops.relu(self.norm(self.conv(image)))
+        return self.head(self.point(self.turned(x)).mean((2, 3)))
+
+
+class TorchNet(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = torch.nn.Conv2d(32, 64, 3, padding=1)
+        self.norm = torch.nn.BatchNorm2d(64)
+        self.turned = torch.nn.ConvTranspose2d(64, 32, 2, stride=2)
+        self.point = torch.nn.Conv2d(32, 64, 1)
+        self.head = torch.nn.Linear(64, 128)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.norm(self.conv(image)))
+        return self.head(self.point(self.turned(x)).mean((2, 3)))
+
+
+MODEL = TorchNet().eval()
+IMAGE = RNG.standard_normal((2, 32, 8, 8)).astype(np.float32)
+
+
+def as_float8(x: torch.Tensor) -> torch.Tensor:
+    return x.clamp(-448, 448).to(torch.float8_e4m3fn).float()
+
+
+def emulated(schemes: dict[str, str], scale: float) -> Array:
+    """Torch with weights that are quantized and dequantized, and inputs likewise."""
+    model = TorchNet().eval()
+    for path, module in model.named_children():
+        if not schemes.get(path):
+            continue
+        scheme = NAMED[schemes[path]]
+        assert scheme is not None
+        weight = module.weight.detach().numpy()
+        form = quantize(weight, scheme.dtype, scheme.blocks(weight.ndim), scheme.powers_of_two)
+        module.weight.data = torch.from_numpy(form.dequantize("float32"))
+        if scheme.inputs == "int8":
+            module.register_forward_pre_hook(lambda _, x: ((x[0] / scale).round().clamp(-128, 127) * scale,))
+        elif scheme.inputs:
+            module.register_forward_pre_hook(lambda _, x: (as_float8(x[0] / scale) * scale,))
+    with torch.no_grad():
+        return model(torch.from_numpy(IMAGE)).numpy()
+
+
+@pytest.mark.parametrize("model", ["dsl", "torch"])
+@pytest.mark.parametrize("scheme", ["int8", "fp8", "fp8_channel", "int8_weights", "fp8_weights"])
+def test_convolutions_and_products_of_both_kinds_of_models(scheme: str, model: str) -> None:
+    said: Any = {"scheme": scheme, "input_scale": 0.03} if not scheme.endswith("weights") else scheme
+    given = {"image": trtnet.Input((2, 32, 8, 8))}
+    if model == "torch":
+        network = trtnet.define(TorchNet().eval(), given, quantization={"*": said})
+    else:
+        network = trtnet.define(Net(), weights=MODEL.state_dict(), quantization={"*": said})
+    wanted = emulated(dict.fromkeys(("conv", "turned", "point", "head"), scheme), 0.03)
+    assert relative_l2(network.reference()(IMAGE), wanted) < 1e-5
+    assert set(network.quantized.used) == {f"{name}.weight" for name in ("conv", "turned", "point", "head")}
+    assert len(network.build().plan.data) > 1000
+
+
+@pytest.mark.parametrize("scheme", ["int4_weights", "nvfp4_weights", "mxfp4_weights", "mxfp8_weights", "fp8_blocks"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_blocks_of_products(scheme: str, dtype: str) -> None:
+    weight = (RNG.standard_normal((256, 256)) * 0.1).astype(np.float32)
+    x = RNG.standard_normal((3, 256)).astype(dtypes.get(dtype).numpy)
+    given = {"x": trtnet.Input(("n", 256))}
+    layer = nn.Linear(256, 256, bias=False)
+    network = trtnet.define(layer, given, {"weight": weight}, dtype=dtype, quantization={"*": scheme})
+    named = NAMED[scheme]
+    assert named is not None
+    form = quantize(weight, named.dtype, named.blocks(2), named.powers_of_two)
+    wanted = x.astype(np.float32) @ form.dequantize("float32").T
+    bound = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 1.6e-2}[dtype]
+    assert relative_l2(network.reference()(x).astype(np.float32), wanted) < bound
+    assert relative_l2(form.dequantize("float32"), weight) < {"fp8_blocks": 0.04, "mxfp8_weights": 0.05}.get(
+        scheme, 0.17
+    )
+    assert len(network.build({"n": (1, 4, 8)}).plan.data) > 1000
+
+
+def test_int4_with_zero_points_is_exact_and_small() -> None:
+    size, group = 2048, 128
+    codes = RNG.integers(0, 16, (size, size), dtype=np.uint8)
+    zeros = RNG.integers(0, 16, (size // group, size), dtype=np.uint8)
+    scales = (RNG.random((size // group, size)) * 0.01 + 0.001).astype(np.float16)
+    order = (0, 2, 4, 6, 1, 3, 5, 7)
+    shifts = np.arange(0, 32, 4, dtype=np.uint32)
+
+    def words(values: Array) -> Array:
+        places = values.reshape(len(values), -1, 8)[..., order].astype(np.uint32)
+        return np.bitwise_or.reduce(places << shifts, -1).view(np.int32)
+
+    state = {"up.qweight": words(codes.T), "up.qzeros": words(zeros), "up.scales": scales}
+    wanted = (codes.T.astype(np.float32) - zeros.repeat(group, 0)) * scales.astype(np.float32).repeat(group, 0)
+    model, given = nn.Sequential(), {"input": trtnet.Input(("n", size))}
+    model.add_module("up", nn.Linear(size, size, bias=False))
+    x = RNG.standard_normal((3, size)).astype(np.float32)
+    network = trtnet.define(model, given, state, quantization="checkpoint")
+    assert relative_l2(network.reference()(x), x @ wanted) < 1e-6
+    half = trtnet.define(model, given, state, dtype="float16", quantization="checkpoint")
+    assert relative_l2(half.reference()(x.astype(np.float16)).astype(np.float32), x @ wanted) < 2e-3
+    floats = trtnet.define(model, given, {"up.weight": wanted.T.copy()}, dtype="float16")
+    dims = {"n": (1, 4, 16)}
+    assert len(half.build(dims).plan.data) <= 0.30 * len(floats.build(dims).plan.data)
+
+
+def test_an_embedding_and_a_transposed_product() -> None:
+    class Model(nn.Module):
+        inputs = {"ids": trtnet.Input(("n",), "int64")}
+
+        def __init__(self) -> None:
+            self.table = nn.Embedding(64, 128)
+            self.out = nn.TransposedLinear(128, 32)
+
+        def forward(self, ids: trtnet.Tensor) -> trtnet.Tensor:
+            return self.out(self.table(ids))
+
+    weights = {"table.weight": RNG.standard_normal((64, 128)).astype(np.float32), "out.bias": np.ones(32, np.float32),
+               "out.weight": RNG.standard_normal((128, 32)).astype(np.float32)}  # fmt: skip
+    said = {"table": "int8_weights", "out": {"weights": "int4", "block": 32}}
+    network = trtnet.define(Model(), weights=weights, quantization=said)
+    table = quantize(weights["table.weight"], dtypes.int8, (1, 0)).dequantize()
+    out = quantize(weights["out.weight"], dtypes.int4, (1, 32)).dequantize()
+    ids = np.array([3, 63, 0, 3])
+    assert relative_l2(network.reference()(ids), table[ids] @ out + 1) < 1e-6
+
+
+def test_a_file_of_schemes(tmp_path: Path) -> None:
+    table = {"head": {"scheme": "int8", "input_scale": 0.03}, "conv": "none", "*": "int8_weights"}
+    (tmp_path / "q.json").write_text(json.dumps(table))
+    network = trtnet.define(Net(), weights=MODEL.state_dict(), quantization=tmp_path / "q.json")
+    assert network.describe().quantization == {
+        "turned.weight": "int8, a scale a channel",
+        "point.weight": "int8, a scale a channel",
+        "head.weight": "int8, a scale a channel, inputs in int8",
+    }
+    (tmp_path / "q.toml").write_text('"*" = "int8_weights"\n')
+    assert len(trtnet.define(Net(), weights=MODEL.state_dict(), quantization=tmp_path / "q.toml").quantized.used) == 4
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"hed": "int8_weights"}, "'hed' fits no module with a weight of its own; near it are conv, head, point"),
+        ({"head": "int9"}, "it is one of none, int8, fp8"),
+        ({"head": {"scheme": "int9"}}, "there is no scheme 'int9'"),
+        ({"head": {"block": 0}}, "found 0"),
+        ({"head": {"blocks": 3}}, "a scheme has scheme, weights, block"),
+        ({"head": {"weights": "float16"}}, "weights is one of int8, int4"),
+        ({"head": {"scheme": "int8", "input_scale": -1}}, "input_scale is above 0"),
+        ({"head": "int8"}, "there is no scale for them"),
+        ("model.onnx", 'is "checkpoint", a mapping, or a .toml or .json file'),
+        ("none.toml", "cannot read the quantization"),
+        ("checkpoint", "holds nothing quantized"),
+    ],
+)
+def test_what_is_no_quantization_is_refused(said: Any, words: str) -> None:
+    with pytest.raises(ModelError, match=words.replace(".", r"\.")):
+        trtnet.define(Net(), weights=MODEL.state_dict(), quantization=said)
+
+
+def test_blocks_that_do_not_divide_are_refused() -> None:
+    with pytest.raises(WeightsError, match="do not divide a weight"):
+        trtnet.define(Net(), weights=MODEL.state_dict(), quantization={"head": {"weights": "int4", "block": 48}})
+
+
+def test_what_stays_in_floats_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Model(nn.Module):
+        inputs = {"x": trtnet.Input((2, 8))}
+
+        def __init__(self) -> None:
+            self.weight = nn.Parameter(8, 8)
+
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            return x + self.weight[:2]
+
+    weights = {"weight": np.ones((8, 8), np.float32)}
+    with pytest.raises(ModelError, match="weight is used by an operation that computes with its floats"):
+        trtnet.define(Model(), weights=weights, quantization={"*": "int8_weights"})
+    with caplog.at_level(logging.WARNING, "trtnet.quantization"):
+        network = trtnet.define(Model(), weights=weights, quantization=trtnet.Quantize({"*": "int8_weights"}, "warn"))
+    assert "1 parts of the network stay in floats" in caplog.text
+    assert network.reference()(np.zeros((2, 8), np.float32)).tolist() == np.ones((2, 8)).tolist()
+    with pytest.raises(ModelError, match='fallback is "error" or "warn"'):
+        trtnet.Quantize("checkpoint", "silent")
+
+
+def test_measured_scales_of_inputs_are_said() -> None:
+    file = DATA / "compressed_tensors_int8" / "model.safetensors"
+    with pytest.raises(ModelError, match=r"up.weight: its inputs were in int8 with scales measured at run time"):
+        trtnet.define(Up(24, 128), {"x": trtnet.Input((1, 128))}, file, quantization="checkpoint")
+
+
+def test_a_quantized_checkpoint_without_a_word_is_explained(tmp_path: Path) -> None:
+    file = DATA / "awq" / "model.safetensors"
+    with pytest.raises(
+        WeightsError, match=r'the checkpoint is quantized .AutoAWQ(.|\n)*quantization="checkpoint"'
+    ) as caught:
+        trtnet.define(Up(32, 128), {"x": trtnet.Input((1, 128))}, file)
+    assert caught.value.missing == ("up.weight",)
+    save_file({"up.weight": np.ones((3, 3), np.float32)}, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError) as other:
+        trtnet.define(Up(32, 128), {"x": trtnet.Input((1, 128))}, tmp_path / "w.safetensors")
+    assert "is quantized" not in str(other.value)
+
+
+def test_renamed_weights_stay_quantized() -> None:
+    found = quantization_of(DATA / "gptq" / "model.safetensors")
+    assert found is not None
+    renamed = trtnet.weights.parse_rules("[[rules]]\nadd_prefix = 'model.'", "prefix").apply(found.dequantized())
+    model = nn.Sequential()
+    model.add_module("model", Up(32, 128))
+    network = trtnet.define(model, {"input": trtnet.Input((1, 128))}, renamed, quantization="checkpoint")
+    assert network.quantized.used == {"model.up.weight"}
+
+
+def test_gpus_that_lack_a_type_are_refused_and_what_brings_no_speed_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    def built(scheme: str, *capabilities: str) -> str:
+        caplog.clear()
+        network = trtnet.define(Net(), weights=MODEL.state_dict(), quantization={"head": scheme})
+        with caplog.at_level(logging.WARNING, "trtnet.quantization"):
+            network.build(config=trtnet.BuildConfig(compute_capabilities=capabilities))
+        return caplog.text
+
+    with pytest.raises(BuildError, match=r"1 weights are in float8_e4m3fn, which GPUs since Ada have .8\.9.*has 8\.6"):
+        built("fp8_weights", "8.9", "8.6")
+    with pytest.raises(BuildError, match=r"float4_e2m1fn, which GPUs since Blackwell have"):
+        built("mxfp4_weights", "8.9")
+    assert "the engine is for GPUs since Ada (8.9)" in built("fp8_weights")
+    assert "are made floats while the engine is built" in built("fp8_weights", "8.9")
+    assert "no kernel of products takes float8 in blocks along both axes" in built("fp8_blocks", "8.9")
+    assert built("int8_weights") == built("int8_weights", "8.0") == ""
+    assert built("mxfp4_weights", "12.0") == ""

@@ -1,0 +1,81 @@
+"""Tables of which quantized weights a backend builds for which GPUs, and which it computes in floats."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trtnet.graph.quantized import QuantizedParameter, QuantizedParameters
+from trtnet.support import backend
+from trtnet.support.errors import BuildError
+
+log = logging.getLogger("trtnet.quantization")
+
+OLDEST_GPU: dict[str, tuple[str, str]] = {
+    "float8_e4m3fn": ("8.9", "GPUs since Ada"),
+    "float4_e2m1fn": ("10.0", "GPUs since Blackwell"),
+}
+"""Types of values -> the first compute capability that has them, and its name. TensorRT refuses older ones."""
+
+
+@dataclass(frozen=True)
+class Slower:
+    """What is built and brings no speed. backends: where that was found. fits: which parameters. why: the finding."""
+
+    backends: tuple[str, ...]
+    fits: Callable[[QuantizedParameter], bool]
+    why: str
+
+
+def _is_square(found: QuantizedParameter) -> bool:
+    return found.dtype.name == "float8_e4m3fn" and len(found.blocks) == 2 and found.blocks[0] > 1
+
+
+def _is_float8_alone(found: QuantizedParameter) -> bool:
+    return found.dtype.name == "float8_e4m3fn" and found.inputs is None and not _is_square(found)
+
+
+SLOWER = (
+    Slower(
+        ("tensorrt", "tensorrt_rtx"),
+        _is_square,
+        "no kernel of products takes float8 in blocks along both axes: they are dequantized and computed in floats",
+    ),
+    Slower(
+        ("tensorrt_rtx",),
+        _is_float8_alone,
+        "weights alone in float8 are made floats while the engine is built (TensorRT-RTX 1.6.1, H200, 2026-11-28):"
+        " quantize the inputs too",
+    ),
+)
+
+
+def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[str]) -> None:
+    """Says what of a network's quantization is not built, and what is built and computed in floats.
+
+    capabilities: of the GPUs that are built for, none where the backend decides.
+    Raises BuildError for values of a type that one of these GPUs does not have; warns of the others.
+    """
+    used = [found for key, found in parameters.by_key.items() if key in parameters.used]
+    counts = Counter(
+        name for found in used for name in {found.dtype.name, *([found.inputs.name] if found.inputs else [])}
+    )
+    for name, (oldest, words) in OLDEST_GPU.items():
+        old = [each for each in capabilities if counts[name] and _number(each) < _number(oldest)]
+        if old:
+            raise BuildError(
+                f"{counts[name]:,} weights are in {name}, which {words} have ({oldest}); compute_capabilities has"
+                f" {', '.join(old)}. Build for newer GPUs, or quantize to int8 or int4"
+            )
+        if counts[name] and not capabilities:
+            log.warning("%s weights are in %s: the engine is for %s (%s)", f"{counts[name]:,}", name, words, oldest)
+    for row in SLOWER:
+        count = sum(map(row.fits, used)) if backend.name() in row.backends else 0
+        if count:
+            log.warning("%s quantized weights bring no speed: %s", f"{count:,}", row.why)
+
+
+def _number(capability: str) -> tuple[int, ...]:
+    return tuple(map(int, capability.split(".")))

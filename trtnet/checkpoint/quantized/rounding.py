@@ -1,0 +1,64 @@
+"""Float weights quantized by the largest magnitude of each block."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+
+from trtnet.checkpoint.base import Array
+from trtnet.checkpoint.quantized.scheme import WHOLE, Blocks
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType
+
+_LARGEST = {"int8": 127.0, "int4": 7.0, "float8_e4m3fn": 448.0, "float4_e2m1fn": 6.0}
+_EXPONENT = {"float8_e4m3fn": 8, "float4_e2m1fn": 2}
+"""That of the largest power of two of a type, for scales that are powers of two."""
+
+
+def quantize(weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = False) -> QuantizedTensor:
+    """A float weight as values of `dtype` and scales of blocks; symmetric.
+
+    dtype: int8, int4, float8_e4m3fn or float4_e2m1fn. Scales are float32; those of float4 are float8_e4m3fn beside one
+    of the weight (NVFP4). powers_of_two: scales of float8 and float4 are float8_e8m0fnu (MX).
+    Raises ValueError for columns that blocks of 4 bits or powers of two do not divide.
+    Source: ModelOpt, torch/quantization (amax); OCP Microscaling Formats (MX) specification, 1.0.
+    """
+    exact = weight.astype(np.float32)
+    blocks = tuple(WHOLE if block >= size else block for size, block in zip(weight.shape, blocks, strict=True))
+    rest = [size % block for size, block in zip(weight.shape, blocks, strict=True) if block != WHOLE]
+    if any(rest) and (dtype.bits == 4 or powers_of_two):
+        raise ValueError(f"blocks of {blocks[-1]} do not divide a weight {list(weight.shape)}")
+    amax, outer = largest(exact, blocks), None
+    if powers_of_two:
+        exponents = np.floor(np.log2(np.maximum(amax, 2.0**-100))) - _EXPONENT[dtype.name]
+        scale: Array = np.exp2(exponents).astype(ml_dtypes.float8_e8m0fnu)
+    elif dtype == dtypes.float4_e2m1fn:
+        outer = np.float32(max(amax.max(initial=0), 1e-30)) / np.float32(6 * 448)
+        scale = np.maximum(amax / (6 * outer), 2.0**-9).astype(ml_dtypes.float8_e4m3fn)
+    else:
+        scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(_LARGEST[dtype.name])
+    form = QuantizedTensor(
+        np.empty(weight.shape, dtype.numpy), scale, blocks, dtypes.get(weight.dtype), dtype.bits,
+        -(1 << (dtype.bits - 1)), outer_scale=None if outer is None else np.array(outer, np.float32),
+    )  # fmt: skip
+    form.values[...] = _rounded(exact / form.spread(form.scales()), dtype)
+    return form
+
+
+def largest(weight: Array, blocks: Blocks) -> Array:
+    """The largest magnitude of each block, of the weight's rank."""
+    found = np.abs(weight)
+    for axis, block in enumerate(blocks):
+        if block == WHOLE:
+            found = found.max(axis, keepdims=True)
+        elif block != 1:
+            found = np.maximum.reduceat(found, np.arange(0, found.shape[axis], block), axis)
+    return found
+
+
+def _rounded(ratio: Array, dtype: DType) -> Array:
+    if dtype.is_floating:
+        return np.clip(ratio, -_LARGEST[dtype.name], _LARGEST[dtype.name]).astype(dtype.numpy)
+    low = -(1 << (dtype.bits - 1))
+    return np.clip(np.rint(ratio), low, -low - 1).astype(np.int8).astype(dtype.numpy)

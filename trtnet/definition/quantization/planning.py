@@ -1,0 +1,196 @@
+"""From what a user says of quantization to the quantized parameters of a network."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
+from trtnet.checkpoint.nearest import nearest
+from trtnet.checkpoint.quantized import QuantizedWeight, quantization_of
+from trtnet.checkpoint.quantized.rounding import quantize
+from trtnet.checkpoint.rules.lazy_tensors import Converted
+from trtnet.definition.quantization.arranging import arranged
+from trtnet.definition.quantization.schemes import WeightScheme, scheme_of
+from trtnet.graph.quantized import QuantizedArrays, QuantizedParameter, QuantizedParameters
+from trtnet.support import dtypes, json_text
+from trtnet.support.errors import ModelError, WeightsError
+
+log = logging.getLogger("trtnet.quantization")
+
+CHECKPOINT = "checkpoint"
+_LINES = 10
+Schemes = str | os.PathLike[str] | Mapping[str, Any]
+"""``"checkpoint"`` for what the checkpoint holds quantized; schemes by patterns of module paths, or a file of them."""
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """What is quantized in a network: ``define(..., quantization=Quantize("checkpoint", fallback="warn"))``.
+
+    schemes: ``"checkpoint"`` for what the checkpoint holds quantized; or schemes by patterns of module paths, of which
+    the first that fits decides, or a .toml or .json file of them: ``{"layers.*.mlp.*": "int4_weights"}``. fallback:
+    "error", or "warn" to go on, with a warning, where something stays in floats that was to be quantized.
+    Raises ModelError for another fallback.
+    """
+
+    schemes: Schemes
+    fallback: str = "error"
+
+    def __post_init__(self) -> None:
+        if self.fallback not in ("error", "warn"):
+            raise ModelError(f'quantization: fallback is "error" or "warn", found {self.fallback!r}')
+
+
+class Quantizing:
+    """What is quantized in a network that is being defined.
+
+    problems: what could not be done as it was asked for, so that something stays in floats.
+    Raises ModelError for a file or a mapping that says no schemes.
+    """
+
+    def __init__(self, given: Quantize | Schemes | None) -> None:
+        self.fallback = given.fallback if isinstance(given, Quantize) else "error"
+        said = given.schemes if isinstance(given, Quantize) else given
+        self.from_checkpoint = said == CHECKPOINT
+        self._schemes: dict[str, WeightScheme | None] = {}
+        self.problems: list[str] = []
+        if said is not None and not self.from_checkpoint:
+            table = said if isinstance(said, Mapping) else _table(Path(said))
+            self._schemes = {pattern: scheme_of(pattern, scheme) for pattern, scheme in table.items()}
+
+    def opened(self, source: Source | None) -> Source | None:
+        """The checkpoint with floats in the place of what it holds quantized, where that is asked for.
+
+        Raises ModelError for a checkpoint of floats.
+        """
+        if not self.from_checkpoint or source is None:
+            return source
+        checkpoint = open_checkpoint(source)
+        if isinstance(checkpoint, Converted) and any(map(checkpoint.quantized, checkpoint)):
+            return checkpoint
+        found = quantization_of(checkpoint)
+        if found is None:
+            raise ModelError(f'{checkpoint.name} holds nothing quantized: quantization="checkpoint" needs that it does')
+        return found.dequantized()
+
+    def parameters(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
+        """The quantized parameters of a model, by key. Raises ModelError for a pattern that fits none."""
+        if self.from_checkpoint:
+            return self._published(checkpoint, shapes)
+        used: set[str] = set()
+        found = {}
+        for key, shape in shapes.items():
+            pattern = self._pattern(key)
+            if len(shape) < 2 or pattern is None or not checkpoint.info(key).dtype.is_floating:
+                continue
+            used.add(pattern)
+            scheme = self._schemes[pattern]
+            if scheme is not None:
+                found[key] = self._rounded(checkpoint, key, scheme)
+        if unused := [pattern for pattern in self._schemes if pattern not in used]:
+            modules = sorted({key.rpartition(".")[0] for key, shape in shapes.items() if len(shape) > 1})
+            near = ", ".join(nearest(unused[0], modules)) or "(none)"
+            raise ModelError(f"quantization: {unused[0]!r} fits no module with a weight of its own; near it are {near}")
+        return found
+
+    def _pattern(self, key: str) -> str | None:
+        """The first pattern that fits the module of a key, or the key."""
+        names = key.rpartition(".")[0], key
+        return next((each for each in self._schemes if any(fnmatchcase(name, each) for name in names)), None)
+
+    def _published(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
+        if not isinstance(checkpoint, Converted):
+            raise ModelError(f"{checkpoint.name}: a checkpoint with weights of several sources is not kept quantized")
+        weights = {key: weight for key in shapes if (weight := checkpoint.quantized(key)) is not None}
+        return {key: self._kept(key, weight) for key, weight in weights.items() if self._fits(key, weight)}
+
+    def _fits(self, key: str, weight: QuantizedWeight) -> bool:
+        if weight.scheme.dtype == dtypes.float8_e5m2:
+            self.problems.append(f"{key} is float8_e5m2, which TensorRT has not")
+        return weight.scheme.dtype != dtypes.float8_e5m2
+
+    def _kept(self, key: str, weight: QuantizedWeight) -> QuantizedParameter:
+        def read() -> QuantizedArrays:
+            return arranged(key, weight.read(), weight.scheme.dtype)
+
+        scheme, inputs = weight.scheme, None
+        if scheme.activations and (scheme.dynamic or weight.input_scale is None):
+            self.problems.append(f"{key}: its inputs were in {scheme.activations} with scales measured at run time")
+        elif scheme.activations:
+            inputs = dtypes.get(scheme.activations)
+        scale = weight.input_scale() if inputs is not None and weight.input_scale is not None else 1.0
+        return QuantizedParameter(str(scheme), scheme.dtype, scheme.blocks, read, inputs, scale)
+
+    def _rounded(self, checkpoint: Checkpoint, key: str, scheme: WeightScheme) -> QuantizedParameter:
+        if scheme.inputs is not None and scheme.input_scale is None:
+            raise ModelError(
+                f"quantization: {key} quantizes its inputs to {scheme.inputs}, and there is no scale for them: give"
+                f" input_scale, or a scheme of weights alone"
+            )
+
+        def read() -> QuantizedArrays:
+            array = checkpoint[key]
+            try:
+                found = quantize(array, scheme.dtype, scheme.blocks(array.ndim), scheme.powers_of_two)
+            except ValueError as error:
+                raise WeightsError(
+                    f"{key}: {error}; leave it out, by a pattern of its own: {key!r} with none"
+                ) from error
+            return arranged(key, found, scheme.dtype)
+
+        inputs = None if scheme.inputs is None else dtypes.get(scheme.inputs)
+        blocks = scheme.blocks(len(checkpoint.info(key).shape))
+        return QuantizedParameter(str(scheme), scheme.dtype, blocks, read, inputs, scheme.input_scale or 1.0)
+
+    def report(self, parameters: QuantizedParameters) -> None:
+        """Says what stays in floats although it was to be quantized. Raises ModelError, or warns, as is chosen."""
+        floats = [f"{key} is used by an operation that computes with its floats" for key in parameters.floats]
+        says = [*self.problems, *floats]
+        if not says:
+            return
+        shown = "".join(f"\n  {text}" for text in says[:_LINES])
+        rest = f"\n  ... and {len(says) - _LINES:,} more" if len(says) > _LINES else ""
+        text = f"{len(says):,} parts of the network stay in floats that were to be quantized:{shown}{rest}"
+        if self.fallback == "error":
+            raise ModelError(f'{text}\n  quantization=trtnet.Quantize(..., fallback="warn") accepts that')
+        log.warning("%s", text)
+
+
+@contextmanager
+def advised(checkpoint: Checkpoint) -> Iterator[None]:
+    """Where weights do not match because they are quantized, says so."""
+    try:
+        yield
+    except WeightsError as error:
+        found = quantization_of(checkpoint)
+        if found is None:
+            raise
+        text = (
+            f'{error}\n  the checkpoint is quantized ({found}):\n  quantization="checkpoint" keeps it so,'
+            f" trtnet.weights.quantization_of(path).dequantized() is one of floats"
+        )
+        raise WeightsError(text, error.missing, error.unexpected, error.mismatched) from error
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json_text.loads}
+
+
+def _table(path: Path) -> Mapping[str, Any]:
+    """The schemes of a file, by patterns. Raises ModelError if it is none."""
+    if path.suffix not in _READERS:
+        raise ModelError(f'quantization is "{CHECKPOINT}", a mapping, or a .toml or .json file; found {str(path)!r}')
+    try:
+        found = _READERS[path.suffix](path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read the quantization {path}: {getattr(error, 'strerror', '') or error}") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} has no table of schemes by patterns of module paths")
+    return found

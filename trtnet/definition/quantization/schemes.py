@@ -1,0 +1,115 @@
+"""The schemes that a mapping names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from trtnet.checkpoint.quantized import WHOLE
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType
+from trtnet.support.errors import DTypeError, ModelError
+
+_WEIGHTS = ("int8", "int4", "float8_e4m3fn", "float4_e2m1fn")
+_INPUTS = ("int8", "float8_e4m3fn")
+
+
+def _check(name: str, what: str, known: tuple[str, ...]) -> None:
+    try:
+        if dtypes.get(name).name in known:
+            return
+    except DTypeError:
+        pass
+    raise ModelError(f"quantization: {what} is one of {', '.join(known)}; found {name!r}")
+
+
+@dataclass(frozen=True)
+class WeightScheme:
+    """How the float weights of modules are quantized, by the largest magnitude.
+
+    weights: "int8", "int4", "float8_e4m3fn" or "float4_e2m1fn". block: what shares a scale: "channel", "tensor", a
+    number of columns, or (rows, columns). powers_of_two: scales of blocks are powers of two (MX formats). inputs: the
+    dtype that the inputs of the product are quantized to, "int8" or "float8_e4m3fn"; None leaves them floats.
+    input_scale: their scale.
+    """
+
+    weights: str = "int8"
+    block: str | int | tuple[int, int] = "channel"
+    powers_of_two: bool = False
+    inputs: str | None = None
+    input_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ModelError for what is none."""
+        _check(self.weights, "weights", _WEIGHTS)
+        if self.inputs is not None:
+            _check(self.inputs, "inputs", _INPUTS)
+        pair = isinstance(self.block, tuple) and len(self.block) == 2
+        sizes = self.block if pair else (self.block,)
+        if self.block not in ("channel", "tensor") and not all(type(n) is int and n > 0 for n in sizes):  # type: ignore[union-attr]
+            raise ModelError(
+                f'quantization: block is "channel", "tensor", columns or (rows, columns); found {self.block!r}'
+            )
+        if self.input_scale is not None and not self.input_scale > 0:
+            raise ModelError(f"quantization: input_scale is above 0, found {self.input_scale!r}")
+
+    @property
+    def dtype(self) -> DType:
+        """Of the values."""
+        return dtypes.get(self.weights)
+
+    def blocks(self, rank: int) -> tuple[int, ...]:
+        """The sizes of blocks of a weight of this rank, as QuantizedTensor has them."""
+        if self.block == "tensor":
+            return (WHOLE,) * rank
+        if self.block == "channel":
+            return (1, *(WHOLE,) * (rank - 1))
+        sizes = self.block if isinstance(self.block, tuple) else (1, int(self.block))
+        return (*(1,) * (rank - 2), *sizes)
+
+    def __str__(self) -> str:
+        shared = {"channel": "a scale a channel", "tensor": "one scale"}
+        block = self.block if isinstance(self.block, tuple) else (self.block,)
+        words = shared.get(str(self.block)) or f"a scale a block of {' x '.join(map(str, block))}"
+        inputs = f", inputs in {self.inputs}" if self.inputs else ""
+        return f"{self.weights}, {words}{inputs}"
+
+
+NAMED: Mapping[str, WeightScheme | None] = {
+    "none": None,
+    "int8": WeightScheme("int8", inputs="int8"),
+    "fp8": WeightScheme("float8_e4m3fn", "tensor", inputs="float8_e4m3fn"),
+    "fp8_channel": WeightScheme("float8_e4m3fn", inputs="float8_e4m3fn"),
+    "fp8_blocks": WeightScheme("float8_e4m3fn", (128, 128)),
+    "fp8_weights": WeightScheme("float8_e4m3fn"),
+    "mxfp8_weights": WeightScheme("float8_e4m3fn", 32, powers_of_two=True),
+    "int8_weights": WeightScheme("int8"),
+    "int4_weights": WeightScheme("int4", 128),
+    "nvfp4_weights": WeightScheme("float4_e2m1fn", 16),
+    "mxfp4_weights": WeightScheme("float4_e2m1fn", 32, powers_of_two=True),
+}
+"""Schemes by name; those of weights alone leave the inputs floats."""
+
+
+def scheme_of(pattern: str, said: Any) -> WeightScheme | None:
+    """What a mapping says for a pattern: a name, the fields of a WeightScheme, or one. Raises ModelError for others."""
+    if isinstance(said, WeightScheme) or said is None:
+        return said
+    if isinstance(said, str) and said in NAMED:
+        return NAMED[said]
+    if not isinstance(said, Mapping):
+        raise ModelError(
+            f"quantization: {pattern!r} has {said!r}; it is one of {', '.join(NAMED)}, or a table of fields"
+        )
+    known = [each.name for each in fields(WeightScheme)]
+    named = NAMED.get(str(said.get("scheme"))) if "scheme" in said else None
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if key != "scheme"}
+    if unknown := [key for key in given if key not in known]:
+        raise ModelError(f"quantization: {pattern!r} has {unknown[0]!r}; a scheme has {', '.join(['scheme', *known])}")
+    if "scheme" in said and named is None:
+        raise ModelError(
+            f"quantization: {pattern!r}: there is no scheme {said['scheme']!r}; there are {', '.join(NAMED)}"
+        )
+    base = {each: getattr(named, each) for each in known} if named else {}
+    return WeightScheme(**(base | given))

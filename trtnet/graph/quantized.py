@@ -1,0 +1,77 @@
+"""Weights that a network holds quantized, as TensorRT can say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trtnet.support.dtypes import DType
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class QuantizedArrays:
+    """``weight = values * scale - spread(correction)``, columns put back in order, times the factor of each.
+
+    TensorRT knows no zero points but 0: the correction is what they, or offsets, add to each block of columns.
+
+    values: [rows, ...] int8, float8, int4 or float4. scale: one number, one for each slice of `axis`, or one for each
+    block, of the rank of the values. axis, block_shape: as ``ops.dequantize`` takes them. outer_scale: of the scales,
+    None for none. correction: [rows, blocks] float32, or None. order: the places of the columns in the float weight,
+    where they are sorted by blocks. factor: [columns], what the inputs of the product are multiplied by; or None.
+    """
+
+    values: Array
+    scale: Array
+    axis: int | None = None
+    block_shape: tuple[int, ...] | None = None
+    outer_scale: float | None = None
+    correction: Array | None = None
+    order: Array | None = None
+    factor: Array | None = None
+
+
+@dataclass(frozen=True)
+class QuantizedParameter:
+    """A parameter that is quantized in the network.
+
+    scheme: in words. dtype: of the values. blocks: what shares a scale, by axis, 0 for a whole one. read: gives the
+    arrays. inputs: the dtype that the inputs of its product are quantized to, None
+    for floats; input_scale: their scale.
+    """
+
+    scheme: str
+    dtype: DType
+    blocks: tuple[int, ...]
+    read: Callable[[], QuantizedArrays] = field(repr=False)
+    inputs: DType | None = None
+    input_scale: float = 1.0
+
+
+class QuantizedParameters:
+    """The quantized parameters of a network, by checkpoint key. used: the keys of those that an operation has taken."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, QuantizedParameter] = {}
+        self.used: set[str] = set()
+
+    def take(self, key: str) -> QuantizedParameter | None:
+        """The parameter of a key, for an operation that computes with it quantized; None for one of floats."""
+        found = self.by_key.get(key)
+        if found is not None:
+            self.used.add(key)
+        return found
+
+    @property
+    def described(self) -> dict[str, str]:
+        """The schemes of those that are quantized in the network, by key."""
+        return {key: found.scheme for key, found in self.by_key.items() if key in self.used}
+
+    @property
+    def floats(self) -> list[str]:
+        """The keys of those that no operation has taken: what uses them does with floats."""
+        return [key for key in self.by_key if key not in self.used]

@@ -1,0 +1,35 @@
+"""Rows of a table, with torch's name."""
+
+from __future__ import annotations
+
+from trtnet.graph import Parameter, Tensor
+from trtnet.graph.tensors.operand import Operand
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.indexing.gather import take
+from trtnet.ops.quantization.weights import quantized, quantized_weight
+
+
+def embedding(
+    indices: Tensor,
+    weight: Operand,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of `weight` at the indices.
+
+    indices: [...], integer; one out of range is not checked. weight: [num_embeddings, embedding_dim], of any dtype.
+    padding_idx, scale_grad_by_freq and sparse are used in training only. Returns [..., embedding_dim], in the dtype of
+    `weight`.
+    Layer: IGatherLayer.
+    Raises LayerError for max_norm, with which torch changes the weights.
+    """
+    if max_norm is not None:
+        text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
+        indices.network.fail(text, {"indices": indices})
+    found = quantized(indices.network, weight)
+    if found is not None and isinstance(weight, Parameter):
+        return take(quantized_weight(indices.network, weight, found), indices, 0)
+    return take(tensor(weight, indices.network), indices, 0)

@@ -1,0 +1,110 @@
+"""Products with weights that a network holds quantized."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trtnet.graph import OpenNetwork, Parameter, Tensor
+from trtnet.graph.memory.storage import fixed
+from trtnet.graph.quantized import Array, QuantizedArrays, QuantizedParameter
+from trtnet.graph.shapes import constant
+from trtnet.graph.tensors.operand import Operand
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.elementwise.arithmetic import mul, sub
+from trtnet.ops.indexing.gather import take
+from trtnet.ops.quantization.layers import dequantize, fake_quantize
+from trtnet.ops.reductions.reduce import sum
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType
+
+
+def quantized(network: OpenNetwork, weight: Operand | None) -> QuantizedParameter | None:
+    """What a weight is quantized to, None for floats: an operation that asks computes with it quantized."""
+    if not isinstance(weight, Parameter) or not network.quantized.by_key:
+        return None
+    key = network.key(weight)
+    found = network.quantized.take(key)
+    if found is not None:
+        network.folded.add(key)  # refit gives a name one array, and this one has values and scales
+    return found
+
+
+def operands(x: Tensor, weight: Operand) -> tuple[Tensor, Operand]:
+    """(inputs, kernel) of a convolution; of a quantized kernel both dequantized tensors, else as they are."""
+    found = quantized(x.network, weight)
+    if found is None or not isinstance(weight, Parameter):
+        return x, weight
+    return quantized_inputs(x, found), quantized_weight(x.network, weight, found)
+
+
+def quantized_inputs(x: Tensor, found: QuantizedParameter) -> Tensor:
+    """The inputs of a product as it takes them: quantized and dequantized, where the scheme says so."""
+    if found.inputs is None:
+        return x
+    scale = np.array(found.input_scale, np.float32)
+    return fake_quantize(x, _scale(x, scale, x.dtype), dtype=found.inputs)
+
+
+def quantized_weight(network: OpenNetwork, weight: Parameter, found: QuantizedParameter) -> Tensor:
+    """The whole float weight, dequantized: for operations other than a product with its rows. Of its shape."""
+    arrays = found.read()
+    y = _symmetric(network, weight, arrays)
+    if arrays.correction is not None:
+        rows, blocks = arrays.correction.shape
+        grouped = y.reshape(rows, blocks, -1)
+        offsets = constant(network, arrays.correction.astype(y.dtype.numpy)[..., None])
+        y = sub(grouped, offsets).reshape(y.shape)
+    if arrays.order is not None:
+        y = take(y, constant(network, np.argsort(arrays.order)), y.ndim - 1)
+    return y if arrays.factor is None else mul(y, tensor(arrays.factor, network, y.dtype))
+
+
+def prepared(x: Tensor, weight: Parameter, found: QuantizedParameter) -> tuple[Tensor, Tensor, Tensor | None]:
+    """(inputs, symmetric weight, correction) of ``inputs @ weight.T - blocksum(inputs) @ correction.T``.
+
+    x: [..., columns]. The weight is [rows, columns]; the correction [rows, blocks], None without zero points.
+    """
+    arrays = found.read()
+    if arrays.factor is not None:
+        x = mul(x, tensor(arrays.factor, x.network, x.dtype))
+    if arrays.order is not None:
+        x = take(x, constant(x.network, arrays.order), x.ndim - 1)
+    x = quantized_inputs(x, found)
+    kernel = _symmetric(x.network, weight, arrays)
+    if arrays.correction is None:
+        return x, kernel, None
+    return x, kernel, constant(x.network, arrays.correction.astype(x.dtype.numpy))
+
+
+def block_sums(x: Tensor, correction: Tensor) -> Tensor:
+    """The sums of the blocks of columns that a correction has: [..., columns] -> [..., blocks]."""
+    return sum(x.reshape(*x.shape[:-1], correction.shape[1], -1), -1)
+
+
+def _symmetric(network: OpenNetwork, weight: Parameter, arrays: QuantizedArrays) -> Tensor:
+    """Values times scales, dequantized once a network."""
+    dtype = weight.declared or network.dtype
+    key = ("quantized", weight, dtype)
+    if key not in network.cache:
+        network.cache[key] = fixed(_dequantized(network, arrays, dtype), "a parameter")
+    return network.cache[key]
+
+
+def _dequantized(network: OpenNetwork, arrays: QuantizedArrays, dtype: DType) -> Tensor:
+    (values,) = network.add("constant", {"shape": arrays.values.shape, "weights": network.weight(arrays.values)})
+    if arrays.outer_scale is not None:
+        outer = _scale(values, np.array(arrays.outer_scale, np.float32), dtype)
+        scale = dequantize(constant(network, arrays.scale), outer, dtype=dtype)
+    elif arrays.scale.dtype == dtypes.float8_e8m0fnu.numpy:
+        scale = constant(network, arrays.scale)
+    else:
+        scale = _scale(values, arrays.scale, dtype)
+    return dequantize(values, scale, arrays.axis, dtype, arrays.block_shape)
+
+
+def _scale(x: Tensor, scale: Array, dtype: DType) -> Tensor:
+    """A scale in the dtype of the floats, or in float32 where that one would lose more than its rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = scale.astype(dtype.numpy).astype(np.float32)
+        exact = np.abs(rounded - scale.astype(np.float32)) <= dtype.eps * np.abs(scale.astype(np.float32))
+    return constant(x.network, scale.astype(dtype.numpy if exact.all() else np.float32))
