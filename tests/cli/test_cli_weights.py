@@ -63,6 +63,31 @@ def test_quantized_weights_are_named_and_dequantized(tmp_path: Path) -> None:
     assert not (tmp_path / "b.safetensors").exists()
 
 
+def test_a_model_of_a_quantized_checkpoint_is_built_and_run(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[1] / "data" / "quantized" / "gptq"
+    model = tmp_path / "model.py"
+    model.write_text(
+        "import trtnet\nfrom trtnet import nn\nclass Model(nn.Module):\n    inputs = {'x': trtnet.Input((2, 128))}\n"
+        "    def __init__(self):\n        self.up = nn.Linear(128, 32, bias=False)\n        self.norm = nn.RMSNorm(4)\n"
+        "    def forward(self, x):\n        return self.norm(self.up(x).reshape(16, 4))\n"
+    )
+    given = (f"{model}:Model", "--weights", folder, "--quantization", "checkpoint")
+    engine = tmp_path / "model.engine"
+    trtnet("build", *given, "--dtype", "float16", "-o", engine)
+    sidecar = json.loads((tmp_path / "model.engine.json").read_text())
+    assert sidecar["quantization"] == {"up.weight": "int4, a scale a block of 32, with zero points"}
+    trtnet("run", *given, "--random", "0", "--save", tmp_path / "kept.npz")
+    floats = tmp_path / "floats.safetensors"
+    trtnet("convert", folder, floats, "--dequantize")
+    trtnet("run", f"{model}:Model", "--weights", floats, "--random", "0", "--save", tmp_path / "floats.npz")
+    kept, wanted = (np.load(tmp_path / name)["output"] for name in ("kept.npz", "floats.npz"))
+    np.testing.assert_allclose(kept, wanted, rtol=1e-2, atol=2e-3)  # the floats are rounded to float16
+    (tmp_path / "q.toml").write_text('"up" = "int8_weights"\n')
+    trtnet("run", f"{model}:Model", "--weights", floats, "--quantization", tmp_path / "q.toml", "--random", "0")
+    words = "has no quantized weights"
+    assert words in trtnet("build", *given[:2], floats, *given[3:], "-o", engine, code=2).stderr
+
+
 def test_ls_of_eight_gigabytes_reads_the_header_alone(tmp_path: Path) -> None:
     from trtnet.tools.weights.files import rows
 

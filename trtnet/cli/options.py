@@ -50,6 +50,18 @@ Ignore = Annotated[
 DType = Annotated[
     str, typer.Option(help="dtype of the network: float32, float16, bfloat16, or the JSON of trtnet precision.")
 ]
+Quantization = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHAT", help="checkpoint keeps what it holds quantized; a .toml or .json file has schemes by modules."
+    ),
+]
+Floats = Annotated[
+    str,
+    typer.Option(
+        "--quantization-fallback", help="error, or warn, where something stays in floats that was to be quantized."
+    ),
+]
 Dim = Annotated[
     list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8, or batch=1:8:32 (min:opt:max).")
 ]
@@ -143,6 +155,8 @@ class ModelOptions(FormOptions, FactoryOptions, WeightsOptions):
     """What a model is made and defined with."""
 
     dtype: DType = "float32"
+    quantization: Quantization = None
+    floats: Floats = "error"
     dim: Dim = field(default_factory=list)
     declare: Declare = field(default_factory=list)
 
@@ -150,7 +164,10 @@ class ModelOptions(FormOptions, FactoryOptions, WeightsOptions):
     def choices(self) -> Choices:
         from trtnet.tools.targets.networks import Choices
 
-        return Choices(self.chosen, self.dtype, self.dim, self.arg, self.declare, self.config, self.forms)
+        return Choices(
+            self.chosen, self.dtype, self.dim, self.arg, self.declare, self.config, self.forms, self.quantization,
+            self.floats,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,9 @@ def _fold(tensors: Tensors, keys: list[str], key: str, function: Callable[..., A
 
 def _computed(key: str, function: Callable[..., Array], parts: list[Lazy], spec: TensorSpec) -> Lazy:
     """In float64, and rounded once."""
-    return Lazy(spec, lambda: cast(function(*(part.read().astype(np.float64) for part in parts)), spec.dtype, key))
+    return Lazy(
+        spec, lambda: cast(function(*(part.read().astype(np.float64) for part in parts)), spec.dtype, key), of=parts
+    )
 
 
 def _normed(magnitude: StaticShape, direction: StaticShape) -> StaticShape | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from trtnet.checkpoint.base import Array, Checkpoint, Listed, TensorSpec, plain
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
@@ -14,13 +14,16 @@ class Lazy:
 
     spec: or what tells it when it is asked for: of a tensor that nobody needs it never is. listed: the tensor as its
     file has it, while no rule has changed it; quantized: how it is quantized, while it is what `make` dequantizes.
+    of: the tensors that a rule computes it from.
     """
 
     def __init__(
         self, spec: TensorSpec | Callable[[], TensorSpec], make: Callable[[], Array],
         listed: Callable[[], Listed] | None = None, quantized: QuantizedWeight | None = None,
+        of: Iterable[Lazy] = (),
     ) -> None:  # fmt: skip
         self._spec, self.make, self._listed, self.quantized = spec, make, listed, quantized
+        self._made_of: tuple[str, ...] = tuple(key for part in of for key in part.quantized_keys)
 
     @property
     def spec(self) -> TensorSpec:
@@ -42,9 +45,14 @@ class Lazy:
             raise ValueError(f"it was to be {self.spec}, and is {list(array.shape)} {array.dtype}")
         return array
 
+    @property
+    def quantized_keys(self) -> tuple[str, ...]:
+        """The keys of the weights of the file that it is or was made of, and that are quantized there."""
+        return self._made_of if self.quantized is None else (self.quantized.key,)
+
     def changed(self, shape: tuple[int, ...], function: Callable[[Array], Array]) -> Lazy:
         """The tensor that a function makes of this one, of the same dtype."""
-        return Lazy(TensorSpec(shape, self.spec.dtype), lambda: function(self.read()))
+        return Lazy(TensorSpec(shape, self.spec.dtype), lambda: function(self.read()), of=[self])
 
 
 Tensors = dict[str, Lazy]
@@ -72,10 +80,10 @@ class Converted(Checkpoint):
         except ValueError as error:
             raise CheckpointError(f"{self.name}: {key} cannot be made by its rule: {error}") from error
 
-    def quantized(self, key: str) -> QuantizedWeight | None:
-        """How a weight is quantized that is read as floats, None for one of floats. Raises KeyError."""
+    def lazy(self, key: str) -> Lazy:
+        """A tensor that is not yet read, and what is known of it. Raises KeyError."""
         self._check(key)
-        return self._tensors[key].quantized
+        return self._tensors[key]
 
     def _release(self) -> None:
         self._source.close()
@@ -87,5 +95,6 @@ def tensors_of(checkpoint: Checkpoint) -> Tensors:
 
 
 def _unread(checkpoint: Checkpoint, key: str) -> Lazy:
-    quantized = checkpoint.quantized(key) if isinstance(checkpoint, Converted) else None
-    return Lazy(lambda: checkpoint.info(key), lambda: checkpoint[key], lambda: checkpoint.listed(key), quantized)
+    parts = [checkpoint.lazy(key)] if isinstance(checkpoint, Converted) else []
+    quantized = parts[0].quantized if parts else None
+    return Lazy(lambda: checkpoint.info(key), lambda: checkpoint[key], lambda: checkpoint.listed(key), quantized, parts)

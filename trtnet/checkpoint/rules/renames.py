@@ -160,7 +160,7 @@ class Merge(Move):
                 f" split equally on the way back; say sizes = {sizes}, or one_way = true if no way back is needed"
             )
         spec = TensorSpec(_resized(first.shape, dim, sum(sizes)), first.dtype)
-        return [Lazy(spec, lambda: np.concatenate([part.read() for part in parts], dim))]
+        return [Lazy(spec, lambda: np.concatenate([part.read() for part in parts], dim), of=parts)]
 
     def inverse(self) -> Rule | None:
         if self.one_way:

@@ -74,7 +74,7 @@ class Quantizing:
         if not self.from_checkpoint or source is None:
             return source
         checkpoint = open_checkpoint(source)
-        if isinstance(checkpoint, Converted) and any(map(checkpoint.quantized, checkpoint)):
+        if isinstance(checkpoint, Converted) and any(checkpoint.lazy(key).quantized_keys for key in checkpoint):
             return checkpoint
         found = quantization_of(checkpoint)
         if found is None:
@@ -109,8 +109,15 @@ class Quantizing:
     def _published(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
         if not isinstance(checkpoint, Converted):
             raise ModelError(f"{checkpoint.name}: a checkpoint with weights of several sources is not kept quantized")
-        weights = {key: weight for key in shapes if (weight := checkpoint.quantized(key)) is not None}
-        return {key: self._kept(key, weight) for key, weight in weights.items() if self._fits(key, weight)}
+        kept = {}
+        for key in shapes:
+            lazy = checkpoint.lazy(key)
+            if lazy.quantized is not None and self._fits(key, lazy.quantized):
+                kept[key] = self._kept(key, lazy.quantized)
+            elif lazy.quantized is None and lazy.quantized_keys:
+                made = ", ".join(lazy.quantized_keys)
+                self.problems.append(f"{key} is computed by a rule, in floats, from {made}")
+        return kept
 
     def _fits(self, key: str, weight: QuantizedWeight) -> bool:
         if weight.scheme.dtype == dtypes.float8_e5m2:

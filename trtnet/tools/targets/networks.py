@@ -5,12 +5,12 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trtnet.builder import PlanInfo
 from trtnet.checkpoint import Checkpoint
-from trtnet.definition import DefinedNetwork, define
+from trtnet.definition import DefinedNetwork, Quantize, define
 from trtnet.definition.models import torch_module_of
 from trtnet.graph import Input
 from trtnet.graph.forms import FormChoices
@@ -86,7 +86,7 @@ class Choices:
     """What the command line says of a model: see ``trtnet build --help``.
 
     weights: a file, or with the options beside it; without a file the model is defined without weights. config: the
-    file of the model's configuration. forms: of operations.
+    file of the model's configuration. forms: of operations. quantization, fallback: as trtnet.Quantize takes them.
     """
 
     weights: WeightsChoice | str | None = None
@@ -96,6 +96,8 @@ class Choices:
     inputs: Sequence[str] = ()
     config: str | None = None
     forms: FormsChoice = field(default_factory=FormsChoice)
+    quantization: str | None = None
+    fallback: str = "error"
 
     @property
     def values(self) -> dict[str, Any]:
@@ -105,7 +107,8 @@ class Choices:
     @property
     def checkpoint(self) -> WeightsChoice:
         """What is said of the weights."""
-        return self.weights if isinstance(self.weights, WeightsChoice) else WeightsChoice(self.weights)
+        said = self.weights if isinstance(self.weights, WeightsChoice) else WeightsChoice(self.weights)
+        return replace(said, dequantize=True) if self.quantization == "checkpoint" and said.file is not None else said
 
     def open_weights(self, model: Module, otherwise: type[Placeholder]) -> Checkpoint | None:
         """The checkpoint, or a stand-in of the model's shapes where none is named; None for a PyTorch module's own.
@@ -128,7 +131,7 @@ def check_options(choices: Choices, *targets: str, sizes: bool = True) -> None:
         "--weights": weights.file, "--rules": weights.rules, "--key": weights.key, "--arg": choices.arguments,
         "--strip-prefix": weights.strip_prefix, "--ignore": weights.ignore, "--declare": choices.inputs,
         "--dtype": choices.dtype != "float32", "--dim": not sizes and choices.dims, "--config": choices.config,
-        "--form": choices.forms.is_given,
+        "--form": choices.forms.is_given, "--quantization": choices.quantization,
     }  # fmt: skip
     for option, value in given.items():
         if value:
@@ -178,6 +181,7 @@ def defined(
         ignored=choices.checkpoint.ignored,
         forms=choices.forms.forms if forms is None else forms,
         approximations=choices.forms.approximations,
+        quantization=None if choices.quantization is None else Quantize(choices.quantization, choices.fallback),
         name=target,
         arguments=choices.values,
     )

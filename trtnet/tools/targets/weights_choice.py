@@ -69,7 +69,9 @@ class WeightsChoice:
             return checkpoint
         found = quantization_of(checkpoint)
         if found is None:
-            raise CheckpointError(f"{checkpoint.name} has no quantized weights: take it without --dequantize")
+            raise CheckpointError(
+                f"{checkpoint.name} has no quantized weights, which --dequantize and --quantization checkpoint take"
+            )
         return found.dequantized()
 
     def applied(self, checkpoint: Checkpoint) -> Checkpoint:
