@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.checkpoint.quantized import quantization_of
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.definition.quantization import NAMED
 from trtnet.support import dtypes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.checkpoint.base import Array
-from trtnet.checkpoint.quantized import WHOLE, QuantizedTensor
+from trtnet.checkpoint.quantized.scheme import WHOLE
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.graph.quantized import QuantizedArrays
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType

@@ -14,7 +14,8 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
 from trtnet.checkpoint.nearest import nearest
-from trtnet.checkpoint.quantized import QuantizedWeight, quantization_of
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.checkpoint.rules.lazy_tensors import Converted
 from trtnet.definition.quantization.arranging import arranged
@@ -34,6 +35,8 @@ Schemes = str | os.PathLike[str] | Mapping[str, Any]
 @dataclass(frozen=True)
 class Quantize:
     """What is quantized in a network: ``define(..., quantization=Quantize("checkpoint", fallback="warn"))``.
+
+    Weights are held in int8, int4, float8_e4m3fn or float4_e2m1fn, and dequantized to the dtype of their module.
 
     schemes: ``"checkpoint"`` for what the checkpoint holds quantized; or schemes by patterns of module paths, of which
     the first that fits decides, or a .toml or .json file of them: ``{"layers.*.mlp.*": "int4_weights"}``. fallback:

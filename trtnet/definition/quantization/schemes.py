@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from trtnet.checkpoint.quantized import WHOLE
+from trtnet.checkpoint.quantized.scheme import WHOLE
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import DTypeError, ModelError
