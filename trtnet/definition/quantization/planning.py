@@ -14,9 +14,9 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
 from trtnet.checkpoint.nearest import nearest
-from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.rules.lazy_tensors import Converted
 from trtnet.definition.quantization.arranging import arranged
 from trtnet.definition.quantization.schemes import WeightScheme, scheme_of

@@ -33,7 +33,7 @@ def quantize(
     wanted = dtypes.get(dtype)
     arguments = {"input": x, "scale": _scale(x, scale, x.dtype), "output_type": wanted.trt}
     hint = f"quantize of {x.dtype} to {wanted}: TensorRT refused it"
-    attributes = _blocks(x, axis, block_shape, "quantize")
+    attributes = _blocks(x, arguments["scale"], axis, block_shape, "quantize")
     (y,) = x.network.add("quantize", arguments, attributes=attributes, hint=hint, dims=[x.shape])
     return y
 
@@ -58,7 +58,7 @@ def dequantize(
     wanted = x.network.dtype if dtype is None else dtypes.get(dtype)
     arguments = {"input": x, "scale": _scale(x, scale, wanted), "output_type": wanted.trt}
     hint = f"dequantize of {x.dtype} to {wanted}: TensorRT refused it"
-    attributes = _blocks(x, axis, block_shape, "dequantize")
+    attributes = _blocks(x, arguments["scale"], axis, block_shape, "dequantize")
     (y,) = x.network.add("dequantize", arguments, attributes=attributes, hint=hint, dims=[x.shape])
     return y
 
@@ -120,14 +120,17 @@ def _scale(x: Tensor, scale: Operand, dtype: dtypes.DType) -> Tensor:
     return tensor(scale, x.network, dtype)
 
 
-def _blocks(x: Tensor, axis: int | None, block_shape: Sequence[int] | None, operation: str) -> dict[str, Any]:
+def _blocks(
+    x: Tensor, scale: Tensor, axis: int | None, block_shape: Sequence[int] | None, operation: str
+) -> dict[str, Any]:
     """The attributes of the layer that say what shares a scale. Raises LayerError where the backend has no blocks."""
     if block_shape is None:
         return {} if axis is None else {"axis": axis_of(x, axis, operation)}
+    blocks, shown = tuple(block_shape), {"x": x, "scale": scale}
     if not supports("quantize_blocks"):
-        x.network.fail(
-            f"{operation}: this TensorRT has no blocks along several axes, found {tuple(block_shape)}", {"x": x}
-        )
-    if len(block_shape) != x.ndim:
-        x.network.fail(f"{operation}: block_shape has a size for each axis, found {tuple(block_shape)}", {"x": x})
-    return {"block_shape": tuple(block_shape)}
+        x.network.fail(f"{operation}: this TensorRT does not have blocks along several axes, found {blocks}", shown)
+    if len(blocks) != x.ndim:
+        x.network.fail(f"{operation}: block_shape has a size for each axis, found {blocks}", shown)
+    if tuple(-(-size // block) for size, block in zip(x.shape, blocks, strict=True)) != scale.shape:
+        x.network.fail(f"{operation}: blocks {blocks} do not have this many scales", shown)
+    return {"block_shape": blocks}
