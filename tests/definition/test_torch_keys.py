@@ -57,10 +57,10 @@ class Rearranged(nn.Module):
         self.register_buffer("mean", torch.randn(4))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        tokens = self.tokens.transpose(0, 1).unsqueeze(0).contiguous().expand(x.shape[0], -1, -1)
+        tokens = self.tokens.mT.unsqueeze(0).contiguous().expand(x.shape[0], -1, -1)
         x = torch.cat([self.token.expand(x.shape[0], -1, -1), tokens, x], 1) + self.places[:, : x.shape[1] + 3]
         x = (x - self.mean.reshape(1, 1, -1)) * self.scale.view(1, 1, 4)
-        return x + self.table.permute(1, 0)[1:2].squeeze(0)
+        return x + self.table.T[1:2].squeeze(0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

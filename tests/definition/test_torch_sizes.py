@@ -125,6 +125,11 @@ def exactly(m: Any, x: torch.Tensor) -> torch.Tensor:
     return x if x.shape[0] == 8 else -x
 
 
+def longest(m: Any, x: torch.Tensor) -> torch.Tensor:
+    lengths = x[:, 0, 0].long()
+    return x * (torch.arange(int(torch.max(lengths).item())) < lengths[:, None]).sum()
+
+
 def computed(m: Any, x: torch.Tensor) -> torch.Tensor:
     return x if x.shape[0] * 3 > 8 else -x
 
@@ -136,6 +141,7 @@ def computed(m: Any, x: torch.Tensor) -> torch.Tensor:
         (summed, r"cannot branch on it.*\n.*cumsum\(0\)"),
         (contained, r"__contains__.*asks for values.*\n.*x if 3 in x else -x"),
         (exactly, r"whether batch is 8 was asked.*\n.*x if x.shape\[0\] == 8 else -x"),
+        (longest, r"the largest length is that of an axis\), take x.shape there.*\n.*arange\(int\(torch.max"),
         (computed, r"whether \(batch \* 3\) > 8 was asked.*\n.*x if x.shape\[0\] \* 3 > 8 else -x"),
     ],
     ids=lambda f: getattr(f, "__name__", ""),

@@ -13,7 +13,7 @@ from trtnet.graph.structures import leaves
 
 _REARRANGING = """
 expand expand_as view view_as reshape reshape_as permute transpose swapaxes movedim t unsqueeze squeeze flatten
-unflatten contiguous narrow select __getitem__
+unflatten contiguous narrow select __getitem__ T.__get__ mT.__get__
 """
 REARRANGING = frozenset(_REARRANGING.split())
 """Functions that only say where the elements of their first argument are."""

@@ -179,11 +179,14 @@ def _not_comparable(size: Any, sign: str, other: Any) -> ModelError:
 
 def not_known(size: Any) -> ModelError:
     """The error for a value that Python asks for while the network is being defined."""
+    instead = "or declare the input with an int"
+    if isinstance(size.origin, Value) and not size.origin.tensor.trt.is_network_input:
+        instead = "or, where a size says the same (the largest length is that of an axis), take x.shape there"
     return ModelError(
         here(
             f"{_described(size)} is known only when the engine runs, and Python asked for its value while the network"
             f" was being defined. Use it in shapes and arithmetic (//, math.floor(...) and ** 0.5 stay symbolic,"
-            f" int(...) and math.sqrt(...) cannot), or declare the input with an int."
+            f" int(...) and math.sqrt(...) cannot), {instead}."
         )
     )
 
