@@ -394,6 +394,86 @@ LIBRARIES = {  # library/model: (module, expression, inputs)
         )
         for name, size in [("bninception", 224), ("nasnetamobile", 224), ("dpn68", 224), ("xception", 299)]
     },
+    # of packages that were tried last
+    "segment_anything/ImageEncoderViT": (
+        "segment_anything.modeling.image_encoder",
+        "ImageEncoderViT(img_size=128, embed_dim=32, depth=2, num_heads=2, out_chans=16, use_rel_pos=True, window_size=3, "
+        "global_attn_indexes=(1,))",
+        {"x": ((3, 128, 128), None)},
+    ),
+    "segment_anything/TwoWayTransformer": (
+        "segment_anything.modeling.transformer",
+        "TwoWayTransformer(depth=2, embedding_dim=32, num_heads=2, mlp_dim=64)",
+        {"image_embedding": ((32, 8, 8), None), "image_pe": ((32, 8, 8), None), "point_embedding": ((5, 32), None)},
+    ),
+    "easyocr/CRAFT": ("easyocr.craft", "CRAFT(pretrained=False)", {"x": ((3, 64, 96), None)}),
+    "easyocr/Model": ("easyocr.model.vgg_model", "Model(1, 32, 32, 40)", {"input": ((1, 32, 100), None), "text": ((1,), 2)}),
+    "openunmix/OpenUnmix": ("openunmix.model", "OpenUnmix(65, hidden_size=32, max_bin=40)", {"x": ((2, 65, 20), None)}),
+    "pytorch_tabnet/TabNet": (
+        "pytorch_tabnet.tab_network",
+        "TabNet(12, 3, cat_idxs=[1, 4], cat_dims=[5, 7], cat_emb_dim=[2, 3], group_attention_matrix=torch.eye(12))",
+        {"x": ((12,), 5)},
+    ),
+    "pytorch_tabnet/TabNetNoEmbeddings": (
+        "pytorch_tabnet.tab_network",
+        "TabNetNoEmbeddings(12, 3, group_attention_matrix=torch.eye(12))",
+        {"x": ((12,), None)},
+    ),
+    "tab_transformer_pytorch/FTTransformer": (
+        "tab_transformer_pytorch",
+        "FTTransformer(categories=(5, 7), num_continuous=4, dim=16, depth=2, heads=2)",
+        {"x_categ": ((2,), 5), "x_numer": ((4,), None)},
+    ),
+    "rtdl_revisiting_models/FTTransformer": (
+        "rtdl_revisiting_models",
+        "FTTransformer(n_cont_features=4, cat_cardinalities=[5, 7], d_out=3, n_blocks=2, d_block=16, attention_n_heads=2, "
+        "attention_dropout=0.1, ffn_d_hidden=None, ffn_d_hidden_multiplier=2.0, ffn_dropout=0.1, residual_dropout=0.0)",
+        {"x_cont": ((4,), None), "x_cat": ((2,), 5)},
+    ),
+    "performer_pytorch/Performer": ("performer_pytorch", "Performer(dim=32, depth=2, heads=2, dim_head=16)", FEATURES),
+    "performer_pytorch/PerformerLM": (
+        "performer_pytorch",
+        "PerformerLM(num_tokens=99, max_seq_len=24, dim=32, depth=2, heads=2, dim_head=16)",
+        WORDS,
+    ),
+    "siren_pytorch/SirenNet": ("siren_pytorch", "SirenNet(2, 32, 3, 3)", {"x": ((2,), None)}),
+    "pytorch_tcn/TCN": ("pytorch_tcn", "TCN(8, [16, 16], kernel_size=3, use_skip_connections=True)", {"x": ((8, 40), None)}),
+    "torchxrayvision/DenseNet": ("torchxrayvision.models", "DenseNet(weights=None)", {"x": ((1, 64, 64), None)}),
+    **{
+        f"spandrel/{name}": (f"spandrel.architectures.{name}.__arch.{file}", expression, {key: ((3, 64, 64), None)})
+        for name, file, expression, key in [
+            ("SwinIR", "SwinIR", "SwinIR(img_size=16, embed_dim=12, depths=(2,), num_heads=(2,), window_size=8, upscale=2, "
+             "upsampler='pixelshuffle')", "x"),
+            ("Swin2SR", "Swin2SR", "Swin2SR(embed_dim=12, depths=[2], num_heads=[2], window_size=8, "
+             "upsampler='pixelshuffle')", "x"),
+            ("HAT", "HAT", "HAT(img_size=64, squeeze_factor=4, compress_ratio=3, embed_dim=12, depths=(2,), num_heads=(2,), "
+             "window_size=8, upscale=2, upsampler='pixelshuffle')", "x"),
+            ("DAT", "DAT", "DAT(img_size=16, embed_dim=16, split_size=(4, 8), depth=(2,), num_heads=(2,), upscale=2)", "x"),
+            ("DRCT", "drct_arch", "DRCT(img_size=64, embed_dim=12, depths=(2,), num_heads=(2,), window_size=8, upscale=2, "
+             "gc=4, upsampler='pixelshuffle')", "x"),
+            ("RGT", "rgt", "RGT(embed_dim=16, depth=[2], num_heads=[2])", "x"),
+            ("GRL", "grl", "GRL(img_size=64, embed_dim=16, upscale=2, window_size=8, depths=[2], num_heads_window=[2], "
+             "num_heads_stripe=[2])", "x"),
+            ("ATD", "atd_arch", "ATD(embed_dim=12, depths=(2,), num_heads=(2,), window_size=8, category_size=64, "
+             "num_tokens=8, reducted_dim=4, upscale=2, upsampler='pixelshuffle')", "x"),
+            ("CRAFT", "CRAFT", "CRAFT(embed_dim=24, depths=[2], num_heads=[2], upscale=2)", "x"),
+            ("OmniSR", "OmniSR", "OmniSR(num_feat=16, res_num=1, up_scale=2)", "x"),
+            ("PLKSR", "PLKSR", "PLKSR(dim=16, n_blocks=2)", "x"),
+            ("SPAN", "span", "SPAN(num_in_ch=3, num_out_ch=3, feature_channels=16, upscale=2)", "x"),
+            ("SAFMN", "safmn", "SAFMN(dim=16, n_blocks=2)", "x"),
+            ("FDAT", "fdat", "FDAT(embed_dim=16, num_groups=1, depth_per_group=2, num_heads=2, scale=2)", "x"),
+            ("Compact", "SRVGG", "SRVGGNetCompact(num_feat=16, num_conv=2)", "x"),
+            ("RealCUGAN", "upcunet_v3", "UpCunet2x()", "x"),
+            ("NAFNet", "NAFNet_arch", "NAFNet(width=8, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1])", "inp"),
+            ("KBNet", "kbnet_s", "KBNet_s(width=8, middle_blk_num=1, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1])", "inp"),
+            ("Uformer", "Uformer", "Uformer(img_size=64, embed_dim=8, depths=[1] * 9, num_heads=[1, 2, 4, 8, 8, 8, 8, 4, 2], "
+             "win_size=8)", "x"),
+            ("MixDehazeNet", "MixDehazeNet", "MixDehazeNet(embed_dims=[8, 16, 32, 16, 8], depths=[1] * 5)", "x"),
+            ("RetinexFormer", "retinexformer_arch", "RetinexFormer(n_feat=8, stage=1)", "x"),
+            ("HVICIDNet", "cidnet", "CIDNet(channels=[8, 8, 16, 32])", "x"),
+            ("FFTformer", "fftformer_arch", "FFTformer(dim=8, num_blocks=[1, 1, 1], num_refinement_blocks=1)", "inp_img"),
+        ]
+    },
 }  # fmt: skip
 
 
