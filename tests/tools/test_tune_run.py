@@ -69,7 +69,8 @@ class GpuOfNumbers:
     def _measured(self, number: int) -> Measured:
         forms = read_sidecar(sidecar_path(self.place.plan(number))).info.forms
         took = 1 + sum(TAKES.get(form, 0.0) for kinds in forms.values() for form in kinds.values())
-        return Measured((took, took * 1.01, took * 0.99), 1e-3)
+        overflows = any(np.abs(array).max() > 65504 for array in self.place.outputs(()).values())
+        return Measured((took, took * 1.01, took * 0.99), float("inf") if overflows else 1e-3)
 
 
 @pytest.fixture
@@ -95,17 +96,15 @@ def machine(devices: Any) -> Machine:
 def test_a_search_and_what_define_makes_of_it(numbers: None, tmp_path: Path) -> None:
     file = tmp_path / "net.tuning.json"
     found = tuned(file)
-    assert trtnet.Tuning.load(file) == replace(found, groups=tuple(found.groups)) or json.loads(file.read_text())
-    assert found.forms == {
-        "stem": {"conv": "space_to_depth"},
-        "gelu": {f"blocks.{i}.act": "layer" for i in range(4)},
-        "product": {f"blocks.{i}.fc": "transposed" for i in range(4)},
-    }
+    assert found.forms is not None and found.forms["stem"] == {"conv": "space_to_depth"}
+    assert found.forms["gelu"] == {f"blocks.{i}.act": "layer" for i in range(4)}
+    assert trtnet.Tuning.load(file).forms == found.forms
     assert found.milliseconds == {"neutral": 1.0, "tuned": pytest.approx(0.8)} and found.unfinished == ""
-    assert {group["name"]: group["chosen"] for group in found.groups} == {
-        "stem:conv": "space_to_depth", "gelu:blocks.0.act": "layer", "product:blocks.0.fc": "transposed",
-    }  # fmt: skip
-    assert found.groups[0]["operations"] == [{"dtype": "float16", "facts": {"pixels": 1024, "out_channels": 8}}]
+    groups = {group["name"]: group for group in found.groups}
+    assert groups["stem:conv"]["chosen"] == "space_to_depth" and groups["gelu:blocks.0.act"]["chosen"] == "layer"
+    (operation,) = groups["stem:conv"]["operations"]
+    assert operation["dtype"] == "float16" and operation["facts"]["pixels"] == 1024
+    assert groups["product:blocks.0.fc"]["paths"] == [f"blocks.{i}.fc" for i in range(4)]
     text = as_text(picture(found, file))
     assert "1 -> 0.8 ms (0.800)" in text and "space_to_depth 0.800" in text
     inputs, weights = {"x": trtnet.Input((2, 3, 32, 32))}, random_weights(Net())
@@ -125,7 +124,8 @@ def test_a_search_goes_on_with_its_file(numbers: None, tmp_path: Path, monkeypat
     kept[0]["variants"][0]["milliseconds"] = [2.0, 2.0, 2.0]
     file.write_text(json.dumps(document | {"contests": kept, "forms": None, "unfinished": "killed"}))
     again = tuned(file, resume=True)
-    assert again.forms == found.forms and again.contests[0] == kept[0] and len(again.contests) == 4
+    assert again.forms == found.forms and again.contests[0] == kept[0]
+    assert len(again.contests) == len(found.contests)
     with pytest.raises(InputError, match="goes on with the file of an earlier search"):
         tuned(tmp_path / "other.json", resume=True)
     document = json.loads(file.read_text())
@@ -139,6 +139,16 @@ def test_what_does_not_build_is_an_error_that_says_why(numbers: None, tmp_path: 
     weights["conv.weight"] = np.full_like(weights["conv.weight"], np.nan)
     subject = Given(Net(), {"x": trtnet.Input((2, 3, 32, 32))}, weights, "float16")
     with pytest.raises(BuildError, match="output output of the model is not finite in float32"):
+        tuning.run(subject, "Net", {}, {}, tuning.How(builders=2), machine)
+
+
+def test_an_engine_whose_results_overflow_is_an_error(
+    numbers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = random_weights(Net())
+    weights["blocks.0.fc.weight"] = weights["blocks.0.fc.weight"] * 0 + 6e4
+    subject = Given(Net(), {"x": trtnet.Input((2, 3, 32, 32))}, weights, "float16")
+    with pytest.raises(InputError, match="far from float32"):
         tuning.run(subject, "Net", {}, {}, tuning.How(builders=2), machine)
 
 

@@ -76,7 +76,8 @@ def build(
 
     check_writable(output)
     config = how.build_config
-    result = build_engine(define_network(model, options.choices), arguments.dims(options.dim), config, output)
+    network = define_network(model, options.choices, config.compute_capabilities)
+    result = build_engine(network, arguments.dims(options.dim), config, output)
     show(picture(result), to_json(result), json)
 
 

@@ -36,17 +36,38 @@ class Searching:
 
 @grouped
 def tune(
-    model: Annotated[str, typer.Argument(help="A model of the zoo; path/to/file.py:factory; torchvision:NAME.")],
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL",
+            help="A model of the zoo; path/to/file.py:factory; torchvision:NAME. With --merge: files of results.",
+        ),
+    ],
     options: TunedModel,
     searching: Searching,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; MODEL.tuning.json without.")
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write; MODEL.tuning.json without. With --merge: the table."),
     ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Add results to a table of forms as trtnet ships one; needs no GPU.")
+    ] = False,
 ) -> None:
     """Finds the forms of a model's operations that are the fastest on this GPU.
 
-    The file is what `define(forms=...)` takes.
+    The file is what `define(forms=...)` and --form take.
     """
+    from trtnet.support.errors import InputError
+
+    if merge:
+        _merge(targets, output)
+        return
+    if len(targets) > 1:
+        raise InputError(f"one model is tuned at a time, found {', '.join(targets)}; --merge takes several files")
+    _search(targets[0], options, searching, output)
+
+
+def _search(model: str, options: TunedModel, searching: Searching, output: Path | None) -> None:
     from trtnet.tools.output import show
     from trtnet.tools.run import read_inputs
     from trtnet.tools.targets import arguments
@@ -54,8 +75,8 @@ def tune(
     from trtnet.tools.tune.report import picture
     from trtnet.tools.tune.tune import How, run
 
-    if options.forms.is_given:
-        raise ModelError("trtnet tune chooses the forms: leave --form and --approximations away")
+    if options.form:
+        raise ModelError("trtnet tune chooses the forms: leave --form away; --approximations admits more of them")
     file = output or file_of(model)
     check_writable(file)
     subject = Named(model, options.choices)
@@ -66,6 +87,25 @@ def tune(
         file=file,
         resume=searching.resume,
         progress=searching.progress and sys.stderr.isatty(),
+        approximations=options.approximations,
     )
     found = run(subject, model, subject.dims, read_inputs(arguments.files(options.input)), how)
     show(picture(found, file), {}, None)
+
+
+def _merge(files: list[str], output: Path | None) -> None:
+    from trtnet.ops.formulations import Tuning
+    from trtnet.ops.formulations.measured import read_table, write_table
+    from trtnet.support.errors import InputError
+    from trtnet.tools.output import show
+    from trtnet.tools.tune.merging import merge
+    from trtnet.tools.tune.report import of_table
+
+    if output is None:
+        raise InputError(
+            "--merge adds to a table: name it, -o measured.json (trtnet/ops/formulations has the shipped one)"
+        )
+    check_writable(output)
+    merged = merge([Tuning.load(file) for file in files], read_table(output) if output.exists() else [])
+    write_table(merged.rows, output)
+    show(of_table(merged), {}, None)

@@ -24,6 +24,7 @@ from trtnet.graph.precision import Precision
 from trtnet.nn import Module
 from trtnet.ops.formulations import GivenForms, check_used, choices_of
 from trtnet.runtime import Engine
+from trtnet.runtime.cuda.capability import compute_capability_here
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import WeightsError
 from trtnet.support.version import version
@@ -99,6 +100,7 @@ def define(
     forms: GivenForms = MappingProxyType({}),
     approximations: bool = False,
     quantization: Quantize | Schemes | None = None,
+    compute_capabilities: Sequence[str] = (),
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
 ) -> DefinedNetwork:
@@ -112,18 +114,17 @@ def define(
     dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes:
     the longest path decides, "" is the whole model; weights in such a module are cast to its dtype, and tensors where
     they enter and leave it. ignored: regular expressions of keys that the model may leave out; one that matches none is
-    warned of. strict=False: others too, listed in ``network.skipped``; the model's own weights must all be present.
+    warned of. strict=False: others too, listed in ``network.skipped``; the model's own weights must all be there.
     forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
-    ``ops.formulations``; or of :func:`trtnet.tune`, or its file. approximations: also by forms that compute another
-    function. quantization: see ``trtnet.Quantize``, or its first argument. name, arguments: of the model's factory, for
-    the sidecar. ``forward`` returns a tensor (the output "output"), several (``output0``, ...), or a dict by name.
+    ``ops.formulations``; or of :func:`trtnet.tune`, or its file. approximations: also those that compute another
+    function. compute_capabilities: of the GPUs they are for; this one's without. quantization: see ``trtnet.Quantize``.
+    name, arguments: for the sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
     >>> import numpy as np, trtnet
-    >>> from trtnet import nn
     >>> weights = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
-    >>> network = trtnet.define(nn.Linear(3, 2), {"x": trtnet.Input(("batch", 3))}, weights)
+    >>> network = trtnet.define(trtnet.nn.Linear(3, 2), {"x": trtnet.Input(("batch", 3))}, weights)
     >>> network.reference()(np.ones((4, 3), np.float32)).shape
     (4, 2)
     """
@@ -133,7 +134,7 @@ def define(
     keys, checkpoint, skipped = _matched(module, quantizing.opened(weights), ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})
     network.skipped, network.original = skipped, torch_module_of(module) if weights is None else None
-    _prepare(network, module, keys, choices, quantizing)
+    _prepare(network, module, keys, choices, quantizing, compute_capabilities)
     _define(network, module, takes)
     quantizing.report(network.quantized)
     return network
@@ -155,11 +156,17 @@ def _matched(
 
 
 def _prepare(
-    network: DefinedNetwork, module: Module, keys: dict[Parameter, str], forms: FormChoices, quantizing: Quantizing
+    network: DefinedNetwork,
+    module: Module,
+    keys: dict[Parameter, str],
+    forms: FormChoices,
+    quantizing: Quantizing,
+    targets: Sequence[str],
 ) -> None:
     """What a network knows of its model before it has a layer."""
     network.keys = tuple(keys.values())
     network.forms = forms
+    forms.compute_capabilities = tuple(targets) or compute_capability_here()
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
     network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted))
@@ -230,8 +237,9 @@ def build(
     True
     """
     axes, ranges = _axes_and_ranges(dims)
-    network = define(model, inputs, weights, dims=axes, dtype=dtype, forms=forms, approximations=approximations)
-    return network.build(ranges, config)
+    targets = (config or BuildConfig()).compute_capabilities
+    options: dict[str, Any] = {"forms": forms, "approximations": approximations, "compute_capabilities": targets}
+    return define(model, inputs, weights, dims=axes, dtype=dtype, **options).build(ranges, config)
 
 
 def _axes_and_ranges(

@@ -47,7 +47,8 @@ class FormChoices:
 
     source: who gave the choices. approximations: whether forms that compute another function are admitted. chosen: the
     form of each kind of operation that a module has, by its path; of several operations of a kind, the last one's. by:
-    who chose it, likewise. facts: what is known of these operations, by kind and path.
+    who chose it, likewise. facts: what is known of these operations, by kind and path. compute_capabilities: of the
+    GPUs that the engine is for, as far as they are known: what was measured on others does not count.
     """
 
     def __init__(self, given: Forms | None = None, source: str = USER, approximations: bool = False) -> None:
@@ -59,6 +60,7 @@ class FormChoices:
         self._used: set[FormChoice] = set()
         self._refused: set[FormChoice] = set()
         self.approximations = approximations
+        self.compute_capabilities: tuple[str, ...] = ()
         self.chosen: dict[str, dict[str, str]] = {}
         self.by: dict[str, dict[str, str]] = {}
         self.facts: dict[tuple[str, str], list[OperationFacts]] = {}

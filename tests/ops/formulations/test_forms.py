@@ -17,7 +17,7 @@ from ops.cases.transformers import attention
 import trtnet
 from trtnet import nn, ops
 from trtnet.graph.layers.read import read
-from trtnet.ops.formulations import APPROXIMATIONS, FORMS, KINDS, MEASURED, Fastest, form
+from trtnet.ops.formulations import APPROXIMATIONS, FORMS, KINDS, Fastest, form, measured
 from trtnet.support import backend
 from trtnet.support.errors import ModelError
 
@@ -91,6 +91,11 @@ def test_a_form_is_other_layers(kind: str, name: str) -> None:
     assert neutral != other
 
 
+def row(kind: str, form: str, **ranges: Any) -> Fastest:
+    """A row of the table for the TensorRT in use."""
+    return Fastest(kind, form, backend.name(), ("1", "99"), "9.0", **ranges)
+
+
 def layers(network: Any) -> list[tuple[str, str]]:
     """The kinds of the layers, and what a product takes transposed and a convolution in groups."""
     return [(n.kind, str([getattr(n.layer, name, "") for name in ("op1", "num_groups")])) for n in read(network.trt)]
@@ -119,7 +124,7 @@ def test_an_approximation_is_near_and_only_where_it_is_admitted(kind: str, name:
 
 
 def test_a_measured_approximation_is_not_chosen_where_none_is_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MEASURED, backend.name(), {"gelu": Fastest("tanh")})
+    monkeypatch.setattr(measured, "MEASURED", [row("gelu", "tanh")])
     case = FORM_CASES["gelu"][0]
     assert define({}, case, "float16").forms.chosen[""]["gelu"] == "layer"
     chosen = define({}, case, "float16", approximations=True).forms
@@ -141,9 +146,9 @@ def test_a_form_that_does_not_apply_is_an_error_that_says_where_it_does() -> Non
 def test_without_a_choice_it_is_the_measured_form_else_the_neutral_one(monkeypatch: pytest.MonkeyPatch) -> None:
     case = FORM_CASES["attention"][0]
     for name, layer in (("products", "SOFTMAX"), ("fused", "ATTENTION_INPUT")):
-        monkeypatch.setitem(MEASURED, backend.name(), {"attention": Fastest(name)})
+        monkeypatch.setattr(measured, "MEASURED", [row("attention", name)])
         assert layer in kinds(define({}, case, "float16"))
-    monkeypatch.setitem(MEASURED, backend.name(), {})
+    monkeypatch.setattr(measured, "MEASURED", [])
     assert "ATTENTION_INPUT" in kinds(define({}, case, "float16"))
 
 
@@ -184,8 +189,8 @@ def test_heads_without_a_fused_kernel_are_products(dtype: str, width: int, fused
 def test_a_measured_form_holds_in_the_range_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     case = FORM_CASES["row"][0]
     for least, most, layer in ((30, 6, "REDUCE"), (31, 6, "MATRIX_MULTIPLY"), (30, 5, "MATRIX_MULTIPLY")):
-        measured = {"row": Fastest("reduction", ("float16",), {"weights": least}, {"in_features": most})}
-        monkeypatch.setitem(MEASURED, backend.name(), measured)
+        ranges: Any = {"dtypes": ("float16",), "least": {"weights": least}, "most": {"in_features": most}}
+        monkeypatch.setattr(measured, "MEASURED", [row("row", "reduction", **ranges)])
         assert layer in kinds(define({}, case, "float16"))
         assert "MATRIX_MULTIPLY" in kinds(define({}, case, "float32"))
 
@@ -240,7 +245,7 @@ class Original(torch.nn.Module):
 
 
 def test_the_modules_of_a_torch_module_have_forms_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MEASURED, backend.name(), {"silu": Fastest("tanh")})
+    monkeypatch.setattr(measured, "MEASURED", [row("silu", "tanh")])
     forms = {"product": {"layer1.*": "stored"}, "gelu": {"layer2.1": "float32", "*": "layer"}}
     example = {"x": trtnet.Input(("n", 6))}
     network = trtnet.define(Original().eval(), example, dtype="float16", forms=forms)

@@ -12,7 +12,7 @@ chooses. given, tuning: what a user gives.
 
 from trtnet.ops.formulations.choice import check_forms, check_used, formulated
 from trtnet.ops.formulations.given import GivenForms, choices_of
-from trtnet.ops.formulations.measured import MEASURED, Fastest
+from trtnet.ops.formulations.measured import MEASURED, Fastest, fastest
 from trtnet.ops.formulations.registry import APPROXIMATIONS, FORMS, KINDS, Form, Kind, form
 from trtnet.ops.formulations.tuning import Tuning
 
@@ -29,6 +29,7 @@ __all__ = [
     "check_forms",
     "check_used",
     "choices_of",
+    "fastest",
     "form",
     "formulated",
 ]

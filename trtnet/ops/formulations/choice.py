@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from trtnet.graph import Tensor
 from trtnet.graph.forms import NEUTRAL, TABLE, FormChoices, Forms, OperationFacts
-from trtnet.ops.formulations.measured import MEASURED
+from trtnet.ops.formulations.measured import fastest
 from trtnet.ops.formulations.registry import (
     APPROXIMATIONS,
     FORMS,
@@ -39,7 +39,7 @@ def formulated(
 ) -> Callable[[Operation[P, R]], Operation[P, R]]:
     """Declares a function as the neutral form of a new kind; calling it then builds the form that is chosen.
 
-    facts: a function of the same arguments that gives the numbers which ``MEASURED`` asks for. applies: where even the
+    facts: a function of the same arguments that gives the numbers which the table asks for. applies: where even the
     neutral form cannot be; there it is the first other one that can.
     """
 
@@ -66,7 +66,7 @@ def _choose(kind: Kind, x: Tensor, *args: object, **kwargs: object) -> Form:
 
     facts = kind.facts(x, *args, **kwargs)
     asked = choices.at(kind.name, path)
-    form = kind.forms[asked.form if asked else _fastest(kind.name, x.dtype, facts)]
+    form = kind.forms[asked.form if asked else _fastest(choices, kind.name, x.dtype, facts)]
     by = asked.by if asked else NEUTRAL if form is kind.neutral else TABLE
     if asked and (form is kind.neutral or can(form)):
         choices.use(asked)
@@ -78,9 +78,9 @@ def _choose(kind: Kind, x: Tensor, *args: object, **kwargs: object) -> Form:
     return form
 
 
-def _fastest(kind: str, dtype: DType | None, facts: dict[str, int]) -> str:
-    measured = MEASURED.get(backend.name(), {}).get(kind)
-    return measured.form if measured is not None and measured.holds(dtype, facts) else FORMS[kind][0]
+def _fastest(choices: FormChoices, kind: str, dtype: DType, facts: dict[str, int]) -> str:
+    targets = choices.compute_capabilities
+    return fastest(kind, backend.name(), backend.version(), targets, dtype, facts) or FORMS[kind][0]
 
 
 def check_forms(forms: Forms, *, approximations: bool = False) -> None:

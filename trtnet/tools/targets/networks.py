@@ -155,10 +155,13 @@ def define_model(target: str, choices: Choices) -> tuple[Module, DefinedNetwork]
     return model, defined(target, model, choices, choices.open_weights(model, Placeholder))
 
 
-def define_network(target: str, choices: Choices) -> DefinedNetwork:
-    """The network of a model, with its weights, for a command that needs them. Raises WeightsError without any."""
+def define_network(target: str, choices: Choices, compute_capabilities: Sequence[str] = ()) -> DefinedNetwork:
+    """The network of a model, with its weights, for a command that needs them. Raises WeightsError without any.
+
+    compute_capabilities: of the GPUs that an engine of it is for, as in define.
+    """
     model = models.made(target, choices.values)
-    return defined(target, model, choices, choices.checkpoint.open())
+    return defined(target, model, choices, choices.checkpoint.open(), compute_capabilities=compute_capabilities)
 
 
 def defined(
@@ -167,6 +170,7 @@ def defined(
     choices: Choices,
     weights: Checkpoint | None,
     forms: GivenForms | None = None,
+    compute_capabilities: Sequence[str] = (),
 ) -> DefinedNetwork:
     """The network of a model with its inputs, sizes and dtype as the command line says. Raises as define does.
 
@@ -182,6 +186,7 @@ def defined(
         forms=choices.forms.forms if forms is None else forms,
         approximations=choices.forms.approximations,
         quantization=None if choices.quantization is None else Quantize(choices.quantization, choices.fallback),
+        compute_capabilities=compute_capabilities,
         name=target,
         arguments=choices.values,
     )

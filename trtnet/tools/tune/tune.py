@@ -47,6 +47,7 @@ class How:
     resume: bool = False
     config: BuildConfig = field(default_factory=BuildConfig)
     progress: bool = False
+    approximations: bool = False
 
 
 def tune(
@@ -65,6 +66,7 @@ def tune(
     resume: bool = False,
     config: BuildConfig | None = None,
     progress: bool = False,
+    approximations: bool = False,
 ) -> Tuning:
     """Finds the forms of a model's operations that are the fastest on this machine's GPU.
 
@@ -78,6 +80,7 @@ def tune(
     takes. devices: the GPUs, of one kind, as torch counts. builders: processes that build; 0 for one a core (one in all
     with TensorRT, which times kernels while it builds). file: where the result is kept, after each measurement.
     resume: goes on with what the file has. config: options of the build. progress: a line on standard error.
+    approximations: also tries forms that compute another function, which define admits by approximations=True.
     Returns the result, which ``define(forms=...)`` takes.
     Raises DeviceError without a GPU, InputError for dimensions without a size and for results that are not finite in
     float32, and what define and build raise.
@@ -85,7 +88,7 @@ def tune(
     module = as_module(model)
     specs = declared(module.inputs if inputs is None else inputs, model=type(module).__name__)
     subject = Given(model, with_sizes(specs, dims), weights, dtype, ignored)
-    how = How(budget, tuple(devices), builders, file, resume, config or BuildConfig(), progress)
+    how = How(budget, tuple(devices), builders, file, resume, config or BuildConfig(), progress, approximations)
     return run(subject, type(module).__name__, dims, arrays or {}, how)
 
 
@@ -111,7 +114,7 @@ def run(
         place = _prepared(Path(folder), subject, neutral, ranges, arrays)
         setup = Setup(ranges, how.config, how.devices, how.builders or builders_here())
         with Processes(place, setup, budget, told) as processes:
-            groups = _groups(neutral, processes, place)
+            groups = _groups(neutral, processes, place, how.approximations)
             measurer = Recorded(processes, recorder.known, recorder)
             found = search(groups, measurer, budget, setup.builders, told)
         tuned = subject.define(NeutralBut(by_path(found.variant, groups)))
@@ -183,14 +186,14 @@ def _prepared(
     return place
 
 
-def _groups(neutral: DefinedNetwork, processes: Processes, place: Workplace) -> list[Group]:
+def _groups(neutral: DefinedNetwork, processes: Processes, place: Workplace, approximations: bool) -> list[Group]:
     """The groups with their times, and without the small networks that cannot be measured."""
     parts = dict.fromkeys(group.part for group in groups_of(neutral, {}) if group.part)
     uncut, times = processes.prepare([*parts])
     infos = describe(neutral).inputs
     arrays = place.inputs((), infos)
     shapes = {info.name: arrays[info.name].shape for info in infos if any(isinstance(n, str) for n in info.shape)}
-    found = groups_of(neutral, times or estimated(neutral, shapes))
+    found = groups_of(neutral, times or estimated(neutral, shapes), approximations)
     groups = [replace(each, part=(), uncut=uncut[each.part]) if each.part in uncut else each for each in found]
     processes.use(groups)
     return groups

@@ -9,7 +9,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.graph import Parameter
 from trtnet.graph.calls import Call
 from trtnet.graph.layers.work import LayerWork, count
-from trtnet.ops.formulations import FORMS
+from trtnet.ops.formulations import APPROXIMATIONS, FORMS
 from trtnet.tools.tune.choices.parts import Part, part_around
 from trtnet.tools.tune.searching.contests import Group
 
@@ -17,14 +17,18 @@ FLOPS_A_BYTE = 200
 """So many operations take as long as a byte on GPUs of today, for an estimate where nothing was measured."""
 
 
-def groups_of(network: DefinedNetwork, times: Mapping[str, float]) -> list[Group]:
-    """The groups of a network with neutral forms. times: milliseconds by module path."""
+def groups_of(network: DefinedNetwork, times: Mapping[str, float], approximations: bool = False) -> list[Group]:
+    """The groups of a network with neutral forms, of kinds that have others.
+
+    times: milliseconds by module path. approximations: whether forms that compute another function may be tried.
+    """
     surroundings = Surroundings(network)
     together: dict[tuple[str, Any], list[tuple[Part, list[str]]]] = {}
     for (kind, part), paths in _by_part(network).items():
         same = surroundings.of(part or (paths[0],), paths)
         together.setdefault((kind, same), []).append((part, paths))
-    return [_group(kind, members, times) for (kind, _), members in together.items()]
+    groups = [_group(kind, members, times, approximations) for (kind, _), members in together.items()]
+    return [group for group in groups if group.forms]
 
 
 def _by_part(network: DefinedNetwork) -> dict[tuple[str, Part], list[str]]:
@@ -37,12 +41,13 @@ def _by_part(network: DefinedNetwork) -> dict[tuple[str, Part], list[str]]:
     return found
 
 
-def _group(kind: str, members: list[tuple[Part, list[str]]], times: Mapping[str, float]) -> Group:
+def _group(kind: str, members: list[tuple[Part, list[str]]], times: Mapping[str, float], approximations: bool) -> Group:
     part = members[0][0]
     paths = tuple(path for _, each in members for path in each)
     taken = sum(time for module, time in times.items() if any(_at(module, path) for path in paths))
     uncut = "" if part else "it belongs to the model itself, which has no smaller network"
-    return Group(f"{kind}:{paths[0]}", kind, paths, taken, FORMS[kind][1:], part, uncut)
+    forms = FORMS[kind][1:] + (APPROXIMATIONS.get(kind, ()) if approximations else ())
+    return Group(f"{kind}:{paths[0]}", kind, paths, taken, forms, part, uncut)
 
 
 def _at(module: str, path: str) -> bool:

@@ -16,14 +16,18 @@ ByPath = Mapping[str, Mapping[str, str]]
 
 
 class NeutralBut(FormChoices):
-    """Neutral forms but for some modules. What decides nothing is no error: forms change what else there is."""
+    """Neutral forms but for some modules, approximations among them. What decides nothing is no error.
+
+    (Forms change what else there is to choose.)
+    """
 
     def __init__(self, forms: ByPath) -> None:
         super().__init__(
             {
                 kind: {escape(path): form for path, form in forms.get(kind, {}).items()} | {"*": names[0]}
                 for kind, names in FORMS.items()
-            }
+            },
+            approximations=True,
         )
 
     def unused(self) -> list[FormChoice]:

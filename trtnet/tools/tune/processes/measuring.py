@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trtnet.builder import BuildConfig, Dims
-from trtnet.support.errors import BuildError, TrtnetError
+from trtnet.support.errors import BuildError, InputError, TrtnetError
 from trtnet.tools.tune.choices.parts import Part
 from trtnet.tools.tune.choices.variants import by_path
 from trtnet.tools.tune.processes.building import Build, Reference
@@ -35,6 +35,15 @@ class Setup:
     devices: tuple[int, ...]
     builders: int
     warm: bool = True
+
+
+def check_accurate(error: float) -> None:
+    """Raises InputError for neutral forms that compute nothing to compare with: 16-bit floats overflow."""
+    if not error < 1:
+        raise InputError(
+            f"with neutral forms the engine's results are far from float32's: relative L2 {error:.1e}. Give weights"
+            f" that fit the dtype, as by --weights FILE, or another dtype; `trtnet bisect` finds the module"
+        )
 
 
 class Processes:
@@ -80,8 +89,11 @@ class Processes:
         self._numbers[(), NEUTRAL] = build.number
         self._told("the times of its modules")
         ((_, profile),) = self._gpus.answers([Profile(build.number)])
-        if profile.failed:
-            raise TrtnetError(f"the engine with neutral forms does not run: {profile.failed}")
+        ((_, timing),) = self._gpus.answers([Timing((build.number,), (), rounds=1)])
+        failed = profile.failed or timing.failed or timing.result[0].failed
+        if failed:
+            raise TrtnetError(f"the engine with neutral forms does not run: {failed}")
+        check_accurate(timing.result[0].error)
         return answers[0].result, profile.result
 
     def use(self, groups: Sequence[Group]) -> None:
