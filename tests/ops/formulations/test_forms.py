@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
-from ops.cases.case import FLOATS, SIZES, Case, concrete, example, expected, names
+from helpers.comparing import TOLERANCES, random_tensor, random_weights, relative_l2
+from helpers.ops.forms import OTHERS, ROWS, define, defined
+from ops.cases.case import FLOATS, SIZES, Case, concrete, example, expected
 from ops.cases.convolutions import conv
 from ops.cases.forms import FORM_CASES, PATCH
 from ops.cases.transformers import attention
@@ -20,29 +21,6 @@ from trtnet.graph.layers.read import read
 from trtnet.ops.formulations import APPROXIMATIONS, FORMS, KINDS, Fastest, form, measured
 from trtnet.support import backend
 from trtnet.support.errors import ModelError
-
-OTHERS = [(kind, name) for kind, names_of in FORMS.items() for name in names_of[1:]]
-ROWS = [
-    pytest.param(kind, name, case, id=f"{kind}={name}-{case.name}")
-    for kind, names_of in FORMS.items()
-    for name in names_of
-    for case in FORM_CASES.get(kind, ())
-]
-
-
-def define(forms: Any, case: Case, dtype: str, shapes: Any = None, **options: Any) -> Any:
-    given = case.shapes if shapes is None else shapes
-    inputs = {name: trtnet.Input(shape, dtype) for name, shape in zip(names(case), given, strict=True)}
-    return trtnet.define(Function(case.ours), inputs, {}, dtype=dtype, forms=forms, **options)
-
-
-def defined(kind: str, name: str, case: Case, dtype: str, shapes: Any = None) -> Any:
-    """The network; None where the form does not apply."""
-    try:
-        return define({kind: name}, case, dtype, shapes)
-    except ModelError as error:
-        assert f"{name!r} of {kind!r} applies to no operation of the network: it applies where " in str(error)
-        return None
 
 
 def test_every_kind_has_cases_and_every_form_applies_to_one_static_and_dynamic() -> None:

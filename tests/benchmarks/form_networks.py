@@ -1,0 +1,139 @@
+"""By kind of operation, typical networks that it is in, as PyTorch modules, and the shapes of their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+Shape = tuple[int, ...]
+
+
+class Excitation(nn.Module):
+    """Squeeze and excitation of an image."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.pool, self.fc1, self.fc2 = (
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, 1),
+            nn.Conv2d(squeezed, channels, 1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(self.pool(x)))))
+
+
+class Gated(nn.Module):
+    """The multilayer perceptron of a decoder, with its norm."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width)
+        self.gate, self.up, self.down = nn.Linear(width, inner), nn.Linear(width, inner), nn.Linear(inner, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(x)
+        return x + self.down(F.silu(self.gate(y)) * self.up(y))
+
+
+class Attention(nn.Module):
+    """Queries, keys and values of separate products, and the attention of a vision transformer by its definition."""
+
+    def __init__(self, width: int, heads: int, fused: bool) -> None:
+        super().__init__()
+        self.heads, self.fused = heads, fused
+        self.q, self.k, self.v, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, length, width = x.shape
+        q, k, v = (f(x).reshape(batch, length, self.heads, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
+        if self.fused:
+            y = F.scaled_dot_product_attention(q, k, v)
+        else:
+            y = (q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5).softmax(-1) @ v
+        return self.out(y.transpose(1, 2).reshape(batch, length, width))
+
+
+class OneQuery(nn.Module):
+    """Attention of one token to a cache, seven queries a key head."""
+
+    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+
+
+def inverted(activation: type[nn.Module]) -> nn.Module:
+    """The first half of an inverted residual."""
+    return nn.Sequential(
+        nn.Conv2d(24, 144, 1), nn.BatchNorm2d(144), activation(),
+        nn.Conv2d(144, 144, 3, padding=1, groups=144), nn.BatchNorm2d(144), activation(), nn.Conv2d(144, 24, 1),
+    )  # fmt: skip
+
+
+def perceptron() -> nn.Module:
+    return nn.Sequential(nn.LayerNorm(768), nn.Linear(768, 3072), nn.GELU(), nn.Linear(3072, 768))
+
+
+def resnext() -> nn.Module:
+    grouped = nn.Conv2d(128, 128, 3, padding=1, groups=32)
+    return nn.Sequential(nn.Conv2d(256, 128, 1), nn.ReLU(), grouped, nn.ReLU(), nn.Conv2d(128, 256, 1))
+
+
+def diffusion() -> nn.Module:
+    return nn.Sequential(nn.GroupNorm(32, 320), nn.SiLU(), nn.Conv2d(320, 320, 3, padding=1))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network of a kind at some shapes."""
+
+    kind: str
+    name: str
+    make: Callable[[], nn.Module]
+    shapes: tuple[Shape, ...]
+
+    def model(self) -> nn.Module:
+        """Always with the same weights."""
+        torch.manual_seed(0)
+        return self.make().eval()
+
+    def inputs(self) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(1)
+        names = ("x",) if len(self.shapes) == 1 else ("q", "k", "v")
+        pairs = zip(names, self.shapes, strict=True)
+        return {name: torch.randn(*shape, generator=generator).half() for name, shape in pairs}
+
+
+def rows() -> Iterator[Row]:
+    for batch in (1, 32):
+        image = (batch, 3, 224, 224)
+        tokens = (batch, 197, 768)
+        yield Row("stem", "7x7 stride 2", lambda: nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.ReLU()), (image,))
+        yield Row("thin", "3x3", lambda: nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU()), (image,))
+        yield Row("patches", "16x16", lambda: nn.Sequential(nn.Conv2d(3, 768, 16, 16), nn.Flatten(2)), (image,))
+        yield Row("grouped", "ResNeXt block", resnext, ((batch, 256, 56, 56),))
+        yield Row("pointwise", "excitation of 240", lambda: Excitation(240, 10), ((batch, 240, 28, 28),))
+        yield Row("global_mean", "excitation of 672", lambda: Excitation(672, 28), ((batch, 672, 14, 14),))
+        yield Row("silu", "inverted residual", lambda: inverted(nn.SiLU), ((batch, 24, 56, 56),))
+        yield Row("hardswish", "inverted residual", lambda: inverted(nn.Hardswish), ((batch, 24, 56, 56),))
+        yield Row("gelu", "perceptron", perceptron, (tokens,))
+        yield Row("layer_norm", "perceptron", perceptron, (tokens,))
+        yield Row("product", "attention of 197", lambda: Attention(768, 12, fused=True), (tokens,))
+        yield Row("attention", "attention of 197", lambda: Attention(768, 12, fused=True), (tokens,))
+        yield Row("softmax", "attention of 197", lambda: Attention(768, 12, fused=False), (tokens,))
+    for batch in (1, 4):
+        yield Row("group_norm", "before a convolution", diffusion, ((batch, 320, 64, 64),))
+        yield Row(
+            "upsampling",
+            "before a convolution",
+            lambda: nn.Sequential(nn.Upsample(scale_factor=2.0), nn.Conv2d(256, 128, 3, padding=1)),
+            ((batch, 256, 32, 32),),
+        )
+    for width, inner in ((896, 4864), (4096, 11008)):
+        yield Row("row", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))
+        yield Row("rms_norm", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))
+    for keys in (1024, 4096):
+        yield Row("decoding", f"one query of {keys}", OneQuery, ((1, 14, 1, 64), (1, 2, keys, 64), (1, 2, keys, 64)))
