@@ -9,13 +9,13 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURE = DOCS / "img" / "forms.svg"
-BATCH, ROW, LEFT, RIGHT, TOP = "32", 34, 150, 70, 40
+BATCH, ROW, LEFT, RIGHT, TOP = "32", 34, 150, 76, 40
 WIDTH = 760
 BEFORE, AFTER = "#b8c4ce", "#2f7d4f"
 
 
 def measured(numbers: str) -> list[tuple[str, float, float]]:
-    """(model, neutral, measured) in milliseconds, by how much is saved; of models whose forms differ, and are today's."""
+    """(model, neutral, measured) in milliseconds, by what is saved; of models whose forms differ and are today's."""
     rows = []
     for line in numbers.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
