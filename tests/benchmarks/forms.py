@@ -26,7 +26,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.form_networks import Row, rows
+from helpers.ops.form_networks import Row, rows
 
 import trtnet
 from trtnet.ops.formulations import APPROXIMATIONS, FORMS
