@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trtnet.checkpoint import open_checkpoint
     from trtnet.definition import DefinedNetwork, Quantize, build, define
     from trtnet.definition.torch_module import TorchModule
+    from trtnet.generation import GenerationConfig, Generator
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.ops.formulations import Tuning
     from trtnet.runtime import Engine, EngineOptions, load
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         TrtnetError,
         WeightsError,
     )
+    from trtnet.tools.generation.generate import generate
     from trtnet.tools.tune.tune import tune
     from trtnet.verify.bisection.bisect import bisect
     from trtnet.verify.comparison.compare import compare
@@ -62,6 +64,8 @@ _HOME = {
     "EngineOptions": "trtnet.runtime",
     "ExecutionError": "trtnet.support.errors",
     "FileError": "trtnet.support.errors",
+    "GenerationConfig": "trtnet.generation",
+    "Generator": "trtnet.generation",
     "Input": "trtnet.graph",
     "InputError": "trtnet.support.errors",
     "LayerError": "trtnet.support.errors",
@@ -80,6 +84,7 @@ _HOME = {
     "compare": "trtnet.verify.comparison.compare",
     "define": "trtnet.definition",
     "errors": "trtnet.support",
+    "generate": "trtnet.tools.generation.generate",
     "load": "trtnet.runtime",
     "models": "",
     "nn": "",
@@ -107,6 +112,8 @@ __all__ = [
     "EngineOptions",
     "ExecutionError",
     "FileError",
+    "GenerationConfig",
+    "Generator",
     "Input",
     "InputError",
     "LayerError",
@@ -125,6 +132,7 @@ __all__ = [
     "compare",
     "define",
     "errors",
+    "generate",
     "load",
     "models",
     "nn",

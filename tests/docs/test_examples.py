@@ -26,5 +26,5 @@ def test_it_prints_what_it_says(path: Path, tmp_path: Path, monkeypatch: pytest.
     assert said and agrees(said, printed.getvalue()), printed.getvalue()
 
 
-def test_there_are_four() -> None:
-    assert [path.stem for path in EXAMPLES] == ["convert", "define", "detect", "serve"]
+def test_there_are_five() -> None:
+    assert [path.stem for path in EXAMPLES] == ["convert", "define", "detect", "generate", "serve"]

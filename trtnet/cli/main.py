@@ -19,6 +19,7 @@ from trtnet.cli.compare import compare
 from trtnet.cli.doctor import doctor
 from trtnet.cli.draw import draw
 from trtnet.cli.export import export
+from trtnet.cli.generate import generate
 from trtnet.cli.inspect import diff, inspect
 from trtnet.cli.precision import precision
 from trtnet.cli.tune import tune
@@ -67,7 +68,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Accuracy": (compare, bisect, precision),
     "Measure": (bench, tune, warm),
     "Look": (inspect, diff, draw),
-    "Serve": (export,),
+    "Serve": (generate, export),
     "Help": (doctor,),
 }
 """The commands by what a person wants to do, in the order of `trtnet --help`."""

@@ -33,6 +33,7 @@ class GGUFFile(Checkpoint):
         try:
             reader = GGUFReader(path)
             self._tensors: dict[str, Any] = {tensor.name: tensor for tensor in reader.tensors}
+            self._fields = reader.fields
             count = reader.get_field("split.count")
             self.parts = int(count.contents()) if count is not None else 1
             self._swapped = reader.byte_order == "S"
@@ -40,6 +41,16 @@ class GGUFFile(Checkpoint):
         except Exception as error:
             raise CheckpointError(f"{path} is not a readable GGUF file: {error}. Download it again.") from error
         super().__init__(str(path), self._tensors)
+
+    def fields(self) -> dict[str, Any]:
+        """What the file says beside its tensors: ``llama.block_count``, ``tokenizer.ggml.tokens``.
+
+        Raises CheckpointError for a value that cannot be read.
+        """
+        try:
+            return {name: field.contents() for name, field in self._fields.items()}
+        except Exception as error:  # as above
+            raise CheckpointError(f"{self.name}: what it says of itself cannot be read: {error}") from error
 
     def _stored_dtype(self, key: str) -> str:
         kind = str(self._tensors[key].tensor_type.name)

@@ -1,0 +1,36 @@
+"""SmolLM2-135M-Instruct answers on the CPU: `python generate.py`.
+
+Its file (98 MB, weights in blocks of 4 bits) is fetched once. The same generator runs an engine on a GPU:
+`load_generator(path, engine="smollm2.engine", dtype="float16")`. It prints:
+
+    > What is the capital of France?
+    The capital of France is Paris.
+    > Name three fruits.
+    1. Bananas
+    2. Oranges
+    3. Grapes
+    > Write one sentence about the sea.
+    ...
+"""
+
+from __future__ import annotations
+
+import trtnet
+from trtnet.tools.generation.generate import as_chat, load_generator
+from trtnet.weights import smollm2
+
+QUESTIONS = ("What is the capital of France?", "Name three fruits.", "Write one sentence about the sea.")
+
+
+def main() -> None:
+    generator = load_generator(smollm2.gguf(), capacity=128)
+    config = trtnet.GenerationConfig(max_new_tokens=40)
+    for question in QUESTIONS:
+        print(">", question)
+        for piece in generator.stream(as_chat(generator, question), config):
+            print(piece, end="", flush=True)
+        print()
+
+
+if __name__ == "__main__":
+    main()

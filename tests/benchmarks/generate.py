@@ -1,0 +1,165 @@
+"""Tokens a second of SmolLM2-135M's shape: trtnet's generator against transformers, eager and compiled.
+
+    python tests/benchmarks/generate.py [--batches 1,8,64] [--routes trtnet,eager,compile] [--json FILE]
+    python tests/benchmarks/generate.py --check       # the same on the CPU, two small layers, nothing timed
+
+Random float16 weights, prompts of 32 tokens, 128 greedy tokens, caches of 256. transformers' routes are its model with
+its static cache, in a loop of its own steps (mode reduce-overhead for torch.compile). "bare" is the time of the decode
+step alone, by events; "over bare" is the generator's time a token over it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers import originals
+
+import trtnet
+from trtnet import models
+from trtnet.generation import GenerationConfig, Generator, Step, profiles
+from trtnet.support import backend
+
+originals.import_torchvision()
+from transformers import LlamaConfig, LlamaForCausalLM, StaticCache  # noqa: E402
+
+PROMPT, NEW, CAPACITY = 32, 128, 256
+SMOLLM2 = {"vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+           "num_attention_heads": 9, "num_key_value_heads": 3}  # fmt: skip
+SMALL = {"vocab_size": 999, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+         "num_attention_heads": 4, "num_key_value_heads": 2}  # fmt: skip
+
+
+def original(sizes: dict[str, int], dtype: torch.dtype, device: str) -> Any:
+    torch.manual_seed(0)
+    rope = {"rope_theta": 100000.0, "rope_type": "default"}
+    config = LlamaConfig(**sizes, tie_word_embeddings=True, rope_parameters=rope, eos_token_id=None, bos_token_id=None)
+    return LlamaForCausalLM(config).eval().to(dtype).to(device)
+
+
+def network_of(model: Any, dtype: str) -> Any:
+    state = {key: value.cpu() for key, value in model.state_dict().items() if key != "lm_head.weight"}
+    step = Step(models.llama(model.config.to_dict(), capacity=CAPACITY))
+    return trtnet.define(step, weights=state, dtype=dtype)
+
+
+def prompts(batch: int, vocabulary: int) -> list[list[int]]:
+    generator = torch.Generator().manual_seed(batch)
+    return torch.randint(0, vocabulary, (batch, PROMPT), generator=generator).tolist()
+
+
+def theirs(model: Any, step: Callable[..., Any], ids: torch.Tensor, new: int) -> torch.Tensor:
+    """Greedy tokens of transformers' model over its static cache."""
+    cache = StaticCache(config=model.config, max_cache_len=CAPACITY)
+    tokens = model(input_ids=ids, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(-1)
+    found = [tokens]
+    for _ in range(new - 1):
+        tokens = step(input_ids=tokens, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(-1).clone()
+        found.append(tokens)
+    return torch.cat(found, 1)
+
+
+def seconds(call: Callable[[], Any], repeats: int = 3) -> float:
+    """The least of some calls, each to its end, after one that warms up."""
+    times = []
+    for _ in range(1 + repeats):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def bare_step(engine: Any, batch: int) -> float:
+    """Seconds of the decode step alone: the same tensors again, as a CUDA graph."""
+    session = engine.session()
+    inputs = {"places": (batch, 1), "input_ids": (batch, 1), "write_indices": (batch,)}
+    given = {
+        info.name: torch.zeros(
+            inputs.get(info.name, (batch, *info.shape[1:])), dtype=getattr(torch, info.dtype), device="cuda"
+        )
+        for info in engine.inputs
+    }
+    given["write_indices"].fill_(PROMPT + NEW // 2)
+    out = {f"new_{name}": value for name, value in given.items() if name.startswith(("key_", "value_"))}
+    vocabulary = next(info.shape[-1] for info in engine.outputs if info.name == "logits")
+    out["tokens"] = torch.empty(batch, 1, dtype=torch.int64, device="cuda")
+    out["logits"] = torch.empty(batch, 1, vocabulary, dtype=torch.float32, device="cuda")
+    for _ in range(8):
+        session(**given, out=out)
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    for _ in range(50):
+        session(**given, out=out)
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end) / 50 / 1e3
+
+
+def measure(batches: list[int], routes: list[str]) -> list[dict[str, Any]]:
+    model = original(SMOLLM2, torch.float16, "cuda")
+    if "trtnet" in routes:
+        engine = network_of(model, "float16").build(profiles(max(batches), PROMPT))
+        generator = Generator(engine, device="cuda", chunk=PROMPT)
+    compiled = torch.compile(model, mode="reduce-overhead") if "compile" in routes else None
+    rows = []
+    for batch in batches:
+        given = prompts(batch, SMOLLM2["vocab_size"])
+        ids, row = torch.tensor(given, device="cuda"), {"batch": batch}
+        if "trtnet" in routes:
+            config = GenerationConfig(NEW)
+            before = torch.cuda.memory_allocated()
+            took = seconds(lambda given=given, config=config: generator(given, config))
+            bare = bare_step(engine, batch)
+            row |= {"trtnet": batch * NEW / took, "bare ms": 1e3 * bare, "over bare": took / NEW / bare}
+            row["grown MiB"] = (torch.cuda.memory_allocated() - before) / 2**20
+        for name, step in (("eager", model), ("compile", compiled)):
+            if name in routes:
+                took = seconds(lambda step=step, ids=ids: theirs(model, step, ids, NEW), repeats=1)
+                row[name] = batch * NEW / took
+        print({key: round(value, 3) for key, value in row.items()}, flush=True)
+        rows.append(row)
+    return rows
+
+
+def check() -> None:
+    """On the CPU, the generator over the reference gives the tokens of transformers' loop."""
+    model = original(SMALL, torch.float32, "cpu")
+    network = network_of(model, "float32")
+    network.build(profiles(4, PROMPT))
+    given = prompts(3, SMALL["vocab_size"])
+    found = Generator(network.reference(), chunk=PROMPT)(given, GenerationConfig(12))
+    wanted = theirs(model, model, torch.tensor(given), 12)
+    assert [each.tokens for each in found] == wanted.tolist()
+    print("equal")
+
+
+@torch.inference_mode()
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--batches", default="1,8,64")
+    options.add_argument("--routes", default="trtnet,eager,compile")
+    options.add_argument("--check", action="store_true")
+    options.add_argument("--json")
+    chosen = options.parse_args()
+    if chosen.check:
+        check()
+        return
+    print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")
+    rows = measure([int(n) for n in chosen.batches.split(",")], chosen.routes.split(","))
+    if chosen.json:
+        Path(chosen.json).write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

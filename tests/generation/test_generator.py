@@ -1,0 +1,145 @@
+"""Generation over the reference: the tokens are transformers', however prompts are batched, cut and guessed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.generating import PROMPTS, REPETITIVE, Letters, generator, greedy, network, reference
+
+import trtnet
+from trtnet import GenerationConfig, InputError
+from trtnet.generation import Generator, profiles
+
+SAMPLED = GenerationConfig(max_new_tokens=12, temperature=1.0, top_p=0.95, seed=3)
+
+
+def tokens(made: Generator, prompts: list[list[int]], config: GenerationConfig) -> list[list[int]]:
+    return [completion.tokens for completion in made(prompts, config)]
+
+
+def test_greedy_tokens_are_those_of_transformers() -> None:
+    config = GenerationConfig(max_new_tokens=12)
+    found = generator()([PROMPTS[0]], config)[0]
+    assert found.tokens == greedy(PROMPTS[0], 12)
+    assert (found.finish_reason, found.steps, found.text) == ("length", 11, "")
+    assert len(set(found.tokens)) > 3
+
+
+@pytest.mark.parametrize("config", [GenerationConfig(max_new_tokens=12), SAMPLED], ids=["greedy", "sampled"])
+def test_a_batch_of_ragged_prompts_gives_what_each_gives_alone(config: GenerationConfig) -> None:
+    together = tokens(generator(), PROMPTS, config)
+    if config.temperature == 0:
+        assert together == [greedy(prompt, 12) for prompt in PROMPTS]
+    # a sequence's random numbers are those of its place
+    alone = [tokens(generator(), [prompt] * (i + 1), config)[i] for i, prompt in enumerate(PROMPTS)]
+    assert together == alone
+    assert together[0] != together[1]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 5, 8])
+def test_a_prompt_in_chunks_gives_what_it_gives_whole(chunk: int) -> None:
+    config = GenerationConfig(max_new_tokens=6)
+    assert tokens(generator(chunk=chunk), PROMPTS, config) == [greedy(prompt, 6) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.3])
+def test_guesses_give_the_same_tokens_in_fewer_steps(temperature: float) -> None:
+    made = generator(scale=REPETITIVE)
+    plain = made([PROMPTS[0]], GenerationConfig(30, temperature))[0]
+    guessed = made([PROMPTS[0]], GenerationConfig(30, temperature, prompt_lookup_num_tokens=4))[0]
+    assert guessed.tokens == plain.tokens
+    assert (len(plain.tokens), plain.steps) == (30, 29)
+    assert guessed.steps < 25
+
+
+def test_guesses_in_a_ragged_batch_up_to_the_end_of_the_caches() -> None:
+    plain, guessed = GenerationConfig(100), GenerationConfig(100, prompt_lookup_num_tokens=3)
+    found, wanted = generator(24)(PROMPTS, guessed), generator(24)(PROMPTS, plain)
+    assert [each.tokens for each in found] == [each.tokens for each in wanted]
+    assert [len(each.tokens) for each in found] == [24 - len(prompt) + 1 for prompt in PROMPTS]
+    assert {each.finish_reason for each in found} == {"length"}
+
+
+def test_the_seed_makes_the_tokens() -> None:
+    def sampled(seed: int) -> list[list[int]]:
+        return tokens(generator(), [PROMPTS[0], PROMPTS[0]], GenerationConfig(10, 1.5, seed=seed))
+
+    first = sampled(1)
+    assert sampled(1) == first
+    assert sampled(2) != first
+    assert first[0] != first[1]
+
+
+def test_a_token_ends_a_text_and_is_left_out() -> None:
+    whole = greedy(PROMPTS[0], 12)
+    end = whole[5]
+    place = whole.index(end)
+    found = generator(eos_token_id=[end])([PROMPTS[0], PROMPTS[1]], GenerationConfig(12))
+    assert (found[0].tokens, found[0].finish_reason) == (whole[:place], "stop")
+    assert found[1].tokens == greedy(PROMPTS[1], 12)  # which goes on alone
+
+
+def test_a_text_ends_at_a_stop_string_and_streams_the_same() -> None:
+    made = generator(tokenizer=Letters())
+    whole = made(["hello there"], GenerationConfig(20))[0].text
+    stop = whole[6:8]
+    place = whole.index(stop)
+    config = GenerationConfig(20, stop_strings=("~", stop))
+    found = made(["hello there"], config)[0]
+    assert (found.text, found.finish_reason) == (whole[:place], "stop")
+    pieces = list(made.stream("hello there", config))
+    assert "".join(pieces) == found.text
+    assert "".join(made.stream("hello there", GenerationConfig(20))) == whole
+    assert len(pieces) > 1
+
+
+def test_a_repetition_penalty_is_that_of_the_tokens_before() -> None:
+    config = GenerationConfig(12, repetition_penalty=1e9)
+    found = generator()([PROMPTS[0]], config)[0].tokens
+    assert len({*found, *PROMPTS[0]}) == len(found) + len({*PROMPTS[0]})
+
+
+def test_an_engine_has_a_profile_for_each_kind_of_step() -> None:
+    plan = network().build(profiles(batch=4, chunk=8, drafted=3)).plan
+    assert [profile["input_ids"] for profile in plan.info.profiles] == [
+        ((1, 1), (4, 8), (4, 8)), ((1, 1), (4, 1), (4, 1)), ((1, 4), (4, 4), (4, 4)),
+    ]  # fmt: skip
+    assert [info.name for info in plan.info.outputs][:2] == ["tokens", "logits"]
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(InputError, match="a prompt has 49 tokens, the caches hold 48: shorten it, or define"):
+        generator()([[1] * 49])
+    with pytest.raises(InputError, match="a prompt has no tokens"):
+        generator()([[]])
+    with pytest.raises(InputError, match="a prompt that is text needs a tokenizer"):
+        generator()(["hello"])
+    with pytest.raises(InputError, match="prompts are a list, of one text too"):
+        generator(tokenizer=Letters())("hello")
+    with pytest.raises(InputError, match="stop_strings need a tokenizer"):
+        generator()([[1]], GenerationConfig(stop_strings=("x",)))
+    with pytest.raises(InputError, match="a Generator runs the step of a decoder"):
+        relu = trtnet.define(trtnet.nn.ReLU(), {"x": trtnet.Input((1,))})
+        Generator(relu.reference())
+    assert generator()([]) == []
+
+
+def test_values_out_of_range_are_refused_by_name() -> None:
+    for name, value in (("temperature", -1.0), ("top_p", 0.0), ("min_p", 2.0), ("max_new_tokens", 0), ("top_k", -1)):
+        with pytest.raises(InputError, match=f"{name} is {value}, out of range"):
+            GenerationConfig(**{name: value})
+    with pytest.raises(InputError, match="stop_strings are texts that are not empty, found 'abc'"):
+        GenerationConfig(stop_strings="abc")  # type: ignore[arg-type]
+
+
+def test_the_step_gives_the_logits_at_the_places_alone() -> None:
+    made = reference()
+    ids, caches = (
+        np.array([PROMPTS[0]]),
+        {info.name: np.zeros((1, *info.shape[1:]), np.float32) for info in made.inputs if info.name[0] in "kv"},
+    )
+    given = {"input_ids": ids, "write_indices": np.zeros(1, np.int32), **caches}
+    some = made(places=np.array([[2, 7]]), **given)
+    every = made(places=np.arange(8)[None], **given)
+    np.testing.assert_allclose(some["logits"], every["logits"][:, [2, 7]], rtol=1e-5, atol=1e-5)
+    assert (some["tokens"] == every["logits"][:, [2, 7]].argmax(-1)).all()

@@ -1,0 +1,105 @@
+"""Pieces of text are whole characters, and nothing of a stop string is given away."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from helpers.generating import Letters
+
+from trtnet import CheckpointError, InputError
+from trtnet.generation.chat import ChatTemplate
+from trtnet.generation.drafts import draft
+from trtnet.generation.text import Text
+from trtnet.generation.tokenizer import from_gguf
+
+EURO = [42, 43, 44]  # its three bytes, a token each
+
+
+def pieces(tokens: list[int], stops: tuple[str, ...] = ()) -> tuple[list[str], Text]:
+    text = Text(Letters(), stops)
+    found = []
+    for token in tokens:
+        found.append(text.add(token))
+        if text.stopped:
+            break
+    return [*found, text.end()], text
+
+
+def test_a_character_comes_when_it_is_whole() -> None:
+    found, text = pieces([0, *EURO, 1])
+    assert found == ["a", "", "", "€", "b", ""]
+    assert (text.whole, text.stopped) == ("a€b", False)
+
+
+def test_a_character_that_is_never_whole_comes_at_the_end() -> None:
+    assert pieces([0, *EURO[:2]])[0] == ["a", "", "", "\ufffd"]
+
+
+def test_what_may_be_a_stop_string_waits() -> None:
+    tokens = Letters().encode("the end.")
+    found, text = pieces(tokens, ("end", "x"))
+    assert found == ["t", "h", "", "e ", "", "", "", ""]
+    assert (text.whole, text.stopped) == ("the ", True)
+    found, text = pieces(tokens[:-2], ("end",))  # it never is one
+    assert found == ["t", "h", "", "e ", "", "", "en"]
+    assert (text.whole, text.stopped) == ("the en", False)
+
+
+def test_the_first_of_several_stop_strings_ends() -> None:
+    assert pieces(Letters().encode("abcdef"), ("cd", "bc"))[1].whole == "a"
+
+
+def test_guesses_are_what_followed_before() -> None:
+    assert draft([1, 2, 3, 9, 1, 2, 3], 2) == [9, 1]
+    assert draft([7, 2, 3, 5, 1, 2, 3, 8, 2, 3], 1) == [8]  # the latest place of the longest match
+    assert draft([5, 6, 5], 3) == [6, 5, 5]  # filled up
+    assert draft([1, 2, 3], 2) == [3, 3]
+    assert draft([4], 2) == [4, 4]
+
+
+TEMPLATE = (
+    "{% for message in messages %}\n<{{ message.role }}>{{ message['content'] }}{{ eos_token }}\n{% endfor %}\n"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def test_a_chat_template_writes_the_prompt() -> None:
+    template = ChatTemplate(TEMPLATE, {"eos_token": "$"})
+    assert template([{"role": "user", "content": "Hi"}]) == "<user>Hi$\n<assistant>"
+
+
+def test_what_a_template_refuses_is_said() -> None:
+    refusing = ChatTemplate("{{ raise_exception('roles must alternate') }}", {})
+    with pytest.raises(InputError, match="does not take these messages: roles must alternate"):
+        refusing([])
+    with pytest.raises(InputError, match="the chat template cannot be read"):
+        ChatTemplate("{% for %}", {})
+    with pytest.raises(InputError, match="does not take these messages"):  # the sandbox
+        ChatTemplate("{{ messages.__class__.__mro__[1].__subclasses__() }}", {})([])
+
+
+def test_an_unknown_tokenizer_is_named() -> None:
+    with pytest.raises(CheckpointError, match="x: its tokenizer is gpt2 with the split unheard, which is not known"):
+        from_gguf({"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "unheard"}, "x")
+    with pytest.raises(CheckpointError, match="its tokenizer is llama with the split default"):
+        from_gguf({"tokenizer.ggml.model": "llama"}, "x")
+
+
+BYTES = ["Ġ", "h", "e", "l", "o", "1", "2", "!", "he", "ll", "hell", "hello", "Ġhello", "12", "<s>", "<user>"]
+MERGES = ["h e", "l l", "he ll", "hell o", "Ġ hello", "1 2"]
+
+
+@pytest.mark.parametrize(("split", "digits"), [("smollm", 2), ("qwen2", 2), ("llama-bpe", 1), ("gpt-2", 1)])
+def test_a_gguf_tokenizer_splits_as_its_name_says(split: str, digits: int) -> None:
+    metadata = {
+        "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": split, "tokenizer.ggml.tokens": BYTES,
+        "tokenizer.ggml.merges": MERGES, "tokenizer.ggml.token_type": [1] * 14 + [3, 4],
+        "tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.bos_token_id": 14,
+    }  # fmt: skip
+    tokenizer = from_gguf(metadata, "x.gguf")
+    ids = tokenizer.encode("hello hello12<user>!")
+    assert [BYTES[i] for i in ids] == ["<s>", "hello", "Ġhello", *(["1", "2"], ["12"])[digits == 1], "<user>", "!"]
+    assert tokenizer.decode(ids) == "hello hello12<user>!"
+    assert tokenizer.encode("hello", add_special_tokens=False) == [11]
+    assert len([pair for pair in pairwise(ids) if pair == (5, 6)]) == digits - 1

@@ -1,0 +1,68 @@
+"""A small decoder that generates on the reference, its original, and a tokenizer of a letter a token."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from helpers.decoders import published
+
+import trtnet
+from trtnet import models
+from trtnet.generation import Generator, Step
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz .,!?0123456789"
+PROMPTS = [[3, 1, 4, 1, 5, 9, 2, 6], [2, 7], [5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5]]
+
+
+class Letters:
+    """A letter a token; those beyond are the bytes of a euro sign, in turn."""
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        return [LETTERS.index(letter) for letter in text]
+
+    def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
+        euro = "€".encode()
+        parts = (LETTERS[i].encode() if i < len(LETTERS) else euro[i % 3 : i % 3 + 1] for i in token_ids)
+        return b"".join(parts).decode(errors="replace")
+
+
+RESTLESS, REPETITIVE = 0.3, 0.1
+
+
+@cache
+def original(scale: float = RESTLESS) -> Any:
+    """With tied embeddings and small layers, the next token is the last one again."""
+    return published("Llama", scale=scale, tie_word_embeddings=True)
+
+
+@cache
+def network(capacity: int = 48, scale: float = RESTLESS) -> Any:
+    model = models.llama(original(scale).config.to_dict(), capacity=capacity)
+    return trtnet.define(Step(model), weights=original(scale))
+
+
+@cache
+def reference(capacity: int = 48, scale: float = RESTLESS) -> Any:
+    return network(capacity, scale).reference()
+
+
+def generator(capacity: int = 48, tokenizer: Any = None, scale: float = RESTLESS, **options: Any) -> Generator:
+    return Generator(reference(capacity, scale), tokenizer, **options)
+
+
+def greedy(prompt: list[int], count: int) -> list[int]:
+    """What transformers' model says."""
+    return greedy_of(original(), prompt, count)
+
+
+def greedy_of(model: Any, prompt: list[int], count: int, end: int | None = None) -> list[int]:
+    """The most likely tokens up to `end`, each by the whole sequence before it."""
+    tokens = list(prompt)
+    with torch.inference_mode():
+        for _ in range(count):
+            tokens.append(int(model(torch.tensor([tokens])).logits[0, -1].argmax()))
+            if tokens[-1] == end:
+                return tokens[len(prompt) : -1]
+    return tokens[len(prompt) :]

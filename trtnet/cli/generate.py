@@ -1,0 +1,86 @@
+"""The command that writes text: `trtnet generate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trtnet.cli.grouping import grouped
+
+if TYPE_CHECKING:
+    from trtnet.generation import GenerationConfig, Generator
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How tokens are chosen, and when the text ends."""
+
+    max_new_tokens: Annotated[int, typer.Option(help="The most tokens that are generated.")] = 128
+    temperature: Annotated[float, typer.Option(help="What logits are divided by; 0: the most likely token.")] = 0.0
+    top_k: Annotated[int, typer.Option(help="Of so many most likely tokens; 0: of all.")] = 0
+    top_p: Annotated[float, typer.Option(help="Of the most likely tokens with this probability together.")] = 1.0
+    min_p: Annotated[float, typer.Option(help="Of tokens at least so likely as this part of the likeliest.")] = 0.0
+    repetition_penalty: Annotated[float, typer.Option(help="What tokens that came before are divided by.")] = 1.0
+    seed: Annotated[int, typer.Option(help="Of the random choice.")] = 0
+    stop: Annotated[list[str], typer.Option(help="A text that ends the text.")] = field(default_factory=list)
+    lookup: Annotated[int, typer.Option(help="Tokens that are guessed from those before, and checked in one step.")] = 0
+
+    @property
+    def config(self) -> GenerationConfig:
+        from trtnet.generation import GenerationConfig
+
+        return GenerationConfig(
+            self.max_new_tokens, self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty,
+            self.seed, tuple(self.stop), self.lookup,
+        )  # fmt: skip
+
+
+@grouped
+def generate(
+    source: Annotated[Path, typer.Argument(help="A folder of Hugging Face's, or a GGUF file.")],
+    options: TextOptions,
+    prompt: Annotated[str | None, typer.Argument(help="What the text goes on from; with --chat, a message.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Talk: by the model's chat template, line by line.")] = False,
+    engine: Annotated[
+        Path | None, typer.Option(help="Run this plan on the GPU, built first if it is not there; else on the CPU.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="dtype of the network: float32, float16, bfloat16.")] = "float32",
+    capacity: Annotated[int, typer.Option(min=1, help="Tokens that a text may have, with its prompt.")] = 1024,
+) -> None:
+    """Writes text with a language model: Llama, Mistral, Qwen2, Qwen3, SmolLM2."""
+    from trtnet.support.errors import InputError
+    from trtnet.tools.generation.generate import as_chat, load_generator
+
+    config = options.config
+    if prompt is None and not chat:
+        raise InputError("give a prompt, or --chat to talk line by line")
+    generator = load_generator(source, capacity=capacity, dtype=dtype, engine=engine, drafted=options.lookup)
+    if prompt is None:
+        _talk(generator, config)
+    else:
+        _write(generator, as_chat(generator, prompt) if chat else prompt, config)
+
+
+def _write(generator: Generator, prompt: str | list[int], config: GenerationConfig) -> str:
+    pieces = []
+    for piece in generator.stream(prompt, config):
+        print(piece, end="", flush=True)
+        pieces.append(piece)
+    print()
+    return "".join(pieces)
+
+
+def _talk(generator: Generator, config: GenerationConfig) -> None:
+    """Messages from standard input until it ends, each answered with those before in mind."""
+    from trtnet.tools.generation.generate import as_chat
+
+    messages: list[str] = []
+    while True:
+        try:
+            messages.append(input("> "))
+        except EOFError:
+            return
+        messages.append(_write(generator, as_chat(generator, *messages), config))

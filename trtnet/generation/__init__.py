@@ -1,0 +1,7 @@
+"""Text from a decoder: its step as a network, and the loop around it."""
+
+from trtnet.generation.configuration import GenerationConfig
+from trtnet.generation.generator import Completion, Generator
+from trtnet.generation.step import Step, profiles
+
+__all__ = ["Completion", "GenerationConfig", "Generator", "Step", "profiles"]

@@ -1,0 +1,52 @@
+"""How text is generated: the names are those of transformers' GenerationConfig."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trtnet.support.errors import InputError
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How tokens are chosen, and when a text ends.
+
+    max_new_tokens: the most that are generated. temperature: what logits are divided by; 0 takes the most likely token.
+    top_k: of so many most likely tokens; 0 for all. top_p: of the most likely ones that have this probability together.
+    min_p: of those at least so likely as this part of the most likely one. repetition_penalty: what the logits of
+    tokens that came before are divided by, or multiplied if negative. seed: of the random choice; a sequence of a batch
+    has the seed and its number. stop_strings: texts that end the text, and are left out of it.
+    prompt_lookup_num_tokens: how many tokens are guessed from what came before, and checked in one step; the tokens
+    are the same. Raises InputError for a value out of range.
+    """
+
+    max_new_tokens: int = 128
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop_strings: tuple[str, ...] = ()
+    prompt_lookup_num_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "max_new_tokens": self.max_new_tokens >= 1, "temperature": self.temperature >= 0, "top_k": self.top_k >= 0,
+            "top_p": 0 < self.top_p <= 1, "min_p": 0 <= self.min_p <= 1, "seed": self.seed >= 0,
+            "repetition_penalty": self.repetition_penalty > 0,
+            "prompt_lookup_num_tokens": self.prompt_lookup_num_tokens >= 0,
+        }  # fmt: skip
+        if wrong := [name for name, right in ranges.items() if not right]:
+            raise InputError(f"{wrong[0]} is {getattr(self, wrong[0])!r}, out of range: see GenerationConfig")
+        if isinstance(self.stop_strings, str) or not all(self.stop_strings):
+            raise InputError(f"stop_strings are texts that are not empty, found {self.stop_strings!r}")
+
+    @property
+    def takes_best(self) -> bool:
+        """Whether the most likely token is taken as the network gives it."""
+        return self.temperature == 0 and self.repetition_penalty == 1
+
+
+GREEDY = GenerationConfig()
+"""The most likely token each time."""

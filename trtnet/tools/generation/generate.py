@@ -1,0 +1,69 @@
+"""`trtnet generate` and `trtnet.generate`: from a published model's files to text."""
+
+from __future__ import annotations
+
+from functools import partial
+from os import PathLike
+from pathlib import Path
+
+from trtnet.definition import define
+from trtnet.generation import GenerationConfig, Generator, Step, profiles
+from trtnet.generation.configuration import GREEDY
+from trtnet.runtime import load
+from trtnet.support.dtypes import DTypeLike
+from trtnet.support.errors import InputError
+from trtnet.tools.generation.published import published_text
+
+
+def load_generator(
+    source: str | PathLike[str],
+    *,
+    capacity: int = 1024,
+    dtype: DTypeLike = "float32",
+    engine: str | PathLike[str] | None = None,
+    batch: int = 1,
+    drafted: int = 0,
+) -> Generator:
+    """The generator of a published model: Llama, Mistral, Qwen2, Qwen3 or SmolLM2.
+
+    source: a folder of Hugging Face's with config.json, tokenizer.json and .safetensors, or a GGUF file. capacity: how
+    many tokens a sequence may have. dtype: that the model computes in. engine: a plan file, which is built if it is not
+    there, and run on the GPU; None runs the network on the CPU reference. batch: the most sequences of a new engine.
+    drafted: the prompt_lookup_num_tokens that a new engine has a profile for.
+    Raises CheckpointError and ModelError for what is no such model, BuildError, and DeviceError without a GPU for an
+    engine.
+    """
+    found = published_text(Path(source), capacity)
+    made = partial(
+        Generator, tokenizer=found.tokenizer, eos_token_id=found.eos_token_id, chat_template=found.chat_template
+    )
+    if engine is not None and Path(engine).exists():
+        return made(load(engine), device="cuda")
+    network = define(Step(found.model), weights=found.weights, dtype=dtype)
+    if engine is None:
+        return made(network.reference())
+    built = network.build(profiles(batch, min(256, capacity), drafted))
+    built.save(engine)
+    return made(built, device="cuda")
+
+
+def generate(
+    source: str | PathLike[str] | Generator, prompt: str, config: GenerationConfig = GREEDY, *, chat: bool = False
+) -> str:
+    """The text that a language model writes after a prompt.
+
+    source: a :class:`trtnet.Generator`, or a folder or GGUF file, which is read anew at each call: see
+    ``trtnet.tools.generation.generate.load_generator``. chat: the prompt is a message, which the model's template puts
+    into words. Raises what load_generator and the generator raise.
+    """
+    generator = source if isinstance(source, Generator) else load_generator(source)
+    return generator([as_chat(generator, prompt) if chat else prompt], config)[0].text
+
+
+def as_chat(generator: Generator, *messages: str) -> list[int]:
+    """The tokens of messages of a user and of the model, in turn. Raises InputError without a template."""
+    if generator.chat_template is None or generator.tokenizer is None:
+        raise InputError("the model has no chat template: give it a plain prompt")
+    roles = ("user", "assistant")
+    text = generator.chat_template([{"role": roles[i % 2], "content": each} for i, each in enumerate(messages)])
+    return generator.tokenizer.encode(text, add_special_tokens=False)

@@ -1,0 +1,64 @@
+"""The configuration of a decoder by what its GGUF file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trtnet.checkpoint import Checkpoint
+from trtnet.support.errors import ModelError
+
+FAMILIES = ("llama", "qwen2", "qwen3")
+"""Values of ``general.architecture``; files of Mistral and SmolLM2 say llama."""
+
+
+def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+    """The fields of :class:`trtnet.models.llama.LlamaConfig`, without its capacity.
+
+    metadata: what the file says. checkpoint: its tensors, whose names say which biases and norms there are.
+    Raises ModelError for another family, mixtures of experts and positions scaled otherwise than by one number.
+    """
+    family = str(metadata.get("general.architecture"))
+    if family not in FAMILIES or f"{family}.expert_count" in metadata:
+        what = "a mixture of experts" if family in FAMILIES else f"of the family {family}"
+        raise ModelError(
+            f"{checkpoint.name} is {what}; a decoder here is one of {', '.join(FAMILIES)}, without experts"
+        )
+
+    def of(key: str, default: Any = None) -> Any:
+        found = metadata.get(f"{family}.{key}", default)
+        if found is None:
+            raise ModelError(f"{checkpoint.name} does not say {family}.{key}")
+        return found
+
+    heads, hidden = of("attention.head_count"), of("embedding_length")
+    width = of("attention.key_length", hidden // heads)
+    return {
+        "vocab_size": checkpoint.info("token_embd.weight").shape[0],
+        "hidden_size": hidden,
+        "intermediate_size": of("feed_forward_length"),
+        "num_hidden_layers": of("block_count"),
+        "num_attention_heads": heads,
+        "num_key_value_heads": of("attention.head_count_kv", heads),
+        "rms_norm_eps": of("attention.layer_norm_rms_epsilon"),
+        "rope_theta": float(of("rope.freq_base", 10000.0)),
+        "rope_factors": _rope_factors(of, checkpoint),
+        "rope_interleaved": family == "llama",
+        "head_dim": None if width == hidden // heads else width,
+        "attention_bias": "blk.0.attn_q.bias" in checkpoint,
+        "output_bias": "blk.0.attn_output.bias" in checkpoint,
+        "mlp_bias": "blk.0.ffn_gate.bias" in checkpoint,
+        "qk_norm": "blk.0.attn_q_norm.weight" in checkpoint,
+        "tie_word_embeddings": "output.weight" not in checkpoint,
+        "sliding_window": None,
+        "layer_types": (),
+    }
+
+
+def _rope_factors(of: Any, checkpoint: Checkpoint) -> tuple[float, ...]:
+    if "rope_freqs.weight" in checkpoint:
+        return tuple(checkpoint["rope_freqs.weight"].tolist())
+    kind = of("rope.scaling.type", "none")
+    if kind not in ("none", "linear"):
+        raise ModelError(f"{checkpoint.name} scales rotary positions by {kind!r}, which the model does not compute")
+    return (float(of("rope.scaling.factor")),) if kind == "linear" else ()

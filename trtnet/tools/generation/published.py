@@ -1,0 +1,95 @@
+"""A published language model with its weights, its tokenizer and its chat template: of a folder, or of a GGUF file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtnet import models
+from trtnet.checkpoint import Checkpoint, open_checkpoint
+from trtnet.checkpoint.formats.gguf_file import GGUFFile
+from trtnet.generation.chat import ChatTemplate
+from trtnet.generation.tokenizer import FileTokenizer, from_file, from_gguf
+from trtnet.nn import Module
+from trtnet.support import json_text
+from trtnet.support.errors import CheckpointError
+from trtnet.tools.generation.gguf_fields import llama_fields
+from trtnet.weights import rules
+
+
+@dataclass(frozen=True)
+class PublishedText:
+    """A decoder and what belongs to it. eos_token_id: the tokens that end a text."""
+
+    model: Module
+    weights: Checkpoint
+    tokenizer: FileTokenizer
+    eos_token_id: tuple[int, ...]
+    chat_template: ChatTemplate | None
+
+
+def published_text(path: Path, capacity: int) -> PublishedText:
+    """The language model of a folder of Hugging Face's, or of a GGUF file. capacity: tokens that a cache holds.
+
+    Raises CheckpointError for files that are missing or cannot be read, ModelError for another family.
+    """
+    if path.suffix == ".gguf" and path.is_file():
+        return _of_gguf(path, capacity)
+    if not path.is_dir():
+        raise CheckpointError(f"there is no language model {path}: it is a folder with config.json, or a .gguf file")
+    return _of_folder(path, capacity)
+
+
+def _of_gguf(path: Path, capacity: int) -> PublishedText:
+    file = GGUFFile(path)
+    checkpoint, metadata = file if file.parts < 2 else open_checkpoint(path), file.fields()
+    model = models.llama(**llama_fields(metadata, checkpoint), capacity=capacity)
+    beside = path.with_name("tokenizer.json")
+    tokenizer = from_file(beside) if beside.is_file() else from_gguf(metadata, path.name)
+    ends = [metadata[key] for key in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id") if key in metadata]
+    tokens = metadata["tokenizer.ggml.tokens"]
+    names = {f"{kind}_token": tokens[n] for kind in ("bos", "eos") if (n := _number(metadata, kind)) is not None}
+    template = metadata.get("tokenizer.chat_template")
+    return PublishedText(
+        model, rules("gguf_llama").apply(checkpoint), tokenizer, tuple(ends), template and ChatTemplate(template, names)
+    )
+
+
+def _number(metadata: Mapping[str, Any], kind: str) -> int | None:
+    return metadata.get(f"tokenizer.ggml.{kind}_token_id")
+
+
+def _of_folder(path: Path, capacity: int) -> PublishedText:
+    weights = rules("llama").apply(open_checkpoint(path))
+    model = models.llama(path, capacity=capacity)
+    config, settings = _read(path / "config.json"), _read(path / "tokenizer_config.json")
+    ends = _read(path / "generation_config.json").get("eos_token_id", config.get("eos_token_id"))
+    names = {key: _text(settings[key]) for key in ("bos_token", "eos_token") if settings.get(key) is not None}
+    file = path / "chat_template.jinja"
+    template = file.read_text() if file.is_file() else _default(settings.get("chat_template"))
+    tokenizer = from_file(path / "tokenizer.json")
+    several = tuple(ends) if isinstance(ends, list) else () if ends is None else (int(ends),)
+    return PublishedText(
+        model, weights, tokenizer, several, None if template is None else ChatTemplate(template, names)
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """An object of JSON; an empty one without the file."""
+    try:
+        return dict(json_text.loads(path.read_bytes())) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def _text(token: Any) -> str:
+    return str(token["content"] if isinstance(token, Mapping) else token)
+
+
+def _default(template: Any) -> str | None:
+    """Of several templates that of this name."""
+    if isinstance(template, list):
+        return next((each["template"] for each in template if each["name"] == "default"), None)
+    return template
