@@ -17,7 +17,8 @@ class GenerationConfig:
     tokens that came before are divided by, or multiplied if negative. seed: of the random choice; a sequence of a batch
     has the seed and its number. stop_strings: texts that end the text, and are left out of it.
     prompt_lookup_num_tokens: how many tokens are guessed from what came before, and checked in one step; the tokens
-    are the same. Raises InputError for a value out of range.
+    are the same.
+    Raises InputError for a value out of range.
     """
 
     max_new_tokens: int = 128

@@ -52,9 +52,11 @@ def generate(
 ) -> str:
     """The text that a language model writes after a prompt.
 
-    source: a :class:`trtnet.Generator`, or a folder or GGUF file, which is read anew at each call: see
-    ``trtnet.tools.generation.generate.load_generator``. chat: the prompt is a message, which the model's template puts
-    into words. Raises what load_generator and the generator raise.
+    source: a :class:`trtnet.Generator`, or a folder or GGUF file, which is read anew at each call and computed in
+    float32: see ``trtnet.tools.generation.generate.load_generator``. chat: the prompt is a message, which the model's
+    template puts into words.
+    Returns the text, without the prompt.
+    Raises what load_generator and the generator raise.
     """
     generator = source if isinstance(source, Generator) else load_generator(source)
     return generator([as_chat(generator, prompt) if chat else prompt], config)[0].text
