@@ -82,10 +82,10 @@ class _Sequence:
 class Generator:
     """Generates text by the step of a decoder.
 
-    step: the reference, an engine or a session of a :class:`trtnet.generation.Step`, of any dtype. tokenizer: turns text into tokens
-    and back; without one, prompts are lists of tokens. eos_token_id: tokens that end a text. chat_template: writes
-    messages as a prompt. chunk: the most tokens of a prompt in a step. device: torch's name of the GPU that the caches
-    are on, "cuda"; None for numpy arrays on the host.
+    step: the reference, an engine or a session of a :class:`trtnet.generation.Step`, of any dtype. tokenizer: turns
+    text into tokens and back; without one, prompts are lists of tokens. eos_token_id: tokens that end a text.
+    chat_template: writes messages as a prompt. chunk: the most tokens of a prompt in a step. device: torch's name of
+    the GPU that the caches are on, "cuda"; None for numpy arrays on the host.
     Raises InputError for what is no step.
     """
 
