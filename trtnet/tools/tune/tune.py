@@ -36,6 +36,10 @@ from trtnet.tools.tune.searching.recording import Recorded, check_same, conclude
 from trtnet.tools.tune.searching.search import search
 
 
+ROUND = 3
+"""Small networks that each process builds before they are timed: so no process waits long for the last one."""
+
+
 @dataclass(frozen=True)
 class How:
     """How a search goes: see :func:`tune`."""
@@ -116,7 +120,7 @@ def run(
         with Processes(place, setup, budget, told) as processes:
             groups = _groups(neutral, processes, place, how.approximations)
             measurer = Recorded(processes, recorder.known, recorder)
-            found = search(groups, measurer, budget, setup.builders, told)
+            found = search(groups, measurer, budget, ROUND * setup.builders, told)
         tuned = subject.define(NeutralBut(by_path(found.variant, groups)))
         return recorder.end(concluded(recorder.tuning, groups, neutral, tuned, found))
 

@@ -62,6 +62,8 @@ class Surroundings:
         self._layers: dict[str, list[str]] = {}
         for index in range(network.trt.num_layers):
             layer = network.trt.get_layer(index)
+            if layer.type.name == "CONSTANT":  # which equal modules share: the first one has it
+                continue
             self._layers.setdefault(layer.name.rpartition("/")[0], []).append(layer.type.name)
 
     def of(self, part: Part, paths: list[str]) -> Any:
