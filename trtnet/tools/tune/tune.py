@@ -35,7 +35,6 @@ from trtnet.tools.tune.searching.contests import Group
 from trtnet.tools.tune.searching.recording import Recorded, check_same, concluded
 from trtnet.tools.tune.searching.search import search
 
-
 ROUND = 3
 """Small networks that each process builds before they are timed: so no process waits long for the last one."""
 
