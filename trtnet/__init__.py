@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from trtnet.tools.generation.generate import generate
+    from trtnet.tools.quantize.quantize import quantize
     from trtnet.tools.tune.tune import tune
     from trtnet.verify.bisection.bisect import bisect
     from trtnet.verify.comparison.compare import compare
@@ -89,6 +90,7 @@ _HOME = {
     "models": "",
     "nn": "",
     "open_checkpoint": "trtnet.checkpoint",
+    "quantize": "trtnet.tools.quantize.quantize",
     "ops": "",
     "search_precision": "trtnet.verify.precision.search",
     "tune": "trtnet.tools.tune.tune",
@@ -138,6 +140,7 @@ __all__ = [
     "nn",
     "open_checkpoint",
     "ops",
+    "quantize",
     "search_precision",
     "tune",
     "weights",

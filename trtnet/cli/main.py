@@ -22,6 +22,7 @@ from trtnet.cli.export import export
 from trtnet.cli.generate import generate
 from trtnet.cli.inspect import diff, inspect
 from trtnet.cli.precision import precision
+from trtnet.cli.quantize import quantize
 from trtnet.cli.tune import tune
 from trtnet.cli.weights import convert, refit, weights
 from trtnet.support.errors import TrtnetError
@@ -64,7 +65,7 @@ def _common(
 
 PANELS: dict[str, tuple[Any, ...]] = {
     "Define and build": (build, run, models),
-    "Weights": (weights, convert, refit),
+    "Weights": (weights, convert, quantize, refit),
     "Accuracy": (compare, bisect, precision),
     "Measure": (bench, tune, warm),
     "Look": (inspect, diff, draw),

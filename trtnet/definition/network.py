@@ -170,6 +170,7 @@ def _prepare(
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
     network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted))
+    network.quantized.watched = {} if quantizing.watches else None
     network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
 
 

@@ -53,9 +53,13 @@ class QuantizedParameter:
 
 
 class QuantizedParameters:
-    """The quantized parameters of a network, by checkpoint key. used: the keys of those that an operation has taken."""
+    """The quantized parameters of a network, by checkpoint key. used: the keys of those that an operation has taken.
+
+    watched: the tensors that each weight is multiplied with, by key, where they are to be known; None where not.
+    """
 
     def __init__(self) -> None:
+        self.watched: dict[str, list[Any]] | None = None
         self.by_key: dict[str, QuantizedParameter] = {}
         self.used: set[str] = set()
 

@@ -16,11 +16,14 @@ _EXPONENT = {"float8_e4m3fn": 8, "float4_e2m1fn": 2}
 """That of the largest power of two of a type, for scales that are powers of two."""
 
 
-def quantize(weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = False) -> QuantizedTensor:
+def quantize(
+    weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = False, shrunk: Array | float = 1.0
+) -> QuantizedTensor:
     """A float weight as values of `dtype` and scales of blocks; symmetric.
 
     dtype: int8, int4, float8_e4m3fn or float4_e2m1fn. Scales are float32; those of float4 are float8_e4m3fn beside one
     of the weight (NVFP4). powers_of_two: scales of float8 and float4 are float8_e8m0fnu (MX).
+    shrunk: the part of the largest magnitude that is represented, for each block or all.
     Raises ValueError for columns that blocks of 4 bits or powers of two do not divide.
     Source: ModelOpt, torch/quantization (amax); OCP Microscaling Formats (MX) specification, 1.0.
     """
@@ -29,7 +32,7 @@ def quantize(weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = 
     rest = [size % block for size, block in zip(weight.shape, blocks, strict=True) if block != WHOLE]
     if any(rest) and (dtype.bits == 4 or powers_of_two):
         raise ValueError(f"blocks of {blocks[-1]} do not divide a weight {list(weight.shape)}")
-    amax, outer = largest(exact, blocks), None
+    amax, outer = largest(exact, blocks) * np.float32(shrunk), None
     if powers_of_two:
         exponents = np.floor(np.log2(np.maximum(amax, 2.0**-100))) - _EXPONENT[dtype.name]
         scale: Array = np.exp2(exponents).astype(ml_dtypes.float8_e8m0fnu)
@@ -44,6 +47,34 @@ def quantize(weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = 
     )  # fmt: skip
     form.values[...] = _rounded(exact / form.spread(form.scales()), dtype)
     return form
+
+
+def best(weight: Array, dtype: DType, blocks: Blocks) -> QuantizedTensor:
+    """The same, each block's range of the least squared error, of ranges down to half of its largest magnitude."""
+    exact = weight.astype(np.float32)
+    blocks = tuple(WHOLE if block >= size else block for size, block in zip(weight.shape, blocks, strict=True))
+    lost = _lost(exact, dtype, blocks, 1.0)
+    chosen = np.ones_like(lost)
+    for part in np.linspace(0.98, 0.5, 25) if dtype != dtypes.float8_e4m3fn else ():
+        found = _lost(exact, dtype, blocks, float(part))
+        chosen = np.where(found < lost, np.float32(part), chosen)
+        lost = np.minimum(found, lost)
+    return quantize(weight, dtype, blocks, shrunk=chosen)
+
+
+def _lost(exact: Array, dtype: DType, blocks: Blocks, part: float) -> Array:
+    """The squared error of each block, with a part of its range."""
+    return summed((quantize(exact, dtype, blocks, shrunk=part).dequantize("float32") - exact) ** 2, blocks)
+
+
+def summed(values: Array, blocks: Blocks) -> Array:
+    """The sum of each block, of the rank of the values."""
+    for axis, block in enumerate(blocks):
+        if block == WHOLE:
+            values = values.sum(axis, keepdims=True)
+        elif block != 1:
+            values = np.add.reduceat(values, np.arange(0, values.shape[axis], block), axis)
+    return values
 
 
 def largest(weight: Array, blocks: Blocks) -> Array:

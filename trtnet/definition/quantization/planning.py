@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,13 @@ class Quantize:
             raise ModelError(f'quantization: fallback is "error" or "warn", found {self.fallback!r}')
 
 
+@dataclass(frozen=True)
+class Watch(Quantize):
+    """Nothing is quantized, and ``network.quantized.watched`` has what each weight is multiplied with."""
+
+    schemes: Schemes = field(default_factory=dict)
+
+
 class Quantizing:
     """What is quantized in a network that is being defined.
 
@@ -60,6 +67,7 @@ class Quantizing:
     """
 
     def __init__(self, given: Quantize | Schemes | None) -> None:
+        self.watches = isinstance(given, Watch)
         self.fallback = given.fallback if isinstance(given, Quantize) else "error"
         said = given.schemes if isinstance(given, Quantize) else given
         self.from_checkpoint = said == CHECKPOINT

@@ -13,7 +13,7 @@ from trtnet.ops.arguments.operands import ndim_of
 from trtnet.ops.elementwise.arithmetic import add, sub
 from trtnet.ops.formulations import formulated
 from trtnet.ops.products.layer import product
-from trtnet.ops.quantization.weights import block_sums, prepared, quantized, quantized_weight
+from trtnet.ops.quantization.weights import block_sums, prepared, quantized, quantized_weight, watch
 
 
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
@@ -25,6 +25,7 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     ``trtnet.ops.forms.products``.
     Raises LayerError for mixed dtypes, and for sizes that do not fit.
     """
+    watch(x, weight)
     found = quantized(x.network, weight)
     if found is not None:
         x, y = _quantized(x, weight, found)

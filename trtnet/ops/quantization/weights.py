@@ -29,8 +29,16 @@ def quantized(network: OpenNetwork, weight: Operand | None) -> QuantizedParamete
     return found
 
 
+def watch(x: Tensor, weight: Operand) -> None:
+    """Notes what a weight is multiplied with, where that is to be known."""
+    watched = x.network.quantized.watched
+    if watched is not None and isinstance(weight, Parameter):
+        watched.setdefault(x.network.key(weight), []).append(x.fresh())
+
+
 def operands(x: Tensor, weight: Operand) -> tuple[Tensor, Operand]:
     """(inputs, kernel) of a convolution; of a quantized kernel both dequantized tensors, else as they are."""
+    watch(x, weight)
     found = quantized(x.network, weight)
     if found is None or not isinstance(weight, Parameter):
         return x, weight

@@ -1,0 +1,59 @@
+"""Calibration data: arrays of samples, read in batches, as often as they are needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import InputError
+
+Arrays = Mapping[str, np.ndarray[Any, Any]]
+Data = Arrays | str | os.PathLike[str]
+"""Arrays of samples by input, an .npz of them, or a folder of .npz files, each read when it is its turn."""
+
+
+class Batches:
+    """The calls that data makes for a model, the same at each pass.
+
+    takes: the inputs of the model. size: samples in a call, where the model's first axis does not say.
+    Raises InputError for data that is none, or that does not fit.
+    """
+
+    def __init__(self, data: Data, takes: Sequence[TensorInfo], size: int) -> None:
+        self._takes = takes
+        fixed = {info.shape[0] for info in takes if info.shape and isinstance(info.shape[0], int)}
+        self._fixed = bool(fixed)
+        self._size = int(min(fixed)) if fixed else size
+        self._parts: list[Arrays | Path] = [data] if isinstance(data, Mapping) else [*_files(Path(data))]
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        for part in self._parts:
+            if isinstance(part, Path):
+                with np.load(part, allow_pickle=False) as file:
+                    yield from self._calls({name: file[name] for name in file.files}, str(part))
+            else:
+                yield from self._calls(part, "the data")
+
+    def _calls(self, arrays: Arrays, name: str) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        missing = [info.name for info in self._takes if info.name not in arrays]
+        if missing:
+            raise InputError(f"{name} does not have the input {missing[0]}; it has {', '.join(arrays)}")
+        counts = {len(arrays[info.name]) for info in self._takes}
+        if len(counts) != 1 or not (count := counts.pop()):
+            raise InputError(f"{name}: the inputs have the same number of samples, at least one")
+        if self._fixed and count % self._size:
+            raise InputError(f"{name} has {count} samples; the model takes {self._size} at a time")
+        for start in range(0, count, self._size):
+            yield {info.name: np.asarray(arrays[info.name][start : start + self._size]) for info in self._takes}
+
+
+def _files(path: Path) -> list[Path]:
+    found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+    if not found or not all(file.is_file() and file.suffix == ".npz" for file in found):
+        raise InputError(f"{path} is no .npz file, and no folder of them")
+    return found

@@ -1,0 +1,95 @@
+"""Quantized weights as a checkpoint in the compressed-tensors format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtnet.checkpoint import Checkpoint, save_safetensors
+from trtnet.checkpoint.base import Array
+from trtnet.checkpoint.quantized.scheme import WHOLE
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.support import dtypes
+from trtnet.support.dtypes import DType
+from trtnet.support.errors import CheckpointError
+from trtnet.support.files import atomic_write
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A quantized weight. module: its path. inputs: the dtype of the inputs of its product, and their scale."""
+
+    module: str
+    weight: QuantizedTensor
+    inputs: DType | None
+    input_scale: float
+
+
+def write(path: Path, source: Checkpoint, keys: Sequence[str], weights: Mapping[str, Written]) -> None:
+    """Writes the tensors of `keys`, quantized where `weights` has them, and the configuration beside them.
+
+    Raises CheckpointError for a folder that has a config.json of something else, FileError if it cannot be written.
+    """
+    config = path.parent / CONFIG
+    if config.exists() and "quantization_config" not in config.read_text("utf-8", errors="replace"):
+        raise CheckpointError(f"{config} is there already, of another checkpoint: write to a folder of its own")
+    tensors: dict[str, Array] = {}
+    for key in keys:
+        tensors |= {key: source[key]} if key not in weights else _parts(weights[key])
+    document = {"quantization_config": configuration(list(weights.values()))}
+    save_safetensors(path, tensors, {"format": "pt"})
+    with atomic_write(config) as file:
+        file.write(json.dumps(document, indent=1).encode() + b"\n")
+
+
+def configuration(weights: Sequence[Written]) -> dict[str, Any]:
+    """The quantization configuration of weights that are all quantized in one way."""
+    first = weights[0]
+    bits = first.weight.bits
+    floats = bits == 8 and first.weight.values.dtype != np.int8
+    block = first.weight.blocks[-1]
+    group: dict[str, Any] = {
+        "num_bits": bits,
+        "type": "float" if floats else "int",
+        "symmetric": True,
+        "dynamic": False,
+    }
+    strategy = "tensor" if first.weight.scale.size == 1 else "channel" if block in (WHOLE, 1) else "group"
+    group |= {"strategy": strategy, **({"group_size": block} if strategy == "group" else {})}
+    kind = None if first.inputs is None else "float" if first.inputs.is_floating else "int"
+    inputs = kind and {"num_bits": 8, "type": kind, "symmetric": True, "strategy": "tensor", "dynamic": False}
+    form = "pack-quantized" if bits == 4 else "float-quantized" if floats else "int-quantized"
+    named = {"targets": [each.module for each in weights], "weights": group, "input_activations": inputs}
+    return {
+        "quant_method": "compressed-tensors", "quantization_status": "compressed", "format": form,
+        "config_groups": {"group_0": named}, "ignore": [],
+    }  # fmt: skip
+
+
+def _parts(written: Written) -> dict[str, Array]:
+    stem, weight = f"{written.module}." if written.module else "", written.weight
+    scale = weight.scale.astype(np.float32)
+    scale = scale.reshape(1) if scale.size == 1 else scale
+    parts = {f"{stem}weight_scale": scale}
+    if weight.bits == 4:
+        parts[f"{stem}weight_packed"] = _words(weight.values.astype(np.int8))
+        parts[f"{stem}weight_shape"] = np.array(weight.shape, np.int64)
+    else:
+        parts[f"{stem}weight"] = weight.values
+    if written.inputs is not None:
+        parts[f"{stem}input_scale"] = np.array([written.input_scale], np.float32)
+    return parts
+
+
+def _words(values: Array) -> Array:
+    """Signed values of 4 bits in 32-bit words along the columns, each plus 8, the first in the lowest bits."""
+    codes = (values + 8).astype(np.uint8)
+    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
+    return np.ascontiguousarray(padded[:, 0::2] | padded[:, 1::2] << 4).view(dtypes.int32.numpy)
