@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.comparing import TOLERANCES, random_tensor, random_weights, relative_l2
+from helpers.comparing import TOLERANCES, Function, random_tensor, random_weights, relative_l2
 from helpers.ops.forms import OTHERS, ROWS, define, defined
 from ops.cases.case import FLOATS, SIZES, Case, concrete, example, expected
 from ops.cases.convolutions import conv
@@ -250,3 +251,22 @@ def test_the_modules_of_a_torch_module_have_forms_of_their_own(monkeypatch: pyte
 def test_a_kind_that_the_network_has_not_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     define({"gelu": "layer"}, FORM_CASES["attention"][0], "float16")
     assert "no operation of the kind 'gelu'; there are choices of attention" in caplog.text
+
+
+def test_products_of_two_branches_are_not_merged() -> None:
+    matrices = np.random.default_rng(5).standard_normal((3, 4, 6)).astype(np.float32)
+
+    def branches(x: Any) -> Any:
+        def both(y: Any, first: int) -> Any:
+            return ops.linear(y, matrices[first]) + ops.linear(y, matrices[first + 1])
+
+        return ops.cond(ops.sum(x) > 0, lambda y: both(y, 0), lambda y: both(y, 1), (x,))
+
+    inputs = {"x": trtnet.Input(("n", 130, 6))}
+    network = trtnet.define(Function(branches), inputs, {}, forms={"product": "merged"})
+    assert kinds(network).count("MATRIX_MULTIPLY") == 2
+    for sign in (1, -1):
+        x = sign * random_tensor(2, 130, 6).abs()
+        used = matrices[0] + matrices[1] if sign > 0 else matrices[1] + matrices[2]
+        assert relative_l2(network.reference()(x), x @ torch.from_numpy(used).T) <= 1e-6
+    assert network.build({"n": (1, 2, 3)}).plan.data

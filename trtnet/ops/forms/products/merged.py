@@ -63,7 +63,7 @@ def _part(x: Tensor, weight: Parameter, rank: int, made_of: Callable[[Tensor], T
     network, own = x.network, x.network.weight(weight)
     if own.key:
         network.folded.add(own.key)
-    key, lead = ("products", x.trt, rank, own.dtype.name), (1,) * (rank - 2)
+    key, lead = (network.body, x.trt, rank, own.dtype.name), (1,) * (rank - 2)
     if key not in network.merged:
         (constant,) = network.add("constant", {"shape": lead + own.shape, "weights": _of([own])})
         network.merged[key] = _Merged(network.maker(constant), made_of(constant))
