@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
 from helpers.decoders import caches_of, published, step
 from helpers.generating import greedy_of
+from helpers.gguf_files import BYTES, END, PROMPT, SMALL, SPECIAL, TEMPLATE, write_gguf
 
 import trtnet
 from trtnet import CheckpointError, GenerationConfig, InputError, ModelError, models
@@ -20,73 +20,10 @@ from trtnet.tools.generation.generate import as_chat, load_generator
 from trtnet.tools.generation.gguf_fields import llama_fields
 from trtnet.weights import detect, rules, smollm2
 
-SMALL = {"vocab_size": 99, "max_position_embeddings": 64}
 LLAMA3 = {
     "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }  # fmt: skip
-BYTES = [chr(n) for n in range(33, 33 + 90)]
-"""Tokens of one character; those after them are special."""
-SPECIAL = ["<s>", "</s>", "<user>", "<bot>"]
-TEMPLATE = "{% for m in messages %}{{ '<user>' if m.role == 'user' else '<bot>' }}{{ m.content }}{% endfor %}<bot>"
-PROMPT = [5, 17, 3, 40]
-
-
-def gguf_names(key: str) -> str:
-    """llama.cpp's name of a weight, by its own table."""
-    import gguf
-
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, 8)  # its names are those of the others, and the norms'
-    found = names.get_name(key, try_suffixes=(".weight", ".bias"))
-    assert found is not None, key
-    return found
-
-
-def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
-    """The rows of a projection as llama.cpp's conversion of Llama writes them: in interleaved pairs."""
-    halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
-    return halves.swapaxes(1, 2).reshape(weight.shape)
-
-
-def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", **more: Any) -> Path:
-    import gguf
-
-    config = original.config
-    writer = gguf.GGUFWriter(path, family)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_key_length(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([*BYTES, *SPECIAL, *(f"<{n}>" for n in range(99 - len(BYTES) - len(SPECIAL)))])
-    writer.add_token_types([1] * len(BYTES) + [3] * (99 - len(BYTES)))
-    writer.add_token_merges([])
-    writer.add_bos_token_id(len(BYTES))
-    writer.add_eos_token_id(len(BYTES) + 1)
-    writer.add_chat_template(TEMPLATE)
-    for key, value in more.items():
-        writer.add_string(key.replace("__", "."), value)
-    for key, weight in original.state_dict().items():
-        if key == "lm_head.weight" and config.tie_word_embeddings:
-            continue
-        array, heads = weight.numpy(), config.num_attention_heads if "q_proj" in key else config.num_key_value_heads
-        if family == "llama" and ("q_proj" in key or "k_proj" in key):
-            array = permuted(array, heads)
-        type_ = gguf.GGMLQuantizationType[kind if array.ndim == 2 else "F32"]
-        data = array if type_.name == "F32" else gguf.quants.quantize(array, type_)
-        writer.add_tensor(gguf_names(key), data, raw_dtype=type_)
-    if config.rope_parameters["rope_type"] == "llama3":
-        writer.add_tensor("rope_freqs.weight", np.array(models.llama(config.to_dict()).config.rope_factors, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -127,7 +64,7 @@ def test_blocks_of_values_and_scales_give_the_tokens_of_their_values(tmp_path: P
             if weight.ndim == 2:
                 weight.copy_(torch.from_numpy(gguf.quants.dequantize(gguf.quants.quantize(weight.numpy(), kind), kind)))
     found = load_generator(path, capacity=32)([PROMPT], GenerationConfig(8))[0]
-    assert found.tokens == greedy_of(original, PROMPT, 8, end=len(BYTES) + 1)
+    assert found.tokens == greedy_of(original, PROMPT, 8, end=END)
 
 
 def test_a_gguf_file_brings_its_tokenizer_and_its_chat_template(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""`trtnet generate` on the CPU: a text that streams, a talk, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.decoders import published
+from helpers.generating import greedy_of
+from helpers.gguf_files import END, PROMPT, SMALL, write_gguf
+from typer.testing import CliRunner, Result
+
+from trtnet.cli.main import app
+from trtnet.generation import Generator
+from trtnet.tools.generation.generate import as_chat, load_generator
+
+
+@pytest.fixture(scope="module")
+def original() -> Any:
+    return published("Llama", **SMALL, scale=0.3)
+
+
+@pytest.fixture(scope="module")
+def file(original: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_gguf(tmp_path_factory.mktemp("model") / "x.gguf", original, "llama")
+
+
+def run(*texts: Any, said: str = "") -> Result:
+    return CliRunner().invoke(app, ["generate", *map(str, texts), "--capacity", "48"], input=said)
+
+
+def loaded(file: Path) -> Generator:
+    return load_generator(file, capacity=48)
+
+
+def test_a_text_goes_on_from_a_prompt(original: Any, file: Path) -> None:
+    generator = loaded(file)
+    assert generator.tokenizer is not None
+    prompt = generator.tokenizer.decode(PROMPT)
+    result = run(file, prompt, "--max-new-tokens", 8)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == generator.tokenizer.decode(greedy_of(original, PROMPT, 8, end=END)) + "\n"
+    hot = [run(file, prompt, "--max-new-tokens", 8, "--temperature", 2, "--seed", seed).stdout for seed in (1, 1, 2)]
+    assert hot[0] == hot[1] != hot[2]
+    guessed = run(file, prompt, "--max-new-tokens", 8, "--lookup", 3)
+    assert guessed.stdout == result.stdout
+    stop = result.stdout[2]
+    assert run(file, prompt, "--max-new-tokens", 8, "--stop", stop).stdout == result.stdout.partition(stop)[0] + "\n"
+
+
+def test_a_talk_keeps_what_was_said(original: Any, file: Path) -> None:
+    generator = loaded(file)
+    result = run(file, "--chat", "--max-new-tokens", 4, said="!#\n$\n")
+    assert result.exit_code == 0, result.output
+    assert generator.tokenizer is not None
+    first = generator.tokenizer.decode(greedy_of(original, as_chat(generator, "!#"), 4, end=END))
+    second = generator.tokenizer.decode(greedy_of(original, as_chat(generator, "!#", first, "$"), 4, end=END))
+    assert result.stdout == f"> {first}\n> {second}\n> "
+    assert run(file, "!#", "--chat", "--max-new-tokens", 4).stdout == f"{first}\n"
+
+
+def test_what_it_refuses(file: Path) -> None:
+    assert "give a prompt, or --chat" in str(run(file).exception)
+    assert "there is no language model" in str(run("nowhere", "x").exception)
+    assert "temperature is -1.0, out of range" in str(run(file, "x", "--temperature", "-1").exception)

@@ -1,0 +1,54 @@
+"""Caches that a step writes in place: as an engine on a GPU does it, here with torch tensors on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from helpers.generating import PROMPTS, REPETITIVE, generator, reference
+
+from trtnet import GenerationConfig
+from trtnet.generation import Generator
+
+
+class InPlace:
+    """What an engine is to a generator: the results go where `out` says, each in its own place at each width."""
+
+    def __init__(self, scale: float) -> None:
+        self._reference = reference(scale=scale)
+        self.inputs, self.outputs = self._reference.inputs, self._reference.outputs
+        self.calls: list[tuple[int, ...]] = []
+
+    def session(self) -> Any:
+        return self.run
+
+    def run(self, out: dict[str, Any], **inputs: Any) -> None:
+        given = {"input_ids": inputs["input_ids"], "tokens": out["tokens"], "logits": out["logits"]}
+        self.calls.append(tuple(tensor.data_ptr() for tensor in given.values()))
+        for name, value in self._reference(**inputs).items():
+            if name.startswith("new_"):
+                assert out[name] is inputs[name.removeprefix("new_")]
+            out[name].copy_(value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GenerationConfig(12),
+        GenerationConfig(12, temperature=0.8, top_k=20, seed=4),
+        GenerationConfig(12, prompt_lookup_num_tokens=3),
+    ],
+    ids=["greedy", "sampled", "guessed"],
+)
+def test_caches_in_place_give_the_tokens_of_those_on_the_host(config: GenerationConfig) -> None:
+    made = Generator(InPlace(REPETITIVE), device="cpu", chunk=5)
+    for prompts in (PROMPTS, PROMPTS[:2], PROMPTS):  # what another batch left in a cache is not read
+        found = [completion.tokens for completion in made(prompts, config)]
+        assert found == [each.tokens for each in generator(scale=REPETITIVE, chunk=5)(prompts, config)]
+
+
+def test_every_step_of_a_width_is_the_same_call() -> None:
+    step = InPlace(REPETITIVE)
+    Generator(step, device="cpu")(PROMPTS, GenerationConfig(10))
+    assert len(step.calls) == 10
+    assert len(set(step.calls[1:])) == 1

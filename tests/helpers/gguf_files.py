@@ -1,0 +1,76 @@
+"""GGUF files of small decoders, written by the package gguf as llama.cpp's conversion writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtnet import models
+
+SMALL = {"vocab_size": 99, "max_position_embeddings": 64}
+BYTES = [chr(n) for n in range(33, 33 + 90)]
+"""Tokens of one character; those after them are special."""
+SPECIAL = ["<s>", "</s>", "<user>", "<bot>"]
+TEMPLATE = "{% for m in messages %}{{ '<user>' if m.role == 'user' else '<bot>' }}{{ m.content }}{% endfor %}<bot>"
+PROMPT = [5, 17, 3, 40]
+END = len(BYTES) + 1
+"""The token that ends a text."""
+
+
+def gguf_names(key: str) -> str:
+    """llama.cpp's name of a weight, by its own table."""
+    import gguf
+
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, 8)  # its names are those of the others, and the norms'
+    found = names.get_name(key, try_suffixes=(".weight", ".bias"))
+    assert found is not None, key
+    return found
+
+
+def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
+    """The rows of a projection as llama.cpp's conversion of Llama writes them: in interleaved pairs."""
+    halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
+    return halves.swapaxes(1, 2).reshape(weight.shape)
+
+
+def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", **more: Any) -> Path:
+    import gguf
+
+    config = original.config
+    writer = gguf.GGUFWriter(path, family)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_key_length(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([*BYTES, *SPECIAL, *(f"<{n}>" for n in range(99 - len(BYTES) - len(SPECIAL)))])
+    writer.add_token_types([1] * len(BYTES) + [3] * (99 - len(BYTES)))
+    writer.add_token_merges([])
+    writer.add_bos_token_id(len(BYTES))
+    writer.add_eos_token_id(len(BYTES) + 1)
+    writer.add_chat_template(TEMPLATE)
+    for key, value in more.items():
+        writer.add_string(key.replace("__", "."), value)
+    for key, weight in original.state_dict().items():
+        if key == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        array, heads = weight.numpy(), config.num_attention_heads if "q_proj" in key else config.num_key_value_heads
+        if family == "llama" and ("q_proj" in key or "k_proj" in key):
+            array = permuted(array, heads)
+        type_ = gguf.GGMLQuantizationType[kind if array.ndim == 2 else "F32"]
+        data = array if type_.name == "F32" else gguf.quants.quantize(array, type_)
+        writer.add_tensor(gguf_names(key), data, raw_dtype=type_)
+    if config.rope_parameters["rope_type"] == "llama3":
+        writer.add_tensor("rope_freqs.weight", np.array(models.llama(config.to_dict()).config.rope_factors, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
