@@ -90,10 +90,10 @@ def _relative(path: str, part: Part) -> tuple[int, str]:
 def estimated(network: DefinedNetwork, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
     """What modules take, in no unit, by the operations and bytes of their layers."""
     times: dict[str, float] = {}
-    for layer in count(network.trt, shapes).layers:
-        times[layer.module] = times.get(layer.module, 0.0) + _estimate(layer)
+    for one in count(network.trt, shapes).layers:
+        times[one.module] = times.get(one.module, 0.0) + _estimate(one)
     return times
 
 
-def _estimate(layer: LayerWork) -> float:
-    return max(layer.flops / FLOPS_A_BYTE, layer.bytes_read + layer.bytes_written)
+def _estimate(one: LayerWork) -> float:
+    return max(one.flops / FLOPS_A_BYTE, one.bytes_read + one.bytes_written)
