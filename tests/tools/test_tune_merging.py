@@ -107,9 +107,10 @@ def test_the_command(tmp_path: Path) -> None:
         (["--merge", "a.json", "-o", "t.json"], "a.json cannot be read as what trtnet tune writes"),
         (["resnet18", "resnet50"], "one model is tuned at a time"),
         (["resnet18", "--gpus", "a"], "--gpus is written 0,1"),
+        (["resnet18", "--dim", "batch=1"], "no usable GPU"),
     ],
 )
 def test_a_wrong_command_is_an_error(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = command("tune", *arguments, folder=tmp_path)
+    done = command("tune", *arguments, folder=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2 and words in done.stderr, done.stdout
     assert not any(tmp_path.iterdir())

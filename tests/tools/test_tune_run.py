@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from trtnet.tools.tune.processes.timing import Profile, Timing, error_of
 from trtnet.tools.tune.processes.workplace import Workplace
 from trtnet.tools.tune.report import headline, picture
 from trtnet.tools.tune.searching.contests import Measured
+from trtnet.tools.tune.searching.recording import read as read_contest
 
 
 class Block(nn.Module):
@@ -66,22 +67,38 @@ class GpuOfNumbers:
         assert isinstance(task, Timing) and self.place.outputs(task.part)
         return tuple(map(self._measured, task.numbers))
 
+    def _forms(self, number: int) -> dict[str, dict[str, str]]:
+        return read_sidecar(sidecar_path(self.place.plan(number))).info.forms
+
     def _measured(self, number: int) -> Measured:
-        forms = read_sidecar(sidecar_path(self.place.plan(number))).info.forms
+        forms = self._forms(number)
         took = 1 + sum(TAKES.get(form, 0.0) for kinds in forms.values() for form in kinds.values())
         overflows = any(np.abs(array).max() > 65504 for array in self.place.outputs(()).values())
         return Measured((took, took * 1.01, took * 0.99), float("inf") if overflows else 1e-3)
 
 
+class GpuThatEnds(GpuOfNumbers):
+    """Its process ends with an engine that has a float32 form."""
+
+    def _measured(self, number: int) -> Measured:
+        if any("float32" in kinds.values() for kinds in self._forms(number).values()):
+            os._exit(5)
+        return super()._measured(number)
+
+
 @pytest.fixture
-def numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(GpuOfNumbers, monkeypatch)
+
+
+def use(gpu: type[GpuOfNumbers], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches time with it from now on."""
     made = measuring.Processes
 
     def processes(place: Any, setup: Any, budget: Any, told: Any) -> Any:
-        return made(place, replace(setup, warm=False), budget, told, gpu=GpuOfNumbers)
+        return made(place, replace(setup, warm=False), budget, told, gpu=gpu)
 
     monkeypatch.setattr(tuning, "Processes", processes)
-    yield
 
 
 def tuned(file: Path, **how: Any) -> Any:
@@ -132,6 +149,17 @@ def test_a_search_goes_on_with_its_file(numbers: None, tmp_path: Path, monkeypat
     file.write_text(json.dumps(document | {"gpu": "another"}))
     with pytest.raises(InputError, match="has the gpu another, this is Numbers"):
         tuned(file, resume=True)
+
+
+def test_a_form_that_ends_the_process_of_the_gpu_has_failed_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(GpuThatEnds, monkeypatch)
+    found = tuned(tmp_path / "net.tuning.json")
+    assert found.forms is not None and found.forms["stem"] == {"conv": "space_to_depth"}
+    outcomes = {contest.where: outcome for contest, outcome in map(read_contest, found.contests)}
+    neutral, wide = outcomes["gelu:blocks.0.act"]
+    assert neutral.failed == "" and wide.failed == "its process ended with exit code 5"
 
 
 def test_what_does_not_build_is_an_error_that_says_why(numbers: None, tmp_path: Path) -> None:
