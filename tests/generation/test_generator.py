@@ -102,8 +102,16 @@ def test_a_repetition_penalty_is_that_of_the_tokens_before() -> None:
 def test_an_engine_has_a_profile_for_each_kind_of_step() -> None:
     plan = network().build(profiles(batch=4, chunk=8, drafted=3)).plan
     assert [profile["input_ids"] for profile in plan.info.profiles] == [
-        ((1, 1), (4, 8), (4, 8)), ((1, 1), (4, 1), (4, 1)), ((1, 4), (4, 4), (4, 4)),
+        ((1, 2), (4, 8), (4, 8)), ((1, 1), (4, 1), (4, 1)), ((1, 4), (4, 4), (4, 4)),
     ]  # fmt: skip
+    for length, count, wanted in ((8, 1, 0), (2, 1, 0), (1, 1, 1), (4, 4, 2)):
+        shapes = {"input_ids": (2, length), "places": (2, count)}
+        fit = [i for i, profile in enumerate(plan.info.profiles) if all(
+            low <= size <= high
+            for name, shape in shapes.items()
+            for low, size, high in zip(profile[name][0], shape, profile[name][2], strict=True)
+        )]  # fmt: skip
+        assert fit == [wanted]
     assert [info.name for info in plan.info.outputs][:2] == ["tokens", "logits"]
 
 

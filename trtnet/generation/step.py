@@ -36,8 +36,8 @@ def profiles(batch: int = 1, chunk: int = 256, drafted: int = 0) -> list[Dims]:
     """What :meth:`DefinedNetwork.build` is given for a step: a profile for prompts, one for single tokens.
 
     batch: the most sequences. chunk: the most tokens of a prompt in a step. drafted: prompt_lookup_num_tokens, which
-    have a profile of their own.
+    have a profile of their own. No shape fits two of them, so that a single token runs with its own kernels.
     """
     rows = (1, batch, batch)
-    found: list[Dims] = [{"batch": rows, "length": (1, chunk, chunk), "count": 1}]
+    found: list[Dims] = [{"batch": rows, "length": (min(2, chunk), chunk, chunk), "count": 1}]
     return found + [{"batch": rows, "length": 1 + n, "count": 1 + n} for n in sorted({0, drafted})]
