@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -13,21 +14,31 @@ from trtnet.cli.options import Declare, FactoryOptions, Json, Model, WeightsOpti
 from trtnet.support.files import check_writable
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """How weights and inputs are quantized."""
+
+    scheme: Annotated[str, typer.Option(help="int8, fp8, fp8_channel, int8_weights, fp8_weights, int4_weights.")] = (
+        "int8"
+    )
+    method: Annotated[str, typer.Option(help="How ranges are found: max, percentile, mse, entropy.")] = "mse"
+    skip: Annotated[list[str], typer.Option(help="Pattern of modules that stay floats.")] = field(default_factory=list)
+    tolerance: Annotated[
+        float | None, typer.Option(help="Leave the most sensitive modules in floats until the outputs are this near.")
+    ] = None
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a call.")] = 32
+
+
 @grouped
 def quantize(
     model: Model,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write; config.json beside.")],
     factory: FactoryOptions,
     weights: WeightsOptions,
+    how: Calibration,
     data: Annotated[
         Path | None, typer.Option(help="Samples by input: an .npz, or a folder of .npz files; none for weights alone.")
     ] = None,
-    scheme: Annotated[
-        str, typer.Option(help="int8, fp8, fp8_channel, int8_weights, fp8_weights, int4_weights.")
-    ] = "int8",
-    method: Annotated[str, typer.Option(help="How ranges are found: max, percentile, mse, entropy.")] = "mse",
-    skip: Annotated[list[str], typer.Option(help="Pattern of modules that stay floats.")] = [],
-    batch: Annotated[int, typer.Option(min=1, help="Samples in a call.")] = 32,
     declare: Declare = [],
     json: Json = None,
 ) -> None:
@@ -43,20 +54,13 @@ def quantize(
     from trtnet.tools.targets import arguments, models
 
     check_writable(output)
-    made = models.made(model, factory.values)
+    made, inputs = models.made(model, factory.values), arguments.inputs(declare) or None
+    chosen, options = weights.chosen, {name: value for name, value in vars(how).items() if value is not None}
     with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("calibrating", total=None)
-        found = run(
-            made,
-            data,
-            output,
-            arguments.inputs(declare) or None,
-            weights.chosen.open(),
-            scheme=scheme,
-            method=method,
-            skip=skip,
-            batch=batch,
-            ignored=weights.chosen.ignored,
-            tell=lambda done: progress.update(task, completed=done),
-        )
+
+        def tell() -> None:
+            progress.advance(task)
+
+        found = run(made, data, output, inputs, chosen.open(), ignored=chosen.ignored, tell=tell, **options)
     show(table(found), to_json(found), json)

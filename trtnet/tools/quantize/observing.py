@@ -34,17 +34,17 @@ def _output(network: DefinedNetwork, tensor: Tensor, key: str, index: int, outpu
 
 
 def observe(
-    network: DefinedNetwork, calls: Iterable[Mapping[str, Any]], tell: Callable[[int], None]
+    network: DefinedNetwork, calls: Iterable[Mapping[str, Any]], tell: Callable[[], None]
 ) -> dict[str, Histogram]:
-    """What the inputs of each weight's product were, over all calls. tell: is told how many calls are done."""
+    """What the inputs of each weight's product were, over all calls. tell: is told of each call that is done."""
     names = watched(network)
     reference = network.reference()
     seen: dict[str, Histogram] = {name: Histogram() for outputs in names.values() for name in outputs}
-    for done, call in enumerate(calls, start=1):
+    for call in calls:
         result = reference(**call)
         for name, histogram in seen.items():
             histogram.add(np.asarray(result[name]))
-        tell(done)
+        tell()
     return {key: _joined([seen[name] for name in outputs]) for key, outputs in names.items()}
 
 
