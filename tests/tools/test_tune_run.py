@@ -117,6 +117,7 @@ def test_a_search_and_what_define_makes_of_it(numbers: None, tmp_path: Path) -> 
     assert found.forms["gelu"] == {f"blocks.{i}.act": "layer" for i in range(4)}
     assert trtnet.Tuning.load(file).forms == found.forms
     assert found.milliseconds == {"neutral": 1.0, "tuned": pytest.approx(0.8)} and found.unfinished == ""
+    assert found.ordered_by == "profile"
     groups = {group["name"]: group for group in found.groups}
     assert groups["stem:conv"]["chosen"] == "space_to_depth" and groups["gelu:blocks.0.act"]["chosen"] == "layer"
     (operation,) = groups["stem:conv"]["operations"]

@@ -28,7 +28,8 @@ class Tuning:
     and when. inputs: shapes and dtypes by name, as they were declared, sizes that were given put in. dims: of the
     dynamic dimensions. dtype: the model's, or its modules' by path. groups: the operations that had one choice
     together: kind, paths of the modules, dtypes and numbers of the operations, milliseconds in the neutral network,
-    forms, chosen form. contests: what was measured: variants by groups, milliseconds a round, errors.
+    forms, chosen form. ordered_by: what the milliseconds are: of TensorRT's "profile", or, where it reports no layers,
+    an estimate by the "work", in no unit. contests: what was measured: variants by groups, milliseconds a round, errors.
     milliseconds, errors: of the neutral and the tuned network in turns. unfinished: what time was too short for. forms:
     what was chosen, by kind and module path; None until the search is done.
     Raises ModelError when ``define`` takes it for another backend, or a model with other modules, inputs or dtypes.
@@ -49,6 +50,7 @@ class Tuning:
     contests: tuple[Mapping[str, Any], ...] = ()
     milliseconds: Mapping[str, float] | None = None
     errors: Mapping[str, float] | None = None
+    ordered_by: str = ""
     unfinished: str = ""
     forms: Mapping[str, Mapping[str, str]] | None = None
 

@@ -117,7 +117,8 @@ def run(
         place = _prepared(Path(folder), subject, neutral, ranges, arrays)
         setup = Setup(ranges, how.config, how.devices, how.builders or builders_here())
         with Processes(place, setup, budget, told) as processes:
-            groups = _groups(neutral, processes, place, how.approximations)
+            groups, ordered_by = _groups(neutral, processes, place, how.approximations)
+            recorder.tuning = replace(recorder.tuning, ordered_by=ordered_by)
             measurer = Recorded(processes, recorder.known, recorder)
             found = search(groups, measurer, budget, ROUND * setup.builders, told)
         tuned = subject.define(NeutralBut(by_path(found.variant, groups)))
@@ -189,8 +190,10 @@ def _prepared(
     return place
 
 
-def _groups(neutral: DefinedNetwork, processes: Processes, place: Workplace, approximations: bool) -> list[Group]:
-    """The groups with their times, and without the small networks that cannot be measured."""
+def _groups(
+    neutral: DefinedNetwork, processes: Processes, place: Workplace, approximations: bool
+) -> tuple[list[Group], str]:
+    """The groups with their times, without the small networks that cannot be measured; and where times are from."""
     parts = dict.fromkeys(group.part for group in groups_of(neutral, {}) if group.part)
     uncut, times = processes.prepare([*parts])
     infos = describe(neutral).inputs
@@ -199,4 +202,4 @@ def _groups(neutral: DefinedNetwork, processes: Processes, place: Workplace, app
     found = groups_of(neutral, times or estimated(neutral, shapes), approximations)
     groups = [replace(each, part=(), uncut=uncut[each.part]) if each.part in uncut else each for each in found]
     processes.use(groups)
-    return groups
+    return groups, "profile" if times else "work"
