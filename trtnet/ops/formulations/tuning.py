@@ -29,7 +29,7 @@ class Tuning:
     dynamic dimensions. dtype: the model's, or its modules' by path. groups: the operations that had one choice
     together: kind, paths of the modules, dtypes and numbers of the operations, milliseconds in the neutral network,
     forms, chosen form. ordered_by: what the milliseconds are: of TensorRT's "profile", or, where it reports no layers,
-    an estimate by the "work", in no unit. contests: what was measured: variants by groups, milliseconds a round, errors.
+    an estimate by the "work", in no unit. contests: what was measured: variants by groups, milliseconds, errors.
     milliseconds, errors: of the neutral and the tuned network in turns. unfinished: what time was too short for. forms:
     what was chosen, by kind and module path; None until the search is done.
     Raises ModelError when ``define`` takes it for another backend, or a model with other modules, inputs or dtypes.
