@@ -133,7 +133,7 @@ def test_a_damaged_or_foreign_file_is_a_warning_and_is_replaced(
     with caplog.at_level(logging.WARNING):
         assert build(path, "a") == set()
     assert kernels(path) == {"a"}
-    assert f"{path} is damaged or of another GPU or TensorRT; it starts afresh" in caplog.text
+    assert f"{path} is damaged, or is for another GPU or TensorRT; a new one is started" in caplog.text
     caplog.clear()
     assert build(path, "b") == {"a"} and caplog.text == ""
 
@@ -145,7 +145,7 @@ def test_a_lock_that_is_not_let_go_is_a_warning(
     monkeypatch.setattr("trtnet.builder.timing.locked", lambda where: locked(where, timeout=0.01))
     with locked(path), caplog.at_level(logging.WARNING):
         build(path, "a")
-    assert "what this build measured is lost" in caplog.text and not path.exists()
+    assert "the measurements of this build are lost" in caplog.text and not path.exists()
 
 
 def test_a_place_that_cannot_be_written_is_an_error_before_the_build(tmp_path: Path) -> None:

@@ -129,8 +129,8 @@ def nested(depth: int, names: bytes) -> bytes:
 
 CRAFTED = {
     "modules under two names": (nested(60, b"ab"), "its modules have more than 1,000,000 attributes"),
-    "modules in modules": (nested(200, b"a"), "has no attributes, or is too deep in others"),
-    "a module in itself": (GLOBAL + b")\x81q\0}X\x01\0\0\0ah\0sb.", "has no attributes, or is too deep in others"),
+    "modules in modules": (nested(200, b"a"), "has no attributes, or is nested too deeply"),
+    "a module in itself": (GLOBAL + b")\x81q\0}X\x01\0\0\0ah\0sb.", "has no attributes, or is nested too deeply"),
     "a module without state": (GLOBAL + b")\x81.", "module '' has no attributes"),
     "no module": (b"\x80\x02}.", "it holds no module"),
     "a class": (GLOBAL + b".", "it holds no module"),
@@ -145,7 +145,7 @@ CRAFTED = {
     "negative offset": (tensor(offset=-1), "a tensor of the impossible size (4,)"),
     "other rank": (tensor(stride=b"(I1\nI1\nt"), "is not a readable TorchScript archive"),
     "beyond": (tensor(offset=1), "a tensor that reaches beyond its storage"),
-    "count": (tensor(count=5), "its storage has 4 elements in place of 5"),
+    "count": (tensor(count=5), "its storage has 4 elements instead of 5"),
     "count too small": (tensor(count=3, size=b"(I2\nt"), "data/0 has 16 bytes, more than the 12 that it may have"),
 }
 

@@ -75,7 +75,7 @@ def test_a_part_of_a_loaded_file() -> None:
 
 def test_what_has_no_parts_takes_no_key(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.ones(1))
-    with pytest.raises(CheckpointError, match=r"is an .npz file, which has no parts: take it without the key 'model'"):
+    with pytest.raises(CheckpointError, match=r"is an .npz file, which has no parts: open it without the key 'model'"):
         open_checkpoint(tmp_path / "x.npz", key="model")
 
 

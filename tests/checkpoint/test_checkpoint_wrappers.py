@@ -45,7 +45,7 @@ def test_wrappers_are_named_and_unwrapped(name: str) -> None:
 def test_only_the_named_wrappers() -> None:
     rule = parse_rules("[[rules]]\nunwrap = ['_orig_mod']\n", "mine")
     assert list(rule.apply({"_orig_mod.module.w": np.ones(1), "a._orig_mod.b": np.ones(1)})) == ["module.w", "a.b"]
-    with pytest.raises(CheckpointError, match=r"unwrapping makes a.w, which is there already"):
+    with pytest.raises(CheckpointError, match=r"unwrapping makes a.w, which already exists"):
         rules("unwrap").apply({"module.a.w": np.ones(1), "a.w": np.ones(1)})
     with pytest.raises(CheckpointError, match="unwrap is true, or a list"):
         parse_rules("[[rules]]\nunwrap = 3\n", "mine")

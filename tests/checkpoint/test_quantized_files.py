@@ -81,7 +81,7 @@ def test_a_format_is_found_by_its_tensors_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(NEED_A_CONFIGURATION))
 def test_what_the_tensors_leave_open_is_refused(name: str) -> None:
-    with pytest.raises(CheckpointError, match=r"do not tell whether zero points|fit no blocks of it"):
+    with pytest.raises(CheckpointError, match=r"do not show whether zero points|match no blocks of it"):
         quantization_of(open_checkpoint(path(name)), config={})
 
 

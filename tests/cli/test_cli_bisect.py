@@ -82,6 +82,6 @@ def test_weights_that_do_not_fit_the_original_are_an_error(tmp_path: Path, monke
     arguments = ["lenet", *planted("wrong_axis", tmp_path)[1:-1], "other.py:original", "--dim", "batch=2"]
     (tmp_path / "other.py").write_text("import torch\ndef original(): return torch.nn.Linear(2, 3)\n")
     error = str(CliRunner().invoke(app, ["bisect", *arguments]).exception)
-    assert "it lacks weight, bias, and has besides conv1.bias" in error and "--no-load" in error
+    assert "missing weight, bias, unexpected conv1.bias" in error and "--no-load" in error
     kept = CliRunner().invoke(app, ["bisect", *arguments, "--no-load"]).exception
     assert "the torch module Linear does not run on image [2, 1, 28, 28] float32: RuntimeError: mat1" in str(kept)

@@ -218,8 +218,8 @@ def test_engines_are_built_of_models_and_of_onnx_files(inside: Path, monkeypatch
 def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
     torch_module = "torch:original.py:lenet"
     for arguments, words in (
-        (("lenet",), "name two things at least"),
-        (("lenet", "lenet", torch_module), "two things of one name; name them, as in first=lenet"),
+        (("lenet",), "name at least two sources"),
+        (("lenet", "lenet", torch_module), "two sources have the same name; name them, as in first=lenet"),
         (("lenet", "lenet.onnx"), "lenet needs its checkpoint: --weights FILE, or one torch: module"),
         (("lenet", "torch:original.py:LeNets"), "has no function 'LeNets'"),
         (("lenet", "torch:original.py:torch.nn"), "has no function"),
@@ -229,7 +229,7 @@ def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
         (("lenet", torch_module, "--html", "rep.png"), "ends in .html or .htm; found rep.png"),
         (("lenet", torch_module, "--dim", "batch=1", "--atol", "nan"), "tolerance atol is .* found nan"),
         (("lenet", torch_module, "--dim", "batch=1", "--cosine", "2"), "tolerance cosine is between -1 and 1"),
-        (("a=original.py:lenet", torch_module), "LeNet does not say what it takes.*--declare"),
+        (("a=original.py:lenet", torch_module), "LeNet does not declare its inputs.*--declare"),
     ):
         with pytest.raises(TrtnetError, match=words.replace("(", r"\(")):
             run(*arguments)

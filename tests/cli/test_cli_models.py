@@ -103,7 +103,7 @@ def test_convert_checks_a_model_of_a_configuration(tmp_path: Path, config: Path)
     )
     assert type(wrong.exception).__name__ == "WeightsError" and not (tmp_path / "o.safetensors").exists()
     for_nothing = run("convert", weights, tmp_path / "o.safetensors", "--arg", "n_layer=1")
-    assert str(for_nothing.exception) == "--arg and --config say how a model is made: give it by --model"
+    assert str(for_nothing.exception) == "--arg and --config are for a model: give it with --model"
 
 
 def test_the_help_groups_the_commands_in_the_order_of_the_panels() -> None:

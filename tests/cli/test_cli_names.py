@@ -133,7 +133,7 @@ def test_a_warning_is_said_once_a_command(capfd: pytest.CaptureFixture[str], mon
 def test_convert_ignores_what_a_model_leaves_out(caplog: pytest.LogCaptureFixture) -> None:
     np.savez("more.npz", **np.load("w.npz"), extra=np.ones(3, np.float32))
     command = ("convert", "more.npz", "more.safetensors")
-    refused(ModelError, "--ignore says what the model of --model may leave out", *command, "--ignore", "^extra$")
+    refused(ModelError, "--ignore lists keys that the model of --model may leave out", *command, "--ignore", "^extra$")
     refused(trtnet.WeightsError, "unexpected", *command, "--model", "lenet")
     assert run(*command, "--model", "lenet", "--ignore", "^extra$").exit_code == 0
     assert caplog.text == ""

@@ -134,13 +134,13 @@ def test_a_script_for_polygraphy_makes_the_same_network(inside: Path, monkeypatc
     [
         ("net.py:number", "number returned a int, neither a trtnet.nn.Module nor a torch.nn.Module"),
         ("net.py:make_modle", "has no function 'make_modle'; did you mean make_model"),
-        ("net.py:net --arg width=3", "a Net is named, a model: it takes no arguments {'width': 3}"),
+        ("net.py:net --arg width=3", "a Net is a model, not a factory: it takes no arguments {'width': 3}"),
         ("net.py:Net --arg widht=3", "Net takes no widht; did you mean width"),
-        ("net.py:Net", "does not say what it takes.*--declare x="),
+        ("net.py:Net", "does not declare its inputs.*--declare x="),
         ("resnet5", "unknown model 'resnet5'.*did you mean resnet50.*torchvision:NAME"),
         ("torchvision:resnet5", "torchvision has no 'resnet5'; did you mean .*resnet50"),
         ("timm:convnext_tinny", "timm has no 'convnext_tinny'; did you mean convnext_tiny"),
-        ("transformers:nothing", "there is no nothing/config.json.*trtnet downloads none"),
+        ("transformers:nothing", "there is no nothing/config.json.*trtnet does not download it"),
     ],
 )
 def test_what_is_no_model_is_an_error_that_says_what_is(target: str, text: str, inside: Path) -> None:

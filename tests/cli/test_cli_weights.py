@@ -221,7 +221,7 @@ def test_a_result_that_does_not_fit_the_model_is_not_written(weights: Path, tmp_
     failed = trtnet("convert", weights, tmp_path / "x.safetensors", "--model", "resnet18", code=2)
     assert "missing" in failed.stderr and not (tmp_path / "x.safetensors").exists()
     assert (
-        "of no family that there are rules for"
+        "of no family with rules"
         in trtnet("convert", weights, tmp_path / "x.safetensors", "--rules", "auto", code=2).stderr
     )
     assert "writes .safetensors" in trtnet("convert", weights, tmp_path / "x.npz", code=2).stderr

@@ -219,7 +219,7 @@ def test_a_file_of_schemes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"hed": "int8_weights"}, "'hed' fits no module with a weight of its own; near it are conv, head, point"),
+        ({"hed": "int8_weights"}, "'hed' fits no module with a weight of its own; the nearest are conv, head, point"),
         ({"head": "int9"}, "it is one of none, int8, fp8"),
         ({"head": {"scheme": "int9"}}, "there is no scheme 'int9'"),
         ({"head": {"block": 0}}, "found 0"),

@@ -82,7 +82,7 @@ def test_a_forward_that_takes_any(kind: type[nn.Module]) -> None:
         ({"x": torch.zeros(2, dtype=torch.float64)}, {}, "input x: its example is float64, which TensorRT does not"),
         ({"x": torch.zeros(2, dtype=torch.complex64)}, {}, "input x: its example is torch.complex64: unknown dtype"),
         ({"x": 3}, {}, "input x is declared as trtnet.Input.*or by an example tensor; found int"),
-        ({}, {}, "Named does not say what it takes"),
+        ({}, {}, "Named does not declare its inputs"),
         ({"x": torch.zeros(2)}, {"y": {0: "n"}}, "dims names 'y', which is not an input of Named; it has x"),
         ({"x": torch.zeros(2)}, {"x": {1: "n"}}, r"x has the shape \[2\], which has no axis 1"),
         ({"x": torch.zeros(2)}, {"x": {0: 3}}, "axis 0 of x is given by a name, 'batch'; found 3"),
@@ -135,7 +135,7 @@ def test_a_module_is_searched_for_what_must_be_wide() -> None:
     inputs = {"input": torch.rand(4, 3) * 4 + 1}
     found = trtnet.search_precision(module, None, inputs, specs=inputs)
     assert found.mapping == {"": "float16", "1": "float32"}
-    with pytest.raises(trtnet.InputError, match="say what is expected"):
+    with pytest.raises(trtnet.InputError, match="give the reference"):
         trtnet.search_precision(module, module.state_dict(), inputs, specs=inputs)
 
 

@@ -103,7 +103,7 @@ def test_that_one_sample_is_taken_for_many_is_said_with_the_line(caplog: pytest.
     with caplog.at_level(logging.WARNING, "trtnet.definition"):
         defined(expanded_unless_one)
     (record,) = caplog.records
-    assert "batch is taken to be more than 1" in record.message
+    assert "batch is assumed to be more than 1" in record.message
     assert "if x.shape[0] != positions.shape[0]:" in record.message
 
 
@@ -176,7 +176,7 @@ def test_a_batch_that_is_compared_with_a_number_is_for_those_below(
     with caplog.at_level(logging.WARNING, "trtnet.definition"):
         network = defined(asks)
     (record,) = caplog.records
-    assert f"batch is taken to be at most {most}, since batch" in record.message
+    assert f"batch is assumed to be at most {most}, since batch" in record.message
     assert "first = question(x.shape[0])" in record.message or "lambda n:" in record.message
     for batch in (1, most):
         x = torch.randn(batch, 4, 6)

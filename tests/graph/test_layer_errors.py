@@ -37,7 +37,7 @@ def test_the_error_of_the_design_page() -> None:
     with pytest.raises(LayerError) as caught:
         trtnet.define(Model(), {"x": trtnet.Input(("batch", 32, 56, 56))}, weights, dtype="float16")
     headline, where, x, weight, *words = str(caught.value).splitlines()
-    assert headline == "layer1.0.conv1: convolution got an input with 32 channels, its kernel has 64"
+    assert headline == "layer1.0.conv1: convolution got an input with 32 channels, but its kernel has 64"
     assert re.fullmatch(r"  in tests/graph/test_layer_errors\.py:\d+   return ops\.relu\(self\.conv1\(x\)\)", where)
     assert x == "  x       [batch, 32, 56, 56] float16"
     assert weight == "  weight  [64, 64, 3, 3] float16   (checkpoint key layer1.0.conv1.weight)"
@@ -230,7 +230,7 @@ def test_bad_inputs(shape: Any, dtype: str | None, text: str) -> None:
 
 
 def test_forward_must_return_tensors() -> None:
-    with pytest.raises(ModelError, match="must return a tensor, several, or a dict; found None"):
+    with pytest.raises(ModelError, match="must return a tensor, several tensors, or a dict; found None"):
         network_of(lambda x: None, {"x": trtnet.Input((1, 2))})
 
 

@@ -51,7 +51,7 @@ KERNEL = np.ones((4, 3, 3, 3), np.float32)
 CAUSES: dict[str, tuple[Callable[..., Any], str, str]] = {
     "wrong kernel count": (
         lambda x, y: ops.conv2d(x[:, :2], KERNEL),
-        "convolution got an input with 2 channels, its kernel has 3",
+        "convolution got an input with 2 channels, but its kernel has 3",
         "kernel weights has count 108 but 72 was expected",
     ),
     "kernel of another dtype": (

@@ -158,8 +158,8 @@ REFUSED = {
     "zero": (lambda n: n // 0, r"n // 0 has no value"),
     "zero float": (lambda n: n / 0, r"n / 0 has no value"),
     "power of two": (lambda n: 2**n, r"2 \*\* n: TensorRT has no powers of sizes"),
-    "bits": (lambda n: n | 1, r"n \| 1: TensorRT computes no bits of sizes"),
-    "abs": (lambda n: abs(n * 0.5), r"abs\(\(n \* 0\.5\)\) of a float of sizes"),
+    "bits": (lambda n: n | 1, r"n \| 1: TensorRT has no bitwise operations on sizes"),
+    "abs": (lambda n: abs(n * 0.5), r"abs\(\(n \* 0\.5\)\) of a float computed from sizes"),
 }
 
 

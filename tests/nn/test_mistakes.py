@@ -97,7 +97,7 @@ def test_an_attribute_error_of_the_users_stays_one() -> None:
 
 @pytest.mark.parametrize("gives", [lambda c, x: c + x, lambda c, x: (c, x, x), lambda c, x: None])
 def test_a_scan_gives_a_carry_and_a_y(gives: Callable[..., Any]) -> None:
-    with pytest.raises(LayerError, match=r"^scan: the function gives a carry and a y, found " + HERE):
+    with pytest.raises(LayerError, match=r"^scan: the function must return a carry and a y, found " + HERE):
         network_of(lambda x: ops.scan(gives, x[0] * 0, x), {"x": trtnet.Input((2, 2))})
 
 

@@ -138,7 +138,7 @@ def test_a_module_without_forward_is_refused() -> None:
 
     with pytest.raises(ModelError, match="Empty has no forward"):
         trtnet.define(Empty(), {"x": trtnet.Input((1, 2))}, {})
-    with pytest.raises(ModelError, match="Sequential does not say what it takes"):
+    with pytest.raises(ModelError, match="Sequential does not declare its inputs"):
         trtnet.define(nn.Sequential())
 
 

@@ -166,14 +166,14 @@ def test_an_assertion_fails_with_its_message() -> None:
 WRONG = {
     "dtype": (lambda x: ops.for_loop(2, lambda i, v: (v.half(),), (x,))[0], "what is carried changes its dtype"),
     "rank": (lambda x: ops.for_loop(2, lambda i, v: (v[None],), (x,))[0], "what is carried changes its dtype or rank"),
-    "count": (lambda x: ops.for_loop(2, lambda i, v: (v, v), (x,))[0], "carries 2 tensors, the body gave 3"),
+    "count": (lambda x: ops.for_loop(2, lambda i, v: (v, v), (x,))[0], "carries 2 tensors, the body returned 3"),
     "shape": (
         lambda x: ops.for_loop(2, lambda i, v: (ops.cat([v, v]),), (x,))[0],
         "what is carried changes its shape",
     ),
     "branches": (lambda x: ops.cond(x.sum() > 0, lambda: x, lambda: x.half()), "branches differ in dtype or rank"),
     "shape of branches": (lambda x: ops.cond(x.sum() > 0, lambda: x, lambda: x[:1]), "the branches differ in shape"),
-    "number": (lambda x: ops.cond(x.sum() > 0, lambda: x, lambda: (x, x)), "the branches give 1 and 2 tensors"),
+    "number": (lambda x: ops.cond(x.sum() > 0, lambda: x, lambda: (x, x)), "the branches return 1 and 2 tensors"),
 }
 
 
@@ -244,10 +244,10 @@ def test_a_number_is_carried_as_a_tensor() -> None:
 WRONG_SCANS = {
     "another structure": (lambda x: ops.scan(lambda c, v: ((c, c), v), x[0], x), "init is a tensor"),
     "a missing key": (lambda x: ops.scan(lambda c, v: ({}, v), {"a": x[0]}, x), "init is {a: a tensor}"),
-    "no pair": (lambda x: ops.scan(lambda c, v: None, x[0], x), "gives a carry and a y, found NoneType"),
+    "no pair": (lambda x: ops.scan(lambda c, v: None, x[0], x), "must return a carry and a y, found NoneType"),
     "a string": (lambda x: ops.scan(lambda c, v: (c, "a"), x[0], x), "structures of them, found str"),
     "lengths": (lambda x: ops.scan(lambda c, v: (c, None), x[0], (x, x[:1])), "sizes 2 and 1 along dim=0"),
-    "nothing": (lambda x: ops.scan(lambda c, v: (c, v), x[0], ()), "needs a tensor to go over"),
+    "nothing": (lambda x: ops.scan(lambda c, v: (c, v), x[0], ()), "needs a tensor to iterate over"),
 }
 
 
@@ -260,7 +260,7 @@ def test_a_wrong_scan_names_the_line(name: str) -> None:
 
 
 def test_a_dynamic_axis_is_gone_over_by_scan() -> None:
-    with pytest.raises(ModelError, match=r"first dimension is not known; ops.scan goes over it"):
+    with pytest.raises(ModelError, match=r"first dimension is not known; ops.scan iterates over it"):
         network_of(lambda x: sum(y for y in x), {"x": trtnet.Input(("n", 3))})
-    with pytest.raises(LayerError, match=r"unbind needs the size of dim=0, found n; ops.scan goes over"):
+    with pytest.raises(LayerError, match=r"unbind needs the size of dim=0, found n; ops.scan iterates over"):
         network_of(lambda x: x.unbind(0)[0], {"x": trtnet.Input(("n", 3))})

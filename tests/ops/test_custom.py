@@ -87,7 +87,9 @@ def test_a_plugin_layer_stands_for_it_and_the_reference_uses_the_decomposition(c
     for n in (1, 4):
         x = random_tensor(n, 3)
         assert torch.allclose(network.reference()(x), (x * torch.sigmoid(2 * x)).relu())
-    with pytest.raises(ExecutionError, match=r"nobody said what this plugin computes: declare it by ops\.custom"):
+    with pytest.raises(
+        ExecutionError, match=r"the reference does not know what this plugin computes: declare it with ops\.custom"
+    ):
         Reference(network.trt, network.weights)(random_tensor(2, 3))
 
 

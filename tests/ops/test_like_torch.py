@@ -36,7 +36,7 @@ def test_operators_on_bits_are_of_bools(operator: str) -> None:
         result(lambda x: getattr(x, f"__r{operator}__")(True), x=B), getattr(B, f"__{operator}__")(True)
     )
     for y in (K, B):
-        with pytest.raises(LayerError, match="takes bools: TensorRT computes no bits of integers"):
+        with pytest.raises(LayerError, match="takes bools: TensorRT has no bitwise operations on integers"):
             result(function, x=K, y=y)
 
 

@@ -243,7 +243,7 @@ def test_a_tensor_whose_memory_was_freed_is_refused(
     with monkeypatch.context() as patch:
         # what torch says after tensor.untyped_storage().resize_(0)
         patch.setattr(given if place == "input" else out, "data_ptr", lambda: 0)
-        with pytest.raises(InputError, match=r"a tensor of shape \[2, 3\] has no memory any more: it was freed"):
+        with pytest.raises(InputError, match=r"a tensor of shape \[2, 3\] no longer has memory: it was freed"):
             engine(given, out=out)
     engine(given, out=out)
     opener.device.synchronize(opener.device.streams[0])

@@ -160,7 +160,7 @@ def test_a_backend_that_makes_no_graphs_says_so(
     with pytest.raises(InputError, match="cuda_graph is True, False or \"backend\"; found 'always'"):
         engine.session(cuda_graph="always")
     monkeypatch.setattr("trtnet.runtime.execution.context_options.supports", lambda feature: False)
-    with pytest.raises(InputError, match=r"makes no CUDA graphs by itself; cuda_graph=True captures them"):
+    with pytest.raises(InputError, match=r"has no CUDA graphs of its own; cuda_graph=True captures them"):
         engine.session(cuda_graph="backend")
 
 

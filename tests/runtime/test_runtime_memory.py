@@ -139,7 +139,7 @@ def test_sizes(size: int | str, nbytes: int) -> None:
 
 @pytest.mark.parametrize("size", [-1, "", "GiB", "1 parsec", "-1", 1.5, True, None, "1e3"])
 def test_what_is_no_size(size: Any) -> None:
-    with pytest.raises(InputError, match="a size is a number of bytes, or such as '512MiB'"):
+    with pytest.raises(InputError, match="a size is a number of bytes, or text such as '512MiB'"):
         byte_count(size)
 
 
@@ -194,5 +194,5 @@ def test_an_engine_without_streamed_weights() -> None:
 
 def test_a_budget_that_tensorrt_does_not_take() -> None:
     engine, _ = streaming("1KiB", 5000, takes=512)
-    with pytest.raises(DeviceError, match="did not take a budget of 1,024 bytes for streamed weights: it is 512"):
+    with pytest.raises(DeviceError, match="did not accept a budget of 1,024 bytes for streamed weights: it is 512"):
         engine(x())

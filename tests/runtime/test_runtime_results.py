@@ -111,7 +111,7 @@ def test_an_output_in_an_inputs_place_is_that_input() -> None:
     cache.strided = True
     with pytest.raises(InputError, match="b is written to, so its tensor must be contiguous"):
         session(a, cache)
-    with pytest.raises(InputError, match="output next is written in the place of input b: out= must be it"):
+    with pytest.raises(InputError, match="output next is written in the place of input b: out= must be that tensor"):
         session(a, a, out={"next": opener.torch.tensor(x()), "seen": opener.torch.tensor(x())})
 
 

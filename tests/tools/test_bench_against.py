@@ -103,7 +103,7 @@ def test_an_engine_without_graphs_is_not_compared() -> None:
     engine, opener = engine_of(lambda x: x * 2 + 1)
     opener.device.activate()
     opener.device.refuses_capture = "not today"
-    with pytest.raises(TrtnetError, match="no CUDA graphs: not today"):
+    with pytest.raises(TrtnetError, match="do not run as CUDA graphs: not today"):
         against.engine_call(engine, {"x": opener.torch.tensor(x())})
 
 

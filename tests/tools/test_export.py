@@ -206,7 +206,7 @@ def test_tensorrt_rtx_is_served_by_python_alone(engine: Path, tmp_path: Path) ->
 
 
 def test_what_triton_cannot_serve(engine: Path, tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="named in letters"):
+    with pytest.raises(PlanError, match="name has only letters"):
         triton.write(engine, tmp_path, "a/b", Serving(), python=True)
     plan = Plan.load(engine)
     for change, words in (

@@ -148,7 +148,7 @@ def test_names_only_in_tensorrt_10() -> None:
 
 @pytest.mark.parametrize("text", ["", "\n", '{"Layers": [], "Bindings": ["x"]}'])
 def test_an_engine_that_says_nothing(text: str) -> None:
-    with pytest.raises(PlanError, match='says nothing of its layers: build it with profiling_verbosity="detailed"'):
+    with pytest.raises(PlanError, match='has no details of its layers: build it with profiling_verbosity="detailed"'):
         parse(text)
 
 
@@ -164,9 +164,9 @@ def test_metadata_with_quotes_is_named_as_the_cause() -> None:
         (DETAILED[:1000], "not JSON"),
         ("[]", "no list of layers"),
         ('{"Layers": "x"}', "no list of layers"),
-        ('{"Layers": [3]}', "not as TensorRT writes it"),
-        ('{"Layers": [{"LayerType": "gemm"}]}', "not as TensorRT writes it: KeyError.*Name"),
-        ('{"Layers": ["x"], "Bindings": [3]}', "not as TensorRT writes it"),
+        ('{"Layers": [3]}', "not in TensorRT's format"),
+        ('{"Layers": [{"LayerType": "gemm"}]}', "not in TensorRT's format: KeyError.*Name"),
+        ('{"Layers": ["x"], "Bindings": [3]}', "not in TensorRT's format"),
     ],
 )
 def test_other_texts_are_refused(text: str, words: str) -> None:

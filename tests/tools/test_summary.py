@@ -220,7 +220,7 @@ NEITHER = r"x\.engine\.json is neither an engine's sidecar, x\.engine\.json, nor
         ("not json", f"{NEITHER}.*begins with 'not json'"),
         ("", f"{NEITHER}.*it is empty"),
         ('{"sidecar": 1}', "is not a sidecar that trtnet wrote beside an engine"),
-        ('{"Layers": []}', "the engine says nothing of its layers"),
+        ('{"Layers": []}', "the engine has no details of its layers"),
     ],
 )
 def test_another_json_file_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -265,7 +265,9 @@ def test_an_engine_is_asked_where_it_is_loaded(plan: Path) -> None:
 
 
 def test_an_engine_that_says_nothing_is_an_error_in_tensorrts_words(plan: Path) -> None:
-    with pytest.raises(TrtnetError, match=r"inspector says nothing of the engine\n  TensorRT: .*not built to tell"):
+    with pytest.raises(
+        TrtnetError, match=r"inspector returned nothing for the engine\n  TensorRT: .*not built to tell"
+    ):
         engine_that_says("", plan).inspect()
 
 

@@ -104,7 +104,7 @@ def test_the_command(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--merge", "a.json"], "--merge adds to a table: name it"),
-        (["--merge", "a.json", "-o", "t.json"], "a.json cannot be read as what trtnet tune writes"),
+        (["--merge", "a.json", "-o", "t.json"], "a.json is not a file that trtnet tune wrote"),
         (["resnet18", "resnet50"], "one model is tuned at a time"),
         (["resnet18", "--gpus", "a"], "--gpus is written 0,1"),
         (["resnet18", "--dim", "batch=1"], "no usable GPU"),

@@ -144,7 +144,7 @@ def test_a_search_goes_on_with_its_file(numbers: None, tmp_path: Path, monkeypat
     again = tuned(file, resume=True)
     assert again.forms == found.forms and again.contests[0] == kept[0]
     assert len(again.contests) == len(found.contests)
-    with pytest.raises(InputError, match="goes on with the file of an earlier search"):
+    with pytest.raises(InputError, match="continues the file of an earlier search"):
         tuned(tmp_path / "other.json", resume=True)
     document = json.loads(file.read_text())
     file.write_text(json.dumps(document | {"gpu": "another"}))
@@ -243,9 +243,9 @@ def test_a_tuning_of_something_else_is_refused(numbers: None, tmp_path: Path) ->
         ({"dtype": "float32"}, "the dtype was float16 when Net was tuned and is float32 now"),
         ({"name": "image"}, "the inputs was x when Net was tuned and is image now"),
         ({"forms": replace(found, backend="tensorrt")}, "the backend was tensorrt when"),
-        ({"forms": replace(found, forms=None)}, "did not end: trtnet tune --resume"),
+        ({"forms": replace(found, forms=None)}, "did not finish: continue it with trtnet tune --resume"),
         ({"forms": replace(found, forms={"gelu": {"head.act": "layer"}})}, "no module 'head.act' has an operation"),
-        ({"forms": tmp_path / "none.json"}, "cannot be read as what trtnet tune writes"),
+        ({"forms": tmp_path / "none.json"}, "is not a file that trtnet tune wrote"),
     ):
         with pytest.raises(ModelError, match=words):
             define(**changes)

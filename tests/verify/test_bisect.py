@@ -212,7 +212,9 @@ def many(given: str = "values mask best", weights: Any = None, **arguments: Any)
 
 
 def test_an_expected_output_that_is_missing_is_not_passed_over() -> None:
-    with pytest.raises(InputError, match=r"expected are missing: mask; there are values, best.*--output values=values"):
+    with pytest.raises(
+        InputError, match=r"reference are missing: mask; there are values, best.*--output values=values"
+    ):
         bisect(many("values best"), TorchMany(), MANY)
     assert bisect(many("values best"), TorchMany(), MANY, outputs={"best": "best"}).module is None
     more = bisect(many("twice values mask best"), TorchMany(), MANY)

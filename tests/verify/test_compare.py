@@ -113,7 +113,9 @@ def test_the_dtype_of_the_network_chooses_the_tolerance() -> None:
     assert half.outputs[0].tolerance.relative_l2 == 1e-2 and half.passed
     only = compare(network_of(lambda x: x * 2 + 1, X), noisy, dims={"n": 2}, tolerance={"output": Tolerance(rtol=0.01)})
     assert only.passed
-    with pytest.raises(InputError, match="a tolerance for logits, which is not expected; the outputs are output"):
+    with pytest.raises(
+        InputError, match="a tolerance for logits, which is not an output of the reference; its outputs are output"
+    ):
         compare(network_of(lambda x: x, X), lambda x: x, dims={"n": 2}, tolerance={"logits": Tolerance(rtol=1)})
 
 
@@ -138,7 +140,7 @@ def test_random_inputs_are_of_the_seed_and_in_range() -> None:
         assert all(np.array_equal(a[name], b[name]) for name in a)
         assert not np.array_equal(a["x"], c["x"])
     assert not np.array_equal(first.kept_inputs[0]["x"], first.kept_inputs[1]["x"])
-    with pytest.raises(InputError, match=r"input ids .* integers: say which are valid: ranges=\{'ids': \(0, 30000\)\}"):
+    with pytest.raises(InputError, match=r"input ids .* integers: give their range: ranges=\{'ids': \(0, 30000\)\}"):
         run(0, None)
     with pytest.raises(InputError, match="a range for z, which is not an input; the inputs are ids, x, mask"):
         run(0, ranges | {"z": (0, 1)})
@@ -243,7 +245,7 @@ def test_outputs_are_matched_by_name_else_by_order_else_not() -> None:
     assert by_order.passed and any("outputs by order: a against c, b against d" in note for note in by_order.notes)
     more = compare(several(a=1, b=2), several(a=1), x)
     assert more.passed and any("not compared, as they are not expected: b" in note for note in more.notes)
-    missing = r"expected are missing: b; there are a.*outputs={'a': 'a'} \(--output a=a\)"
+    missing = r"reference are missing: b; there are a.*outputs={'a': 'a'} \(--output a=a\)"
     with pytest.raises(InputError, match=missing):
         compare(several(a=1), several(a=1, b=2), x)
     assert compare(several(a=1), several(a=1, b=2), x, outputs={"a": "a"}).passed
@@ -324,9 +326,9 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         compare(models.lenet(), lambda x: x)
     with pytest.raises(ModelError, match="a int cannot be compared"):
         compare(3, lambda x: x)
-    with pytest.raises(InputError, match="nothing that is compared says what inputs it takes: give inputs"):
+    with pytest.raises(InputError, match="none of the sources declares its inputs: give inputs"):
         compare(lambda x: x, lambda y: y)
-    with pytest.raises(InputError, match="one thing is expected"):
+    with pytest.raises(InputError, match="give one reference"):
         compare(lambda x: x, {"a": lambda x: x, "b": lambda x: x}, np.zeros(2))
     with pytest.raises(InputError, match=r"inputs x, y do not fit \(x\)"):
         compare(lambda x: x, lambda x: x, {"x": np.zeros(2), "y": np.zeros(2)})

@@ -193,12 +193,12 @@ def test_bisect_holds_a_float32_model_to_float32() -> None:
 def test_a_margin_alone_asks_something() -> None:
     long = np.zeros(1 << 21, np.float32)
     for array in (np.float32(3), np.zeros((5, 1), np.float32), long):
-        with pytest.raises(InputError, match=r"of output output .* a margin alone is asked, and it has no rows"):
+        with pytest.raises(InputError, match=r"of output output .* only a margin is given, and it has no rows"):
             compare(lambda x, array=array: array + 1, lambda x, array=array: array, X, tolerance=Tolerance(margin=0.1))
         both = Tolerance(margin=0.1, relative_l2=0)
         assert compare(lambda x, array=array: array, lambda x, array=array: array, X, tolerance=both).passed
     ids = np.arange(4)
-    with pytest.raises(InputError, match="a margin alone is asked"):
+    with pytest.raises(InputError, match="only a margin is given"):
         compare(lambda x: ids, lambda x: ids, X, tolerance={"output": Tolerance(margin=1)})
     scores = expected(4, 10)
     undecided = compare(lambda x: -scores, lambda x: scores, X, tolerance=Tolerance(margin=100))

@@ -89,7 +89,7 @@ def test_a_state_is_cast_to_what_the_input_declares() -> None:
         ({"carry": {"h_next": "state"}}, "carry names the input state, which is not given; given are x, h"),
         ({"steps": 5}, "steps are those of a sequence: say which output"),
         ({"carry": CARRY, "iterations": 5}, "give steps instead of iterations"),
-        ({"carry": CARRY, "steps": 0}, "a step at least; found steps=0"),
+        ({"carry": CARRY, "steps": 0}, "at least one step; found steps=0"),
         ({"carry": {"h_next": "h", "y": "h"}}, "carry feeds one input from two outputs"),
         ({"carry": {"y": "h"}, "steps": 2}, r"input h \[2, 4\] float32: found \[2, 2\] float32"),
     ],

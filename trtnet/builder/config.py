@@ -96,8 +96,8 @@ def _set_tf32(target: trt.IBuilderConfig, config: BuildConfig, network: Network)
     (target.set_flag if config.tf32 else target.clear_flag)(trt.BuilderFlag.TF32)
     if rounds_to_tf32(config) and not config.tf32 and network.dtype == float32:
         logging.getLogger(__name__).warning(
-            "TensorRT-RTX rounds float32 products to TensorFloat-32 whatever tf32 says;"
-            " set %s=0 in the environment where engines are built and where they run, or say tf32=True",
+            "TensorRT-RTX rounds float32 products to TensorFloat-32 whatever tf32 is;"
+            " set %s=0 in the environment where engines are built and where they run, or give tf32=True",
             TF32_OVERRIDE,
         )
 

@@ -93,7 +93,7 @@ class Plan:
         if sidecar.plan_digest != digest:
             raise PlanError(
                 f"{path} is not the plan that {sidecar_path(path)} describes: it has {len(data):,} bytes, the sidecar"
-                f" speaks of {sidecar.plan_bytes:,} with another checksum. Build it again, or copy both files."
+                f" describes {sidecar.plan_bytes:,} with another checksum. Build it again, or copy both files."
             )
         return cls(data, sidecar.info)
 

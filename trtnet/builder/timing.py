@@ -37,7 +37,7 @@ def _load(config: trt.IBuilderConfig, path: Path) -> trt.ITimingCache:
     """The cache that the configuration uses from now on, to be kept until the build is done."""
     cache = config.create_timing_cache(path.read_bytes() if path.exists() else b"")
     if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
-        log.warning("%s is damaged or of another GPU or TensorRT; it starts afresh", path)
+        log.warning("%s is damaged, or is for another GPU or TensorRT; a new one is started", path)
         cache = config.create_timing_cache(b"")
         config.set_timing_cache(cache, ignore_mismatch=False)
     return cache
@@ -54,11 +54,11 @@ def _save(config: trt.IBuilderConfig, cache: trt.ITimingCache, path: Path) -> No
             with atomic_write(path) as file:
                 file.write(memoryview(cache.serialize()))
     except OSError as error:  # a lock that another process keeps too long among them
-        log.warning("cannot write the timing cache %s; what this build measured is lost: %s", path, error)
+        log.warning("cannot write the timing cache %s; the measurements of this build are lost: %s", path, error)
 
 
 def _combine(config: trt.IBuilderConfig, cache: trt.ITimingCache, path: Path) -> None:
     if path.exists():
         theirs = config.create_timing_cache(path.read_bytes())
         if theirs is None or not cache.combine(theirs, ignore_mismatch=False):
-            log.warning("%s was damaged, or of another GPU or TensorRT; it is replaced", path)
+            log.warning("%s was damaged, or for another GPU or TensorRT; it is replaced", path)

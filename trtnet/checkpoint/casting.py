@@ -24,7 +24,7 @@ def cast(array: Array, dtype: DTypeLike, key: str) -> Array:
     if not source.is_floating or not target.is_floating:
         return _widen(array, source, target, key)
     if target.bits < 8:
-        raise WeightsError(f"{key}: {target} saturates where it overflows; quantize the weight with a scale")
+        raise WeightsError(f"{key}: {target} saturates on overflow; quantize the weight with a scale")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = array.astype(target.numpy)
     if target.max >= source.max and target != dtypes.float8_e8m0fnu:
@@ -48,8 +48,8 @@ def _widen(array: Array, source: DType, target: DType, key: str) -> Array:
     kinds_differ = source.is_floating or target.is_floating or dtypes.bool_ in (source, target)
     if source != target and (kinds_differ or not np.can_cast(source.numpy, target.numpy, "safe")):
         raise WeightsError(
-            f"{key} is {source} and was to become {target}: floating types are cast to floating types,"
-            f" integers to wider integers, nothing else."
+            f"{key} is {source} and cannot be cast to {target}: floating types are cast to floating types,"
+            f" integers to wider integers."
             f" Declare the parameter as {source}, or change the checkpoint."
         )
     return array.astype(target.numpy)
@@ -62,7 +62,7 @@ def _require_none(overflowed: Array, array: Array, target: DType, key: str) -> N
     if target == dtypes.float8_e8m0fnu:
         raise WeightsError(
             f"{key}: {count:,} of {array.size:,} values do not fit {target}, the first {float(array[overflowed][0]):g}:"
-            f" it has powers of two alone, no zero and nothing negative. It is for scales"
+            f" it only has positive powers of two. It is for scales"
         )
     largest = float(np.abs(array[overflowed].astype(np.float64)).max())
     wider = [name for name in ("bfloat16", "float32") if name != target.name and largest <= dtypes.get(name).max]

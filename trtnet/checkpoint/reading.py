@@ -124,7 +124,7 @@ def _open_file(path: Path, key: str | None = None) -> Checkpoint:
         kind = sniffing.sniff(path)
     said = sniffing.SUFFIXES.get(path.suffix.lower(), (kind,))
     if kind not in said:
-        log.warning("%s is %s, whatever its name says", path, kind)
+        log.warning("%s is %s, despite its name", path, kind)
     if kind == sniffing.TORCH:
         return open_torch(path, key)
     _require_no_key(path, kind, key)
@@ -133,7 +133,7 @@ def _open_file(path: Path, key: str | None = None) -> Checkpoint:
 
 def _require_no_key(name: object, what: str, key: str | None) -> None:
     if key is not None:
-        raise CheckpointError(f"{name} is {what}, which has no parts: take it without the key {key!r}")
+        raise CheckpointError(f"{name} is {what}, which has no parts: open it without the key {key!r}")
 
 
 def _require_content(path: Path) -> None:

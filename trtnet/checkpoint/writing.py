@@ -124,7 +124,7 @@ def _write_data(
         array = checkpoint[key]
         if (array.shape, array.dtype) != (spec.shape, spec.dtype.numpy):
             found = f"{list(array.shape)} {array.dtype}"
-            raise CheckpointError(f"{checkpoint.name}: {key} was to be {spec}, and is {found} when it is read")
+            raise CheckpointError(f"{checkpoint.name}: {key} was declared as {spec}, but read as {found}")
         file.write(raw_bytes(array))
         digests[key] = tensor_digest(key, array)
         done += spec.nbytes

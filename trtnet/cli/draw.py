@@ -53,7 +53,7 @@ def draw(
     writing.check_suffix(output)
     check_writable(output)
     if profile and comparison:
-        raise ModelError("a picture has one colour a layer: give --profile or --comparison")
+        raise ModelError("a drawing has one colour per layer: give --profile or --comparison")
     if open and output.suffix != ".json":
         raise ModelError(f"--open is for Netron, which opens a .json: write one with -o {output.with_suffix('.json')}")
     drawing = read(target, options.choices)

@@ -101,7 +101,7 @@ def convert(
     check_writable(out)
     chosen = replace(weights_choice(source, rules, key, strip_prefix, ignore), dequantize=dequantize)
     if model is None and ignore:
-        raise ModelError("--ignore says what the model of --model may leave out: give both")
+        raise ModelError("--ignore lists keys that the model of --model may leave out: give both")
     if model is None:
         _no_factory(factory)
     module = None if model is None else _made(model, factory)
@@ -111,7 +111,7 @@ def convert(
 
 def _no_factory(factory: FactoryOptions) -> None:
     if factory.arg or factory.config:
-        raise ModelError("--arg and --config say how a model is made: give it by --model")
+        raise ModelError("--arg and --config are for a model: give it with --model")
 
 
 def _made(model: str, factory: FactoryOptions) -> Module:

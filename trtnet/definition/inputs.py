@@ -39,7 +39,7 @@ def declared(
     given = dict(_named(inputs, ""))
     if not given:
         raise ModelError(
-            f"{model} does not say what it takes; give define(inputs={{'x': trtnet.Input(('batch', 3))}}), or on the"
+            f"{model} does not declare its inputs; give define(inputs={{'x': trtnet.Input(('batch', 3))}}), or on the"
             f" command line --declare x=batch,3"
         )
     for name in axes:
@@ -48,7 +48,7 @@ def declared(
         if isinstance(given[name], Input):
             raise ModelError(
                 here(
-                    f"dims are of example tensors: write the names into the Input's own shape; {name} is {given[name]}"
+                    f"dims= is for example tensors: write the names into the Input's own shape; {name} is {given[name]}"
                 )
             )
     _check_sizes(given, axes)
@@ -97,4 +97,4 @@ def _check_sizes(given: Mapping[str, Any], axes: Mapping[str, Axes]) -> None:
             other, expected = first.setdefault(size, (name, shape[axis]))
             if expected != shape[axis]:
                 text = f"{size} is {expected} in the example of {other}, and {shape[axis]} in that of {name}"
-                raise ModelError(here(f"dims: axes of one name have one size; {text}"))
+                raise ModelError(here(f"dims: axes with the same name must have the same size; {text}"))

@@ -18,11 +18,11 @@ def named_outputs(model: str, result: Any) -> dict[str, Tensor]:
     if nested:
         kind = type(outputs[nested[0]]).__name__
         raise ModelError(
-            f"{model}.forward returns a {kind} inside of what it returns ({nested[0]}), and outputs are"
+            f"{model}.forward returns a nested {kind} ({nested[0]}), but outputs must be"
             f" tensors: flatten it, as in return x, h, c for return x, (h, c), or name them: {{'x': x, 'h_next': h}}"
         )
     if not outputs or not all(isinstance(x, Tensor) for x in outputs.values()):
-        raise ModelError(f"{model}.forward must return a tensor, several, or a dict; found {result!r}")
+        raise ModelError(f"{model}.forward must return a tensor, several tensors, or a dict; found {result!r}")
     return outputs
 
 

@@ -46,4 +46,4 @@ class Precision:
         for path in self.by_path:
             if path and path not in known:
                 near = ", ".join(get_close_matches(path, known)) or "(none)"
-                raise ModelError(f"dtype: the model has no module {path!r}; near it are {near}")
+                raise ModelError(f"dtype: the model has no module {path!r}; the nearest are {near}")

@@ -36,7 +36,7 @@ def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, rever
     """
     sequences = list(tensors(xs))
     if not sequences:
-        current().fail("scan needs a tensor to go over: for_loop counts", {})
+        current().fail("scan needs a tensor to iterate over; for_loop counts", {})
     network = sequences[0].network
     start = mapped(init, lambda value: _carried(network, value))
     along = [axis(x, dim, "scan") for x in sequences]
@@ -51,7 +51,7 @@ def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, rever
     given = replaced(start, lambda _: next(state)), replaced(xs, lambda _: next(slices))
     result = _called(network, combine_fn, *given)
     if not isinstance(result, tuple | list) or len(result) != 2:
-        network.fail(f"scan: the function gives a carry and a y, found {type_name(result)}", {})
+        network.fail(f"scan: the function must return a carry and a y, found {type_name(result)}", {})
     carry, y = (mapped(part, lambda value: _carried(network, value)) for part in result)
     if _structure(carry) != _structure(start):
         text = f"scan: the function gives a carry {_structure(carry)}, init is {_structure(start)}"
@@ -135,7 +135,7 @@ def cond(
     given = [_boundary(network, "input", {"input": x}, x.shape, conditional, "cond_input") for x in operands]
     yes, no = _called(network, true_fn, *given), _called(network, false_fn, *given)
     if len(_tuple(yes)) != len(_tuple(no)):
-        network.fail(f"cond: the branches give {len(_tuple(yes))} and {len(_tuple(no))} tensors", {})
+        network.fail(f"cond: the branches return {len(_tuple(yes))} and {len(_tuple(no))} tensors", {})
     pairs = list(zip(_tuple(yes), _tuple(no), strict=True))
     for a, b in pairs:
         if a.dtype != b.dtype or a.ndim != b.ndim:
@@ -190,7 +190,7 @@ class _Loop:
     def next(self, values: tuple[Tensor, ...]) -> None:
         """What the next iteration carries."""
         if len(values) != len(self.state):
-            self.network.fail(f"{self.name} carries {len(self.state)} tensors, the body gave {len(values)}", {})
+            self.network.fail(f"{self.name} carries {len(self.state)} tensors, the body returned {len(values)}", {})
         for before, after in zip(self.state, values, strict=True):
             if before.dtype != after.dtype or before.ndim != after.ndim:
                 text = f"{self.name}: what is carried changes its dtype or rank"

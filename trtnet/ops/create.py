@@ -113,7 +113,7 @@ def _range(network: OpenNetwork, low: float, high: float, step: float, dtype: DT
     """torch.arange's values of numbers."""
     text = f"arange({low}, {high}, {step})"
     if dtype == dtypes.bool_:
-        network.fail(f"{text} of bool: make it of int64 and compare", {})
+        network.fail(f"{text} of bool: make it int64 and compare", {})
     if dtype == dtypes.int64:
         low, high, step = int(low), int(high), int(step)
     if step == 0 or (high - low) * step < 0:

@@ -64,7 +64,7 @@ class Reference:
         arrays = bind(self.inputs, args, kwargs)
         kinds = {is_torch(array) for array in arrays.values()}
         if len(kinds) > 1:
-            raise InputError("the inputs are numpy arrays and torch tensors; give all of one kind")
+            raise InputError("the inputs mix numpy arrays and torch tensors; give all of one kind")
         for name, size in check(self.inputs, arrays).items():
             problem = self.limits.problem(name, size)
             if problem:
@@ -78,7 +78,9 @@ class Reference:
     def _plugin(self, layer: trt.ILayer, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """What a plugin layer computes, by its decomposition."""
         if layer.name not in self.plugins:
-            raise ExecutionError(f"{describe(layer)}: nobody said what this plugin computes: declare it by ops.custom")
+            raise ExecutionError(
+                f"{describe(layer)}: the reference does not know what this plugin computes: declare it with ops.custom"
+            )
         apart = self.plugins[layer.name]
         return list(apart.run({str(index): x for index, x in enumerate(inputs)}).values())
 

@@ -42,7 +42,7 @@ def parse(model: str | os.PathLike[str] | bytes) -> OnnxNetwork:
         raise ExecutionError("the ONNX parser refused the model\n" + "\n".join(lines))
     parsed = OnnxNetwork(parser, network, builder)
     if not network.num_outputs:
-        raise ExecutionError("the ONNX model has no outputs: it is of no layers, or no ONNX file")
+        raise ExecutionError("the ONNX model has no outputs: it has no layers, or is not an ONNX file")
     return parsed
 
 

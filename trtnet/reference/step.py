@@ -57,7 +57,7 @@ class Step:
         key = self.layer.name, attribute
         if key not in self.weights:
             raise ExecutionError(
-                f"{describe(self.layer)}: TensorRT does not give back {attribute} of {dtypes.get(value.dtype)}, and the"
+                f"{describe(self.layer)}: TensorRT does not return {attribute} of {dtypes.get(value.dtype)}, and the"
                 f" caller gave none for {key}"
             )
         return self.weights[key]

@@ -58,7 +58,7 @@ class EngineCalls(ABC):
         for tensors on the GPU: calls with them do not wait.
         """
         if any(is_torch(value) or is_foreign(value) for value in (*args, *kwargs.values())):
-            raise InputError("acall takes numpy arrays; a call with tensors on the GPU does not wait: engine(...)")
+            raise InputError("acall takes numpy arrays; a call with tensors on the GPU does not block: use engine(...)")
         call = partial(self, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads(), call)
 

@@ -11,4 +11,4 @@ def loads(text: str | bytes, *, strict: bool = True) -> Any:
     try:
         return json.loads(text, strict=strict)
     except RecursionError as error:
-        raise ValueError("its lists are too deep in one another") from error
+        raise ValueError("its lists are nested too deeply") from error

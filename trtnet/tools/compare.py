@@ -53,7 +53,7 @@ def itself(text: str) -> str:
     """What a PyTorch module is compared with if nothing else is named. Raises InputError for others."""
     _, thing = _label(text)
     if not models.may_be_of_torch(thing):
-        raise InputError("nothing to compare it with: name two things at least, last what is expected")
+        raise InputError("nothing to compare it with: name at least two sources, the reference last")
     return f"torch:{thing.removeprefix('engine:')}"
 
 
@@ -66,7 +66,7 @@ def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Side]
     """
     named = dict(_label(text) for text in texts)
     if len(named) < len(texts):
-        raise ModelError("two things of one name; name them, as in first=lenet second=lenet")
+        raise ModelError("two sources have the same name; name them, as in first=lenet second=lenet")
     _check_arguments(named.values(), choices.arguments)
     torch = {name: _torch(text, choices) for name, text in named.items() if text.startswith("torch:")}
     opener = _Opener(choices, [module for module, _ in torch.values()])
@@ -82,7 +82,9 @@ def read_given(files: Mapping[str, str], takes: Sequence[TensorInfo], dims: Mapp
     numpy = {name: file for name, file in files.items() if file.endswith(".npy")}
     for name in files:
         if name not in numpy and name not in infos:
-            raise ModelError(f"--input {name}={files[name]}: raw bytes of an input that nothing declares; save a .npy")
+            raise ModelError(
+                f"--input {name}={files[name]}: raw bytes of an input that no source declares; save a .npy"
+            )
     raw = {name: read_raw(file, infos[name], dims) for name, file in files.items() if name not in numpy}
     return read_inputs(numpy) | raw
 
@@ -168,7 +170,7 @@ def _check_arguments(texts: Iterable[str], values: Mapping[str, Any]) -> None:
     factories = {text: models.find(text) for text in named if not text.endswith(".onnx")} if values else {}
     for value in values:
         if not any(value in models.taken(factory, values) for factory in factories.values()):
-            raise ModelError(f"--arg {value}: none of {', '.join(factories) or 'the things'} takes it")
+            raise ModelError(f"--arg {value}: none of {', '.join(factories) or 'the sources'} takes it")
 
 
 def _sized(info: TensorInfo, dims: Mapping[str, int]) -> tuple[int, ...]:

@@ -91,7 +91,7 @@ def _read(name: str, path: Path) -> Array:
     except ValueError as error:
         raise InputError(f"input {name}: {path} is not a .npy file of numbers: {error}") from error
     if not isinstance(array, np.ndarray):
-        raise InputError(f"input {name}: {path} holds several arrays; save one array an input with numpy.save")
+        raise InputError(f"input {name}: {path} holds several arrays; save one array per input with numpy.save")
     return array
 
 

@@ -615,7 +615,7 @@ def index_tensor_out_of_range(f: Any, nn: Any, x: Any, y: Any) -> Any:
 
 
 REFUSED: dict[str, tuple[Program, str]] = {
-    "expand": (expand_written, r"no writing in place to an expanded tensor"),
+    "expand": (expand_written, r"cannot write in place to an expanded tensor"),
     "floats into integers": (floats_into_integers, r"add_ gives float32, which a tensor of int64 cannot take in place"),
     "numbers into bools": (numbers_into_bools, r"add_ gives int64, which a tensor of bool cannot take in place"),
     "division of integers": (division_of_integers, r"div_ gives float32, which a tensor of int64 cannot take"),

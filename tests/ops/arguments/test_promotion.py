@@ -259,7 +259,7 @@ def test_a_number_that_vanishes_is_said(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_integers_that_a_dtype_has_not() -> None:
-    with pytest.raises(LayerError, match="1099511627776 is no int32, which goes from -2147483648 to 2147483647"):
+    with pytest.raises(LayerError, match="1099511627776 is out of range for int32, -2147483648 to 2147483647"):
         network_of(lambda x: x + 2**40, {"x": trtnet.Input((2,), "int32")})
 
 

@@ -66,5 +66,5 @@ def test_signatures_have_inplace_where_torchs_have_it(name: str) -> None:
 
 
 def test_rrelu_does_not_train() -> None:
-    with pytest.raises(LayerError, match="rrelu: training draws slopes at random"):
+    with pytest.raises(LayerError, match="rrelu: training draws random slopes"):
         network_of(lambda x: ops.rrelu(x, training=True), {"x": trtnet.Input((3, 4))})

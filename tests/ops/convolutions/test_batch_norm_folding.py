@@ -336,7 +336,7 @@ def test_a_scale_that_would_overflow_goes_into_a_convolution_of_its_own() -> Non
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        (lambda x: ops.conv2d(x, KERNEL[:, :2].numpy()), "got an input with 3 channels, its kernel has 2"),
+        (lambda x: ops.conv2d(x, KERNEL[:, :2].numpy()), "got an input with 3 channels, but its kernel has 2"),
         (lambda x: ops.conv2d(x, KERNEL.numpy(), None, groups=2), "num_groups` must divide|channels"),
         (lambda x: ops.conv2d(x, KERNEL.numpy(), np.zeros(5, np.float32)), "bias"),
         (lambda x: ops.conv2d(x[:, :, :2], KERNEL.numpy()), "image size|filter|TensorRT refused"),

@@ -63,5 +63,5 @@ def test_bfloat16_is_a_convolution_on_tensorrt_rtx_and_its_weights_are_folded() 
 def test_a_wrong_number_of_channels_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "NO_KERNELS", WAYS["CONVOLUTION"])
     kernel = torch.ones(4, 1, 2, 2).numpy()
-    with pytest.raises(LayerError, match="input with 6 channels, its kernel has 4"):
+    with pytest.raises(LayerError, match="input with 6 channels, but its kernel has 4"):
         network_of(lambda x: ops.conv_transpose2d(x, kernel, stride=2, groups=2), {"x": trtnet.Input((1, 6, 5, 5))})

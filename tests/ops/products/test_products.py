@@ -226,7 +226,7 @@ def test_einsum_of_arrays_lists_and_sizes_of_one() -> None:
     ("equation", "shapes", "text"),
     [
         ("ij,jk->ik", ((3, 4), (5, 6)), "an axis has the sizes"),
-        ("ij->ijj", ((3, 4),), "letters that no operand has, or one twice"),
+        ("ij->ijj", ((3, 4),), "letters that no operand has, or a letter twice"),
         ("ij->ik", ((3, 4),), "letters that no operand has"),
     ],
 )

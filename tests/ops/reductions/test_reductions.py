@@ -142,7 +142,7 @@ REFUSED: dict[str, tuple[Any, torch.Tensor, str]] = {
     "softmax of ints": (lambda x: x.softmax(1), BIG, "softmax does not take int32"),
     "log_softmax of ints": (lambda x: x.log_softmax(1), BIG, "log_softmax does not take int32; give dtype="),
     "float64": (lambda x: x.sum(dtype=torch.float64), FLOATS, "TensorRT has no float64"),
-    "celu": (lambda x: ops.celu(x, 0.0), FLOATS, "celu: alpha is 0"),
+    "celu": (lambda x: ops.celu(x, 0.0), FLOATS, "celu divides by alpha, which is 0"),
     "clamp": (lambda x: x.clamp(), FLOATS, "clamp takes min, max or both"),
     "relu of bool": (lambda x: ops.relu(x), BOOLS, "relu does not take bool"),
 }

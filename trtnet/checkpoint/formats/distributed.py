@@ -76,7 +76,7 @@ class DistributedCheckpoint(Checkpoint):
         except Exception as error:
             raise CheckpointError(f"{self.name}: {key} cannot be read: {error}. {_ADVICE}") from error
         if covered != whole.size:
-            raise CheckpointError(f"{self.name}: the chunks of {key} have {covered:,} of {whole.size:,} elements")
+            raise CheckpointError(f"{self.name}: the chunks of {key} cover {covered:,} of {whole.size:,} elements")
         return whole
 
     def _chunk(self, chunk: _Chunk) -> Array:

@@ -47,7 +47,7 @@ def open_exported(path: Path) -> PickledCheckpoint:
     if len(configs) != 1:
         storages.close()
         raise CheckpointError(
-            f"{path} is an archive of torch.export that has not its weights in one table. Save them with torch:"
+            f"{path} is an archive of torch.export whose weights are not in one table. Save them with torch:"
             f" torch.save(torch.export.load({path.name!r}).state_dict, 'weights.pth')"
         )
     return PickledCheckpoint(str(path), tensors, storages)

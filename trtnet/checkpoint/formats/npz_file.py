@@ -33,7 +33,7 @@ class NpzFile(Checkpoint):
         others = [member for member in members if not member.endswith(_SUFFIX)]
         if others:
             self._zip.close()
-            raise CheckpointError(f"{path} holds {others[0]}, which is not a .npy array: this is no .npz file")
+            raise CheckpointError(f"{path} holds {others[0]}, which is not a .npy array: it is not an .npz file")
         super().__init__(str(path), (member.removesuffix(_SUFFIX) for member in members))
 
     def _spec(self, key: str) -> TensorSpec:

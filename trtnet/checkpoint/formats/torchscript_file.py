@@ -89,11 +89,11 @@ def _tensors(root: object, weights: Mapping[str, frozenset[str]]) -> dict[str, A
         path, value, depth = ahead.pop()
         if is_stored(value):
             if path in found:
-                raise PickleError(f"it has two tensors {path}")
+                raise PickleError(f"it has two tensors named {path}")
             found[path] = value
         elif isinstance(value, Object) and _is_module(value):
             if not isinstance(value.state, dict) or depth > DEEPEST:
-                raise PickleError(f"its module {path[:100]!r} has no attributes, or is too deep in others")
+                raise PickleError(f"its module {path[:100]!r} has no attributes, or is nested too deeply")
             # objects of torch's own C++ classes, such as packed parameters, have no class in the code
             if not weights or value.name in weights:
                 ahead += [(name, one, depth + 1) for name, one in _inside(path, value, weights)]

@@ -41,7 +41,7 @@ class Configuration:
             if isinstance(value, int) and not isinstance(value, bool):
                 return value
             if value is not None:
-                raise CheckpointError(f"{self.where}: {name} is a whole number, found {value!r}")
+                raise CheckpointError(f"{self.where}: {name} is an integer, found {value!r}")
         return None
 
 

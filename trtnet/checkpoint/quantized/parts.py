@@ -25,7 +25,7 @@ class Parts:
         """The shape and dtype of one. Raises CheckpointError where it is missing."""
         if name not in self:
             raise CheckpointError(
-                f"{self.checkpoint.name}: {self.stem}{name} is missing, without which {self.stem}* is no weight."
+                f"{self.checkpoint.name}: {self.stem}{name} is missing, without which {self.stem}* cannot be read."
                 f" Is a shard missing?"
             )
         return self.checkpoint.info(self.stem + name)

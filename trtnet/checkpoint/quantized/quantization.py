@@ -88,7 +88,9 @@ def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> 
         return None
     weights = {weight.key: weight for weight in family.weights(checkpoint, about)}
     if not weights:
-        raise CheckpointError(f"{checkpoint.name}: {about.where} says {family.NAME}, and no tensor is quantized so")
+        raise CheckpointError(
+            f"{checkpoint.name}: {about.where} says {family.NAME}, but no tensor is quantized that way"
+        )
     return Quantization(checkpoint, family.NAME, weights, tuple(filter(_is_of_no_weight, checkpoint)))
 
 

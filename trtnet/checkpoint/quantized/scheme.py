@@ -60,8 +60,8 @@ def blocks_of(key: str, shape: tuple[int, ...], scale: tuple[int, ...], block: t
     if scale == tuple(-(-size // n) for size, n in zip(shape, block, strict=False)):
         return tuple(WHOLE if n >= size else n for size, n in zip(shape, block, strict=True))
     raise CheckpointError(
-        f"{key} {list(shape)} has scales {list(scale)}, which fit no blocks of it: neither runs of columns nor"
-        f" {' x '.join(map(str, block))}. Transposed scales, or those of another weight, look so"
+        f"{key} {list(shape)} has scales {list(scale)}, which match no blocks of it: neither runs of columns nor"
+        f" {' x '.join(map(str, block))}. They may be transposed, or of another weight"
     )
 
 

@@ -126,7 +126,7 @@ class FoldBatchNorm(KeyRule):
             raise CheckpointError(f"{name} {list(shape)} is not a norm of what {key} {list(weight)} makes{hint}")
         for other, its in vectors.items():
             if its != shape:
-                raise CheckpointError(f"{other} {list(its)} has not the {shape[0]} channels of {name}")
+                raise CheckpointError(f"{other} {list(its)} does not have the {shape[0]} channels of {name}")
         return shape[0]
 
     def _scaled(self, weight: Array, gain: Array, variance: Array) -> Array:

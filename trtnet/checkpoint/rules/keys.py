@@ -154,7 +154,7 @@ class Unfill(Rule):
         names = {expand(match, self.fill.to) for match in matches if match is not None}
         for name in names & tensors.keys():
             if bool((tensors[name].read() != self.fill.value).any()):
-                raise CheckpointError(f"{name} is not all {self.fill.value}: the other form has no place for it")
+                raise CheckpointError(f"{name} is not all {self.fill.value}, so leaving it out would lose values")
         return {key: lazy for key, lazy in tensors.items() if key not in names}
 
     def inverse(self) -> Rule | None:

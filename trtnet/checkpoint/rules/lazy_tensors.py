@@ -42,7 +42,7 @@ class Lazy:
         """The tensor. Raises ValueError if it is not what its spec says, and what making it raises."""
         array = self.make()
         if (array.shape, array.dtype) != (self.spec.shape, self.spec.dtype.numpy):
-            raise ValueError(f"it was to be {self.spec}, and is {list(array.shape)} {array.dtype}")
+            raise ValueError(f"expected {self.spec}, found {list(array.shape)} {array.dtype}")
         return array
 
     @property

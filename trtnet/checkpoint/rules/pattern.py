@@ -46,8 +46,8 @@ class Pattern:
         starts = len(key) + 1 if self.everywhere else 1
         if starts * self.choices * math.prod(runs) * len(self.text) > MOST_STEPS:
             raise CheckpointError(
-                f"the pattern {self.text!r} might take too long on the key {key[:100]!r}: repeat less, or less than"
-                f" any character, such as \\d or [^.]"
+                f"the pattern {self.text!r} might take too long on the key {key[:100]!r}: repeat less, or something"
+                f" narrower than any character, such as \\d or [^.]"
             )
         return self.regex.search(key)
 
@@ -63,12 +63,12 @@ def pattern(text: object) -> Pattern:
     tokens = _TOKEN.findall(text)
     if any(re.fullmatch(r"\\[1-9]", what) for what, _ in tokens):
         raise CheckpointError(
-            f"the pattern {text!r} has a backreference, such as \\1, which patterns may not have: it belongs into the"
+            f"the pattern {text!r} has a backreference, such as \\1, which patterns may not have: it belongs in the"
             f" template; write a rule for each name instead"
         )
     if _is_intricate(tokens):
         raise CheckpointError(
-            f"the pattern {text!r} is too intricate: nested, repeated or special groups and groups that come again are"
+            f"the pattern {text!r} is too complex: nested, repeated or special groups and groups that come again are"
             f" not allowed, nor more than {MOST_REPEATS} repeats"
         )
     try:
@@ -80,7 +80,7 @@ def pattern(text: object) -> Pattern:
     alternatives = _alternatives(tokens)
     choices = math.prod(alternatives) << sum(repeat == "?" for _, repeat in tokens)
     if choices * len(text) > MOST_STEPS:
-        raise CheckpointError(f"the pattern {text!r} is too intricate: its alternatives have {choices:,} combinations")
+        raise CheckpointError(f"the pattern {text!r} is too complex: its alternatives have {choices:,} combinations")
     return Pattern(text, regex, _parts(body), anchors, repeated, choices, not anchors[0] or alternatives[0] > 1)
 
 
@@ -109,7 +109,9 @@ def template(text: object, groups: int) -> str:
         raise CheckpointError(f"a template is text of at most {LONGEST} characters, found {text!r}")
     beyond = [int(n) for n in re.findall(r"\\(\d)", text) if not 1 <= int(n) <= groups]
     if beyond or re.search(r"\\\D|\\$", text):
-        raise CheckpointError(f"the template {text!r} speaks of a group that its pattern has not: it has {groups}")
+        raise CheckpointError(
+            f"the template {text!r} refers to a group that its pattern does not have: it has {groups}"
+        )
     return text
 
 

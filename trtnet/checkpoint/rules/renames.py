@@ -156,7 +156,7 @@ class Merge(Move):
             raise CheckpointError(f"{keys[0]} and what a rule merges it with have the sizes {sizes}, not {self.sizes}")
         if len(set(sizes)) > 1 and not self.one_way and not self.sizes:
             raise CheckpointError(
-                f"{keys[0]} and what a rule merges it with have other sizes along dim {dim}: {found}. They would be"
+                f"{keys[0]} and what a rule merges it with have different sizes along dim {dim}: {found}. They would be"
                 f" split equally on the way back; say sizes = {sizes}, or one_way = true if no way back is needed"
             )
         spec = TensorSpec(_resized(first.shape, dim, sum(sizes)), first.dtype)

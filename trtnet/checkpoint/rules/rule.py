@@ -73,7 +73,7 @@ def need(tensors: Tensors, keys: Iterable[str], why: str) -> None:
 def put(tensors: Tensors, key: str, lazy: Lazy, what: str) -> None:
     """Adds a tensor. Raises CheckpointError where there is one of that key."""
     if key in tensors:
-        raise CheckpointError(f"{what} makes {key}, which is there already")
+        raise CheckpointError(f"{what} makes {key}, which already exists")
     tensors[key] = lazy
 
 

@@ -60,7 +60,7 @@ class RuleSet:
             inverse = rule.inverse()
             if inverse is None:
                 kind = type(rule).__name__.lower()
-                raise CheckpointError(f"{self.name} does not go back: rule {number} ({kind}) loses something")
+                raise CheckpointError(f"{self.name} has no inverse: rule {number} ({kind}) loses information")
             back.append(replace(inverse, optional=rule.optional))
         return RuleSet(f"{self.name} backwards", tuple(back), self.about)
 

@@ -109,7 +109,9 @@ class Quantizing:
         if unused := [pattern for pattern in self._schemes if pattern not in used]:
             modules = sorted({key.rpartition(".")[0] for key, shape in shapes.items() if len(shape) > 1})
             near = ", ".join(nearest(unused[0], modules)) or "(none)"
-            raise ModelError(f"quantization: {unused[0]!r} fits no module with a weight of its own; near it are {near}")
+            raise ModelError(
+                f"quantization: {unused[0]!r} fits no module with a weight of its own; the nearest are {near}"
+            )
         return found
 
     def _pattern(self, key: str) -> str | None:

@@ -228,7 +228,7 @@ def _store(x: StoredTensor, value: StoredTensor, version: int) -> None:
 def _check(x: StoredTensor, views: list[View[Any]]) -> None:
     refused = x.storage.fixed or next((view.refused for view in views if view.refused), "")
     if refused:
-        x.network.fail(f"no writing in place to {refused}; .clone() it first", {"x": x})
+        x.network.fail(f"cannot write in place to {refused}; .clone() it first", {"x": x})
     if x.storage.body is not x.network.body:
         text = "a loop or a branch cannot write in place to a tensor of outside: give it as an operand, return the new"
         x.network.fail(text, {"x": x})

@@ -68,14 +68,14 @@ def _taken(sign: str, size: Any, number: float) -> bool | None:
     if number in (1, 2):
         found = _from(sign, 2, number)
         if found is not None:
-            log.warning("%s", here(f"{size} is taken to be more than 1, {asked}: compare at 1, too"))
+            log.warning("%s", here(f"{size} is assumed to be more than 1, {asked}: also compare at 1"))
         return found
     if sign == "==" or number < 2:
         return None
     most = ceil(number) - 1 if sign in ("<", ">=") else floor(number)
     limit = SizeLimit(most, here(f"it is taken to be so small, {asked}"))
     if size.origin.tensor.network.limits.lower(size.name, limit):
-        log.warning("%s", here(f"{size} is taken to be at most {most}, {asked}"))
+        log.warning("%s", here(f"{size} is assumed to be at most {most}, {asked}"))
     return SIGNS[sign](most, number)
 
 

@@ -68,7 +68,7 @@ class Real(SizeOperators):
         return self.name
 
     def __abs__(self) -> NoReturn:
-        raise ModelError(here(f"abs({self}) of a float of sizes: take it of a tensor, ops.abs(ops.as_tensor(...))"))
+        raise ModelError(here(f"abs({self}) of a float computed from sizes: use a tensor, ops.abs(ops.as_tensor(...))"))
 
     def __floor__(self) -> Size:
         above, below = self._fraction("math.floor")
@@ -130,7 +130,7 @@ def _is_array(value: object) -> bool:
 
 def _of_arrays(name: str, left: Any, right: Any) -> Any:
     if name not in SIGNS:
-        raise ModelError(here(f"{name} of a size and an array: TensorRT computes no bits of integers"))
+        raise ModelError(here(f"{name} of a size and an array: TensorRT has no bitwise operations on integers"))
     return getattr(Symbolic.operations, name)(left, right)
 
 
@@ -141,7 +141,7 @@ def _of_bits(sign: str, left: Term, right: Term) -> Any:
             return (multiplied if sign == "<<" else floor_divided)(left, 1 << right)
         if sign == "&" and right & (right + 1) == 0:
             return remainder(left, right + 1)
-    raise ModelError(here(f"{left} {sign} {right}: TensorRT computes no bits of sizes; use * // and %"))
+    raise ModelError(here(f"{left} {sign} {right}: TensorRT has no bitwise operations on sizes; use * // and %"))
 
 
 def _real(name: str, left: Term, right: Term) -> Any:

@@ -105,7 +105,7 @@ class Tensor(Casts["Tensor"], Methods["Tensor"], Questions["Tensor"], InPlace, O
     def __iter__(self) -> Any:
         if self.ndim == 0 or not isinstance(self.shape[0], int):
             raise ModelError(
-                here(f"cannot iterate over {self!r}: its first dimension is not known; ops.scan goes over it")
+                here(f"cannot iterate over {self!r}: its first dimension is not known; ops.scan iterates over it")
             )
         return (self[i] for i in range(self.shape[0]))
 

@@ -112,7 +112,7 @@ def _check_integers(given: np.ndarray[Any, Any], network: OpenNetwork, dtype: DT
     low, high = given.min(), given.max()
     if not bounds.min <= low <= high <= bounds.max:
         found = high if high > bounds.max else low
-        network.fail(f"{found} is no {dtype}, which goes from {bounds.min} to {bounds.max}", {})
+        network.fail(f"{found} is out of range for {dtype}, {bounds.min} to {bounds.max}", {})
 
 
 def _parameter(parameter: Parameter, network: OpenNetwork, dtype: DType | None, ndim: int) -> Tensor:

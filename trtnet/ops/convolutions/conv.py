@@ -242,5 +242,5 @@ def mismatch(x: Tensor, given: ConvolutionWeights, channels: int, name: str) -> 
     if given.bias is not None and x.dtype != given.bias.dtype:
         return f"{name} got an input of {x.dtype}, its bias is {given.bias.dtype}"
     if x.shape[1] != channels:
-        return f"{name} got an input with {x.shape[1]} channels, its kernel has {channels}"
+        return f"{name} got an input with {x.shape[1]} channels, but its kernel has {channels}"
     return ""

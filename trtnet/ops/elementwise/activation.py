@@ -196,7 +196,7 @@ def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Source: Barron, 2017, arXiv:1704.07483.
     """
     if alpha == 0:
-        x.network.fail("celu: alpha is 0, by which it divides", {"x": x})
+        x.network.fail("celu divides by alpha, which is 0", {"x": x})
     if alpha == 1:
         return elu(x)
     return where(gt(x, 0), x, cast(mul(expm1(div(cast(x, float32), alpha)), alpha), x.dtype))
@@ -276,7 +276,9 @@ def rrelu(
     Source: Xu et al., 2015, arXiv:1505.00853.
     """
     if training:
-        x.network.fail("rrelu: training draws slopes at random, an engine infers; leave training=True away", {"x": x})
+        x.network.fail(
+            "rrelu: training draws random slopes, but an engine only runs inference; omit training=True", {"x": x}
+        )
     return leaky_relu(x, (lower + upper) / 2)
 
 

@@ -84,8 +84,8 @@ def _bools(operator: str, *operands: Operand) -> tuple[Tensor, ...]:
     if any(x.dtype != dtypes.bool_ for x in found):
         named = dict(zip(("x", "y"), operands, strict=False))
         found[0].network.fail(
-            f"{operator} takes bools: TensorRT computes no bits of integers; ops.logical_and and the others take them"
-            f" as true or false",
+            f"{operator} takes bools: TensorRT has no bitwise operations on integers; ops.logical_and and the"
+            f" others take them as true or false",
             named,
         )
     return found

@@ -66,7 +66,7 @@ class Tuning:
         try:
             document = json_text.loads(Path(path).read_bytes())
         except (OSError, ValueError) as error:
-            raise ModelError(f"{os.fspath(path)} cannot be read as what trtnet tune writes: {error}") from error
+            raise ModelError(f"{os.fspath(path)} is not a file that trtnet tune wrote: {error}") from error
         names = {each.name for each in fields(cls)}
         if (
             not isinstance(document, dict)
@@ -83,7 +83,9 @@ class Tuning:
     def chosen(self) -> Mapping[str, Mapping[str, str]]:
         """What was chosen, by kind and module path. Raises ModelError for a search that did not end."""
         if self.forms is None:
-            raise ModelError(f"forms: the search for {self.model} did not end: trtnet tune --resume goes on with it")
+            raise ModelError(
+                f"forms: the search for {self.model} did not finish: continue it with trtnet tune --resume"
+            )
         return self.forms
 
     def check(self, inputs: Mapping[str, Input], dtypes: Mapping[str, DType]) -> None:
@@ -110,4 +112,4 @@ class Tuning:
 
     def _compare(self, what: str, then: Any, now: Any) -> None:
         if then != now:
-            raise ModelError(f"forms: {what} was {then} when {self.model} was tuned and is {now} now: tune it for this")
+            raise ModelError(f"forms: {what} was {then} when {self.model} was tuned and is {now} now: tune it again")

@@ -47,14 +47,14 @@ def _einsum(network: OpenNetwork, equation: str, operands: list[Tensor], named: 
         network.fail(f"einsum {equation!r} has {len(terms)} terms, found operands: {len(operands)}", named)
     extra = [x.ndim - len(term.replace("...", "")) for term, x in zip(terms, operands, strict=True)]
     if any(n < 0 or (n and "..." not in term) for n, term in zip(extra, terms, strict=True)):
-        network.fail(f"einsum {equation!r}: a term has another number of letters than its operand has axes", named)
+        network.fail(f"einsum {equation!r}: the letters of a term do not match the axes of its operand", named)
     letters = _Letters(max(extra))
     given = [letters.of(term, n) for term, n in zip(terms, extra, strict=True)]
     result = letters.of(right, letters.longest) if arrow else letters.implied(left)
     taken = [_of_diagonals(x, term) for x, term in zip(operands, given, strict=True)]
     sizes = _sizes(taken)
     if not set(result) <= set(sizes) or len(set(result)) < len(result):
-        network.fail(f"einsum {equation!r}: the result has letters that no operand has, or one twice", named)
+        network.fail(f"einsum {equation!r}: the result has letters that no operand has, or a letter twice", named)
     for letter, found in _all_sizes(taken).items():
         if len(known := {size for size in found if isinstance(size, int) and size != 1}) > 1:
             network.fail(f"einsum {equation!r}: an axis has the sizes {sorted(known)}", named)

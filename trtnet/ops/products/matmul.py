@@ -100,7 +100,7 @@ def plus(x: Operand, product: Tensor, beta: float, alpha: float) -> Tensor:
     Raises LayerError for fractions beside integers, which torch cuts off.
     """
     if not product.dtype.is_floating and (beta % 1 or alpha % 1):
-        product.network.fail(f"beta={beta} and alpha={alpha} of integers are integers", {"product": product})
+        product.network.fail(f"beta={beta} and alpha={alpha} of integers must be integers", {"product": product})
     scaled = product if alpha == 1 else mul(product, alpha)
     return scaled if beta == 0 else add(x if beta == 1 else mul(x, beta), scaled)
 

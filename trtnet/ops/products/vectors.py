@@ -109,7 +109,7 @@ def cross(x: Operand, other: Operand, dim: int | None = None) -> Tensor:
     named = {"x": a, "other": b}
     found = next((i for i, size in enumerate(a.shape) if size == 3), None) if dim is None else axis(a, dim, "cross")
     if dim is None and not is_static(a.shape[:found]):
-        a.network.fail("cross: which axis is the first of 3 is known only at run time; say dim", named)
+        a.network.fail("cross: the first axis of size 3 is known only at run time; give dim=", named)
     if found is None or not a.shape[found] == b.shape[found] == 3:
         a.network.fail("cross takes vectors of 3 along dim", named)
     after, before = ((roll(v, -1, found), roll(v, -2, found)) for v in (a, b))

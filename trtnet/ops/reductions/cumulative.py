@@ -60,7 +60,7 @@ def diff(x: Tensor, n: int = 1, dim: int = -1, prepend: Operand | None = None, a
     Raises LayerError for a negative `n`, a scalar, and a `dim` out of range.
     """
     if n < 0 or not x.ndim:
-        x.network.fail(f"diff of order {n}: n is 0 or more, and the tensor has an axis", {"x": x})
+        x.network.fail(f"diff of order {n}: n must be 0 or more, and the tensor needs an axis", {"x": x})
     along = axis(x, dim, "diff")
     parts = [part for part in (prepend, x, append) if part is not None]
     y = cat(parts, along) if len(parts) > 1 else x

@@ -85,7 +85,9 @@ def norm(
     """
     given = of_floats(x if dtype is None else cast(x, dtype), "norm")
     if isinstance(p, str) and p != "fro":
-        given.network.fail(f"norm takes a number or 'fro', found {p!r}: TensorRT has no singular values", {"x": x})
+        given.network.fail(
+            f"norm takes a number or 'fro', found {p!r}: TensorRT does not compute singular values", {"x": x}
+        )
     power, wide = (2.0 if p is None or isinstance(p, str) else p), abs(cast(given, dtypes.float32))
     return cast(_norm(wide, power, dim, keepdim), given.dtype)
 

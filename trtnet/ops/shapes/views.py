@@ -36,7 +36,9 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     along = axis(x, dim, "unbind")
     size = x.shape[along]
     if not isinstance(size, int):
-        x.network.fail(f"unbind needs the size of dim={dim}, found {size}; ops.scan goes over its elements", {"x": x})
+        x.network.fail(
+            f"unbind needs the size of dim={dim}, found {size}; ops.scan iterates over its elements", {"x": x}
+        )
     return tuple(select(x, along, i) for i in range(size))
 
 

@@ -84,7 +84,7 @@ def _of_shape(y: Tensor, shape: tuple[Size, ...]) -> Tensor:
 def _check(operands: dict[str, Tensor], mask: Tensor | None, dropout_p: float) -> None:
     network = operands["query"].network
     if dropout_p:
-        network.fail(f"attention drops nothing at inference: dropout_p is {dropout_p}", operands)
+        network.fail(f"attention has no dropout at inference: dropout_p is {dropout_p}", operands)
     if min(x.ndim for x in operands.values()) < 2:
         network.fail("attention takes [..., length, dim], found a tensor of fewer than two dimensions", operands)
     dtypes = {x.dtype for x in operands.values()}

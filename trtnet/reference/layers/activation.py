@@ -32,7 +32,7 @@ def activation(step: Step) -> list[torch.Tensor]:
     """A function of each element."""
     name = step.layer.type.name
     if name not in ACTIVATIONS:
-        raise ExecutionError(f"{describe(step.layer)}: activation {name}")
+        raise ExecutionError(f"{describe(step.layer)}: the reference does not execute activation {name}")
     return [ACTIVATIONS[name](step.x, step.layer.alpha, step.layer.beta)]
 
 

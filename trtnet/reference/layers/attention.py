@@ -41,7 +41,9 @@ def _refuse_other_forms(step: Step, attention: trt.IAttention) -> None:
     lengths = [getattr(attention, name, None) for name in ("query_lengths", "key_value_lengths")]
     quantized = getattr(attention, "normalization_quantize_scale", None)
     if any(form.name != "PADDED_BHND" for form in forms) or any(lengths) or quantized is not None:
-        raise ExecutionError(f"{describe(step.layer)}: packed, ragged or quantized attention")
+        raise ExecutionError(
+            f"{describe(step.layer)}: the reference does not execute packed, ragged or quantized attention"
+        )
 
 
 def _causal(attention: trt.IAttention, rows: int, columns: int) -> torch.Tensor | None:

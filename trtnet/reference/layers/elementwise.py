@@ -75,7 +75,7 @@ def unary(step: Step) -> list[torch.Tensor]:
 def _named(table: dict[str, Callable[..., torch.Tensor]], step: Step) -> Callable[..., torch.Tensor]:
     name = step.layer.op.name
     if name not in table:
-        raise ExecutionError(f"{describe(step.layer)}: operation {name}")
+        raise ExecutionError(f"{describe(step.layer)}: the reference does not execute operation {name}")
     return table[name]
 
 

@@ -41,7 +41,7 @@ def scatter(step: Step) -> list[torch.Tensor]:
     if layer.mode.name == "ELEMENT":
         return [x.scatter(layer.axis, _positive(index, x.shape[layer.axis]), updates)]
     if layer.mode.name != "ND":
-        raise ExecutionError(f"{describe(layer)}: scatter mode {layer.mode.name}")
+        raise ExecutionError(f"{describe(layer)}: the reference does not execute scatter mode {layer.mode.name}")
     result = x.clone()
     result[tuple(_positive(index[..., i], x.shape[i]) for i in range(index.shape[-1]))] = updates
     return [result]

@@ -16,7 +16,7 @@ def moe(step: Step) -> list[torch.Tensor]:
     """
     layer = step.layer
     if layer.num_inputs > 6:
-        raise ExecutionError(f"{describe(layer)}: biases or quantization in a mixture of experts")
+        raise ExecutionError(f"{describe(layer)}: the reference has no biases or quantization in a mixture of experts")
     x, chosen, scores = step.input(0), step.input(1).long(), step.input(2)
     gate, up, down = (step.input(index) for index in (3, 4, 5))
     result = torch.zeros_like(x)

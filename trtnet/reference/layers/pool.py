@@ -37,7 +37,7 @@ def pooling(step: Step) -> list[torch.Tensor]:
     if kind == "MAX_AVERAGE_BLEND":
         largest = _windows(x, before, window, stride, counts, float("-inf")).amax(-1)
         return [(1 - layer.blend_factor) * largest + layer.blend_factor * average]
-    raise ExecutionError(f"{describe(layer)}: pooling type {kind}")
+    raise ExecutionError(f"{describe(layer)}: the reference does not execute pooling type {kind}")
 
 
 def _count(size: int, window: int, stride: int, up: bool) -> int:

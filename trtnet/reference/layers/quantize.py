@@ -18,7 +18,7 @@ def quantize(step: Step) -> list[torch.Tensor]:
         return [(ratio.round() + _zero_point(step)).clamp(*_RANGES[name]).to(torch.int16)]
     if name == "float8_e4m3fn":
         return [ratio.clamp(-448, 448).to(torch.float8_e4m3fn).float()]
-    raise ExecutionError(f"{describe(step.layer)}: quantization to {name}")
+    raise ExecutionError(f"{describe(step.layer)}: the reference does not execute quantization to {name}")
 
 
 def dequantize(step: Step) -> list[torch.Tensor]:
@@ -30,7 +30,9 @@ def dynamic_quantize(step: Step) -> list[torch.Tensor]:
     """(values, scales) with the scale of each block measured: the smallest power of two at least max / 448 (MXFP8)."""
     layer, x = step.layer, step.x
     if step.output_dtype.name != "float8_e4m3fn" or step.optional(1) is not None:
-        raise ExecutionError(f"{describe(layer)}: dynamic quantization to {step.output_dtype}")
+        raise ExecutionError(
+            f"{describe(layer)}: the reference does not execute dynamic quantization to {step.output_dtype}"
+        )
     block = _block(step)
     grouped = x.reshape([part for size, n in zip(x.shape, block, strict=True) for part in (size // n, n)])
     largest = grouped.abs().amax([2 * axis + 1 for axis in range(x.ndim)])

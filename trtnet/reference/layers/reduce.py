@@ -29,7 +29,7 @@ def reduce(step: Step) -> list[torch.Tensor]:
     """One value for all elements along the axes of the mask."""
     layer, x = step.layer, step.x
     if layer.op.name not in REDUCTIONS:
-        raise ExecutionError(f"{describe(layer)}: reduction {layer.op.name}")
+        raise ExecutionError(f"{describe(layer)}: the reference does not execute reduction {layer.op.name}")
     axes = [axis for axis in range(x.ndim) if layer.axes >> axis & 1]
     y = REDUCTIONS[layer.op.name](x, axes)
     return [y if layer.keep_dims else y.reshape([size for axis, size in enumerate(x.shape) if axis not in axes])]

@@ -51,7 +51,7 @@ class Arguments:
         arrays = {info.name: given[info.name] for info in self.arrays}
         on_device = {is_torch(array) for array in arrays.values()}
         if len(on_device) > 1:
-            raise InputError("the inputs are numpy arrays and torch tensors; give all of one kind")
+            raise InputError("the inputs mix numpy arrays and torch tensors; give all of one kind")
         check(self.arrays, arrays)
         if True in on_device:
             check_devices(arrays, self._device)

@@ -53,7 +53,7 @@ def check_out(out: Outputs, shapes: Mapping[str, StaticShape], outputs: Sequence
             kind = "a torch tensor on the GPU" if on_device else "a numpy array"
             raise InputError(f"out= of output {info} must be {kind}, as the inputs are; found {type(array).__name__}")
         if info.name not in shapes:
-            raise InputError(f"the shape of output {info} depends on data, so out= cannot be given: take the result")
+            raise InputError(f"the shape of output {info} depends on data, so out= cannot be given: use the result")
         wanted = f"{list(shapes[info.name])} {info.dtype}"
         found = f"{list(getattr(array, 'shape', ()))} {_dtype(array)}"
         if found != wanted:

@@ -74,7 +74,7 @@ class TensorCalls:
             check_in_place(tensor, name)
             source = self._context.aliases.get(name)
             if source is not None and tensor.data_ptr() != inputs[source].data_ptr():
-                raise InputError(f"output {name} is written in the place of input {source}: out= must be it")
+                raise InputError(f"output {name} is written in the place of input {source}: out= must be that tensor")
         check_apart(out, inputs, self._context.aliases)
         return out
 

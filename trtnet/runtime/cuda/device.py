@@ -101,7 +101,7 @@ class CudaDevice:
     def _check(self, *results: tuple[Any, ...]) -> None:
         for status, *_ in results:
             if int(status):
-                raise DeviceError(f"CUDA did not queue what it was told to: {status.name}")
+                raise DeviceError(f"CUDA did not queue the work: {status.name}")
 
     def record(self, stream: Any) -> Event:
         return _CudaEvent(stream.stream.record(options=self._timed))
@@ -119,7 +119,7 @@ class CudaDevice:
     def free_memory(self) -> int:
         status, free, _ = self._driver.cuMemGetInfo()
         if int(status) != 0:
-            raise DeviceError(f"the driver does not tell how much device memory is free: {status.name}")
+            raise DeviceError(f"the driver does not report how much device memory is free: {status.name}")
         return int(free)
 
     def trim(self) -> None:

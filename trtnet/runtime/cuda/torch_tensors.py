@@ -106,7 +106,7 @@ def _span(tensor: Any) -> tuple[int, int]:
 
 def _check_memory(tensor: Any) -> None:
     if tensor.nbytes and not tensor.data_ptr():
-        raise InputError(f"a tensor of shape {list(tensor.shape)} has no memory any more: it was freed")
+        raise InputError(f"a tensor of shape {list(tensor.shape)} no longer has memory: it was freed")
 
 
 def handle_of(stream: Any) -> int:

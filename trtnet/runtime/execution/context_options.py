@@ -34,7 +34,7 @@ def graphs_of(cuda_graph: bool | str) -> GraphMaker:
     if cuda_graph != "backend":
         raise InputError(f'cuda_graph is True, False or "backend"; found {cuda_graph!r}')
     if not supports("cuda_graph_strategy"):
-        raise InputError(f"{backend.name()} makes no CUDA graphs by itself; cuda_graph=True captures them")
+        raise InputError(f"{backend.name()} has no CUDA graphs of its own; cuda_graph=True captures them")
     return "backend"
 
 

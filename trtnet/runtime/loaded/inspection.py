@@ -24,7 +24,7 @@ def inspect(opened: OpenEngine) -> Inspection:
     inspector = engine.create_engine_inspector()
     text = inspector.get_engine_information(trt.LayerInformationFormat.JSON) if inspector else ""
     if not text:
-        raise TrtnetError(f"TensorRT's engine inspector says nothing of the engine{opened.recorder.lines()}")
+        raise TrtnetError(f"TensorRT's engine inspector returned nothing for the engine{opened.recorder.lines()}")
     return Inspection(text, _memory(engine))
 
 

@@ -36,7 +36,7 @@ def check_refittable(info: PlanInfo, by_keys: bool = True) -> None:
         some = ", ".join(info.folded[:3])
         raise PlanError(
             f"{len(info.folded):,} weights of the engine were folded into others when it was defined ({some}"
-            f"{', ...' if info.folded[3:] else ''}), so a checkpoint does not tell its new weights. Define the network"
+            f"{', ...' if info.folded[3:] else ''}), so a checkpoint does not have their new values. Define the network"
             f" again: {REDEFINE}"
         )
 

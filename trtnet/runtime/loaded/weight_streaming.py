@@ -16,7 +16,7 @@ def byte_count(size: int | str) -> int:
         return size
     parts = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", size) if isinstance(size, str) else None
     if parts is None or parts[2].upper() not in UNITS:
-        raise InputError(f"a size is a number of bytes, or such as '512MiB' or '1.5GB'; found {size!r}")
+        raise InputError(f"a size is a number of bytes, or text such as '512MiB' or '1.5GB'; found {size!r}")
     return int(float(parts[1]) * UNITS[parts[2].upper()])
 
 
@@ -31,8 +31,8 @@ def limit_weights(engine: trt.ICudaEngine, budget: int | str) -> None:
     if streamable == 0:
         raise PlanError(
             "weight_streaming_budget: the engine has no weights that can be streamed; build it with"
-            " BuildConfig(weight_streaming=True), by a TensorRT that streams weights"
+            " BuildConfig(weight_streaming=True), with a TensorRT that streams weights"
         )
     engine.weight_streaming_budget_v2 = min(wanted, streamable)
     if (found := int(engine.weight_streaming_budget_v2)) != min(wanted, streamable):
-        raise DeviceError(f"TensorRT did not take a budget of {wanted:,} bytes for streamed weights: it is {found:,}")
+        raise DeviceError(f"TensorRT did not accept a budget of {wanted:,} bytes for streamed weights: it is {found:,}")

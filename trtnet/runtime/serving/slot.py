@@ -67,7 +67,9 @@ class Slot:
         self._signature = None
         signature = self._arguments.look((), like)
         if signature.on_device:
-            raise InputError("a pipeline takes numpy arrays; tensors on the GPU need none: call the engine with them")
+            raise InputError(
+                "a pipeline takes numpy arrays; tensors on the GPU do not need one: call the engine with them"
+            )
         self._profile = self._launcher.profile(signature)
         with self._stages.lock:
             outputs = self._launcher.shapes(signature, self._profile)

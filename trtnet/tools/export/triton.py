@@ -64,9 +64,11 @@ def write(engine: Path, repository: Path, name: str, serving: Serving, *, python
     cannot be read or written.
     """
     if not re.fullmatch(r"[\w.-]+", name) or serving.version < 1 or serving.instances < 1 or serving.delay < 0:
-        raise PlanError(f"a model is named in letters, digits, _ - . and has a version and instances from 1: {name!r}")
+        raise PlanError(
+            f"a model's name has only letters, digits, _ - . and its version and instances are at least 1: {name!r}"
+        )
     if max(serving.delay, serving.version) >= 2**63 or max(serving.instances, serving.max_batch_size or 0) >= 2**31:
-        raise PlanError(f"Triton has no numbers as large as one of these: {serving}")
+        raise PlanError(f"one of these numbers is too large for Triton: {serving}")
     plan = Plan.load(engine)
     _check(plan.info, engine, python)
     size = _max_batch_size(plan.info, serving)
@@ -112,16 +114,16 @@ def _check(info: PlanInfo, engine: Path, python: bool) -> None:
     if info.backend != "tensorrt" and not python:
         raise PlanError(
             f"{engine} was built by {info.backend}, and Triton's tensorrt backend loads only TensorRT's plans.\n"
-            f"  --python serves it by Triton's python backend, with trtnet in the server's Python; or build it with"
-            f" TRTNET_BACKEND=tensorrt, of the version that the server has"
+            f"  --python serves it with Triton's python backend, with trtnet in the server's Python; or build it with"
+            f" TRTNET_BACKEND=tensorrt, in the version of the server"
         )
     if info.stripped:
-        raise PlanError(f"{engine} was stripped of its weights: put them in by `trtnet refit`, Triton cannot")
+        raise PlanError(f"{engine} was stripped of its weights: add them with `trtnet refit`, Triton cannot")
     for tensor in (*info.inputs, *info.outputs):
         if tensor.dtype not in TYPES:
             raise PlanError(f"{tensor}: Triton does not have this dtype; it has {', '.join(TYPES)}")
         if python and tensor.dtype == "bfloat16":
-            raise PlanError(f"{tensor}: Triton's python backend hands over numpy arrays, which have no bfloat16")
+            raise PlanError(f"{tensor}: Triton's python backend uses numpy arrays, which have no bfloat16")
 
 
 def _batch_axis(info: PlanInfo) -> str | None:

@@ -65,8 +65,8 @@ def compare(first: Described, second: Described) -> Diff:
     """
     if first.level != second.level:
         raise ModelError(
-            f"{first.name} is {_a(first.level)} and {second.name} {_a(second.level)}: TensorRT makes other layers of"
-            f" those of a network, so compare two networks or two engines"
+            f"{first.name} is {_a(first.level)} and {second.name} {_a(second.level)}: TensorRT makes different layers"
+            f" of those of a network, so compare two networks or two engines"
         )
     facts = _changes(first.facts, second.facts)
     if first.layers is None or second.layers is None:

@@ -87,7 +87,7 @@ def parse(text: str) -> EngineDescription:
     if not isinstance(layers, list):
         raise PlanError("the engine inspector's text has no list of layers: it is not TensorRT's")
     if not layers:
-        raise PlanError(f"the engine says nothing of its layers: {BUILD_DETAILED}")
+        raise PlanError(f"the engine has no details of its layers: {BUILD_DETAILED}")
     tensors = document.get("I/O Tensors", document.get("Bindings", []))
     try:
         io = (_PROFILE.sub("", item if isinstance(item, str) else item["Name"]) for item in tensors)
@@ -98,13 +98,13 @@ def parse(text: str) -> EngineDescription:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanError(
-            f"a layer or tensor in the engine inspector's text is not as TensorRT writes it: {error!r}"
+            f"a layer or tensor in the engine inspector's text is not in TensorRT's format: {error!r}"
         ) from error
 
 
 def _document(text: str) -> Any:
     if not text.strip():
-        raise PlanError(f"the engine says nothing of its layers: {BUILD_DETAILED}")
+        raise PlanError(f"the engine has no details of its layers: {BUILD_DETAILED}")
     try:
         return json_text.loads(text, strict=False)
     except ValueError as error:

@@ -65,7 +65,7 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
         if match is None:
             raise ModelError(f"--range is written input_ids=0:30000; found {text!r}")
         if not float(match[3]) - float(match[2]) < float("inf"):
-            raise ModelError(f"--range {text}: float64 does not have these numbers")
+            raise ModelError(f"--range {text}: float64 cannot represent these numbers")
     return {match[1]: (float(match[2]), float(match[3])) for match in found if match}
 
 
@@ -143,11 +143,11 @@ def _range(name: str, value: str) -> int | tuple[int, int, int]:
         raise ModelError(f"--dim {name}={value}: a size is written 8, a range 1:8:32 (min:opt:max)")
     if sorted(sizes) != sizes:
         low, opt, high = sizes
-        raise ModelError(f"--dim {name}={value}: min {low}, opt {opt}, max {high}; a range goes up, as 1:8:32 does")
+        raise ModelError(f"--dim {name}={value}: min {low}, opt {opt}, max {high}; a range is ascending, as in 1:8:32")
     if max(sizes) > LARGEST_SIZE:
         raise ModelError(f"--dim {name}={value}: a size of TensorRT is at most {LARGEST_SIZE}")
     if max(sizes) == 0:
-        raise ModelError(f"--dim {name}={value}: a size is at least 1; only the least of a range may be 0")
+        raise ModelError(f"--dim {name}={value}: a size is at least 1; only the minimum of a range may be 0")
     return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2])
 
 

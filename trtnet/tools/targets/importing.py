@@ -36,4 +36,4 @@ def declare_operators() -> None:
     for schema in OPERATORS:
         torchvision.define(schema)
     _declared.append(torchvision)  # what it declared lives as long as it does
-    log.warning("torchvision's compiled operators are not for this torch: models that call them do not run in torch")
+    log.warning("torchvision's compiled operators do not match this torch: models that call them do not run in torch")

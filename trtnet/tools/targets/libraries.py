@@ -119,7 +119,7 @@ class Transformers(Published):
         if not (Path(name) / "config.json").is_file():
             raise ModelError(
                 f"transformers:{name}: there is no {Path(name) / 'config.json'}. Name a folder of a downloaded model;"
-                f" trtnet downloads none: hf download {name} --local-dir FOLDER does"
+                f" trtnet does not download it: use hf download {name} --local-dir FOLDER"
             )
 
     def __call__(self, architecture: str | None = None, **arguments: Any) -> Any:

@@ -88,7 +88,9 @@ def called(factory: Factory, arguments: Mapping[str, Any]) -> Any:
     """What a factory returns; a model that is named itself. Raises ModelError for an argument it does not take."""
     if isinstance(factory, Module) or is_module(factory):
         if arguments:
-            raise ModelError(f"a {type(factory).__name__} is named, a model: it takes no arguments {dict(arguments)}")
+            raise ModelError(
+                f"a {type(factory).__name__} is a model, not a factory: it takes no arguments {dict(arguments)}"
+            )
         return factory
     known = argument_names(factory)
     for name in arguments:

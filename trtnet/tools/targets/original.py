@@ -94,7 +94,7 @@ def _with_weights(module: torch.nn.Module, name: str, choice: WeightsChoice) -> 
     missing = [key for key in missing if key not in tied]
     if missing or unexpected:
         raise WeightsError(
-            f"{weights} does not fit {name}: it lacks {', '.join(missing[:5]) or 'nothing'}, and has besides"
+            f"{weights} does not fit {name}: missing {', '.join(missing[:5]) or 'nothing'}, unexpected"
             f" {', '.join(unexpected[:5]) or 'nothing'}. If the factory gives the module its weights, use --no-load.",
             missing,
             unexpected,

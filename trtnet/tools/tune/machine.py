@@ -28,6 +28,6 @@ def this_machine(devices: Sequence[int]) -> Machine:
     gpus = [driver.gpus[index] for index in devices]
     names = dict.fromkeys(gpu.name for gpu in gpus)
     if len(names) > 1:
-        raise DeviceError(f"the GPUs are {' and '.join(names)}: tune on each kind by itself")
+        raise DeviceError(f"the GPUs are {' and '.join(names)}: tune on each kind separately")
     first = gpus[0]
     return Machine(first.name, ".".join(map(str, first.capability)), ".".join(map(str, driver.cuda)))

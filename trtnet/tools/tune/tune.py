@@ -138,7 +138,7 @@ class _Recorder:
         self.tuning, self._file = begun, how.file
         if how.resume:
             if how.file is None or not Path(how.file).exists():
-                raise InputError("--resume goes on with the file of an earlier search, by -o FILE.tuning.json")
+                raise InputError("--resume continues the file of an earlier search, given as -o FILE.tuning.json")
             before = Tuning.load(how.file)
             check_same(before, begun, os.fspath(how.file))
             self.tuning = replace(begun, contests=before.contests)

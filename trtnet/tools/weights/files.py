@@ -66,7 +66,7 @@ def find_rules(name: str, checkpoint: Checkpoint) -> RuleSet:
     family = detect(checkpoint).family if name == "auto" else name
     if family is None:
         known = ", ".join(families())
-        raise CheckpointError(f"{checkpoint.name} is of no family that there are rules for: {known}")
+        raise CheckpointError(f"{checkpoint.name} is of no family with rules: {known}")
     return rules(family)
 
 
@@ -168,7 +168,7 @@ def convert_file(
     if out.suffix not in (".safetensors", ".wts"):
         raise CheckpointError(f"{out}: convert writes .safetensors and .wts files, so name it that")
     if out.suffix == ".wts" and dtype is not None:
-        raise CheckpointError(f"{out}: a .wts file has float32 alone, so it takes no dtype")
+        raise CheckpointError(f"{out}: a .wts file has only float32, so it takes no dtype")
     with open_checkpoint(source) as checkpoint:
         if model is not None:
             _check(model, checkpoint, ignored)

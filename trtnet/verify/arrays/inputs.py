@@ -33,7 +33,9 @@ def given_inputs(inputs: Inputs, takes: Sequence[TensorInfo]) -> list[Arrays]:
     if isinstance(inputs, list | tuple) and inputs and all(isinstance(each, Mapping) for each in inputs):
         return [{name: to_array(value, f"input {name}") for name, value in each.items()} for each in inputs]
     if len(takes) > 1:
-        raise InputError(f"one array for the inputs {', '.join(info.name for info in takes)}; give them by name")
+        raise InputError(
+            f"one array was given for the inputs {', '.join(info.name for info in takes)}; give them by name"
+        )
     name = takes[0].name if takes else "input"
     return [{name: to_array(inputs, f"input {name}")}]
 
@@ -123,8 +125,8 @@ def _check_determined(info: TensorInfo, dims: Mapping[str, int], ranges: Ranges)
         raise InputError(f"input {info}: the range ({low}, {high}) is empty")
     if not dtype.is_floating and dtype.name != "bool" and not info.values and info.name not in ranges:
         raise InputError(
-            f"input {info} is of integers: say which are valid: ranges={{{info.name!r}: (0, 30000)}}, or --range; the"
-            f" upper end is not among them"
+            f"input {info} has integers: give their range: ranges={{{info.name!r}: (0, 30000)}}, or --range; the"
+            f" upper end is excluded"
         )
 
 

@@ -77,7 +77,7 @@ def _decode(value: Mapping[str, Any]) -> Array:
         return _torch(base64.b64decode(value["tensor"], validate=True))
     array = np.load(io.BytesIO(base64.b64decode(value["array"], validate=True)), allow_pickle=False)
     if not isinstance(array, np.ndarray):
-        raise ValueError("an archive of several arrays in the place of one")
+        raise ValueError("an archive of several arrays instead of one")
     return array
 
 

@@ -44,8 +44,8 @@ class Original:
     def __init__(self, model: torch.nn.Module, inputs: Mapping[str, Array], names: Names) -> None:
         if isinstance(model, torch.jit.ScriptModule):
             raise InputError(
-                "the original is a TorchScript module, whose modules cannot be watched: give the Python module of which"
-                " it was made; compare takes either"
+                "the original is a TorchScript module, whose modules cannot be observed: give the Python module from"
+                " which it was made; compare accepts both"
             )
         self.model, self.side = model, TorchModule(model)
         self.names = {re.compile(ours): theirs for ours, theirs in names.items()}

@@ -76,7 +76,7 @@ def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Side], tuple[str,
         expected = original_of(next(iter(candidates.values()), None) if isinstance(candidates, Mapping) else candidates)
     sides, others = _named(candidates), _named(expected)
     if not sides or len(others) != 1:
-        raise InputError(f"one thing is expected, and one or more are compared with it; found {len(others)}")
+        raise InputError(f"give one reference, and one or more sources to compare with it; found {len(others)}")
     ((name, baseline),) = others.items()
     return sides, (f"{name} (expected)" if name in sides else name, baseline)
 
@@ -103,7 +103,7 @@ def _feeds(
         return random_inputs(merged(declared, dims), dims, ranges, seed, iterations)
     saved = [side.iterations for side in sides if isinstance(side, Saved)]
     if len(saved) < len(sides):
-        raise InputError("nothing that is compared says what inputs it takes: give inputs")
+        raise InputError("none of the sources declares its inputs: give inputs")
     if len(set(saved)) > 1:
         raise InputError(f"different numbers of saved iterations: {', '.join(map(str, saved))}")
     return [{} for _ in range(saved[0])]
@@ -115,7 +115,7 @@ def _check_steps(carry: Mapping[str, str] | None, steps: int | None, iterations:
     if carry and iterations > 1:
         raise InputError("the iterations of a sequence are its steps: give steps instead of iterations")
     if steps is not None and steps < 1:
-        raise InputError(f"a sequence has a step at least; found steps={steps}")
+        raise InputError(f"a sequence has at least one step; found steps={steps}")
     inputs = list((carry or {}).values())
     if len(set(inputs)) < len(inputs):
         raise InputError(f"carry feeds one input from two outputs; found {dict(carry or {})}")
@@ -199,7 +199,9 @@ class _Run:
         for name in self._tolerance if isinstance(self._tolerance, Mapping) else ():
             if name not in expected:
                 known = ", ".join(expected)
-                raise InputError(f"a tolerance for {name}, which is not expected; the outputs are {known}")
+                raise InputError(
+                    f"a tolerance for {name}, which is not an output of the reference; its outputs are {known}"
+                )
 
     def _outputs_of(self, name: str, side: Side, inputs: Arrays) -> Arrays:
         results = side.run(self.iterations, inputs)

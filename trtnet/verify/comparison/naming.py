@@ -80,7 +80,7 @@ def paired(
         return pairs, (f"outputs by order: {', '.join(f'{a} against {b}' for a, b in pairs)}",)
     if not ours:
         raise InputError(
-            f"outputs that are expected are missing: {', '.join(theirs)}; there are {', '.join(found)}. To compare only"
+            f"outputs of the reference are missing: {', '.join(theirs)}; there are {', '.join(found)}. To compare only"
             f" some, {_choice(common[0], common[0])}"
         )
     raise InputError(

@@ -130,7 +130,7 @@ def open_side(thing: Any) -> Side:
 def original_of(network: Any) -> Any:
     """The PyTorch module that a network was defined from. Raises InputError if there is none."""
     if not isinstance(network, DefinedNetwork):
-        raise InputError(f"say what is expected: a {type(network).__name__} does not know what it was defined from")
+        raise InputError(f"give the reference: a {type(network).__name__} does not know what it was defined from")
     if network.original is None:
         text = "was defined with other weights than a PyTorch module's own, or from none"
         raise InputError(f"give the original: the network {network.model} {text}")

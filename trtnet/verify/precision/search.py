@@ -89,7 +89,7 @@ def _original(model: Module, weights: WeightsSource | None) -> Any:
     """The PyTorch module that a model is. Raises InputError for another model, or one with other weights."""
     found = torch_module_of(model)
     if found is None or weights is not None:
-        raise InputError("say what is expected: reference= by default is a PyTorch module with its own weights")
+        raise InputError("give the reference: reference= by default is a PyTorch module with its own weights")
     return found
 
 

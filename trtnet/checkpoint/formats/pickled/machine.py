@@ -59,12 +59,12 @@ class Machine:
 
     def _pop(self) -> Any:
         if not self._stack:
-            raise PickleError("it takes more than it has")
+            raise PickleError("it takes more from its stack than is there")
         return self._stack.pop()
 
     def _top(self) -> Any:
         if not self._stack:
-            raise PickleError("it takes more than it has")
+            raise PickleError("it takes more from its stack than is there")
         return self._stack[-1]
 
     def _mark(self, _: object) -> None:
@@ -73,7 +73,7 @@ class Machine:
 
     def _since_mark(self) -> list[Any]:
         if not self._marked:
-            raise PickleError("it looks for a mark that is not there")
+            raise PickleError("it needs a mark that is not on its stack")
         found, self._stack = self._stack, self._marked.pop()
         return found
 
@@ -91,7 +91,7 @@ class Machine:
 
     def _get(self, number: int) -> None:
         if int(number) not in self._memo:
-            raise PickleError("it remembers what it has never seen")
+            raise PickleError("it reads a memo entry that it never wrote")
         self._push(self._memo[int(number)])
 
     def _tuple(self, count: int) -> None:
@@ -106,7 +106,7 @@ class Machine:
         inner = [self._depths.get(id(one), (1,))[0] for one in made if isinstance(one, tuple)]
         if inner:
             if max(inner) >= DEEPEST_TUPLE:
-                raise PickleError("it has tuples that are too deep in each other")
+                raise PickleError("its tuples are nested too deeply")
             self._depths[id(made)] = max(inner) + 1, made
         self._push(made)
 
@@ -120,7 +120,7 @@ class Machine:
             raise PickleError("it has a key without a value")
         items = target.items if isinstance(target, Object) else target
         if not isinstance(items, dict):
-            raise PickleError("it puts items into what has none")
+            raise PickleError("it sets items of something that has none")
         for key, value in zip(flat[::2], flat[1::2], strict=True):
             items[hashable(key)] = value
 
@@ -149,7 +149,7 @@ class Machine:
 
     def _named(self, name: object, module: object) -> Global:
         if not isinstance(name, str) or not isinstance(module, str):
-            raise PickleError("it names a class by something else than text")
+            raise PickleError("it names a class by something that is not text")
         return Global(module, name)
 
     def _global(self, argument: str) -> None:
@@ -178,7 +178,7 @@ class Machine:
     def _object(self, _: object) -> None:
         found = self._since_mark()
         if not found:
-            raise PickleError("it makes an object of no class")
+            raise PickleError("it makes an object without a class")
         self._push(self._called(found[0], found[1:]))
 
     def _build(self, _: object) -> None:

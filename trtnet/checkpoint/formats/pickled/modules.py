@@ -36,7 +36,7 @@ def module_state(module: Object) -> dict[str, Any]:
             continue
         assert isinstance(one, Object)
         if depth > DEEPEST or len(found) + len(ahead) > MOST_TENSORS:
-            raise PickleError("its modules are too deep in each other, or too many")
+            raise PickleError("its modules are nested too deeply, or too many")
         has = one.attributes()
         buffers = has.get("_buffers")
         left_out = _names(has.get("_non_persistent_buffers_set"))

@@ -123,11 +123,11 @@ class FileStorages:
     def _place(self, key: object) -> None:
         known = self._seen.get(key) if isinstance(key, str) else None
         if known is None:
-            raise PickleError("it has storages that no tensor is in")
+            raise PickleError("it has storages that no tensor uses")
         count = int.from_bytes(self._map.read(8), "big" if self.big_endian else "little")
         begin = self._map.tell()
         end = begin + nbytes(known)
         if count != known.elements or end > len(self._map):
-            raise PickleError(f"it is cut short: storage {key} has {count:,} elements in place of {known.elements:,}")
+            raise PickleError(f"it is cut short: storage {key} has {count:,} elements instead of {known.elements:,}")
         self._places[known.key] = begin, end
         self._map.seek(end)

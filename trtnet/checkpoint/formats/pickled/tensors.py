@@ -80,7 +80,7 @@ class Stored:
             self.storage.elements if self.storage.dtype != "bytes" else self.storage.elements // elements.itemsize
         )
         if elements.size != promised:
-            raise ValueError(f"its storage has {elements.size:,} elements in place of {promised:,}")
+            raise ValueError(f"its storage has {elements.size:,} elements instead of {promised:,}")
         steps = [step * elements.itemsize for step in self.stride]
         return np.lib.stride_tricks.as_strided(elements[self.offset :], self.shape, steps)
 
@@ -90,10 +90,10 @@ def storage(identity: Any) -> object:
     if isinstance(identity, tuple) and len(identity) > 1 and identity[0] == "module":
         return identity[1]
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
-        raise PickleError("it has a storage of a kind unknown here")
+        raise PickleError("it has a storage of an unknown kind")
     _, kind, key, _, count = identity[:5]
     if not isinstance(kind, Global) or kind.name not in _TYPED or not is_size(count) or len(identity) > 6:
-        raise PickleError("it has a storage of a kind unknown here")
+        raise PickleError("it has a storage of an unknown kind")
     if len(identity) == 6 and identity[5] is not None:
         raise PickleError("it has a view of a storage, as torch wrote it before version 0.4: save it again")
     untyped = kind.name == "UntypedStorage"

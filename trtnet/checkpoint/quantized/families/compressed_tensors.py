@@ -69,12 +69,14 @@ def _words(parts: Parts, config: Configuration) -> QuantizedWeight:
     fitting = [bits for bits in fitting if not said or bits in said]
     if len(fitting) != 1:
         asked = f", and {config.where} says {sorted(said)} bits" if said else ""
-        raise parts.wrong(f"weight_packed {list(words)} holds no weight {list(shape)} of 1 to 8 bits{asked}")
+        raise parts.wrong(f"weight_packed {list(words)} cannot hold a weight {list(shape)} of 1 to 8 bits{asked}")
     bits = fitting[0]
     blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
     sizes = {group.get("group_size") for group in _groups(config, "weights")} - {None, -1}
     if blocks[0] not in (1, 0) or (sizes and blocks[1] not in (0, *sizes)):
-        raise parts.wrong(f"weight {list(shape)} in blocks of {sizes or 'columns'} has no scales {list(scale.shape)}")
+        raise parts.wrong(
+            f"weight {list(shape)} in blocks of {sizes or 'columns'} does not match scales {list(scale.shape)}"
+        )
 
     def read() -> QuantizedTensor:
         codes = from_words(parts.read("weight_packed"), bits, shape[-1])
@@ -110,7 +112,7 @@ def _columns(parts: Parts, blocks: int) -> Array | None:
     if index is None or -1 in index:
         return None
     if index.max() >= blocks:
-        raise parts.wrong(f"weight_g_idx has the block {index.max()}, and there are {blocks}")
+        raise parts.wrong(f"weight_g_idx has the block {index.max()}, but there are {blocks}")
     return index.astype(np.int64)
 
 
@@ -120,7 +122,9 @@ def _float4(parts: Parts) -> QuantizedWeight:
     nv = scale.dtype == dtypes.float8_e4m3fn
     blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
     if blocks[:-1] != (1,) * len(outer) or blocks[-1] != (16 if nv else 32):
-        raise parts.wrong(f"weight {list(shape)} in blocks of {16 if nv else 32} has no scales {list(scale.shape)}")
+        raise parts.wrong(
+            f"weight {list(shape)} in blocks of {16 if nv else 32} does not match scales {list(scale.shape)}"
+        )
     if nv:
         parts.spec("weight_global_scale")
 

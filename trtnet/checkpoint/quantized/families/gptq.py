@@ -97,7 +97,7 @@ def _surplus(config: Configuration) -> int:
     """What is added to stored zero points. Raises CheckpointError where the configuration does not tell."""
     if config.method not in METHODS:
         raise CheckpointError(
-            "a GPTQ checkpoint without its configuration: the tensors do not tell whether zero points are stored less"
+            "a GPTQ checkpoint without its configuration: the tensors do not show whether zero points are stored minus"
             " one (checkpoint_format gptq) or as they are (gptq_v2). Put its config.json or quantize_config.json"
             " beside it"
         )
@@ -115,5 +115,5 @@ def _groups(parts: Parts, group: int, blocks: int) -> Array | None:
         return None
     index = parts.read("g_idx").astype(np.int64)
     if index.size and not 0 <= index.min() <= index.max() < blocks:
-        raise parts.wrong(f"g_idx has blocks {index.min()} to {index.max()}, and there are {blocks} rows of scales")
+        raise parts.wrong(f"g_idx has blocks {index.min()} to {index.max()}, but there are {blocks} rows of scales")
     return None if np.array_equal(index, np.arange(index.size) // group) else index

@@ -61,7 +61,7 @@ def _int4(parts: Parts, config: Configuration) -> QuantizedWeight:
     said = config.number("group_size")
     if blocks[0] != 1 or (said and blocks[1] not in (said, 0)):
         found = list(parts.spec("weight_scale").shape)
-        raise parts.wrong(f"weight [{rows}, {columns}] in blocks of {said or 'columns'} has no scales {found}")
+        raise parts.wrong(f"weight [{rows}, {columns}] in blocks of {said or 'columns'} does not match scales {found}")
     dtype = config.dtype or dtypes.float32
 
     def read() -> QuantizedTensor:
@@ -88,7 +88,7 @@ def _float4(parts: Parts, config: Configuration) -> QuantizedWeight:
     blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
     wanted = 16 if scale.dtype == dtypes.float8_e4m3fn else 32
     if blocks[:-1] != (1,) * len(outer) or blocks[-1] != wanted:
-        raise parts.wrong(f"weight {list(shape)} in blocks of {wanted} has no scales {list(scale.shape)}")
+        raise parts.wrong(f"weight {list(shape)} in blocks of {wanted} does not match scales {list(scale.shape)}")
     dtype = config.dtype or dtypes.float32
     nv = scale.dtype == dtypes.float8_e4m3fn
     if nv:

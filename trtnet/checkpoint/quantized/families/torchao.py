@@ -73,7 +73,7 @@ def _values(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedW
     counts = tuple(1 if size == WHOLE else -(-n // size) for n, size in zip(spec.shape, blocks, strict=True))
     if np.prod(counts) != np.prod(parts.spec("scale").shape):
         raise parts.wrong(
-            f"qdata {list(spec.shape)} in blocks {list(blocks)} has no scales {list(parts.spec('scale').shape)}"
+            f"qdata {list(spec.shape)} in blocks {list(blocks)} does not match scales {list(parts.spec('scale').shape)}"
         )
 
     def read() -> QuantizedTensor:
@@ -99,7 +99,8 @@ def _int4(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedWei
     blocks = _blocks(parts, attributes, shape)
     if scale.shape != (*shape[:-2], shape[-1] // (blocks[-1] or shape[-1]), shape[-2]):
         raise parts.wrong(
-            f"qdata of {list(shape)} in blocks {list(blocks)} has no scales {list(scale.shape)}: they are [K / g, N]"
+            f"qdata of {list(shape)} in blocks {list(blocks)} does not match scales {list(scale.shape)}:"
+            f" they are [K / g, N]"
         )
 
     def read() -> QuantizedTensor:

@@ -93,7 +93,7 @@ def engine_call(engine: Engine, tensors: Mapping[str, Any]) -> Call:
     for _ in range(3):
         session(**tensors, out=outputs)
     if session.no_cuda_graph:
-        raise TrtnetError(f"the engine's calls are no CUDA graphs: {session.no_cuda_graph}")
+        raise TrtnetError(f"the engine's calls do not run as CUDA graphs: {session.no_cuda_graph}")
 
     def call() -> Any:
         session(**tensors, out=outputs)
