@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from trtnet.tools.bench.measurement import Setting
     from trtnet.tools.bench.reports.files import Files
 
-Export = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON to write, as trtexec's export of that name.")]
+Export = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON to write, like trtexec's export of that name.")]
 
 
 @dataclass(frozen=True)
 class BenchOptions(ModelOptions):
     """What the engine is built of, if it is not a file."""
 
-    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights without.")] = None
+    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights by default.")] = None
     dim: Annotated[
-        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; the profile's opt without.")
+        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; by default the profile's opt.")
     ] = field(default_factory=list)
 
 
@@ -34,15 +34,17 @@ class Measuring:
     """How it is measured."""
 
     input: Input = field(default_factory=list)
-    seed: Annotated[int, typer.Option(help="Of random inputs.")] = 0
-    warm_up: Annotated[float, typer.Option(min=0, help="Milliseconds before the measurement.")] = 200
-    duration: Annotated[float, typer.Option(min=0, help="Seconds of the measurement.")] = 3
-    iterations: Annotated[int, typer.Option(min=1, help="Inferences of each stream, at least.")] = 10
-    streams: Annotated[int, typer.Option(min=1, help="Inferences side by side.")] = 1
+    seed: Annotated[int, typer.Option(help="Seed of random inputs.")] = 0
+    warm_up: Annotated[float, typer.Option(min=0, help="Milliseconds of warm-up before the measurement.")] = 200
+    duration: Annotated[float, typer.Option(min=0, help="Duration of the measurement in seconds.")] = 3
+    iterations: Annotated[int, typer.Option(min=1, help="Least number of inferences of each stream.")] = 10
+    streams: Annotated[int, typer.Option(min=1, help="Concurrent inferences.")] = 1
     percentile: Annotated[list[int], typer.Option(min=0, max=100, help="Percentiles to report.")] = field(
         default_factory=lambda: [90, 95, 99]
     )
-    no_cuda_graph: Annotated[bool, typer.Option("--no-cuda-graph", help="Queue each execution anew.")] = False
+    no_cuda_graph: Annotated[
+        bool, typer.Option("--no-cuda-graph", help="Queue each execution without a CUDA graph.")
+    ] = False
     transfers: Annotated[bool, typer.Option("--transfers", help="Move inputs and outputs with each query.")] = False
     profile_index: Annotated[int | None, typer.Option(min=0, help="Optimization profile to use.")] = None
 
@@ -60,17 +62,20 @@ class Measuring:
 class Reporting:
     """What is found beside the times, and shown."""
 
-    profile: Annotated[bool, typer.Option("--profile", help="Times by layer, in a run of their own.")] = False
-    depth: Annotated[int, typer.Option(min=1, help="How deep the modules in the profile's table are.")] = 2
+    profile: Annotated[bool, typer.Option("--profile", help="Measure times by layer, in a separate run.")] = False
+    depth: Annotated[int, typer.Option(min=1, help="Depth of the modules in the profile's table.")] = 2
     trtexec: Annotated[bool, typer.Option("--trtexec", help="Print trtexec's lines instead of tables.")] = False
     measure_peaks: Annotated[
-        bool, typer.Option("--measure-peaks", help="Floor by what this GPU reaches, not by its data sheet.")
+        bool,
+        typer.Option(
+            "--measure-peaks", help="Compute the floor from peaks measured on this GPU, not from its data sheet."
+        ),
     ] = False
     against: Annotated[
-        str | None, typer.Option(help="Other tools to measure too, in turns: torch,compile,onnx or some of them.")
+        str | None, typer.Option(help="Other tools to measure, alternating: torch,compile,onnx or some of them.")
     ] = None
     torch: Annotated[
-        str | None, typer.Option(help="The PyTorch original: path.py:factory; torchvision's of that name without.")
+        str | None, typer.Option(help="The PyTorch original: path.py:factory; by default torchvision's of that name.")
     ] = None
 
     def wishes(self, exports: Exports) -> Wishes:
@@ -85,7 +90,7 @@ class Reporting:
 class Exports:
     """The files to write."""
 
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Picture to write: .png or .html.")] = None
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Plot to write: .png or .html.")] = None
     export_times: Export = None
     export_profile: Export = None
     export_output: Export = None
@@ -101,7 +106,7 @@ class Exports:
 @grouped
 def bench(
     target: Annotated[
-        str, typer.Argument(help="An engine file; or what is built: a model (zoo, path.py:factory), a .onnx file.")
+        str, typer.Argument(help="An engine file; or, built first, a model (zoo, path.py:factory) or a .onnx file.")
     ],
     options: BenchOptions,
     measuring: Measuring,
@@ -133,7 +138,8 @@ def bench(
 def warm(
     engine: Annotated[str, typer.Argument(help="An engine file.")],
     dim: Annotated[
-        list[str], typer.Option("--dim", help="Sizes of a dynamic dimension: batch=1,8,32; the profiles' without.")
+        list[str],
+        typer.Option("--dim", help="Sizes of a dynamic dimension: batch=1,8,32; by default those of the profiles."),
     ] = [],
     json: Json = None,
 ) -> None:

@@ -25,13 +25,15 @@ class BuildOptions:
     optimization_level: Annotated[int | None, typer.Option(help="0 to 5.")] = None
     tf32: Annotated[bool, typer.Option("--tf32", help="Let float32 products use TensorFloat-32.")] = False
     refit: Annotated[bool, typer.Option("--refit", help="Keep weights replaceable by `trtnet refit`.")] = False
-    strip: Annotated[bool, typer.Option("--strip", help="A plan without weights, which load puts in.")] = False
+    strip: Annotated[bool, typer.Option("--strip", help="Write a plan without weights, which are given at load.")] = (
+        False
+    )
     timing_cache: Annotated[Path | None, typer.Option(help="File of kernel timings (TensorRT only).")] = None
     compute_capability: Annotated[list[str], typer.Option(help="GPU to compile for: 8.9 (TensorRT-RTX only).")] = field(
         default_factory=list
     )
     profiling_verbosity: Annotated[
-        str, typer.Option(help="What the plan says of its layers: detailed, layer_names_only, none.")
+        str, typer.Option(help="Layer information in the plan: detailed, layer_names_only, none.")
     ] = "detailed"
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True
 

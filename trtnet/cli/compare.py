@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from trtnet.verify.comparison.report import Comparison
     from trtnet.verify.metrics.tolerances import Tolerance
 
-THINGS = """What to compare, and last what is expected: a model of the zoo, LIBRARY:NAME or path/to/file.py:factory (on
-the CPU reference), torch:path/to/file.py:factory, model.onnx (NVIDIA's parser, on the CPU reference), x.engine, saved
-outputs (.npz, .json of polygraphy or trtexec), engine:MODEL or engine:model.onnx (built and run on the GPU). name=THING
-names it in the report. One alone, a PyTorch module, is compared with itself."""
+SOURCES = """What to compare, the reference last: a model of the zoo, LIBRARY:NAME or path/to/file.py:factory (on the CPU
+reference), torch:path/to/file.py:factory, model.onnx (NVIDIA's parser, on the CPU reference), x.engine, saved outputs
+(.npz, .json of polygraphy or trtexec), engine:MODEL or engine:model.onnx (built and run on the GPU). name=SOURCE names
+it in the report. A single source, a PyTorch module, is compared with itself."""
 
 
 @dataclass(frozen=True)
 class ComparedModels(FormOptions, FactoryOptions, WeightsOptions):
-    """The models among the things."""
+    """The models among the sources."""
 
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint of the models; by default the weights of the torch: module.")
@@ -70,18 +70,18 @@ class Feeds:
         int, typer.Option(min=0, help="Seed of random inputs, which are used if no others are given.")
     ] = 0
     range: Range = field(default_factory=list)
-    iterations: Annotated[int, typer.Option(min=1, help="How many random inputs.")] = 1
+    iterations: Annotated[int, typer.Option(min=1, help="Number of random inputs.")] = 1
     carry: Annotated[
         list[str], typer.Option("--carry", help="State of a sequence: state_out=state feeds that output to that input.")
     ] = field(default_factory=list)
     steps: Annotated[
-        int | None, typer.Option(min=1, help="How many steps: the inputs are repeated, random ones drawn for each.")
+        int | None, typer.Option(min=1, help="Number of steps: inputs are repeated, random ones drawn for each.")
     ] = None
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is near enough; the table's tolerance where nothing is said."""
+    """The tolerance; the table's where none is given."""
 
     relative_l2: Annotated[float | None, typer.Option(help="An output passes with at most this relative L2.")] = None
     cosine: Annotated[float | None, typer.Option(help="... with at least this cosine.")] = None
@@ -129,7 +129,7 @@ class Files:
 
 @grouped
 def compare(
-    things: Annotated[list[str], typer.Argument(metavar="THING... EXPECTED", help=THINGS)],
+    things: Annotated[list[str], typer.Argument(metavar="SOURCE... REFERENCE", help=SOURCES)],
     models: ComparedModels,
     feeds: Feeds,
     limits: Limits,

@@ -17,7 +17,7 @@ from trtnet.support.files import check_writable
 class DrawOptions(ModelOptions):
     """What a model is made with; a picture needs no weights."""
 
-    weights: Annotated[str | None, typer.Option(help="A model's checkpoint; a picture needs none.")] = None
+    weights: Annotated[str | None, typer.Option(help="A model's checkpoint; a drawing needs none.")] = None
     dim: Size = field(default_factory=list)
 
 
@@ -30,7 +30,9 @@ def draw(
         Path, typer.Option("--output", "-o", help="File to write: .html, .svg, .png, .dot, or .json for Netron.")
     ],
     options: DrawOptions,
-    depth: Annotated[int | None, typer.Option(min=1, help="How deep modules are open (at first, in HTML).")] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="Depth to which modules are open (in HTML, at first).")
+    ] = None,
     profile: Annotated[
         Path | None, typer.Option(help="Colour by time: trtexec's --exportProfile, or {name: milliseconds}.")
     ] = None,

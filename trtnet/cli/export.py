@@ -50,13 +50,14 @@ def export_triton(
     output: Annotated[Path, typer.Option("--output", "-o", help="The model repository, a folder.")],
     name: Annotated[str, typer.Option(help="Name of the model in it.")],
     max_batch_size: Annotated[
-        int | None, typer.Option(help="The most samples in a batch; what the profiles allow by default, 0 for none.")
+        int | None, typer.Option(help="Largest batch size; by default what the profiles allow, 0 for no batching.")
     ] = None,
     delay: Annotated[int, typer.Option(help="Microseconds that a sample waits for others.")] = 100,
-    instances: Annotated[int, typer.Option(help="Executions at a time on a GPU.")] = 1,
+    instances: Annotated[int, typer.Option(help="Concurrent executions on a GPU.")] = 1,
     version: Annotated[int, typer.Option(help="Version of the model.")] = 1,
     python: Annotated[
-        bool, typer.Option("--python", help="Serve it by Triton's python backend, as engines of TensorRT-RTX must be.")
+        bool,
+        typer.Option("--python", help="Serve it with Triton's python backend, which engines of TensorRT-RTX need."),
     ] = False,
     json: Json = None,
 ) -> None:

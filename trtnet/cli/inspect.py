@@ -26,7 +26,7 @@ Target = Annotated[
 def inspect(
     target: Target,
     options: LookOptions,
-    depth: Annotated[int, typer.Option(min=0, help="How deep the module tree is shown; 0: only the model.")] = 3,
+    depth: Annotated[int, typer.Option(min=0, help="Depth of the module tree; 0: only the model.")] = 3,
     json: Json = None,
 ) -> None:
     """Shows the modules and layers of a network or an engine.

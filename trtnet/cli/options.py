@@ -38,12 +38,10 @@ WeightsFile = Annotated[
     str | None, typer.Option(help="Checkpoint: .safetensors, .pth, .npz, .gguf, .wts, a folder; see trtnet weights ls.")
 ]
 Rules = Annotated[
-    str | None, typer.Option(help="Convert by the rules of a family, of a .toml file, or auto: of the family it is of.")
+    str | None, typer.Option(help="Convert with the rules of a family, of a .toml file, or auto: detect the family.")
 ]
 Key = Annotated[str | None, typer.Option(help="The part of a training checkpoint to take: model_ema.")]
-StripPrefix = Annotated[
-    str | None, typer.Option(help="Take this off the front of every key, which must have it: module.")
-]
+StripPrefix = Annotated[str | None, typer.Option(help="Strip this prefix from every key; all must have it: module.")]
 Ignore = Annotated[
     list[str], typer.Option(help="Regular expression of keys in the checkpoint that the model may leave out.")
 ]
@@ -53,13 +51,13 @@ DType = Annotated[
 Quantization = Annotated[
     str | None,
     typer.Option(
-        metavar="WHAT", help="checkpoint keeps what it holds quantized; a .toml or .json file has schemes by modules."
+        metavar="WHAT", help="checkpoint: keep its quantized weights; or a .toml or .json file with schemes by modules."
     ),
 ]
 Floats = Annotated[
     str,
     typer.Option(
-        "--quantization-fallback", help="error, or warn, where something stays in floats that was to be quantized."
+        "--quantization-fallback", help="error or warn if something that should be quantized stays in floats."
     ),
 ]
 Dim = Annotated[
@@ -83,13 +81,13 @@ Range = Annotated[
     list[str], typer.Option("--range", help="Random values of an input: input_ids=0:30000, the end excluded.")
 ]
 Pairs = Annotated[
-    list[str], typer.Option("--output", help="Outputs that belong together: expected=found; only these are compared.")
+    list[str], typer.Option("--output", help="Pairs of outputs to compare: expected=found; only these are compared.")
 ]
 Load = Annotated[
     bool | None,
     typer.Option(
         "--load/--no-load",
-        help="Give the checkpoint to the torch module too, or leave it its own; by default only where its factory gives"
+        help="Load the checkpoint into the torch module too, or not; by default only where its factory gives"
         " it random ones.",
     ),
 ]
@@ -102,9 +100,11 @@ Form = Annotated[
     ),
 ]
 Approximations = Annotated[
-    bool, typer.Option("--approximations", help="Admit forms that compute another function, as gelu=tanh.")
+    bool, typer.Option("--approximations", help="Allow forms that compute another function, such as gelu=tanh.")
 ]
-Strict = Annotated[bool, typer.Option("--strict/--no-strict", help="The checkpoint must fit the model.")]
+Strict = Annotated[
+    bool, typer.Option("--strict/--no-strict", help="Whether the checkpoint must match the model exactly.")
+]
 
 
 @dataclass(frozen=True)

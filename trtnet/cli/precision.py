@@ -51,7 +51,7 @@ class SearchedModel(FactoryOptions, WeightsOptions):
 class Sought:
     """What is sought: the dtypes, and what is near enough."""
 
-    narrow: Annotated[str, typer.Option(help="dtype of the modules that can bear it: float16 or bfloat16.")] = "float16"
+    narrow: Annotated[str, typer.Option(help="dtype of the modules that tolerate it: float16 or bfloat16.")] = "float16"
     wide: Annotated[str, typer.Option(help="dtype of the others.")] = "float32"
     relative_l2: Annotated[
         float | None, typer.Option(help="Largest relative L2 of an output; by default that of the narrow dtype.")

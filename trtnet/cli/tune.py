@@ -19,7 +19,7 @@ from trtnet.support.files import check_writable
 class TunedModel(ModelOptions):
     """The model, with the values that it is tuned with."""
 
-    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights without.")] = None
+    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights by default.")] = None
     input: Input = field(default_factory=list)
 
 
@@ -27,11 +27,11 @@ class TunedModel(ModelOptions):
 class Searching:
     """How the search goes."""
 
-    budget: Annotated[float | None, typer.Option(min=0, help="Seconds; as long as it takes without.")] = None
-    gpus: Annotated[str, typer.Option(help="The GPUs to time on, side by side: 0,1.")] = "0"
-    jobs: Annotated[int, typer.Option(min=0, help="Engines built side by side; 0 is one a core.")] = 0
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what the file has.")] = False
-    progress: Annotated[bool, typer.Option(help="Show what is being done.")] = True
+    budget: Annotated[float | None, typer.Option(min=0, help="Time limit in seconds; no limit by default.")] = None
+    gpus: Annotated[str, typer.Option(help="The GPUs to time on, in parallel: 0,1.")] = "0"
+    jobs: Annotated[int, typer.Option(min=0, help="Engines built in parallel; 0 is one per core.")] = 0
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from what the file has.")] = False
+    progress: Annotated[bool, typer.Option(help="Show progress.")] = True
 
 
 @grouped
@@ -47,10 +47,13 @@ def tune(
     searching: Searching,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write; MODEL.tuning.json without. With --merge: the table."),
+        typer.Option(
+            "--output", "-o", help="The file to write; MODEL.tuning.json by default. With --merge: the table."
+        ),
     ] = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Add results to a table of forms as trtnet ships one; needs no GPU.")
+        bool,
+        typer.Option("--merge", help="Add results to a table of forms like the one that trtnet ships; needs no GPU."),
     ] = False,
 ) -> None:
     """Finds the forms of a model's operations that are the fastest on this GPU.

@@ -23,7 +23,7 @@ weights = typer.Typer(name="weights", help="Lists, compares and verifies checkpo
 @weights.command("ls")
 def ls(
     file: Annotated[str, typer.Argument(help="A checkpoint: a file, an index, or a Hugging Face folder.")],
-    filter: Annotated[str, typer.Option(help="Regular expression that is found in the keys to list.")] = "",
+    filter: Annotated[str, typer.Option(help="List only keys in which this regular expression is found.")] = "",
     rules: Rules = None,
     key: Key = None,
     strip_prefix: StripPrefix = None,
@@ -44,7 +44,7 @@ def diff(
     first: str,
     second: str,
     values: Annotated[bool, typer.Option("--values", help="Compare the numbers too.")] = False,
-    key: Annotated[str | None, typer.Option(help="The part of FIRST to take, a training checkpoint.")] = None,
+    key: Annotated[str | None, typer.Option(help="The part of FIRST to take, if it is a training checkpoint.")] = None,
     other_key: Annotated[str | None, typer.Option(help="The part of SECOND to take.")] = None,
     json: Json = None,
 ) -> None:
@@ -82,12 +82,13 @@ def convert(
     key: Key = None,
     strip_prefix: StripPrefix = None,
     ignore: Ignore = [],
-    dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; they keep theirs without it.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="dtype of floating tensors; by default they keep theirs.")] = None,
     dequantize: Annotated[
         bool, typer.Option("--dequantize", help="Write the float weights of a quantized checkpoint.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option(help="Model that the result must fit exactly: of the zoo, or path/to/file.py:factory.")
+        str | None,
+        typer.Option(help="Model that the result must match exactly: of the zoo, or path/to/file.py:factory."),
     ] = None,
     json: Json = None,
 ) -> None:
@@ -126,10 +127,10 @@ def refit(
     weights: Annotated[str, typer.Option(help="The checkpoint with the new weights, all of them.")],
     factory: FactoryOptions,
     model: Annotated[
-        str | None, typer.Option(help="The model of the engine, which weights that were folded into others need.")
+        str | None, typer.Option(help="The model of the engine, needed for weights that were folded into others.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Plan to write; the old one by default.")
+        Path | None, typer.Option("--output", "-o", help="Plan to write; by default it replaces the old one.")
     ] = None,
     rules: Rules = None,
     key: Key = None,
