@@ -156,7 +156,7 @@ def tensors(**changes: Any) -> State:
         ),
         ("^conv1\\.weight$", {"bn.weight": np.ones(1, np.float32)}, r"bn.weight \[1\] is not a norm of what"),
         ("^conv1\\.weight$", {"bn.running_var": np.ones(1, np.float32)}, r"bn.running_var \[1\] does not have"),
-        ("^conv1\\.weight$", {"conv1.bias": np.ones(1, np.float32)}, r"conv1.bias \[1\] does not have the 4 channels of bn"),
+        ("^conv1\\.weight$", {"conv1.bias": np.ones(1, "f4")}, r"conv1.bias \[1\] does not have the 4 channels of bn"),
     ],
 )  # fmt: skip
 def test_a_batch_norm_that_does_not_fit(conv: str, changes: State, words: str) -> None:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from trtnet.verify.comparison.report import Comparison
     from trtnet.verify.metrics.tolerances import Tolerance
 
-SOURCES = """What to compare, the reference last: a model of the zoo, LIBRARY:NAME or path/to/file.py:factory (on the CPU
-reference), torch:path/to/file.py:factory, model.onnx (NVIDIA's parser, on the CPU reference), x.engine, saved outputs
-(.npz, .json of polygraphy or trtexec), engine:MODEL or engine:model.onnx (built and run on the GPU). name=SOURCE names
-it in the report. A single source, a PyTorch module, is compared with itself."""
+SOURCES = """What to compare, the reference last: a model of the zoo, LIBRARY:NAME or path/to/file.py:factory (on the
+CPU reference), torch:path/to/file.py:factory, model.onnx (NVIDIA's parser, on the CPU reference), x.engine, saved
+outputs (.npz, .json of polygraphy or trtexec), engine:MODEL or engine:model.onnx (built and run on the GPU).
+name=SOURCE names it in the report. A single source, a PyTorch module, is compared with itself."""
 
 
 @dataclass(frozen=True)
