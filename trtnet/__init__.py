@@ -1,7 +1,7 @@
 """Write a network in PyTorch-like Python, load its PyTorch checkpoint by name, get a TensorRT engine, and a proof.
 
-``import trtnet`` loads nothing yet: the names below are loaded when they are first used, so that `trtnet doctor` and
-the checkpoint tools work where no TensorRT is installed.
+``import trtnet`` itself loads nothing: each name below is loaded when it is first used, so that `trtnet doctor` and
+the checkpoint tools work without a TensorRT.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def test_the_content_decides(name, content, tmp_path, caplog):
     assert list(checkpoint.open_checkpoint(tmp_path / name)) == ["a"]
     assert all("despite its name" in record.message for record in caplog.records)
     if (name, content) == ("x.npz", "a safetensors file"):
-        assert f"{tmp_path / name} is a safetensors file, whatever" in caplog.text
+        assert f"{tmp_path / name} is a safetensors file, despite its name" in caplog.text
 
 
 OTHERS = {

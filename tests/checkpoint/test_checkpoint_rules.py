@@ -300,7 +300,7 @@ def test_a_result_that_is_not_what_was_announced_is_refused() -> None:
             return np.ones((2, 3), np.float32)
 
     converted = parse("[[rules]]\nrename = 'a'\nto = 'b'", "test").apply(Lying("lying", ["a"]))
-    with pytest.raises(CheckpointError, match=r"lying: b cannot be made by its rule: it was to be \[4, 3\] float32"):
+    with pytest.raises(CheckpointError, match=r"lying: b cannot be made by its rule: expected \[4, 3\] float32"):
         converted["b"]
 
 

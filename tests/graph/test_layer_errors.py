@@ -239,9 +239,7 @@ def test_forward_must_return_tensors() -> None:
     [(lambda x: (x, (-x, x)), "tuple"), (lambda x: {"x2": x, "state": {"h": x}}, "dict"), (lambda x: [x, [x]], "list")],
 )
 def test_what_forward_returns_is_flat(result: Any, kind: str) -> None:
-    with pytest.raises(
-        ModelError, match=rf"a {kind} inside of .* \((output1|state)\).*: flatten it, as in return x, h, c"
-    ):
+    with pytest.raises(ModelError, match=rf"a nested {kind} \((output1|state)\).*: flatten it, as in return x, h, c"):
         network_of(result, {"x": trtnet.Input((1, 2))})
 
 

@@ -24,20 +24,20 @@ VERBOSITIES = ("detailed", "layer_names_only", "none")
 class BuildConfig:
     """Options of a build.
 
-    workspace: limit of the scratch memory layers may use, in bytes; None leaves TensorRT's (all of the GPU's).
-    optimization_level: 0 to 5, how hard TensorRT searches; None leaves its default.
-    tf32: whether float32 products may round their operands to TensorFloat-32 (10 mantissa bits), which is faster and
-    no longer what PyTorch computes by default. TensorRT-RTX ignores it and rounds (relative error 3e-4) unless the
+    workspace: limit of the scratch memory layers may use, in bytes; None is TensorRT's default (all of the GPU's).
+    optimization_level: 0 to 5, how hard TensorRT searches; None is its default.
+    tf32: whether float32 products may round their operands to TensorFloat-32 (10 mantissa bits), which is faster, but
+    not what PyTorch computes by default. TensorRT-RTX ignores it and rounds (relative error 3e-4) unless the
     environment variable NVIDIA_TF32_OVERRIDE is 0, in the process that builds and in the one that runs.
     strict_nans: whether NaN and infinities are kept where TensorRT would simplify: ``0 * x``, ``x - x``, ``x / x``.
-    refit: whether the engine's weights may be replaced by Engine.refit; building such an engine takes a GPU.
-    strip: a plan without the weights, which trtnet.load(path, weights) puts in; refit goes with it.
-    timing_cache: a file of measured kernel times, read before the build and added to after it; processes may share it.
+    refit: whether the engine's weights can be replaced by Engine.refit; building such an engine needs a GPU.
+    strip: a plan without the weights, which trtnet.load(path, weights) adds; implies refit.
+    timing_cache: a file of measured kernel times, read before the build and updated after it; processes may share it.
     TensorRT only.
     weight_streaming: an engine whose weights may stay in host memory: see ``Engine.weight_streaming_budget``.
-    compute_capabilities: GPUs to compile for ahead of time (``("8.6", "8.9")``); TensorRT-RTX only. Empty leaves the
-    backend's choice: the GPU in this machine, or with TensorRT-RTX every GPU since Ampere.
-    profiling_verbosity: what the plan says of its layers to profilers and to `trtnet inspect`: "detailed" (shapes,
+    compute_capabilities: GPUs to compile for ahead of time (``("8.6", "8.9")``); TensorRT-RTX only. Empty: the
+    backend's choice, the GPU in this machine, or with TensorRT-RTX every GPU since Ampere.
+    profiling_verbosity: layer information for profilers and for `trtnet inspect`: "detailed" (shapes,
     formats, and the modules they come from), "layer_names_only" (TensorRT's default) or "none". Speed is the same.
     progress: a progress bar on standard error.
     Raises BuildError when an engine is built: for an option that the backend lacks, or a value out of range.

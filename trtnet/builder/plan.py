@@ -27,14 +27,14 @@ class PlanInfo:
     profiles: one dict an optimization profile, input name -> (min, opt, max) shapes; every input is listed, a
     static one with three equal shapes. compute_capabilities: the GPUs the plan was compiled for (``"8.6"``), empty
     where the backend decides. model, arguments: the factory and its arguments, for the record.
-    dtype: of the model; dtypes: of its modules that have another one, by path. forms: the form of each kind of
+    dtype: of the model; dtypes: of modules with another dtype, by path. forms: the form of each kind of
     operation that a module has, by its path: see trtnet.ops.formulations. forms_by: who chose it: "user" (with a
     pattern), "table" (what was measured), "neutral" (nobody), or a file.
     checkpoint_digest: SHA-256 over the weights' names, shapes, dtypes and bytes. refittable: the checkpoint keys of the
-    weights that Engine.refit replaces, empty if the engine was not built for it; folded: those that went into others.
+    weights that Engine.refit replaces, empty if the engine was not built for it; folded: those folded into others.
     quantization: how parameters are quantized, by checkpoint key. stripped: whether the plan has no weights. tf32:
-    whether float32 products may round to TensorFloat-32; None where the sidecar does not say. flops, minimum_bytes:
-    what one inference at each profile's opt shapes takes, as trtnet.graph.layers.work counts.
+    whether float32 products may round to TensorFloat-32; None if the sidecar does not say. flops, minimum_bytes:
+    of one inference at each profile's opt shapes, as counted by trtnet.graph.layers.work.
     """
 
     backend: str

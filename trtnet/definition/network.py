@@ -43,9 +43,9 @@ DimsAndAxes = Mapping[str, DimRange | Axes]
 class DefinedNetwork(Network):
     """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
 
-    checkpoint: where its weights come from. keys: the checkpoint keys that are the model's. skipped: those that
-    strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: what it is defined
-    with. original: the PyTorch module that it was defined from, where it has that one's own weights; None otherwise.
+    checkpoint: where its weights come from. keys: the checkpoint keys that the model uses. skipped: those that
+    strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: as given to define.
+    original: the PyTorch module that it was defined from, if it has that module's own weights; None otherwise.
     Raises ProfileError and BuildError when it is built.
     """
 
@@ -78,7 +78,7 @@ class DefinedNetwork(Network):
         return Reference(self.trt, self.weights, exact=exact, owner=self, plugins=plugins, limits=self.limits)
 
     def describe(self) -> PlanInfo:
-        """What a sidecar would say of it, without profiles."""
+        """What a sidecar would say about it, without profiles."""
         return replace(
             describe(self),
             model=self.model,
@@ -107,18 +107,19 @@ def define(
     """Translates a model into a TensorRT network, its weights taken from a checkpoint by name.
 
     model: a Module, or a PyTorch module in eval mode, whose own ``forward`` is called. inputs: name -> Input (shape and
-    dtype), by the names of ``forward``'s parameters or in their order; ``model.inputs`` by default. An example tensor
+    dtype), by the names of ``forward``'s parameters or in their order; by default ``model.inputs``. An example tensor
     declares an input of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or
-    dict are one argument, and have the names of both: ``images.0``. weights: a checkpoint file, a state_dict, a torch
-    module, or a mapping of arrays; None for a model without weights, and for those of a PyTorch module or member.
-    dtype: of the floating weights, and of the floating inputs where they enter. A mapping of module paths to dtypes:
-    the longest path decides, "" is the whole model; weights in such a module are cast to its dtype, and tensors where
-    they enter and leave it. ignored: regular expressions of keys that the model may leave out; one that matches none is
-    warned of. strict=False: others too, listed in ``network.skipped``; the model's own weights must all be there.
+    dict are one argument, with joined names: ``images.0``. weights: a checkpoint file, a state_dict, a torch module,
+    or a mapping of arrays; None for a model without weights, or to use the weights of a PyTorch module or member.
+    dtype: of the floating weights, and of the floating inputs where they enter. May map module paths to dtypes: the
+    longest path wins, "" is the whole model; weights in such a module are cast to its dtype, and tensors where they
+    enter and leave it. ignored: regular expressions of checkpoint keys to ignore; one that matches none is a warning.
+    strict=False: ignores other keys too, listed in ``network.skipped``; the model's own weights must all be present.
     forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
-    ``ops.formulations``; or of :func:`trtnet.tune`, or its file. approximations: also those that compute another
-    function. compute_capabilities: of the GPUs they are for; this one's without. quantization: see ``trtnet.Quantize``.
-    name, arguments: for the sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict.
+    ``ops.formulations``; or the result of :func:`trtnet.tune`, or its file. approximations: allow forms that compute
+    another function. compute_capabilities: of the target GPUs; by default this GPU's. quantization: see
+    ``trtnet.Quantize``. name, arguments: for the sidecar. ``forward`` returns a tensor ("output"), several tensors
+    (``output0``, ...), or a dict.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 

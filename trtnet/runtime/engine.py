@@ -40,17 +40,17 @@ def _option(name: str) -> Any:
 
 
 class Engine(EngineCalls):
-    """A built engine; its first call loads it to the GPU, which nothing before needs.
+    """A built engine; its first call loads it to the GPU. Until then no GPU is needed.
 
     ``engine(image)`` runs it: inputs by position or by name, numpy arrays or torch CUDA tensors, outputs of the same
     kind (one array, or several as :class:`trtnet.support.call_interface.NamedOutputs`, by position and name). Several
-    threads may call it; each call uses a session of its own, which goes back to a pool when the call is done. A call
-    makes the engine's GPU the calling thread's current one.
+    threads may call it; each call uses its own session, which returns to a pool when the call is done. A call
+    makes the engine's GPU the current one of the calling thread.
 
-    The kernels that TensorRT-RTX compiles for this GPU are cached in a file beside that of the engine, so that the next
-    process starts at once: see :mod:`trtnet.runtime.loaded.kernel_cache`.
+    The kernels that TensorRT-RTX compiles for this GPU are cached in a file next to the engine, so that the next
+    process starts fast: see :mod:`trtnet.runtime.loaded.kernel_cache`.
 
-    device: the number of the GPU, as torch counts. options: how it is run; each of them is an attribute too, which may
+    device: the number of the GPU, as in torch. options: how it is run; each option is also an attribute, which may
     be set until the first call (InputError afterwards): ``engine.cuda_graph = False``.
     As a context manager, it is closed at the end: see :meth:`close`.
     Raises DeviceError without a usable GPU, InputError for inputs that do not fit, and ClosedError once it is closed.
@@ -90,9 +90,9 @@ class Engine(EngineCalls):
         self.close()
 
     def close(self) -> None:
-        """Gives back what the engine and its sessions hold on the GPU; results of calls under way stay.
+        """Frees the GPU memory of the engine and its sessions; results of calls in flight stay valid.
 
-        Pipelines and batchers under way keep what they need until they are closed. Calls afterwards raise ClosedError;
+        Active pipelines and batchers keep what they need until they are closed. Later calls raise ClosedError;
         the plan can still be saved.
         """
         with self._lock:
@@ -118,9 +118,9 @@ class Engine(EngineCalls):
     ) -> Engine:
         """Reads a plan and its sidecar.
 
-        weights: those of a stripped plan, which then needs a GPU: see :meth:`refit`. device: the number of the GPU to
-        run on, as torch counts. options: how it is run. Raises PlanError if a file is missing, corrupt, or not the
-        other's, and what refit raises.
+        weights: for a stripped plan, which then needs a GPU: see :meth:`refit`. device: the number of the GPU to
+        run on, as in torch. options: how it is run. Raises PlanError if a file is missing or corrupt, or if the two
+        do not belong together, and what refit raises.
         """
         engine = cls(Plan.load(path), path=Path(path), device=device, options=options)
         if weights is not None:
@@ -159,12 +159,12 @@ class Engine(EngineCalls):
         self._path = Path(path)
 
     def refit(self, weights: Source | Redefined, *, ignored: Sequence[str] = IGNORED) -> None:
-        """Replaces all weights of an engine that was built with refit; or none of them.
+        """Replaces all weights of an engine that was built with refit, or none of them if it fails.
 
         weights: a checkpoint with the keys that the engine was built from, in any dtype that can be cast to theirs. Or
-        the network, defined again with other weights: that reaches weights that were folded into others, too, as those
-        of batch norms are. ignored: regular expressions of keys that the engine may leave out, as in define.
-        The plan is another one afterwards; sessions opened before keep the old weights.
+        the network, defined again with new weights: that also replaces weights that were folded into others, such as
+        those of batch norms. ignored: regular expressions of checkpoint keys to ignore, as in define.
+        Afterwards the engine has a new plan; sessions opened before keep the old weights.
         Raises PlanError for an engine that cannot be refitted and for another network, WeightsError for keys or sizes
         that do not fit, DeviceError where there is no GPU, TrtnetError in TensorRT's words if it fails.
         """
@@ -186,23 +186,23 @@ class Engine(EngineCalls):
         nvtx: str | None = None,
         memory: ActivationMemory | None = None,
     ) -> Session:
-        """An execution context of its own, for calls that keep their buffers and stream: see :class:`Session`.
+        """A session with its own execution context, which keeps its buffers and stream: see :class:`Session`.
 
         Raises as the first call.
         """
         return Session(self.open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx, memory=memory)
 
     def activation_memory(self) -> ActivationMemory:
-        """Scratch memory on the engine's GPU for several sessions, of this engine or others, to share by memory=.
+        """Scratch memory on the engine's GPU for several sessions, of this engine or others, to share with memory=.
 
-        They run one after another then. Raises as the first call.
+        They then run one after another. Raises as the first call.
         """
         return ActivationMemory(self.open().device)
 
     def inspect(self) -> Inspection:
-        """What TensorRT says of the engine's layers and memory; ``trtnet inspect`` reads it.
+        """What TensorRT reports about the engine's layers and memory; ``trtnet inspect`` reads it.
 
-        Raises as the first call, and TrtnetError if TensorRT says nothing.
+        Raises as the first call, and TrtnetError if TensorRT reports nothing.
         """
         return inspect(self.open())
 
@@ -215,20 +215,20 @@ class Engine(EngineCalls):
     ) -> Iterator[Any]:
         """Runs a stream of inputs, with `depth` inferences in flight: copies to and from the GPU overlap computing.
 
-        items: numpy arrays; where there are several inputs, tuples by position or dicts by name. An item may be changed
-        as soon as the next is asked for, which is when a result is taken, or `depth` results ahead of it at first.
-        batch: items are single samples, without the batch axis, of which so many are run at a time; the last batch has
-        the rest, and samples of another shape begin another one. Rows that a profile needs beyond them are zero.
-        nvtx: as a session's, with a range for each stage of an inference.
-        Returns the items' results in their order: one array each, or several as ``NamedOutputs``. What an item, the
-        iterable or TensorRT raises is raised in the place of the item's result, after the results before it, and ends
-        the iterator; nothing was taken from the iterable after an item that does not fit. Closing it waits for what is
-        in flight.
+        items: numpy arrays; for several inputs, tuples by position or dicts by name. An item may be changed once the
+        next one was requested, which happens when a result is taken, at first up to `depth` items ahead.
+        batch: items are single samples without the batch axis, run in batches of this size; the last batch has the
+        rest, and a sample of another shape starts a new batch. Padding rows that a profile needs are zero.
+        nvtx: as in a session, with a range for each stage of an inference.
+        Returns the results in the order of the items: one array each, or several as ``NamedOutputs``. An error of an
+        item, the iterable or TensorRT is raised in place of the item's result, after the results before it, and ends
+        the iterator; nothing is taken from the iterable after an item that does not fit. Closing it waits for
+        inferences in flight.
         """
         return pipeline((self.open(),), items, depth, batch, nvtx)
 
     def batcher(self, max_batch: int = 32, max_delay: float = 0.002) -> Batcher:
-        """Runs single samples of many tasks or threads in batches, of `max_batch` or what came within `max_delay`.
+        """Runs samples of many tasks or threads in batches, of `max_batch` or of what arrives within `max_delay`.
 
         See :class:`Batcher <trtnet.runtime.serving.batcher.Batcher>`. max_delay: seconds. Raises InputError for an
         engine without a batch axis, ProfileError if no profile takes so many, and as the first call.
@@ -236,7 +236,7 @@ class Engine(EngineCalls):
         return Batcher(self.open(), max_batch, max_delay)
 
     def replicas(self, devices: Sequence[int]) -> Replicas:
-        """The same engine on each of several GPUs, which take turns: see :class:`Replicas`."""
+        """The same engine on several GPUs, which are used in turn: see :class:`Replicas`."""
         return Replicas([self.on(device) for device in devices])
 
     def open(self) -> OpenEngine:
@@ -280,6 +280,6 @@ def load(
     """Loads an engine from a plan file and its sidecar: see :meth:`Engine.load`.
 
     Returns the engine, with the names, shapes and dtypes of the plan; its first call loads it to the GPU.
-    Raises PlanError for a missing or corrupt file, or one of another backend; InputError for options that do not fit.
+    Raises PlanError for a missing or corrupt file, or a plan of another backend; InputError for options that do not fit.
     """
     return Engine.load(path, weights, device, options)

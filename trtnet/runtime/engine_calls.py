@@ -46,16 +46,16 @@ class EngineCalls(ABC):
     def submit(self, *args: Any, **kwargs: Any) -> Pending:
         """Queues a call and returns at once; ``.result()`` waits: see :meth:`Session.submit`.
 
-        Calls under way use a session each, with device memory of its own, until their result is asked for: however
-        many there are.
+        Each call in flight uses its own session, with its own device memory, until its result is requested. Their
+        number is not limited.
         """
         return self._sessions().submit(args, kwargs)
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """A call with numpy arrays that a task waits for, without holding up its event loop.
+        """A call with numpy arrays that a task can await, without blocking its event loop.
 
         The arrays must not be changed meanwhile. A call that is cancelled before its turn is not run. Raises InputError
-        for tensors on the GPU: calls with them do not wait.
+        for tensors on the GPU: calls with them do not block.
         """
         if any(is_torch(value) or is_foreign(value) for value in (*args, *kwargs.values())):
             raise InputError("acall takes numpy arrays; a call with tensors on the GPU does not block: use engine(...)")

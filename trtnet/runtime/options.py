@@ -11,15 +11,15 @@ from trtnet.support.errors import InputError
 class EngineOptions:
     """How an engine is run, for ``trtnet.load(path, options=EngineOptions(cuda_graph=False))``.
 
-    specialize: whether TensorRT-RTX may compile kernels for the very shapes it sees. None leaves it to trtnet, which
-    does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such kernels, and
-    some much slower without. Set it to True where you have compared the results.
-    concurrency: how many calls run side by side, with device memory of their own each; those of further threads wait,
-    in the order in which they came.
-    cuda_graph: whether calls are captured as CUDA graphs where shapes and addresses come again, as a session's; those
-    of numpy arrays do. "backend" leaves it to TensorRT-RTX.
+    specialize: whether TensorRT-RTX may compile kernels specialized for the shapes it sees. None leaves it to trtnet,
+    which does not allow it for dynamic float32 networks: TensorRT-RTX 1.6 computes some of them wrong with such
+    kernels, and runs some much slower without. Set it to True if you have compared the results.
+    concurrency: the number of calls that run concurrently, each with its own device memory; further calls wait in
+    order of arrival.
+    cuda_graph: whether calls whose shapes and addresses recur are captured as CUDA graphs, as in a session; calls with
+    numpy arrays are. "backend" leaves it to TensorRT-RTX.
     weight_streaming_budget: how much of the weights of an engine built with weight_streaming may be on the GPU at once,
-    in bytes or as "1.5GiB"; the others come from host memory as layers need them. None: all of them.
+    in bytes or as "1.5GiB"; the rest is streamed from host memory when layers need it. None: all of them.
     Raises InputError for a value of another type or range.
     """
 

@@ -51,8 +51,8 @@ def layer_times(
 ) -> tuple[LayerTimes, ...]:
     """The times of an engine's layers by TensorRT's own profiler, in the order of execution.
 
-    inputs: by name, as a call takes them. One execution more comes first, which is not reported. TensorRT waits for
-    each layer while it measures: the sum is more than an execution takes, and no CUDA graph is used. Empty where the
+    inputs: by name, as in a call. One extra execution runs first and is not reported. TensorRT waits for
+    each layer while it measures: the sum is more than an execution takes, and no CUDA graph is used. Empty if the
     backend reports no layers, as TensorRT-RTX may. Raises as a call.
     """
     session = engine.session(profile, cuda_graph=False)
@@ -67,9 +67,9 @@ def layer_times(
 
 @contextmanager
 def capture() -> Iterator[None]:
-    """What ``nsys profile --capture-range=cudaProfilerApi`` (and ``ncu``) record: only what happens in the block.
+    """What ``nsys profile --capture-range=cudaProfilerApi`` (and ``ncu``) records: only what happens in the block.
 
-    Raises DeviceError where there is no driver, or none that the process uses yet: call the engine once before.
+    Raises DeviceError if there is no driver, or the process does not use it yet: call the engine once before.
     """
     _driver_call("cuProfilerStart")
     try:

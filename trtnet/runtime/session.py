@@ -31,19 +31,18 @@ from trtnet.support.errors import ClosedError, InputError, ProfileError
 class Session:
     """An execution context of an engine, with a stream and buffers of its own that grow as needed and are kept.
 
-    Calls of one session run one after another, from whatever thread; for calls side by side, use several sessions.
-    profile: the optimization profile to stay in; None changes to one that takes the shapes of each call.
-    stream: a stream to run everything on, of torch, of cupy, of whatever has ``__cuda_stream__``, or a
-    ``cudaStream_t`` as an int; it must outlive the session. None: a stream of the session's own for numpy arrays,
-    and the current stream's order for torch tensors.
-    cuda_graph: whether calls that come again with the same shapes and addresses are captured as a CUDA graph, which
-    takes a call's host time from hundreds of microseconds to a few. ``no_cuda_graph`` says why there is none, if there
-    is none. "backend" leaves it to TensorRT-RTX, which captures anew whenever an address changes: see
-    docs/design.md.
+    Calls of one session run one after another, from any thread; for concurrent calls, use several sessions.
+    profile: the optimization profile to use; None switches to one that fits the shapes of each call.
+    stream: a stream to run everything on: of torch, of cupy, any object with ``__cuda_stream__``, or a
+    ``cudaStream_t`` as an int; it must outlive the session. None: the session's own stream for numpy arrays,
+    and the order of the current stream for torch tensors.
+    cuda_graph: whether calls that recur with the same shapes and addresses are captured as a CUDA graph, which
+    reduces a call's host time from hundreds of microseconds to a few. If there is no graph, ``no_cuda_graph`` says
+    why. "backend" leaves it to TensorRT-RTX, which captures again whenever an address changes: see docs/design.md.
     nvtx: what shows on Nsight Systems' timeline, "detailed", "layer_names_only" or "none": TensorRT's layers, whose
-    names are module paths, and if the package nvtx is installed a range around each call. None is TensorRT's default.
+    names are module paths, and a range around each call if the package nvtx is installed. None is TensorRT's default.
     memory: scratch memory to share with other sessions, which then run one after another: see
-    :meth:`Engine.activation_memory`. None is memory of the session's own.
+    :meth:`Engine.activation_memory`. None: the session's own memory.
     As a context manager, it is closed at the end: see :meth:`close`. Raises ProfileError for a profile that the engine
     does not have, InputError for memory of another GPU, or "backend" where the TensorRT makes no graphs.
     """
@@ -94,9 +93,9 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Waits for what is under way, whose results stay, and gives the session's memory on the GPU back.
+        """Waits for calls in flight, whose results stay valid, and frees the session's memory on the GPU.
 
-        Calls afterwards raise ClosedError.
+        Later calls raise ClosedError.
         """
         with self._lock:
             if self._closed:
@@ -170,14 +169,14 @@ class Session:
         """Queues a call and returns at once.
 
         Inputs by position or by name: numpy arrays, which may be changed as soon as this returns, and whose results
-        are the caller's own; or torch CUDA tensors, read and written in place in the order of torch's current stream,
-        as an operation of torch's would. Arrays of other libraries on the GPU (DLPack, ``__cuda_array_interface__``)
-        are taken as torch tensors of the same memory, and the results given in the library's own kind. An output that
-        the engine writes in an input's place (a KV cache) is that input. A shape input takes ints, or an
+        belong to the caller; or torch CUDA tensors, read and written in place in the order of torch's current stream,
+        like an operation of torch. GPU arrays of other libraries (DLPack, ``__cuda_array_interface__``) are taken as
+        torch tensors of the same memory, and results are returned as arrays of that library. An output that
+        the engine writes in place of an input (a KV cache) is that input. A shape input takes ints, or an
         integer array on the CPU.
-        out=: where the results go, an array, a dict by name or an earlier call's outputs, of the inputs' kind and the
-        outputs' shapes and dtypes.
-        A call with numpy arrays first waits until the results of the session's call before are out of its buffers;
+        out=: where the results go: an array, a dict by name or an earlier call's outputs, of the same kind as the
+        inputs, with the outputs' shapes and dtypes.
+        A call with numpy arrays first waits until the results of the session's previous call are out of its buffers;
         they are kept for their ``Pending``.
         Raises InputError and ProfileError for inputs that do not fit, TrtnetError in TensorRT's words if it fails.
         """

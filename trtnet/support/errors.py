@@ -27,7 +27,7 @@ class DTypeError(TrtnetError, TypeError):
 
 
 class LayerError(TrtnetError):
-    """TensorRT or trtnet refused a layer while a network was being defined."""
+    """TensorRT or trtnet rejected a layer while a network was being defined."""
 
 
 class ModelError(TrtnetError):
@@ -35,7 +35,7 @@ class ModelError(TrtnetError):
 
 
 class ArgumentError(ModelError, TypeError):
-    """Arguments are not those that are taken: the inputs of a network, or what a layer is made with."""
+    """Wrong arguments: the inputs of a network, or the arguments of a layer's constructor."""
 
 
 class CheckpointError(TrtnetError):
@@ -43,10 +43,10 @@ class CheckpointError(TrtnetError):
 
 
 class WeightsError(TrtnetError):
-    """A checkpoint was read but does not match the model: missing, unexpected or misshapen weights.
+    """A checkpoint was read but does not match the model: weights that are missing, unexpected or of the wrong shape.
 
-    missing: keys the model needs and the checkpoint lacks. unexpected: keys the model has no use for.
-    mismatched: (key, the model's shape, the checkpoint's shape). Each is complete, however short the text.
+    missing: keys that only the model has. unexpected: keys that only the checkpoint has. mismatched: (key, the model's
+    shape, the checkpoint's shape). These lists are complete, also where the text is shortened.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class WeightsError(TrtnetError):
 
 
 class BuildError(TrtnetError):
-    """TensorRT did not build the engine, or the build was asked for something impossible."""
+    """TensorRT did not build the engine, or the build options are not possible."""
 
 
 class ProfileError(TrtnetError, ValueError):
-    """Optimization profiles that do not fit the network, or shapes outside all of an engine's profiles."""
+    """Optimization profiles that do not fit the network, or shapes that fit no profile of an engine."""
 
 
 class PlanError(TrtnetError):
@@ -86,11 +86,11 @@ class InputError(TrtnetError, ValueError):
 
 
 class ClosedError(TrtnetError):
-    """An engine or a session was closed, and is used again."""
+    """A closed engine or session was used."""
 
 
 class ExecutionError(TrtnetError):
-    """The reference executor cannot execute a layer of this network, or not with the values that it met."""
+    """The reference executor cannot execute a layer of this network, or not with the given values."""
 
 
 class DifferenceError(TrtnetError, AssertionError):

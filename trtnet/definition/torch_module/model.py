@@ -58,10 +58,10 @@ class TorchPart(Module):
 class TorchModule(TorchPart):
     """A live PyTorch module as a member of a trtnet Module: ``self.backbone = trtnet.TorchModule(model.backbone)``.
 
-    It is called with tensors of the network, of any shape and dtype, in whatever structure its ``forward`` takes, and
-    returns them in the structure that its ``forward`` returns.
-    Weights: its state dict, under the path of the member; its own values where ``define`` is given no others.
-    Layer: none of its own, but those of the operations that it calls.
+    It is called with tensors of the network, of any shape and dtype, in the structure that its ``forward`` takes, and
+    returns tensors in the structure that its ``forward`` returns.
+    Weights: its state dict, under the path of the member; its own values unless ``define`` is given others.
+    Layer: those of the operations that it calls.
     Raises ModelError for a module in training mode, and for one whose code or weights cannot be read: see ``check``.
     """
 

@@ -39,7 +39,7 @@ class Pending:
         self._error: Exception | None = None
 
     def result(self) -> Any:
-        """Waits for the call and returns its outputs: one array, or several as ``NamedOutputs``. May be asked again.
+        """Waits for the call and returns its outputs: one array, or several as ``NamedOutputs``. May be called again.
 
         torch outputs are returned without waiting: torch's current stream waits for them.
         """

@@ -10,11 +10,11 @@ from trtnet.runtime.cuda.interface import Device, Event, Memory, Stream
 
 
 class ActivationMemory:
-    """What layers keep between each other while an engine runs; it grows to what the largest call needs.
+    """Memory for activations while an engine runs; it grows to what the largest call needs.
 
-    Sessions that share it, of one engine or of several on the same GPU, run one after another on the GPU, from whatever
-    threads and streams: ``engine.session(memory=memory)``. nbytes: its size now. address: where it is, 0 while it is
-    nowhere.
+    Sessions that share it, of one engine or of several on the same GPU, run one after another on the GPU, from any
+    thread and stream: ``engine.session(memory=memory)``. nbytes: its current size. address: where it is, 0 before it
+    is allocated.
     """
 
     def __init__(self, device: Device) -> None:

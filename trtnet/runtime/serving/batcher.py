@@ -26,9 +26,9 @@ SLOTS = 2
 class Batcher:
     """Runs single samples, of tasks or threads, in batches: ``await batcher(image)`` or ``batcher.submit(image)``.
 
-    A batch is run when it has `max_batch` samples, or `max_delay` seconds after its first; while the GPU is busy with
-    others, it goes on growing. A sample that does not fit is refused before it joins a batch, a failed execution fails
-    the calls of its batch only, and a call that is cancelled in time leaves its batch.
+    A batch is run when it has `max_batch` samples, or `max_delay` seconds after its first sample; while the GPU is busy
+    with other batches, it keeps growing. A sample that does not fit is rejected before it joins a batch, a failed
+    execution fails only the calls of its batch, and a call that is cancelled in time leaves its batch.
     ``close()``, or ``with`` and ``async with``, runs what is waiting and frees the memory.
     """
 
@@ -43,7 +43,7 @@ class Batcher:
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queues one sample: the inputs without their batch axis, by position or by name, as numpy arrays.
 
-        They must not be changed before the result is there: an array without the batch axis, or several as
+        They must not be changed before the result is available: an array without the batch axis, or several as
         ``NamedOutputs``.
         Raises InputError and ProfileError for a sample that does not fit, ClosedError once the batcher is closed.
         """

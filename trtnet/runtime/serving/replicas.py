@@ -29,10 +29,10 @@ class Replica(Protocol):
 
 
 class Replicas:
-    """Engines that compute the same, on a GPU each, with the call interface of one.
+    """The same engine on several GPUs, called like a single engine.
 
-    Calls with numpy arrays go to the GPUs in turn; those with torch tensors to the GPU that they are on. Each engine is
-    loaded on its GPU by its first call. Raises InputError without an engine, or for two on one GPU.
+    Calls with numpy arrays go to the GPUs in turn; calls with torch tensors go to the GPU of the tensors. Each engine
+    is loaded on its GPU by its first call. Raises InputError without an engine, or for two on one GPU.
     """
 
     def __init__(self, engines: Sequence[Replica]) -> None:
