@@ -149,7 +149,7 @@ def test_a_dimension_that_no_input_has(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", {**LENET, "convert": FILES["convert"]})
-def test_a_dtype_that_there_is_not(name: str) -> None:
+def test_an_unknown_dtype(name: str) -> None:
     option = "--narrow" if name == "precision" else "--dtype"
     refused(DTypeError, "unknown dtype 'flota16'", *READING[name], option, "flota16")
 

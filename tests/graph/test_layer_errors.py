@@ -181,7 +181,7 @@ def test_a_linear_layer_shows_its_weight() -> None:
         (lambda x: x.gelu(), r"a Tensor has no 'gelu'; use ops\.gelu\(x\)"),
     ],
 )
-def test_a_name_that_there_is_not(call: Callable[..., Any], text: str) -> None:
+def test_an_unknown_name(call: Callable[..., Any], text: str) -> None:
     with pytest.raises(AttributeError, match=f"^{text}"):
         network_of(call, {"x": trtnet.Input(("n", 2))})
 

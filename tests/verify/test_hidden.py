@@ -193,7 +193,7 @@ def test_bisect_holds_a_float32_model_to_float32() -> None:
 def test_a_margin_alone_asks_something() -> None:
     long = np.zeros(1 << 21, np.float32)
     for array in (np.float32(3), np.zeros((5, 1), np.float32), long):
-        with pytest.raises(InputError, match=r"of output output .* only a margin is given, and it has no rows"):
+        with pytest.raises(InputError, match=r"^output output \[.*\]: only a margin is given, but it has no rows"):
             compare(lambda x, array=array: array + 1, lambda x, array=array: array, X, tolerance=Tolerance(margin=0.1))
         both = Tolerance(margin=0.1, relative_l2=0)
         assert compare(lambda x, array=array: array, lambda x, array=array: array, X, tolerance=both).passed

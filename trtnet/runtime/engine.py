@@ -280,6 +280,6 @@ def load(
     """Loads an engine from a plan file and its sidecar: see :meth:`Engine.load`.
 
     Returns the engine, with the names, shapes and dtypes of the plan; its first call loads it to the GPU.
-    Raises PlanError for a missing or corrupt file, or a plan of another backend; InputError for options that do not fit.
+    Raises PlanError for a missing or corrupt file or another backend's plan; InputError for options that do not fit.
     """
     return Engine.load(path, weights, device, options)

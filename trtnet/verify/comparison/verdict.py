@@ -120,7 +120,7 @@ def _check_rows(output: OutputComparison, metrics: Metrics) -> None:
     """Raises InputError for an output of which nothing is asked."""
     if output.tolerance.asks_margin_alone and metrics.same_shape and metrics.ranking is None:
         raise InputError(
-            f"of output {output.expected_output} {list(metrics.shape)} only a margin is given, but it has no rows of"
+            f"output {output.expected_output} {list(metrics.shape)}: only a margin is given, but it has no rows of"
             f" scores: also give relative_l2, atol or rtol"
         )
 
