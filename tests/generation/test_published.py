@@ -53,18 +53,21 @@ def test_a_gguf_file_gives_the_originals_logits(family: str, tmp_path: Path) -> 
         assert relative_l2(found, original(ids).logits) <= 1e-5
 
 
-def test_blocks_of_values_and_scales_give_the_tokens_of_their_values(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Q8_0", "Q4_0", "Q4_1"])
+def test_blocks_of_values_and_scales_give_the_tokens_of_their_values(name: str, tmp_path: Path) -> None:
     import gguf
 
     original = published("Llama", **SMALL, tie_word_embeddings=True, scale=0.3)
-    path = write_gguf(tmp_path / "x.gguf", original, "llama", "Q8_0")
-    kind = gguf.GGMLQuantizationType.Q8_0
+    path = write_gguf(tmp_path / "x.gguf", original, "llama", name)
+    kind = gguf.GGMLQuantizationType[name]
     with torch.no_grad():
         for weight in original.parameters():
             if weight.ndim == 2:
                 weight.copy_(torch.from_numpy(gguf.quants.dequantize(gguf.quants.quantize(weight.numpy(), kind), kind)))
-    found = load_generator(path, capacity=32)([PROMPT], GenerationConfig(8))[0]
-    assert found.tokens == greedy_of(original, PROMPT, 8, end=END)
+    wanted = greedy_of(original, PROMPT, 8, end=END)
+    for quantization in (None, "checkpoint"):
+        generator = load_generator(path, capacity=32, quantization=quantization)
+        assert generator([PROMPT], GenerationConfig(8))[0].tokens == wanted
 
 
 def test_a_gguf_file_brings_its_tokenizer_and_its_chat_template(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
+from trtnet.cli.options import Quantization
 
 if TYPE_CHECKING:
     from trtnet.generation import GenerationConfig, Generator
@@ -48,6 +49,7 @@ def generate(
         Path | None, typer.Option(help="Run this plan on the GPU, built first if it is not there; else on the CPU.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="dtype of the network: float32, float16, bfloat16.")] = "float32",
+    quantization: Quantization = None,
     capacity: Annotated[int, typer.Option(min=1, help="Tokens that a text may have, with its prompt.")] = 1024,
 ) -> None:
     """Writes text with a language model: Llama, Mistral, Qwen2, Qwen3, SmolLM2."""
@@ -57,7 +59,9 @@ def generate(
     config = options.config
     if prompt is None and not chat:
         raise InputError("give a prompt, or --chat to talk line by line")
-    generator = load_generator(source, capacity=capacity, dtype=dtype, engine=engine, drafted=options.lookup)
+    generator = load_generator(
+        source, capacity=capacity, dtype=dtype, engine=engine, drafted=options.lookup, quantization=quantization
+    )
     if prompt is None:
         _talk(generator, config)
     else:

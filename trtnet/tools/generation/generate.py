@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from trtnet.definition import define
+from trtnet.definition.quantization import Schemes
 from trtnet.generation import GenerationConfig, Generator, Step, profiles
 from trtnet.generation.configuration import GREEDY
 from trtnet.runtime import load
@@ -23,13 +24,15 @@ def load_generator(
     engine: str | PathLike[str] | None = None,
     batch: int = 1,
     drafted: int = 0,
+    quantization: Schemes | None = None,
 ) -> Generator:
     """The generator of a published model: Llama, Mistral, Qwen2, Qwen3 or SmolLM2.
 
     source: a folder of Hugging Face's with config.json, tokenizer.json and .safetensors, or a GGUF file. capacity: how
     many tokens a sequence may have. dtype: that the model computes in. engine: a plan file, which is built if it is not
     there, and run on the GPU; None runs the network on the CPU reference. batch: the most sequences of a new engine.
-    drafted: the prompt_lookup_num_tokens that a new engine has a profile for.
+    drafted: the prompt_lookup_num_tokens that a new engine has a profile for. quantization: as in
+    :class:`trtnet.Quantize`: "checkpoint" keeps the blocks of a quantized checkpoint; None makes floats of them.
     Raises CheckpointError and ModelError for what is no such model, BuildError, and DeviceError without a GPU for an
     engine.
     """
@@ -39,7 +42,7 @@ def load_generator(
     )
     if engine is not None and Path(engine).exists():
         return made(load(engine), device="cuda")
-    network = define(Step(found.model), weights=found.weights, dtype=dtype)
+    network = define(Step(found.model), weights=found.weights, dtype=dtype, quantization=quantization)
     if engine is None:
         return made(network.reference())
     built = network.build(profiles(batch, min(256, capacity), drafted))

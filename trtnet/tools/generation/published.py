@@ -10,6 +10,7 @@ from typing import Any
 from trtnet import models
 from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.checkpoint.formats.gguf_file import GGUFFile
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.generation.chat import ChatTemplate
 from trtnet.generation.tokenizer import FileTokenizer, from_file, from_gguf
 from trtnet.nn import Module
@@ -52,9 +53,14 @@ def _of_gguf(path: Path, capacity: int) -> PublishedText:
     tokens = metadata["tokenizer.ggml.tokens"]
     names = {f"{kind}_token": tokens[n] for kind in ("bos", "eos") if (n := _number(metadata, kind)) is not None}
     template = metadata.get("tokenizer.chat_template")
-    return PublishedText(
-        model, rules("gguf_llama").apply(checkpoint), tokenizer, tuple(ends), template and ChatTemplate(template, names)
-    )
+    weights = rules("gguf_llama").apply(_in_floats(checkpoint))
+    return PublishedText(model, weights, tokenizer, tuple(ends), template and ChatTemplate(template, names))
+
+
+def _in_floats(checkpoint: Checkpoint) -> Checkpoint:
+    """The float weights of a checkpoint, which stay known as quantized where they are."""
+    found = quantization_of(checkpoint)
+    return checkpoint if found is None else found.dequantized()
 
 
 def _number(metadata: Mapping[str, Any], kind: str) -> int | None:
@@ -62,9 +68,10 @@ def _number(metadata: Mapping[str, Any], kind: str) -> int | None:
 
 
 def _of_folder(path: Path, capacity: int) -> PublishedText:
-    weights = rules("llama").apply(open_checkpoint(path))
-    model = models.llama(path, capacity=capacity)
+    weights = rules("llama").apply(_in_floats(open_checkpoint(path)))
     config, settings = _read(path / "config.json"), _read(path / "tokenizer_config.json")
+    described = {key: value for key, value in config.items() if key != "quantization_config"}  # said by the weights
+    model = models.llama(described, capacity=capacity)
     ends = _read(path / "generation_config.json").get("eos_token_id", config.get("eos_token_id"))
     names = {key: _text(settings[key]) for key in ("bos_token", "eos_token") if settings.get(key) is not None}
     file = path / "chat_template.jinja"
