@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from helpers.generating import Letters
 
@@ -82,8 +83,8 @@ def test_what_a_template_refuses_is_said() -> None:
 def test_an_unknown_tokenizer_is_named() -> None:
     with pytest.raises(CheckpointError, match="x: its tokenizer is gpt2 with the split unheard, which is not known"):
         from_gguf({"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "unheard"}, "x")
-    with pytest.raises(CheckpointError, match="its tokenizer is llama with the split default"):
-        from_gguf({"tokenizer.ggml.model": "llama"}, "x")
+    with pytest.raises(CheckpointError, match="its tokenizer is bert with the split default"):
+        from_gguf({"tokenizer.ggml.model": "bert"}, "x")
 
 
 BYTES = ["Ġ", "h", "e", "l", "o", "1", "2", "!", "he", "ll", "hell", "hello", "Ġhello", "12", "<s>", "<user>"]
@@ -103,3 +104,44 @@ def test_a_gguf_tokenizer_splits_as_its_name_says(split: str, digits: int) -> No
     assert tokenizer.decode(ids) == "hello hello12<user>!"
     assert tokenizer.encode("hello", add_special_tokens=False) == [11]
     assert len([pair for pair in pairwise(ids) if pair == (5, 6)]) == digits - 1
+
+
+SPACE = "\u2581"
+PIECES = [
+    "<unk>",
+    "<s>",
+    *(f"<0x{n:02X}>" for n in range(256)),
+    *(SPACE + "abcd"),
+    "ab",
+    "abc",
+    "bc",
+    "cd",
+    "abcd",
+    "da",
+]
+PIECES += [SPACE + "a", SPACE + "ab", "aa", "bb", "cc", "dd", "aaaa", "dab", "bcd"]
+
+
+def pieces_of(text: str, scores: dict[str, float]) -> list[str]:
+    """SentencePiece's own way: the best pair of neighbours, the first one of several, until there is none."""
+    parts = list(SPACE + text.replace(" ", SPACE))
+    while pairs := [(-scores[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        _, i = min(pairs)
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+    known = [[part] if part in scores else [f"<0x{byte:02X}>" for byte in part.encode()] for part in parts]
+    return [piece for group in known for piece in group]
+
+
+def test_a_gguf_tokenizer_of_pieces_joins_the_best_pair_first() -> None:
+    rng = np.random.default_rng(0)
+    scores = {piece: float(score) for piece, score in zip(PIECES, rng.permutation(len(PIECES)), strict=True)}
+    metadata = {
+        "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": PIECES, "tokenizer.ggml.scores": [*scores.values()],
+        "tokenizer.ggml.token_type": [2, 3] + [6] * 256 + [1] * (len(PIECES) - 258), "tokenizer.ggml.bos_token_id": 1,
+    }  # fmt: skip
+    tokenizer = from_gguf(metadata, "x")
+    for _ in range(200):
+        text = "".join(rng.choice([*"abcd", " ", "\u20ac"], rng.integers(1, 12), p=[0.25, 0.2, 0.2, 0.2, 0.1, 0.05]))
+        ids = tokenizer.encode(text)
+        assert [PIECES[i] for i in ids] == ["<s>", *pieces_of(text, scores)]
+        assert tokenizer.decode(ids) == text

@@ -48,31 +48,58 @@ def from_file(path: Path) -> FileTokenizer:
 def from_gguf(metadata: Mapping[str, Any], name: str) -> FileTokenizer:
     """The tokenizer of a GGUF file. name: of the file, for errors.
 
-    Raises CheckpointError for one of another kind than pairs of bytes, and for a split that is not known.
+    Raises CheckpointError for one of another kind than pairs of bytes ("gpt2") and SentencePiece's pairs of pieces
+    ("llama"), and for a split that is not known.
     """
     kind, split = metadata.get("tokenizer.ggml.model"), str(metadata.get("tokenizer.ggml.pre", "default"))
-    if kind != "gpt2" or split not in SPLITS:
+    if kind == "gpt2" and split in SPLITS:
+        made = _of_bytes(metadata, split)
+    elif kind == "llama":
+        made = _of_pieces(metadata)
+    else:
         raise CheckpointError(
-            f"{name}: its tokenizer is {kind} with the split {split}, which is not known; known are gpt2 with"
-            f" {', '.join(SPLITS)}. Give the tokenizer.json of the original beside it"
+            f"{name}: its tokenizer is {kind} with the split {split}, which is not known; known are llama, and gpt2"
+            f" with {', '.join(SPLITS)}. Give the tokenizer.json of the original beside it"
         )
-    library = _library()
-    tokens = metadata["tokenizer.ggml.tokens"]
+    library, tokens = _library(), metadata["tokenizer.ggml.tokens"]
+    kinds = dict(zip(tokens, metadata.get("tokenizer.ggml.token_type", [1] * len(tokens)), strict=True))
+    made.add_special_tokens([token for token, kind in kinds.items() if kind == _CONTROL])
+    made.add_tokens([library.AddedToken(token, normalized=False) for token, kind in kinds.items() if kind == _USERS])
+    if metadata.get("tokenizer.ggml.add_bos_token", kind == "llama" or split == "llama-bpe"):
+        number = metadata["tokenizer.ggml.bos_token_id"]
+        made.post_processor = library.processors.TemplateProcessing(
+            single=f"{tokens[number]} $A", special_tokens=[(tokens[number], number)]
+        )
+    return FileTokenizer(made)
+
+
+def _of_bytes(metadata: Mapping[str, Any], split: str) -> Any:
+    library, tokens = _library(), metadata["tokenizer.ggml.tokens"]
     merges = [tuple(pair.split(" ")) for pair in metadata.get("tokenizer.ggml.merges", ())]
     made = library.Tokenizer(library.models.BPE({token: i for i, token in enumerate(tokens)}, merges))
     made.pre_tokenizer = _split(library.pre_tokenizers, split)
     made.decoder = library.decoders.ByteLevel()
     if split == "qwen2":
         made.normalizer = library.normalizers.NFC()
-    kinds = dict(zip(tokens, metadata.get("tokenizer.ggml.token_type", [1] * len(tokens)), strict=True))
-    made.add_special_tokens([token for token, kind in kinds.items() if kind == _CONTROL])
-    made.add_tokens([library.AddedToken(token, normalized=False) for token, kind in kinds.items() if kind == _USERS])
-    if metadata.get("tokenizer.ggml.add_bos_token", split == "llama-bpe"):
-        first = tokens[metadata["tokenizer.ggml.bos_token_id"]]
-        made.post_processor = library.processors.TemplateProcessing(
-            single=f"{first} $A", special_tokens=[(first, metadata["tokenizer.ggml.bos_token_id"])]
-        )
-    return FileTokenizer(made)
+    return made
+
+
+def _of_pieces(metadata: Mapping[str, Any]) -> Any:
+    """SentencePiece's: of two neighbours those are joined whose piece has the highest score."""
+    library, tokens = _library(), metadata["tokenizer.ggml.tokens"]
+    numbers = {token: i for i, token in enumerate(tokens)}
+    scores = dict(zip(tokens, metadata["tokenizer.ggml.scores"], strict=True))
+    pairs = ((token[:n], token[n:]) for token in tokens for n in range(1, len(token)))
+    known = [pair for pair in pairs if pair[0] in numbers and pair[1] in numbers]
+    merges = sorted(known, key=lambda pair: -scores["".join(pair)])
+    unknown = tokens[metadata.get("tokenizer.ggml.unknown_token_id", 0)]
+    made = library.Tokenizer(library.models.BPE(numbers, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True))
+    begins = [library.normalizers.Prepend("\u2581")] if metadata.get("tokenizer.ggml.add_space_prefix", True) else []
+    made.normalizer = library.normalizers.Sequence([*begins, library.normalizers.Replace(" ", "\u2581")])
+    kinds = library.decoders
+    ends = [kinds.Strip(" ", 1, 0)] if begins else []
+    made.decoder = kinds.Sequence([kinds.Replace("\u2581", " "), kinds.ByteFallback(), kinds.Fuse(), *ends])
+    return made
 
 
 _CONTROL, _USERS = 3, 4
