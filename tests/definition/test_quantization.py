@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -227,13 +228,14 @@ def test_a_file_of_schemes(tmp_path: Path) -> None:
         ({"head": {"weights": "float16"}}, "weights is one of int8, int4"),
         ({"head": {"scheme": "int8", "input_scale": -1}}, "input_scale is above 0"),
         ({"head": "int8"}, "there is no scale for them"),
+        ({"conv": "int4_weights"}, "conv.weight [64, 32, 3, 3] is not a matrix"),
         ("model.onnx", 'is "checkpoint", a mapping, or a .toml or .json file'),
         ("none.toml", "cannot read the quantization"),
         ("checkpoint", "holds nothing quantized"),
     ],
 )
 def test_what_is_no_quantization_is_refused(said: Any, words: str) -> None:
-    with pytest.raises(ModelError, match=words.replace(".", r"\.")):
+    with pytest.raises(ModelError, match=re.escape(words)):
         trtnet.define(Net(), weights=MODEL.state_dict(), quantization=said)
 
 
@@ -324,3 +326,53 @@ def test_what_a_rule_computes_with_is_said() -> None:
     x = RNG.standard_normal((1, 128)).astype(np.float32)
     wanted = x @ found.dequantized()["up.weight"][:16].astype(np.float32).T
     assert relative_l2(network.reference()(x)["y"], wanted) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["gguf", "torchao"])
+def test_every_kind_of_weight_of_a_file_is_kept(name: str) -> None:
+    file = next(path for path in (DATA / name).iterdir() if path.stem == "model")
+    found = quantization_of(file)
+    assert found is not None
+    floats = {key: weight.read().dequantize("float32") for key, weight in found.weights.items()}
+    rows, columns = next(iter(floats.values())).shape
+    names = [key.removesuffix(".weight") for key in floats]
+
+    class Model(nn.Module):
+        inputs = {"x": trtnet.Input(("n", columns))}
+
+        def __init__(self) -> None:
+            for each in names:
+                setattr(self, each, nn.Linear(columns, rows, bias=False))
+
+        def forward(self, x: trtnet.Tensor) -> dict[str, trtnet.Tensor]:
+            return {each: getattr(self, each)(x) for each in names}
+
+    network = trtnet.define(Model(), weights=file, ignored=["norm.weight"], quantization="checkpoint")
+    assert network.quantized.used == set(floats)
+    x = RNG.standard_normal((4, columns)).astype(np.float32)
+    result = network.reference()(x)
+    for each in names:
+        assert relative_l2(result[each], x @ floats[f"{each}.weight"].T) < 1e-6, each
+    assert len(network.build({"n": (1, 4, 8)}).plan.data) > 1000
+
+
+def test_experts_of_gpt_oss_are_blocks_along_their_inputs() -> None:
+    file = DATA / "gpt_oss" / "model.safetensors"
+    found = quantization_of(file)
+    assert found is not None
+    weight = found.weights["experts.gate_up_proj"].read().dequantize("float32")
+
+    class Experts(nn.Module):
+        def __init__(self) -> None:
+            self.gate_up_proj = nn.Parameter(*weight.shape)
+
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            return x @ self.gate_up_proj
+
+    model = nn.Sequential()
+    model.add_module("experts", Experts())
+    inputs = {"input": trtnet.Input((weight.shape[0], 3, weight.shape[1]))}
+    network = trtnet.define(model, inputs, file, ignored=["norm.weight"], quantization="checkpoint")
+    x = RNG.standard_normal((weight.shape[0], 3, weight.shape[1])).astype(np.float32)
+    assert relative_l2(network.reference()(x), x @ weight) < 1e-6
+    assert len(network.build().plan.data) > 1000

@@ -28,7 +28,7 @@ def arranged(key: str, weight: QuantizedTensor, dtype: DType) -> QuantizedArrays
         if not np.array_equal(weight.groups[order], np.arange(len(order)) // weight.blocks[-1]):
             raise WeightsError(f"{key}: its blocks have different numbers of columns, which TensorRT does not have")
     moved = values.astype(np.int16) - middle if middle else values
-    scale, axis, block_shape = _scales(weight, dtype)
+    scale, axis, block_shape = _scales(key, weight, dtype)
     return QuantizedArrays(
         np.ascontiguousarray(moved.astype(dtype.numpy)),
         np.ascontiguousarray(scale),
@@ -41,7 +41,7 @@ def arranged(key: str, weight: QuantizedTensor, dtype: DType) -> QuantizedArrays
     )
 
 
-def _scales(weight: QuantizedTensor, dtype: DType) -> tuple[Array, int | None, tuple[int, ...] | None]:
+def _scales(key: str, weight: QuantizedTensor, dtype: DType) -> tuple[Array, int | None, tuple[int, ...] | None]:
     """(scales, axis, block shape) as TensorRT takes them: of 4 bits, blocks are told by the axis alone."""
     scale = weight.scale if weight.outer_scale is not None or _is_power(weight.scale) else weight.scales()
     axes = [axis for axis, count in enumerate(scale.shape) if count != 1]
@@ -51,7 +51,10 @@ def _scales(weight: QuantizedTensor, dtype: DType) -> tuple[Array, int | None, t
     if channel and not _is_power(scale) and weight.outer_scale is None:
         return scale.reshape(-1), axes[0], None
     if dtype.bits == 4:
-        return scale, len(weight.shape) - 1, None
+        along = [axis for axis, size in enumerate(weight.blocks) if size != 1]
+        if len(along) != 1:
+            raise WeightsError(f"{key}: blocks of 4 bits are along one axis in TensorRT, found {list(weight.blocks)}")
+        return scale, along[0], None
     return scale, None, tuple(n if size == WHOLE else size for n, size in zip(weight.shape, weight.blocks, strict=True))
 
 

@@ -156,6 +156,13 @@ class Quantizing:
                 f" input_scale, or a scheme of weights alone"
             )
 
+        shape = checkpoint.info(key).shape
+        if not isinstance(scheme.block, str) and len(shape) != 2:
+            raise ModelError(
+                f"quantization: {key} {list(shape)} is not a matrix, and {scheme} is for those: give a scheme with a"
+                f' scale a channel, or "none", by a pattern before it'
+            )
+
         def read() -> QuantizedArrays:
             array = checkpoint[key]
             try:
@@ -167,7 +174,7 @@ class Quantizing:
             return arranged(key, found, scheme.dtype)
 
         inputs = None if scheme.inputs is None else dtypes.get(scheme.inputs)
-        blocks = scheme.blocks(len(checkpoint.info(key).shape))
+        blocks = scheme.blocks(len(shape))
         return QuantizedParameter(str(scheme), scheme.dtype, blocks, read, inputs, scheme.input_scale or 1.0)
 
     def report(self, parameters: QuantizedParameters) -> None:
