@@ -19,6 +19,7 @@ from trtnet import nn, ops
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.definition.quantization import NAMED
+from trtnet.definition.quantization.schemes import scheme_of
 from trtnet.support import dtypes
 from trtnet.support.errors import BuildError, ModelError, WeightsError
 
@@ -376,3 +377,52 @@ def test_experts_of_gpt_oss_are_blocks_along_their_inputs() -> None:
     x = RNG.standard_normal((weight.shape[0], 3, weight.shape[1])).astype(np.float32)
     assert relative_l2(network.reference()(x), x @ weight) < 1e-6
     assert len(network.build().plan.data) > 1000
+
+
+def test_inputs_are_smoothed_before_they_are_quantized() -> None:
+    weight = RNG.integers(-127, 128, (64, 128)).astype(np.int8)
+    scale, factor = RNG.uniform(0.001, 0.01, 64).astype(np.float32), RNG.uniform(0.2, 3, 128).astype(np.float32)
+    parts = {"weight": weight, "weight_scale": scale, "pre_quant_scale": factor, "input_scale": np.float32([0.02])}
+    layer, given = nn.Linear(128, 64, bias=False), {"x": trtnet.Input((5, 128))}
+    network = trtnet.define(layer, given, parts, quantization="checkpoint")
+    x = RNG.standard_normal((5, 128)).astype(np.float32)
+    seen = np.clip(np.rint(x * factor / np.float32(0.02)), -128, 127) * np.float32(0.02)
+    wanted = seen @ (weight * scale[:, None]).T
+    assert relative_l2(network.reference()(x), wanted) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [
+        ({"scheme": "int8", "input_scale": 0.03}, "INT8"),
+        ({"weights": "float8_e4m3fn", "block": "tensor"}, "FP8"),
+        ({"weights": "float8_e4m3fn", "block": [32, 16]}, "FP8"),
+        ({"weights": "int8", "block": 16}, "INT8"),
+        ({"weights": "int4", "block": 16}, "INT4"),
+        ("nvfp4_weights", "FP4"),
+    ],
+)
+def test_heads_of_a_quantized_product_are_computed_quantized(said: Any, held: str) -> None:
+    class Attention(nn.Module):
+        inputs = {"x": trtnet.Input((1, 4, 32))}  # as many positions as heads: see trtnet.ops.products.heads
+
+        def __init__(self) -> None:
+            self.qkv = nn.Linear(32, 96)
+
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            q, k, v = self.qkv(x).reshape(1, 4, 3, 4, 8).permute(2, 0, 3, 1, 4)
+            return (q @ k.transpose(-1, -2)).softmax(-1) @ v
+
+    weights = {"qkv.weight": RNG.standard_normal((96, 32)), "qkv.bias": RNG.standard_normal(96)}
+    weights = {key: value.astype(np.float32) for key, value in weights.items()}
+    network = trtnet.define(Attention(), weights=weights, quantization={"qkv": said})
+    x = RNG.standard_normal((1, 4, 32)).astype(np.float32)
+    seen = np.clip(np.rint(x / np.float32(0.03)), -128, 127) * np.float32(0.03) if "scheme" in said else x
+    scheme = scheme_of("qkv", said)
+    assert scheme is not None
+    rounded = weights | {"qkv.weight": quantize(weights["qkv.weight"], scheme.dtype, scheme.blocks(2)).dequantize()}
+    floats = trtnet.define(Attention(), weights=rounded)
+    assert relative_l2(network.reference()(x), floats.reference()(seen)) < 1e-5
+    constants = {str(layer.get_output(0).dtype.name) for layer in network.trt if layer.type.name == "CONSTANT"
+                 and np.prod(layer.get_output(0).shape) >= 96 * 8}  # fmt: skip
+    assert constants == {held}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,20 @@ class QuantizedArrays:
     correction: Array | None = None
     order: Array | None = None
     factor: Array | None = None
+
+    def rows(self, chosen: Array) -> QuantizedArrays:
+        """Those of some rows of a matrix."""
+        scale, block = self.scale, self.block_shape
+        if scale.ndim == 2 and block is not None and block[0] > 1:  # a row has the scales of its block
+            scale, block = scale.repeat(block[0], 0)[: len(self.values)], (1, block[1])
+        own = scale.ndim > 0 and len(scale) == len(self.values) and self.axis in (None, 0, 1)
+        return replace(
+            self,
+            values=np.ascontiguousarray(self.values[chosen]),
+            scale=np.ascontiguousarray(scale[chosen]) if own else scale,
+            block_shape=block,
+            correction=None if self.correction is None else np.ascontiguousarray(self.correction[chosen]),
+        )
 
 
 @dataclass(frozen=True)

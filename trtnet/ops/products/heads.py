@@ -14,6 +14,8 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.products.layer import product
+from trtnet.ops.products.quantized import product_of_rows
+from trtnet.ops.quantization.weights import quantized
 from trtnet.ops.shapes.shape import permute, reshape
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
@@ -116,7 +118,11 @@ def _heads(whole: Tensor, columns: Places, order: tuple[int, int]) -> Tensor:
     """The product of some columns of a linear layer's weights: [batch, heads, length, dim]."""
     x, weight, bias = whole.network.linear[whole.storage.serial]
     chosen = constant(whole.network, columns.ravel())
-    y = product(x, take(tensor(weight, whole.network, whole.dtype), chosen, 0), "TRANSPOSE")
+    found = quantized(whole.network, weight)
+    if found is not None:
+        y = product_of_rows(x, weight, found, columns.ravel())
+    else:
+        y = product(x, take(tensor(weight, whole.network, whole.dtype), chosen, 0), "TRANSPOSE")
     if bias is not None:
         y = add(y, take(tensor(bias, whole.network, whole.dtype), chosen, 0))
     return permute(reshape(y, (*whole.shape[:2], *columns.shape)), (order[0], 2, order[1], 3))

@@ -7,13 +7,13 @@ from math import prod
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
-from trtnet.graph.quantized import QuantizedParameter
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import ndim_of
-from trtnet.ops.elementwise.arithmetic import add, sub
+from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import formulated
 from trtnet.ops.products.layer import product
-from trtnet.ops.quantization.weights import block_sums, prepared, quantized, quantized_weight, watch
+from trtnet.ops.products.quantized import quantized_product
+from trtnet.ops.quantization.weights import quantized, watch
 
 
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
@@ -28,7 +28,7 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     watch(x, weight)
     found = quantized(x.network, weight)
     if found is not None:
-        x, y = _quantized(x, weight, found)
+        x, y = quantized_product(x, weight, found)
     elif not is_matrix(x, weight):
         y = product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
     elif all(size == 1 for size in x.shape[:-1]):
@@ -38,17 +38,6 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     y = y if bias is None else add(y, bias)
     y.network.linear[y.storage.serial] = x.fresh(), weight, bias
     return y
-
-
-def _quantized(x: Tensor, weight: Parameter, found: QuantizedParameter) -> tuple[Tensor, Tensor]:
-    """(the inputs of the product as it takes them, the product with a quantized weight)."""
-    if len(weight.shape) != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        return x, product(x, quantized_weight(x.network, weight, found), "TRANSPOSE")
-    inputs, kernel, correction = prepared(x, weight, found)
-    y = product(inputs, kernel, "TRANSPOSE")
-    if correction is not None:
-        y = sub(y, product(block_sums(inputs, correction), correction, "TRANSPOSE"))
-    return inputs, y
 
 
 def facts(x: Tensor, weight: Parameter) -> dict[str, int]:

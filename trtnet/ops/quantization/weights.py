@@ -78,10 +78,17 @@ def prepared(x: Tensor, weight: Parameter, found: QuantizedParameter) -> tuple[T
     if arrays.order is not None:
         x = take(x, constant(x.network, arrays.order), x.ndim - 1)
     x = quantized_inputs(x, found)
-    kernel = _symmetric(x.network, weight, arrays)
-    if arrays.correction is None:
-        return x, kernel, None
-    return x, kernel, constant(x.network, arrays.correction.astype(x.dtype.numpy))
+    return x, _symmetric(x.network, weight, arrays), _correction(x, arrays)
+
+
+def prepared_rows(x: Tensor, weight: Parameter, found: QuantizedParameter, rows: Array) -> tuple[Tensor, Tensor | None]:
+    """(symmetric weight, correction) of some rows, for inputs that are prepared."""
+    arrays = found.read().rows(rows)
+    return _dequantized(x.network, arrays, weight.declared or x.network.dtype), _correction(x, arrays)
+
+
+def _correction(x: Tensor, arrays: QuantizedArrays) -> Tensor | None:
+    return None if arrays.correction is None else constant(x.network, arrays.correction.astype(x.dtype.numpy))
 
 
 def block_sums(x: Tensor, correction: Tensor) -> Tensor:
