@@ -117,9 +117,8 @@ def define(
     strict=False: ignores other keys too, listed in ``network.skipped``; the model's own weights must all be present.
     forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
     ``ops.formulations``; or the result of :func:`trtnet.tune`, or its file. approximations: allow forms that compute
-    another function. compute_capabilities: of the target GPUs; by default this GPU's. quantization: see
-    ``trtnet.Quantize``. name, arguments: for the sidecar. ``forward`` returns a tensor ("output"), several tensors
-    (``output0``, ...), or a dict.
+    another function. compute_capabilities: of the target GPUs, by default this one. quantization: ``trtnet.Quantize``.
+    name, arguments: for the sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict.
     Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
