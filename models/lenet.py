@@ -10,7 +10,7 @@ from trtnet.models.published import OWN_NAMES, Source
 
 @dataclass(frozen=True)
 class LeNetConfig:
-    """num_classes: how many things are told apart."""
+    """num_classes: the number of classes."""
 
     num_classes: int = 10
 

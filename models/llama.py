@@ -23,7 +23,7 @@ class LlamaConfig:
 
     capacity: tokens that a cache holds. head_dim: hidden_size / num_attention_heads if None. attention_bias: of
     queries, keys and values; output_bias: of the projection after the attention. qk_norm: queries and keys are
-    normalized, as in Qwen3. rope_factors: what the frequencies are divided by, one number for all or one each; none by
+    normalized, as in Qwen3. rope_factors: divisors of the frequencies, one number for all or one each; none by
     default. rope_interleaved: pairs are (2i, 2i + 1), as GGUF files of Llama have them. sliding_window: tokens that a
     query attends to, itself with them, in the layers whose layer_types say so, or in all.
     """

@@ -15,7 +15,7 @@ def test_no_file_imports_a_test() -> None:
     assert {path: names for path, names in users.items() if names} == {}
 
 
-def test_what_is_no_test_is_a_helper_or_a_program() -> None:
+def test_what_is_not_a_test_is_a_helper_or_a_program() -> None:
     others = [path for path in FILES if not path.name.startswith(("test_", "conftest.")) and not is_helper(path)]
     assert [str(path) for path in others if '__name__ == "__main__"' not in path.read_text()] == []
 

@@ -20,7 +20,7 @@ def shown(renderable: object, **options: object) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_text_is_no_markup(name: str) -> None:
+def test_text_is_not_markup(name: str) -> None:
     table = Table("key", title=name, caption=name)
     table.add_row(name)
     assert shown(table).count(name) == 3

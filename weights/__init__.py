@@ -36,9 +36,9 @@ def families() -> list[str]:
 def rules(family: str) -> RuleSet:
     """The rules that turn a family's checkpoints into those of the zoo's models.
 
-    ``rules("vit").apply(path)`` is a checkpoint as trtnet.define takes it; ``rules("vit").inverse()`` goes back.
-    ``rules("unwrap")`` is of no family: it leaves out the names of wrappers such as ``_orig_mod``.
-    Raises CheckpointError for a family that has none.
+    ``rules("vit").apply(path)`` is a checkpoint for trtnet.define; ``rules("vit").inverse()`` converts back.
+    ``rules("unwrap")`` belongs to no family: it removes the names of wrappers such as ``_orig_mod``.
+    Raises CheckpointError for a family without rules.
     """
     if family == UNWRAP.name:
         return UNWRAP
@@ -49,7 +49,7 @@ def rules(family: str) -> RuleSet:
 
 @dataclass(frozen=True)
 class Detected:
-    """What a checkpoint is. family: whose rules it takes, None for an unknown one. quantization: None for floats."""
+    """What a checkpoint is. family: whose rules apply to it, None if unknown. quantization: None for floats."""
 
     family: str | None
     quantization: Quantization | None

@@ -85,6 +85,6 @@ def test_mistakes_are_named_before_anything_is_measured(opener: Opener, tmp_path
     assert opener.engines == []
 
 
-def test_an_engine_that_is_not_there_is_no_model() -> None:
+def test_a_missing_engine_is_not_a_model() -> None:
     with pytest.raises(PlanError, match=r"cannot read the engine nothere\.engine: No such file"):
         CliRunner().invoke(app, ["bench", "nothere.engine"], catch_exceptions=False)

@@ -51,7 +51,7 @@ def test_an_unknown_field_names_the_nearest() -> None:
     assert str(found.exception).startswith("qwen2 takes no num_layers; did you mean num_hidden_layers")
 
 
-def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_an_error(tmp_path: Path) -> None:
     found = run("inspect", "gpt2", "--config", tmp_path / "no.json")
     assert isinstance(found.exception, ModelError)
     assert f"there is no configuration {tmp_path / 'no.json'}" in str(found.exception)

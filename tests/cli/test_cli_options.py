@@ -93,7 +93,7 @@ def test_what_precision_wrote_is_a_dtype(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["batch=0", "batch=0:0:0"])
-def test_nothing_is_no_size(text: str) -> None:
+def test_nothing_is_not_a_size(text: str) -> None:
     with pytest.raises(ModelError, match=f"--dim {text}: a size is at least 1; only the minimum of a range may be 0"):
         arguments.dims([text])
     assert arguments.dims(["batch=0:1:8"]) == {"batch": (0, 1, 8)}

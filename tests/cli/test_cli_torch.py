@@ -143,7 +143,7 @@ def test_a_script_for_polygraphy_makes_the_same_network(inside: Path, monkeypatc
         ("transformers:nothing", "there is no nothing/config.json.*trtnet does not download it"),
     ],
 )
-def test_what_is_no_model_is_an_error_that_says_what_is(target: str, text: str, inside: Path) -> None:
+def test_what_is_not_a_model_is_an_error_that_says_what_is(target: str, text: str, inside: Path) -> None:
     import_torchvision()
     with pytest.raises(TrtnetError, match=f"(?s){text}"):
         run("inspect", *target.split())

@@ -88,7 +88,7 @@ def test_a_model_of_a_quantized_checkpoint_is_built_and_run(tmp_path: Path) -> N
     assert words in trtnet("build", *given[:2], floats, *given[3:], "-o", engine, code=2).stderr
 
 
-def test_ls_of_eight_gigabytes_reads_the_header_alone(tmp_path: Path) -> None:
+def test_ls_of_eight_gigabytes_reads_only_the_header(tmp_path: Path) -> None:
     from trtnet.tools.weights.files import rows
 
     def entry(i: int) -> dict[str, object]:
@@ -307,7 +307,7 @@ def test_convert_to_wts_and_back(tmp_path: Path) -> None:
     assert open_checkpoint(tmp_path / "x.wts")["a.weight"].tolist() == [1, -2.5]
 
 
-def test_names_that_the_terminal_has_not(tmp_path: Path) -> None:
+def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
     save_file({"\u91cd\u307f": np.ones(1, np.float32)}, tmp_path / "k.safetensors")
     command = [
         sys.executable,

@@ -235,7 +235,7 @@ def test_a_file_of_schemes(tmp_path: Path) -> None:
         ("checkpoint", "holds nothing quantized"),
     ],
 )
-def test_what_is_no_quantization_is_refused(said: Any, words: str) -> None:
+def test_what_is_not_a_quantization_is_rejected(said: Any, words: str) -> None:
     with pytest.raises(ModelError, match=re.escape(words)):
         trtnet.define(Net(), weights=MODEL.state_dict(), quantization=said)
 

@@ -62,7 +62,7 @@ class Angles(nn.Module):
         return (positions * self.frequencies).sin().to(x.dtype)
 
 
-def test_a_table_that_is_no_buffer_keeps_its_precision_beside_integers() -> None:
+def test_a_table_that_is_not_a_buffer_keeps_its_precision_beside_integers() -> None:
     module = Angles()
     assert compared(module)[1].dtype == torch.float16
 

@@ -39,7 +39,7 @@ def test_an_engine_has_layers_of_modules_and_memory(tmp_path: Path) -> None:
     assert to_json(found)["engine"]["precisions"]["float16"] > 10
 
 
-def test_an_engine_of_names_alone_and_one_without_sidecar(tmp_path: Path) -> None:
+def test_an_engine_with_only_names_and_one_without_sidecar(tmp_path: Path) -> None:
     path = build(tmp_path, "n.engine", verbosity="layer_names_only")
     (tmp_path / "n.engine.json").unlink()
     found = read_engine(path)

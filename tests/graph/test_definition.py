@@ -73,7 +73,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_no_model_and_no_input(name: str) -> None:
+def test_what_is_not_a_model_or_an_input(name: str) -> None:
     function, pattern = WRONG[name]
     with pytest.raises(ModelError, match=rf"{pattern}.*{HERE}"):
         function()

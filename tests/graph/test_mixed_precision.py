@@ -100,7 +100,7 @@ def test_a_shared_weight_in_two_dtypes_is_there_in_both_and_refit_knows_that_it_
     assert network.named == {"a.weight"} and network.folded == {"a.weight"}
 
 
-def test_a_path_that_is_no_module_is_an_error_with_the_nearest() -> None:
+def test_a_path_without_a_module_is_an_error_with_the_nearest() -> None:
     with pytest.raises(ModelError, match=r"no module 'blocks\.3'; the nearest are blocks"):
         trtnet.define(Model(), weights=weights(), dtype={"": "float16", "blocks.3": "float32"})
     with pytest.raises(ModelError, match="whole model"):

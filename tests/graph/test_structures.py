@@ -78,7 +78,7 @@ def test_a_field_of_a_dict_with_fields_changes_in_both() -> None:
     assert changed.a == changed["a"] == 2
 
 
-def test_a_size_is_no_structure() -> None:
+def test_a_size_is_not_a_structure() -> None:
     size = Network().add_input("x", Input(("batch",))).shape[0]
     assert isinstance(size, Dim)
     assert list(leaves([size])) == [size]

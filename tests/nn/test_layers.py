@@ -226,7 +226,7 @@ def test_multihead_attention_with_torchs_masks(
     network.build()
 
 
-def test_an_argument_that_a_layer_has_not() -> None:
+def test_an_unknown_argument_of_a_layer() -> None:
     with pytest.raises(TypeError, match="slope"):
         nn.LeakyReLU(slope=0.1)
 

@@ -81,7 +81,7 @@ ARGUMENTS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_what_is_no_tensor_is_refused(name: str) -> None:
+def test_what_is_not_a_tensor_is_rejected(name: str) -> None:
     function, pattern = ARGUMENTS[name]
     with pytest.raises((ModelError, LayerError), match=f"^{pattern}{HERE}"):
         network_of(function, {"x": trtnet.Input((2,))})
@@ -101,7 +101,7 @@ def test_a_scan_gives_a_carry_and_a_y(gives: Callable[..., Any]) -> None:
         network_of(lambda x: ops.scan(gives, x[0] * 0, x), {"x": trtnet.Input((2, 2))})
 
 
-def test_arguments_that_a_layer_has_not_name_it() -> None:
+def test_errors_of_unknown_arguments_name_the_layer() -> None:
     with pytest.raises(TypeError, match=r"^GELU\(\) got an unexpected keyword argument 'aproximate'" + HERE):
         nn.GELU(aproximate="tanh")
 

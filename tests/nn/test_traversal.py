@@ -94,7 +94,7 @@ def test_what_has_no_meaning_is_an_error_at_the_users_line(name: str) -> None:
         call()
 
 
-def test_a_tensor_of_a_network_is_no_buffer() -> None:
+def test_a_tensor_of_a_network_is_not_a_buffer() -> None:
     class Model(nn.Module):
         def forward(self, x: Any) -> Any:
             return x + Buffered(lambda: ops.zeros((3,))).table

@@ -92,6 +92,6 @@ def test_attention_with_weights_of_their_own() -> None:
     ],
     ids=["static keys", "training"],
 )
-def test_what_is_not_of_inference_is_refused(call: Any, text: str) -> None:
+def test_settings_for_training_are_rejected(call: Any, text: str) -> None:
     with pytest.raises(LayerError, match=text):
         network_of(call, X)

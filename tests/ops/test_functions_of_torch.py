@@ -31,7 +31,7 @@ def test_every_function_is_here_or_absent_with_a_reason() -> None:
     assert len(here) > 300, "most of what torch has is here"
 
 
-def test_the_table_has_names_of_torch_alone() -> None:
+def test_the_table_has_only_names_of_torch() -> None:
     assert not [name for name in ABSENT if not hasattr(torch, name) and not hasattr(F, name)]
 
 

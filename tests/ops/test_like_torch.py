@@ -139,7 +139,7 @@ def test_a_dtype_equals_every_spelling_of_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [-1e9, 1e5, np.float32(7e4)])
-def test_numbers_that_a_dtype_has_not(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_numbers_out_of_range_for_a_dtype(value: Any, caplog: pytest.LogCaptureFixture) -> None:
     x = np.zeros(2, np.float16)
     with pytest.raises(LayerError, match="is too large for float16, whose largest is 65504"):
         result(lambda x: ops.masked_fill(x, x > 0, value), x=x)
@@ -148,7 +148,7 @@ def test_numbers_that_a_dtype_has_not(value: Any, caplog: pytest.LogCaptureFixtu
     assert np.isfinite(result(lambda x: ops.where(x > 0, x, value), x=x.astype(np.float32))).all()
 
 
-def test_infinity_is_no_number_that_is_too_large() -> None:
+def test_infinity_is_not_a_number_that_is_too_large() -> None:
     found = result(lambda x: x.masked_fill(x == 0, float("-inf")), x=np.zeros(2, np.float16))
     assert np.isneginf(found).all()
 

@@ -30,7 +30,7 @@ def test_the_reference_gives_the_published_outputs(group: int) -> None:
     assert {name for name in wrong if DIFFERENT.get(name) != RANDOM} == explained, wrong
 
 
-def test_a_file_that_is_no_model_is_refused() -> None:
+def test_a_file_that_is_not_a_model_is_rejected() -> None:
     with pytest.raises(ExecutionError, match="the ONNX parser refused the model"):
         parse(b"not a model")
 

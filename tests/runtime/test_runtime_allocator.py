@@ -66,7 +66,7 @@ def test_torch_results_are_new_tensors_in_the_order_of_torchs_stream(
         np.testing.assert_array_equal(found["double"].values, given * 2)
 
 
-def test_such_a_call_is_no_cuda_graph_and_the_session_says_why(finding: tuple[Engine, Opener]) -> None:
+def test_such_a_call_is_not_a_cuda_graph_and_the_session_says_why(finding: tuple[Engine, Opener]) -> None:
     engine, opener = finding
     session = engine.session()
     for _ in range(4):

@@ -76,7 +76,7 @@ def test_a_turn_that_fails_is_handed_on() -> None:
         pass
 
 
-def test_calls_of_many_threads_use_so_many_sessions(doubling: tuple[Engine, Opener], busy: Callable[[], None]) -> None:
+def test_calls_of_many_threads_use_as_many_sessions(doubling: tuple[Engine, Opener], busy: Callable[[], None]) -> None:
     engine, opener = doubling
     engine.concurrency = 3
     results: dict[int, np.ndarray] = {}

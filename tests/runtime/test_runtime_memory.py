@@ -138,7 +138,7 @@ def test_sizes(size: int | str, nbytes: int) -> None:
 
 
 @pytest.mark.parametrize("size", [-1, "", "GiB", "1 parsec", "-1", 1.5, True, None, "1e3"])
-def test_what_is_no_size(size: Any) -> None:
+def test_what_is_not_a_size(size: Any) -> None:
     with pytest.raises(InputError, match="a size is a number of bytes, or text such as '512MiB'"):
         byte_count(size)
 

@@ -37,7 +37,7 @@ def call(session: Any, n: int, seed: float = 1) -> None:
 
 
 @pytest.mark.parametrize("graphs", [True, False])
-def test_a_context_makes_way_after_so_many_changes_of_shapes(doubling: tuple[Engine, Opener], graphs: bool) -> None:
+def test_a_context_is_replaced_after_many_changes_of_shapes(doubling: tuple[Engine, Opener], graphs: bool) -> None:
     engine, opener = doubling
     session = engine.session(cuda_graph=graphs)
     for step in range(40):  # more shapes than graphs are kept

@@ -41,7 +41,7 @@ def measure(made: tuple[Engine, Opener], setting: Setting = BRIEF, n: int = 2) -
     return measured(engine, {"x": x(n)}, setting, lambda: opener.device)
 
 
-def test_executions_alone(doubling: tuple[Engine, Opener]) -> None:
+def test_only_executions(doubling: tuple[Engine, Opener]) -> None:
     found = measure(doubling)
     assert all(sample.compute_ms == 1 and sample.latency_ms == 1 for sample in found.samples)
     assert all(sample.h2d_ms == 0 == sample.d2h_ms for sample in found.samples)

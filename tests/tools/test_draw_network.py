@@ -136,7 +136,7 @@ def test_an_engine_is_drawn_by_what_its_inspector_says() -> None:
     assert ends == {"image": INPUT, "output": OUTPUT}
 
 
-def test_an_engine_of_names_alone_is_drawn_and_says_so() -> None:
+def test_an_engine_with_only_names_is_drawn_and_says_so() -> None:
     drawing = read(str(DATA / "inspect_rtx_names.json"), Choices())
     assert len(drawing.layers) == 93 and drawing.tensors == ()
     assert 'profiling_verbosity="detailed"' in drawing.notes[0]

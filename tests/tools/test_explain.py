@@ -162,7 +162,7 @@ def printed(picture: Any) -> str:
     return console.export_text()
 
 
-def test_what_is_printed_is_no_markup() -> None:
+def test_what_is_printed_is_not_markup() -> None:
     found = explain("Could not find any implementation for node [red]x[/red]")
     assert "No implementation of a layer" in printed(render(found, []))
 

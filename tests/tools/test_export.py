@@ -193,7 +193,7 @@ def test_a_repository(engine: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not RTX, reason="needs a plan of TensorRT-RTX")
-def test_tensorrt_rtx_is_served_by_python_alone(engine: Path, tmp_path: Path) -> None:
+def test_tensorrt_rtx_is_served_only_by_python(engine: Path, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="tensorrt backend loads only TensorRT's plans"):
         triton.write(engine, tmp_path, "lenet", Serving(), python=False)
     assert list(tmp_path.iterdir()) == []

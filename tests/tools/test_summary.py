@@ -145,7 +145,7 @@ def test_the_table_shows_a_tree_as_deep_as_asked() -> None:
     assert "20 convolution" in text and "float32 where no other" in text
 
 
-def test_what_a_module_hands_on_is_no_size_of_a_tensor() -> None:
+def test_what_a_module_passes_on_is_not_a_size_of_a_tensor() -> None:
     summary = summary_of("vit_b_16", dims=["batch=1:2:4"])
     layer = module(summary, "encoder.layers.encoder_layer_3")
     assert [output.shape for output in layer.outputs] == [(2, 197, 768)]

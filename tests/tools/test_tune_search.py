@@ -46,7 +46,7 @@ def test_a_tie_is_not_faster() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_noise_alone_changes_nothing_in_the_whole_network(seed: int) -> None:
+def test_only_noise_changes_nothing_in_the_whole_network(seed: int) -> None:
     assert run(Gpu(noise=0.02, seed=seed)).variant == NEUTRAL
 
 
@@ -64,7 +64,7 @@ def test_a_form_that_is_faster_and_less_accurate_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize("error", [math.nan, math.inf])
-def test_an_error_that_is_no_number_is_too_large(error: float) -> None:
+def test_an_error_that_is_not_a_number_is_too_large(error: float) -> None:
     verdict = judge(Measured((1.0, 1.0), error), Measured((2.0, 2.0), 1e-3))
     assert not verdict.is_accurate and not verdict.is_faster and "more than 1.5 times" in verdict.why
     assert not judge(Measured((1.0, 1.0), error), Measured((2.0, 2.0), error)).is_accurate

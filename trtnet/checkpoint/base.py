@@ -53,7 +53,7 @@ class Listed:
 
 
 class UnreadableError(CheckpointError):
-    """A tensor of a kind that trtnet does not read: it is in the way of whoever needs it, and of nobody else.
+    """A tensor of a kind that trtnet does not read: an error only if the tensor is needed.
 
     what: the kind in the file's own words. shape: of the tensor.
     """
@@ -70,9 +70,9 @@ class Checkpoint(Mapping[str, Array]):
 
     Arrays are C-contiguous, aligned, of native byte order and bit-exact; bfloat16 and float8 have their
     ml_dtypes dtype. They share memory with the file or the live tensor where they can: do not write to them.
-    They stay valid after :meth:`close`. Raises CheckpointError for a key that is no text.
-    name: the path, or a description, for messages. metadata: the file's own text metadata, mostly empty.
-    flat: whether the file knows no shapes, so that a tensor fits any weight of as many elements.
+    They stay valid after :meth:`close`. Raises CheckpointError for a key that is not text.
+    name: the path, or a description, for messages. metadata: the file's own text metadata, usually empty.
+    flat: whether the file has no shapes, so that a tensor fits any weight with the same number of elements.
     """
 
     flat = False
@@ -95,7 +95,7 @@ class Checkpoint(Mapping[str, Array]):
         """The spec of the tensor behind a key that exists, without reading its data."""
 
     def _release(self) -> None:
-        """Lets go of what the checkpoint holds open."""
+        """Closes the files that the checkpoint has open."""
 
     def __getitem__(self, key: str) -> Array:
         """Reads one tensor. Raises KeyError for an unknown key, CheckpointError if it cannot be read."""

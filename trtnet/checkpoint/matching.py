@@ -51,9 +51,9 @@ def match(
     """Checks that a checkpoint has exactly the weights of a model; reads no data.
 
     expected: the model's keys and shapes. ignored: regular expressions, searched in the keys that only the
-    checkpoint has; a key that the model expects is never ignored, and a pattern that ignores nothing is warned of.
-    strict=False: other keys that only the checkpoint has are skipped, and returned; the model's own weights must be
-    there all the same. aliases: other names of expected weights, which the checkpoint may have too.
+    checkpoint has; a key that the model expects is never ignored, and a pattern that ignores nothing is a warning.
+    strict=False: other keys that only the checkpoint has are skipped and returned; the model's own weights must still
+    be present. aliases: other names of expected weights, which the checkpoint may have too.
     Raises one WeightsError with every missing key, every unexpected key and every wrong shape as its
     attributes; its text lists the first of each, with the nearest names, and the prefix that would reconcile
     them if there is one. Raises CheckpointError if an expected tensor cannot be read.
@@ -71,7 +71,7 @@ def match(
 def keys_apart(
     expected: Mapping[str, object], checkpoint: Checkpoint, ignored: Sequence[str] = IGNORED
 ) -> tuple[list[str], list[str]]:
-    """(expected keys that the checkpoint has not, keys that only it has and that no pattern ignores)."""
+    """(expected keys missing from the checkpoint, keys that only it has and that no pattern ignores)."""
     rules = list(map(_compiled, ignored))
     missing = [key for key in expected if key not in checkpoint]
     return missing, [key for key in checkpoint if key not in expected and not any(r.search(key) for r in rules)]

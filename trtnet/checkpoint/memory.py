@@ -24,7 +24,7 @@ _CARRIERS = {
 class MappingCheckpoint(Checkpoint):
     """Named numpy arrays or torch tensors; the arrays it returns share their memory.
 
-    Raises CheckpointError for a key that is no str or a value that is no tensor, naming it.
+    Raises CheckpointError for a key that is not a str or a value that is not a tensor, naming it.
     """
 
     def __init__(self, name: str, tensors: Mapping[str, Any]) -> None:

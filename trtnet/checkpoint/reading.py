@@ -53,16 +53,16 @@ _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)$")
 def open_checkpoint(source: Source, key: str | None = None) -> Checkpoint:
     """Opens weights without reading them.
 
-    source: a file, whose content decides its format: .safetensors; what torch.save or pickle.dump wrote (needs torch; a
-    state dict, the only one in a training checkpoint, or a whole module: nothing of other objects is executed); a
-    TorchScript archive or one of torch.export; .npz; .gguf (needs gguf; quantized blocks become float32); .wts; a
-    sharded checkpoint's *.index.json. A folder: of Hugging Face, of shards, or of torch.distributed.checkpoint. A
-    mapping of names to numpy arrays or torch tensors; ``"trtnet:lenet.safetensors"``, which comes with trtnet; a torch
-    module (its state_dict()); an open Checkpoint, returned unchanged. key: the part of a training checkpoint to take,
-    where it has several: ``"model_ema"``, ``"ema.module"``; for a folder of torch.distributed.checkpoint, the prefix of
-    its keys.
+    source: a file, whose format is detected from its content: .safetensors; a file of torch.save or pickle.dump (needs
+    torch; a state dict, the only one in a training checkpoint, or a whole module: no code in it is executed); a
+    TorchScript or torch.export archive; .npz; .gguf (needs gguf; quantized blocks become float32); .wts; a sharded
+    checkpoint's *.index.json. A folder: of Hugging Face, of shards, or of torch.distributed.checkpoint. A mapping of
+    names to numpy arrays or torch tensors; ``"trtnet:lenet.safetensors"``, which is included in trtnet; a torch module
+    (its state_dict()); an open Checkpoint, returned unchanged. key: the part of a training checkpoint to use, if it
+    has several: ``"model_ema"``, ``"ema.module"``; for a folder of torch.distributed.checkpoint, the prefix of its
+    keys.
     Returns a mapping of keys to arrays, each with its shape and dtype, read when it is used.
-    Raises CheckpointError if it cannot be read as plain weights, DependencyError if it needs torch, which is missing.
+    Raises CheckpointError if it cannot be read as plain weights, DependencyError if torch is needed and missing.
 
     >>> import numpy as np, trtnet
     >>> checkpoint = trtnet.open_checkpoint({"fc.weight": np.ones((2, 3), np.float32)})

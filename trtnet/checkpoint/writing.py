@@ -32,7 +32,7 @@ def save_safetensors(
 ) -> None:
     """Writes named arrays, or a lazy Checkpoint, as a .safetensors file; one tensor is in memory at a time.
 
-    The same content makes the same file, whatever order it comes in. `metadata` goes into the header, with
+    The same content always makes the same file, in any order. `metadata` goes into the header, with
     :meth:`Checkpoint.digest` of the content under ``trtnet.digest``.
     Raises CheckpointError for a tensor that cannot be read or that the format cannot hold, FileError if `path`
     cannot be written; either way `path` stays as it was.

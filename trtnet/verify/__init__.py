@@ -1,4 +1,4 @@
-"""Proof: how far the results of one thing are from those of another, and where they part."""
+"""Verification: how far the results of one source are from those of another, and where they first differ."""
 
 from trtnet.verify.comparison.compare import compare
 from trtnet.verify.comparison.report import Comparison

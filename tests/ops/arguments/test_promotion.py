@@ -222,7 +222,7 @@ def test_results_of_other_dtypes() -> None:
 
 
 @pytest.mark.parametrize("other", [None, "a", [1.0], object(), 1j])
-def test_what_is_no_operand_is_an_error_at_the_line(other: Any) -> None:
+def test_an_operand_of_a_wrong_type_is_an_error_at_the_line(other: Any) -> None:
     with pytest.raises(LayerError, match=r"add: found .* where a tensor or a number is expected\n  in .*test_p"):
         network_of(lambda x: x + other, {"x": trtnet.Input((2,))})
 
@@ -243,7 +243,7 @@ def test_integers_of_8_bits_go_round() -> None:
 
 
 @pytest.mark.parametrize("function", [lambda x: x + x, lambda x: -x, lambda x: ops.where(x > 0, x, 1), lambda x: x**2])
-def test_uint8_is_of_inputs_and_outputs_alone(function: Any) -> None:
+def test_uint8_is_only_for_inputs_and_outputs(function: Any) -> None:
     with pytest.raises(LayerError, match=r"TensorRT has uint8 for inputs and outputs only: .* int32"):
         network_of(function, {"x": trtnet.Input((2,), "uint8")})
     used = network_of(
@@ -263,7 +263,7 @@ def test_a_number_that_vanishes_is_said(caplog: pytest.LogCaptureFixture) -> Non
     assert not caplog.text
 
 
-def test_integers_that_a_dtype_has_not() -> None:
+def test_integers_out_of_range_for_a_dtype() -> None:
     with pytest.raises(LayerError, match="1099511627776 is out of range for int32, -2147483648 to 2147483647"):
         network_of(lambda x: x + 2**40, {"x": trtnet.Input((2,), "int32")})
 

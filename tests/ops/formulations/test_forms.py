@@ -110,7 +110,7 @@ def test_a_measured_approximation_is_not_chosen_where_none_is_admitted(monkeypat
     assert (chosen.chosen[""]["gelu"], chosen.by[""]["gelu"]) == ("tanh", "table")
 
 
-def test_a_form_is_declared_once_and_of_a_kind_that_there_is() -> None:
+def test_a_form_is_declared_once_and_its_kind_exists() -> None:
     for kind, name, text in (("gelu", "float32", "has a form"), ("gellu", "float32", "there is no kind")):
         with pytest.raises(ValueError, match=text):
             form(kind, name)(lambda x: x)
@@ -248,7 +248,7 @@ def test_the_modules_of_a_torch_module_have_forms_of_their_own(monkeypatch: pyte
         trtnet.define(Original().eval(), example, forms={"row": {"layer1.0": "merged"}})
 
 
-def test_a_kind_that_the_network_has_not_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_kind_that_the_network_does_not_have_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     define({"gelu": "layer"}, FORM_CASES["attention"][0], "float16")
     assert "no operation of the kind 'gelu'; there are choices of attention" in caplog.text
 

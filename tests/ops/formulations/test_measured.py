@@ -32,7 +32,7 @@ def say(
     )
 
 
-def test_every_row_that_ships_is_of_a_form_that_there_is_and_says_where_it_comes_from() -> None:
+def test_every_shipped_row_is_of_a_known_form_and_says_its_source() -> None:
     assert MEASURED
     for row in MEASURED:
         assert row.form in FORMS[row.kind]
@@ -79,7 +79,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"table": 9, "rows": []}', '{"table": 1, "rows": [{"form": "x"}]}'])
-def test_a_file_that_is_no_table_is_an_error(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_an_error(text: str, tmp_path: Path) -> None:
     (tmp_path / "table.json").write_text(text)
     with pytest.raises(ModelError, match=r"table\.json cannot be read as a table of forms"):
         read_table(tmp_path / "table.json")

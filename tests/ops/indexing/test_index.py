@@ -122,7 +122,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_index_is_an_error_at_the_line(name: str) -> None:
+def test_an_invalid_index_is_an_error_at_the_line(name: str) -> None:
     function, text = REFUSED[name]
     with pytest.raises(LayerError, match=text) as caught:
         network_of(function, {"x": trtnet.Input(tuple(X.shape))})

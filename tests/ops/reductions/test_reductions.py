@@ -155,7 +155,7 @@ def test_what_torch_refuses_is_refused_at_the_line(name: str) -> None:
         network_of(function, {"x": trtnet.Input(tuple(x.shape), str(x.dtype)[6:])})
 
 
-def test_arguments_that_an_operation_has_not_are_an_error_at_the_line() -> None:
+def test_unknown_arguments_of_an_operation_are_an_error_at_the_line() -> None:
     with pytest.raises(
         ModelError, match=r"ops\.sum got an unexpected .* 'axes'; it is sum\(x, dim=None, .*\n  in tests"
     ):

@@ -1,4 +1,4 @@
-"""Finds the module whose results part from its original's."""
+"""Finds the module whose results differ from its original's."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def bisect(
     outputs: Mapping[str, str] | None = None,
     on: MakeTaps = ReferenceTaps,
 ) -> Bisection:
-    """Names the first module of a network that computes something else than the module of that name in its original.
+    """Names the first module of a network that computes something else than the same module of its original.
 
     original: by default the PyTorch module that the network was defined from. inputs: arrays by the names of the
-    network's inputs, or one array for the only one; a cast to the declared dtype is noted. original_inputs: those of
+    network's inputs, or one array for the only input; a cast to the declared dtype is noted. original_inputs: those of
     the torch model, by name or in order, if they differ. names: paths in the original for modules of other names.
     outputs: expected name -> ours, for models whose outputs differ. on: where the network runs: ``ReferenceTaps`` on
     the CPU, ``EngineTaps`` on the GPU, as engines of the same layers and dtypes. A module is blamed only if its outputs
-    are further from the original's than its inputs, and only after a run by itself on the original's own inputs:
-    accumulated rounding errors blame no module. A float16 module is run in float32 too, which distinguishes a wrong
-    formula from rounding and overflow. The model's own outputs are judged as compare does, in torch's order, shapes and
-    layout: where they fail and no module is to blame, the model itself is named.
+    are further from the original's than its inputs, and only after it was run alone on the original's own inputs, so
+    that no module is blamed for accumulated rounding. A float16 module is run in float32 too, which distinguishes a
+    wrong formula from rounding and overflow. The model's own outputs are judged as by compare, in torch's order, shapes
+    and layout: if they fail and no module is to blame, the model itself is named.
     Returns the bisection: each call of a module with its errors, and the findings.
     Raises InputError for inputs that do not fit, and what running the network raises.
 

@@ -17,7 +17,7 @@ from trtnet.verify.bisection.table import picture
 
 @dataclass(frozen=True)
 class Bisection(BisectionResult):
-    """Where a network and its torch original part, with the fields of BisectionResult: ``print`` shows a table."""
+    """Where a network and its torch original differ, with the fields of BisectionResult: ``print`` shows a table."""
 
     def __str__(self) -> str:
         return as_text(self)
@@ -26,7 +26,7 @@ class Bisection(BisectionResult):
         return picture(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a page that needs no other file: what was found, every call of a module, and, if matplotlib is there,
+        """Writes a self-contained page: the findings, every call of a module, and, if matplotlib is installed,
         the error by depth. Raises TrtnetError for a name that does not end in .html, and where it cannot be written.
         """
         write_page(Path(path), page(self))

@@ -43,7 +43,7 @@ class Row:
 
     call: which of the module's calls. inputs, outputs: the largest error of what it got and gave, None if unknown.
     budget: what the error of its outputs may be. alone: the error of its outputs on the original's own inputs, None if
-    it was not run so. note: what was done to compare the values, and what could not be. unlike: results of another
+    it was not run alone. note: what was done to compare the values, and what could not be. unlike: results of another
     shape or kind, with both; their errors are infinite. The model's own row is that of what the caller gets: in torch's
     order, shapes and layout, by the tolerances of compare.
     """
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Finding:
-    """A module that differs by itself. reasons: what is known of why, the plainest first."""
+    """A module that differs by itself. reasons: what is known about why, the clearest first."""
 
     row: Row
     reasons: tuple[str, ...]
@@ -76,12 +76,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class BisectionResult:
-    """Where a network and its torch original part.
+    """Where a network and its torch original differ.
 
     rows: every call of a module, in the order in which they returned. findings: the modules that differ by themselves,
     the first of them first. outputs: the model's own, judged as compare does. overflow: where the first NaN or infinity
     comes from, "" if there is none. harmless: settings that differ without effect on these inputs. notes: what was done
-    to run both, and what is not judged.
+    to run both, and what was not judged.
     """
 
     rows: tuple[Row, ...]
@@ -93,7 +93,7 @@ class BisectionResult:
 
     @property
     def passed(self) -> bool:
-        """Whether no module is named, and every output of the model is what torch gives."""
+        """Whether no module is named, and every output of the model matches torch's."""
         return not self.findings and all(output.passed for output in self.outputs)
 
     @property
@@ -102,7 +102,7 @@ class BisectionResult:
         return self.findings[0].row.path if self.findings else None
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for ``json.dumps``: an error that is not finite is the text inf."""
+        """Everything, for ``json.dumps``: a non-finite error is the string inf."""
         return {
             "module": self.module,
             "passed": self.passed,

@@ -1,4 +1,4 @@
-"""Runs several things on the same inputs, and measures how far their outputs are from those expected."""
+"""Runs several sources on the same inputs, and measures how far their outputs are from those of the reference."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def compare(
     carry: Mapping[str, str] | None = None,
     steps: int | None = None,
 ) -> Comparison:
-    """Compares what several things compute with a reference, output by output.
+    """Compares the outputs of one or several candidates with those of a reference.
 
-    candidates: one, or several by the names that the report uses. expected: the reference, or one by its name; by
-    default the PyTorch module that the first was defined from. Any of these can be compared: a network that
-    :func:`trtnet.define` returned (run on the CPU reference), a reference, an engine, a session, a torch module (run in
-    eval mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's parser reads it, on the CPU reference),
+    candidates: one, or several in a dict by the names for the report. expected: the reference, or a dict of one, by
+    name; by default the PyTorch module that the first candidate was defined from. Any of these can be compared: a
+    network of :func:`trtnet.define` (run on the CPU reference), a reference, an engine, a session, a torch module (run
+    in eval mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's parser reads it, on the CPU reference),
     ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's ``.json``). inputs: arrays by name, a sequence of
-    them for several iterations, a file of either, or one array for the only input. None: random ones by `seed`,
-    `iterations` times: standard normal floats, or uniform within `ranges`, which integer inputs need ({"input_ids": (0,
-    30000)}); `dims` are the sizes of dynamic dimensions. Inputs have the narrowest dtype that any side declares, so
-    that all compute from the same numbers; casts, and outputs matched by order because their names differ, are in the
-    report's notes. tolerance: for the outputs to pass; by default the table's for the coarsest dtype that the sides
-    were defined in, or where that is unknown, computed in. Integers and bools are compared exactly, also with floats of
-    a file; of a tolerance for all outputs only atol applies to them. outputs: expected name -> the candidates' name,
-    where names differ; only these are compared. Without it, a missing output is an error, and an additional one a note.
-    keep: keep all inputs and outputs in the report, to be saved. carry: output -> input: the iterations are the steps
-    of a sequence, and each side is fed its own outputs of the step before. steps: how many; the inputs of one call are
-    repeated, random ones are drawn for each.
+    such mappings for several iterations, a file of either, or one array for the only input. None: random inputs from
+    `seed`, `iterations` times: standard normal floats, or uniform within `ranges`, which integer inputs need
+    ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. Inputs have the narrowest dtype that any
+    side declares, so that all sides get the same numbers; casts, and outputs matched by order because their names
+    differ, are in the report's notes. tolerance: what an output needs to pass; by default the table's for the coarsest
+    dtype that the sides were defined in or, if unknown, computed in. Integers and bools are compared exactly, also with
+    floats from a file; of a tolerance for all outputs only atol applies to them. outputs: expected name -> the
+    candidates' name, where names differ; only these are compared. Without it, a missing output is an error, and an
+    additional one a note. keep: keep all inputs and outputs in the report, for saving. carry: output -> input: the
+    iterations are the steps of a sequence, and each side gets its own outputs of the previous step. steps: the number
+    of steps; the inputs of one call are repeated, random ones are drawn for each.
     Returns the comparison: a difference, another shape or NaN is a result. See :meth:`Comparison.raise_if_failed`.
     Raises InputError and ModelError for what cannot be compared, and what the sides raise.
 

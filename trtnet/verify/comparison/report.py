@@ -32,7 +32,7 @@ class Comparison(ComparisonResult):
         return picture(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a page that needs no other file: tables, and plots if matplotlib is there.
+        """Writes a self-contained page: tables, and plots if matplotlib is installed.
 
         Raises TrtnetError for a name that does not end in .html, and where it cannot be written.
         """

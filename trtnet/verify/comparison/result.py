@@ -24,7 +24,7 @@ class OutputComparison:
 
     iterations: the metrics of each. wrong_dtype: why its dtype is not the one expected, "" if it is. likeness: what it
     is instead of the one expected, as far as known. sample: both arrays of the worst iteration. is_sequence: whether
-    iterations are steps, each fed what the last gave.
+    iterations are steps of a sequence.
     """
 
     candidate: str
@@ -74,7 +74,7 @@ class OutputComparison:
 
     @property
     def weak(self) -> str:
-        """Why passing proves little: every value that was expected is the same; "" otherwise."""
+        """Why passing proves little: all expected values are equal; "" otherwise."""
         known = [metrics for metrics in self.iterations if metrics.same_shape]
         if not self.passed or not known or not all(metrics.constant for metrics in known):
             return ""
@@ -123,10 +123,10 @@ class OutputComparison:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """All outputs of all candidates against what was expected.
+    """All outputs of all candidates against those of the reference.
 
-    expected: the name of what was compared with. notes: what was cast, renamed or left out. seed: of the random inputs,
-    None if they were given. inputs, outputs: of each iteration, if they were kept, the latter by name of the thing.
+    expected: the name of the reference. notes: what was cast, renamed or left out. seed: of the random inputs,
+    None if they were given. inputs, outputs: of each iteration, if they were kept, outputs by name of their source.
     """
 
     expected: str
@@ -138,7 +138,7 @@ class ComparisonResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every output passed, and there was one."""
+        """Whether every output passed, and there was at least one."""
         return bool(self.outputs) and all(output.passed for output in self.outputs)
 
     def to_json(self) -> dict[str, Any]:

@@ -51,18 +51,19 @@ def search_precision(
     progress: bool = False,
     ignored: Sequence[str] = IGNORED,
 ) -> PrecisionResult:
-    """Finds the fewest modules that must be wide for a model to be as close to its reference as the tolerance asks.
+    """Finds the fewest modules that must be wide for a model to be within a tolerance of its reference.
 
     Modules are considered one by one: a module's own layers and weights may be wide while those of its submodules are
-    narrow. The result depends on the inputs: real ones can need more than random ones. The search halves (see
-    ``smallest_set``), and defines and runs the network anew for each candidate. Where at least `NEARLY` of a module
-    must be wide, all of it is made so if that passes too and the mapping is shorter. weights, specs: those of define,
-    None for a PyTorch module's own weights. inputs: arrays by name; several such, or a file of them: a candidate must
-    then pass on all. reference: what gives the expected outputs: by default the model, if it is a PyTorch module; a
-    torch module, an engine, a function, a file, or the outputs by name, for each of the inputs. reference_inputs: what
-    it is called with, if that differs. outputs: expected name -> the model's name, where names differ; only these are
-    compared. ignored: as in define. tolerance: by default that of a model in the narrow dtype. on: what runs a network:
-    its CPU reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged.
+    narrow. The result depends on the inputs: real ones can need more than random ones. The search is by bisection (see
+    ``smallest_set``), and defines and runs the network again for each candidate. If at least `NEARLY` of a module
+    must be wide, all of it is made wide if that passes too and the mapping is shorter. weights, specs: as in define,
+    None for a PyTorch module's own weights. inputs: arrays by name; or several such mappings, or a file of them: a
+    candidate must then pass on all. reference: what computes the expected outputs: by default the model, if it is a
+    PyTorch module; a torch module, an engine, a function, a file, or the outputs by name, for each of the inputs.
+    reference_inputs: the inputs of the reference, if they differ. outputs: expected name -> the model's name, where
+    names differ; only these are compared. ignored: as in define. tolerance: by default that of a model in the narrow
+    dtype. on: what runs a network: its CPU reference, or with ``lambda network: network.build(dims)`` an engine on the
+    GPU. Every candidate is logged.
     Returns the result: a mapping of module paths to dtypes, and all candidates.
     Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
     """
