@@ -116,8 +116,8 @@ def bench(
 ) -> None:
     """Measures the throughput and latency of an engine on the GPU.
 
-    With the times of its layers, and how far it is from the GPU's limits. Times are taken as trtexec takes them; the
-    exports are JSON in its schemas.
+    Also the times of its layers, and how far it is from the GPU's limits. Times are measured as by trtexec; the
+    exports are JSON in trtexec's schemas.
     """
     from trtnet.tools.bench import feeds, findings
     from trtnet.tools.bench.reports import report
@@ -145,7 +145,7 @@ def warm(
 ) -> None:
     """Compiles TensorRT-RTX's kernels ahead of the first request.
 
-    For the shapes that are given, into the cache beside the engine.
+    For the given shapes, into the cache next to the engine.
     """
     from trtnet.tools import warm as tool
     from trtnet.tools.output import show

@@ -40,8 +40,8 @@ def bisect(
 ) -> None:
     """Finds the first module that differs from PyTorch, and why.
 
-    Exit code 1 if one does, or if the model's own outputs are not torch's. The torch module keeps the weights that its
-    factory gave it, unless these are random; the report says whose each has.
+    Exit code 1 if one does, or if the model's own outputs differ from torch's. The torch module keeps the weights that
+    its factory gave it, unless these are random; the report says which weights each side has.
     """
     from trtnet.tools.bisect import renamed
     from trtnet.tools.output import show

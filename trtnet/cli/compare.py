@@ -140,8 +140,9 @@ def compare(
     """Compares the outputs of models, engines, ONNX files and PyTorch.
 
     Exit code 1 if they differ.
-    A torch module keeps the weights that its factory gave it, unless these are random; the report says whose each has.
-    The tolerances are those of the coarsest dtype that the sides were defined in, or only those that are given.
+    A torch module keeps the weights that its factory gave it, unless these are random; the report says which weights
+    each side has. The tolerances are those of the coarsest dtype that the sides were defined in, or only the given
+    ones.
     """
     from trtnet.support.errors import InputError
     from trtnet.tools.compare import itself

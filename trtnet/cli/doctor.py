@@ -20,9 +20,9 @@ Explain = Annotated[
 
 
 def doctor(explain: Explain = None, json: Json = None) -> None:
-    """Says what this machine has, and what is missing.
+    """Reports what this machine has, and what is missing.
 
-    With what is mismatched, and how to get it. --explain says what an error of TensorRT means.
+    It also reports version mismatches, and how to install what is missing. --explain explains an error of TensorRT.
     """
     from trtnet.tools.doctor import doctor as tool
     from trtnet.tools.output import show

@@ -44,7 +44,7 @@ def draw(
 ) -> None:
     """Draws a network or an engine.
 
-    A page to explore, a picture for a document, or a graph for other tools.
+    As an interactive page, an image for a document, or a graph for other tools.
     """
     from trtnet.support.errors import ModelError
     from trtnet.tools.draw import measured, summary

@@ -31,7 +31,7 @@ def export_polygraphy(
     output: Annotated[Path, typer.Option("--output", "-o", help="The script to write.")],
     json: Json = None,
 ) -> None:
-    """Writes a network script, which polygraphy takes as a model, and says how."""
+    """Writes a network script, which polygraphy takes as a model, and prints the commands."""
     from dataclasses import asdict
 
     from rich.text import Text

@@ -72,7 +72,7 @@ def precision(
 ) -> None:
     """Finds the fewest modules that must be float32.
 
-    With these the model is near to torch. The result is what `define(dtype=...)` and --dtype take. Of several calls in
+    With these the model is close to torch. The result is for `define(dtype=...)` and --dtype. Of several calls in
     --inputs, all must pass.
     """
     from trtnet.definition import DefinedNetwork

@@ -64,7 +64,7 @@ def verify(
     key: Key = None,
     json: Json = None,
 ) -> None:
-    """Reads all of it: checksums and digests, and tensors with NaN or Inf. Exit code 1 if something is wrong."""
+    """Checks checksums and digests, and finds tensors with NaN or Inf. Exit code 1 if something is wrong."""
     from trtnet.tools.output import show
     from trtnet.tools.weights import verify as tool
 
@@ -139,7 +139,7 @@ def refit(
 ) -> None:
     """Replaces the weights of an engine, without building it again.
 
-    All of them, or none: by their names, or with --model by defining the network again.
+    All of them or none: by name, or with --model by defining the network again.
     """
     from trtnet.runtime import load
     from trtnet.tools.targets.networks import redefined

@@ -29,8 +29,8 @@ class MultiheadAttention(Module):
     length, length'], with need_weights=False None; then, as in torch, the output may be computed by the fused
     attention, which is faster. key_padding_mask [batch, length'], attn_mask [length, length'] or [batch * num_heads,
     length, length']: bool, true where a query may **not** attend (as in torch; the opposite of
-    scaled_dot_product_attention), or floating, added to the scores. is_causal: query i attends to keys up to i,
-    whatever the masks.
+    scaled_dot_product_attention), or floating, added to the scores. is_causal: query i attends only to keys up to i,
+    in addition to the masks.
     Weights: in_proj_weight [3 embed_dim, embed_dim] (queries, keys, values), or, where kdim or vdim is another size,
     q_proj_weight, k_proj_weight and v_proj_weight; in_proj_bias [3 embed_dim]; out_proj.weight [embed_dim, embed_dim],
     out_proj.bias [embed_dim]; with add_bias_kv bias_k and bias_v [1, 1, embed_dim].

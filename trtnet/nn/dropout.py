@@ -1,4 +1,4 @@
-"""Dropout at inference: nothing. The layers keep the places of a Sequential as the checkpoint counts them."""
+"""Dropout at inference: no effect. The layers keep their place in a Sequential, as in the checkpoint's keys."""
 
 from __future__ import annotations
 

@@ -98,8 +98,8 @@ class Embedding(Module):
 class EmbeddingBag(Module):
     """torch.nn.EmbeddingBag: indices [bags, size], or [n] with offsets -> [bags, embedding_dim].
 
-    indices, offsets: integer. mode: "mean", "sum" or "max". padding_idx: a row that counts in no bag. Returns the dtype
-    of the weight.
+    indices, offsets: integer. mode: "mean", "sum" or "max". padding_idx: a row that is left out of every bag. Returns
+    the dtype of the weight.
     Weights: weight [num_embeddings, embedding_dim].
     Layer: that of `ops.embedding_bag`.
     Raises ModelError for another mode, and as Embedding does.

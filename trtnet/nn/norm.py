@@ -131,7 +131,7 @@ class _InstanceNorm(Module):
     """Normalization of each channel of x [batch, num_features, ...], or without a batch.
 
     Weights, if affine: weight and (with bias) bias [num_features]. With track_running_stats the statistics are those
-    of training, running_mean and running_var [num_features], as torch has it. Raises LayerError for an input of another
+    of training, running_mean and running_var [num_features], as in torch. Raises LayerError for an input of another
     rank than torch takes.
     """
 

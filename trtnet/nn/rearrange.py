@@ -1,4 +1,4 @@
-"""Layers that put values elsewhere: torch.nn's, with their arguments."""
+"""Layers that rearrange values: torch.nn's, with their arguments."""
 
 from __future__ import annotations
 

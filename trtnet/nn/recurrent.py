@@ -17,7 +17,7 @@ class _Recurrent(Gates):
     x: [length, batch, input_size], or [batch, length, input_size] with batch_first, or without a batch. Weights, for
     layer k (and with ``_reverse`` for the other direction): weight_ih_lk [gates * hidden_size, input_size],
     weight_hh_lk [gates * hidden_size, hidden_size], bias_ih_lk and bias_hh_lk [gates * hidden_size], and with proj_size
-    weight_hr_lk [proj_size, hidden_size]. dropout is training's.
+    weight_hr_lk [proj_size, hidden_size]. dropout is for training only.
     """
 
     def __init__(

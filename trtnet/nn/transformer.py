@@ -83,7 +83,7 @@ class TransformerEncoderLayer(_Layer):
 
     @property
     def activation_relu_or_gelu(self) -> int:
-        """1 for relu, 2 for gelu, 0 for others, as torch has it."""
+        """1 for relu, 2 for gelu, 0 for others, as in torch."""
         return 1 if self.activation is ops.relu else 2 if self.activation is ops.gelu else 0
 
     def forward(

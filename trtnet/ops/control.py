@@ -1,4 +1,4 @@
-"""Loops, branches and assertions that the engine decides while it runs.
+"""Loops, branches and assertions that are evaluated while the engine runs.
 
 The functions they take are called once, while the network is being defined, with symbolic tensors.
 """
@@ -31,7 +31,7 @@ def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, rever
     to the first, with each `y` at its slice's position. Returns (the last carry, all `y` stacked along `dim`, [n,
     ...]).
     Layer: ILoop with IIteratorLayer, IRecurrenceLayer and ILoopOutputLayer.
-    Raises LayerError if the carry changes, the sizes along `dim` differ, or the function returns no such pair.
+    Raises LayerError if the carry changes, the sizes along `dim` differ, or the function does not return such a pair.
     Source: torch.func's higher-order scan.
     """
     sequences = list(tensors(xs))

@@ -89,10 +89,10 @@ def arange(
     """start, start + step, ... below `end`, or above it for a negative step; ``arange(n)`` counts from 0.
 
     start, end: ints, Dims or floats. dtype: int64 by default, float32 if one of the three is a float. For int64 the
-    three are cut to integers first; for another integer dtype the elements are, in the number that floats would give,
+    three are truncated to integers first; for another integer dtype the elements are, as many as with floats,
     as in torch. Returns [count], in that dtype.
     Layer: IConstantLayer; IFillLayer LINSPACE where a size is known only at run time.
-    Raises LayerError for a float beside a size known only at run time, for bool, and for an `end` in the other
+    Raises LayerError for a float together with a size known only at run time, for bool, and for an `end` in the other
     direction than `step`.
     """
     network = network or current()

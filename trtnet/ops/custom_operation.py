@@ -1,4 +1,4 @@
-"""Custom operations: a decomposition in ops, and a TensorRT plugin in its place where there is one."""
+"""Custom operations: a decomposition in ops, and a TensorRT plugin that replaces it where it is available."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class QuickPlugin:
     The operation's keyword arguments are its attributes, of any dtype that it declares. Its inputs may have any shape.
     Returns, from add, the layer's outputs, or None where the plugin is not registered.
     Layer: IPluginV3Layer.
-    Raises LayerError, from add, where TensorRT refuses the plugin.
+    Raises LayerError, from add, if TensorRT rejects the plugin.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Tensors of random numbers, other ones each time the engine runs."""
+"""Tensors of random numbers, new ones each time the engine runs."""
 
 from __future__ import annotations
 

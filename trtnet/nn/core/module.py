@@ -1,4 +1,4 @@
-"""The tree that a model is, and that its checkpoint's keys spell."""
+"""The tree of modules of a model, whose paths are the checkpoint's keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Module(Traversal["Module"]):
     that where it is given no inputs.
     Weights: its own Parameters and those of its members.
     Layer: those that ``forward`` adds.
-    Raises ModelError, when it is called, without a ``forward``; and for members that are torch's.
+    Raises ModelError when it is called without a ``forward``, and for members that are torch's modules or parameters.
     """
 
     inputs: Mapping[str, Input] = MappingProxyType({})
@@ -59,7 +59,7 @@ class Module(Traversal["Module"]):
         super().__setattr__(name, value)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Sets a child, also where its name is no Python name, such as a number. Raises ModelError for no Module."""
+        """Sets a child, also under a name such as a number. Raises ModelError for what is not a Module."""
         if module is None:
             setattr(self, name, None)
         else:

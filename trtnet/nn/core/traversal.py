@@ -1,4 +1,4 @@
-"""torch.nn.Module's methods that walk the tree, look something up in it, or make it what it is already."""
+"""torch.nn.Module's methods that walk the tree, look something up in it, or have no effect here."""
 
 from __future__ import annotations
 
@@ -129,11 +129,11 @@ class Traversal(Generic[M]):
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """The module itself: an engine learns nothing."""
+        """The module itself: an engine has no gradients."""
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Nothing: an engine learns nothing."""
+        """Does nothing: an engine has no gradients."""
 
     def extra_repr(self) -> str:
         """What a printed module shows between its parentheses."""

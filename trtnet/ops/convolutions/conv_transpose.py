@@ -54,8 +54,8 @@ def conv_transpose2d(
     kernel_height, kernel_width], of the dtype of `x`. bias: [out_channels]. weight and bias may be tensors of the
     network. Returns [batch, out_channels, rows, columns], in the dtype of `x`.
     Layer: IDeconvolutionLayer. Where output_padding exceeds padding, ISliceLayer adds the zeros and IElementWiseLayer
-    the bias. TensorRT-RTX builds none in bfloat16, and computes wrong results for several groups with a stride: those
-    are an IConvolutionLayer of the image with zeros between its pixels.
+    the bias. TensorRT-RTX does not build it in bfloat16, and computes wrong results for several groups with a stride:
+    those are an IConvolutionLayer of the image with zeros between its pixels.
     Raises LayerError for an output_padding that is not below stride or dilation, and for shapes or dtypes that do not
     fit.
     Source: Dumoulin and Visin, 2016, arXiv:1603.07285.

@@ -28,7 +28,7 @@ def deform_conv2d(
     dilation: Window = (1, 1),
     mask: Tensor | None = None,
 ) -> Tensor:
-    """2-D convolution of pixels that are moved by offsets, and with a mask multiplied by it; sampled in float32.
+    """2-D convolution of pixels at offset positions, multiplied by a mask if there is one; sampled in float32.
 
     x: [batch, in_channels, height, width], floating. offset: [batch, 2 * groups * kernel_height * kernel_width, rows,
     columns] of (down, right). weight: [out_channels, in_channels / convolution groups, kernel_height, kernel_width].

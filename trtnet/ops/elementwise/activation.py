@@ -190,8 +190,8 @@ def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`x` where it is positive, else ``alpha * (exp(x / alpha) - 1)``.
 
     x: any shape, floating; integers become float32. Returns the shape of `x`, in that floating dtype.
-    Layer: IActivationLayer ELU for an alpha of 1, else elementwise layers in float32, as `x / alpha` may be infinite in
-    the dtype of a finite `x`.
+    Layer: IActivationLayer ELU for an alpha of 1, else elementwise layers in float32, since `x / alpha` may be
+    infinite in the dtype of a finite `x`.
     Raises LayerError for an alpha of 0.
     Source: Barron, 2017, arXiv:1704.07483.
     """
@@ -268,7 +268,7 @@ def prelu(x: Tensor, weight: Operand) -> Tensor:
 def rrelu(
     x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """leaky_relu with the mean of the two slopes, which is what it computes at inference.
+    """leaky_relu with the mean of the two slopes, as torch computes it at inference.
 
     x: any shape, floating. Returns the shape and dtype of `x`.
     Layer: IActivationLayer LEAKY_RELU.

@@ -73,7 +73,7 @@ def gt(x: Operand, y: Operand) -> Tensor:
 
 
 def le(x: Operand, y: Operand) -> Tensor:
-    """``x <= y``, compared in torch's promoted dtype; false for NaN, which ``not x > y`` would not be.
+    """``x <= y``, compared in torch's promoted dtype; false for NaN, unlike ``not x > y``.
 
     x, y: shapes that broadcast; tensors of any dtype, or numbers. Returns the broadcast shape, bool.
     Layer: none, decomposed into IElementWiseLayer LESS, EQUAL and OR.
@@ -83,7 +83,7 @@ def le(x: Operand, y: Operand) -> Tensor:
 
 
 def ge(x: Operand, y: Operand) -> Tensor:
-    """``x >= y``, compared in torch's promoted dtype; false for NaN, which ``not x < y`` would not be.
+    """``x >= y``, compared in torch's promoted dtype; false for NaN, unlike ``not x < y``.
 
     x, y: shapes that broadcast; tensors of any dtype, or numbers. Returns the broadcast shape, bool.
     Layer: none, decomposed into IElementWiseLayer GREATER, EQUAL and OR.

@@ -1,4 +1,4 @@
-"""Division and its rests, with torch's signs and roundings."""
+"""Division and its remainders, with torch's signs and rounding."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def _times(x: Tensor, number: Operand) -> Tensor:
 def floor_divide(x: Operand, y: Operand) -> Tensor:
     """``x // y``, rounded down.
 
-    x, y: shapes that broadcast; floating or integer tensors, or numbers. Floats as Python and torch compute them, from
-    the remainder: ``1.0 // 0.1`` is 9, since 0.1 is a little more than a tenth. Exact for quotients below 2^24; NaN for
-    an infinite `x`. Returns the broadcast shape, in torch's promoted dtype.
+    x, y: shapes that broadcast; floating or integer tensors, or numbers. Floats are computed as in Python and torch,
+    from the remainder: ``1.0 // 0.1`` is 9, since 0.1 is a little more than a tenth. Exact for quotients below 2^24;
+    NaN for an infinite `x`. Returns the broadcast shape, in torch's promoted dtype.
     Layer: IElementWiseLayer FLOOR_DIV for integers; for floats, decomposed into elementwise layers in float32.
     Raises LayerError for two bools, and for shapes that do not broadcast.
     """
@@ -86,7 +86,7 @@ def remainder(x: Operand, y: Operand) -> Tensor:
 
 
 def fmod(x: Operand, y: Operand) -> Tensor:
-    """The remainder of ``x / y`` with the sign of `x`; exact, but for divisors of a tensor that are below 2^-103.
+    """The remainder of ``x / y`` with the sign of `x`; exact, except for divisors of a tensor below 2^-103.
 
     x, y: shapes that broadcast; floating or integer tensors, or numbers. Returns the broadcast shape, in torch's
     promoted dtype.

@@ -15,7 +15,7 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
     """`x` in another dtype; `x` itself where it already has that dtype.
 
     x: any shape and dtype, a tensor, array or number. dtype: a DType or its name. Returns the shape of `x`, in `dtype`.
-    Layer: ICastLayer; none for constants, which are converted at once.
+    Layer: ICastLayer; none for constants, which are converted immediately.
     Raises LayerError for an unknown dtype.
     """
     network = network_of(x)

@@ -41,7 +41,7 @@ def exp2(x: Operand) -> Tensor:
 
 
 def erfc(x: Operand) -> Tensor:
-    """The complementary error function ``1 - erf(x)``, without its loss of digits for large `x`.
+    """The complementary error function ``1 - erf(x)``, without its loss of precision for large `x`.
 
     x: any shape, floating; integers and bools become float32. Computed in float32. Returns the shape of `x`, in that
     floating dtype. Above 1/2 it is ``exp(-x^2) t P(t)`` with ``t = 2.5 / (2.5 + x)`` and a polynomial P fitted to
@@ -49,7 +49,7 @@ def erfc(x: Operand) -> Tensor:
     of 1/16, so that the square is exact.
     Layer: none, decomposed into IUnaryLayer ERF and EXP, IElementWiseLayer and ISelectLayer.
     Raises LayerError for an operand that is neither a tensor nor a number.
-    Source: Abramowitz and Stegun, 1964, 7.1.26 (the form); the coefficients are a fit of our own.
+    Source: Abramowitz and Stegun, 1964, 7.1.26 (the form); the coefficients are our own fit.
     """
 
     def near_and_far(y: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ def hypot(x: Operand, y: Operand) -> Tensor:
 
 
 def copysign(x: Operand, other: Operand) -> Tensor:
-    """The magnitude of `x` with the sign of `other`, the sign of a zero included.
+    """The magnitude of `x` with the sign of `other`, including the sign of a zero.
 
     x, other: shapes that broadcast; floating tensors or numbers; integers become float32. Returns the broadcast shape,
     in torch's promoted dtype.

@@ -19,7 +19,7 @@ def threshold(x: Tensor, threshold: float, value: float, inplace: bool = False) 
     x: any shape, floating or integer. threshold, value: numbers; for integers their fractions are cut off, as in torch.
     Returns the shape and dtype of `x`.
     Layer: none, decomposed into IElementWiseLayer and ISelectLayer.
-    Raises LayerError for numbers that are not finite beside integers, and for uint8.
+    Raises LayerError for numbers that are not finite if `x` is integer, and for uint8.
     Source: torch.nn.functional.threshold's documentation.
     """
     if not (x.dtype.is_floating or x.dtype == bool_):

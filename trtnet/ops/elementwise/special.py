@@ -128,7 +128,7 @@ def logaddexp(x: Operand, y: Operand) -> Tensor:
 
 
 def atan2(x: Operand, y: Operand) -> Tensor:
-    """The angle of the point (y, x), from -pi to pi, by the signs of both, of zeros too; computed in float32.
+    """The angle of the point (x, y), from -pi to pi, by the signs of both, also of zeros; computed in float32.
 
     x, y: shapes that broadcast; floating tensors or numbers; integers become float32. Without signs it is ``atan(|x| /
     |y|)``, for two infinities a diagonal. Returns the broadcast shape, in torch's promoted dtype.

@@ -1,4 +1,4 @@
-"""Forms: one piece of mathematics as different layers. They are equal by test and differ in speed.
+"""Forms: the same mathematics as different layers. Tests check that they are equal; they differ in speed.
 
 A model never chooses. ``define(forms={"gelu": "layer"})`` does for one network, ``forms={"gelu": {"layer4.*":
 "layer"}}`` for some of its modules. Otherwise it is the form that was measured to be the fastest with the TensorRT in

@@ -55,14 +55,14 @@ class Tuning:
     forms: Mapping[str, Mapping[str, str]] | None = None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes it, whole or not at all. Raises FileError where that cannot be."""
+        """Writes it, whole or not at all. Raises FileError if it cannot be written."""
         document = {"tuning": FORMAT, **asdict(self)}
         with atomic_write(path) as file:
             file.write(json.dumps(plain(document), indent=1, allow_nan=False).encode() + b"\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tuning:
-        """Reads it. Raises ModelError for a file that is none."""
+        """Reads it. Raises ModelError for another file."""
         try:
             document = json_text.loads(Path(path).read_bytes())
         except (OSError, ValueError) as error:

@@ -23,7 +23,7 @@ from trtnet.support.backend import trt
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output_boxes: Size) -> tuple[Tensor, Tensor]:
-    """The best boxes that overlap no better one, in order of their scores; -1 after the last.
+    """The best boxes that do not overlap a better one, in order of their scores; -1 after the last.
 
     boxes: [n, 4] of (x1, y1, x2, y2), floating. scores: [n], floating; boxes of score -inf are left out.
     max_output_boxes: an int or a Dim. As torchvision's ``nms``, but with a fixed number of results, so that it runs on
@@ -39,7 +39,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output_boxes: S
 def batched_nms(
     boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float, max_output_boxes: Size
 ) -> tuple[Tensor, Tensor]:
-    """The best boxes that overlap no better one of their class, in order of their scores; -1 after the last.
+    """The best boxes that do not overlap a better one of their class, in order of their scores; -1 after the last.
 
     boxes: [n, 4] of (x1, y1, x2, y2), floating. scores: [n], floating; boxes of score -inf are left out. idxs: [n], the
     class of each box, integer. max_output_boxes: an int or a Dim. Returns (int64 [max_output_boxes], an int64 scalar:
@@ -86,7 +86,7 @@ def non_max_suppression(
     iou_threshold: float = 0.0,
     score_threshold: float = float("-inf"),
 ) -> tuple[Tensor, Tensor]:
-    """The boxes of each class that overlap no better one, by descending score within an image.
+    """The boxes of each class that do not overlap a better one, by descending score within an image.
 
     boxes: [batch, n, 4] corners, floating. scores: [batch, n, classes], floating. Returns (int64 [found, 3] of batch,
     class and box; an int32 scalar, the count), the first of a data-dependent shape.

@@ -1,4 +1,4 @@
-"""Images at positions that tensors say."""
+"""Images sampled at positions that tensors give."""
 
 from __future__ import annotations
 

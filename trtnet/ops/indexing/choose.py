@@ -1,4 +1,4 @@
-"""Elements chosen by places counted through all axes, along one axis, or in order."""
+"""Elements chosen by positions in the flattened tensor, along one axis, or in sorted order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trtnet.support import dtypes
 
 
 def take(x: Tensor, index: Any) -> Tensor:
-    """The elements at positions counted through all axes of `x`, as a flat array.
+    """The elements at positions in the flattened `x`.
 
     x: any shape and dtype. index: any shape, integer; negative positions count from the end. Returns the shape of the
     index, in the dtype of `x`.
@@ -34,7 +34,7 @@ def take(x: Tensor, index: Any) -> Tensor:
 
 
 def take_along_dim(x: Tensor, indices: Any, dim: int | None = None) -> Tensor:
-    """The elements at the indices along an axis, with the other axes broadcast; without `dim`, of all in a row.
+    """The elements at the indices along an axis, with the other axes broadcast; without `dim`, of the flattened `x`.
 
     x: [..., n, ...], of any dtype. indices: integer, of the rank of `x`. Returns the broadcast shape, [..., indices,
     ...], in the dtype of `x`.

@@ -62,7 +62,7 @@ def index_put(x: Tensor, indices: Sequence[Any], values: Operand, accumulate: bo
     """`x` with values at the positions that index tensors name together, as ``x[indices] = values``.
 
     x: any shape and dtype. indices: a sequence of integer or bool tensors that broadcast; None takes a whole axis.
-    values: of the dtype of `x`, of a shape that broadcasts to that of ``x[indices]``. If several values have one
+    values: of the dtype of `x`, of a shape that broadcasts to that of ``x[indices]``. If several values have the same
     position, one of them is written, or with accumulate all are added. Returns the shape and dtype of `x`.
     Layer: IScatterLayer ND; with accumulate, the layers of index_add.
     Raises LayerError for values of another dtype, and without an index tensor.

@@ -1,4 +1,4 @@
-"""Windows taken apart: a slice for each of their elements, for what IPoolingLayer has no words for."""
+"""Windows taken apart: a slice for each of their elements, for pooling that IPoolingLayer does not have."""
 
 from __future__ import annotations
 

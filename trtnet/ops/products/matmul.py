@@ -15,8 +15,8 @@ from trtnet.ops.reductions.reduce import sum
 def matmul(x: Operand, y: Operand) -> Tensor:
     """``x @ y``: the product of matrices, batches of them, or vectors.
 
-    x: [..., n, k] or [k]. y: [..., k, m] or [k]. Both of one dtype, floating or integer: mixed ones are refused, as in
-    torch. Returns [..., n, m], without n or m for a vector, in that dtype.
+    x: [..., n, k] or [k]. y: [..., k, m] or [k]. Both of one dtype, floating or integer: mixed dtypes are an error, as
+    in torch. Returns [..., n, m], without n or m for a vector, in that dtype.
     Layer: IMatrixMultiplyLayer; for integers, IElementWiseLayer PROD and IReduceLayer SUM, which are exact.
     Raises LayerError for mixed dtypes, for bools, for a tensor without dimensions, and for sizes that do not fit.
     """

@@ -87,7 +87,7 @@ def dynamic_quantize(
     scale_dtype: DTypeLike = "float8_e8m0fnu",
     global_scale: Operand | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`x` quantized with a scale for each block that is measured at run time.
+    """`x` quantized with a scale for each block, measured at run time.
 
     x: any shape, floating. block_shape: the size of a block along each axis, such as (1, 32). float8_e4m3fn with
     float8_e8m0fnu scales is MXFP8 (blocks of 32); float4_e2m1fn with float8_e4m3fn scales and a global scale is NVFP4

@@ -43,7 +43,7 @@ def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor | Ordered:
 
 
 def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The position of the largest element along `dim`, by default among all elements in a row.
+    """The position of the largest element along `dim`, by default in the flattened `x`.
 
     x: any shape, floating or integer. Returns [...] without that axis (of size 1 with keepdim), int64.
     Layer: ITopKLayer.
@@ -53,7 +53,7 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The position of the smallest element along `dim`, by default among all elements in a row.
+    """The position of the smallest element along `dim`, by default in the flattened `x`.
 
     x: any shape, floating or integer. Returns [...] without that axis (of size 1 with keepdim), int64.
     Layer: ITopKLayer.

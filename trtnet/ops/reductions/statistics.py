@@ -31,7 +31,7 @@ def aminmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Extreme
 def std_mean(x: Tensor, dim: int | Sequence[int] | None = None, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean over `dim`, as std and mean compute them.
 
-    x: any shape, floating. The arguments are those of std. Returns (std, mean), both [...] without those axes (of size
+    x: any shape, floating. Arguments as in std. Returns (std, mean), both [...] without those axes (of size
     1 with keepdim), in the dtype of `x`.
     Layer: none, decomposed into IReduceLayer AVG and SUM, IElementWiseLayer and IUnaryLayer SQRT.
     Raises LayerError for integers and bools, and for an axis out of range.

@@ -135,11 +135,11 @@ def tile(x: Tensor, dims: Size | Sequence[Size], *more: Size) -> Tensor:
 def repeat_interleave(
     x: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: Size | None = None
 ) -> Tensor:
-    """Each element along `dim`, or of all elements in a row, repeated in place.
+    """Each element along `dim`, or of the flattened `x`, repeated in place.
 
     x: any shape and dtype. repeats: a number, or a list or array of one int for each element; or an integer tensor,
     with output_size as their sum, which is not checked. ``repeat_interleave(repeats)`` gives the positions 0, 1, ...,
-    each as often as `repeats` tells. Returns [..., sum of repeats, ...], in the dtype of `x`.
+    each repeated as `repeats` says. Returns [..., sum of repeats, ...], in the dtype of `x`.
     Layer: ISliceLayer and IShuffleLayer for a number, IGatherLayer for several.
     Raises LayerError for a tensor without output_size, and for another number of repeats than the axis has elements.
     """
