@@ -86,7 +86,7 @@ class InputError(TrtnetError, ValueError):
 
 
 class ClosedError(TrtnetError):
-    """A closed engine or session was used."""
+    """An engine or session was used after it was closed."""
 
 
 class ExecutionError(TrtnetError):
