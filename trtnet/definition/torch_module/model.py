@@ -61,7 +61,7 @@ class TorchModule(TorchPart):
     It is called with tensors of the network, of any shape and dtype, in the structure that its ``forward`` takes, and
     returns tensors in the structure that its ``forward`` returns.
     Weights: its state dict, under the path of the member; its own values unless ``define`` is given others.
-    Layer: those of the operations that it calls.
+    Layer: none of its own, only those of the operations that it calls.
     Raises ModelError for a module in training mode, and for one whose code or weights cannot be read: see ``check``.
     """
 
