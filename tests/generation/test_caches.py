@@ -25,6 +25,7 @@ class InPlace:
     def run(self, out: dict[str, Any], **inputs: Any) -> None:
         given = {"input_ids": inputs["input_ids"], "tokens": out["tokens"], "logits": out["logits"]}
         self.calls.append(tuple(tensor.data_ptr() for tensor in given.values()))
+        assert all(inputs[name].data_ptr() % 64 == 0 for name in ("input_ids", "write_indices", "places"))
         for name, value in self._reference(**inputs).items():
             if name.startswith("new_"):
                 assert out[name] is inputs[name.removeprefix("new_")]

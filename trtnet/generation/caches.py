@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -46,38 +48,60 @@ class DeviceCaches:
             for info in caches_of(step)
         }
         (self._vocabulary,) = (info.shape[-1] for info in step.outputs if info.name == "logits")
-        self._buffers: dict[tuple[int, int], tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._buffers: dict[tuple[int, int], tuple[_Upload, dict[str, Any]]] = {}
 
     def __call__(self, ids: Array, held: Array, places: Array) -> tuple[Array, Callable[[], Array]]:
         """(the most likely tokens [batch, count], what gives the logits, before the next call)."""
         length, count = ids.shape[1], places.shape[1]
-        inputs, out = self._buffers_of(length, count)
-        for name, array in (("input_ids", ids), ("write_indices", held), ("places", places)):
-            inputs[name].copy_(self._torch.from_numpy(array))
+        upload, out = self._buffers_of(length, count)
+        upload.send(input_ids=ids, write_indices=held, places=places)
         is_prompt = count != length
-        self._calls[is_prompt](**inputs, **self._caches, out=out)
+        self._calls[is_prompt](**upload.tensors, **self._caches, out=out)
         return out["tokens"].cpu().numpy(), lambda: out["logits"].cpu().numpy()
 
-    def _buffers_of(self, length: int, count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _buffers_of(self, length: int, count: int) -> tuple[_Upload, dict[str, Any]]:
         """Tensors for what goes in and comes out, the same ones at each step, so that it is one CUDA graph."""
         if (length, count) not in self._buffers:
-            inputs = {
-                "input_ids": self._empty(length, dtype="int64"),
-                "write_indices": self._empty(dtype="int32"),
-                "places": self._empty(count, dtype="int64"),
-            }
-            results = {
-                "tokens": self._empty(count, dtype="int64"),
-                "logits": self._empty(count, self._vocabulary, dtype="float32"),
-            }
-            own = {f"new_{name}": cache for name, cache in self._caches.items()}
             if count != length:  # prompts of many lengths: the last one's are enough
                 self._buffers = {key: value for key, value in self._buffers.items() if key[0] == key[1]}
-            self._buffers[length, count] = inputs, {**results, **own}
+            upload = _Upload(self._torch, self._batch, length, count, self._device)
+            tokens = self._torch.empty(self._batch, count, dtype=self._torch.int64, device=self._device)
+            logits = self._torch.empty(self._batch, count, self._vocabulary, device=self._device)
+            own = {f"new_{name}": cache for name, cache in self._caches.items()}
+            self._buffers[length, count] = upload, {"tokens": tokens, "logits": logits, **own}
         return self._buffers[length, count]
 
-    def _empty(self, *shape: int, dtype: str) -> Any:
-        return self._torch.empty(self._batch, *shape, dtype=getattr(self._torch, dtype), device=self._device)
+
+class _Upload:
+    """The small inputs of a step in one piece of memory, which goes to the GPU in one copy. tensors: there, by name."""
+
+    def __init__(self, torch: Any, batch: int, length: int, count: int, device: str) -> None:
+        shapes = {"input_ids": (batch, length), "places": (batch, count), "write_indices": (batch,)}
+        dtypes = dict.fromkeys(shapes, torch.int64) | {"write_indices": torch.int32}
+        starts = dict(zip(shapes, accumulate((_padded(8 * prod(s)) for s in shapes.values()), initial=0), strict=False))
+        total = sum(_padded(8 * prod(shape)) for shape in shapes.values())
+        self._host = torch.empty(total, dtype=torch.uint8, pin_memory=device.startswith("cuda"))
+        self._there = torch.empty(total, dtype=torch.uint8, device=device)
+
+        def views(memory: Any) -> dict[str, Any]:
+            return {
+                name: memory[starts[name] :][: prod(shape) * dtypes[name].itemsize].view(dtypes[name]).view(shape)
+                for name, shape in shapes.items()
+            }
+
+        self._arrays = {name: tensor.numpy() for name, tensor in views(self._host).items()}
+        self.tensors = views(self._there)
+
+    def send(self, **arrays: Array) -> None:
+        """The step before has ended when its tokens were read, so that its memory may be written."""
+        for name, array in arrays.items():
+            self._arrays[name][...] = array
+        self._there.copy_(self._host, non_blocking=True)
+
+
+def _padded(nbytes: int) -> int:
+    """To where memory of its own would begin on a GPU."""
+    return -(-nbytes // 256) * 256
 
 
 def caches_of(step: Any) -> list[TensorInfo]:

@@ -52,6 +52,10 @@ class _Sequence:
     def whole(self) -> list[int]:
         return [*self.prompt, *self.tokens]
 
+    @property
+    def last(self) -> int:
+        return self.tokens[-1] if self.tokens else self.prompt[-1]
+
     def choose(self, best: int, logits: Callable[[], Array], place: tuple[int, int]) -> int:
         """Chooses the next token, and takes it. place: of its logits."""
         token = best
@@ -190,7 +194,7 @@ class Generator:
         held = np.array([len(row.prompt) + len(row.tokens) - 1 for row in rows], np.int32)
         guesses = rows[0].config.prompt_lookup_num_tokens
         guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
-        ids = np.array([[row.whole[-1], *(draft(row.whole, guesses) if guesses else ())] for row in rows], np.int64)
+        ids = np.array([[row.last, *(draft(row.whole, guesses) if guesses else ())] for row in rows], np.int64)
         places = np.tile(np.arange(1 + guesses), (len(rows), 1))
         best, logits = caches(ids, held.clip(0, self.capacity - 1 - guesses), places)
         for i, row in enumerate(rows):
