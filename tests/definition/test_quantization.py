@@ -221,7 +221,10 @@ def test_a_file_of_schemes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"hed": "int8_weights"}, "'hed' fits no module with a weight of its own; the nearest are conv, head, point"),
+        (
+            {"hed": "int8_weights"},
+            "'hed' matches no module with a weight of its own; the nearest are conv, head, point",
+        ),
         ({"head": "int9"}, "it is one of none, int8, fp8"),
         ({"head": {"scheme": "int9"}}, "there is no scheme 'int9'"),
         ({"head": {"block": 0}}, "found 0"),
@@ -232,7 +235,7 @@ def test_a_file_of_schemes(tmp_path: Path) -> None:
         ({"conv": "int4_weights"}, "conv.weight [64, 32, 3, 3] is not a matrix"),
         ("model.onnx", 'is "checkpoint", a mapping, or a .toml or .json file'),
         ("none.toml", "cannot read the quantization"),
-        ("checkpoint", "holds nothing quantized"),
+        ("checkpoint", "has no quantized weights"),
     ],
 )
 def test_what_is_not_a_quantization_is_rejected(said: Any, words: str) -> None:

@@ -122,7 +122,7 @@ def test_what_does_not_fit_is_refused() -> None:
         generator()([[]])
     with pytest.raises(InputError, match="a prompt that is text needs a tokenizer"):
         generator()(["hello"])
-    with pytest.raises(InputError, match="prompts are a list, of one text too"):
+    with pytest.raises(InputError, match="prompts are a list, also for a single text"):
         generator(tokenizer=Letters())("hello")
     with pytest.raises(InputError, match="stop_strings need a tokenizer"):
         generator()([[1]], GenerationConfig(stop_strings=("x",)))
@@ -136,7 +136,7 @@ def test_values_out_of_range_are_refused_by_name() -> None:
     for name, value in (("temperature", -1.0), ("top_p", 0.0), ("min_p", 2.0), ("max_new_tokens", 0), ("top_k", -1)):
         with pytest.raises(InputError, match=f"{name} is {value}, out of range"):
             GenerationConfig(**{name: value})
-    with pytest.raises(InputError, match="stop_strings are texts that are not empty, found 'abc'"):
+    with pytest.raises(InputError, match="stop_strings are non-empty strings, found 'abc'"):
         GenerationConfig(stop_strings="abc")  # type: ignore[arg-type]
 
 

@@ -191,7 +191,7 @@ def test_what_cannot_be_calibrated_is_refused(tmp_path: Path) -> None:
         "there is no scheme 'int9'": lambda: run("int9"),
         "there is no method 'mean'": lambda: run(data=x, method="mean"),
         "quantizes inputs, whose scales are calibrated": lambda: run(),
-        "'ouT' fits no module that is quantized; near it are up, out": lambda: run(data=x, skip=["ouT"]),
+        "'ouT' matches no module that is quantized; the nearest are up, out": lambda: run(data=x, skip=["ouT"]),
         "no weight that this scheme quantizes": lambda: run(data=x, skip=["*"]),
     }.items():
         with pytest.raises(ModelError, match=words):

@@ -74,7 +74,7 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
     for row in SLOWER:
         count = sum(map(row.fits, used)) if backend.name() in row.backends else 0
         if count:
-            log.warning("%s quantized weights bring no speed: %s", f"{count:,}", row.why)
+            log.warning("%s quantized weights are not faster: %s", f"{count:,}", row.why)
 
 
 def _number(capability: str) -> tuple[int, ...]:

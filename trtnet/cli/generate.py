@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 class TextOptions:
     """How tokens are chosen, and when the text ends."""
 
-    max_new_tokens: Annotated[int, typer.Option(help="The most tokens that are generated.")] = 128
-    temperature: Annotated[float, typer.Option(help="What logits are divided by; 0: the most likely token.")] = 0.0
-    top_k: Annotated[int, typer.Option(help="Of so many most likely tokens; 0: of all.")] = 0
-    top_p: Annotated[float, typer.Option(help="Of the most likely tokens with this probability together.")] = 1.0
-    min_p: Annotated[float, typer.Option(help="Of tokens at least so likely as this part of the likeliest.")] = 0.0
-    repetition_penalty: Annotated[float, typer.Option(help="What tokens that came before are divided by.")] = 1.0
-    seed: Annotated[int, typer.Option(help="Of the random choice.")] = 0
-    stop: Annotated[list[str], typer.Option(help="A text that ends the text.")] = field(default_factory=list)
-    lookup: Annotated[int, typer.Option(help="Tokens that are guessed from those before, and checked in one step.")] = 0
+    max_new_tokens: Annotated[int, typer.Option(help="Largest number of generated tokens.")] = 128
+    temperature: Annotated[float, typer.Option(help="Divisor of the logits; 0: the most likely token.")] = 0.0
+    top_k: Annotated[int, typer.Option(help="Sample from this many most likely tokens; 0: from all.")] = 0
+    top_p: Annotated[
+        float, typer.Option(help="Sample from the most likely tokens that together have this probability.")
+    ] = 1.0
+    min_p: Annotated[float, typer.Option(help="Least probability of a token, relative to the most likely one.")] = 0.0
+    repetition_penalty: Annotated[float, typer.Option(help="Divisor for the logits of tokens that came before.")] = 1.0
+    seed: Annotated[int, typer.Option(help="Seed of the random choice.")] = 0
+    stop: Annotated[list[str], typer.Option(help="A string that ends the text.")] = field(default_factory=list)
+    lookup: Annotated[int, typer.Option(help="Number of tokens to guess from earlier text and check in one step.")] = 0
 
     @property
     def config(self) -> GenerationConfig:
@@ -41,16 +43,19 @@ class TextOptions:
 
 @grouped
 def generate(
-    source: Annotated[Path, typer.Argument(help="A folder of Hugging Face's, or a GGUF file.")],
+    source: Annotated[Path, typer.Argument(help="A Hugging Face folder, or a GGUF file.")],
     options: TextOptions,
-    prompt: Annotated[str | None, typer.Argument(help="What the text goes on from; with --chat, a message.")] = None,
-    chat: Annotated[bool, typer.Option("--chat", help="Talk: by the model's chat template, line by line.")] = False,
+    prompt: Annotated[str | None, typer.Argument(help="The text to continue; with --chat, a message.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Chat line by line, with the model's chat template.")] = False,
     engine: Annotated[
-        Path | None, typer.Option(help="Run this plan on the GPU, built first if it is not there; else on the CPU.")
+        Path | None,
+        typer.Option(help="Run this plan on the GPU, built first if it does not exist; without it, on the CPU."),
     ] = None,
     dtype: Annotated[str, typer.Option(help="dtype of the network: float32, float16, bfloat16.")] = "float32",
     quantization: Quantization = None,
-    capacity: Annotated[int, typer.Option(min=1, help="Tokens that a text may have, with its prompt.")] = 1024,
+    capacity: Annotated[
+        int, typer.Option(min=1, help="Largest number of tokens of a text, including its prompt.")
+    ] = 1024,
 ) -> None:
     """Writes text with a language model: Llama, Mistral, Qwen2, Qwen3, SmolLM2."""
     from trtnet.support.errors import InputError

@@ -22,9 +22,14 @@ class Calibration:
         "int8"
     )
     method: Annotated[str, typer.Option(help="How ranges are found: max, percentile, mse, entropy.")] = "mse"
-    skip: Annotated[list[str], typer.Option(help="Pattern of modules that stay floats.")] = field(default_factory=list)
+    skip: Annotated[list[str], typer.Option(help="Pattern of modules that stay in floats.")] = field(
+        default_factory=list
+    )
     tolerance: Annotated[
-        float | None, typer.Option(help="Leave the most sensitive modules in floats until the outputs are this near.")
+        float | None,
+        typer.Option(
+            help="Leave the most sensitive modules in floats until the relative L2 of the outputs is this small."
+        ),
     ] = None
     batch: Annotated[int, typer.Option(min=1, help="Samples in a call.")] = 32
 
@@ -32,12 +37,17 @@ class Calibration:
 @grouped
 def quantize(
     model: Model,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write; config.json beside.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The .safetensors file to write, with a config.json next to it.")
+    ],
     factory: FactoryOptions,
     weights: WeightsOptions,
     how: Calibration,
     data: Annotated[
-        Path | None, typer.Option(help="Samples by input: an .npz, or a folder of .npz files; none for weights alone.")
+        Path | None,
+        typer.Option(
+            help="Samples by input: an .npz, or a folder of .npz files; not needed for schemes of weights only."
+        ),
     ] = None,
     declare: Declare = [],
     json: Json = None,

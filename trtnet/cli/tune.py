@@ -79,7 +79,7 @@ def _search(model: str, options: TunedModel, searching: Searching, output: Path 
     from trtnet.tools.tune.tune import How, run
 
     if options.form:
-        raise ModelError("trtnet tune chooses the forms: leave --form away; --approximations admits more of them")
+        raise ModelError("trtnet tune chooses the forms: omit --form; --approximations allows more of them")
     file = output or file_of(model)
     check_writable(file)
     subject = Named(model, options.choices)

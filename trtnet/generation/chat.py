@@ -11,10 +11,10 @@ from trtnet.support.errors import DependencyError, InputError
 
 
 class ChatTemplate:
-    """A template as transformers and GGUF files have it, in the language of jinja2, which runs it in its sandbox.
+    """A chat template of transformers or a GGUF file, which jinja2 runs in its sandbox.
 
     text: the template. tokens: ``bos_token`` and ``eos_token``, as it may name them.
-    Raises DependencyError without jinja2, InputError for a template that is none.
+    Raises DependencyError without jinja2, InputError for an invalid template.
     """
 
     def __init__(self, text: str, tokens: Mapping[str, str]) -> None:

@@ -11,11 +11,11 @@ from trtnet.support.errors import InputError
 class GenerationConfig:
     """How tokens are chosen, and when a text ends.
 
-    max_new_tokens: the most that are generated. temperature: what logits are divided by; 0 takes the most likely token.
-    top_k: of so many most likely tokens; 0 for all. top_p: of the most likely ones that have this probability together.
-    min_p: of those at least so likely as this part of the most likely one. repetition_penalty: what the logits of
-    tokens that came before are divided by, or multiplied if negative. seed: of the random choice; a sequence of a batch
-    has the seed and its number. stop_strings: texts that end the text, and are left out of it.
+    max_new_tokens: the largest number of generated tokens. temperature: divisor of the logits; 0 takes the most likely
+    token. top_k: sample from this many most likely tokens; 0 for all. top_p: from the most likely ones that together
+    have this probability. min_p: least probability relative to the most likely token. repetition_penalty: what the
+    logits of tokens that came before are divided by, or multiplied if negative. seed: of the random choice; a sequence
+    of a batch has the seed and its number. stop_strings: strings that end the text, and are left out of it.
     prompt_lookup_num_tokens: how many tokens are guessed from what came before, and checked in one step; the tokens
     are the same.
     Raises InputError for a value out of range.
@@ -41,7 +41,7 @@ class GenerationConfig:
         if wrong := [name for name, right in ranges.items() if not right]:
             raise InputError(f"{wrong[0]} is {getattr(self, wrong[0])!r}, out of range: see GenerationConfig")
         if isinstance(self.stop_strings, str) or not all(self.stop_strings):
-            raise InputError(f"stop_strings are texts that are not empty, found {self.stop_strings!r}")
+            raise InputError(f"stop_strings are non-empty strings, found {self.stop_strings!r}")
 
     @property
     def takes_best(self) -> bool:

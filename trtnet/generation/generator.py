@@ -84,13 +84,13 @@ class _Sequence:
 
 
 class Generator:
-    """Generates text by the step of a decoder.
+    """Generates text with the step of a decoder.
 
     step: the reference, an engine or a session of a :class:`trtnet.generation.Step`, of any dtype. tokenizer: turns
     text into tokens and back; without one, prompts are lists of tokens. eos_token_id: tokens that end a text.
     chat_template: writes messages as a prompt. chunk: the most tokens of a prompt in a step. device: torch's name of
     the GPU that the caches are on, "cuda"; None for numpy arrays on the host.
-    Raises InputError for what is no step.
+    Raises InputError for what is not a step.
     """
 
     def __init__(
@@ -114,13 +114,13 @@ class Generator:
         self._caches: dict[int, HostCaches | DeviceCaches] = {}
 
     def __call__(self, prompts: Sequence[Prompt], config: GenerationConfig = GREEDY) -> list[Completion]:
-        """Completes prompts, of whatever lengths, side by side: texts or lists of tokens.
+        """Completes prompts of any lengths together: texts or lists of tokens.
 
         Raises InputError for a prompt that is empty or that the caches do not hold, and for text without a tokenizer;
         ProfileError for more prompts than the engine takes.
         """
         if isinstance(prompts, str):
-            raise InputError("prompts are a list, of one text too: generator([text])")
+            raise InputError("prompts are a list, also for a single text: generator([text])")
         rows = self._rows(prompts, config)
         for _ in self._run(rows):
             pass

@@ -11,14 +11,14 @@ from trtnet.nn import Module
 
 
 class Step(Module):
-    """A step of a decoder, whose head computes no more than what is wanted.
+    """A step of a decoder, whose head computes only the wanted positions.
 
     decoder: a model such as ``models.llama()``: with ``model``, ``lm_head`` and ``hidden_states``; its checkpoint keys
     are the same. Inputs: places [batch, count] int64, where in `input_ids` logits are wanted, and those of the decoder:
     input_ids [batch, length] int64, write_indices [batch] int32, and the caches. Results: tokens [batch, count] int64,
     the most likely ones; logits [batch, count, vocab_size] float32; new_key_i, new_value_i, in place of the caches.
     Weights: the decoder's. Layer: those of the decoder, IGatherLayer and ITopKLayer.
-    Raises ModelError for a module that is no decoder.
+    Raises ModelError for a module that is not a decoder.
     """
 
     def __init__(self, decoder: Any) -> None:

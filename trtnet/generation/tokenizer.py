@@ -42,7 +42,7 @@ def from_file(path: Path) -> FileTokenizer:
     try:
         return FileTokenizer(_library().Tokenizer.from_file(str(path)))
     except Exception as error:  # the package raises Exception itself
-        raise CheckpointError(f"{path} is no tokenizer that can be read: {error}") from error
+        raise CheckpointError(f"{path} is not a readable tokenizer: {error}") from error
 
 
 def from_gguf(metadata: Mapping[str, Any], name: str) -> FileTokenizer:
@@ -59,7 +59,7 @@ def from_gguf(metadata: Mapping[str, Any], name: str) -> FileTokenizer:
     else:
         raise CheckpointError(
             f"{name}: its tokenizer is {kind} with the split {split}, which is not known; known are llama, and gpt2"
-            f" with {', '.join(SPLITS)}. Give the tokenizer.json of the original beside it"
+            f" with {', '.join(SPLITS)}. Put the tokenizer.json of the original next to it"
         )
     library, tokens = _library(), metadata["tokenizer.ggml.tokens"]
     kinds = dict(zip(tokens, metadata.get("tokenizer.ggml.token_type", [1] * len(tokens)), strict=True))

@@ -34,13 +34,13 @@ Schemes = str | os.PathLike[str] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Quantize:
-    """What is quantized in a network: ``define(..., quantization=Quantize("checkpoint", fallback="warn"))``.
+    """How a network is quantized: ``define(..., quantization=Quantize("checkpoint", fallback="warn"))``.
 
     Weights are held in int8, int4, float8_e4m3fn or float4_e2m1fn, and dequantized to the dtype of their module.
 
-    schemes: ``"checkpoint"`` for what the checkpoint holds quantized; or schemes by patterns of module paths, of which
-    the first that fits decides, or a .toml or .json file of them: ``{"layers.*.mlp.*": "int4_weights"}``. fallback:
-    "error", or "warn" to go on, with a warning, where something stays in floats that was to be quantized.
+    schemes: ``"checkpoint"`` to keep the checkpoint's quantized weights; or schemes by patterns of module paths, of
+    which the first that matches decides, or a .toml or .json file of them: ``{"layers.*.mlp.*": "int4_weights"}``.
+    fallback: "error", or "warn" to continue with a warning, if something that should be quantized stays in floats.
     Raises ModelError for another fallback.
     """
 
@@ -89,7 +89,7 @@ class Quantizing:
             return checkpoint
         found = quantization_of(checkpoint)
         if found is None:
-            raise ModelError(f'{checkpoint.name} holds nothing quantized: quantization="checkpoint" needs that it does')
+            raise ModelError(f'{checkpoint.name} has no quantized weights: quantization="checkpoint" needs them')
         return found.dequantized()
 
     def parameters(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
@@ -110,7 +110,7 @@ class Quantizing:
             modules = sorted({key.rpartition(".")[0] for key, shape in shapes.items() if len(shape) > 1})
             near = ", ".join(nearest(unused[0], modules)) or "(none)"
             raise ModelError(
-                f"quantization: {unused[0]!r} fits no module with a weight of its own; the nearest are {near}"
+                f"quantization: {unused[0]!r} matches no module with a weight of its own; the nearest are {near}"
             )
         return found
 
@@ -153,7 +153,7 @@ class Quantizing:
         if scheme.inputs is not None and scheme.input_scale is None:
             raise ModelError(
                 f"quantization: {key} quantizes its inputs to {scheme.inputs}, and there is no scale for them: give"
-                f" input_scale, or a scheme of weights alone"
+                f" input_scale, or a scheme for weights only"
             )
 
         shape = checkpoint.info(key).shape
@@ -169,7 +169,7 @@ class Quantizing:
                 found = quantize(array, scheme.dtype, scheme.blocks(array.ndim), scheme.powers_of_two)
             except ValueError as error:
                 raise WeightsError(
-                    f"{key}: {error}; leave it out, by a pattern of its own: {key!r} with none"
+                    f"{key}: {error}; exclude it with a pattern of its own: {key!r} with none"
                 ) from error
             return arranged(key, found, scheme.dtype)
 

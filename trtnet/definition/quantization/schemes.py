@@ -109,7 +109,7 @@ def scheme_of(pattern: str, said: Any) -> WeightScheme | None:
         raise ModelError(f"quantization: {pattern!r} has {unknown[0]!r}; a scheme has {', '.join(['scheme', *known])}")
     if "scheme" in said and named is None:
         raise ModelError(
-            f"quantization: {pattern!r}: there is no scheme {said['scheme']!r}; there are {', '.join(NAMED)}"
+            f"quantization: {pattern!r}: there is no scheme {said['scheme']!r}; the schemes are {', '.join(NAMED)}"
         )
     base = {each: getattr(named, each) for each in known} if named else {}
     return WeightScheme(**(base | given))

@@ -94,7 +94,7 @@ def check_forms(forms: Forms, *, approximations: bool = False) -> None:
             if name in other and not approximations:
                 raise ModelError(
                     f"forms: {name!r} of {kind!r} is an approximation, another function than {FORMS[kind][0]!r}:"
-                    f" define(approximations=True), or --approximations, admits it"
+                    f" define(approximations=True), or --approximations, allows it"
                 )
             if name not in (*FORMS[kind], *other):
                 near = did_you_mean(name, (*FORMS[kind], *other))

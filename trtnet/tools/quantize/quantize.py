@@ -166,7 +166,7 @@ def _kept(fitting: Mapping[str, str], skip: Sequence[str]) -> list[str]:
     for pattern in skip:
         if not any(fnmatchcase(path, pattern) for path in fitting.values()):
             near = ", ".join(nearest(pattern, list(fitting.values()))) or "(none)"
-            raise ModelError(f"skip: {pattern!r} fits no module that is quantized; near it are {near}")
+            raise ModelError(f"skip: {pattern!r} matches no module that is quantized; the nearest are {near}")
     kept = [key for key, path in fitting.items() if not any(fnmatchcase(path, pattern) for pattern in skip)]
     if not kept:
         raise ModelError("the model has no weight that this scheme quantizes")
