@@ -233,3 +233,15 @@ def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
     ):
         with pytest.raises(TrtnetError, match=words.replace("(", r"\(")):
             run(*arguments)
+
+
+def test_a_quantized_network_is_held_to_the_tolerance_of_its_scheme(tmp_path: Path) -> None:
+    (tmp_path / "original.py").write_text(FACTORY)
+    (tmp_path / "int8.toml").write_text('"*" = "int8_weights"\n')
+    given = "original.py:lenet", "--declare", "image=2,1,28,28"
+    result = trtnet("compare", *given, "--quantization", "int8.toml", "--json", "r.json", folder=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["passed"] is True
+    (tmp_path / "wide.toml").write_text('"*" = { weights = "float4_e2m1fn", block = 16 }\n')
+    refused = trtnet("compare", *given, "--quantization", "wide.toml", folder=tmp_path)
+    assert refused.returncode == 2 and "is not a matrix" in refused.stderr

@@ -14,10 +14,12 @@ from trtnet.cli.options import (
     Declare,
     DType,
     FactoryOptions,
+    Floats,
     FormOptions,
     Json,
     Load,
     Pairs,
+    Quantization,
     Range,
     Size,
     Strict,
@@ -45,17 +47,22 @@ class ComparedModels(FormOptions, FactoryOptions, WeightsOptions):
     ] = None
     load: Load = None
     dtype: DType = "float32"
+    quantization: Quantization = None
+    floats: Floats = "error"
     strict: Strict = True
     dim: Size = field(default_factory=list)
     declare: Declare = field(default_factory=list)
 
     @property
     def choices(self) -> Choices:
+        from trtnet.definition import Quantize
         from trtnet.tools.compare import Choices
         from trtnet.tools.targets import arguments
 
         inputs, sizes = arguments.inputs(self.declare), arguments.sizes(self.dim)
-        return Choices(self.chosen, self.dtype, self.values, sizes, self.load, self.strict, inputs, self.forms)
+        said = None if self.quantization is None else Quantize(self.quantization, self.floats)
+        weights = replace(self.chosen, dequantize=self.quantization == "checkpoint" and self.weights is not None)
+        return Choices(weights, self.dtype, self.values, sizes, self.load, self.strict, inputs, self.forms, said)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,12 @@ class QuantizedParameters:
         return {key: found.scheme for key, found in self.by_key.items() if key in self.used}
 
     @property
+    def dtypes(self) -> frozenset[str]:
+        """The dtypes of those that are quantized in the network, and of their inputs."""
+        used = [found for key, found in self.by_key.items() if key in self.used]
+        return frozenset(each.name for found in used for each in (found.dtype, found.inputs) if each is not None)
+
+    @property
     def floats(self) -> list[str]:
         """The keys of those that no operation has taken: what uses them does with floats."""
         return [key for key in self.by_key if key not in self.used]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtnet.definition import DefinedNetwork, define
+from trtnet.definition import DefinedNetwork, Quantize, define
 from trtnet.graph import Input
 from trtnet.runtime import Engine
 from trtnet.runtime.cuda.device import CudaDevice
@@ -36,7 +36,7 @@ class Choices:
     arguments: of the factories that take them. dims: the sizes of dynamic dimensions, for engines built here.
     load: whether the torch modules get the weights, too, as they are in the file; None: those whose own are random.
     strict: whether the weights must fit the models. inputs: those of the models, in place of what they declare.
-    forms: of their operations.
+    forms: of their operations. quantization: of their weights, None for floats.
     """
 
     weights: WeightsChoice
@@ -47,6 +47,7 @@ class Choices:
     strict: bool = True
     inputs: Mapping[str, Input] | None = None
     forms: FormsChoice = field(default_factory=FormsChoice)
+    quantization: Quantize | None = None
 
 
 def itself(text: str) -> str:
@@ -134,6 +135,7 @@ class _Opener:
             strict=self._choices.strict,
             forms=self._choices.forms.forms,
             approximations=self._choices.forms.approximations,
+            quantization=self._choices.quantization,
             name=text,
             arguments=values,
         )

@@ -39,7 +39,7 @@ class Called:
         self._callee, self.kind, self._notes = callee, kind, notes
         self.on_a_gpu = isinstance(callee, Engine | Session)
         self.takes: tuple[TensorInfo, ...] = takes or callee.inputs
-        self.computed = _floating(computed or (info.dtype for info in (*callee.inputs, *callee.outputs)))
+        self.computed = frozenset(computed) or _floating(info.dtype for info in (*callee.inputs, *callee.outputs))
         made = _floating(declared)
         self.declared = made | _floating(info.dtype for info in self.takes) if made else made
 
@@ -157,7 +157,7 @@ def declared_by(network: DefinedNetwork) -> frozenset[str]:
 def defined_in(network: DefinedNetwork) -> frozenset[str]:
     """The floating dtypes that a network was defined in, and those to which it quantizes, which no cast does."""
     narrow = {name for name in computed_in(network.trt) if dtypes.get(name).bits < 16}
-    return declared_by(network) | narrow
+    return declared_by(network) | narrow | network.quantized.dtypes
 
 
 def _strayed(network: DefinedNetwork) -> Notes:

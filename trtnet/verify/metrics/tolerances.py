@@ -119,6 +119,10 @@ TOLERANCES: dict[str, Tolerance] = {
     "bfloat16": _whole(5e-2, 0.999),  # eight times coarser than float16
     "float8_e4m3fn": _whole(1e-1, 0.99),
     "float8_e5m2": _whole(2e-1, 0.98),
+    # of quantized weights and inputs
+    "int8": _whole(1e-1, 0.99),
+    "int4": _whole(3e-1, 0.95),
+    "float4_e2m1fn": _whole(3e-1, 0.95),
 }
 """What a whole model's output passes with, by the coarsest dtype that it was defined in (docs/design.md)."""
 
@@ -130,15 +134,14 @@ ON_A_GPU = TOLERANCES | {"float32": _whole(1e-4), "float64": _whole(1e-4)}
 def tolerance_for(output: str, computed: Iterable[str] = (), *, on_a_gpu: bool = False) -> Tolerance:
     """The table's tolerance for an output of a dtype.
 
-    computed: dtypes in which models computed it; the coarsest decides. on_a_gpu: whether an engine did. Integers and
-    bools are exact.
+    computed: dtypes in which models computed it, or to which they are quantized; the coarsest decides. on_a_gpu:
+    whether an engine did. Integers and bools are exact.
     Raises DTypeError for an unknown dtype.
     """
     if not dtypes.get(output).is_floating:
         return EXACT
     table = ON_A_GPU if on_a_gpu else TOLERANCES
-    named = [name for name in (output, *computed) if dtypes.get(name).is_floating]
-    return max((table[name] for name in named if name in table), key=_looseness, default=EXACT)
+    return max((table[name] for name in (output, *computed) if name in table), key=_looseness, default=EXACT)
 
 
 def _looseness(tolerance: Tolerance) -> float:
