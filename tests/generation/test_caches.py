@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from helpers.generating import PROMPTS, REPETITIVE, generator, reference
+from helpers.generating import PROMPTS, REPETITIVE, RESTLESS, generator, reference
 
 from trtnet import GenerationConfig
 from trtnet.generation import Generator
@@ -14,8 +14,8 @@ from trtnet.generation import Generator
 class InPlace:
     """What an engine is to a generator: the results go where `out` says, each in its own place at each width."""
 
-    def __init__(self, scale: float) -> None:
-        self._reference = reference(scale=scale)
+    def __init__(self, scale: float, capacity: int = 48) -> None:
+        self._reference = reference(capacity, scale)
         self.inputs, self.outputs = self._reference.inputs, self._reference.outputs
         self.calls: list[tuple[int, ...]] = []
 
@@ -51,5 +51,18 @@ def test_caches_in_place_give_the_tokens_of_those_on_the_host(config: Generation
 def test_every_step_of_a_width_is_the_same_call() -> None:
     step = InPlace(REPETITIVE)
     Generator(step, device="cpu")(PROMPTS, GenerationConfig(10))
-    assert len(step.calls) == 10
+    assert len(step.calls) == 11  # the prompt, nine tokens, and the step that was queued before the last was read
     assert len(set(step.calls[1:])) == 1
+
+
+def test_sequences_that_end_on_the_way_and_those_that_fill_the_caches() -> None:
+    whole = [each.tokens for each in generator(24)(PROMPTS, GenerationConfig(100))]
+    ends = [whole[0][3], whole[2][1]]
+    for eos in ([], ends):
+        wanted = generator(24, eos_token_id=eos)(PROMPTS, GenerationConfig(100))
+        step = InPlace(RESTLESS, 24)
+        made = Generator(step, device="cpu", eos_token_id=eos)
+        for _ in range(2):
+            assert made(PROMPTS, GenerationConfig(100)) == wanted
+    assert [each.finish_reason for each in wanted][0::2] == ["stop", "stop"]
+    assert len({len(each.tokens) for each in wanted}) == 3

@@ -93,6 +93,15 @@ def test_a_text_ends_at_a_stop_string_and_streams_the_same() -> None:
     assert len(pieces) > 1
 
 
+def test_a_stream_does_not_go_on_in_the_caches_of_another_text() -> None:
+    made = generator(tokenizer=Letters())
+    pieces = made.stream("hello there", GenerationConfig(20))
+    next(pieces)
+    made(["another"], GenerationConfig(2))
+    with pytest.raises(InputError, match="another text was begun with this Generator"):
+        list(pieces)
+
+
 def test_a_repetition_penalty_is_that_of_the_tokens_before() -> None:
     config = GenerationConfig(12, repetition_penalty=1e9)
     found = generator()([PROMPTS[0]], config)[0].tokens

@@ -30,6 +30,10 @@ class HostCaches:
         self._caches = {name: found[f"new_{name}"] for name in self._caches}
         return found["tokens"], lambda: np.asarray(found["logits"])
 
+    def next(self, ids: Array, held: Array) -> Array:
+        """The most likely tokens [batch, 1] after one more token of each sequence."""
+        return self(ids, held, np.zeros_like(ids))[0]
+
 
 class DeviceCaches:
     """Caches as torch tensors on a GPU, which the engine writes in place; each width has buffers of its own.
@@ -48,16 +52,44 @@ class DeviceCaches:
             for info in caches_of(step)
         }
         (self._vocabulary,) = (info.shape[-1] for info in step.outputs if info.name == "logits")
+        self._capacity = int(caches_of(step)[0].shape[2])
+        on_gpu = device.startswith("cuda")
+        self._tokens = torch.empty(batch, 1, dtype=torch.int64, pin_memory=on_gpu)
+        cuda: Any = torch.cuda
+        self._arrived = cuda.Event() if on_gpu else None
+        self._is_ahead = False
         self._buffers: dict[tuple[int, int], tuple[_Upload, dict[str, Any]]] = {}
 
     def __call__(self, ids: Array, held: Array, places: Array) -> tuple[Array, Callable[[], Array]]:
         """(the most likely tokens [batch, count], what gives the logits, before the next call)."""
         length, count = ids.shape[1], places.shape[1]
         upload, out = self._buffers_of(length, count)
+        self._is_ahead = False
         upload.send(input_ids=ids, write_indices=held, places=places)
         is_prompt = count != length
         self._calls[is_prompt](**upload.tensors, **self._caches, out=out)
         return out["tokens"].cpu().numpy(), lambda: out["logits"].cpu().numpy()
+
+    def next(self, ids: Array, held: Array) -> Array:
+        """The most likely tokens [batch, 1] after one more token of each sequence: those of the call before.
+
+        The step after it is queued before its tokens are read, so that the GPU does not wait for the host. What that
+        step writes for sequences that have ended is overwritten before it is read.
+        """
+        upload, out = self._buffers_of(1, 1)
+        if not self._is_ahead:
+            upload.send(input_ids=ids, write_indices=held, places=np.zeros_like(ids))
+            self._calls[False](**upload.tensors, **self._caches, out=out)
+        self._tokens.copy_(out["tokens"], non_blocking=True)
+        if self._arrived is not None:
+            self._arrived.record(self._torch.cuda.current_stream(self._device))
+        upload.tensors["input_ids"].copy_(out["tokens"])
+        upload.tensors["write_indices"].add_(1).clamp_(max=self._capacity - 1)
+        self._calls[False](**upload.tensors, **self._caches, out=out)
+        self._is_ahead = True
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return self._tokens.numpy().copy()
 
     def _buffers_of(self, length: int, count: int) -> tuple[_Upload, dict[str, Any]]:
         """Tensors for what goes in and comes out, the same ones at each step, so that it is one CUDA graph."""

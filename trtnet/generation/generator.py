@@ -112,6 +112,7 @@ class Generator:
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
         self._step, self._chunk, self._device = step, chunk, device
         self._caches: dict[int, HostCaches | DeviceCaches] = {}
+        self._running: list[_Sequence] = []
 
     def __call__(self, prompts: Sequence[Prompt], config: GenerationConfig = GREEDY) -> list[Completion]:
         """Completes prompts of any lengths together: texts or lists of tokens.
@@ -127,7 +128,10 @@ class Generator:
         return [row.completion() for row in rows]
 
     def stream(self, prompt: Prompt, config: GenerationConfig = GREEDY) -> Iterator[str]:
-        """The pieces of one text as they come. Raises as a call."""
+        """The pieces of one text as they come.
+
+        Raises as a call, and InputError where another text was begun meanwhile: the caches are its.
+        """
         (row,) = self._rows([prompt], config)
         for _ in self._run([row]):
             yield from filter(None, row.pieces)
@@ -163,9 +167,14 @@ class Generator:
         if len(rows) not in self._caches:  # those of another size are given back
             self._caches = {len(rows): self._new_caches(len(rows))}
         caches = self._caches[len(rows)]
+        self._running = rows
         self._prefill(rows, caches)
         yield
         while not all(row.finish_reason for row in rows):
+            if self._running is not rows:
+                raise InputError(
+                    "another text was begun with this Generator: end a stream first, or use two Generators"
+                )
             self._decode(rows, caches)
             yield
 
@@ -194,6 +203,9 @@ class Generator:
         held = np.array([len(row.prompt) + len(row.tokens) - 1 for row in rows], np.int32)
         guesses = rows[0].config.prompt_lookup_num_tokens
         guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
+        if rows[0].config.takes_best and not rows[0].config.prompt_lookup_num_tokens:
+            self._decode_best(rows, caches, held)
+            return
         ids = np.array([[row.last, *(draft(row.whole, guesses) if guesses else ())] for row in rows], np.int64)
         places = np.tile(np.arange(1 + guesses), (len(rows), 1))
         best, logits = caches(ids, held.clip(0, self.capacity - 1 - guesses), places)
@@ -205,3 +217,16 @@ class Generator:
                 token = row.choose(int(best[i, j]), logits, (i, j))
                 if row.finish_reason or j == guesses or token != ids[i, j + 1]:
                     break
+
+    def _decode_best(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches, held: Array) -> None:
+        """A step whose most likely tokens are taken, whatever they are."""
+        ids = np.array([[row.last] for row in rows], np.int64)
+        best = caches.next(ids, held.clip(0, self.capacity - 1))
+        for row, token in zip(rows, best[:, 0].tolist(), strict=True):
+            if not row.finish_reason:
+                row.steps += 1
+                row.choose(token, _no_logits, (0, 0))
+
+
+def _no_logits() -> Array:
+    raise AssertionError("the most likely token needs no logits")
