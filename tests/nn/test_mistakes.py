@@ -45,7 +45,7 @@ FOREIGN: dict[str, tuple[Callable[[], Any], str]] = {
         r"Sequential\.1 is a torch\.nn\.ReLU; use trtnet\.nn\.ReLU",
     ),
     "in a ModuleList": (lambda: nn.ModuleList([torch.nn.ReLU()]), r"ModuleList\.0 is a torch\.nn\.ReLU"),
-    "a function": (lambda: nn.Sequential(ops.relu), r"Sequential\.0 is no nn\.Module, found function"),
+    "a function": (lambda: nn.Sequential(ops.relu), r"Sequential\.0 is not an nn\.Module, found function"),
 }
 
 

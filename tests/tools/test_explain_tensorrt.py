@@ -185,7 +185,7 @@ CAUSES: dict[str, Callable[[Trial], None]] = {
     "Ranks of an elementwise operation differ": _sum(trt.float32, 8, 8),
     "Dtypes of an elementwise operation differ": _sum(trt.float16, 1, 3, 8, 8),
     "A zero point that is not zero": _zero_point,
-    "A dtype that a target has not": _old_target,
+    "A dtype that a target does not have": _old_target,
     "The build was cancelled": _cancelled,
     "A reshape changes the number of elements": _reshape,
     "A matrix product's inner sizes differ": _product,
@@ -195,10 +195,10 @@ CAUSES: dict[str, Callable[[Trial], None]] = {
     "A profile whose sizes are not min <= opt <= max": _crossed_profile,
     "A profile contradicts a fixed axis": _contradicting_profile,
     "A top-k of more than 3840": _top_k,
-    "A constant of a dtype that TensorRT has not": _bytes,
+    "A constant of a dtype that TensorRT does not have": _bytes,
     "A layer that TensorRT-RTX does not run": _not_run,
     "The lean runtime is not found": _lean,
-    "The file is no plan of this TensorRT": _load(b"ptrt" + bytes(1000)),
+    "The file is not a plan of this TensorRT": _load(b"ptrt" + bytes(1000)),
     "The plan is cut": _load(b"vtrt"),
 }
 

@@ -23,7 +23,7 @@ def choose(name: str, root: object, key: str | None, is_tensor: IsTensor) -> Map
     """The state dict in a loaded object: the object itself, or the only one that is in it anywhere.
 
     name: of the file, for messages. key: the path of the part to take, such as ``"ema.module"``. is_tensor: whether a
-    value is a tensor. A module that was pickled whole is its state dict; what belongs to an optimizer is no part.
+    value is a tensor. A module that was pickled whole is its state dict; what belongs to an optimizer is not included.
     Raises CheckpointError if there is none, several, or none at `key`.
     """
     node = root if key is None else _at(name, root, key, is_tensor)
@@ -93,7 +93,7 @@ def _state(node: object, is_tensor: IsTensor) -> Mapping[str, Any] | None:
 
 
 def without_extra_state(items: Mapping[Any, Any], is_tensor: IsTensor) -> Mapping[Any, Any]:
-    """The items without what modules gave as extra state, if it is no tensor."""
+    """The items without what modules gave as extra state, if it is not a tensor."""
     extra = [k for k, v in items.items() if isinstance(k, str) and k.endswith(EXTRA_STATE) and not is_tensor(v)]
     return {key: value for key, value in items.items() if key not in extra} if extra else items
 
@@ -126,7 +126,7 @@ def _list(paths: list[str]) -> str:
 
 
 def _without(node: object, is_tensor: IsTensor) -> str:
-    """Why there is not a state dict: of what is nearest to one, the first value that is no tensor."""
+    """Why there is no state dict: of what is nearest to one, the first value that is not a tensor."""
     best = _nearest(node, is_tensor)
     for key, value in best.items():
         if not isinstance(key, str):

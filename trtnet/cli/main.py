@@ -96,7 +96,7 @@ def main() -> None:
     with 1 (a crash, a pipe that is gone, a model's code that exits) is made 2.
     """
     for stream in (sys.stdout, sys.stderr):
-        # a name that the terminal's encoding has not is written with escapes
+        # a name that the terminal's encoding lacks is written with escapes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler()

@@ -11,7 +11,7 @@ from trtnet.graph.sizes.dim import SizeOperators
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """What is in a structure, in order; a value that is no structure by itself."""
+    """What is in a structure, in order; a value that is not a structure by itself."""
     items = _items(value)
     if items is None:
         yield value

@@ -101,7 +101,7 @@ def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _is_special(path: str | os.PathLike[str]) -> bool:
-    """Whether it exists and is no regular file."""
+    """Whether it exists and is not a regular file."""
     try:
         return not stat.S_ISREG(Path(path).stat().st_mode)
     except FileNotFoundError:

@@ -20,7 +20,7 @@ def visible(text: object) -> str:
 
 
 class PlainConsole(Console):
-    """A rich console to which text is no markup and holds no emoji: names in tables come from files."""
+    """A rich console to which text is not markup and holds no emoji: names in tables come from files."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)

@@ -84,7 +84,7 @@ def save_wts(
 ) -> None:
     """Writes a .wts file of every tensor, in float32: floating ones are cast, integers converted if that is exact.
 
-    Raises CheckpointError for a name with blanks or an integer that float32 has not, WeightsError for a number that
+    Raises CheckpointError for a name with blanks or an integer that float32 cannot hold, WeightsError for a number that
     float32 cannot hold; `path` then stays as it was.
     """
     with atomic_write(path) as file:

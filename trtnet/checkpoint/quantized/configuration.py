@@ -50,7 +50,7 @@ def configuration_of(checkpoint: Checkpoint) -> Configuration:
 
     Raises CheckpointError for a file that is no JSON object.
     """
-    place = Path(checkpoint.name)  # of a checkpoint in memory the name is no path
+    place = Path(checkpoint.name)  # of a checkpoint in memory the name is not a path
     folder = place if place.is_dir() else place.parent
     dtype = None
     if not place.exists():

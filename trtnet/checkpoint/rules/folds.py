@@ -116,7 +116,7 @@ class FoldBatchNorm(KeyRule):
         return result
 
     def _channels(self, key: str, weight: StaticShape, vectors: dict[str, StaticShape]) -> int:
-        """The channels of the output. Raises CheckpointError for a tensor that has not as many."""
+        """The channels of the output. Raises CheckpointError for a tensor with another number of them."""
         name, shape = next(iter(vectors.items()))
         axis = int(self.transposed)
         fits = len(weight) >= 2 and len(shape) == 1 and weight[axis] and shape[0] % weight[axis] == 0

@@ -27,7 +27,7 @@ _SPECIAL = set(".[]*+?{}|^$")
 class Pattern:
     """A regular expression without groups in groups or repeated groups, so that the time of a search is known.
 
-    parts: literal text, and the sources of groups, in turn; None where text outside of the groups is no literal.
+    parts: literal text, and the sources of groups, in turn; None where text outside of the groups is not a literal.
     repeated: what its quantifiers repeat, each a character. choices: the combinations of alternatives and ``?``.
     everywhere: a search begins at every character of a key.
     """
@@ -57,7 +57,7 @@ class Pattern:
 
 
 def pattern(text: object) -> Pattern:
-    """Reads a pattern. Raises CheckpointError for one that is no text, no regular expression, or too intricate."""
+    """Reads a pattern. Raises CheckpointError for one that is not text, not a regular expression, or too complex."""
     if not isinstance(text, str) or not text or len(text) > LONGEST:
         raise CheckpointError(f"a pattern is a regular expression of 1 to {LONGEST} characters, found {text!r}")
     tokens = _TOKEN.findall(text)
@@ -104,7 +104,7 @@ def _alternatives(tokens: list[tuple[str, str]]) -> list[int]:
 
 
 def template(text: object, groups: int) -> str:
-    """Reads a template, whose ``\\1`` stand for groups. Raises CheckpointError for a group that there is not."""
+    """Reads a template, whose ``\\1`` stand for groups. Raises CheckpointError for an unknown group."""
     if not isinstance(text, str) or len(text) > LONGEST:
         raise CheckpointError(f"a template is text of at most {LONGEST} characters, found {text!r}")
     beyond = [int(n) for n in re.findall(r"\\(\d)", text) if not 1 <= int(n) <= groups]
@@ -123,7 +123,7 @@ def expand(match: re.Match[str], template: str) -> str:
 def turned(source: Pattern, templates: Sequence[str]) -> tuple[Pattern, list[str]] | None:
     """(the first template as a pattern, the source and the other templates as templates of it).
 
-    None where that loses something: a group that the template drops or repeats, or a source that is no literal text.
+    None where that loses something: a group that the template drops or repeats, or a source that is not literal text.
     """
     order = [int(n) for n in re.findall(r"\\(\d)", templates[0])]
     if source.parts is None or sorted(order) != list(range(1, len(source.groups) + 1)):

@@ -65,7 +65,7 @@ def applied(rule: Rule, tensors: Tensors) -> Tensors:
 
 
 def need(tensors: Tensors, keys: Iterable[str], why: str) -> None:
-    """Raises CheckpointError for the first key that there is not."""
+    """Raises CheckpointError for the first missing key."""
     if missing := [key for key in keys if key not in tensors]:
         raise CheckpointError(f"{missing[0]} is missing: {why}")
 

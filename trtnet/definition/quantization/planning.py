@@ -134,7 +134,7 @@ class Quantizing:
 
     def _fits(self, key: str, weight: QuantizedWeight) -> bool:
         if weight.scheme.dtype == dtypes.float8_e5m2:
-            self.problems.append(f"{key} is float8_e5m2, which TensorRT has not")
+            self.problems.append(f"{key} is float8_e5m2, which TensorRT does not have")
         return weight.scheme.dtype != dtypes.float8_e5m2
 
     def _kept(self, key: str, weight: QuantizedWeight) -> QuantizedParameter:

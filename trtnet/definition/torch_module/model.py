@@ -94,7 +94,7 @@ class TorchModel(TorchModule):
         return iter(self._weights.keys())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Its result if that is a tensor, else the tensors in it by name; what is no tensor is left out, and said.
+        """Its result if that is a tensor, else the tensors in it by name; what is not a tensor is left out, and said.
 
         What is named as an input is ``output.`` before that.
         """

@@ -25,8 +25,8 @@ class SymbolicTensor(torch.Tensor):
     place: torch.device
     table: tuple[torch.Tensor, int] | None = None
     instead_of_ops = (
-        "a PyTorch module calls torch's functions; what torch has not, a trtnet Module calls of which this module is a"
-        " member: self.part = trtnet.TorchModule(module)"
+        "a PyTorch module calls torch's functions; to use others, make this module a member of a trtnet Module that calls"
+        " them: self.part = trtnet.TorchModule(module)"
     )
     layout, is_cuda, is_cpu = torch.strided, False, True
 

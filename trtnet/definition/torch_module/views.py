@@ -52,6 +52,6 @@ class Views:
             self._known[id(made)] = View(made, made._version, source, function, name, rest, named)
 
     def of(self, tensor: torch.Tensor) -> View | None:
-        """How a tensor was made; None if it is no view of a weight, or was written to."""
+        """How a tensor was made; None if it is not a view of a weight, or was written to."""
         view = self._known.get(id(tensor))
         return view if view is not None and view.version == tensor._version else None

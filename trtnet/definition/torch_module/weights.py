@@ -184,7 +184,7 @@ class ModuleWeights:
         return self._derived[id(tensor)]
 
     def array(self, tensor: torch.Tensor, network: Network, beside: Collection[DType] = ()) -> np.ndarray[Any, Any]:
-        """A tensor that is no parameter as a constant of the network. beside: the dtypes of what it is used with.
+        """A tensor that is not a parameter as a constant of the network. beside: the dtypes of what it is used with.
 
         Raises ModelError for random numbers, and for a tensor without values.
         """

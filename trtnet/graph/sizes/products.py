@@ -14,7 +14,7 @@ Terms = dict[tuple[Dim, ...], int]
 
 
 def quotient(whole: Shape, part: Shape) -> Size | None:
-    """``numel(whole) / numel(part)``, a Dim if it is known only at run time; None if it is no whole number.
+    """``numel(whole) / numel(part)``, a Dim if it is known only at run time; None if it is not a whole number.
 
     Of two shapes without elements it is 1.
     """

@@ -48,7 +48,7 @@ class Tensor(Casts["Tensor"], Methods["Tensor"], Questions["Tensor"], InPlace, O
         self.strides = None
         self.seen = 0
         self.shape = ()
-        said = dims or (None,) * len(sizes)  # of which only Dims count: what TensorRT does not know is no int
+        said = dims or (None,) * len(sizes)  # of which only Dims count: what TensorRT does not know is not an int
         known = [n if n >= 0 else (dim if isinstance(dim, Dim) else None) for n, dim in zip(sizes, said, strict=True)]
         unknown = any(not isinstance(size, int | Dim) for size in known)
         still = self.fresh() if unknown else self  # what a Dim is read from keeps its value

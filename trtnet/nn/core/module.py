@@ -69,7 +69,7 @@ class Module(Traversal["Module"]):
         """Sets an attribute. Raises ModelError if it is not of a kind."""
         setattr(self, name, member)
         if not isinstance(member, kind):
-            text = f"{type(self).__name__}.{name} is no nn.{kind.__name__}, found {type_name(member)}"
+            text = f"{type(self).__name__}.{name} is not an nn.{kind.__name__}, found {type_name(member)}"
             raise ModelError(here(text))
 
     register_module = add_module

@@ -84,7 +84,7 @@ def _fastest(choices: FormChoices, kind: str, dtype: DType, facts: dict[str, int
 
 
 def check_forms(forms: Forms, *, approximations: bool = False) -> None:
-    """Raises ModelError for a kind or a form that there is not, and for an approximation that was not admitted."""
+    """Raises ModelError for an unknown kind or form, and for an approximation that was not admitted."""
     for kind, chosen in forms.items():
         if kind not in FORMS:
             near = did_you_mean(kind, FORMS)
@@ -107,7 +107,7 @@ def _known() -> str:
 
 
 def check_used(choices: FormChoices) -> None:
-    """Raises ModelError for choices that decided nothing; of a kind that a whole network has not, it is logged."""
+    """Raises ModelError for choices that decided nothing; for a kind that the whole network lacks, it is logged."""
     kinds = sorted({kind for kinds in choices.chosen.values() for kind in kinds})
     found = f"there are choices of {', '.join(kinds)}" if kinds else "there is nothing to choose in it"
     for choice in choices.unused():

@@ -23,7 +23,7 @@ def choices_of(
 ) -> FormChoices:
     """The choices, for a network of these inputs and dtypes by module path. approximations: whether they are admitted.
 
-    Raises ModelError for a kind or a form that there is not, for a file that is none, and for a tuning of another
+    Raises ModelError for an unknown kind or form, for another file, and for a tuning of another
     backend or model.
     """
     if isinstance(forms, FormChoices):

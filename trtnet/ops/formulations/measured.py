@@ -61,7 +61,7 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def read_table(path: str | os.PathLike[str]) -> list[Fastest]:
-    """The rows of a file. Raises ModelError for one that is no table."""
+    """The rows of a file. Raises ModelError for one that is not a table."""
     try:
         document = json_text.loads(Path(path).read_bytes())
         if document["table"] != FORMAT:

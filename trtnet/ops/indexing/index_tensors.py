@@ -34,7 +34,7 @@ class Places:
     def of(cls, x: Tensor, item: Any) -> Places | None:
         """The index tensor that an item is; None for one of another kind.
 
-        Raises LayerError for a tensor that is no index.
+        Raises LayerError for a tensor that is not an index.
         """
         if item is None or item is Ellipsis or isinstance(item, slice | int | np.integer | Dim | str | float):
             return None

@@ -25,7 +25,7 @@ def matmul(x: Operand, y: Operand) -> Tensor:
 
 
 def _weight(operand: Operand, *operands: Operand) -> Operand:
-    """An operand that is no tensor; a weight that is quantized, dequantized."""
+    """An operand that is not a tensor; a weight that is quantized, dequantized."""
     network = network_of(*operands)
     found = quantized(network, operand)
     return operand if found is None else quantized_weight(network, operand, found)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from trtnet.support.errors import ProfileError
 
 @dataclass(frozen=True)
 class Repetition:
-    """What an execution that is no graph is repeated with. addresses: of every input and output, by name."""
+    """What an execution that is not a graph is repeated with. addresses: of every input and output, by name."""
 
     signature: Signature
     profile: int

@@ -11,7 +11,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "
 
 
 def byte_count(size: int | str) -> int:
-    """``"1.5GiB"`` -> 1610612736. Raises InputError for what is no number of bytes."""
+    """``"1.5GiB"`` -> 1610612736. Raises InputError for what is not a number of bytes."""
     if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
         return size
     parts = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", size) if isinstance(size, str) else None

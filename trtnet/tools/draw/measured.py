@@ -20,7 +20,7 @@ def with_profile(drawing: Drawing, path: Path) -> Drawing:
     """The drawing with a time for each layer that a profile names.
 
     A name that joins those of several layers by `` + ``, as TensorRT names what it fused, is their time in equal parts.
-    What is not of this drawing is said in a note. Raises InputError if nothing is, or the file is no profile.
+    What is not of this drawing is said in a note. Raises InputError if nothing is, or the file is not a profile.
     """
     times = dict(_times(_document(path, PROFILE), path))
     placed = _placed(drawing, path, times)

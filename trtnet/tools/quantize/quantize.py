@@ -86,7 +86,7 @@ def quantize(
     sensitive ones stay floats until the outputs are within it. batch: samples in a call. tell: is told of each call
     and trial that is done.
     Returns what was written, with the error of each weight.
-    Raises ModelError for a scheme, method or pattern that there is not, InputError for data that does not fit,
+    Raises ModelError for a scheme, method or pattern that is unknown, InputError for data that does not fit,
     CheckpointError if `out` cannot be written, and what define raises.
     """
     chosen = _chosen(scheme, method, data, tolerance)

@@ -53,7 +53,7 @@ def names(texts: Sequence[str], option: str = "--output", example: str = "expect
 
 
 def literals(texts: Sequence[str]) -> dict[str, Any]:
-    """``["num_classes=10", "softmax=True"]`` -> Python values; what is no literal stays text."""
+    """``["num_classes=10", "softmax=True"]`` -> Python values; what is not a literal stays text."""
     return {name: _literal(value) for name, value in _pairs(texts, "--arg", "num_classes=10")}
 
 

@@ -129,7 +129,7 @@ class Transformers(Published):
         if kind is None:
             raise ModelError(f"transformers has no {name!r}; {nearest(str(name), dir(self._transformers))}")
         if hasattr(config, "use_cache"):
-            config.use_cache = False  # a cache is no result of a network
+            config.use_cache = False  # a cache is not a result of a network
         given = {"attn_implementation": "eager"} | arguments  # the others decide by values of masks
         if not self.is_random(arguments):
             return kind.from_pretrained(self.name, config=config, local_files_only=True, **given)

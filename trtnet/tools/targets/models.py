@@ -69,7 +69,7 @@ def find(name: str) -> Factory:
 def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
     """Calls the factory; a PyTorch module is one in eval mode then. A model that is named itself is what it is.
 
-    Raises ModelError for an argument it does not take, or a result that is no model.
+    Raises ModelError for an argument it does not take, or a result that is not a model.
     """
     model = called(factory, arguments)
     if isinstance(model, Module):

@@ -26,7 +26,7 @@ log = logging.getLogger("trtnet.tools")
 def original(name: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> torch.nn.Module:
     """The torch module that a factory makes, with those of the arguments that it takes.
 
-    Raises ModelError for what is no torch module.
+    Raises ModelError for what is not a torch module.
     """
     import torch
 
@@ -44,7 +44,7 @@ def opened(
 
     It keeps its own. load: it is given those of the file, without rules, which make the keys another model's; by
     default where its own are none: random ones, which are others at each call of the factory.
-    Raises ModelError for what is no torch module, CheckpointError and WeightsError for weights that do not fit it.
+    Raises ModelError for what is not a torch module, CheckpointError and WeightsError for weights that do not fit it.
     """
     module, file = original(name, arguments), weights.file
     is_random = load is not True and has_random_weights(name, module, arguments)

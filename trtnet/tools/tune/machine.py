@@ -20,7 +20,7 @@ class Machine:
 
 
 def this_machine(devices: Sequence[int]) -> Machine:
-    """Raises DeviceError for a GPU that there is not, and for several of different kinds."""
+    """Raises DeviceError for a missing GPU, and for several of different kinds."""
     for index in devices:
         CudaDevice(index)
     driver = this_system().driver

@@ -23,7 +23,7 @@ class Tolerance:
     (see ``Parts``): one wrong row among thousands is hidden by the relative L2 of all.
     A value that is not finite fails in any case, unless the same infinity was expected at that place; so do integers
     and bools that are not equal, if nothing else is asked of them.
-    Raises InputError for what is no tolerance: NaN, an infinity, less than 0, a cosine outside of [-1, 1].
+    Raises InputError for what is not a tolerance: NaN, an infinity, less than 0, a cosine outside of [-1, 1].
     """
 
     relative_l2: float | None = None

@@ -1,4 +1,5 @@
-"""An engine on the GPU whose executions are captured many at a time, so that the host's work is no part of the time."""
+"""An engine on the GPU whose executions are captured many at a time, so that the host's work is not part of the
+time."""
 
 from __future__ import annotations
 
