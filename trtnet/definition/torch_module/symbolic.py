@@ -25,7 +25,7 @@ class SymbolicTensor(torch.Tensor):
     place: torch.device
     table: tuple[torch.Tensor, int] | None = None
     instead_of_ops = (
-        "a PyTorch module calls torch's functions; to use others, make this module a member of a trtnet Module that calls"
+        "a PyTorch module calls torch's functions; to use others, make it a member of a trtnet Module that calls"
         " them: self.part = trtnet.TorchModule(module)"
     )
     layout, is_cuda, is_cpu = torch.strided, False, True
