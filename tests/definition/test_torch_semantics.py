@@ -253,3 +253,20 @@ def test_a_list_that_a_module_fills_is_lost_between_dtypes() -> None:
     np.testing.assert_array_equal(network.reference()(X.numpy()), (X * 2).numpy())
     with pytest.raises(trtnet.ModelError, match="inner changes a list or dict that it was given"):
         trtnet.define(Outer().eval(), {"x": X}, dtype={"": "float32", "inner": "float16"})
+
+
+def test_a_module_is_defined_in_inference_mode() -> None:
+    """There torch does not count what is written to a tensor: a token that is expanded is a constant, and right."""
+
+    class Token(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = nn.Parameter(torch.arange(6.0).reshape(1, 2, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat((self.token.expand(x.shape[0], -1, -1), x), 1)
+
+    module, x = Token().eval(), torch.randn(4, 5, 3)
+    with torch.inference_mode():
+        network = trtnet.define(module, {"x": x})
+    torch.testing.assert_close(network.reference()(x), module(x).detach())

@@ -45,6 +45,8 @@ class Views:
         """Notes what torch made of real tensors, if it is a view of a weight. Indices that are tensors make none."""
         if name not in REARRANGING or not args or made is args[0] or not isinstance(made, torch.Tensor):
             return
+        if made.is_inference():  # torch does not tell whether it is written to
+            return
         source, *rest = args
         if not source.is_floating_point() or (self._weights.parameter(source) is None and self.of(source) is None):
             return

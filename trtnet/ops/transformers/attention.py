@@ -172,7 +172,12 @@ def _has_kernel(query: Tensor, key: Tensor, value: Tensor, *_: object) -> bool:
     return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
 
 
-@formulated("attention", "fused", applies=_has_kernel)
+def _lengths(query: Tensor, key: Tensor, *_: object) -> dict[str, int]:
+    """The number of keys and their width, where they are known."""
+    return {n: size for n, size in zip(("keys", "width"), key.shape[-2:], strict=True) if isinstance(size, int)}
+
+
+@formulated("attention", "fused", facts=_lengths, applies=_has_kernel)
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
     return _fused(query, key, value, mask, is_causal)
 
