@@ -118,7 +118,12 @@ def group_norm(
     return _group_norm(x, num_groups, weight, bias, eps)
 
 
-@formulated("group_norm", "layer")
+def _groups(x: Tensor, num_groups: int, *_: object) -> dict[str, int]:
+    """The number of groups."""
+    return {"groups": num_groups}
+
+
+@formulated("group_norm", "layer", facts=_groups)
 def _group_norm(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
     channels = int(x.shape[1])
     if num_groups == 1:

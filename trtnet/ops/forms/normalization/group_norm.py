@@ -12,14 +12,19 @@ from trtnet.ops.normalization.norm import norm_layer, per_channel
 from trtnet.support.dtypes import float32
 
 
-@form("group_norm", "decomposed")
+def has_elements(x: Tensor, *_: object) -> bool:
+    """Whether no axis is known to be empty."""
+    return 0 not in [size for size in x.shape if isinstance(size, int)]
+
+
+@form("group_norm", "decomposed", applies=has_elements)
 def decomposed(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
     """[batch, groups, elements of a group], normalized from means in float32."""
     wide = _groups(cast(x, float32), num_groups)
     return _affine(x, normalized(wide, (2,), eps), weight, bias)
 
 
-@form("group_norm", "layer_norm")
+@form("group_norm", "layer_norm", applies=has_elements)
 def layer_norm(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
     """A layer norm of each group, with the weights of the channels after it."""
     wide = _groups(cast(x, float32), num_groups)
