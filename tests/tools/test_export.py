@@ -226,12 +226,28 @@ class Response(SimpleNamespace):
         super().__init__(error=error, outputs={tensor.name: tensor.array for tensor in output_tensors})
 
 
+class ServersTensor:
+    """As Triton 2.51 has it: with numpy 2, as_numpy() reads other memory than its own, without an error."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def as_numpy(self) -> np.ndarray:
+        return np.full_like(self.array, self.array.ravel()[0])
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
+
+
 @pytest.fixture
 def served(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The model as Triton's python backend loads it, its engine replaced by the network's reference."""
     server = SimpleNamespace(
-        get_input_tensor_by_name=lambda request, name: SimpleNamespace(as_numpy=lambda: request[name]),
-        Tensor=lambda name, array: SimpleNamespace(name=name, array=array),
+        get_input_tensor_by_name=lambda request, name: ServersTensor(request[name]),
+        Tensor=SimpleNamespace(from_dlpack=lambda name, array: SimpleNamespace(name=name, array=np.from_dlpack(array))),
         InferenceResponse=Response, TritonError=str,
     )  # fmt: skip
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", server)

@@ -39,12 +39,12 @@ class TritonPythonModel:
         return self._responses(outputs, [self._rows(request) for request in requests])
 
     def _gather(self, requests: Sequence[Any], name: str) -> np.ndarray[Any, Any]:
-        arrays = [triton.get_input_tensor_by_name(request, name).as_numpy() for request in requests]
+        arrays = [_array(triton.get_input_tensor_by_name(request, name)) for request in requests]
         return np.concatenate(arrays) if self.batched else arrays[0]
 
     def _rows(self, request: Any) -> int:
         first = triton.get_input_tensor_by_name(request, self.engine.inputs[0].name)
-        return len(first.as_numpy()) if self.batched else 0
+        return len(_array(first)) if self.batched else 0
 
     def _named(self, result: Any) -> dict[str, np.ndarray[Any, Any]]:
         return by_name(result, self.engine.outputs)
@@ -53,6 +53,15 @@ class TritonPythonModel:
         ends = np.cumsum(rows)[:-1]
         parts = {name: np.split(array, ends) if self.batched else [array] for name, array in outputs.items()}
         return [
-            triton.InferenceResponse(output_tensors=[triton.Tensor(name, parts[name][index]) for name in outputs])
+            triton.InferenceResponse(output_tensors=[_tensor(name, parts[name][index]) for name in outputs])
             for index in range(len(rows))
         ]
+
+
+def _array(tensor: Any) -> np.ndarray[Any, Any]:
+    """A tensor of the server, by DLPack: the server's ``as_numpy()`` gives other values with numpy 2."""
+    return np.from_dlpack(tensor)
+
+
+def _tensor(name: str, array: np.ndarray[Any, Any]) -> Any:
+    return triton.Tensor.from_dlpack(name, np.require(array, requirements=("C", "W")))
