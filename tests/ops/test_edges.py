@@ -73,7 +73,7 @@ def test_cosine_similarity_broadcasts_before_it_measures() -> None:
 
 
 def test_cross_without_dim_wants_to_know_which_axis_is_the_first_of_three() -> None:
-    with pytest.raises(LayerError, match="say dim"):
+    with pytest.raises(LayerError, match="give dim="):
         network_of(ops.cross, {name: trtnet.Input(("n", 3)) for name in "xy"})
     x = random_tensor(2, 3)
     found, wanted = both(ops.cross, lambda a, b: torch.linalg.cross(a, b), x, x.flip(0))

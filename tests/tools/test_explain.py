@@ -64,12 +64,12 @@ def test_the_issues_own_example() -> None:
         ("'tensorrt.tensorrt.INetworkDefinition' object has no attribute 'add_attention_v2'",
          "INetworkDefinition.add_attention_v2", "hasattr"),
         ("'tensorrt.tensorrt.IRuntimeConfig' object has no attribute 'create_runtime_cache'",
-         "IRuntimeConfig.create_runtime_cache", "TensorRT-RTX alone"),
+         "IRuntimeConfig.create_runtime_cache", "only TensorRT-RTX"),
         ("module 'tensorrt' has no attribute 'Logger'", "tensorrt.Logger", "tensorrt.__file__"),
         ("'tensorrt.tensorrt.ICudaEngine' object has no attribute 'num_io_tensors'",
          "ICudaEngine.num_io_tensors", "newer"),
         ("cannot import name 'ComputeCapability' from 'tensorrt' (/x/tensorrt/__init__.py)",
-         "tensorrt.ComputeCapability", "TensorRT-RTX alone"),
+         "tensorrt.ComputeCapability", "only TensorRT-RTX"),
     ],
 )  # fmt: skip
 def test_names_that_some_releases_have(missing: str, title: str, words: str) -> None:
