@@ -8,7 +8,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from trtnet.support.printing import PlainConsole, visible
+from trtnet.support.text.printing import PlainConsole, visible
 
 NAMES = ["[/red]", "[attn]q", ":smile:", "[link=file:///x]w", "\\\\[x]"]
 

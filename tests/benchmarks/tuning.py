@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.zoo import model_of
 
-from trtnet.support.printing import PlainConsole
+from trtnet.support.text.printing import PlainConsole
 from trtnet.tools.targets.networks import Choices
 from trtnet.tools.tune.processes.subject import Named
 from trtnet.tools.tune.report import picture

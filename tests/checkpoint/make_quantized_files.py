@@ -1,6 +1,6 @@
 """Writes tests/data/quantized: checkpoints that the libraries made, and what these say the weights are.
 
-    PYTHON tests/checkpoint/make_quantized_files.py
+    PYTHONPATH=. PYTHON tests/checkpoint/make_quantized_files.py
 
 PYTHON has torch, safetensors, transformers, compressed-tensors 0.20.0, torchao 0.18.0, auto-gptq 0.7.1, gptqmodel 7.7.0
 and gguf 0.19.0 (all but torch installed with --no-deps); trtnet's tests need none of them, but read the files.
@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
+
+from trtnet.tools.targets.importing import declare_operators
 
 OUT = Path(__file__).parents[1] / "data" / "quantized"
 SITE = Path(torch.__file__).parents[1]
@@ -276,16 +278,8 @@ def make_gguf() -> None:
     save_file(expected, folder / "expected.safetensors")
 
 
-def declare_torchvision() -> None:
-    """torchvision's operators, which its Python declares functions of: a build for another torch lacks them."""
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    globals()["_kept"] = library
-
-
 if __name__ == "__main__":
-    declare_torchvision()
+    declare_operators()
     for make in (make_compressed, make_gptq, make_awq, make_fp8_blocks, make_gpt_oss, make_torchao, make_gguf):
         make()
         print(make.__name__)

@@ -17,7 +17,7 @@ import trtnet
 from trtnet import nn, ops
 from trtnet.builder.plan import read_sidecar, sidecar_path
 from trtnet.support.errors import BuildError, DeviceError, InputError, ModelError
-from trtnet.support.printing import as_text
+from trtnet.support.text.printing import as_text
 from trtnet.tools.targets.networks import Choices
 from trtnet.tools.tune import tune as tuning
 from trtnet.tools.tune.machine import Machine

@@ -12,21 +12,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from trtnet.cli.accuracy.bisect import bisect
+from trtnet.cli.accuracy.compare import compare
+from trtnet.cli.accuracy.precision import precision
 from trtnet.cli.bench import bench, warm
-from trtnet.cli.bisect import bisect
 from trtnet.cli.build import build, models, run
-from trtnet.cli.compare import compare
 from trtnet.cli.doctor import doctor
 from trtnet.cli.draw import draw
 from trtnet.cli.export import export
 from trtnet.cli.generate import generate
 from trtnet.cli.inspect import diff, inspect
-from trtnet.cli.precision import precision
 from trtnet.cli.quantize import quantize
 from trtnet.cli.tune import tune
 from trtnet.cli.weights import convert, refit, weights
 from trtnet.support.errors import TrtnetError
-from trtnet.support.printing import visible
+from trtnet.support.text.printing import visible
 
 # Each command imports what it needs when it runs: `trtnet doctor` must work where TensorRT does not.
 

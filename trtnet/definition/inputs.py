@@ -12,10 +12,10 @@ from trtnet.checkpoint.memory import is_array
 from trtnet.graph import Input
 from trtnet.graph.structures import joined
 from trtnet.support import dtypes
-from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import DTypeError, ModelError
-from trtnet.support.messages import type_name
 from trtnet.support.source import here
+from trtnet.support.text.did_you_mean import nearest
+from trtnet.support.text.messages import type_name
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from trtnet.checkpoint.memory import is_module
 from trtnet.nn import Module
 from trtnet.support.errors import ModelError
-from trtnet.support.messages import type_name
 from trtnet.support.source import here
+from trtnet.support.text.messages import type_name
 
 if TYPE_CHECKING:
     import torch

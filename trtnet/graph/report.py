@@ -7,8 +7,8 @@ from typing import Any
 
 from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.memory.weight import DeclaredWeight, Weight
-from trtnet.support.messages import message
 from trtnet.support.source import SourceLine
+from trtnet.support.text.messages import message
 
 # TensorRT's argument names where a torch user knows the operand by another.
 _NAMES = {"input": "x", "kernel": "weight", "input1": "x", "input2": "y", "input0": "x", "then_input": "x"}

@@ -134,7 +134,7 @@ from trtnet.nn.transformer import (
     TransformerEncoderLayer,
 )
 from trtnet.nn.unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
-from trtnet.support.did_you_mean import missing
+from trtnet.support.text.did_you_mean import missing
 
 __all__ = [
     "CELU",

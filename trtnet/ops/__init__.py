@@ -272,7 +272,7 @@ from trtnet.ops.writes.in_place import (
     with_in_place,
 )
 from trtnet.ops.writes.setitem import setitem
-from trtnet.support.did_you_mean import missing
+from trtnet.support.text.did_you_mean import missing
 
 __all__ = [
     "Plugin",

@@ -19,7 +19,7 @@ from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import bool_
-from trtnet.support.messages import type_name
+from trtnet.support.text.messages import type_name
 
 
 def scan(combine_fn: Callable[..., Any], init: Any, xs: Any, dim: int = 0, reverse: bool = False) -> tuple[Any, Any]:

@@ -11,8 +11,8 @@ import torch
 from trtnet.support import dtypes, provenance
 from trtnet.support.backend import trt
 from trtnet.support.errors import ExecutionError, TrtnetError
-from trtnet.support.messages import message
 from trtnet.support.source import SourceLine
+from trtnet.support.text.messages import message
 
 
 @contextmanager

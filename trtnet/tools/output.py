@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from trtnet.support.files import atomic_write
 from trtnet.support.plain import plain
-from trtnet.support.printing import PlainConsole
+from trtnet.support.text.printing import PlainConsole
 
 PIPE_WIDTH = 1000
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers.originals import import_torchvision
 from ops.searching import meanings
-from torch.library import Library
+from torch import library
 
 SCHEMAS = {
     "roi_align": "(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width,"
@@ -37,7 +37,7 @@ def with_operators(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _declare() -> None:
-    declared = Library("torchvision", "FRAGMENT")
+    declared = library.Library("torchvision", "FRAGMENT")
     for name, schema in SCHEMAS.items():
         declared.define(f"{name}{schema}")
     declared.impl("nms", _nms, "CPU")

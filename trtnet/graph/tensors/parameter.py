@@ -13,9 +13,9 @@ from trtnet.graph.tensors.operators import Operators
 from trtnet.graph.tensors.properties import Questions
 from trtnet.graph.tensors.tensor import Tensor
 from trtnet.support import dtypes
-from trtnet.support.did_you_mean import missing
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.did_you_mean import missing
 
 OF_TENSORS = {name for kind in (Casts, Methods, Questions) for name in vars(kind) if not name.startswith("_")}
 

@@ -14,9 +14,9 @@ from trtnet.graph.tensors.methods import Casts, Methods
 from trtnet.graph.tensors.operators import Operators
 from trtnet.graph.tensors.properties import Questions
 from trtnet.support import dtypes
-from trtnet.support.did_you_mean import missing
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.did_you_mean import missing
 
 if TYPE_CHECKING:
     from trtnet.support.backend import trt

@@ -14,8 +14,8 @@ from trtnet.nn.core.traversal import Traversal
 from trtnet.support import dtypes
 from trtnet.support.arrays import values
 from trtnet.support.errors import ModelError
-from trtnet.support.messages import type_name
 from trtnet.support.source import here
+from trtnet.support.text.messages import type_name
 
 
 class Module(Traversal["Module"]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trtnet.support.errors import ModelError
-from trtnet.support.messages import type_name
 from trtnet.support.source import here
+from trtnet.support.text.messages import type_name
 
 FOREIGN = {("torch.nn.modules.module", "Module"), ("torch.nn.parameter", "Parameter")}
 

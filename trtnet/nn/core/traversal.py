@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from trtnet.graph import Buffer, Parameter
 from trtnet.support import dtypes
-from trtnet.support.did_you_mean import missing
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import DTypeError, ModelError
 from trtnet.support.source import here
+from trtnet.support.text.did_you_mean import missing
 
 M = TypeVar("M", bound="Traversal[Any]")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from trtnet.graph import Tensor
 from trtnet.support.errors import ModelError
-from trtnet.support.messages import type_name
 from trtnet.support.source import here
+from trtnet.support.text.messages import type_name
 
 OTHER_NAMES = {
     "axis": ("dim",), "keepdims": ("keepdim",), "input": ("x",), "self": ("x",), "other": ("y", "dim"), "mat2": ("y",),

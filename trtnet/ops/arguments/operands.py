@@ -17,8 +17,8 @@ from trtnet.support import dtypes
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
-from trtnet.support.messages import type_name
 from trtnet.support.source import here
+from trtnet.support.text.messages import type_name
 
 log = logging.getLogger("trtnet.numbers")
 

@@ -23,9 +23,9 @@ from trtnet.ops.formulations.registry import (
     no_facts,
 )
 from trtnet.support import backend
-from trtnet.support.did_you_mean import did_you_mean
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
+from trtnet.support.text.did_you_mean import did_you_mean
 
 log = logging.getLogger("trtnet.definition")
 

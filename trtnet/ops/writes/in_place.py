@@ -22,10 +22,10 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.views import diagonal
-from trtnet.support.did_you_mean import missing
 from trtnet.support.errors import ModelError
-from trtnet.support.messages import type_name
 from trtnet.support.source import here
+from trtnet.support.text.did_you_mean import missing
+from trtnet.support.text.messages import type_name
 
 _METHODS_NAMES = """
 abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan

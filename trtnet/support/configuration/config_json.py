@@ -10,9 +10,9 @@ from typing import Any, TypeVar, get_type_hints
 
 from trtnet.support import json_text
 from trtnet.support.configuration.field_types import as_type, described
-from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.files import is_folder
+from trtnet.support.text.did_you_mean import nearest
 
 C = TypeVar("C")
 Document = Mapping[str, Any]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.graph import Input
-from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
+from trtnet.support.text.did_you_mean import nearest
 from trtnet.tools.targets.importing import imported
 
 log = logging.getLogger("trtnet.tools")

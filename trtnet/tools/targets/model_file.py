@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trtnet.support.did_you_mean import nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.source import at, raised_at
+from trtnet.support.text.did_you_mean import nearest
 
 _entered: dict[str, set[str]] = {}
 """The folder that modules are imported from, and the names of those that were there before."""

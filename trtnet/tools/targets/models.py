@@ -13,10 +13,10 @@ import trtnet.models as zoo
 from trtnet.checkpoint.memory import is_module
 from trtnet.definition.models import as_module
 from trtnet.nn import Buffer, Module
-from trtnet.support.did_you_mean import did_you_mean, nearest
 from trtnet.support.errors import ModelError
 from trtnet.support.files import is_file
 from trtnet.support.source import at, raised_at
+from trtnet.support.text.did_you_mean import did_you_mean, nearest
 from trtnet.tools.targets.libraries import LIBRARIES, Published, is_published, published
 from trtnet.tools.targets.model_file import factory_in
 

@@ -19,7 +19,7 @@ from trtnet.definition.models import Model, as_module
 from trtnet.ops.formulations.tuning import Tuning
 from trtnet.support import backend
 from trtnet.support.errors import InputError
-from trtnet.support.status_line import StatusLine
+from trtnet.support.text.status_line import StatusLine
 from trtnet.support.version import version
 from trtnet.tools.run import random_inputs
 from trtnet.tools.targets.arguments import with_sizes

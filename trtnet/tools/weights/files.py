@@ -17,7 +17,7 @@ from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoi
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.support.errors import CheckpointError
-from trtnet.support.printing import visible
+from trtnet.support.text.printing import visible
 from trtnet.tools.weights.distance import distance
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from trtnet.checkpoint.base import combine_digests, tensor_digest
 from trtnet.checkpoint.formats.shipped import located
 from trtnet.checkpoint.writing import DIGEST
 from trtnet.support.errors import CheckpointError
-from trtnet.support.printing import visible
+from trtnet.support.text.printing import visible
 
 PIECE = 1 << 22
 Advance = Callable[[int], None]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from trtnet.support.printing import as_text
+from trtnet.support.text.printing import as_text
 from trtnet.verify.arrays.saved import write_page
 from trtnet.verify.bisection.page import page
 from trtnet.verify.bisection.result import BisectionResult

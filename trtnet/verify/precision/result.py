@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trtnet.support.printing import as_text
+from trtnet.support.text.printing import as_text
 
 
 @dataclass(frozen=True)

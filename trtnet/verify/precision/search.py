@@ -16,7 +16,7 @@ from trtnet.nn import Module
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import DifferenceError, InputError, TrtnetError
-from trtnet.support.status_line import StatusLine
+from trtnet.support.text.status_line import StatusLine
 from trtnet.verify.arrays.feeding import Arrays
 from trtnet.verify.arrays.inputs import Inputs, given_inputs, to_array
 from trtnet.verify.comparison.naming import paired

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trtnet.cli.bisect import OnEngine, Torch
+from trtnet.cli.accuracy.bisect import OnEngine, Torch
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import (
     AllInputs,

@@ -1,0 +1,1 @@
+"""The commands that check accuracy: ``compare``, ``bisect`` and ``precision``."""
