@@ -78,11 +78,18 @@ def every_test() -> Iterator[tuple[Path, Function]]:
 
 
 def can_fail(node: ast.AST, path: Path, seen: frozenset[ast.AST] = frozenset()) -> bool:
-    inside = [*ast.walk(node)]
-    if any(fails(one) for one in inside):
+    fails_itself, used = content(node)
+    if fails_itself:
         return True
-    known = {other for name in names(inside) for other in named(name, path)}
+    known = {other for name in used for other in named(name, path)}
     return any(can_fail(other, home, seen | {node}) for other, home in known if other not in seen)
+
+
+@cache
+def content(node: ast.AST) -> tuple[bool, set[str]]:
+    """Whether a function can fail by itself, and what it names."""
+    inside = [*ast.walk(node)]
+    return any(fails(one) for one in inside), names(inside)
 
 
 def fails(node: ast.AST) -> bool:
@@ -119,13 +126,21 @@ def names(inside: list[ast.AST]) -> set[str]:
     return found | {one.attr for one in inside if isinstance(one, ast.Attribute)}
 
 
-def named(name: str, path: Path) -> Iterator[tuple[Function, Path]]:
+@cache
+def named(name: str, path: Path) -> list[tuple[Function, Path]]:
     """The functions of that name in a file of tests, in those it imports, and in the conftest.py of its folders."""
     homes = [(path, name), *((home, original) for home, alias, original in imported(path) if alias in (name, "*"))]
-    homes += [(folder / "conftest.py", name) for folder in path.parents if folder.is_relative_to(TESTS)]
-    for home, original in homes:
-        wanted = name if original == "*" else original
-        yield from ((node, home) for node in functions(home).get(wanted, []))
+    homes += [(home, name) for home in conftests(path)]
+    return [
+        (node, home)
+        for home, original in homes
+        for node in functions(home).get(name if original == "*" else original, [])
+    ]
+
+
+@cache
+def conftests(path: Path) -> list[Path]:
+    return [folder / "conftest.py" for folder in path.parents if folder.is_relative_to(TESTS)]
 
 
 @cache
