@@ -27,6 +27,8 @@ def test_groups_of_eight(channels: int, width: int, batch: int | str, dtype: str
     network = trtnet.define(module, {"x": trtnet.Input((batch, channels, 5, 5))}, dtype=dtype)
     (layer,) = (node.layer for node in read(network.trt) if node.kind == "CONVOLUTION")
     assert layer.num_groups == groups
+    form = "convolution" if groups == channels // width else "dense" if groups == 1 else "blocks"
+    assert network.forms.chosen[""]["grouped"] == form
     x = torch.randn(2, channels, 5, 5).to(getattr(torch, dtype))
     with torch.inference_mode():
         assert relative_l2(network.reference()(x).float(), module(x.float())) < (1e-5 if dtype == "float32" else 1e-2)

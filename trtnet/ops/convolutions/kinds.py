@@ -8,7 +8,7 @@ import numpy as np
 
 from trtnet.graph import Dim, Parameter, Size, Tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window, spread
-from trtnet.ops.convolutions.rearrangement import Rearrangement, Sides, joined
+from trtnet.ops.convolutions.rearrangement import Rearrangement, Sides
 from trtnet.ops.formulations import formulated
 from trtnet.support import backend
 
@@ -27,7 +27,7 @@ def rearranged(
     x: [batch, channels, *sizes]. kernel: its shape, [out_channels, channels / groups, *window].
     """
     if groups > 1:
-        return grouped(x, kernel, stride, padding, groups) or _of_other_groups(x, kernel, stride, padding, groups)
+        return grouped(x, kernel, stride, padding, groups)
     if is_stem(x, kernel, stride, dilation):
         return stem(x, kernel, stride, padding)
     if is_thin(kernel, stride):
@@ -57,23 +57,21 @@ def thin(x: Tensor, kernel: Shape, padding: Sides) -> Rearrangement | None:
     return None
 
 
-@formulated("grouped", "convolution", facts=group_facts)
-def grouped(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> Rearrangement | None:
-    """A convolution in groups of channels."""
-    return None
+def is_right(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> bool:
+    """Whether TensorRT computes these groups right.
 
-
-def _of_other_groups(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> Rearrangement | None:
-    """Two groups as one, or all, where TensorRT-RTX computes 16-bit groups of eight channels wrong.
-
-    That was so on an H200, with 1.6.1, for 208 channels and a dynamic batch; 256 channels were right, and so were
-    groups of 4 and of 16 (tests/gpu/test_gpu_convolutions.py).
+    TensorRT-RTX 1.6.1 on an H200 computes 16-bit groups of eight channels wrong where a size is dynamic: for 208
+    channels; 256 are right, and so are groups of 4 and of 16 (tests/gpu/test_gpu_convolutions.py).
     """
     is_dynamic = any(isinstance(size, Dim) for size in x.shape)
     is_hit = backend.name() == "tensorrt_rtx" and x.dtype.bits == 16 and is_dynamic
-    if not is_hit or kernel[1] != 8 or groups * kernel[1] % 64 == 0:
-        return None
-    return joined(x, kernel, stride, padding, groups, 2 if groups % 2 == 0 else groups)
+    return not is_hit or kernel[1] != 8 or groups * kernel[1] % 64 == 0
+
+
+@formulated("grouped", "convolution", facts=group_facts, applies=is_right)
+def grouped(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> Rearrangement | None:
+    """A convolution in groups of channels."""
+    return None
 
 
 def is_stem(x: Tensor, kernel: Shape, stride: Shape, dilation: Shape) -> bool:

@@ -44,19 +44,3 @@ def with_channels(array: Array, channels: int) -> Array:
 def multiple(number: int, of: int) -> int:
     """The next multiple."""
     return -(-number // of) * of
-
-
-def joined(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int, count: int
-) -> Rearrangement:
-    """`count` groups as one, with zeros where two groups do not meet."""
-    outputs, channels = kernel[0] // groups, kernel[1]
-
-    def moved(array: Array) -> Array:
-        parts = array.reshape(groups // count, count, outputs, channels, *array.shape[2:])
-        made = np.zeros((groups // count, count, outputs, count, channels, *array.shape[2:]), array.dtype)
-        for place in range(count):
-            made[:, place, :, place] = parts[:, place]
-        return made.reshape(array.shape[0], count * channels, *array.shape[2:])
-
-    return Rearrangement(x, kernel[2:], moved, stride, padding, groups // count)

@@ -5,20 +5,11 @@ Kernels for tensor cores take sixteen channels at a time; ResNeXt has groups of 
 
 from __future__ import annotations
 
+import numpy as np
+
 from trtnet.graph import Tensor
-from trtnet.ops.convolutions.rearrangement import CHANNELS, Rearrangement, Sides, joined
+from trtnet.ops.convolutions.rearrangement import CHANNELS, Array, Rearrangement, Sides
 from trtnet.ops.formulations import form
-
-
-def is_dense_enough(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> bool:
-    """Whether groups have several channels (they have one in a depthwise convolution)."""
-    return kernel[1] > 1
-
-
-@form("grouped", "dense", applies=is_dense_enough)
-def dense(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> Rearrangement:
-    """One group."""
-    return joined(x, kernel, stride, padding, groups, groups)
 
 
 def joins(kernel: tuple[int, ...], groups: int) -> int:
@@ -35,4 +26,31 @@ def has_small_groups(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]
 @form("grouped", "blocks", applies=has_small_groups)
 def blocks(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> Rearrangement:
     """Groups of sixteen channels."""
-    return joined(x, kernel, stride, padding, groups, joins(kernel, groups))
+    return _joined(x, kernel, stride, padding, groups, joins(kernel, groups))
+
+
+def is_dense_enough(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> bool:
+    """Whether groups have several channels (they have one in a depthwise convolution)."""
+    return kernel[1] > 1
+
+
+@form("grouped", "dense", applies=is_dense_enough)
+def dense(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> Rearrangement:
+    """One group."""
+    return _joined(x, kernel, stride, padding, groups, groups)
+
+
+def _joined(
+    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int, count: int
+) -> Rearrangement:
+    """`count` groups as one, with zeros where two groups do not meet."""
+    outputs, channels = kernel[0] // groups, kernel[1]
+
+    def moved(array: Array) -> Array:
+        parts = array.reshape(groups // count, count, outputs, channels, *array.shape[2:])
+        made = np.zeros((groups // count, count, outputs, count, channels, *array.shape[2:]), array.dtype)
+        for place in range(count):
+            made[:, place, :, place] = parts[:, place]
+        return made.reshape(array.shape[0], count * channels, *array.shape[2:])
+
+    return Rearrangement(x, kernel[2:], moved, stride, padding, groups // count)
