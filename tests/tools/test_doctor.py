@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from trtnet.support import backend
+from trtnet.support.version import release
 from trtnet.tools.doctor import packages as doctor_packages
-from trtnet.tools.doctor.check_result import release
 from trtnet.tools.doctor.doctor import CheckResult, Status, System, examine, is_healthy, render, this_system, to_json
 from trtnet.tools.doctor.system import Driver, Gpu
 from trtnet.tools.explain.api_changes import TABLE, explain, vanished

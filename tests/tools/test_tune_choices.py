@@ -14,7 +14,7 @@ from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import ModelError
-from trtnet.tools.tune.choices.groups import estimated, groups_of
+from trtnet.tools.tune.choices.groups import estimated, groups_of, timed
 from trtnet.tools.tune.choices.parts import cut, part_around
 from trtnet.tools.tune.choices.variants import NeutralBut, by_path, check
 from trtnet.tools.tune.searching.contests import Group
@@ -53,7 +53,7 @@ def network(forms: Any = None, dtype: str = "float16") -> DefinedNetwork:
 
 
 def test_equal_operations_in_equal_surroundings_are_one_group() -> None:
-    found = groups_of(network(), {"blocks.1.act": 2.0, "blocks.0": 0.5, "conv": 3.0})
+    found = timed(groups_of(network()), {"blocks.1.act": 2.0, "blocks.0": 0.5, "conv": 3.0})
     groups = {group.name: group for group in found if group.kind in ("stem", "gelu")}
     assert set(groups) == {"stem:conv", "gelu:blocks.0.act", "gelu:blocks.2.act", "gelu:"}
     alike = groups["gelu:blocks.0.act"]

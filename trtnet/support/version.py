@@ -1,4 +1,4 @@
-"""Which trtnet this is."""
+"""Versions: which trtnet this is, and how those of others compare."""
 
 from __future__ import annotations
 
@@ -11,3 +11,13 @@ def version() -> str:
         return installed_version("trtnet")
     except PackageNotFoundError:
         return "unknown"
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, to compare: ``"1.6.1.post1"`` -> (1, 6, 1)."""
+    numbers: list[int] = []
+    for part in version.split("+")[0].split("."):
+        if not part.isdecimal():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)

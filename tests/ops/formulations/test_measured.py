@@ -13,9 +13,10 @@ import trtnet
 from trtnet import ops
 from trtnet.definition import network as definition
 from trtnet.ops.formulations import FORMS, MEASURED, Fastest, fastest, measured
-from trtnet.ops.formulations.measured import read_table, release, write_table
+from trtnet.ops.formulations.measured import read_table, write_table
 from trtnet.support import backend, dtypes
 from trtnet.support.errors import ModelError
+from trtnet.support.version import release
 
 ROW = Fastest(
     "row", "reduction", "tensorrt_rtx", ("1.4", "2"), "9.0", ("float16",), {"weights": 100}, {"in_features": 50},

@@ -68,11 +68,10 @@ def _choose(kind: Kind, x: Tensor, *args: object, **kwargs: object) -> Form:
     asked = choices.at(kind.name, path)
     form = kind.forms[asked.form if asked else _fastest(choices, kind.name, x.dtype, facts)]
     by = asked.by if asked else NEUTRAL if form is kind.neutral else TABLE
-    if asked and (form is kind.neutral or can(form)):
-        choices.use(asked)
-    elif asked:
-        choices.refuse(asked)
-    if not can(form):
+    fits = can(form)
+    if asked:
+        (choices.use if fits or form is kind.neutral else choices.refuse)(asked)
+    if not fits:
         form, by = next(form for form in kind.forms.values() if can(form)), NEUTRAL
     choices.note(kind.name, path, form.name, by, OperationFacts(x.dtype.name, facts))
     return form

@@ -17,6 +17,7 @@ from trtnet.support import json_text
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 from trtnet.support.files import atomic_write
+from trtnet.support.version import release
 
 FORMAT = 1
 
@@ -53,11 +54,6 @@ class Fastest:
             return False
         enough = all(name in facts and facts[name] >= value for name, value in self.least.items())
         return enough and all(name in facts and facts[name] <= value for name, value in self.most.items())
-
-
-def release(version: str) -> tuple[int, ...]:
-    """``"1.6.1.120"`` as numbers, which compare as versions do."""
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def read_table(path: str | os.PathLike[str]) -> list[Fastest]:

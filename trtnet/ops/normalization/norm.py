@@ -201,9 +201,13 @@ def rms_norm(
 @formulated("rms_norm", "decomposed")
 def _rms_norm(x: Tensor, axes: tuple[int, ...], weight: Operand | None, eps: float) -> Tensor:
     wide = cast(x, "float32")
-    inverse = rsqrt(add(mean(mul(wide, wide), axes, keepdim=True), eps))
-    normal = cast(mul(wide, inverse), x.dtype)
+    normal = cast(mul(wide, inverse_rms(wide, axes, eps)), x.dtype)
     return normal if weight is None else mul(normal, weight)
+
+
+def inverse_rms(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+    """1 / sqrt(mean(x^2) + eps) over axes, which stay, with the size 1."""
+    return rsqrt(add(mean(mul(x, x), axes, keepdim=True), eps))
 
 
 def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

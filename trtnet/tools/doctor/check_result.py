@@ -26,13 +26,3 @@ class CheckResult:
     status: Status
     found: str
     advice: str = ""
-
-
-def release(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, to compare: ``"1.6.1.post1"`` -> (1, 6, 1)."""
-    numbers: list[int] = []
-    for part in version.split("+")[0].split("."):
-        if not part.isdecimal():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trtnet.tools.doctor.check_result import CheckResult, Status, release
+from trtnet.support.version import release
+from trtnet.tools.doctor.check_result import CheckResult, Status
 from trtnet.tools.doctor.system import Driver, Gpu, Module
 
 OLDEST = (7, 5)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trtnet.support.version import release
 from trtnet.tools.doctor.backend import OLDEST_DRIVER, Wheel
-from trtnet.tools.doctor.check_result import CheckResult, Status, release
+from trtnet.tools.doctor.check_result import CheckResult, Status
 from trtnet.tools.doctor.system import Driver, System
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trtnet.ops.formulations import FORMS
-from trtnet.ops.formulations.measured import Fastest, release
+from trtnet.ops.formulations.measured import Fastest, fastest
 from trtnet.ops.formulations.tuning import Tuning
+from trtnet.support import dtypes
+from trtnet.support.version import release
 
 Facts = tuple[tuple[str, int], ...]
 """Numbers by name, in the order of the names."""
@@ -95,8 +97,8 @@ def rows_of(where: Where, points: Sequence[Point]) -> Iterator[Fastest]:
         others = [dict(point.facts) for point in points if point.form != form]
         boxes: list[list[Point]] = []
         for point in sorted((p for p in points if p.form == form), key=lambda p: p.facts):
-            fitting = (box for box in boxes if not any(_inside(other, _hull([*box, point])) for other in others))
-            box = next(fitting, None)
+            hulls = ((box, _hull([*box, point])) for box in boxes)
+            box = next((box for box, hull in hulls if not any(_inside(other, hull) for other in others)), None)
             if box is None:
                 boxes.append([point])
             else:
@@ -139,17 +141,13 @@ def _inside(facts: Mapping[str, int], hull: Mapping[str, tuple[int, int]]) -> bo
 
 def _is_needed(row: Fastest, rows: Sequence[Fastest], points: Sequence[Point]) -> bool:
     """Whether the table without it would say something else of one of its points."""
-    version, dtype = row.measured_with, row.dtypes[0] if row.dtypes else ""
-    for facts in (
-        dict(point.facts) for point in points if point.form == row.form and row.holds(dtype, dict(point.facts))
-    ):
-        said = (
-            each.form
-            for each in rows
-            if each.is_for(row.kind, row.backend, version)
-            and each.compute_capability == row.compute_capability
-            and each.holds(dtype, facts)
-        )
-        if next(said, FORMS[row.kind][0]) != row.form:
-            return True
-    return False
+    dtype = dtypes.get(row.dtypes[0]) if row.dtypes else None
+
+    def said(facts: Mapping[str, int]) -> str:
+        targets = (row.compute_capability,)
+        found = fastest(row.kind, row.backend, row.measured_with, targets, dtype, facts, rows)
+        return found or FORMS[row.kind][0]
+
+    own = [dict(point.facts) for point in points if point.form == row.form]
+    name = "" if dtype is None else dtype.name
+    return any(row.holds(name, facts) and said(facts) != row.form for facts in own)

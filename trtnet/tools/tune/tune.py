@@ -23,7 +23,7 @@ from trtnet.support.text.status_line import StatusLine
 from trtnet.support.version import version
 from trtnet.tools.run import random_inputs
 from trtnet.tools.targets.arguments import with_sizes
-from trtnet.tools.tune.choices.groups import estimated, groups_of
+from trtnet.tools.tune.choices.groups import estimated, groups_of, timed
 from trtnet.tools.tune.choices.variants import NeutralBut, by_path
 from trtnet.tools.tune.machine import Machine, this_machine
 from trtnet.tools.tune.processes import subject as subjects
@@ -194,12 +194,13 @@ def _groups(
     neutral: DefinedNetwork, processes: Processes, place: Workplace, approximations: bool
 ) -> tuple[list[Group], str]:
     """The groups with their times, without the small networks that cannot be measured; and where times are from."""
-    parts = dict.fromkeys(group.part for group in groups_of(neutral, {}) if group.part)
+    untimed = groups_of(neutral, approximations)
+    parts = dict.fromkeys(group.part for group in untimed if group.part)
     uncut, times = processes.prepare([*parts])
     infos = describe(neutral).inputs
     arrays = place.inputs((), infos)
     shapes = {info.name: arrays[info.name].shape for info in infos if any(isinstance(n, str) for n in info.shape)}
-    found = groups_of(neutral, times or estimated(neutral, shapes), approximations)
+    found = timed(untimed, times or estimated(neutral, shapes))
     groups = [replace(each, part=(), uncut=uncut[each.part]) if each.part in uncut else each for each in found]
     processes.use(groups)
     return groups, "profile" if times else "work"

@@ -11,24 +11,24 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import rsqrt
+from trtnet.ops.forms.dtypes import has_16_bits
 from trtnet.ops.formulations import form
+from trtnet.ops.normalization.norm import inverse_rms
 from trtnet.ops.products.matmul import matmul
-from trtnet.ops.reductions.reduce import mean
 from trtnet.support import dtypes
 
 
 def has_weight(x: Tensor, axes: tuple[int, ...], weight: Operand | None, eps: float) -> bool:
     """Whether it has a weight, and is of float16 or bfloat16."""
-    return weight is not None and x.dtype.bits == 16
+    return weight is not None and has_16_bits(x)
 
 
 @form("rms_norm", "float32", applies=has_weight)
 def float32(x: Tensor, axes: tuple[int, ...], weight: Operand, eps: float) -> Tensor:
     """Rounded once, after the product with the weight."""
     wide = cast(x, dtypes.float32)
-    inverse = rsqrt(add(mean(mul(wide, wide), axes, keepdim=True), eps))
     gain = cast(tensor(weight, x.network, x.dtype), dtypes.float32)
-    return cast(mul(mul(wide, inverse), gain), x.dtype)
+    return cast(mul(mul(wide, inverse_rms(wide, axes, eps)), gain), x.dtype)
 
 
 def is_last_axis(x: Tensor, axes: tuple[int, ...], weight: Operand | None, eps: float) -> bool:

@@ -13,12 +13,12 @@ from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.comparison import where
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.softmax import softmax
-from trtnet.ops.forms.dtypes import has_16_bits
+from trtnet.ops.forms.dtypes import has_16_bits, in_float32
 from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.transformers.attention import NOWHERE, causal_mask
-from trtnet.support.dtypes import bool_, float32
+from trtnet.support.dtypes import bool_
 
 
 @form("attention", "products")
@@ -34,7 +34,7 @@ def float32_softmax(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | No
     """The same with a softmax in float32."""
 
     def wide(scores: Tensor) -> Tensor:
-        return cast(softmax(cast(scores, float32), -1), scores.dtype)
+        return in_float32(lambda y: softmax(y, -1), scores)
 
     return _around_softmax(query, key, value, mask, is_causal, _scores, wide)
 

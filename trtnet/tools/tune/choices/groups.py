@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from trtnet.definition import DefinedNetwork
@@ -17,37 +18,46 @@ FLOPS_A_BYTE = 200
 """So many operations take as long as a byte on GPUs of today, for an estimate where nothing was measured."""
 
 
-def groups_of(network: DefinedNetwork, times: Mapping[str, float], approximations: bool = False) -> list[Group]:
-    """The groups of a network with neutral forms, of kinds that have others.
+def groups_of(network: DefinedNetwork, approximations: bool = False) -> list[Group]:
+    """The groups of a network with neutral forms, of kinds that have others, without times.
 
-    times: milliseconds by module path. approximations: whether forms that compute another function may be tried.
+    approximations: whether forms that compute another function may be tried.
     """
     surroundings = Surroundings(network)
     together: dict[tuple[str, Any], list[tuple[Part, list[str]]]] = {}
     for (kind, part), paths in _by_part(network).items():
         same = surroundings.of(part or (paths[0],), paths)
         together.setdefault((kind, same), []).append((part, paths))
-    groups = [_group(kind, members, times, approximations) for (kind, _), members in together.items()]
+    groups = [_group(kind, members, approximations) for (kind, _), members in together.items()]
     return [group for group in groups if group.forms]
 
 
 def _by_part(network: DefinedNetwork) -> dict[tuple[str, Part], list[str]]:
     """The modules of each kind of operation by the part that they are in; one without a part is alone."""
     found: dict[tuple[str, Part], list[str]] = {}
+    called = {call.path for call in network.calls}
     for path, kinds in network.forms.chosen.items():
-        part = part_around(network.calls, path)
+        part = part_around(network.calls, called, path)
         for kind in kinds:
             found.setdefault((kind, part), []).append(path)
     return found
 
 
-def _group(kind: str, members: list[tuple[Part, list[str]]], times: Mapping[str, float], approximations: bool) -> Group:
+def timed(groups: Iterable[Group], times: Mapping[str, float]) -> list[Group]:
+    """Groups with what their modules take. times: milliseconds by module path."""
+
+    def taken(group: Group) -> float:
+        return sum(time for module, time in times.items() if any(_at(module, path) for path in group.paths))
+
+    return [replace(group, milliseconds=taken(group)) for group in groups]
+
+
+def _group(kind: str, members: list[tuple[Part, list[str]]], approximations: bool) -> Group:
     part = members[0][0]
     paths = tuple(path for _, each in members for path in each)
-    taken = sum(time for module, time in times.items() if any(_at(module, path) for path in paths))
     uncut = "" if part else "it belongs to the model itself, which has no smaller network"
     forms = FORMS[kind][1:] + (APPROXIMATIONS.get(kind, ()) if approximations else ())
-    return Group(f"{kind}:{paths[0]}", kind, paths, taken, forms, part, uncut)
+    return Group(f"{kind}:{paths[0]}", kind, paths, 0.0, forms, part, uncut)
 
 
 def _at(module: str, path: str) -> bool:
