@@ -35,9 +35,8 @@ def groups_of(network: DefinedNetwork, approximations: bool = False) -> list[Gro
 def _by_part(network: DefinedNetwork) -> dict[tuple[str, Part], list[str]]:
     """The modules of each kind of operation by the part that they are in; one without a part is alone."""
     found: dict[tuple[str, Part], list[str]] = {}
-    called = {call.path for call in network.calls}
     for path, kinds in network.forms.chosen.items():
-        part = part_around(network.calls, called, path)
+        part = part_around(network.calls, path)
         for kind in kinds:
             found.setdefault((kind, part), []).append(path)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 
 from trtnet.definition import DefinedNetwork, DTypes
 from trtnet.graph.calls import Call
@@ -18,14 +18,15 @@ MOST_MODULES = 4
 """So many modules that follow each other are cut out together."""
 
 
-def part_around(calls: Sequence[Call], called: Set[str], path: str) -> Part:
+def part_around(calls: Sequence[Call], path: str) -> Part:
     """The module with other modules that an operation of the module at `path` is in, if it is small enough.
 
     Else that module and those which take its result, one after another, beside it. Nothing for an operation of the
-    model itself. called: the paths of the calls.
+    model itself.
     """
     if not path:
         return ()
+    called = {call.path for call in calls}
     container = path if any(_inside(other, path) for other in called) else _parent(path, called)
     inside = sum(call.path == container or _inside(call.path, container) for call in calls)
     if container and inside <= MOST_CALLS * len(calls):
@@ -60,7 +61,7 @@ def _follows(call: Call, before: Call) -> bool:
     return bool(beside) and call.inputs[0].current is before.outputs[0].current
 
 
-def _parent(path: str, called: Set[str]) -> str:
+def _parent(path: str, called: set[str]) -> str:
     """The innermost module around another that is called itself."""
     while path:
         path = path.rpartition(".")[0]
