@@ -315,6 +315,9 @@ def test_gpus_that_lack_a_type_are_refused_and_what_brings_no_speed_is_said(capl
     assert "no kernel of products takes float8 in blocks along both axes" in built("fp8_blocks", "8.9")
     assert built("int8_weights") == built("int8_weights", "8.0") == ""
     assert built("mxfp4_weights", "12.0") == ""
+    for malformed in ("sm_90", "8.9+PTX"):
+        with pytest.raises(BuildError, match=re.escape(f"found {malformed!r}")):
+            built("fp8_weights", malformed)
 
 
 def test_what_a_rule_computes_with_is_said() -> None:

@@ -36,8 +36,8 @@ def build_plan(
         raise BuildError("the network has no outputs")
     profiles = profile_shapes(network, dims)
     check_shapes(network, profiles)
-    check_quantization(network.quantized, config.compute_capabilities)
     target = apply(config, network)
+    check_quantization(network.quantized, config.compute_capabilities)
     add_profiles(network, target, profiles)
     if config.refittable:
         network.name_weights()

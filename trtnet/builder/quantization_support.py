@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from trtnet.graph.quantized import QuantizedParameter, QuantizedParameters
 from trtnet.support import backend
 from trtnet.support.errors import BuildError
+from trtnet.support.version import release
 
 log = logging.getLogger("trtnet.quantization")
 
@@ -55,7 +56,7 @@ SLOWER = (
 def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[str]) -> None:
     """Says what of a network's quantization is not built, and what is built and computed in floats.
 
-    capabilities: of the GPUs that are built for, none where the backend decides.
+    capabilities: of the GPUs that are built for, as ``apply`` has accepted them, none where the backend decides.
     Raises BuildError for values of a type that one of these GPUs does not have; warns of the others.
     """
     used = [found for key, found in parameters.by_key.items() if key in parameters.used]
@@ -63,7 +64,7 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
         name for found in used for name in {found.dtype.name, *([found.inputs.name] if found.inputs else [])}
     )
     for name, (oldest, words) in OLDEST_GPU.items():
-        old = [each for each in capabilities if counts[name] and _number(each) < _number(oldest)]
+        old = [each for each in capabilities if counts[name] and release(each) < release(oldest)]
         if old:
             raise BuildError(
                 f"{counts[name]:,} weights are in {name}, which {words} have ({oldest}); compute_capabilities has"
@@ -75,7 +76,3 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
         count = sum(map(row.fits, used)) if backend.name() in row.backends else 0
         if count:
             log.warning("%s quantized weights are not faster: %s", f"{count:,}", row.why)
-
-
-def _number(capability: str) -> tuple[int, ...]:
-    return tuple(map(int, capability.split(".")))
