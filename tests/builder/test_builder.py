@@ -135,6 +135,17 @@ def test_the_plan_and_its_sidecar_come_back(plan: Plan, tmp_path: Path) -> None:
     assert [t["shape"] for t in sidecar["inputs"]] == [["n", 3, "h"], ["n", 1, 8]]
 
 
+def test_a_sidecar_from_before_fields_that_have_defaults_is_read(plan: Plan, tmp_path: Path) -> None:
+    plan.save(tmp_path / "e.engine")
+    sidecar = tmp_path / "e.engine.json"
+    document = json.loads(sidecar.read_text())
+    for name in ("tf32", "forms", "forms_by", "quantization"):
+        del document[name]
+    sidecar.write_text(json.dumps(document))
+    info = Plan.load(tmp_path / "e.engine").info
+    assert (info.tf32, info.forms, info.forms_by, info.quantization) == (None, {}, {}, {})
+
+
 def test_the_sidecar_says_what_an_inference_takes_at_each_profiles_opt_shapes(tmp_path: Path) -> None:
     network().build([{"n": (1, 2, 4), "h": 8}, {"n": 16, "h": (1, 32, 64)}]).save(tmp_path / "e.engine")
     info = Plan.load(tmp_path / "e.engine").info

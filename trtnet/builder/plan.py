@@ -130,7 +130,8 @@ def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
         found = document.get("sidecar")
         raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
-    document = {"tf32": None, "forms": {}, "forms_by": {}, **document}  # trtnet 0.1's first engines do not say
+    defaults: dict[str, Any] = {"tf32": None, "forms": {}, "forms_by": {}, "quantization": {}}
+    document = {**defaults, **document}  # trtnet 0.1's first engines do not say
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(
