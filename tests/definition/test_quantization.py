@@ -288,6 +288,23 @@ def test_a_quantized_checkpoint_without_a_word_is_explained(tmp_path: Path) -> N
     assert "is quantized" not in str(other.value)
 
 
+def test_a_shape_that_does_not_fit_a_kept_checkpoint_is_said_as_for_floats() -> None:
+    file = DATA / "gptq" / "model.safetensors"
+    with pytest.raises(WeightsError) as caught:
+        trtnet.define(Up(31, 128), {"x": trtnet.Input((1, 128))}, file, quantization="checkpoint")
+    assert caught.value.mismatched == (("up.weight", (31, 128), (32, 128)),)
+    assert "is quantized" not in str(caught.value)
+
+
+def test_a_checkpoint_that_is_dequantized_is_one_of_floats() -> None:
+    found = quantization_of(DATA / "gptq" / "model.safetensors")
+    assert found is not None
+    renamed = trtnet.weights.parse_rules("[[rules]]\nadd_prefix = 'model.'", "prefix").apply(found.dequantized())
+    for checkpoint in (found.dequantized(), renamed):
+        assert quantization_of(checkpoint) is None
+        assert trtnet.weights.detect(checkpoint).quantization is None
+
+
 def test_renamed_weights_stay_quantized() -> None:
     found = quantization_of(DATA / "gptq" / "model.safetensors")
     assert found is not None

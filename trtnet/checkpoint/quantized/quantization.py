@@ -22,7 +22,7 @@ from trtnet.checkpoint.quantized.families import (
 )
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.reading import Source, open_checkpoint
-from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, tensors_of
+from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, is_dequantized, tensors_of
 from trtnet.support.errors import CheckpointError
 
 
@@ -77,11 +77,14 @@ class Quantization:
 def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> Quantization | None:
     """What a checkpoint holds quantized, None for one of floats; reads shapes, and of the data what they depend on.
 
-    config: its quantization configuration, or its whole ``config.json``; by default that in the files beside it.
+    A checkpoint that is dequantized is one of floats. config: its quantization configuration, or its whole
+    ``config.json``; by default that in the files beside it.
     Raises CheckpointError for a checkpoint that cannot be read, tensors that do not fit each other or the
     configuration, and a format that is not known.
     """
     checkpoint = open_checkpoint(source)
+    if is_dequantized(checkpoint):
+        return None
     about = configuration_of(checkpoint) if config is None else given(config)
     family = _family(checkpoint, about)
     if family is None:

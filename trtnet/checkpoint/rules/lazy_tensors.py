@@ -89,6 +89,11 @@ class Converted(Checkpoint):
         self._source.close()
 
 
+def is_dequantized(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint shows floats in the place of weights that its file holds quantized."""
+    return isinstance(checkpoint, Converted) and any(checkpoint.lazy(key).quantized_keys for key in checkpoint)
+
+
 def tensors_of(checkpoint: Checkpoint) -> Tensors:
     """Every tensor of a checkpoint, to be read by it."""
     return {key: _unread(checkpoint, key) for key in checkpoint}

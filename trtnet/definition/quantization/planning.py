@@ -17,7 +17,7 @@ from trtnet.checkpoint.nearest import nearest
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
-from trtnet.checkpoint.rules.lazy_tensors import Converted
+from trtnet.checkpoint.rules.lazy_tensors import Converted, is_dequantized
 from trtnet.definition.quantization.arranging import arranged
 from trtnet.definition.quantization.schemes import WeightScheme, scheme_of
 from trtnet.graph.quantized import QuantizedArrays, QuantizedParameter, QuantizedParameters
@@ -85,7 +85,7 @@ class Quantizing:
         if not self.from_checkpoint or source is None:
             return source
         checkpoint = open_checkpoint(source)
-        if isinstance(checkpoint, Converted) and any(checkpoint.lazy(key).quantized_keys for key in checkpoint):
+        if is_dequantized(checkpoint):
             return checkpoint
         found = quantization_of(checkpoint)
         if found is None:
