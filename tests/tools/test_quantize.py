@@ -102,6 +102,16 @@ def test_data_is_read_in_batches_from_arrays_files_and_folders(tmp_path: Path) -
             list(Batches(data, fixed, 2))
 
 
+def test_a_file_of_data_that_is_damaged_is_said(tmp_path: Path) -> None:
+    takes = [TensorInfo("x", ("n", 2), "float32")]
+    np.savez(tmp_path / "a.npz", x=np.ones((5, 2), np.float32))
+    whole = (tmp_path / "a.npz").read_bytes()
+    for damaged in (whole[:-30], whole[:40], b"PK", b"", np.ones(3).tobytes()):
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"a\.npz is not an \.npz of arrays"):
+            list(Batches(tmp_path, takes, 2))
+
+
 # checkpoints
 
 

@@ -17,7 +17,7 @@ import trtnet
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.verify.arrays import trtexec_files as trtexec
-from trtnet.verify.arrays.saved import read_iterations, read_runs, write_inputs, write_outputs
+from trtnet.verify.arrays.saved import read_iterations, read_npz, read_runs, write_inputs, write_outputs
 
 os.environ.setdefault("POLYGRAPHY_AUTOINSTALL_DEPS", "0")
 
@@ -112,6 +112,28 @@ def test_what_numpys_files_do_not_know_is_written_wider(suffix: str, tmp_path: P
     assert [array.dtype for array in found.values()] == [np.float32, np.float32, np.int8]
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[name], array.astype(np.float32))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_npz_with_any_byte_changed_is_read_or_refused(tmp_path: Path, save: Any) -> None:
+    file = tmp_path / "x.npz"
+    save(file, x=np.arange(50.0))
+    whole, refused = file.read_bytes(), 0
+    for place in range(len(whole)):
+        for byte in {0, 255, whole[place] ^ 1} - {whole[place]}:
+            file.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            try:
+                read_npz(file)
+            except InputError as error:
+                assert "x.npz is not an .npz of arrays" in str(error)
+                refused += 1
+    assert refused > len(whole)
+    file.write_bytes(b"")
+    with pytest.raises(InputError, match=r"is not an \.npz of arrays"):
+        read_npz(file)
+    np.save(file.with_suffix(".npy"), np.ones(3))
+    with pytest.raises(InputError, match=r"is not an \.npz of arrays"):
+        read_npz(file.with_suffix(".npy").rename(file))
 
 
 def test_npz_of_any_names_and_of_one_iteration(tmp_path: Path) -> None:

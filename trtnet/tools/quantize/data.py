@@ -11,6 +11,7 @@ import numpy as np
 
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError
+from trtnet.verify.arrays.saved import read_npz
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 Data = Arrays | str | os.PathLike[str]
@@ -34,8 +35,7 @@ class Batches:
     def __iter__(self) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
         for part in self._parts:
             if isinstance(part, Path):
-                with np.load(part, allow_pickle=False) as file:
-                    yield from self._calls({name: file[name] for name in file.files}, str(part))
+                yield from self._calls(read_npz(part), str(part))
             else:
                 yield from self._calls(part, "the data")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,10 @@ from trtnet.verify.arrays import polygraphy_files as polygraphy, trtexec_files a
 from trtnet.verify.arrays.feeding import Array, Arrays
 
 PAGES = (".html", ".htm")
+_DAMAGED = (
+    OSError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy and zipfile raise for files that are no .npz, or a damaged one."""
 
 
 def read_runs(path: Path) -> dict[str, list[Arrays]]:
@@ -28,7 +33,7 @@ def read_runs(path: Path) -> dict[str, list[Arrays]]:
     if path.is_dir():
         return _joined([read_runs(file) for file in sorted(path.glob("*.json"), key=_by_number)], path)
     if path.suffix == ".npz":
-        return {"": [_read_npz(path)]}
+        return {"": [read_npz(path)]}
     document = _read_json(path)
     try:
         return {"": [trtexec.decode(document)]} if trtexec.is_export(document) else polygraphy.decode(document)
@@ -117,11 +122,12 @@ def _savez(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
-def _read_npz(path: Path) -> Arrays:
+def read_npz(path: Path) -> Arrays:
+    """The arrays of an ``.npz``, by name. Raises InputError for anything else."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} is not an .npz of arrays: {error}") from error
 
 
