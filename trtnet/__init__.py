@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TrtnetError,
         WeightsError,
     )
+    from trtnet.tools.audit.audit import audit
     from trtnet.tools.generation.generate import generate
     from trtnet.tools.quantize.quantize import quantize
     from trtnet.tools.tune.tune import tune
@@ -80,6 +81,7 @@ _HOME = {
     "TorchModule": "trtnet.definition.torch_module",
     "TrtnetError": "trtnet.support.errors",
     "WeightsError": "trtnet.support.errors",
+    "audit": "trtnet.tools.audit.audit",
     "bisect": "trtnet.verify.bisection.bisect",
     "build": "trtnet.definition",
     "compare": "trtnet.verify.comparison.compare",
@@ -129,6 +131,7 @@ __all__ = [
     "TrtnetError",
     "Tuning",
     "WeightsError",
+    "audit",
     "bisect",
     "build",
     "compare",

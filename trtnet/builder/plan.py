@@ -34,7 +34,8 @@ class PlanInfo:
     weights that Engine.refit replaces, empty if the engine was not built for it; folded: those folded into others.
     quantization: how parameters are quantized, by checkpoint key. stripped: whether the plan has no weights. tf32:
     whether float32 products may round to TensorFloat-32; None if the sidecar does not say. flops, minimum_bytes:
-    of one inference at each profile's opt shapes, as counted by trtnet.graph.layers.work.
+    of one inference at each profile's opt shapes, as counted by trtnet.graph.layers.work. audit: in which dtypes the
+    engine computes, as ``trtnet build --audit`` found; empty where it was not asked.
     """
 
     backend: str
@@ -58,6 +59,7 @@ class PlanInfo:
     flops: tuple[int, ...] = ()
     minimum_bytes: tuple[int, ...] = ()
     tf32: bool | None = None
+    audit: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _info(document: dict[str, Any]) -> PlanInfo:
     if document.get("sidecar") != SIDECAR_VERSION:
         found = document.get("sidecar")
         raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
-    defaults: dict[str, Any] = {"tf32": None, "forms": {}, "forms_by": {}, "quantization": {}}
+    defaults: dict[str, Any] = {"tf32": None, "forms": {}, "forms_by": {}, "quantization": {}, "audit": {}}
     document = {**defaults, **document}  # trtnet 0.1's first engines do not say
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):

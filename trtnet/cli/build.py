@@ -68,9 +68,13 @@ def build(
     output: Annotated[Path, typer.Option("--output", "-o", help="Plan file to write; its sidecar is FILE.json.")],
     options: ModelOptions,
     how: BuildOptions,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Ask the engine in which dtypes it computes; exit code 1 if not as asked.")
+    ] = False,
     json: Json = None,
 ) -> None:
     """Builds an engine from a model and its checkpoint."""
+    from trtnet.tools.audit.audit import recorded
     from trtnet.tools.build import build_engine, picture, to_json
     from trtnet.tools.output import show
     from trtnet.tools.targets import arguments
@@ -79,8 +83,9 @@ def build(
     check_writable(output)
     config = how.build_config
     network = define_network(model, options.choices, config.compute_capabilities)
-    result = build_engine(network, arguments.dims(options.dim), config, output)
+    result = build_engine(network, arguments.dims(options.dim), config, output, audit)
     show(picture(result), to_json(result), json)
+    raise typer.Exit(1 if audit and recorded(result.info).fell_back else 0)
 
 
 @grouped

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from trtnet.cli.accuracy.bisect import bisect
 from trtnet.cli.accuracy.compare import compare
 from trtnet.cli.accuracy.precision import precision
+from trtnet.cli.audit import audit
 from trtnet.cli.bench import bench, warm
 from trtnet.cli.build import build, models, run
 from trtnet.cli.doctor import doctor
@@ -68,7 +69,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Weights": (weights, convert, quantize, refit),
     "Accuracy": (compare, bisect, precision),
     "Measure": (bench, tune, warm),
-    "Look": (inspect, diff, draw),
+    "Look": (inspect, audit, diff, draw),
     "Serve": (generate, export),
     "Help": (doctor,),
 }

@@ -48,6 +48,15 @@ def described(blocks: Blocks) -> str:
     return f"a scale a block of {' x '.join('all' if size == WHOLE else str(size) for size in sizes)}"
 
 
+def operand_dtypes(words: str) -> tuple[str, str]:
+    """(dtype of the values, dtype of the inputs or "") of a scheme in words, as Scheme and WeightScheme write them.
+
+    TensorRT holds integers of other than 4 bits in int8.
+    """
+    kind, inputs = words.partition(",")[0], words.partition(", inputs in ")[2].partition(" ")[0]
+    return ("int8" if kind.startswith("int") and kind != "int4" else kind), inputs
+
+
 def blocks_of(key: str, shape: tuple[int, ...], scale: tuple[int, ...], block: tuple[int, ...] = (128, 128)) -> Blocks:
     """The blocks of a weight whose scales have the shape `scale`, of the weight's rank.
 

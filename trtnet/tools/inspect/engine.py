@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,7 +56,8 @@ class EngineLayer:
     """One layer of the engine, often several of the network fused.
 
     type: TensorRT's word, "" where the engine has only names, as are the fields that follow. modules, sources: the
-    modules ("" for the model itself) and lines of the model that it comes from, where trtnet wrote them.
+    modules ("" for the model itself) and lines of the model that it comes from, where trtnet wrote them. constants:
+    weights and other numbers that it holds; TensorRT's own layers say the number of their weights instead of a shape.
     """
 
     name: str
@@ -66,6 +67,7 @@ class EngineLayer:
     tactic: str = ""
     modules: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    constants: tuple[EngineTensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,16 @@ def _layer(fields: Any) -> EngineLayer:
         tactic=fields.get("TacticName") or fields.get("TacticValue", ""),
         modules=tuple(dict.fromkeys(place.module for place in found)),
         sources=tuple(dict.fromkeys(place.source for place in found if place.source)),
+        constants=(*map(_tensor, fields.get("Constants", [])), *_counted(fields)),
     )
+
+
+def _counted(fields: Mapping[str, Any]) -> Iterator[EngineTensor]:
+    """The weights of a layer of TensorRT's, of which it says how many they are."""
+    for name in ("Weights", "Bias"):
+        held = fields.get(name)
+        if isinstance(held, dict) and held.get("Count"):
+            yield EngineTensor(f"{fields['Name']} {name}", (int(held["Count"]),), _dtype(held.get("Type", "")), "")
 
 
 def _tensor(tensor: Mapping[str, Any]) -> EngineTensor:
@@ -137,9 +148,13 @@ def _tensor(tensor: Mapping[str, Any]) -> EngineTensor:
     return EngineTensor(
         name=tensor["Name"],
         shape=tuple(int(size) for size in tensor.get("Dimensions", [])),
-        dtype=next((name for name, words in _WORDS.items() if words.search(dtype)), UNKNOWN),
+        dtype=_dtype(dtype),
         format=tensor.get("Format", both),
     )
+
+
+def _dtype(words: str) -> str:
+    return next((name for name, word in _WORDS.items() if word.search(words)), UNKNOWN)
 
 
 def precisions(description: EngineDescription) -> Counter[str]:

@@ -1,0 +1,1 @@
+"""`trtnet audit`: in which dtypes an engine computes, beside what was asked."""

@@ -1,0 +1,221 @@
+"""In which dtype each module of an engine computes, beside what was asked: from the engine inspector's text.
+
+Names tie both together: TensorRT keeps the module that added a layer in the layer's metadata, and in those that it
+fuses the layer into.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from trtnet.builder.plan import PlanInfo, read_sidecar, sidecar_path
+from trtnet.runtime import Engine
+from trtnet.support.errors import DeviceError, PlanError
+from trtnet.tools.audit import asked as of_sidecar
+from trtnet.tools.audit.asked import Asked
+from trtnet.tools.audit.operands import FLOATS, QUANTIZED, computed, count, is_product, matrix, nbytes
+from trtnet.tools.audit.pairs import OWN, inputs_of, weights_of
+from trtnet.tools.inspect.engine import BUILD_DETAILED, UNKNOWN, EngineDescription, EngineLayer, parse
+from trtnet.tools.inspect.plan import read_document, read_engine
+
+AS_ASKED, FELL_BACK, COARSER, NOT_ASKED = "as asked", "fell back", "coarser", "not asked"
+_COARSENESS = {"float32": 0, "float16": 1, "bfloat16": 1, **dict.fromkeys(QUANTIZED, 2)}
+
+
+@dataclass(frozen=True)
+class AuditedModule:
+    """What became of one product, or of several of one module that are alike.
+
+    name: the module; its weight's key where the module has several quantized ones. asked: the scheme or dtype, "" where
+    it is not known. computed: the dtype of the operands of its product. weights: the dtype that the engine holds them
+    in; bytes: of the constants of its layers, which layers of several modules share. inputs_pair, weights_pair: what
+    became of the quantization of its inputs, and of the dequantization of its weights: "fused", "its own layer", "while
+    building", "not used", or "" where there is none. Each is "unknown" where the inspector does not tell. layers: of
+    the engine. verdict: "as asked", "fell back" (quantized operands became floats), "coarser", "unknown", "not asked".
+    """
+
+    name: str
+    asked: str
+    computed: str
+    weights: str
+    bytes: int
+    inputs_pair: str
+    weights_pair: str
+    layers: tuple[str, ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An engine. weight_bytes: of all constants, each once. own_layers: those that only quantize or dequantize."""
+
+    name: str
+    modules: tuple[AuditedModule, ...]
+    layers: int
+    weight_bytes: dict[str, int]
+    own_layers: tuple[str, ...]
+
+    @property
+    def fell_back(self) -> tuple[AuditedModule, ...]:
+        """The modules that compute in another dtype than was asked, and not in a finer one."""
+        return tuple(one for one in self.modules if one.verdict in (FELL_BACK, COARSER))
+
+    @property
+    def unknown(self) -> tuple[AuditedModule, ...]:
+        """The modules of which the inspector does not say enough."""
+        return tuple(one for one in self.modules if one.verdict == UNKNOWN)
+
+
+def audit(engine: Engine | str | os.PathLike[str], sidecar: str | os.PathLike[str] | None = None) -> Audit:
+    """In which dtype each module of an engine computes, beside what its sidecar says that was asked.
+
+    engine: an engine, or the file of one, which need a GPU; or a .json file of what TensorRT's engine inspector wrote
+    (``Engine.inspect().layers``, ``trtexec --exportLayerInfo``), or the sidecar of an engine that was built with
+    ``--audit``. sidecar: of that engine, by default the one beside it.
+    The engine must have been built with profiling_verbosity="detailed", which is the default.
+    Raises PlanError for a file that is neither, or an engine of names alone; DeviceError where an engine does not load.
+    """
+    if isinstance(engine, Engine):
+        return examine("engine", parse(engine.inspect().layers), engine.info)
+    path = Path(engine)
+    file = read_document(path) if path.suffix == ".json" else read_engine(path)
+    beside = sidecar_path(path)
+    info = read_sidecar(sidecar or beside).info if sidecar or beside.exists() else None
+    if file.layers is None:
+        if file.sidecar is not None and file.sidecar.info.audit:
+            return recorded(file.sidecar.info)
+        raise DeviceError(
+            f"{path} does not say what the engine computes ({file.unknown}): audit the engine where its GPU is, or what"
+            f" its inspector wrote there: Path('layers.json').write_text(engine.inspect().layers)"
+        )
+    return examine(str(path), file.layers, info)
+
+
+def recorded(info: PlanInfo) -> Audit:
+    """The audit that ``trtnet build --audit`` wrote into a sidecar. Raises PlanError if it is not one."""
+    try:
+        given = {field.name: info.audit[field.name] for field in fields(Audit)}
+        rows = (AuditedModule(**{**row, "layers": tuple(row["layers"])}) for row in given["modules"])
+        return Audit(**{**given, "modules": tuple(rows), "own_layers": tuple(given["own_layers"])})
+    except (KeyError, TypeError) as error:
+        raise PlanError(f"the audit in the sidecar is not one that this trtnet wrote: {error!r}") from error
+
+
+def examine(name: str, description: EngineDescription, info: PlanInfo | None) -> Audit:
+    """The audit of what an inspector wrote. info: what was asked; None if that is not known. Raises PlanError."""
+    if not description.detailed:
+        raise PlanError(f"{name} has only the names of its layers: {BUILD_DETAILED}")
+    layers, asked = description.layers, of_sidecar.quantized(info) if info else ()
+    products = [one for one in layers if is_product(one)]
+    its = [_products(each, asked, products) for each in asked]
+    rows = [_quantized(each, asked, one, layers) for each, one in zip(asked, its, strict=True)]
+    taken = {layer.name for one in its if one.sure for layer in (*one.found, *one.others)}
+    rows += _others([one for one in products if one.name not in taken], info)
+    pairs = [text for row in rows for text in (row.inputs_pair, row.weights_pair)]
+    own = tuple(dict.fromkeys(text.partition(": ")[2] for text in pairs if text.startswith(OWN)))
+    held = {constant.name: constant for one in layers for constant in one.constants}
+    by_dtype: dict[str, int] = {}
+    for constant in held.values():
+        by_dtype[constant.dtype] = by_dtype.get(constant.dtype, 0) + nbytes([constant])
+    return Audit(name, tuple(rows), len(layers), dict(sorted(by_dtype.items(), key=lambda x: -x[1])), own)
+
+
+@dataclass(frozen=True)
+class _Products:
+    """The products of a weight. sure: whether they are known to be its. others: of its module, beside it."""
+
+    found: tuple[EngineLayer, ...]
+    sure: bool
+    others: tuple[EngineLayer, ...] = ()
+
+
+def _quantized(each: Asked, asked: Sequence[Asked], its: _Products, layers: Sequence[EngineLayer]) -> AuditedModule:
+    """What became of a quantized weight."""
+    siblings = sum(one.module == each.module for one in asked)
+    kinds = {computed(one, quantizes_inputs=each.quantizes) for one in its.found}
+    weights = weights_of(its.found, [one for one in layers if each.module in one.modules])
+    known = its.sure or bool(weights.layers)
+    runs, held = kinds.pop() if len(kinds) == 1 and its.sure else UNKNOWN, weights.dtype if known else UNKNOWN
+    holders = (*its.found, *weights.layers) if known else ()
+    return AuditedModule(
+        name=each.key if siblings > 1 else each.module,
+        asked=each.words,
+        computed=runs,
+        weights=held,
+        bytes=nbytes(x for one in holders for x in one.constants),
+        inputs_pair=inputs_of(each, its.found, layers),
+        weights_pair=weights.words if known else UNKNOWN,
+        layers=tuple(dict.fromkeys(one.name for one in holders)),
+        verdict=_verdict(each, runs, held),
+    )
+
+
+def _products(each: Asked, asked: Sequence[Asked], products: Sequence[EngineLayer]) -> _Products:
+    """The products of a weight: of several in its module the one with the largest weight, as others are of zero points.
+
+    A module that no layer names was called by its weights alone: its products are among those of the modules around
+    it. They, and several quantized weights of one module, are known only where they are alike.
+    """
+    path = each.module
+    while not (found := _without_feeders([one for one in products if path in one.modules])) and path:
+        path = path.rpartition(".")[0]
+    alone = path == each.module and sum(one.module == each.module for one in asked) == 1
+    if alone:
+        largest = max(map(_count, found), default=0)
+        chosen = tuple(one for one in found if _count(one) == largest)
+        return _Products(chosen, bool(chosen), tuple(found))
+    alike = {(computed(one, quantizes_inputs=each.quantizes), _held(one)) for one in found}
+    return _Products(tuple(found), len(alike) == 1)
+
+
+def _without_feeders(products: Sequence[EngineLayer]) -> list[EngineLayer]:
+    """Without those that write, quantized, what another one reads: they come from the module by that alone."""
+    read = {x.name for one in products for x in one.inputs}
+    return [one for one in products if not any(x.name in read and x.dtype in QUANTIZED for x in one.outputs)]
+
+
+def _verdict(each: Asked, runs: str, held: str) -> str:
+    if each.inputs:
+        if runs == each.inputs:
+            return AS_ASKED
+        return FELL_BACK if runs in FLOATS else UNKNOWN
+    if held == each.weights:
+        return AS_ASKED
+    return FELL_BACK if held in FLOATS else UNKNOWN
+
+
+def _others(products: Iterable[EngineLayer], info: PlanInfo | None) -> list[AuditedModule]:
+    """What became of the products that nobody asked to be quantized, those alike together."""
+    groups: dict[tuple[tuple[str, ...], str, str], list[EngineLayer]] = {}
+    for one in products:
+        key = (one.modules, computed(one, quantizes_inputs=False), _held(one))
+        groups.setdefault(key, []).append(one)
+    rows = []
+    for (modules, runs, held), found in groups.items():
+        words = of_sidecar.floats(info, modules[0]) if info and modules else ""
+        label = ", ".join(module or "(model)" for module in modules) or found[0].name
+        names = tuple(one.name for one in found)
+        size = nbytes(x for one in found for x in one.constants)
+        rows.append(AuditedModule(label, words, runs, held, size, "", "", names, _float_verdict(words, runs)))
+    return rows
+
+
+def _float_verdict(words: str, runs: str) -> str:
+    if not words:
+        return NOT_ASKED
+    if runs not in _COARSENESS or words not in _COARSENESS:
+        return UNKNOWN
+    return COARSER if _COARSENESS[runs] > _COARSENESS[words] else AS_ASKED
+
+
+def _count(layer: EngineLayer) -> int:
+    held = matrix(layer)
+    return count(held) if held else 0
+
+
+def _held(layer: EngineLayer) -> str:
+    held = matrix(layer)
+    return held.dtype if held else ""
