@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,16 @@ from helpers.comparing import random_weights, relative_l2
 
 import trtnet
 from trtnet import models, nn, ops
-from trtnet.builder import describe
+from trtnet.builder import BuildConfig, describe
+from trtnet.builder.plan import read_sidecar, sidecar_path
 from trtnet.definition import DefinedNetwork
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import ModelError
 from trtnet.tools.tune.choices.groups import estimated, groups_of, timed
 from trtnet.tools.tune.choices.parts import cut, part_around
-from trtnet.tools.tune.choices.variants import NeutralBut, by_path, check
+from trtnet.tools.tune.choices.variants import NeutralBut, by_path, check, within
+from trtnet.tools.tune.processes.building import Build
+from trtnet.tools.tune.processes.workplace import Workplace
 from trtnet.tools.tune.searching.contests import Group
 
 
@@ -96,6 +100,36 @@ def test_a_part_has_the_forms_of_its_network() -> None:
     kinds = [kinds_of(cut(network(each), ("conv", "bn", "relu", "pool")).network) for each in ({}, forms)]
     assert kinds[0].count("CONVOLUTION") == kinds[1].count("CONVOLUTION") == 1
     assert "SCALE" not in kinds[0] + kinds[1] and kinds[1].count("SHUFFLE") > kinds[0].count("SHUFFLE")
+
+
+def test_a_part_with_other_forms_is_that_of_a_network_with_them() -> None:
+    forms = {"stem": {"conv": "space_to_depth"}, "gelu": {"blocks.1.act": "float32"}}
+    neutral, other = network(), network(forms)
+    for part in (("conv", "bn", "relu", "pool"), ("blocks.1",)):
+        inside = within(forms, part)
+        alone = cut(neutral, part, forms=NeutralBut(inside)).network
+        check(alone, inside)
+        assert kinds_of(alone) == kinds_of(cut(other, part).network) != kinds_of(cut(neutral, part).network)
+    assert within(forms, ("blocks.1",)) == {"stem": {}, "gelu": {"blocks.1.act": "float32"}}
+
+
+def test_a_process_defines_the_model_once_for_all_variants_of_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defined: list[Any] = []
+
+    class Counted:
+        def define(self, forms: Any, dtype: Any = None) -> DefinedNetwork:
+            defined.append(forms)
+            return network()
+
+    monkeypatch.setattr("trtnet.tools.tune.processes.subject.read", lambda file: Counted())
+    place, part = Workplace(tmp_path), ("blocks.1",)
+    place.save_inputs(part, {"argument0": np.ones((2, 8), np.float32)})
+    for number, form in enumerate(({}, {"gelu": {f"blocks.{i}.act": "float32" for i in (0, 1)}})):
+        Build(number, form, part, {"n": 2}, BuildConfig(), None).run(place)
+    got = [read_sidecar(sidecar_path(place.plan(number))).info.forms["blocks.1.act"] for number in (0, 1)]
+    assert got == [{"gelu": "layer"}, {"gelu": "float32"}] and len(defined) == 1
 
 
 def kinds_of(small: DefinedNetwork) -> list[str]:

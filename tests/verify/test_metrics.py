@@ -13,7 +13,7 @@ from hypothesis import example, given, settings, strategies as st
 from trtnet.support import dtypes
 from trtnet.support.errors import InputError
 from trtnet.verify.metrics import array_metrics as module
-from trtnet.verify.metrics.array_metrics import measure
+from trtnet.verify.metrics.array_metrics import measure, relative_l2
 from trtnet.verify.metrics.ranking import rank
 from trtnet.verify.metrics.tolerances import EXACT, TOLERANCES, Tolerance, smallest_passing, tolerance_for
 
@@ -46,6 +46,20 @@ def test_every_number_is_its_formula(chunk: int, monkeypatch: pytest.MonkeyPatch
     index = np.unravel_index(errors.argmax(), errors.shape)
     assert m.worst is not None and m.worst.index == index
     assert (m.worst.found, m.worst.expected) == (a[index], b[index])
+
+
+def test_relative_l2_alone_is_that_of_all_metrics() -> None:
+    a, b = pair(3, 7000)
+    assert relative_l2(a, b) == measure(a, b).relative_l2 > 0
+    assert relative_l2(a.astype(np.float16), b) == measure(a.astype(np.float16), b).relative_l2
+    assert relative_l2(b * 0, b * 0) == 0 and relative_l2(b, b * 0) == INF and relative_l2(a[:2], b) == INF
+    assert relative_l2(np.full(3, NAN), np.ones(3)) == INF
+    assert relative_l2(np.array([2.0, INF]), np.array([1.0, INF])) == 1, "the same infinity is expected"
+    assert (
+        relative_l2(np.array([2**62 + 1]), np.array([2**62]))
+        == measure(np.array([2**62 + 1]), np.array([2**62])).relative_l2
+        > 0
+    )
 
 
 def test_needed_tolerances_are_the_smallest() -> None:

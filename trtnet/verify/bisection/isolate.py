@@ -9,6 +9,7 @@ from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork, DTypes
 from trtnet.graph import Dim, Input, Tensor
 from trtnet.graph.calls import Call, replaced, tensors
+from trtnet.graph.forms import FormChoices
 from trtnet.graph.structures import leaves
 from trtnet.nn import Module
 from trtnet.support import dtypes
@@ -37,10 +38,17 @@ class Alone:
         return [found[f"result{i}"] for i in range(self.outputs)]
 
 
-def alone(network: DefinedNetwork, call: Call, dtype: DTypes | None = None, then: Sequence[Module] = ()) -> Alone:
+def alone(
+    network: DefinedNetwork,
+    call: Call,
+    dtype: DTypes | None = None,
+    then: Sequence[Module] = (),
+    forms: FormChoices | None = None,
+) -> Alone:
     """The call of a module as a network of its own, with the same weights, dtypes and names.
 
     dtype: another one for everything. then: modules that are called next, each with the result of the one before.
+    forms: other ones than the network's.
     Raises ModelError for a call whose arguments hold sizes that only the whole network knows, and as define does.
     """
     _check(call)
@@ -48,6 +56,7 @@ def alone(network: DefinedNetwork, call: Call, dtype: DTypes | None = None, then
         network.checkpoint, dtype or network.precision.by_path, network.model, network.arguments
     )
     network_alone.bind_like(network)
+    network_alone.forms = network.forms if forms is None else forms
     inputs: dict[str, Tensor] = {}
     sizes: dict[Dim, str] = {}
     with network_alone, network_alone.scope(call.path):

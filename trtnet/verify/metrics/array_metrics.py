@@ -113,6 +113,21 @@ def measure(found: Array, expected: Array, *, atol: float = 0.0, rtol: float = 0
     return sums.metrics(found, expected, names, rank(found, expected, margin) if floating else None)
 
 
+def relative_l2(found: Array, expected: Array) -> float:
+    """``Metrics.relative_l2`` of two arrays, the same number, at a tenth of the time of all the others."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    if found.shape == expected.shape and dtypes.get(expected.dtype).is_floating:
+        errors = squares = 0.0
+        with np.errstate(invalid="ignore", over="ignore"):  # the sums tell
+            for _, a, b in _chunks(found, expected):
+                wide = b.astype(np.float64)
+                error = a.astype(np.float64) - wide
+                errors, squares = errors + float(error @ error), squares + float(wide @ wide)
+        if np.isfinite(errors) and np.isfinite(squares):
+            return _ratio(errors, squares) ** 0.5
+    return measure(found, expected).relative_l2
+
+
 def _chunks(found: Array, expected: Array) -> Iterator[tuple[int, Array, Array]]:
     a, b = found.reshape(-1), expected.reshape(-1)
     for start in range(0, a.size, CHUNK):

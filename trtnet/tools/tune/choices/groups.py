@@ -11,7 +11,7 @@ from trtnet.graph import Parameter
 from trtnet.graph.calls import Call
 from trtnet.graph.layers.work import LayerWork, count
 from trtnet.ops.formulations import APPROXIMATIONS, FORMS
-from trtnet.tools.tune.choices.parts import Part, part_around
+from trtnet.tools.tune.choices.parts import Part, is_at, part_around
 from trtnet.tools.tune.searching.contests import Group
 
 FLOPS_A_BYTE = 200
@@ -46,7 +46,7 @@ def timed(groups: Iterable[Group], times: Mapping[str, float]) -> list[Group]:
     """Groups with what their modules take. times: milliseconds by module path."""
 
     def taken(group: Group) -> float:
-        return sum(time for module, time in times.items() if any(_at(module, path) for path in group.paths))
+        return sum(time for module, time in times.items() if any(is_at(module, path) for path in group.paths))
 
     return [replace(group, milliseconds=taken(group)) for group in groups]
 
@@ -57,10 +57,6 @@ def _group(kind: str, members: list[tuple[Part, list[str]]], approximations: boo
     uncut = "" if part else "it belongs to the model itself, which has no smaller network"
     forms = FORMS[kind][1:] + (APPROXIMATIONS.get(kind, ()) if approximations else ())
     return Group(f"{kind}:{paths[0]}", kind, paths, 0.0, forms, part, uncut)
-
-
-def _at(module: str, path: str) -> bool:
-    return module == path or module.startswith(f"{path}.")
 
 
 class Surroundings:
@@ -81,7 +77,7 @@ class Surroundings:
         return inside, tuple(each for call in self._calls for each in self._signature(call, part))
 
     def _signature(self, call: Call, part: Part) -> Iterator[Any]:
-        if any(_at(call.path, path) for path in part):
+        if any(is_at(call.path, path) for path in part):
             weights = [tuple(each.shape) for _, each in call.module.members() if isinstance(each, Parameter)]
             tensors = tuple((tuple(map(str, x.shape)), x.dtype.name) for x in (*call.inputs, *call.outputs))
             layers = tuple(self._layers.get(call.path, ()))
@@ -91,7 +87,7 @@ class Surroundings:
 def _relative(path: str, part: Part) -> tuple[int, str]:
     """The place of a module within a part."""
     for index, outer in enumerate(part):
-        if _at(path, outer):
+        if is_at(path, outer):
             return index, path[len(outer) :]
     return -1, path
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from trtnet.definition import DefinedNetwork, DTypes
 from trtnet.graph.calls import Call
+from trtnet.graph.forms import FormChoices
 from trtnet.nn import Module
 from trtnet.support.errors import ModelError
 from trtnet.verify.bisection.isolate import Alone, alone
@@ -34,13 +35,16 @@ def part_around(calls: Sequence[Call], path: str) -> Part:
     return _row(calls, path)
 
 
-def cut(network: DefinedNetwork, part: Part, dtype: DTypes | None = None) -> Alone:
-    """The part as a network of its own. Raises ModelError for a module that is not called, and what `alone` raises."""
+def cut(network: DefinedNetwork, part: Part, dtype: DTypes | None = None, forms: FormChoices | None = None) -> Alone:
+    """The part as a network of its own, with the network's forms or others.
+
+    Raises ModelError for a module that is not called, and what `alone` raises.
+    """
     first = next((call for call in network.calls if call.path == part[0]), None)
     if first is None:
         raise ModelError(f"{part[0]} is not called")
     modules: Mapping[str, Module] = {path: module for module, path in network.modules.items()}
-    return alone(network, first, dtype, then=[modules[path] for path in part[1:]])
+    return alone(network, first, dtype, [modules[path] for path in part[1:]], forms)
 
 
 def _row(calls: Sequence[Call], path: str) -> Part:
@@ -71,4 +75,9 @@ def _parent(path: str, called: set[str]) -> str:
 
 
 def _inside(path: str, outer: str) -> bool:
-    return path != outer and (outer == "" or path.startswith(f"{outer}."))
+    return path != outer and (outer == "" or is_at(path, outer))
+
+
+def is_at(path: str, outer: str) -> bool:
+    """Whether a module is another one or in it."""
+    return path == outer or path.startswith(f"{outer}.")

@@ -9,6 +9,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.graph.forms import FormChoice, FormChoices
 from trtnet.ops.formulations import FORMS
 from trtnet.support.errors import ModelError
+from trtnet.tools.tune.choices.parts import Part, is_at
 from trtnet.tools.tune.searching.contests import Group, Variant
 
 ByPath = Mapping[str, Mapping[str, str]]
@@ -43,6 +44,14 @@ def by_path(variant: Variant, groups: Sequence[Group]) -> dict[str, dict[str, st
         group = known[name]
         forms.setdefault(group.kind, {}).update(dict.fromkeys(group.paths, form))
     return forms
+
+
+def within(forms: ByPath, part: Part) -> dict[str, dict[str, str]]:
+    """Those of the modules of a part."""
+    return {
+        kind: {path: form for path, form in paths.items() if any(is_at(path, outer) for outer in part)}
+        for kind, paths in forms.items()
+    }
 
 
 def check(network: DefinedNetwork, forms: ByPath) -> None:

@@ -14,7 +14,7 @@ from trtnet.support import dtypes
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.tools.tune.choices.parts import Part, cut
-from trtnet.tools.tune.choices.variants import ByPath, check
+from trtnet.tools.tune.choices.variants import ByPath, NeutralBut, check, within
 from trtnet.tools.tune.processes.workplace import Arrays, Workplace, sizes_of, widened
 
 
@@ -37,18 +37,20 @@ class Build:
         """Seconds that it took. Raises as defining, building and running do."""
         began = time.perf_counter()
         limit_threads()
-        network = place.define(self.forms)
-        check(network, self.forms)
-        dims = self.dims
-        if self.part:
-            network = cut(network, self.part).network
-            infos = describe(network).inputs
-            dims = sizes_of(infos, place.inputs(self.part, infos))
+        network = self._cut(place) if self.part else place.define(self.forms)
+        check(network, within(self.forms, self.part) if self.part else self.forms)
+        infos = describe(network).inputs
+        inputs = place.inputs(self.part, infos)
+        dims = sizes_of(infos, inputs) if self.part else self.dims
         network.build(dims, self.config).save(place.plan(self.number))
         if self.device is not None:
             with load(place.plan(self.number), device=self.device) as engine:
-                engine(**place.inputs(self.part, engine.inputs))
+                engine(**inputs)
         return time.perf_counter() - began
+
+    def _cut(self, place: Workplace) -> DefinedNetwork:
+        """The part alone: a part takes as long as its own modules, however large the model is."""
+        return cut(place.neutral, self.part, forms=NeutralBut(within(self.forms, self.part))).network
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,23 @@ class Reference:
 
     def run(self, place: Workplace) -> dict[Part, str]:
         """Why parts cannot be measured, by part. Raises InputError for results that are not finite."""
-        wide, narrow = place.define({}, "float32"), place.define({})
+        wide, narrow = place.define({}, "float32"), place.neutral
         given = place.inputs((), describe(wide).inputs)
         wanted = {part: wanted_by(wide, part) for part in self.parts}
         values, outputs = observed(wide, given, {name for names in wanted.values() for name in names.values()})
         check_finite(outputs, "the model")
         place.save_outputs((), outputs)
         return {part: why for part in self.parts if (why := _part(place, wide, narrow, part, wanted[part], values))}
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Defines the network that parts are cut out of, while other processes do what comes first."""
+
+    def run(self, place: Workplace) -> None:
+        """Raises as defining does."""
+        limit_threads()
+        _ = place.neutral
 
 
 def wanted_by(network: DefinedNetwork, part: Part) -> dict[str, str]:

@@ -9,7 +9,7 @@ from trtnet.builder import BuildConfig, Dims
 from trtnet.support.errors import BuildError, InputError, TrtnetError
 from trtnet.tools.tune.choices.parts import Part
 from trtnet.tools.tune.choices.variants import by_path
-from trtnet.tools.tune.processes.building import Build, Reference
+from trtnet.tools.tune.processes.building import Build, Ready, Reference
 from trtnet.tools.tune.processes.timing import Profile, Timing
 from trtnet.tools.tune.processes.workers import Answer, Handler, Pool
 from trtnet.tools.tune.processes.workplace import OnGpu, Workplace
@@ -66,6 +66,7 @@ class Processes:
         self._groups: dict[str, Group] = {}
         self._numbers: dict[Key, int] = {}
         self._failed: dict[Key, str] = {}
+        self._measured: set[str] = set()
         self._count = 0
 
     def __enter__(self) -> Processes:
@@ -82,7 +83,8 @@ class Processes:
         """
         self._told("the results in float32, and the engine with neutral forms")
         build = self._build(((), NEUTRAL))
-        answers = dict(self._builders.answers([Reference(tuple(parts)), build]))
+        others = [Ready()] * (self._setup.builders - 2)
+        answers = dict(self._builders.answers([Reference(tuple(parts)), build, *others]))
         for index, what in ((0, "the network could not be computed in float32"), (1, "the network does not build")):
             if answers[index].failed:
                 raise BuildError(f"{what}: {answers[index].failed}")
@@ -173,9 +175,13 @@ class Processes:
         return self._gpus.answers(tasks, lambda: max(self._budget.left(), 0.0) + GRACE)
 
     def _drop(self, contest: Contest) -> None:
-        """The engines of a part, which no other contest needs."""
+        """The engines of a part that no other contest needs: groups in one part have one neutral engine."""
         part = self._part(contest)
+        self._measured.add(contest.where)
+        shared = any(each.part == part for name, each in self._groups.items() if name not in self._measured)
         for variant in contest.variants:
+            if shared and variant == NEUTRAL:
+                continue
             number = self._numbers.pop((part, variant), None)
             if number is not None:
                 for file in self._place.folder.glob(f"{number}.engine*"):

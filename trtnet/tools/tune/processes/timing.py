@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from trtnet.builder import Plan
 from trtnet.runtime import Engine, load
@@ -15,7 +16,7 @@ from trtnet.tools.tune.choices.parts import Part
 from trtnet.tools.tune.processes.repeated import Repeated
 from trtnet.tools.tune.processes.workplace import Arrays, Workplace
 from trtnet.tools.tune.searching.contests import Measured, Outcome
-from trtnet.verify.metrics.array_metrics import measure
+from trtnet.verify.metrics.array_metrics import relative_l2
 
 ROUNDS = 25
 """Samples of each variant."""
@@ -34,7 +35,7 @@ class Timing:
 
     def run(self, place: Workplace, device: int, opener: Opener = open_engine) -> Outcome:
         """What was measured of each, in their order."""
-        expected = place.outputs(self.part)
+        expected, inputs = place.outputs(self.part), dict[str, Any]()
         found: dict[int, Measured] = {}
         ready: dict[int, Repeated] = {}
         with ExitStack() as stack:
@@ -42,7 +43,8 @@ class Timing:
                 try:
                     file = place.plan(number)
                     engine = stack.enter_context(Engine(Plan.load(file), opener, file, device))
-                    ready[number] = Repeated(engine.open(), place.inputs(self.part, engine.inputs))
+                    inputs = inputs or place.inputs(self.part, engine.inputs)  # the same for all
+                    ready[number] = Repeated(engine.open(), inputs)
                     stack.callback(ready[number].close)
                 except TrtnetError as error:
                     found[number] = Measured(failed=str(error))
@@ -60,7 +62,7 @@ def in_turns(ready: Sequence[Repeated], rounds: int) -> list[tuple[float, ...]]:
 
 def error_of(found: Arrays, expected: Arrays) -> float:
     """The largest relative L2 of an output."""
-    return max(measure(found[name], expected[name]).relative_l2 for name in expected)
+    return max(relative_l2(found[name], expected[name]) for name in expected)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ class Workplace:
     def _subject(self) -> Subject:
         return subject.read(self.folder / "subject")
 
+    @cached_property
+    def neutral(self) -> DefinedNetwork:
+        """With neutral forms: what parts are cut out of. Defined once in a process."""
+        return self.define({})
+
     def define(self, forms: ByPath, dtype: DTypes | None = None) -> DefinedNetwork:
         """The model's network: neutral but for these forms."""
         return self._subject.define(NeutralBut(forms), dtype)
