@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from trtnet import models
 from trtnet.cli.main import app
 from trtnet.support.errors import DeviceError, InputError, TrtnetError, WeightsError
-from trtnet.tools.compare import Choices, open_things
-from trtnet.tools.targets.weights_choice import WeightsChoice
+from trtnet.tools.compare import open_things
+from trtnet.tools.targets.networks import Choices
 
 FACTORY = """
 import torch
@@ -206,9 +206,9 @@ def test_tolerances_and_dtypes(inside: Path) -> None:
 
 def test_engines_are_built_of_models_and_of_onnx_files(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="no usable GPU"):  # before anything is built
-        open_things(["engine:nothing.py:lenet"], Choices(WeightsChoice("lenet.pth"), "float16", {}, {"batch": 2}))
+        open_things(["engine:nothing.py:lenet"], Choices("lenet.pth", "float16", ["batch=2"]))
     monkeypatch.setattr("trtnet.tools.compare.CudaDevice", object)
-    choices = Choices(WeightsChoice("lenet.pth"), "float16", {}, {"batch": 2})
+    choices = Choices("lenet.pth", "float16", ["batch=2"])
     built, _ = open_things(["engine:lenet", "engine:lenet.onnx"], choices)
     assert [(source.kind, source.on_a_gpu) for source in built.values()] == [("engine", True)] * 2
     assert [source.takes[0].shape for source in built.values()] == [("batch", 1, 28, 28), (2, 1, 28, 28)]

@@ -12,8 +12,8 @@ from helpers import originals
 import trtnet
 from trtnet import models
 from trtnet.tools.bench.other_tools.onnx_route import onnx_engine
-from trtnet.tools.compare import Choices, open_things
-from trtnet.tools.targets.weights_choice import WeightsChoice
+from trtnet.tools.compare import open_things
+from trtnet.tools.targets.networks import Choices
 
 pytestmark = pytest.mark.gpu
 
@@ -43,7 +43,7 @@ def test_three_ways(dtype: str) -> None:
 
 def test_engines_that_the_command_line_builds(tmp_path: Path) -> None:
     (tmp_path / "original.py").write_text("from helpers.originals import LeNet as lenet\n")
-    choices = Choices(WeightsChoice(), "float32", {}, {"batch": 4})
+    choices = Choices(dims=["batch=4"])
     sources, _ = open_things(["engine:lenet", f"torch:{tmp_path}/original.py:lenet"], choices)
     expected = sources.pop(f"torch:{tmp_path}/original.py:lenet")
     report = trtnet.compare(sources, {"torch": expected}, dims={"batch": 4}, iterations=2)

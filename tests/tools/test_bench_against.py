@@ -188,5 +188,7 @@ def test_a_model_is_built_at_one_size_or_a_range_and_a_plan_is_loaded(tmp_path: 
     assert loaded.sizes == {"batch": 2} and loaded.name == "lenet" and loaded.checkpoint is None
     with pytest.raises(ModelError, match="--dim batch: it is measured at one size"):
         open_target(str(tmp_path / "l.engine"), Choices(dims=["batch=1:2:3"]))
+    with pytest.raises(ModelError, match=r"l\.engine is not a model, so it takes no --dtype"):
+        open_target(str(tmp_path / "l.engine"), Choices(dtype="float16"))
     with pytest.raises(ModelError, match="--dim width: no input has this dimension"):
         open_target("lenet", Choices(dims=["width=2"]), object)

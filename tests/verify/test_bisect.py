@@ -42,6 +42,16 @@ def test_what_float16_does_not_resolve_is_noted(name: str) -> None:
     assert f"{bug.module}: {bug.says}" in found.harmless
 
 
+@pytest.mark.parametrize("name", ["lenet", "wrong_axis"])
+def test_rounding_to_quantized_weights_accuses_nobody(name: str) -> None:
+    """A module with quantized weights is held to the tolerance of what they are quantized to, others to their own."""
+    pair = RIGHT[name]() if name in RIGHT else BUGS[name]()
+    quantized = trtnet.define(pair.model, pair.specs, pair.weights, quantization={"*": "int8_weights"})
+    found = bisect(quantized, pair.original, pair.inputs)
+    assert "int8" in quantized.quantized.dtypes
+    assert [finding.row.path for finding in found.findings] == ([] if name in RIGHT else [pair.module])
+
+
 class Two(nn.Module):
     """One layer called twice, and one that rounds too much in float16: a difference of large numbers."""
 

@@ -23,6 +23,11 @@ class Place:
     rows: int = 1
 
 
+def is_in(path: str, outer: str) -> bool:
+    """Whether the module at a path is another, or in it: all are in "", the model."""
+    return outer in ("", path) or path.startswith(f"{outer}.")
+
+
 class Placing(ABC):
     """What knows the place of a layer that is added now. body: of the loop or branch, None outside of all."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trtnet.graph.place import is_in
 from trtnet.support.dtypes import DType
 
 Array = np.ndarray[Any, Any]
@@ -92,7 +93,11 @@ class QuantizedParameters:
     @property
     def dtypes(self) -> frozenset[str]:
         """The dtypes of those that are quantized in the network, and of their inputs."""
-        used = [found for key, found in self.by_key.items() if key in self.used]
+        return self.dtypes_in("")
+
+    def dtypes_in(self, module: str) -> frozenset[str]:
+        """The same of a module at a path, with those in it."""
+        used = [found for key, found in self.by_key.items() if key in self.used and is_in(key, module)]
         return frozenset(each.name for found in used for each in (found.dtype, found.inputs) if each is not None)
 
     @property

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trtnet.definition import DefinedNetwork, Quantize, define
-from trtnet.graph import Input
+from trtnet.definition import DefinedNetwork, define
 from trtnet.runtime import Engine
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.call_interface import TensorInfo
@@ -17,8 +15,7 @@ from trtnet.support.files import is_folder
 from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.run import read_inputs
 from trtnet.tools.targets import arguments, models
-from trtnet.tools.targets.forms_choice import FormsChoice
-from trtnet.tools.targets.weights_choice import WeightsChoice
+from trtnet.tools.targets.networks import Choices
 from trtnet.verify.arrays.feeding import Arrays, Notes
 from trtnet.verify.arrays.saved import split_runner
 from trtnet.verify.arrays.trtexec_files import read_raw
@@ -29,27 +26,6 @@ from trtnet.verify.metrics.tolerances import Tolerance
 FILES = (".onnx", *PLANS, ".npz", ".json")
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the command line says of the models among the things. weights: without a file, those of the torch module.
-
-    arguments: of the factories that take them. dims: the sizes of dynamic dimensions, for engines built here.
-    load: whether the torch modules get the weights, too, as they are in the file; None: those whose own are random.
-    strict: whether the weights must fit the models. inputs: those of the models, in place of what they declare.
-    forms: of their operations. quantization: of their weights, None for floats.
-    """
-
-    weights: WeightsChoice
-    dtype: str
-    arguments: Mapping[str, Any]
-    dims: Mapping[str, int]
-    load: bool | None = None
-    strict: bool = True
-    inputs: Mapping[str, Input] | None = None
-    forms: FormsChoice = field(default_factory=FormsChoice)
-    quantization: Quantize | None = None
-
-
 def itself(text: str) -> str:
     """What a PyTorch module is compared with if nothing else is named. Raises InputError for others."""
     _, thing = _label(text)
@@ -58,21 +34,26 @@ def itself(text: str) -> str:
     return f"torch:{thing.removeprefix('engine:')}"
 
 
-def open_things(texts: Sequence[str], choices: Choices) -> tuple[dict[str, Side], Notes]:
+def open_things(
+    texts: Sequence[str], choices: Choices, *, load: bool | None = None, strict: bool = True
+) -> tuple[dict[str, Side], Notes]:
     """(the sources by the names in the report, whose weights each has): ``name=source``, or the source's own text.
 
     A source is a model (of the zoo, or ``path.py:factory``; its network runs on the CPU), ``torch:path.py:factory``, a
     file of :data:`FILES`, or ``engine:`` and a model or an ONNX file, to be built and run on this machine's GPU.
+    choices: of the models; weights without a file are those of the torch module, arguments go to the factories that
+    take them, and sizes are for engines built here. load: whether the torch modules get the weights, too, as they are
+    in the file; None: those whose own are random. strict: whether the weights must fit the models.
     Raises ModelError for what is none of it, or has no weights.
     """
     named = dict(_label(text) for text in texts)
     if len(named) < len(texts):
         raise ModelError("two sources have the same name; name them, as in first=lenet second=lenet")
-    _check_arguments(named.values(), choices.arguments)
-    torch = {name: _torch(text, choices) for name, text in named.items() if text.startswith("torch:")}
-    opener = _Opener(choices, [module for module, _ in torch.values()])
+    _check_arguments(named.values(), choices.values)
+    torch = {name: _torch(text, choices, load) for name, text in named.items() if text.startswith("torch:")}
+    opener = _Opener(choices, strict, [module for module, _ in torch.values()])
     sides = {n: open_side(torch[n][0] if n in torch else opener.open(text)) for n, text in named.items()}
-    given = choices.weights.file or next((text for text in named.values() if text.startswith("torch:")), "")
+    given = choices.checkpoint.file or next((text for text in named.values() if text.startswith("torch:")), "")
     ours = [f"{text} has those of {given}" for text in named.values() if text in opener.weighted]
     return sides, tuple(f"weights: {said}" for said in (*ours, *opener.skipped, *(said for _, said in torch.values())))
 
@@ -99,8 +80,9 @@ def tolerance(
 
 
 class _Opener:
-    def __init__(self, choices: Choices, modules: Sequence[Any]) -> None:
-        self._choices, self._modules = choices, modules
+    def __init__(self, choices: Choices, strict: bool, modules: Sequence[Any]) -> None:
+        self._choices, self._strict, self._modules = choices, strict, modules
+        self._sizes = arguments.sizes(choices.dims)
         self.weighted: set[str] = set()
         self.skipped: list[str] = []
 
@@ -112,32 +94,27 @@ class _Opener:
     def _engine(self, text: str) -> Engine:
         CudaDevice()  # before anything is built
         if not text.endswith(".onnx"):
-            return self._define(text).build(self._choices.dims or None)
+            return self._define(text).build(self._sizes or None)
         from trtnet.reference.onnx import parse
         from trtnet.tools.bench.other_tools.onnx_route import plan
 
         parsed = parse(text)
-        shapes = {info.name: _sized(info, self._choices.dims) for info in parsed.reference().inputs}
+        shapes = {info.name: _sized(info, self._sizes) for info in parsed.reference().inputs}
         return Engine(plan(parsed, shapes))
 
     def _define(self, text: str) -> DefinedNetwork:
         factory = models.find(text)
-        values = models.taken(factory, self._choices.arguments)
+        values = models.taken(factory, self._choices.values)
         model = models.create(factory, values)
         weights = self._weights(text) if any(model.named_parameters()) else None
         self.weighted |= {text} if weights is not None else set()
         network = define(
             model,
-            self._choices.inputs or None,
+            arguments.inputs(self._choices.inputs) or None,
             weights,
-            dtype=arguments.dtype(self._choices.dtype),
-            ignored=self._choices.weights.ignored,
-            strict=self._choices.strict,
-            forms=self._choices.forms.forms,
-            approximations=self._choices.forms.approximations,
-            quantization=self._choices.quantization,
+            strict=self._strict,
             name=text,
-            arguments=values,
+            **self._choices.definition | {"arguments": values},
         )
         if network.skipped:
             left_out = f"{', '.join(network.skipped[:5])}{', ...' if len(network.skipped) > 5 else ''}"
@@ -145,9 +122,9 @@ class _Opener:
         return network
 
     def _weights(self, text: str) -> Any:
-        if self._choices.weights.file is None and len(self._modules) != 1:
+        if self._choices.checkpoint.file is None and len(self._modules) != 1:
             raise ModelError(f"{text} needs its checkpoint: --weights FILE, or one torch: module to take them from")
-        return self._choices.weights.open_or(self._modules[0] if self._modules else None)
+        return self._choices.checkpoint.open_or(self._modules[0] if self._modules else None)
 
 
 def _is_file(text: str) -> bool:
@@ -160,10 +137,10 @@ def _label(text: str) -> tuple[str, str]:
     return (name, thing) if found and thing else (text, text)
 
 
-def _torch(text: str, choices: Choices) -> tuple[Any, str]:
+def _torch(text: str, choices: Choices, load: bool | None) -> tuple[Any, str]:
     from trtnet.tools.targets.original import opened
 
-    return opened(text.removeprefix("torch:"), choices.weights, choices.load, choices.arguments)
+    return opened(text.removeprefix("torch:"), choices.checkpoint, load, choices.values)
 
 
 def _check_arguments(texts: Iterable[str], values: Mapping[str, Any]) -> None:

@@ -11,24 +11,15 @@ import typer
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import (
     AllInputs,
-    Declare,
-    DType,
-    FactoryOptions,
-    Floats,
-    FormOptions,
     Json,
-    Load,
+    OriginalOptions,
     Pairs,
-    Quantization,
     Range,
-    Size,
     Strict,
-    WeightsOptions,
 )
 from trtnet.support.files import check_writable
 
 if TYPE_CHECKING:
-    from trtnet.tools.compare import Choices
     from trtnet.verify.comparison.report import Comparison
     from trtnet.verify.metrics.tolerances import Tolerance
 
@@ -39,30 +30,13 @@ name=SOURCE names it in the report. A single source, a PyTorch module, is compar
 
 
 @dataclass(frozen=True)
-class ComparedModels(FormOptions, FactoryOptions, WeightsOptions):
+class ComparedModels(OriginalOptions):
     """The models among the sources."""
 
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint of the models; by default the weights of the torch: module.")
     ] = None
-    load: Load = None
-    dtype: DType = "float32"
-    quantization: Quantization = None
-    floats: Floats = "error"
     strict: Strict = True
-    dim: Size = field(default_factory=list)
-    declare: Declare = field(default_factory=list)
-
-    @property
-    def choices(self) -> Choices:
-        from trtnet.definition import Quantize
-        from trtnet.tools.compare import Choices
-        from trtnet.tools.targets import arguments
-
-        inputs, sizes = arguments.inputs(self.declare), arguments.sizes(self.dim)
-        said = None if self.quantization is None else Quantize(self.quantization, self.floats)
-        weights = replace(self.chosen, dequantize=self.quantization == "checkpoint" and self.weights is not None)
-        return Choices(weights, self.dtype, self.values, sizes, self.load, self.strict, inputs, self.forms, said)
 
 
 @dataclass(frozen=True)
@@ -161,24 +135,25 @@ def compare(
     if len(things) == 1:
         things = [*things, itself(things[0])]
     keep = files.save_inputs is not None or files.save_outputs is not None
-    report = _compared(things, models.choices, feeds, limits, output, keep)
+    report = _compared(things, models, feeds, limits, output, keep)
     files.write(report)
     show(report, report.to_json(), json)
     raise typer.Exit(0 if report.passed else 1)
 
 
 def _compared(
-    things: list[str], choices: Choices, feeds: Feeds, limits: Limits, output: list[str], keep: bool
+    things: list[str], models: ComparedModels, feeds: Feeds, limits: Limits, output: list[str], keep: bool
 ) -> Comparison:
     """The last one is the reference. keep: the inputs and outputs, to be saved."""
     from trtnet.tools.compare import open_things, read_given
     from trtnet.tools.targets import arguments
     from trtnet.verify import compare as run
 
-    sides, whose = open_things(things, choices)
+    sizes = arguments.sizes(models.dim)
+    sides, whose = open_things(things, models.choices, load=models.load, strict=models.strict)
     expected = list(sides)[-1]
     takes = next((side.takes for side in sides.values() if side.takes), ())
-    given = read_given(arguments.files(feeds.input), takes, choices.dims)
+    given = read_given(arguments.files(feeds.input), takes, sizes)
     report = run(
         {name: side for name, side in sides.items() if name != expected},
         {expected: sides[expected]},
@@ -187,7 +162,7 @@ def _compared(
         outputs=arguments.names(output) or None,
         iterations=feeds.iterations,
         seed=feeds.random,
-        dims=choices.dims,
+        dims=sizes,
         ranges=arguments.ranges(feeds.range),
         carry=arguments.names(feeds.carry, "--carry", "state_out=state") or None,
         steps=feeds.steps,

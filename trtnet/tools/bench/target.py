@@ -40,6 +40,7 @@ def open_target(target: str, choices: Choices, gpu: Callable[[], object] = CudaD
     Raises DeviceError before building where there is none, and what loading, defining and building do.
     """
     if not target.endswith(".onnx") and (is_file(target) or Path(target).suffix in PLANS):
+        check_options(replace(choices, weights=None), target)
         engine = load(target)
         checkpoint = choices.checkpoint.open()
         return Target(engine, engine.info.model, checkpoint, _sizes(choices.dims))

@@ -15,7 +15,6 @@ from trtnet.support.files import atomic_write
 from trtnet.tools.targets import arguments
 from trtnet.tools.targets.libraries import is_published
 from trtnet.tools.targets.networks import Choices, define_model
-from trtnet.tools.targets.weights_choice import WeightsChoice
 
 _SCRIPT = '''\
 """A model of trtnet as a TensorRT network, written by `trtnet export polygraphy`; polygraphy calls load_network()."""
@@ -27,6 +26,7 @@ RTX = os.environ.get("POLYGRAPHY_USE_TENSORRT_RTX", "0") != "0"
 os.environ["TRTNET_BACKEND"] = "tensorrt_rtx" if RTX else "tensorrt"
 
 import trtnet
+from trtnet import Quantize
 from trtnet.tools.targets.models import create, find
 from trtnet.tools.targets.weights_choice import WeightsChoice
 
@@ -38,7 +38,8 @@ def load_network():
 {inputs}
     }}
     chosen = {weights!r}
-    network = trtnet.define(model, inputs, chosen.open(), dtype={dtype!r}, ignored=chosen.ignored, name={target!r})
+    options = {options!r}
+    network = trtnet.define(model, inputs, chosen.open(), name={target!r}, **options)
     return network.builder, network.trt, network
 '''
 
@@ -59,25 +60,33 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
     file, colon, factory = target.rpartition(":")
     where = f"{Path(file).resolve()}:{factory}" if colon and not is_published(target) else target
     model, _ = define_model(target, choices)
+    choices = _absolute(choices)
     declared = arguments.inputs(choices.inputs) or model.inputs
     sized = arguments.with_sizes(declared, arguments.dims(choices.dims))
     text = _SCRIPT.format(
         target=where,
-        arguments=replace(choices, config=_resolved(choices.config)).values,
+        arguments=choices.values,
         inputs="\n".join(f"        {name!r}: trtnet.{spec!r}," for name, spec in sized.items()),
-        weights=_absolute(choices.checkpoint),
-        dtype=arguments.dtype(choices.dtype),
+        weights=choices.checkpoint,
+        options=choices.definition,
     )
     with atomic_write(path) as out:
         out.write(text.encode())
     return Script(os.fspath(path), _commands(os.fspath(path), sized, choices))
 
 
-def _absolute(weights: WeightsChoice) -> WeightsChoice:
+def _absolute(choices: Choices) -> Choices:
     """The same, its files by absolute paths: the script may lie elsewhere."""
+    weights, forms, quantization = choices.checkpoint, choices.forms, choices.quantization
     file = None if weights.file is None else str(located(weights.file).resolve())
-    is_file = weights.rules is not None and weights.rules.endswith(".toml")
-    return replace(weights, file=file, rules=str(Path(str(weights.rules)).resolve()) if is_file else weights.rules)
+    rules = _resolved(weights.rules) if str(weights.rules).endswith(".toml") else weights.rules
+    return replace(
+        choices,
+        weights=replace(weights, file=file, rules=rules),
+        config=_resolved(choices.config),
+        forms=replace(forms, forms=str(Path(forms.forms).resolve())) if isinstance(forms.forms, str) else forms,
+        quantization=quantization if quantization == "checkpoint" else _resolved(quantization),
+    )
 
 
 def _resolved(file: str | None) -> str | None:

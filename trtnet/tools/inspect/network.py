@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from trtnet.graph.layers.read import Node, Tensor, needed, read, sizes
 from trtnet.graph.layers.work import LayerWork, Work, count
+from trtnet.graph.place import is_in
 from trtnet.nn import Buffer, Module
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
@@ -140,7 +141,8 @@ def _handed_on(placed: Sequence[tuple[str, Node]], outputs: Sequence[Tensor]) ->
     for path, node in placed:
         for tensor in node.outputs:
             for module in _upwards(path):
-                if not tensor.is_shape_tensor and any(not _is_in(reader, module) for reader in readers[tensor]):
+                outside = (reader is _OUTSIDE or not is_in(reader, module) for reader in readers[tensor])
+                if not tensor.is_shape_tensor and any(outside):
                     found[module].append(tensor)
     return found
 
@@ -167,7 +169,3 @@ def _upwards(path: str) -> list[str]:
     """``"a.b"`` -> ``["a.b", "a", ""]``."""
     parts = path.split(".") if path else []
     return [".".join(parts[:length]) for length in range(len(parts), -1, -1)]
-
-
-def _is_in(path: str | None, module: str) -> bool:
-    return path is not None and (not module or path == module or path.startswith(f"{module}."))

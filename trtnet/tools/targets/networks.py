@@ -110,6 +110,18 @@ class Choices:
         said = self.weights if isinstance(self.weights, WeightsChoice) else WeightsChoice(self.weights)
         return replace(said, dequantize=True) if self.quantization == "checkpoint" and said.file is not None else said
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What is said of the definition, as ``define`` takes it: all but the model, its inputs and its weights."""
+        return {
+            "dtype": arguments.dtype(self.dtype),
+            "ignored": self.checkpoint.ignored,
+            "forms": self.forms.forms,
+            "approximations": self.forms.approximations,
+            "quantization": None if self.quantization is None else Quantize(self.quantization, self.fallback),
+            "arguments": self.values,
+        }
+
     def open_weights(self, model: Module, otherwise: type[Placeholder]) -> Checkpoint | None:
         """The checkpoint, or a stand-in of the model's shapes where none is named; None for a PyTorch module's own.
 
@@ -181,14 +193,9 @@ def defined(
         model,
         arguments.with_sizes(declared, arguments.dims(choices.dims)),
         weights,
-        dtype=arguments.dtype(choices.dtype),
-        ignored=choices.checkpoint.ignored,
-        forms=choices.forms.forms if forms is None else forms,
-        approximations=choices.forms.approximations,
-        quantization=None if choices.quantization is None else Quantize(choices.quantization, choices.fallback),
         compute_capabilities=compute_capabilities,
         name=target,
-        arguments=choices.values,
+        **choices.definition | ({} if forms is None else {"forms": forms}),
     )
     if defined.original is not None and defined.keys:
         from trtnet.tools.targets.original import own_weights  # needs torch, which other models do not

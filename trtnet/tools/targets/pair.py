@@ -36,19 +36,8 @@ class Pair:
         return self.choices.checkpoint.ignored
 
     def define(self, strict: bool) -> DefinedNetwork:
-        """The network in the dtype that was chosen. Raises as define does."""
-        return define(
-            self.model,
-            self.specs,
-            self.checkpoint,
-            dtype=arguments.dtype(self.choices.dtype),
-            ignored=self.ignored,
-            strict=strict,
-            forms=self.choices.forms.forms,
-            approximations=self.choices.forms.approximations,
-            name=self.name,
-            arguments=self.choices.values,
-        )
+        """The network as it was chosen. Raises as define does."""
+        return define(self.model, self.specs, self.checkpoint, strict=strict, name=self.name, **self.choices.definition)
 
 
 def open_pair(name: str, torch: str | None, choices: Choices, load: bool | None) -> Pair:

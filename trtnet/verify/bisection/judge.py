@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from trtnet.definition import DefinedNetwork
 from trtnet.graph.calls import Call
+from trtnet.graph.place import is_in
 from trtnet.verify.bisection.explanation import Explanation
 from trtnet.verify.bisection.pairs import Pairs
 from trtnet.verify.bisection.rerun import JUMP, MakeTaps, Rerun, Reruns, budget
@@ -66,7 +67,7 @@ class Judge:
 
     def _row(self, call: Call, index: int) -> Row:
         dtype = self._dtype(call)
-        kind, limit = type(call.module).__name__, budget(call, dtype, self.reruns.on)
+        kind, limit = type(call.module).__name__, budget(self.network, call, dtype, self.reruns.on)
         row = Row(call.path, kind, index, dtype, None, None, limit, None, Verdict.ABSENT)
         if self.original.call(call.path, index) is None:
             return row
@@ -181,11 +182,6 @@ class Judge:
         """The coarsest dtype in which the call computes."""
         inside = [self.network.precision.at(p) for p in self.network.modules.values() if is_in(p, call.path)]
         return min(inside, key=lambda dtype: (dtype.bits, dtype.name)).name
-
-
-def is_in(path: str, outer: str) -> bool:
-    """Whether a module is another, or in it."""
-    return outer in ("", path) or path.startswith(f"{outer}.")
 
 
 def _run_alone(row: Row, verdict: Verdict, rerun: Rerun) -> Row:

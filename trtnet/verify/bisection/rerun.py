@@ -34,9 +34,13 @@ class Rerun:
     why: str = ""
 
 
-def budget(call: Call, dtype: str, on: MakeTaps) -> float:
-    """The error that the outputs of a module may have on exact inputs: a model's tolerance, half of it for a leaf."""
-    whole = tolerance_for(dtype, on_a_gpu=on is not ReferenceTaps).relative_l2 or 0.0
+def budget(network: DefinedNetwork, call: Call, dtype: str, on: MakeTaps) -> float:
+    """The error that the outputs of a module may have on exact inputs: a model's tolerance, half of it for a leaf.
+
+    Where weights in it are quantized, the tolerance is that of what they are quantized to.
+    """
+    coarser = network.quantized.dtypes_in(call.path)
+    whole = tolerance_for(dtype, coarser, on_a_gpu=on is not ReferenceTaps).relative_l2 or 0.0
     return whole * LEAF if is_leaf(call.module) else whole
 
 
@@ -56,7 +60,7 @@ class Reruns:
         if row.dtype == "float32" and self.on is ReferenceTaps:
             return Verdict.FAULT, own
         exact = self.run(call, theirs, ReferenceTaps, "float32")
-        if exact.error is None or exact.error > budget(call, "float32", ReferenceTaps):
+        if exact.error is None or exact.error > budget(self.network, call, "float32", ReferenceTaps):
             return Verdict.FAULT, own
         return (Verdict.OVERFLOW if own.error == math.inf else self._right_formula(row, call, theirs)), own
 

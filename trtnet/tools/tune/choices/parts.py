@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from trtnet.definition import DefinedNetwork, DTypes
 from trtnet.graph.calls import Call
 from trtnet.graph.forms import FormChoices
+from trtnet.graph.place import is_in
 from trtnet.nn import Module
 from trtnet.support.errors import ModelError
 from trtnet.verify.bisection.isolate import Alone, alone
@@ -28,8 +29,8 @@ def part_around(calls: Sequence[Call], path: str) -> Part:
     if not path:
         return ()
     called = {call.path for call in calls}
-    container = path if any(_inside(other, path) for other in called) else _parent(path, called)
-    inside = sum(call.path == container or _inside(call.path, container) for call in calls)
+    container = path if any(other != path and is_in(other, path) for other in called) else _parent(path, called)
+    inside = sum(is_in(call.path, container) for call in calls)
     if container and inside <= MOST_CALLS * len(calls):
         return (container,)
     return _row(calls, path)
@@ -74,10 +75,6 @@ def _parent(path: str, called: set[str]) -> str:
     return path
 
 
-def _inside(path: str, outer: str) -> bool:
-    return path != outer and (outer == "" or is_at(path, outer))
-
-
 def is_at(path: str, outer: str) -> bool:
-    """Whether a module is another one or in it."""
-    return path == outer or path.startswith(f"{outer}.")
+    """Whether a module is another one or in it; "" is the model's own code alone."""
+    return is_in(path, outer) if outer else path == outer
