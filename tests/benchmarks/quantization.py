@@ -307,8 +307,10 @@ def timed(folder: Path, group: str, chosen: list[Case], facts: dict[str, dict[st
     calls: dict[str, Callable[[], Any]] = {}
     for case in (case for case in chosen if "skipped" not in facts[str(case)]):
         try:
+            free = torch.cuda.mem_get_info()[0]
             engines[str(case)] = engine = trtnet.load(case.file(folder, ".engine"))
             calls[str(case)] = called(engine, case)
+            facts[str(case)]["gpu"] = free - torch.cuda.mem_get_info()[0]
         except Exception as error:  # a row that fails is a row of the table
             facts[str(case)]["skipped"] = f"{type(error).__name__}: {str(error)[:300]}"
     there = [case for case in chosen if str(case) in calls]
@@ -347,7 +349,10 @@ def profile_of(engine: Any, case: Case) -> list[tuple[str, float]]:
 
 
 def tables(facts: dict[str, dict[str, Any]]) -> str:
-    """As Markdown, a table a group; "of float16" is the time of float16 over this one's."""
+    """As Markdown, a table a group.
+
+    "times float16" is the time of float16 over this one's; "GPU MB" what loading and calling it took.
+    """
     lines: list[str] = []
     group = ""
     for name, row in facts.items():
@@ -367,7 +372,7 @@ def tables(facts: dict[str, dict[str, Any]]) -> str:
         cells = (
             number(row.get("ms"), "{:.4f}"), faster, number(row.get("reference_error"), "{:.1e}"),
             number(row.get("error"), "{:.1e}") + top + ("" if row.get("finite", True) else " NOT FINITE"),
-            number(row.get("plan"), "{:.1f}", 1e-6), number(row.get("memory", {}).get("weights"), "{:.1f}", 1e-6),
+            number(row.get("plan"), "{:.1f}", 1e-6), number(row.get("gpu"), "{:.0f}", 1e-6),
             *audited(row.get("audit")),
         )  # fmt: skip
         lines.append(f"| {label} | {' | '.join(cells)} |")
