@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from trtnet import models, nn, ops, weights
     from trtnet.builder import BuildConfig
     from trtnet.checkpoint import open_checkpoint
-    from trtnet.definition import DefinedNetwork, Quantize, build, define
+    from trtnet.definition import DefinedNetwork, Quantize, TensorParallel, build, define
     from trtnet.definition.torch_module import TorchModule
     from trtnet.generation import GenerationConfig, Generator
     from trtnet.graph import Dim, Input, Tensor
     from trtnet.ops.formulations import Tuning
-    from trtnet.runtime import Engine, EngineOptions, load
+    from trtnet.reference import Lockstep
+    from trtnet.runtime import Communicator, Engine, EngineOptions, load
     from trtnet.support import errors
     from trtnet.support.errors import (
         ArgumentError,
@@ -56,6 +57,7 @@ _HOME = {
     "BuildError": "trtnet.support.errors",
     "CheckpointError": "trtnet.support.errors",
     "ClosedError": "trtnet.support.errors",
+    "Communicator": "trtnet.runtime",
     "DTypeError": "trtnet.support.errors",
     "DefinedNetwork": "trtnet.definition",
     "DependencyError": "trtnet.support.errors",
@@ -71,11 +73,13 @@ _HOME = {
     "Input": "trtnet.graph",
     "InputError": "trtnet.support.errors",
     "LayerError": "trtnet.support.errors",
+    "Lockstep": "trtnet.reference",
     "ModelError": "trtnet.support.errors",
     "PlanError": "trtnet.support.errors",
     "ProfileError": "trtnet.support.errors",
     "Quantize": "trtnet.definition",
     "Tensor": "trtnet.graph",
+    "TensorParallel": "trtnet.definition",
     "Tuning": "trtnet.ops.formulations",
     "Tolerance": "trtnet.verify.metrics.tolerances",
     "TorchModule": "trtnet.definition.torch_module",
@@ -106,6 +110,7 @@ __all__ = [
     "BuildError",
     "CheckpointError",
     "ClosedError",
+    "Communicator",
     "DTypeError",
     "DefinedNetwork",
     "DependencyError",
@@ -121,11 +126,13 @@ __all__ = [
     "Input",
     "InputError",
     "LayerError",
+    "Lockstep",
     "ModelError",
     "PlanError",
     "ProfileError",
     "Quantize",
     "Tensor",
+    "TensorParallel",
     "Tolerance",
     "TorchModule",
     "TrtnetError",

@@ -72,7 +72,8 @@ def test_every_family_is_drawn() -> None:
 def test_every_kind_is_executed_or_refused_with_the_reason() -> None:
     boundaries = {kind.name for kind in KINDS.values() if kind.boundary and kind.side != "opens"}
     opened = {kind.name for kind in KINDS.values() if kind.side == "opens" and kind.boundary == "loop"}
-    ways: list[set[str]] = [set(table.LAYERS), boundaries | opened, set(table.PLUGINS), set(table.REFUSED)]
+    ways: list[set[str]] = [set(table.LAYERS), boundaries | opened, set(table.PLUGINS), set(table.COLLECTIVES)]
+    ways.append(set(table.REFUSED))
     assert set.union(*ways) == set(KINDS)
     assert sum(map(len, ways)) == len(KINDS)
     assert all(table.REFUSED.values())

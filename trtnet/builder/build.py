@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from trtnet.builder.collectives import checked
 from trtnet.builder.config import BuildConfig, apply, rounds_to_tf32
 from trtnet.builder.plan import Plan, PlanInfo, ShapeRange
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
@@ -41,7 +42,7 @@ def build_plan(
     add_profiles(network, target, profiles)
     if config.refittable:
         network.name_weights()
-    with timings(target, config.timing_cache):
+    with timings(target, config.timing_cache), checked(network):
         data = _serialize(network, target, config)
     works = _works(network, profiles)
     info = replace(
@@ -67,6 +68,7 @@ def _works(network: Network, profiles: Sequence[Mapping[str, ShapeRange]]) -> li
 
 def describe(network: Network) -> PlanInfo:
     """What a network says of itself before it is built."""
+    rank = network.division.described
     return PlanInfo(
         backend=backend.name(),
         backend_version=backend.version(),
@@ -78,6 +80,9 @@ def describe(network: Network) -> PlanInfo:
         forms=network.forms.chosen,
         forms_by=network.forms.by,
         quantization=network.quantized.described,
+        rank=rank.rank,
+        ranks=rank.ranks,
+        divided=dict(rank.divided),
     )
 
 

@@ -82,6 +82,8 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
         target.set_flag(trt.BuilderFlag.STRIP_PLAN)
     if config.weight_streaming:
         target.set_flag(trt.BuilderFlag.WEIGHT_STREAMING)
+    if network.division.ranks > 1 and supports("multi_device_preview"):
+        target.set_preview_feature(trt.PreviewFeature.MULTIDEVICE_RUNTIME_10_16, True)
     if config.compute_capabilities:
         _set_compute_capabilities(target, config.compute_capabilities)
     return target

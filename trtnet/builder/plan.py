@@ -35,7 +35,8 @@ class PlanInfo:
     quantization: how parameters are quantized, by checkpoint key. stripped: whether the plan has no weights. tf32:
     whether float32 products may round to TensorFloat-32; None if the sidecar does not say. flops, minimum_bytes:
     of one inference at each profile's opt shapes, as counted by trtnet.graph.layers.work. audit: in which dtypes the
-    engine computes, as ``trtnet build --audit`` found; empty where it was not asked.
+    engine computes, as ``trtnet build --audit`` found; empty where it was not asked. rank, ranks: which rank's part it
+    is, of how many; divided: the axis of inputs and outputs of which each rank has a part, by name.
     """
 
     backend: str
@@ -60,6 +61,9 @@ class PlanInfo:
     minimum_bytes: tuple[int, ...] = ()
     tf32: bool | None = None
     audit: dict[str, Any] = field(default_factory=dict)
+    rank: int = 0
+    ranks: int = 1
+    divided: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def _info(document: dict[str, Any]) -> PlanInfo:
         found = document.get("sidecar")
         raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
     defaults: dict[str, Any] = {"tf32": None, "forms": {}, "forms_by": {}, "quantization": {}, "audit": {}}
+    defaults |= {"rank": 0, "ranks": 1, "divided": {}}
     document = {**defaults, **document}  # trtnet 0.1's first engines do not say
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):

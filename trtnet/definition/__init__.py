@@ -1,6 +1,8 @@
 """From a model, its inputs and its checkpoint to a network; a PyTorch module is a model, too."""
 
-from trtnet.definition.network import DefinedNetwork, DTypes, build, define, match_weights
+from trtnet.definition.building import build
+from trtnet.definition.network import DefinedNetwork, DTypes, define, match_weights
+from trtnet.definition.parallel import TensorParallel
 from trtnet.definition.quantization import Quantize
 
-__all__ = ["DTypes", "DefinedNetwork", "Quantize", "build", "define", "match_weights"]
+__all__ = ["DTypes", "DefinedNetwork", "Quantize", "TensorParallel", "build", "define", "match_weights"]

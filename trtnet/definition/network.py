@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trtnet.builder import BuildConfig, DimRange, Dims, PlanInfo, build_plan, describe
+from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
 from trtnet.definition.inputs import Axes, Declared, declared
 from trtnet.definition.models import Model, as_module, torch_module_of
 from trtnet.definition.own_weights import with_own_weights
+from trtnet.definition.parallel import TensorParallel
+from trtnet.definition.parallel.applying import complete, part_of
 from trtnet.definition.quantization import Quantize, Quantizing, Schemes, advised
 from trtnet.definition.results import named_outputs
 from trtnet.graph import Input, Network, Parameter, Tensor
 from trtnet.graph.bind_forward import bound
 from trtnet.graph.forms import FormChoices
+from trtnet.graph.memory.division import Part
 from trtnet.graph.precision import Precision
 from trtnet.nn import Module
 from trtnet.ops.formulations import GivenForms, check_used, choices_of
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
 
 DTypes = DTypeLike | Mapping[str, DTypeLike]
 """The dtype of a model, or of some of its modules by path: ``{"": "float16", "layer4.1": "float32"}``."""
-DimsAndAxes = Mapping[str, DimRange | Axes]
-"""Sizes and ranges of dynamic dimensions, and beside them the names of axes, by input."""
 
 
 class DefinedNetwork(Network):
@@ -75,7 +76,10 @@ class DefinedNetwork(Network):
         plugins = {
             name: Reference(apart.trt, apart.weights, exact=exact) for name, apart in self.decompositions.items()
         }
-        return Reference(self.trt, self.weights, exact=exact, owner=self, plugins=plugins, limits=self.limits)
+        rank = self.division.described
+        return Reference(
+            self.trt, self.weights, exact=exact, owner=self, plugins=plugins, limits=self.limits, rank=rank
+        )
 
     def describe(self) -> PlanInfo:
         """What a sidecar would say about it, without profiles."""
@@ -100,6 +104,7 @@ def define(
     forms: GivenForms = MappingProxyType({}),
     approximations: bool = False,
     quantization: Quantize | Schemes | None = None,
+    parallel: TensorParallel | None = None,
     compute_capabilities: Sequence[str] = (),
     name: str = "",
     arguments: Mapping[str, Any] | None = None,
@@ -118,8 +123,8 @@ def define(
     forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
     ``ops.formulations``; or the result of :func:`trtnet.tune`, or its file. approximations: allow forms that compute
     another function. compute_capabilities: of the target GPUs, by default this one. quantization: ``trtnet.Quantize``.
-    name, arguments: for the sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict.
-    Returns the network, ready to build or to run on the CPU.
+    parallel: the part of one rank, ``trtnet.TensorParallel``. name, arguments: for the sidecar. ``forward`` returns a
+    tensor ("output"), several (``output0``, ...), or a dict. Returns the network, ready to build or to run on the CPU.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
     >>> import numpy as np, trtnet
@@ -134,10 +139,9 @@ def define(
     keys, checkpoint, skipped = _matched(module, quantizing.opened(weights), ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})
     network.skipped, network.original = skipped, torch_module_of(module) if weights is None else None
+    network.division, takes = part_of(module, takes, parallel, quantized=quantization is not None)
     _prepare(network, module, keys, choices, quantizing, compute_capabilities)
-    _define(network, module, takes)
-    quantizing.report(network.quantized)
-    return network
+    return _defined(network, module, takes, parallel, quantizing)
 
 
 def _matched(
@@ -169,7 +173,8 @@ def _prepare(
     forms.compute_capabilities = tuple(targets) or compute_capability_here()
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
-    network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted))
+    parts = {key: network.division.of(parameter) for parameter, key in keys.items()}
+    network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted, parts[key]))
     network.quantized.watched = {} if quantizing.watches else None
     network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
 
@@ -209,56 +214,15 @@ def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(raw_bytes(a), raw_bytes(b))
 
 
-def build(
-    model: Model,
-    inputs: Mapping[str, Declared] | None = None,
-    weights: Source | None = None,
-    *,
-    dtype: DTypes = "float32",
-    dims: DimsAndAxes | Sequence[DimsAndAxes] | None = None,
-    forms: GivenForms = MappingProxyType({}),
-    approximations: bool = False,
-    config: BuildConfig | None = None,
-) -> Engine:
-    """Defines a network and builds an engine: :func:`define` and :meth:`DefinedNetwork.build` in one.
-
-    model, inputs, weights, dtype, forms, approximations: as in define. dims: for each dynamic dimension its size or
-    (min, opt, max), and for inputs that are given by example tensors the names of their dynamic axes, ``{"x": {0:
-    "batch"}, "batch": (1, 4, 16)}``; a sequence of such mappings makes several optimization profiles. config: options
-    of the build.
-    Returns the engine, which is loaded to the GPU at its first call.
-    Raises what define raises, ProfileError and BuildError.
-
-    >>> import torch, trtnet
-    >>> example = {"input": torch.zeros(4, 3)}
-    >>> engine = trtnet.build(torch.nn.ReLU().eval(), example, dims={"input": {0: "batch"}, "batch": (1, 4, 16)})
-    >>> [x.name for x in engine.inputs], [y.shape for y in engine.outputs]
-    (['input'], [('batch', 3)])
-    >>> len(engine.plan.data) > 1000
-    True
-    """
-    axes, ranges = _axes_and_ranges(dims)
-    targets = (config or BuildConfig()).compute_capabilities
-    options: dict[str, Any] = {"forms": forms, "approximations": approximations, "compute_capabilities": targets}
-    return define(model, inputs, weights, dims=axes, dtype=dtype, **options).build(ranges, config)
-
-
-def _axes_and_ranges(
-    dims: DimsAndAxes | Sequence[DimsAndAxes] | None,
-) -> tuple[dict[str, Axes], Dims | Sequence[Dims] | None]:
-    """(names of axes by input, sizes and ranges by name)."""
-    if dims is None:
-        return {}, None
-    profiles = [dims] if isinstance(dims, Mapping) else list(dims)
-    axes = {name: value for profile in profiles for name, value in profile.items() if isinstance(value, Mapping)}
-    ranges: list[Dims] = [
-        {name: value for name, value in profile.items() if not isinstance(value, Mapping)} for profile in profiles
-    ]
-    return axes, ranges[0] if isinstance(dims, Mapping) else ranges
-
-
-def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input]) -> None:
-    with network:
+def _defined(
+    network: DefinedNetwork,
+    model: Module,
+    inputs: Mapping[str, Input],
+    plan: TensorParallel | None,
+    quantizing: Quantizing,
+) -> DefinedNetwork:
+    """The network with its layers."""
+    with network, network.division.applied():
         entered = {name: _enter(network, network.add_input(name, spec)) for name, spec in inputs.items()}
         given = bound(getattr(model, "forward", model), entered)
         outputs = named_outputs(type(model).__name__, model(*given.args, **given.kwargs))
@@ -267,7 +231,10 @@ def _define(network: DefinedNetwork, model: Module, inputs: Mapping[str, Input])
                 _ = tensor.trt
         for name, tensor in outputs.items():
             network.mark_output(name, tensor)
+        complete(network, plan)
     check_used(network.forms)
+    quantizing.report(network.quantized)
+    return network
 
 
 def _without_weights(model: str, keys: Mapping[Parameter, str]) -> str:
@@ -280,6 +247,8 @@ def _without_weights(model: str, keys: Mapping[Parameter, str]) -> str:
 
 def _enter(network: Network, tensor: Tensor) -> Tensor:
     cast = tensor.dtype.is_floating and tensor.dtype.bits >= 16  # the narrower ones are dequantized, not cast
+    if tensor.name in network.division.inputs:
+        network.division.add(tensor)
     return tensor.to(network.dtype).fresh() if cast else tensor.fresh()  # network.inputs keeps what the caller gives
 
 
@@ -293,6 +262,6 @@ def _keys(model: Module) -> tuple[dict[Parameter, str], dict[str, str]]:
     return keys, aliases
 
 
-def _read(checkpoint: Checkpoint, key: str, dtype: DType | None) -> np.ndarray[Any, Any]:
-    array = checkpoint[key]
+def _read(checkpoint: Checkpoint, key: str, dtype: DType | None, part: Part | None) -> np.ndarray[Any, Any]:
+    array = checkpoint[key] if part is None else part.of(checkpoint[key])
     return array if dtype is None else cast(array, dtype, key)

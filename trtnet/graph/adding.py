@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.graph.bindings import Bindings
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.itensors import flags, inferred_sizes, unwrap
+from trtnet.graph.memory.division import Division
 from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.memory.weight import DeclaredWeight, Weight
@@ -44,7 +45,7 @@ class Adding(Placing, Generic[T]):
     the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
     what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
     and bias of the results of linear layers, by the serial of their storage. quantized: the parameters that the network
-    holds quantized. named: the checkpoint keys of weights that
+    holds quantized. division: the rank whose part of a larger one it is. named: the checkpoint keys of weights that
     TensorRT knows by them; folded: those that were computed with while defining.
     """
 
@@ -69,6 +70,7 @@ class Adding(Placing, Generic[T]):
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
         self.quantized = QuantizedParameters()
+        self.division = Division()
         self._bindings = Bindings(self.precision.by_path)
         self.named: set[str] = set()
         self.folded = self._bindings.folded
@@ -98,7 +100,10 @@ class Adding(Placing, Generic[T]):
         """A parameter (in its own dtype, else the network's) or an array; read once. Raises ModelError as array."""
         if not isinstance(value, DeclaredWeight):
             return Weight(np.asarray(value))
-        return self._bindings.weight(value, dtypes.get(value.dtype) if value.dtype else self.dtype, self.path)
+        weight = self._bindings.weight(value, dtypes.get(value.dtype) if value.dtype else self.dtype, self.path)
+        if self.division.of(value) is not None:
+            self.division.add_weight(weight)
+        return weight
 
     def key(self, parameter: DeclaredWeight) -> str:
         """The checkpoint key of a parameter. Raises ModelError if it is unbound."""
@@ -159,10 +164,12 @@ class Adding(Placing, Generic[T]):
         self._keep(layer, operands)
         if layer.num_outputs == 0 and self.recorder.num_errors():
             self.fail(hint or f"TensorRT refused {kind}", listed)
-        return tuple(
+        results = tuple(
             self._output(layer, index, dims[index] if dims else (), hint or f"TensorRT refused {kind}", listed)
             for index in range(layer.num_outputs)
         )
+        self.division.note(operands.values(), results)
+        return results
 
     def maker(self, tensor: StoredTensor) -> trt.ILayer:
         """TensorRT's layer that made a tensor."""

@@ -119,6 +119,7 @@ class Network(OpenNetwork):
     def bind_like(self, other: Network) -> None:
         """Modules, their parameters and their forms are those of another network."""
         self.modules, self.forms, self.quantized = other.modules, other.forms, other.quantized
+        self.division = other.division
         self._bindings.bind_like(other._bindings)
 
 

@@ -148,7 +148,10 @@ class MultiheadAttention(Module):
 
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """One product where the three are one tensor, else one each with its part of the weights."""
-        merged = query is key is value and self.in_proj_weight is not None and not is_confused(query, self.num_heads)
+        heads = self.num_heads // (
+            query.network.division.ranks if query.network.division.of(self.in_proj_weight) else 1
+        )
+        merged = query is key is value and self.in_proj_weight is not None and not is_confused(query, heads)
         if merged and self.in_proj_weight is not None:
             return ops.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
         weights = (ops.cast(weight, query.dtype) for weight in self._parts())
@@ -205,19 +208,21 @@ def is_confused(x: Tensor, num_heads: int) -> bool:
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """x [batch, length, num_heads * dim] -> [batch, num_heads, length, dim].
 
-    x: any dtype. Warns where the length is fixed and equals num_heads: some TensorRT versions then compute wrong
+    x: any dtype; in a tensor-parallel network a rank has its share of the heads. Warns where the length is fixed and
+    equals num_heads: some TensorRT versions then compute wrong
     numbers (see is_confused). Returns the dtype of `x`.
     Weights: none.
     Layer: that of `ops.shuffle`.
     Raises LayerError for another rank, and for a width that num_heads does not divide.
     """
-    if is_confused(x, num_heads):
+    if is_confused(x, x.network.division.share(num_heads, x)):
         text = f"{num_heads} heads of {num_heads} positions: some TensorRTs compute wrong numbers if x is a part of a"
         log.warning(here(f"{text} product of queries, keys and values together; declare the length as dynamic"))
     return _split(x, num_heads)
 
 
 def _split(x: Tensor, num_heads: int) -> Tensor:
+    num_heads = x.network.division.share(num_heads, x)
     if x.ndim != 3 or (isinstance(x.shape[2], int) and x.shape[2] % num_heads):
         found = ", ".join(map(str, x.shape))
         x.network.fail(f"split_heads takes [batch, length, {num_heads} * dim], found [{found}]", {"x": x})

@@ -8,5 +8,6 @@ except ImportError as error:
     raise DependencyError("the reference executor needs torch: pip install 'trtnet[torch]'") from error
 
 from trtnet.reference.executor import Reference
+from trtnet.reference.lockstep import Lockstep
 
-__all__ = ["Reference"]
+__all__ = ["Lockstep", "Reference"]

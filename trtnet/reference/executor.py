@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ import torch
 from trtnet.reference.execution import Execution, Observer
 from trtnet.reference.schedule import schedule
 from trtnet.reference.step import describe, to_numpy, to_torch
+from trtnet.reference.table import is_collective
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.call_interface import TensorInfo, bind, check, is_torch, returned
 from trtnet.support.errors import ExecutionError, InputError
+from trtnet.support.ranks import Rank
 from trtnet.support.size_limit import SizeLimits
+
+Exchange = Callable[[trt.ILayer, torch.Tensor], torch.Tensor]
 
 
 class Reference:
@@ -27,7 +32,8 @@ class Reference:
 
     network: the ``INetworkDefinition``, with its outputs marked. weights: arrays that TensorRT does not give back
     (bfloat16, float8, ...), by (layer name, attribute), as ``Network.weights`` has them. owner: what must live as long.
-    plugins: what plugin layers compute, by layer name. limits: of named dimensions.
+    plugins: what plugin layers compute, by layer name. limits: of named dimensions. rank: whose part of a larger one it
+    is: see :class:`trtnet.Lockstep`.
     Raises ExecutionError for a layer it does not know.
     """
 
@@ -40,8 +46,10 @@ class Reference:
         owner: object = None,
         plugins: Mapping[str, Reference] | None = None,
         limits: SizeLimits | None = None,
+        rank: Rank | None = None,
     ) -> None:
         self.owner = owner
+        self.rank = rank or Rank()
         self.plugins = plugins or {}
         self.limits = limits or SizeLimits()
         self.network = network
@@ -75,8 +83,13 @@ class Reference:
         own = {name: result.clone() for name, result in results.items()}
         return returned({name: to_numpy(result) if numpy else result for name, result in own.items()})
 
-    def _plugin(self, layer: trt.ILayer, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-        """What a plugin layer computes, by its decomposition."""
+    def _plugin(self, exchange: Exchange | None, layer: trt.ILayer, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        """What a plugin layer computes, by its decomposition; what a collective gives, by the exchange of the ranks."""
+        if is_collective(layer):
+            if exchange is None:
+                text = "a collective needs all ranks, and this reference is one: trtnet.Lockstep runs them together"
+                raise ExecutionError(f"{describe(layer)}: {text}")
+            return [exchange(layer, inputs[0])]
         if layer.name not in self.plugins:
             raise ExecutionError(
                 f"{describe(layer)}: the reference does not know what this plugin computes: declare it with ops.custom"
@@ -84,9 +97,14 @@ class Reference:
         apart = self.plugins[layer.name]
         return list(apart.run({str(index): x for index, x in enumerate(inputs)}).values())
 
-    def run(self, feeds: Mapping[str, torch.Tensor], observe: Observer | None = None) -> dict[str, torch.Tensor]:
-        """Outputs by name from inputs by name, unchecked; `observe` sees every layer with its results."""
-        execution = Execution(self.weights, self.exact, observe, self._plugin)
+    def run(
+        self, feeds: Mapping[str, torch.Tensor], observe: Observer | None = None, exchange: Exchange | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Outputs by name from inputs by name, unchecked; `observe` sees every layer with its results.
+
+        exchange: what a collective layer gives for its input, of a network that is one rank's.
+        """
+        execution = Execution(self.weights, self.exact, observe, functools.partial(self._plugin, exchange))
         values = {tensor: execution.stored(feeds[tensor.name], tensor) for tensor in self._inputs}
         with torch.inference_mode():
             execution.run(self._plan, values)

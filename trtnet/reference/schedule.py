@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from trtnet.graph.layers.kinds import KINDS, kind_of
 from trtnet.reference.step import LayerFunction, describe
-from trtnet.reference.table import LAYERS, PLUGINS, REFUSED
+from trtnet.reference.table import COLLECTIVES, LAYERS, PLUGINS, REFUSED
 from trtnet.support.backend import lookup, trt
 from trtnet.support.errors import ExecutionError
 
@@ -25,7 +25,7 @@ CLOSES = tuple(kind.name for kind in KINDS.values() if kind.side == "closes")
 
 @dataclass(frozen=True)
 class LayerUnit:
-    """One layer and its function; None for a plugin's."""
+    """One layer and its function; None for a plugin's, or a collective's."""
 
     layer: trt.ILayer
     function: LayerFunction | None
@@ -161,7 +161,7 @@ class _Scheduler:
             return self._loop(key, region)
         if kind == "CONDITIONAL_OUTPUT":
             return self._conditional(key, region)
-        if kind not in LAYERS and kind not in PLUGINS:
+        if kind not in LAYERS and kind not in (*PLUGINS, *COLLECTIVES):
             why = REFUSED.get(kind, "this trtnet does not know them")
             raise ExecutionError(f"{describe(key)}: the reference does not execute {kind} layers: {why}")
         outputs = tuple(key.get_output(i) for i in range(key.num_outputs))

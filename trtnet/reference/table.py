@@ -20,6 +20,7 @@ from trtnet.reference.layers import (
     shape,
 )
 from trtnet.reference.step import LayerFunction
+from trtnet.support.backend import trt
 
 MODULES = (
     activation,
@@ -44,8 +45,15 @@ LAYERS: dict[str, LayerFunction] = {kind: function for module in MODULES for kin
 PLUGINS = ("PLUGIN_V2", "PLUGIN_V3")
 """Executed as the decompositions that ``ops.custom`` was given."""
 
+COLLECTIVES = ("DIST_COLLECTIVE",)
+"""Executed by all ranks together: ``trtnet.reference.lockstep``."""
+
 REFUSED = {
-    "DIST_COLLECTIVE": "it exchanges data with other processes, and the reference is one",
     "PLUGIN": "TensorRT tells nothing of it, neither its class nor its name",
 }
 """The kinds that are not executed, and why."""
+
+
+def is_collective(layer: trt.ILayer) -> bool:
+    """Whether it needs all ranks. The layer is of its own class, as ``schedule`` makes it."""
+    return type(layer).__name__ == "IDistCollectiveLayer"

@@ -14,6 +14,7 @@ from trtnet.checkpoint import IGNORED, Source, open_checkpoint
 from trtnet.runtime.cuda.interface import Device
 from trtnet.runtime.engine_calls import EngineCalls
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
+from trtnet.runtime.loaded.communicator import communicator_of
 from trtnet.runtime.loaded.inspection import Inspection, inspect
 from trtnet.runtime.loaded.kernel_cache import RuntimeCache, cache_path
 from trtnet.runtime.loaded.load_plan import Opener, open_engine
@@ -246,6 +247,7 @@ class Engine(EngineCalls):
         """
         if self.info.stripped:
             raise PlanError("the plan was stripped of its weights: trtnet.load(path, weights=...) puts them in")
+        communicator = communicator_of(self.info, self._options)
         with self._lock:
             if self._closed:
                 raise ClosedError("the engine was closed; load it again: trtnet.load(path)")
@@ -253,7 +255,8 @@ class Engine(EngineCalls):
                 opened = self._opener(self.plan, self.device)
                 if self.weight_streaming_budget is not None:
                     limit_weights(opened.engine, self.weight_streaming_budget)
-                self._opened = replace(opened, specialize=self.specialize, cache=self._cache(opened.device))
+                options = {"specialize": self.specialize, "cache": self._cache(opened.device)}
+                self._opened = replace(opened, **options, communicator=communicator)
                 weakref.finalize(self._opened, _end, self._opened.contexts, self._opened.cache)
             return self._opened
 

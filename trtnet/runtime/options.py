@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from trtnet.support.errors import InputError
 
@@ -20,6 +21,8 @@ class EngineOptions:
     numpy arrays are. "backend" leaves it to TensorRT-RTX.
     weight_streaming_budget: how much of the weights of an engine built with weight_streaming may be on the GPU at once,
     in bytes or as "1.5GiB"; the rest is streamed from host memory when layers need it. None: all of them.
+    communicator: of an engine that is one rank of several: a :class:`trtnet.Communicator`, or an ``ncclComm_t`` of
+    someone else's, in a PyCapsule.
     Raises InputError for a value of another type or range.
     """
 
@@ -27,6 +30,7 @@ class EngineOptions:
     concurrency: int = 8
     cuda_graph: bool | str = True
     weight_streaming_budget: int | str | None = None
+    communicator: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.specialize not in (None, True, False):

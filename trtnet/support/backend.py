@@ -49,6 +49,8 @@ CAPABILITIES: dict[str, str] = {
     "runtime_cache": "IRuntimeConfig.create_runtime_cache",
     "cuda_graph_strategy": "IRuntimeConfig.cuda_graph_strategy",
     "aliased_io": "ICudaEngine.get_aliased_input_tensor",
+    "collectives": "INetworkDefinition.add_dist_collective",
+    "multi_device_preview": "PreviewFeature.MULTIDEVICE_RUNTIME_10_16",
     "engine_validity": "Runtime.get_engine_validity",
     "refit_again": "SerializationFlag.INCLUDE_REFIT",
     "bfloat16": "DataType.BF16",

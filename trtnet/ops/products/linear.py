@@ -11,6 +11,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import ndim_of
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import formulated
+from trtnet.ops.products.all_reduce import all_reduce, check_divided
 from trtnet.ops.products.layer import product
 from trtnet.ops.products.quantized import quantized_product
 from trtnet.ops.quantization.weights import quantized, watch
@@ -22,10 +23,13 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     x: [..., in_features]. weight: [out_features, in_features], or [in_features]. bias: [out_features]. All of one
     floating dtype. Returns [..., out_features], or [...] for a weight of one dimension, in that dtype.
     Layer: IMatrixMultiplyLayer with a transposed constant, and IElementWiseLayer SUM for the bias; other forms:
-    ``trtnet.ops.forms.products``.
+    ``trtnet.ops.forms.products``. Of a row-parallel weight the product is summed over the ranks, before the bias.
     Raises LayerError for mixed dtypes, and for sizes that do not fit.
     """
     watch(x, weight)
+    is_sum = x.network.division.is_sum(weight)
+    if is_sum:
+        check_divided(x, weight)
     found = quantized(x.network, weight)
     if found is not None:
         x, y = quantized_product(x, weight, found)
@@ -35,6 +39,9 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
         y = _row(x, weight)
     else:
         y = _product(x, weight)
+    if is_sum:
+        y = all_reduce(y)
+        return y if bias is None else add(y, bias)
     y = y if bias is None else add(y, bias)
     y.network.linear[y.storage.serial] = x.fresh(), weight, bias
     return y

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 from trtnet.builder.config import TF32_OVERRIDE, VERBOSITIES
+from trtnet.runtime.execution.collectives import Collectives
 from trtnet.runtime.execution.context_options import GraphMaker, create, lifetime, runtime_config, specializes
 from trtnet.runtime.execution.output_allocator import OutputAllocator
 from trtnet.runtime.execution.shape_inputs import HostMemory
@@ -80,6 +81,8 @@ class Context:
             self._trt.profiler = self._profiler
         if self._nvtx is not None:
             self._trt.nvtx_verbosity = self._nvtx
+        is_rank = opened.info.ranks > 1
+        self._collectives = Collectives(self._trt, opened, self._recorder.lines) if is_rank else None
 
     def __del__(self) -> None:
         self.close()
@@ -173,6 +176,8 @@ class Context:
             if self._allocator is not None and self._allocator.error is not None:
                 raise self._allocator.error
             self._fail("TensorRT did not run the engine", TrtnetError)
+        if self._collectives is not None:
+            self._collectives.check(stream)
 
     def _enqueue(self, stream: int) -> bool:
         if self._executed is self._shapes:

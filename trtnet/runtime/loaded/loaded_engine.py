@@ -32,6 +32,7 @@ class OpenEngine:
     specialize: whether TensorRT-RTX may compile kernels for the shapes it sees; None for what
     :func:`~trtnet.runtime.execution.context_options.specializes` says. cache: where it keeps them. users: the sessions
     and whatever else holds memory for it, to be closed with it. contexts: TensorRT's execution contexts that are open.
+    communicator: of one rank of several, as TensorRT takes it.
     """
 
     engine: trt.ICudaEngine
@@ -42,6 +43,7 @@ class OpenEngine:
     torch: Callable[[], Any] = Torch
     specialize: bool | None = None
     cache: RuntimeCache | None = None
+    communicator: Any = None
     users: WeakSet[Any] = field(default_factory=WeakSet, compare=False)
     contexts: WeakSet[Closable] = field(default_factory=WeakSet, compare=False)
 

@@ -30,6 +30,8 @@ class Redefined(Protocol):
 
 def check_refittable(info: PlanInfo, by_keys: bool = True) -> None:
     """Raises PlanError for an engine whose weights cannot be replaced. by_keys: by a checkpoint only."""
+    if info.ranks > 1:
+        raise PlanError(f"the engine is rank {info.rank} of {info.ranks}, with parts of the weights: build it again")
     if not info.refittable and not info.folded:
         raise PlanError("the engine was not built for refit: build it with BuildConfig(refit=True), or --refit")
     if by_keys and info.folded:
