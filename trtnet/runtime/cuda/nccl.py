@@ -114,12 +114,9 @@ def _read_id(path: Path, timeout: float) -> UniqueId:
 @lru_cache(maxsize=1)
 def nccl() -> Any:
     """NCCL's library: of the package nvidia-nccl-*, which torch brings, or the system's. Raises DependencyError."""
-    try:
-        spec = importlib.util.find_spec("nvidia.nccl")
-    except ModuleNotFoundError:
-        spec = None
+    spec = importlib.util.find_spec("nvidia")
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
-    files = [str(path) for place in places for path in Path(place).glob("lib/libnccl.so.2")]
+    files = [str(path) for place in places for path in Path(place).glob("*/lib/libnccl.so.2")]
     try:
         # for TensorRT too, which looks for it by its name
         library = ctypes.CDLL((*files, "libnccl.so.2")[0], mode=ctypes.RTLD_GLOBAL)

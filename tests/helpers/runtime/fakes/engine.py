@@ -14,6 +14,7 @@ from helpers.runtime.fakes.device import FakeDevice, FakeRun
 from helpers.runtime.fakes.runtime_cache import FakeRuntimeConfig
 
 from trtnet.builder import Plan
+from trtnet.builder.collectives import CHECK
 from trtnet.reference import Reference
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -110,6 +111,13 @@ class FakeContext:
         return True
 
     @alone
+    def set_communicator(self, communicator: Any) -> bool:
+        if self.refuse("communicator"):
+            return False
+        self.engine.communicators.append(communicator)
+        return True
+
+    @alone
     def update_device_memory_size_for_shapes(self) -> int:
         return self._scratch()
 
@@ -134,7 +142,8 @@ class FakeContext:
         info = self.engine.plan.info
         assert set(self.shapes) | self.engine.host == {i.name for i in info.inputs}, "a shape is missing"
         placed = {*self.addresses, *self.allocators}
-        assert placed == {i.name for i in (*info.inputs, *info.outputs)}, "an address is missing"
+        sums = {CHECK} if info.ranks > 1 else set()
+        assert placed == {i.name for i in (*info.inputs, *info.outputs)} | sums, "an address is missing"
         if self.refuse("execution"):
             return False
         if self.shapes != self.executed:
@@ -204,6 +213,8 @@ class FakeContext:
         for name, array in self._run(self._inputs(shapes, addresses)).items():
             raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             device.at(addresses[name], raw.size)[:] = raw
+        if CHECK in addresses:
+            device.at(addresses[CHECK], 4).view(np.float32)[0] = self.engine.sum_of_ranks
 
     def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with self.engine.lock, torch.inference_mode():
@@ -219,9 +230,10 @@ class FakeEngine:
     """Makes contexts that run the network's reference.
 
     refuses: what shall fail from now on ("profile", "shape", "inference", "allocator", "address", "execution",
-    "context"). later_profile: the profile of all contexts but the first. host: the names of tensors in host memory.
-    layers: what a profiler is told of each execution. dependent: outputs whose shape TensorRT does not know before it
-    has seen the data. looked_up: how often kernels were, by one thread at a time.
+    "context", "communicator"). later_profile: the profile of all contexts but the first. host: the names of tensors in
+    host memory. layers: what a profiler is told of each execution. dependent: outputs whose shape TensorRT does not know before it
+    has seen the data. communicators: those that contexts were given; sum_of_ranks: what their collectives sum the
+    numbers of ranks to. looked_up: how often kernels were, by one thread at a time.
     """
 
     def __init__(self, plan: Plan, reference: Reference, device: FakeDevice, dependent: frozenset[str]) -> None:
@@ -235,6 +247,8 @@ class FakeEngine:
         self.config: FakeRuntimeConfig | None = None
         self.aliases: dict[str, str] = {}
         self.layers: list[str] = []
+        self.communicators: list[Any] = []
+        self.sum_of_ranks = 0.0
         self.looked_up = 0
         self._looking = threading.Lock()
 
