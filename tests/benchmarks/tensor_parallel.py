@@ -71,18 +71,8 @@ def random_weights(model: nn.Module, device: str) -> Arrays:
 
 
 def built(model: nn.Module, weights: Arrays, inputs: Any, plan: Mapping[str, str], rank: int, ranks: int) -> Any:
-    """The engine of a rank, for this GPU alone."""
-    network = defined(model, weights, inputs, plan, rank, ranks)
-    return network.build(config=trtnet.BuildConfig(compute_capabilities=capabilities()))
-
-
-def capabilities() -> tuple[str, ...]:
-    """This GPU's, where TensorRT compiles for named ones."""
-    import torch
-
-    if not backend.supports("target_compute_capabilities") or not torch.cuda.is_available():
-        return ()
-    return (".".join(map(str, torch.cuda.get_device_capability(0))),)
+    """The engine of a rank."""
+    return defined(model, weights, inputs, plan, rank, ranks).build()
 
 
 def defined(model: nn.Module, weights: Arrays, inputs: Any, plan: Mapping[str, str], rank: int, ranks: int) -> Any:
@@ -110,7 +100,7 @@ def check_rank(rank: int, ranks: int, meeting: str, fault: str) -> str:
             layer = network.trt.get_layer(index)
             if layer.type.name == "DIST_COLLECTIVE":
                 layer.num_ranks = 1
-    engine = network.build(config=trtnet.BuildConfig(compute_capabilities=capabilities()))
+    engine = network.build()
     communicator = trtnet.Communicator(rank, ranks, meeting)
     engine = engine.on(rank)
     engine.options = trtnet.EngineOptions(communicator=communicator.capsule)

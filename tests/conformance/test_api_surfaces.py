@@ -22,6 +22,7 @@ VERSIONS = surfaces()
 # Names that are touched only where a capability is there: it, or what its route alone uses.
 BEHIND: dict[str, str] = {
     r"CausalMaskKind.*": "attention_v2",
+    r"CollectiveOperation.*": "collectives",
     r"AttentionNormalizationOp.*|INetworkDefinition\.add_attention_v2|IAttention.*": "attention_v2",
     r"ComputeCapability.*": "target_compute_capabilities",
     r"IBuilderConfig\.(num_compute_capabilities|set_compute_capability)": "target_compute_capabilities",

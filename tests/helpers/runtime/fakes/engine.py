@@ -231,9 +231,9 @@ class FakeEngine:
 
     refuses: what shall fail from now on ("profile", "shape", "inference", "allocator", "address", "execution",
     "context", "communicator"). later_profile: the profile of all contexts but the first. host: the names of tensors in
-    host memory. layers: what a profiler is told of each execution. dependent: outputs whose shape TensorRT does not know before it
-    has seen the data. communicators: those that contexts were given; sum_of_ranks: what their collectives sum the
-    numbers of ranks to. looked_up: how often kernels were, by one thread at a time.
+    host memory. layers: what a profiler is told of each execution. dependent: outputs whose shape TensorRT does not
+    know before it has seen the data. communicators: those that contexts were given; sum_of_ranks: what their
+    collectives sum the numbers of ranks to. looked_up: how often kernels were, by one thread at a time.
     """
 
     def __init__(self, plan: Plan, reference: Reference, device: FakeDevice, dependent: frozenset[str]) -> None:
