@@ -77,6 +77,10 @@ def gated(x: Any) -> Any:
     return gate * up + linear(x, like(MATRIX, x)) * linear(x + 1, like(OTHER, x))
 
 
+def pixel_mean(x: Any) -> Any:
+    return x.mean((-1, -2))
+
+
 FORM_CASES: dict[str, list[Case]] = {
     "attention": [
         Case("attention", attention(), attention(), (HEADS,) * 3),
@@ -92,8 +96,9 @@ FORM_CASES: dict[str, list[Case]] = {
     "global_mean": [
         functional("adaptive_avg_pool2d", 1, shape=("n", 3, 7, 5)),
         functional("adaptive_avg_pool2d", 1, shape=("n", 3, "h", 5)),
-        functional("adaptive_avg_pool1d", 1, shape=(2, 3, 9)),
+        functional("adaptive_avg_pool2d", 1, shape=("n", 3, 28, 9)),
         functional("adaptive_avg_pool3d", 1, shape=("n", 3, 2, 3, 4)),
+        Case("mean of pixels", pixel_mean, pixel_mean, (("n", 3, 4, 5),)),
     ],
     "group_norm": [
         norm("group_norm", 3, weights=(GAIN, OFFSET), shape=IMAGE),

@@ -13,9 +13,10 @@ from trtnet.graph.memory.weight import empty
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, offered
-from trtnet.ops.convolutions.kinds import are_patches, batch_facts, is_single_pixel, rearranged
+from trtnet.ops.convolutions.kinds import are_patches, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import batch_facts
 from trtnet.ops.quantization.weights import operands
 from trtnet.support.arrays import values
 

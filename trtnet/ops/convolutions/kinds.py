@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
-from trtnet.graph import Dim, Parameter, Size, Tensor
+from trtnet.graph import Dim, Parameter, Tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window, spread
 from trtnet.ops.convolutions.rearrangement import Rearrangement, Sides
 from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import pixels
 from trtnet.support import backend
 
 FEW_CHANNELS = 8
@@ -37,7 +36,7 @@ def rearranged(
 
 def image_facts(x: Tensor, kernel: Shape, *_: object) -> dict[str, int]:
     """How many pixels are known, and channels made."""
-    return {"pixels": prod(n if isinstance(n, int) else 1 for n in x.shape[2:]), "out_channels": kernel[0]}
+    return {"pixels": pixels(x), "out_channels": kernel[0]}
 
 
 def group_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> dict[str, int]:
@@ -119,13 +118,3 @@ def is_single_pixel(x: Tensor, weight: Constant, padding: object, groups: int) -
         and padding in (0, "valid", "same", (0,) * len(ones), [0] * len(ones))
         and x.network.weight(weight).dtype == x.dtype
     )
-
-
-def batch_facts(x: Tensor, *_: object) -> dict[str, int]:
-    """The batch; one that is not known is large."""
-    return {"batch": known(x.shape[0])}
-
-
-def known(size: Size) -> int:
-    """A size for what was measured of it; one that is not known is large."""
-    return size if isinstance(size, int) else 1 << 31

@@ -15,7 +15,6 @@ from trtnet.ops.elementwise.comparison import ge, lt, where
 from trtnet.ops.elementwise.division import div, floor_divide
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.logic import logical_and
-from trtnet.ops.formulations import formulated
 from trtnet.ops.pooling.pool import avg_pool, max_pool
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import amax, mean
@@ -103,7 +102,7 @@ def _adaptive_avg(x: Tensor, output_size: OutputSize, rank: int) -> Tensor:
     wanted = _counts(x, output_size, rank)
     axes = tuple(range(x.ndim - rank, x.ndim))
     if wanted == (1,) * rank:
-        return _global_mean(x, axes)
+        return mean(x, axes, keepdim=True)
     window = _dividing(x, wanted)
     if window is not None:
         return avg_pool(x, window, None, 0, False, True, None, rank)
@@ -111,11 +110,6 @@ def _adaptive_avg(x: Tensor, output_size: OutputSize, rank: int) -> Tensor:
         if x.shape[a] != n:
             x = mean(x, a, keepdim=True) if n == 1 else _averaged(x, a, x.shape[a], int(n))
     return x
-
-
-@formulated("global_mean", "reduce")
-def _global_mean(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return mean(x, axes, keepdim=True)
 
 
 def _adaptive_max(x: Tensor, output_size: OutputSize, rank: int) -> Tensor:

@@ -11,6 +11,8 @@ from trtnet.graph import Dim, Shape, Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axes_mask, axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast, no_uint8
+from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.shapes.expansion import expand
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -42,12 +44,31 @@ def mean(x: Operand, dim: Axes = None, keepdim: bool = False, dtype: DTypeLike |
 
     x: any shape, floating. dtype: what `x` is cast to first. Returns [...] without those axes (of size 1 with keepdim),
     in the dtype of `x` or in `dtype`.
-    Layer: IReduceLayer AVG.
+    Layer: IReduceLayer AVG; over the pixels of an image there are other forms:
+    ``trtnet.ops.forms.images.global_mean``.
     Raises LayerError for integers and bools without a dtype, as torch does, and for an axis out of range.
     """
     given = tensor(x, network_of(x))
-    wide = given if dtype is None else cast(given, dtype)
-    return _reduce(of_floats(wide, "mean"), "AVG", dim, keepdim)
+    wide = of_floats(given if dtype is None else cast(given, dtype), "mean")
+    axes = axes_of(wide, dim, "mean")
+    if are_pixels(wide, axes):
+        return _global_mean(wide, tuple(sorted(axes)), keepdim)
+    return mean_layer(wide, axes, keepdim)
+
+
+def are_pixels(x: Tensor, axes: tuple[int, ...]) -> bool:
+    """Whether `x` is [batch, channels, *sizes], not empty, and the axes are those of its two sizes or more."""
+    return x.ndim > 3 and {*axes} == {*range(2, x.ndim)} and 0 not in x.shape
+
+
+@formulated("global_mean", "reduce", facts=mean_facts)
+def _global_mean(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+    return mean_layer(x, axes, keepdim)
+
+
+def mean_layer(x: Tensor, axes: tuple[int, ...], keepdim: bool = True) -> Tensor:
+    """The mean as one layer. x: floating."""
+    return _reduce(x, "AVG", axes, keepdim)
 
 
 def prod(x: Operand, dim: Axes = None, keepdim: bool = False, dtype: DTypeLike | None = None) -> Tensor:
