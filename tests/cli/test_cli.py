@@ -1,4 +1,4 @@
-"""The command line, as a user runs it: in a process of its own, with files."""
+"""The command line, as a user runs it, with files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.cli.command import trtnet
+from helpers.cli.command import process, trtnet
 from helpers.comparing import random_weights
 from safetensors.numpy import save_file
 
@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_models_lists_the_zoo(tmp_path: Path) -> None:
-    result = trtnet("models", "--json", "-", folder=tmp_path)
+    result = process("models", "--json", "-", folder=tmp_path)
     listed = {model["name"]: model for model in json.loads(result.stdout)}
     assert set(listed) == set(models.__all__)
     assert listed["resnet50"]["parameters"] == 25_557_032
@@ -179,13 +179,13 @@ def test_doctor_prints_json_and_works_without_tensorrt(tmp_path: Path) -> None:
     result = trtnet("doctor", "--json", "-", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert any("tensorrt_rtx" in json.dumps(finding) for finding in json.loads(result.stdout)["findings"])
-    broken = trtnet("doctor", folder=tmp_path, TRTNET_BACKEND="tensorrt")
+    broken = process("doctor", folder=tmp_path, TRTNET_BACKEND="tensorrt")
     assert broken.returncode == 2 and "pip install" in broken.stdout
 
 
 def test_without_a_backend_the_error_names_the_command_that_installs_one(tmp_path: Path, weights: Path) -> None:
     arguments = "build", "lenet", "--weights", str(weights), "-o", "l.engine"
-    result = trtnet(*arguments, folder=tmp_path, TRTNET_BACKEND="tensorrt")
+    result = process(*arguments, folder=tmp_path, TRTNET_BACKEND="tensorrt")
     assert result.returncode == 2
     assert "TRTNET_BACKEND asks for tensorrt, which is not installed" in result.stderr
     assert "pip install 'trtnet[rtx]'" in result.stderr

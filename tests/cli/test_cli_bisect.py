@@ -1,15 +1,13 @@
-"""`trtnet bisect` and `trtnet precision`, as a user runs them: in a process of its own, with files."""
+"""`trtnet bisect` and `trtnet precision`, as a user runs them, with files."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.cli.command import trtnet
 from helpers.verify.planted import BUGS
 from safetensors.torch import save_file
 from typer.testing import CliRunner
@@ -17,21 +15,11 @@ from typer.testing import CliRunner
 from trtnet.cli.main import app
 from trtnet.verify.arrays.saved import write_inputs
 
-TESTS = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-c", "import conftest; from trtnet.cli.main import main; main()"]
 PLANTED = """
 from helpers.verify.planted import BUGS
 def ours(): return BUGS[{name!r}]().model
 def original(): return BUGS[{name!r}]().original
 """
-
-
-def trtnet(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
-    environment = os.environ | {"PYTHONPATH": paths}
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
 
 
 def planted(name: str, folder: Path) -> list[str]:

@@ -16,14 +16,15 @@ import numpy as np
 import pytest
 import torch
 from helpers import originals
+from helpers.cli import command
+from helpers.cli.command import Done
 from safetensors.numpy import load_file, save_file
 
 from trtnet.checkpoint import open_checkpoint
 
 
-def trtnet(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from trtnet.cli.main import main; main()", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True)
+def trtnet(*arguments: object, code: int = 0) -> Done:
+    result = command.trtnet(*arguments, folder=Path())
     assert result.returncode == code, result.stdout + result.stderr
     return result
 
