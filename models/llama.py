@@ -5,6 +5,7 @@ other settings, which their config.json says.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +53,7 @@ class LlamaConfig:
     def head_width(self) -> int:
         return self.head_dim or self.hidden_size // self.num_attention_heads
 
+    @cached_property
     def rotary_tables(self) -> tuple[np.ndarray, np.ndarray]:
         """cos and sin of position * theta^(-2i / dim) / factor, each [capacity, head_dim / 2]."""
         frequencies = self.rope_theta ** (-np.arange(0, self.head_width, 2) / self.head_width)
@@ -68,7 +70,7 @@ class Attention(nn.Module):
 
     def __init__(self, config: LlamaConfig) -> None:
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
-        self.tables, self.interleaved = config.rotary_tables(), config.rope_interleaved
+        self.tables, self.interleaved = config.rotary_tables, config.rope_interleaved
         width, bias = config.head_width, config.attention_bias
         self.q_proj = nn.Linear(config.hidden_size, self.heads * width, bias)
         self.k_proj = nn.Linear(config.hidden_size, self.key_heads * width, bias)

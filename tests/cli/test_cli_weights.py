@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,8 +20,10 @@ from helpers import originals
 from helpers.cli import command
 from helpers.cli.command import Done
 from safetensors.numpy import load_file, save_file
+from typer.testing import CliRunner
 
 from trtnet.checkpoint import open_checkpoint
+from trtnet.cli.main import app
 
 
 def trtnet(*arguments: object, code: int = 0) -> Done:
@@ -321,3 +324,31 @@ def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0 and "\\u91cd\\u307f" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["convert", "verify", "quantize"])
+def test_progress_is_on_standard_error(
+    command: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal; standard output is for what a command finds."""
+    (tmp_path / "net.py").write_text(
+        "import trtnet\nfrom trtnet import nn\nclass Net(nn.Module):\n    inputs = {'x': trtnet.Input((2, 3))}\n"
+        "    def __init__(self): self.a = nn.Linear(3, 2)\n    def forward(self, x): return self.a(x)\n"
+    )
+    np.savez(tmp_path / "x.npz", x=np.ones((4, 3), np.float32))
+    words = {
+        "convert": ("convert", weights, tmp_path / "out.safetensors"),
+        "verify": ("weights", "verify", weights),
+        "quantize": (
+            "quantize", f"{tmp_path}/net.py:Net", "--weights", weights, "--data", tmp_path / "x.npz",
+            "-o", tmp_path / "q.safetensors", "--batch", "2",
+        ),
+    }  # fmt: skip
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    terminal = SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True))
+    for module in ("trtnet.cli.weights.sys", "trtnet.cli.quantize.sys"):
+        monkeypatch.setattr(module, terminal)
+    result = CliRunner().invoke(app, [str(word) for word in words[command]], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    sign = {"convert": "out.safetensors", "verify": "w.safetensors", "quantize": "calibrating"}[command]
+    assert sign in result.stderr and "100%" not in result.stdout and "\x1b[2K" not in result.stdout

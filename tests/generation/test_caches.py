@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.generating import PROMPTS, REPETITIVE, RESTLESS, generator, reference
 
 from trtnet import GenerationConfig
 from trtnet.generation import Generator
+from trtnet.generation.caches import DeviceCaches
 
 
 class InPlace:
@@ -53,6 +56,28 @@ def test_every_step_of_a_width_is_the_same_call() -> None:
     Generator(step, device="cpu")(PROMPTS, GenerationConfig(10))
     assert len(step.calls) == 11  # the prompt, nine tokens, and the step that was queued before the last was read
     assert len(set(step.calls[1:])) == 1
+
+
+def test_logits_are_fetched_once_a_step() -> None:
+    caches = DeviceCaches(InPlace(RESTLESS), len(PROMPTS), "cpu")
+    ids = np.array([[prompt[0]] for prompt in PROMPTS])
+    _, logits = caches(ids, np.zeros(len(PROMPTS), np.int32), np.zeros_like(ids))
+    assert logits() is logits() and logits().shape[:2] == (len(PROMPTS), 1)
+
+
+def test_caches_of_another_size_are_given_back_before_there_are_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, alive = Generator(InPlace(RESTLESS), device="cpu"), weakref.WeakSet[DeviceCaches]()
+    kept: list[int] = []
+
+    def new(*arguments: Any) -> DeviceCaches:
+        kept.append(len(alive))
+        alive.add(caches := DeviceCaches(*arguments))
+        return caches
+
+    monkeypatch.setattr("trtnet.generation.generator.DeviceCaches", new)
+    for prompts in (PROMPTS, PROMPTS[:1], PROMPTS[:1], PROMPTS):
+        made(prompts, GenerationConfig(2))
+    assert kept == [0, 0, 0]
 
 
 def test_sequences_that_end_on_the_way_and_those_that_fill_the_caches() -> None:

@@ -31,6 +31,13 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+def test_all_layers_have_the_tables_of_their_configuration() -> None:
+    original = published("Llama")
+    model = models.llama(original.config.to_dict(), capacity=8)
+    first, *others = (each.tables for each in model.modules() if hasattr(each, "tables"))
+    assert others and all(each is first for each in others)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("fixed", [False, True], ids=["dynamic", "static"])
 def test_prefill_and_decode_give_the_originals_logits(family: str, fixed: bool) -> None:

@@ -31,7 +31,7 @@ def tuning(*operations: tuple[str, dict[str, int], str], **changes: Any) -> trtn
 
 
 def say(rows: Any, kind: str, **facts: int) -> str | None:
-    return fastest(kind, "tensorrt_rtx", "1.6.1.120", ("9.0",), dtypes.get("float16"), facts, rows)
+    return fastest(kind, "tensorrt_rtx", "1.6.1.120", lambda: ("9.0",), dtypes.get("float16"), facts, rows)
 
 
 def test_operations_with_one_winner_are_a_range() -> None:

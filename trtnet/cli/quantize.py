@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -56,8 +57,7 @@ def quantize(
 
     The result is in the compressed-tensors format; --quantization checkpoint takes it.
     """
-    from rich.progress import Progress
-
+    from trtnet.support.text.status_line import StatusLine
     from trtnet.tools.output import show
     from trtnet.tools.quantize.quantize import quantize as run
     from trtnet.tools.quantize.report import table, to_json
@@ -66,11 +66,11 @@ def quantize(
     check_writable(output)
     made, inputs = models.made(model, factory.values), arguments.inputs(declare) or None
     chosen, options = weights.chosen, {name: value for name, value in vars(how).items() if value is not None}
-    with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
-        task = progress.add_task("calibrating", total=None)
+    with StatusLine(sys.stderr.isatty(), "calibrating") as told:
+        calls = count(1)
 
         def tell() -> None:
-            progress.advance(task)
+            told(f"calibrating: {next(calls):,} calls")
 
         found = run(made, data, output, inputs, chosen.open(), ignored=chosen.ignored, tell=tell, **options)
     show(table(found), to_json(found), json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +171,7 @@ def _prepare(
     """What a network knows of its model before it has a layer."""
     network.keys = tuple(keys.values())
     network.forms = forms
-    forms.compute_capabilities = tuple(targets) or compute_capability_here()
+    forms.targets = partial(tuple, targets) if targets else compute_capability_here
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
     parts = {key: network.division.of(parameter) for parameter, key in keys.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import accumulate
 from math import prod
 from typing import Any
@@ -68,7 +69,7 @@ class DeviceCaches:
         upload.send(input_ids=ids, write_indices=held, places=places)
         is_prompt = count != length
         self._calls[is_prompt](**upload.tensors, **self._caches, out=out)
-        return out["tokens"].cpu().numpy(), lambda: out["logits"].cpu().numpy()
+        return out["tokens"].cpu().numpy(), cache(lambda: out["logits"].cpu().numpy())
 
     def next(self, ids: Array, held: Array) -> Array:
         """The most likely tokens [batch, 1] after one more token of each sequence: those of the call before.
@@ -99,7 +100,7 @@ class DeviceCaches:
             upload = _Upload(self._torch, self._batch, length, count, self._device)
             tokens = self._torch.empty(self._batch, count, dtype=self._torch.int64, device=self._device)
             logits = self._torch.empty(self._batch, count, self._vocabulary, device=self._device)
-            own = {f"new_{name}": cache for name, cache in self._caches.items()}
+            own = {f"new_{name}": tensor for name, tensor in self._caches.items()}
             self._buffers[length, count] = upload, {"tokens": tokens, "logits": logits, **own}
         return self._buffers[length, count]
 

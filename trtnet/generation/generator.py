@@ -164,8 +164,9 @@ class Generator:
         """Steps until all sequences have an end."""
         if not rows:
             return
-        if len(rows) not in self._caches:  # those of another size are given back
-            self._caches = {len(rows): self._new_caches(len(rows))}
+        if len(rows) not in self._caches:
+            self._caches.clear()  # those of another size are given back before there are new ones
+            self._caches[len(rows)] = self._new_caches(len(rows))
         caches = self._caches[len(rows)]
         self._running = rows
         self._prefill(rows, caches)
@@ -202,10 +203,10 @@ class Generator:
         """A step: a token of each sequence, and more where guesses were right."""
         held = np.array([len(row.prompt) + len(row.tokens) - 1 for row in rows], np.int32)
         guesses = rows[0].config.prompt_lookup_num_tokens
-        guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
-        if rows[0].config.takes_best and not rows[0].config.prompt_lookup_num_tokens:
+        if rows[0].config.takes_best and not guesses:
             self._decode_best(rows, caches, held)
             return
+        guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
         ids = np.array([[row.last, *(draft(row.whole, guesses) if guesses else ())] for row in rows], np.int64)
         places = np.tile(np.arange(1 + guesses), (len(rows), 1))
         best, logits = caches(ids, held.clip(0, self.capacity - 1 - guesses), places)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -47,8 +47,9 @@ class FormChoices:
 
     source: who gave the choices. approximations: whether forms that compute another function are admitted. chosen: the
     form of each kind of operation that a module has, by its path; of several operations of a kind, the last one's. by:
-    who chose it, likewise. facts: what is known of these operations, by kind and path. compute_capabilities: of the
-    GPUs that the engine is for, as far as they are known: what was measured on others does not count.
+    who chose it, likewise. facts: what is known of these operations, by kind and path. targets: gives the
+    compute capabilities of the GPUs that the engine is for, as far as they are known: what was measured on others does
+    not count. It is asked where something was measured.
     """
 
     def __init__(self, given: Forms | None = None, source: str = USER, approximations: bool = False) -> None:
@@ -60,7 +61,7 @@ class FormChoices:
         self._used: set[FormChoice] = set()
         self._refused: set[FormChoice] = set()
         self.approximations = approximations
-        self.compute_capabilities: tuple[str, ...] = ()
+        self.targets: Callable[[], Sequence[str]] = tuple
         self.chosen: dict[str, dict[str, str]] = {}
         self.by: dict[str, dict[str, str]] = {}
         self.facts: dict[tuple[str, str], list[OperationFacts]] = {}

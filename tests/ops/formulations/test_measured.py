@@ -29,7 +29,7 @@ def say(
     rows: list[Fastest], capabilities: tuple[str, ...] = (), version: str = "1.6.1.120", **facts: int
 ) -> str | None:
     return fastest(
-        "row", "tensorrt_rtx", version, capabilities, HALF, {"weights": 100, "in_features": 50} | facts, rows
+        "row", "tensorrt_rtx", version, lambda: capabilities, HALF, {"weights": 100, "in_features": 50} | facts, rows
     )
 
 
@@ -84,6 +84,15 @@ def test_a_file_that_is_not_a_table_is_an_error(text: str, tmp_path: Path) -> No
     (tmp_path / "table.json").write_text(text)
     with pytest.raises(ModelError, match=r"table\.json cannot be read as a table of forms"):
         read_table(tmp_path / "table.json")
+
+
+def test_which_gpu_is_here_is_asked_where_something_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(measured, "MEASURED", [Fastest("gelu", "float32", backend.name(), ("1", "99"), "9.0")])
+    monkeypatch.setattr(definition, "compute_capability_here", lambda: asked.append(1) or ())
+    for function, times in ((ops.relu, 0), (ops.silu, 0), (ops.gelu, 1)):
+        trtnet.define(Function(function), {"x": trtnet.Input((2, 3))}, {}, dtype="float16")
+        assert len(asked) == times
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,12 @@ class Tracing(TorchFunctionMode):
 
     def torchs(self, func: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A function of real tensors: torch computes it."""
-        operands = list(leaves((args, kwargs)))
         if name == "dtype.__get__":
             return self.dtype_of(args[0])
-        if name not in QUESTIONS:
-            self.weights.fill(operands, self.network)
+        if name in QUESTIONS:
+            return func(*args, **kwargs)
+        operands = list(leaves((args, kwargs)))
+        self.weights.fill(operands, self.network)
         for target in written_to(name, args, kwargs):
             self.weights.check_writable(target, name)
         converted = self.weights.converted(name, operands, self.dtype)

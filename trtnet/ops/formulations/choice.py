@@ -78,8 +78,7 @@ def _choose(kind: Kind, x: Tensor, *args: object, **kwargs: object) -> Form:
 
 
 def _fastest(choices: FormChoices, kind: str, dtype: DType, facts: dict[str, int]) -> str:
-    targets = choices.compute_capabilities
-    return fastest(kind, backend.name(), backend.version(), targets, dtype, facts) or FORMS[kind][0]
+    return fastest(kind, backend.name(), backend.version(), choices.targets, dtype, facts) or FORMS[kind][0]
 
 
 def check_forms(forms: Forms, *, approximations: bool = False) -> None:

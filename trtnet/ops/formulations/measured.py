@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -93,15 +93,16 @@ def fastest(
     kind: str,
     backend: str,
     version: str,
-    capabilities: Sequence[str],
+    targets: Callable[[], Sequence[str]],
     dtype: DType | None,
     facts: Mapping[str, int],
     rows: Sequence[Fastest] | None = None,
 ) -> str | None:
     """The form that was the fastest; None where nothing was measured.
 
-    capabilities: the compute capabilities of the GPUs that the engine is for; none if they are not known. One form
-    must have been the fastest on all of them; if they are not known, on all that were measured.
+    targets: gives the compute capabilities of the GPUs that the engine is for; none if they are not known. One form
+    must have been the fastest on all of them; if they are not known, on all that were measured. It is not asked where
+    nothing was.
     """
     name = "" if dtype is None else dtype.name
     of_kind = [row for row in (MEASURED if rows is None else rows) if row.is_for(kind, backend, version)]
@@ -109,5 +110,8 @@ def fastest(
     for row in of_kind:
         if row.holds(name, facts):
             found.setdefault(row.compute_capability, row.form)
+    if not found:
+        return None
+    capabilities = targets()
     forms = {found.get(capability) for capability in capabilities} if capabilities else {*found.values()}
     return next(iter(forms)) if len(forms) == 1 else None

@@ -144,8 +144,7 @@ def _is_needed(row: Fastest, rows: Sequence[Fastest], points: Sequence[Point]) -
     dtype = dtypes.get(row.dtypes[0]) if row.dtypes else None
 
     def said(facts: Mapping[str, int]) -> str:
-        targets = (row.compute_capability,)
-        found = fastest(row.kind, row.backend, row.measured_with, targets, dtype, facts, rows)
+        found = fastest(row.kind, row.backend, row.measured_with, lambda: (row.compute_capability,), dtype, facts, rows)
         return found or FORMS[row.kind][0]
 
     own = [dict(point.facts) for point in points if point.form == row.form]

@@ -18,6 +18,7 @@ from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.support.errors import CheckpointError
 from trtnet.support.text.printing import visible
+from trtnet.support.text.status_line import StatusLine
 from trtnet.tools.weights.distance import distance
 
 if TYPE_CHECKING:
@@ -163,8 +164,6 @@ def convert_file(
     ignored: regular expressions of keys that the model may leave out; they are written all the same.
     Raises CheckpointError and WeightsError; `out` then stays as it was.
     """
-    from rich.progress import Progress
-
     if out.suffix not in (".safetensors", ".wts"):
         raise CheckpointError(f"{out}: convert writes .safetensors and .wts files, so name it that")
     if out.suffix == ".wts" and dtype is not None:
@@ -172,11 +171,10 @@ def convert_file(
     with open_checkpoint(source) as checkpoint:
         if model is not None:
             _check(model, checkpoint, ignored)
-        with Progress(disable=not bar, transient=True) as progress:
-            task = progress.add_task(escape(visible(out)))
+        with StatusLine(bar, visible(out)) as told:
 
             def tell(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total)
+                told(f"{visible(out)} {done / (total or 1):.0%}")
 
             if out.suffix == ".wts":
                 save_wts(out, checkpoint, tell)

@@ -19,6 +19,7 @@ from trtnet.checkpoint.formats.shipped import located
 from trtnet.checkpoint.writing import DIGEST
 from trtnet.support.errors import CheckpointError
 from trtnet.support.text.printing import visible
+from trtnet.support.text.status_line import StatusLine
 
 PIECE = 1 << 22
 Advance = Callable[[int], None]
@@ -44,17 +45,16 @@ def verify(path: str, key: str | None = None, bar: bool = False) -> list[Check]:
     tensor can be read, and is finite. key: the part of a training checkpoint whose tensors are read. Raises
     CheckpointError for what cannot be opened.
     """
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    with open_checkpoint(path, key) as checkpoint, Progress(disable=not bar, transient=True) as progress:
+    with open_checkpoint(path, key) as checkpoint, StatusLine(bar, visible(path)) as told:
         files = _files(located(path))
         sizes = sum(file.stat().st_size for file in files)
         total = sizes + sum(checkpoint.listed(key).nbytes or 0 for key in checkpoint)
-        task = progress.add_task(escape(visible(path)), total=total)
+        done = 0
 
         def advance(count: int) -> None:
-            progress.advance(task, count)
+            nonlocal done
+            done += count
+            told(f"{visible(path)} {done / (total or 1):.0%}")
 
         checks = [check for file in files for check in _file_checks(file, advance)]
         return checks + _tensor_checks(checkpoint, advance)

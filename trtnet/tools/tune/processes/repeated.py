@@ -4,15 +4,13 @@ time."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from trtnet.runtime.cuda.interface import Memory
 from trtnet.runtime.execution.context import Context
+from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
-from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -32,7 +30,7 @@ class Repeated:
         self._device.activate()
         self._stream = self._device.create_stream()
         self._context = Context(opened, graphs="captured")
-        self._buffers: dict[str, Memory] = {}
+        self._staging = Staging(self._device, self._stream, self._context.aliases)
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._addresses = self._prepared(inputs)
         self._context.execute(self._addresses, self._stream.handle)
@@ -55,7 +53,7 @@ class Repeated:
         self._device.synchronize(self._stream)
         del self._graph
         self._context.close()
-        self._buffers.clear()
+        del self._staging
 
     def _queue(self, count: int) -> Any:
         def queue() -> None:
@@ -78,28 +76,17 @@ class Repeated:
         self._shapes = dict(self._context.set_shapes(told, 0, self._stream.handle))
         for info in self._info.inputs:
             if not info.values:
-                array = np.ascontiguousarray(inputs[info.name])
-                self._buffers[info.name] = self._device.allocate(max(array.nbytes, 1), self._stream)
-                self._device.upload_pageable(array, self._buffers[info.name], self._stream)
+                self._staging.upload(info, np.ascontiguousarray(inputs[info.name]))
         for info in self._info.outputs:
-            if info.name not in self._context.aliases:
-                nbytes = dtypes.get(info.dtype).nbytes(prod(self._shapes[info.name]))
-                self._buffers[info.name] = self._device.allocate(max(nbytes, 1), self._stream)
-        shared = {output: self._buffers[name].address for output, name in self._context.aliases.items()}
+            self._staging.grow(info, self._shapes[info.name])
         self._device.synchronize(self._stream)
-        return {name: buffer.address for name, buffer in self._buffers.items()} | shared
+        return self._staging.addresses()
 
     def _downloaded(self) -> dict[str, np.ndarray[Any, Any]]:
-        return {info.name: self._download(info) for info in self._info.outputs}
-
-    def _download(self, info: TensorInfo) -> np.ndarray[Any, Any]:
-        shape, dtype = self._shapes[info.name], dtypes.get(info.dtype)
-        nbytes = dtype.nbytes(prod(shape))
-        buffer = self._buffers[self._context.aliases.get(info.name, info.name)]
-        host = self._device.allocate_host(max(nbytes, 1))
-        self._device.download(buffer, host, nbytes, self._stream)
+        for info in self._info.outputs:
+            self._staging.download(info, self._shapes[info.name])
         self._device.synchronize(self._stream)
-        return host.bytes[:nbytes].view(dtype.numpy).reshape(shape).copy()
+        return {info.name: self._staging.array(info, self._shapes[info.name]).copy() for info in self._info.outputs}
 
 
 def _told(info: TensorInfo, array: np.ndarray[Any, Any]) -> tuple[int, ...]:
