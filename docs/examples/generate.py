@@ -9,8 +9,6 @@ Its file (98 MB, weights in blocks of 4 bits) is fetched once. The same generato
     1. Bananas
     2. Oranges
     3. Grapes
-    > Write one sentence about the sea.
-    ...
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import trtnet
 from trtnet.tools.generation.generate import as_chat, load_generator
 from trtnet.weights import smollm2
 
-QUESTIONS = ("What is the capital of France?", "Name three fruits.", "Write one sentence about the sea.")
+QUESTIONS = ("What is the capital of France?", "Name three fruits.")
 
 
 def main() -> None:

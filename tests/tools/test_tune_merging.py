@@ -13,6 +13,7 @@ import trtnet
 from trtnet.ops.formulations import Fastest, fastest
 from trtnet.ops.formulations.measured import read_table, write_table
 from trtnet.support import dtypes
+from trtnet.support.errors import DeviceError
 from trtnet.tools.tune.merging import merge
 
 
@@ -110,7 +111,13 @@ def test_the_command(tmp_path: Path) -> None:
         (["resnet18", "--dim", "batch=1"], "no usable GPU"),
     ],
 )
-def test_a_wrong_command_is_an_error(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = command("tune", *arguments, folder=tmp_path, CUDA_VISIBLE_DEVICES="")
+def test_a_wrong_command_is_an_error(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(index: int) -> Any:
+        raise DeviceError("no usable GPU")
+
+    monkeypatch.setattr("trtnet.tools.tune.machine.CudaDevice", none)
+    done = command("tune", *arguments, folder=tmp_path)
     assert done.returncode == 2 and words in done.stderr, done.stdout
     assert not any(tmp_path.iterdir())

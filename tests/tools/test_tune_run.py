@@ -86,6 +86,15 @@ class GpuThatEnds(GpuOfNumbers):
         return super()._measured(number)
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
+    """(what a search found, its file): it takes seconds, most of them to start its processes."""
+    file = tmp_path_factory.mktemp("tuned") / "net.tuning.json"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use(GpuOfNumbers, monkeypatch)
+        return tuned(file), file.read_text()
+
+
 @pytest.fixture
 def numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     use(GpuOfNumbers, monkeypatch)
@@ -101,18 +110,18 @@ def use(gpu: type[GpuOfNumbers], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "Processes", processes)
 
 
-def tuned(file: Path, **how: Any) -> Any:
+def tuned(file: Path, builders: int = 1, **how: Any) -> Any:
     subject = Given(Net(), {"x": trtnet.Input((2, 3, 32, 32))}, random_weights(Net()), "float16")
-    return tuning.run(subject, "Net", {}, {}, tuning.How(file=file, builders=2, **how), machine)
+    return tuning.run(subject, "Net", {}, {}, tuning.How(file=file, builders=builders, **how), machine)
 
 
 def machine(devices: Any) -> Machine:
     return Machine("Numbers", "9.0", "13.0")
 
 
-def test_a_search_and_what_define_makes_of_it(numbers: None, tmp_path: Path) -> None:
-    file = tmp_path / "net.tuning.json"
-    found = tuned(file)
+def test_a_search_and_what_define_makes_of_it(searched: tuple[Any, str], tmp_path: Path) -> None:
+    found, file = searched[0], tmp_path / "net.tuning.json"
+    file.write_text(searched[1])
     assert found.forms is not None and found.forms["stem"] == {"conv": "space_to_depth"}
     assert found.forms["gelu"] == {f"blocks.{i}.act": "layer" for i in range(4)}
     assert trtnet.Tuning.load(file).forms == found.forms
@@ -133,10 +142,9 @@ def test_a_search_and_what_define_makes_of_it(numbers: None, tmp_path: Path) -> 
         assert network.describe().forms_by["conv"]["stem"] in ("net.tuning.json: conv", "the tuning of Net: conv")
 
 
-def test_a_search_goes_on_with_its_file(numbers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "net.tuning.json"
-    found = tuned(file)
-    document = json.loads(file.read_text())
+def test_a_search_goes_on_with_its_file(numbers: None, searched: tuple[Any, str], tmp_path: Path) -> None:
+    found, file = searched[0], tmp_path / "net.tuning.json"
+    document = json.loads(searched[1])
     kept = document["contests"][:1]
     file.write_text(json.dumps(document | {"contests": kept, "forms": None, "unfinished": "killed"}))
     kept[0]["variants"][0]["milliseconds"] = [2.0, 2.0, 2.0]
@@ -156,7 +164,7 @@ def test_a_form_that_ends_the_process_of_the_gpu_has_failed_and_the_others_go_on
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use(GpuThatEnds, monkeypatch)
-    found = tuned(tmp_path / "net.tuning.json")
+    found = tuned(tmp_path / "net.tuning.json", builders=2)
     assert found.forms is not None and found.forms["stem"] == {"conv": "space_to_depth"}
     outcomes = {contest.where: outcome for contest, outcome in map(read_contest, found.contests)}
     neutral, wide = outcomes["gelu:blocks.0.act"]
@@ -168,7 +176,7 @@ def test_what_does_not_build_is_an_error_that_says_why(numbers: None, tmp_path: 
     weights["conv.weight"] = np.full_like(weights["conv.weight"], np.nan)
     subject = Given(Net(), {"x": trtnet.Input((2, 3, 32, 32))}, weights, "float16")
     with pytest.raises(BuildError, match="output output of the model is not finite in float32"):
-        tuning.run(subject, "Net", {}, {}, tuning.How(builders=2), machine)
+        tuning.run(subject, "Net", {}, {}, tuning.How(builders=1), machine)
 
 
 def test_an_engine_whose_results_overflow_is_an_error(
@@ -178,7 +186,7 @@ def test_an_engine_whose_results_overflow_is_an_error(
     weights["blocks.0.fc.weight"] = weights["blocks.0.fc.weight"] * 0 + 6e4
     subject = Given(Net(), {"x": trtnet.Input((2, 3, 32, 32))}, weights, "float16")
     with pytest.raises(InputError, match="far from float32"):
-        tuning.run(subject, "Net", {}, {}, tuning.How(builders=2), machine)
+        tuning.run(subject, "Net", {}, {}, tuning.How(builders=1), machine)
 
 
 def test_a_dimension_without_a_size_is_an_error(tmp_path: Path) -> None:
@@ -229,9 +237,9 @@ def test_the_error_is_that_of_the_worst_output() -> None:
     assert error_of({"a": np.full(4, np.nan, np.float32)}, {"a": a}) == np.inf
 
 
-def test_a_tuning_of_something_else_is_refused(numbers: None, tmp_path: Path) -> None:
+def test_a_tuning_of_something_else_is_refused(searched: tuple[Any, str], tmp_path: Path) -> None:
     file = tmp_path / "net.tuning.json"
-    found, weights = tuned(file), random_weights(Net())
+    found, weights = searched[0], random_weights(Net())
     inputs = {"x": trtnet.Input((2, 3, 32, 32))}
 
     def define(forms: Any = found, shape: Any = (2, 3, 32, 32), dtype: Any = "float16", name: str = "x") -> Any:
