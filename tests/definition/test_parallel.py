@@ -125,6 +125,11 @@ class Block(nn.Module):
         return self.second(y).squeeze(0)
 
 
+class Reshaping(Block):
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        return self.second(self.first(x).reshape(x.shape[0], 4, 4).flatten(1))
+
+
 PLAN = {"first": "column", "second": "row"}
 
 
@@ -142,6 +147,7 @@ def divided(model: nn.Module, plan: Mapping[str, str] = PLAN, ranks: int = 2, **
         (Block(), {"frist": "column"}, 2, ModelError, "'frist' matches no module; the nearest are first"),
         (Block(), {"first": "columns"}, 2, ModelError, "'first' is \"column\", \"column:BLOCKS\" or \"row\""),
         (nn.Sequential(nn.Linear(8, 4)), {"0": "column"}, 2, ModelError, "output output .* is one rank's part"),
+        (Reshaping(), PLAN, 2, LayerError, r"\[n, 4, 4\]: .* x is one rank's part .* heads .* is written as -1"),
         (nn.Sequential(nn.LayerNorm(8)), {"0": "column"}, 2, ModelError, "0 is a LayerNorm, found 'column'"),
         (nn.Sequential(nn.Linear(8, 12)), {"0": "column:5"}, 2, ModelError, "12 rows in 5 blocks do not divide"),
     ],

@@ -21,8 +21,8 @@ END = "the end"
 class Lockstep(Reference):
     """The references of all ranks, executed together and called like one engine of the whole model.
 
-    Inputs and outputs are whole: what is divided (caches of keys and values) is cut for the ranks and joined again.
-    Other outputs are those of rank 0.
+    Inputs and outputs are whole, in the dtypes of the networks: what is divided (caches of keys and values) is cut for
+    the ranks and joined again. Other outputs are those of rank 0.
 
     references: of the networks of ranks 0, 1, ..., in order.
     Raises InputError for references that are not those of all ranks, ExecutionError where ranks do not meet.

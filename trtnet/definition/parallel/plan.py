@@ -26,9 +26,9 @@ class TensorParallel:
     divided. "column" divides the out_features (of an attention layer, the heads): each rank computes a part of the
     result. ``"column:3"``: of three equal blocks, such as queries, keys and values in one weight, a part of each. "row"
     divides the in_features: the products of the ranks are summed by one all-reduce, before the bias. (In torch:
-    ColwiseParallel, RowwiseParallel.) All other weights are whole on every rank. rank, ranks: which of how many.
-    divided: by patterns of names, the axis of inputs and outputs of which each rank has a part, such as caches of keys
-    and values, whose heads are axis 1: ``{"*key_*": 1, "*value_*": 1}``.
+    ColwiseParallel, RowwiseParallel.) All other weights are whole on every rank; dtypes stay.
+    rank, ranks: which of how many. divided: by patterns of names, the axis of inputs and outputs of which each rank has
+    a part, such as caches of keys and values, whose heads are axis 1: ``{"*key_*": 1, "*value_*": 1}``.
     Raises ModelError for another style, and for a rank that is none.
     """
 

@@ -131,7 +131,9 @@ def _resolve(x: Tensor, source: Shape, given: Sequence[Size]) -> Shape:
         x.network.fail(f"reshape to {text_of(target)}: -1 can be any size beside a 0; give the size", {"x": x})
     rest = quotient(source, part)
     if rest is None or (not wildcards and isinstance(rest, int) and rest != 1):
-        x.network.fail(f"reshape of {text_of(source)} to {text_of(target)}: the number of elements differs", {"x": x})
+        text = f"reshape of {text_of(source)} to {text_of(target)}: the number of elements differs"
+        own = "; x is one rank's part of a tensor: a number of heads in the shape is written as -1"
+        x.network.fail(text + own if x.network.division.has(x) else text, {"x": x})
     return tuple(rest if size == -1 else size for size in target)
 
 

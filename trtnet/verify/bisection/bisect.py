@@ -10,7 +10,7 @@ import numpy as np
 import trtnet.reference  # noqa: F401  (says which extra brings torch)
 from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork
-from trtnet.support.call_interface import check
+from trtnet.support.call_interface import TensorInfo, check
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Notes, fed
 from trtnet.verify.arrays.inputs import given_inputs
@@ -47,11 +47,12 @@ def bisect(
     network's inputs, or one array for the only input; a cast to the declared dtype is noted. original_inputs: those of
     the torch model, by name or in order, if they differ. names: paths in the original for modules of other names.
     outputs: expected name -> ours, for models whose outputs differ. on: where the network runs: ``ReferenceTaps`` on
-    the CPU, ``EngineTaps`` on the GPU, as engines of the same layers and dtypes. A module is blamed only if its outputs
-    are further from the original's than its inputs, and only after it was run alone on the original's own inputs, so
-    that no module is blamed for accumulated rounding. A float16 module is run in float32 too, which distinguishes a
-    wrong formula from rounding and overflow. The model's own outputs are judged as by compare, in torch's order, shapes
-    and layout: if they fail and no module is to blame, the model itself is named.
+    the CPU, ``EngineTaps`` on the GPU, as engines of the same layers and dtypes, ``LockstepTaps`` of all ranks of one
+    that is divided. A module is blamed only if its outputs are further from the original's than its inputs, and only
+    after it was run alone on the original's own inputs, so that no module is blamed for accumulated rounding. A float16
+    module is run in float32 too, which distinguishes a wrong formula from rounding and overflow. The model's own
+    outputs are judged as by compare, in torch's order, shapes and layout: if they fail and no module is to blame, the
+    model itself is named.
     Returns the bisection: each call of a module with its errors, and the findings.
     Raises InputError for inputs that do not fit, and what running the network raises.
 
@@ -65,7 +66,7 @@ def bisect(
     """
     module = original_of(network) if original is None else original
     given = _one_call(inputs, network)
-    takes = describe(network).inputs
+    takes = _takes(network)
     feeds, notes = fed(takes, given)
     check(takes, feeds)
     run = Original(module, given if original_inputs is None else _one_call(original_inputs, network), names or {})
@@ -94,10 +95,15 @@ def _judged(
     return all_judged(Judged(ours, theirs), "the network", pairs, found, original.results.outputs)
 
 
+def _takes(network: DefinedNetwork) -> tuple[TensorInfo, ...]:
+    """The inputs of the whole model."""
+    return tuple(map(network.division.described.whole, describe(network).inputs))
+
+
 def _one_call(inputs: Any, network: DefinedNetwork) -> dict[str, Array]:
     if inputs is None:
         raise InputError(f"bisect needs the inputs of one call: arrays for {', '.join(network.inputs)}")
-    iterations = given_inputs(inputs, describe(network).inputs)
+    iterations = given_inputs(inputs, _takes(network))
     if len(iterations) != 1:
         raise InputError(f"bisect takes the inputs of one call; found those of {len(iterations)}")
     return iterations[0]
