@@ -12,7 +12,7 @@ from trtnet.ops.products import linear
 from trtnet.ops.products.all_reduce import all_reduce
 from trtnet.support.backend import supports
 from trtnet.support.errors import ExecutionError
-from trtnet.verify.bisection.lockstep_taps import LockstepTaps
+from trtnet.verify.bisection.taps import LockstepTaps
 
 pytestmark = pytest.mark.skipif(not supports("collectives"), reason="this TensorRT has no collectives")
 
