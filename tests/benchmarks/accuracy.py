@@ -5,7 +5,7 @@
     python tests/benchmarks/accuracy.py table FILE...                                   # as Markdown
 
 The families of zoo.py, float16 and bfloat16, batch 8, static shapes. Weights are random, batch norms calibrated: they
-have seen four batches of random images in training mode, with running means over all of them. Errors: relative L2 from
+have seen four batches of random inputs in training mode, with running means over all of them. Errors: relative L2 from
 torch in float32, without TensorFloat-32. The gate: trtnet's is at most 1.2 times the smaller one of the ONNX engine's
 and torch's; the exit code is 1 where a row fails. After --limit seconds no further row is begun; these are listed, and
 count as failed.
@@ -18,7 +18,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.zoo import FAMILIES, attempt, first, model_of, number
+from helpers.zoo.engines import attempt
+from helpers.zoo.families import FAMILIES, Family, family as made_family, first
+from helpers.zoo.tables import number
 
 import trtnet
 from trtnet.support import backend
@@ -39,19 +41,25 @@ ROUTES = ("trtnet", "onnx")
 BATCH, BATCHES, WORST = 8, 4, 1.2
 
 
-def calibrated(family: str) -> tuple[torch.nn.Module, torch.Tensor]:
-    """The module in float32, its batch norms calibrated, and images that it has not seen."""
-    model, size = model_of(family)
+def calibrated(name: str) -> tuple[Family, list[torch.Tensor]]:
+    """The model in float32, its batch norms calibrated, and inputs that it has not seen."""
+    made = made_family(name)
+    model = made.original
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
         norm.train()
-    generator = torch.Generator().manual_seed(7)
     with torch.inference_mode():
-        for _ in range(BATCHES if norms else 0):
-            model(torch.randn(BATCH, *size, generator=generator))
-    return model.eval(), torch.randn(BATCH, *size, generator=generator)
+        for seed in range(BATCHES if norms else 0):
+            model(*made.inputs(BATCH, seed=7 + seed))
+    model.eval()
+    return made, list(made.inputs(BATCH, seed=7 + BATCHES))
+
+
+def narrowed(inputs: Sequence[torch.Tensor], dtype: str) -> list[torch.Tensor]:
+    """Floats in a dtype."""
+    return [x.to(getattr(torch, dtype)) if x.is_floating_point() else x for x in inputs]
 
 
 def tasks(only: str) -> Iterator[tuple[str, str]]:
@@ -65,29 +73,32 @@ def file_of(folder: Path, family: str, dtype: str, route: str) -> Path:
 
 def build(folder: Path, family: str, dtype: str) -> dict[str, Any]:
     """Both engines of a row, and the weights and images that `check` takes."""
-    model, image = calibrated(family)
-    torch.save({"state": model.state_dict(), "image": image}, folder / f"{family.replace(':', '_')}_{dtype}.pt")
-    kind = getattr(torch, dtype)
-    network = trtnet.define(model, {"x": trtnet.Input(tuple(image.shape))}, dtype=dtype)
-    ours = attempt(partial(save, folder, family, dtype, "trtnet", network, model, image.to(kind)))
-    theirs = attempt(partial(save, folder, family, dtype, "onnx", network, model.to(kind), image.to(kind)))
+    made, inputs = calibrated(family)
+    torch.save(
+        {"state": made.original.state_dict(), "inputs": inputs}, folder / f"{family.replace(':', '_')}_{dtype}.pt"
+    )
+    given = narrowed(inputs, dtype)
+    ours = attempt(partial(save, folder, family, dtype, "trtnet", made, given))
+    made.original.to(getattr(torch, dtype))
+    theirs = attempt(partial(save, folder, family, dtype, "onnx", made, given))
     return {"trtnet": ours, "onnx": theirs}
 
 
 def save(
-    folder: Path, family: str, dtype: str, route: str, network: Any, model: torch.nn.Module, image: torch.Tensor
+    folder: Path, family: str, dtype: str, route: str, made: Family, inputs: Sequence[torch.Tensor]
 ) -> dict[str, Any]:
     if route == "trtnet":
-        built = network.build().plan
+        built = made.define(inputs, dtype).build().plan
     else:
         from trtnet.reference.onnx import parse
 
-        parsed = parse(exported(model, [image]))
-        built = plan(parsed, {info.name: tuple(image.shape) for info in parsed.reference().inputs})
+        parsed = parse(exported(made.original, inputs))
+        names = (info.name for info in parsed.reference().inputs)
+        built = plan(parsed, {name: tuple(x.shape) for name, x in zip(names, inputs, strict=True)})
     built.save(file_of(folder, family, dtype, route))
     if torch.cuda.is_available():
         engine = trtnet.load(file_of(folder, family, dtype, route))
-        engine(image.cuda())
+        engine(*(x.cuda() for x in inputs))
         engine.close()
     return {}
 
@@ -106,19 +117,20 @@ def build_share(folder: Path, only: str, share: str) -> None:
 @torch.inference_mode()
 def row(folder: Path, family: str, dtype: str) -> dict[str, Any]:
     """The errors of one family in one dtype."""
-    model, _ = model_of(family)
+    model = made_family(family).original
     held = torch.load(folder / f"{family.replace(':', '_')}_{dtype}.pt", weights_only=True)
     model.load_state_dict(held["state"])
-    image, kind = held["image"].to(getattr(torch, dtype)).cuda(), getattr(torch, dtype)
-    expected = first(model.cuda()(image.float()))
-    errors, skipped = {"torch": relative_l2(first(model.to(kind)(image)).float(), expected)}, {}
+    inputs = [x.cuda() for x in narrowed(held["inputs"], dtype)]
+    expected = first(model.cuda()(*(x.float() if x.is_floating_point() else x for x in inputs)))
+    half = model.to(getattr(torch, dtype))
+    errors, skipped = {"torch": relative_l2(first(half(*inputs)).float(), expected)}, {}
     for route in ROUTES:
         file = file_of(folder, family, dtype, route)
         if not file.exists():
             skipped[route] = "not built"
             continue
         engine = trtnet.load(file)
-        errors[route] = relative_l2(first(engine(image)).float(), expected)
+        errors[route] = relative_l2(first(engine(*inputs)).float(), expected)
         engine.close()
     return {"error": errors, "skipped": skipped}
 

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/tuning.py FOLDER [--case resnet50:32]... [--budget SECONDS] [--jobs N] [--resume]
 
-The modules are those of ``zoo.py``, with its random weights. Writes MODEL_BATCH.tuning.json in the folder. The same as
-a command: ``trtnet tune tests/benchmarks/tuning.py:resnet50 --declare x=batch,3,224,224 --dim batch=32 --dtype
-float16``.
+The models are those of ``zoo.py``, ``resnet50:32`` or ``minilm:1``, with random weights. Writes MODEL_BATCH.tuning.json
+in the folder, for the tuned engines of ``zoo.py``. The same as a command: ``trtnet tune
+tests/benchmarks/tuning.py:resnet50 --declare x=batch,3,224,224 --dim batch=32 --dtype float16``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.zoo import model_of
+import torch
+from helpers.zoo.families import FAMILIES, IMAGES, TOKENS, family
 
 from trtnet.support.text.printing import PlainConsole
 from trtnet.tools.targets.networks import Choices
@@ -28,35 +29,30 @@ from trtnet.tools.tune.tune import How, run
 CASES = ("resnet50:32", "efficientnet_b0:32", "vit_b_16:32")
 
 
-def resnet18() -> Any:
-    return model_of("torchvision:resnet18")[0]
+def _module(name: str) -> torch.nn.Module:
+    return family(name).original
 
 
-def resnet50() -> Any:
-    return model_of("torchvision:resnet50")[0]
-
-
-def efficientnet_b0() -> Any:
-    return model_of("torchvision:efficientnet_b0")[0]
-
-
-def vit_b_16() -> Any:
-    return model_of("torchvision:vit_b_16")[0]
-
-
-def googlenet() -> Any:
-    return model_of("torchvision:googlenet")[0]
+globals().update({name.partition(":")[2]: partial(_module, name) for name in IMAGES})
+"""The factories that commands name."""
 
 
 def case(folder: Path, text: str, options: argparse.Namespace) -> None:
     name, _, batch = text.partition(":")
+    full = next(each for each in FAMILIES if each.partition(":")[2] == name)
     file = folder / f"{name}_{batch}.tuning.json"
     began = time.perf_counter()
-    choices = Choices(None, "float16", [f"batch={batch}"], inputs=["x=batch,3,224,224"])
+    if full in IMAGES:
+        size = ",".join(map(str, family(full).shapes[0]))
+        target = f"{Path(__file__).resolve()}:{name}"
+        choices = Choices(None, "float16", [f"batch={batch}"], inputs=[f"x=batch,{size}"])
+    else:
+        lengths = [f"length={TOKENS[name]}"] if name in TOKENS else []
+        target, choices = name, Choices(None, "float16", [f"batch={batch}", *lengths])
     how = How(
         options.budget, (0,), options.jobs, file, options.resume and file.exists(), progress=sys.stderr.isatty(),
     )  # fmt: skip
-    found = run(Named(f"{Path(__file__).resolve()}:{name}", choices), name, {}, {}, how)
+    found = run(Named(target, choices), name, {}, {}, how)
     PlainConsole(width=160).print(picture(found, file))
     print(f"{text}: {time.perf_counter() - began:.0f} s", flush=True)
 

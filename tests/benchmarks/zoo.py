@@ -1,244 +1,209 @@
-"""Published PyTorch modules on a GPU: trtnet's engines, the ONNX parser's engine and torch eager, accuracy and time.
+"""Published models on a GPU: trtnet's engines, the ONNX parser's engine, torch.compile and torch eager.
 
-    python tests/benchmarks/zoo.py build FOLDER [--only REGEX] [--share 0/16]    # many side by side
-    python tests/benchmarks/zoo.py time FOLDER [--only REGEX] [--json FILE]      # one after another
-    python tests/benchmarks/zoo.py table FILE                                    # as Markdown
+    python tests/benchmarks/zoo.py build FOLDER [--only REGEX] [--jobs 16] [--seconds 500]
+    python tests/benchmarks/zoo.py compile FOLDER [--only REGEX] [--jobs 8] [--seconds 500] [--patience 300]
+    python tests/benchmarks/zoo.py time FOLDER [--only REGEX] [--seconds 500]
+    python tests/benchmarks/zoo.py profile FOLDER [--only REGEX] [--batch 32] [--routes trtnet,onnx] [--depth 2]
+    python tests/benchmarks/zoo.py table FOLDER      # zoo.json as Markdown, with the geometric means
 
-float16, static shapes, batch 1 and 32, images of the published size, random weights with batch norms that have seen
-data. Inputs and results stay on the GPU; engines run as CUDA graphs, in turns with eager torch in one process; medians
-of CUDA event times. "neutral": the engine with neutral forms, where the measured ones are others. Errors: relative L2
-from torch in float32. The floor is the larger of FLOP over 990 TFLOP/s and bytes over 4.8 TB/s (H200).
+float16, static shapes, batch 1 and 32, random weights with batch norms that have seen data. A process a row; `build`
+and `compile` run many side by side, `time` and `profile` one after another. All of them go on where they ended: a row
+that FOLDER has is not done again.
+
+Inputs and results stay on the GPU; engines run as CUDA graphs, in turns with the others in one process; medians of CUDA
+event times. "neutral": the engine with neutral forms, where the measured ones are others. "tuned": with the forms of
+FOLDER/MODEL_BATCH.tuning.json, which tuning.py writes. torch.compile: mode max-autotune, or the default one where that
+takes more than --patience seconds; processes that compile side by side take turns when they time kernels. Errors:
+relative L2 from torch in float32. The floor is the larger of FLOP over 990 TFLOP/s and bytes over 4.8 TB/s (H200).
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import math
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers import originals
-from helpers.definition.published import flat, randomize
+import torch
+from helpers.zoo import compiled
+from helpers.zoo.engines import attempt, build_row, facts, routes, stem, write_json
+from helpers.zoo.families import FAMILIES, family
+from helpers.zoo.jobs import KILLED, Job, side_by_side
+from helpers.zoo.tables import profile_table, table
+from helpers.zoo.timing import profile_row, time_row
 
-import trtnet
-from trtnet.graph.layers.work import count
-from trtnet.ops.formulations import FORMS
 from trtnet.support import backend
-from trtnet.tools.bench.gpus import GPUS
-from trtnet.tools.bench.other_tools.against import engine_call, in_turns, relative_l2
-from trtnet.tools.bench.other_tools.onnx_route import exported, plan
-from trtnet.tools.bench.peaks import torch_times
-from trtnet.tools.bench.statistics import summarize
 
-FAMILIES = (
-    "torchvision:resnet50", "torchvision:vgg16", "torchvision:resnet18", "torchvision:googlenet",
-    "torchvision:efficientnet_b0", "torchvision:vit_b_16", "torchvision:regnet_y_400mf", "torchvision:alexnet",
-    "torchvision:resnext50_32x4d", "torchvision:squeezenet1_1", "torchvision:densenet121",
-    "torchvision:shufflenet_v2_x1_0", "torchvision:mobilenet_v2", "torchvision:mobilenet_v3_large",
-    "torchvision:mnasnet1_0", "torchvision:convnext_tiny", "torchvision:swin_t", "timm:mixer_s32_224",
-    "timm:levit_128s", "timm:mobilevit_xxs", "timm:hrnet_w18_small", "timm:edgenext_xx_small", "timm:poolformer_s12",
-    "timm:pvt_v2_b0", "timm:deit_tiny_patch16_224", "timm:repvgg_a0", "timm:efficientvit_b0", "timm:convmixer_768_32",
-    "torchvision:inception_v3", "torchvision:efficientnet_v2_s",
-)  # fmt: skip
 BATCHES = (1, 32)
-ROUTES = ("onnx", "trtnet", "neutral")
-NEUTRAL = {kind: names[0] for kind, names in FORMS.items()}
-PEAKS = GPUS["NVIDIA H200"]
+AHEAD = 3
+"""So many processes make their models while a row before them is timed."""
+GO = "go\n"
 
 
-def model_of(family: str) -> tuple[torch.nn.Module, tuple[int, ...]]:
-    """The module with its random weights, always the same on one machine, and the size of its images."""
-    library, _, name = family.partition(":")
-    torch.manual_seed(0)
-    if library == "timm":
-        model = importlib.import_module("timm").create_model(name).eval()
-        size = tuple(model.pretrained_cfg["input_size"])
-    else:
-        options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-        model = getattr(originals.import_torchvision().models, name)(**options).eval()
-        size = (3, 299, 299) if name == "inception_v3" else (3, 224, 224)
-    randomize(model, {"x": torch.randn(4, *size, generator=torch.Generator().manual_seed(1))}, by_name=False)
-    return model, size
+def rows(only: str) -> Iterator[tuple[str, int]]:
+    """(family, batch), those of batch 32 first: they take longest."""
+    return ((name, batch) for batch in reversed(BATCHES) for name in FAMILIES if re.search(only, f"{name}:{batch}"))
 
 
-def images(batch: int, size: tuple[int, ...]) -> torch.Tensor:
-    return torch.randn(batch, *size, generator=torch.Generator().manual_seed(2)).half()
+def job(options: argparse.Namespace, kind: str, name: str, batch: int, limit: float, *further: str) -> Job:
+    """This program for one row."""
+    command = (sys.executable, __file__, f"{kind}-row", str(options.folder), "--row", name, str(batch), *further)
+    return Job(command, options.folder / "logs" / f"{stem(name, batch)}.{kind}.log", limit)
 
 
-def tasks(only: str) -> Iterator[tuple[str, int, str]]:
-    return (
-        (family, batch, route)
-        for route in ROUTES
-        for batch in BATCHES
-        for family in FAMILIES
-        if re.search(only, family)
-    )
+def build(options: argparse.Namespace) -> None:
+    def is_built(name: str, batch: int) -> bool:
+        known = [facts(options.folder, name, batch, route) for route in routes(options.folder, name, batch)]
+        return all(each.get("skipped") != "not built" for each in known)
+
+    jobs = [job(options, "build", *row, 400.0) for row in rows(options.only) if not is_built(*row)]
+    report("built", jobs, side_by_side(jobs, options.jobs, options.seconds, partial(told, time.monotonic())))
 
 
-def file_of(folder: Path, family: str, batch: int, route: str) -> Path:
-    return folder / f"{family.replace(':', '_')}_{batch}_{route}.engine"
+def told(began: float, done: Job, code: int, took: float) -> None:
+    """Says how a job ended."""
+    how = "" if code == 0 else " past its limit" if code == KILLED else f" with exit code {code}: see {done.log}"
+    print(f"{time.monotonic() - began:4.0f} s: {done.log.stem} ended in {took:.0f} s{how}", flush=True)
 
 
-def build(folder: Path, family: str, batch: int, route: str) -> dict[str, Any]:
-    """Builds and saves one engine, and compiles its kernels where there is a GPU."""
-    model, size = model_of(family)
-    image = images(batch, size)
-    began = time.perf_counter()
-    if route == "onnx":
-        from trtnet.reference.onnx import parse
-
-        parsed = parse(exported(model.half(), [image]))
-        facts = {"define": time.perf_counter() - began}
-        built = plan(parsed, {info.name: tuple(image.shape) for info in parsed.reference().inputs})
-    else:
-        network = defined(model, image, route)
-        if network is None:
-            return {"skipped": "the measured forms are the neutral ones"}
-        work = count(network.trt)
-        floor = 1e3 * max(work.flops / PEAKS.flops["float16"], work.minimum_bytes / PEAKS.bandwidth)
-        facts = {"define": time.perf_counter() - began, "floor": floor, "layers": network.trt.num_layers}
-        built = network.build().plan
-    facts["seconds"] = time.perf_counter() - began
-    built.save(file_of(folder, family, batch, route))
-    if torch.cuda.is_available():
-        engine = trtnet.load(file_of(folder, family, batch, route))
-        engine(image.cuda())
-        engine.close()
-    return facts
+def report(what: str, jobs: list[Job], left: list[Job]) -> None:
+    print(f"{what}: {len(jobs) - len(left)} rows; left: {', '.join(each.log.stem for each in left) or 'none'}")
 
 
-def defined(model: torch.nn.Module, image: torch.Tensor, route: str) -> Any:
-    """The network; None for neutral forms where the others are the same."""
-    inputs = {"x": trtnet.Input(tuple(image.shape))}
-    network = trtnet.define(model, inputs, dtype="float16")
-    if route == "trtnet":
-        return network
-    used = {kind: name for kinds in network.describe().forms.values() for kind, name in kinds.items()}
-    if all(FORMS[kind][0] == name for kind, name in used.items()):
-        return None
-    return trtnet.define(model, inputs, dtype="float16", forms={kind: NEUTRAL[kind] for kind in used})
+def compile_all(options: argparse.Namespace) -> None:
+    """max-autotune, then the default mode for what takes too long or fails."""
+    began, missing = time.monotonic(), [
+        row for row in rows(options.only) if "skipped" in compiled.state(options.folder, *row)
+    ]  # fmt: skip
+    jobs = {job(options, "compile", *row, options.patience): row for row in missing}
+
+    def ended(done: Job, code: int, took: float) -> Job | None:
+        told(began, done, code, took)
+        if code == 0 or done not in jobs:
+            return None
+        why = f"max-autotune took more than {took:.0f} s" if code == KILLED else "max-autotune failed"
+        return job(options, "compile", *jobs[done], 400.0, "--mode", "default", "--why", why)
+
+    report("compiled", [*jobs], side_by_side([*jobs], options.jobs, options.seconds, ended))
 
 
-def build_share(folder: Path, only: str, share: str) -> None:
-    part, parts = (int(n) for n in share.split("/"))
-    torch.set_num_threads(1)
-    folder.mkdir(parents=True, exist_ok=True)
-    for which, (family, batch, route) in enumerate(tasks(only)):
-        if which % parts == part:
-            facts = attempt(lambda f=family, b=batch, r=route: build(folder, f, b, r))
-            file_of(folder, family, batch, route).with_suffix(".facts.json").write_text(json.dumps(facts))
-            print(family, batch, route, facts, flush=True)
-
-
-def attempt(function: Any) -> dict[str, Any]:
-    try:
-        with torch.inference_mode():
-            found: dict[str, Any] = function()
-            return found
-    except Exception as error:  # a row that fails is a row of the table
-        return {"skipped": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
-
-
-def row(folder: Path, family: str, batch: int, rounds: int = 5, calls: int = 20) -> dict[str, Any]:
-    """Times and errors of one family at one batch."""
-    model, size = model_of(family)
-    image = images(batch, size).cuda()
-    expected = first(model.cuda()(image.float()))
-    half = model.half()
-    facts = {route: facts_of(folder, family, batch, route) for route in ROUTES}
-    calls_of = {"eager": lambda: first(half(image))}
-    skipped = {route: facts[route]["skipped"] for route in ROUTES if "skipped" in facts[route]}
-    for route in (route for route in ROUTES if route not in skipped):
-        engine = trtnet.load(file_of(folder, family, batch, route))
-        try:
-            calls_of[route] = engine_call(engine, {engine.inputs[0].name: image})
-        except Exception as error:
-            skipped[route] = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
-    errors = {route: relative_l2(call().float(), expected) for route, call in calls_of.items()}
-    times = {route: summarize(each) for route, each in in_turns(calls_of, rounds, calls, torch_times).items()}
-    return {
-        "family": family, "batch": batch, "floor": facts["trtnet"].get("floor"), "skipped": skipped,
-        "ms": {route: each.median for route, each in times.items()}, "error": errors,
-        "define": {route: facts[route].get("define") for route in ROUTES},
-    }  # fmt: skip
-
-
-def facts_of(folder: Path, family: str, batch: int, route: str) -> dict[str, Any]:
-    file = file_of(folder, family, batch, route).with_suffix(".facts.json")
-    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"skipped": "not built"}
-    return found
-
-
-def first(result: Any) -> torch.Tensor:
-    found: torch.Tensor = flat(result)[0]
-    return found
-
-
-def time_all(folder: Path, only: str, file: Path | None) -> None:
-    print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    rows: list[dict[str, Any]] = []
-    for family in (family for family in FAMILIES if re.search(only, family)):
-        for batch in BATCHES:
-            found = attempt(lambda f=family, b=batch: row(folder, f, b))
-            rows.append({"family": family, "batch": batch} | found)
-            print(json.dumps(rows[-1]), flush=True)
-            if file:
-                file.write_text(json.dumps(rows, indent=1) + "\n")
-    table(rows)
-
-
-def table(rows: list[dict[str, Any]]) -> None:
-    """The rows as Markdown, with the geometric means of the times beside the ONNX parser's engine and eager torch."""
+def time_all(options: argparse.Namespace) -> None:
+    """Rows one after another; the next ones make their models meanwhile, without the GPU."""
+    began, file = time.monotonic(), options.folder / "zoo.json"
+    found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    done = {(row["family"], row["batch"]) for row in found if "ms" in row}
+    found = [row for row in found if "ms" in row]
+    waiting = [row for row in rows(options.only) if row not in done]
+    ready: list[tuple[tuple[str, int], subprocess.Popen[str]]] = []
     print(
-        "| model | batch | trtnet | neutral forms | ONNX parser's engine | torch eager | floor"
-        " | error: trtnet, ONNX, eager |"
+        f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}", flush=True
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for each in rows:
-        if "ms" not in each:
-            print(f"| {each['family']} | {each['batch']} | {each['skipped']} | | | | | |")
-            continue
-        times = [number(each["ms"].get(route)) for route in ("trtnet", "neutral", "onnx", "eager")]
-        errors = ", ".join(number(each["error"].get(route), 1) for route in ("trtnet", "onnx", "eager"))
-        print(f"| {each['family']} | {each['batch']} | {' | '.join(times)} | {number(each['floor'])} | {errors} |")
-    for other in ("onnx", "eager"):
-        ratios = [
-            each["ms"]["trtnet"] / each["ms"][other] for each in rows if {"trtnet", other} <= set(each.get("ms", ()))
-        ]
-        if ratios:
-            mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-            print(f"trtnet beside {other}: geometric mean {mean:.3f}, worst {max(ratios):.3f}, of {len(ratios)} rows")
+    while waiting or ready:
+        while waiting and len(ready) < AHEAD:
+            ready.append((waiting[0], making(options.folder, *waiting.pop(0))))
+        left = options.seconds - (time.monotonic() - began)
+        (name, batch), process = ready.pop(0)
+        row = {"family": name, "batch": batch} | answer(process, min(left, 180.0))
+        if left <= 0 or ("skipped" in row and time.monotonic() - began >= options.seconds):
+            for _, other in ready:
+                answer(other, 0.0)
+            print(f"left: {', '.join(stem(*each) for each in ((name, batch), *(r for r, _ in ready), *waiting))}")
+            break
+        found.append(row)
+        print(json.dumps(row), flush=True)
+        write_json(file, found)
+    print(table(found))
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    return "" if value is None else f"{value:.{digits}e}" if digits == 1 else f"{value:.{digits}f}"
+def making(folder: Path, name: str, batch: int) -> subprocess.Popen[str]:
+    """The process of a row, which makes its model and waits for the word before it touches the GPU."""
+    command = [sys.executable, __file__, "time-row", str(folder), "--row", name, str(batch)]
+    log = (folder / "logs" / f"{stem(name, batch)}.time.log").open("w")
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+
+
+def answer(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
+    """What the process of a row found, or why it found nothing in this time."""
+    try:
+        if seconds > 0:
+            output, _ = process.communicate(GO, timeout=seconds)
+            lines = output.splitlines()
+            if process.returncode == 0 and lines:
+                row: dict[str, Any] = json.loads(lines[-1])
+                return row
+            return {"skipped": f"its process ended with exit code {process.returncode}"}
+    except subprocess.TimeoutExpired:
+        pass
+    process.kill()
+    process.wait()
+    return {"skipped": f"no answer within {seconds:.0f} s"}
+
+
+def profile_all(options: argparse.Namespace) -> None:
+    began, file = time.monotonic(), options.folder / "profiles.json"
+    found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    done = {(row["family"], row["batch"], row["route"]) for row in found if "us" in row}
+    found = [row for row in found if "us" in row]
+    for name, batch in rows(options.only):
+        for route in options.routes.split(","):
+            if batch != options.batch or (name, batch, route) in done:
+                continue
+            if time.monotonic() - began > options.seconds:
+                print(f"left: {name}, {batch}, {route}", flush=True)
+                continue
+            row = attempt(lambda n=name, b=batch, r=route: profile_row(options.folder, family(n), b, r, options.depth))  # type: ignore[misc]
+            found.append({"family": name, "batch": batch, "route": route} | row)
+            print(profile_table(found[-1]), flush=True)
+            write_json(file, found)
+
+
+def one_row(options: argparse.Namespace) -> None:
+    """What the processes of rows do."""
+    name, batch = options.row[0], int(options.row[1])
+    torch.set_num_threads(2)
+    compiled.use_cache(options.folder, threads=4)
+    made = family(name)
+    if options.command == "build-row":
+        build_row(options.folder, made, batch)
+    elif options.command == "compile-row":
+        compiled.compile_row(options.folder, made, batch, options.mode, options.why)
+    elif sys.stdin.readline() == GO:
+        print(json.dumps(attempt(lambda: time_row(options.folder, made, batch))), flush=True)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("command", choices=("build", "time", "table"))
+    commands = {"build": build, "compile": compile_all, "time": time_all, "profile": profile_all}
+    hidden = ("build-row", "compile-row", "time-row")
+    options.add_argument("command", choices=(*commands, "table", *hidden))
     options.add_argument("folder", type=Path)
-    options.add_argument("--only", default="")
-    options.add_argument("--share", default="0/1")
-    options.add_argument("--json", type=Path)
+    options.add_argument("--only", default="", help="regular expression of family:batch")
+    options.add_argument("--jobs", type=int, default=8)
+    options.add_argument("--seconds", type=float, default=500.0, help="after which it ends, and goes on another time")
+    options.add_argument("--patience", type=float, default=300.0)
+    options.add_argument("--batch", type=int, default=32)
+    options.add_argument("--routes", default="trtnet,onnx")
+    options.add_argument("--depth", type=int, default=2)
+    options.add_argument("--row", nargs=2)
+    options.add_argument("--mode", choices=compiled.MODES, default="max-autotune")
+    options.add_argument("--why", default="")
     chosen = options.parse_args()
-    if chosen.command == "build":
-        build_share(chosen.folder, chosen.only, chosen.share)
-    elif chosen.command == "time":
-        time_all(chosen.folder, chosen.only, chosen.json)
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    if chosen.command in hidden:
+        one_row(chosen)
+    elif chosen.command == "table":
+        print(table(json.loads((chosen.folder / "zoo.json").read_text())))
     else:
-        table(json.loads(chosen.folder.read_text()))
+        (chosen.folder / "logs").mkdir(exist_ok=True)
+        commands[chosen.command](chosen)
 
 
 if __name__ == "__main__":
