@@ -10,7 +10,7 @@ DOOR = "trtnet"
 """The package's own module: it names what users take from anywhere, when they take it; nothing inside uses it."""
 FOLDERS = (
     "support", "graph", "ops", "nn", "checkpoint", "builder", "reference", "runtime", "definition", "generation",
-    "verify", "tools", "cli", "__main__",
+    "verify", "tools", "ray", "cli", "__main__",
 )  # fmt: skip
 """What is in trtnet, from the bottom up: each may use those before it."""
 INSIDE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -98,12 +98,15 @@ def run(
     json: Json = None,
 ) -> None:
     """Runs an engine on the GPU, or a model on the CPU reference."""
+    from dataclasses import replace
+
     from trtnet.tools import run as tool
     from trtnet.tools.output import show
     from trtnet.tools.targets import arguments
+    from trtnet.tools.targets.function import Function
 
     sizes = arguments.sizes(options.dim)
-    function = _function(target, options)
+    function = Function(target, replace(options.choices, dims=())).open()
     arguments.check_dims(sizes, function.inputs)
     given = tool.random_inputs(function.inputs, sizes, random) if random is not None else {}
     outputs, seconds = tool.call(function, given | tool.read_inputs(arguments.files(input)))
@@ -111,19 +114,6 @@ def run(
         tool.save(outputs, save)
     summaries = tool.summarize(outputs)
     show(tool.table(summaries, seconds), tool.to_json(summaries, seconds), json)
-
-
-def _function(target: str, options: RunOptions) -> Any:
-    """An engine, or the reference of a model."""
-    from dataclasses import replace
-
-    from trtnet.runtime import load
-    from trtnet.tools.targets.models import is_model
-    from trtnet.tools.targets.networks import check_options, define_network
-
-    choices = replace(options.choices, dims=())
-    check_options(choices, target)
-    return define_network(target, choices).reference() if is_model(target) else load(target)
 
 
 def models(json: Json = None) -> None:

@@ -16,6 +16,7 @@ from trtnet.cli.accuracy.bisect import bisect
 from trtnet.cli.accuracy.compare import compare
 from trtnet.cli.accuracy.precision import precision
 from trtnet.cli.audit import audit
+from trtnet.cli.batch import batch
 from trtnet.cli.bench import bench, warm
 from trtnet.cli.build import build, models, run
 from trtnet.cli.doctor import doctor
@@ -70,7 +71,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Accuracy": (compare, bisect, precision),
     "Measure": (bench, tune, warm),
     "Look": (inspect, audit, diff, draw),
-    "Serve": (generate, export),
+    "Serve": (generate, batch, export),
     "Help": (doctor,),
 }
 """The commands by what a person wants to do, in the order of `trtnet --help`."""

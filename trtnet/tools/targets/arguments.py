@@ -47,6 +47,14 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     return tuple(map(int, found))
 
 
+def floats(text: str, option: str) -> tuple[float, ...]:
+    """``"0.485,0.456,0.406"`` -> numbers. Raises ModelError for anything else."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise ModelError(f"{option} is written 0.485,0.456,0.406; found {text!r}") from error
+
+
 def names(texts: Sequence[str], option: str = "--output", example: str = "expected=found") -> dict[str, str]:
     """``["logits=output"]`` -> name -> name. Raises ModelError."""
     return dict(_pairs(texts, option, example))

@@ -11,10 +11,10 @@ from trtnet.tools.tune.choices.parts import Part
 from trtnet.tools.tune.choices.variants import by_path
 from trtnet.tools.tune.processes.building import Build, Ready, Reference
 from trtnet.tools.tune.processes.timing import Profile, Timing
-from trtnet.tools.tune.processes.workers import Answer, Handler, Pool
 from trtnet.tools.tune.processes.workplace import OnGpu, Workplace
 from trtnet.tools.tune.searching.budget import Budget
 from trtnet.tools.tune.searching.contests import NEUTRAL, NO_TIME, Contest, Group, Measured, Outcome, Variant
+from trtnet.tools.workers import Answer, Handler, Pool
 
 Key = tuple[Part, Variant]
 """What is built: a part, or the whole network (), with a variant's forms."""

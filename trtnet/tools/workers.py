@@ -6,7 +6,7 @@ import math
 import multiprocessing
 import queue
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,11 +24,15 @@ LONGEST_WAIT = 1 << 20
 
 @dataclass(frozen=True)
 class Answer:
-    """result: of the task; failed: why there is none. late: there is none, for the time was over."""
+    """result: of the task; failed: why there is none. late: there is none, for the time was over.
+
+    ended: there is none, for the process ended in the middle of it.
+    """
 
     result: Any = None
     failed: str = ""
     late: bool = False
+    ended: bool = False
 
 
 class Worker:
@@ -53,7 +57,7 @@ class Worker:
         except (EOFError, OSError):
             process.join()
             self.close()
-            return Answer(failed=f"its process ended with exit code {process.exitcode}")
+            return Answer(failed=f"its process ended with exit code {process.exitcode}", ended=True)
 
     def close(self) -> None:
         """Ends the process."""
@@ -78,7 +82,7 @@ class Worker:
 def serve(pipe: Connection, handler: Handler) -> None:
     """Answers tasks until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides what an interrupt ends
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         while True:
             pipe.send(_answer(handler, pipe.recv()))
 
@@ -104,7 +108,7 @@ class Pool:
 
     def answers(
         self, tasks: Sequence[Any], left: Callable[[], float] = lambda: math.inf
-    ) -> Iterator[tuple[int, Answer]]:
+    ) -> Generator[tuple[int, Answer]]:
         """(index, answer) of each task, as they come. left: the seconds that there are."""
         futures = {self._threads.submit(self._ask, task, left): index for index, task in enumerate(tasks)}
         for future in as_completed(futures):

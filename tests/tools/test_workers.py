@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trtnet.support.errors import BuildError
-from trtnet.tools.tune.processes.workers import Answer, Pool
+from trtnet.tools.workers import Answer, Pool
 
 
 def handler(task: Any) -> Any:
@@ -43,7 +43,7 @@ def test_a_task_that_fails_says_why_and_the_others_go_on(pool: Pool) -> None:
 
 def test_a_process_that_ends_is_replaced(pool: Pool) -> None:
     answers = dict(pool.answers([("crash", 3), ("double", 1), ("double", 2), ("double", 3)]))
-    assert answers[0] == Answer(failed="its process ended with exit code 3")
+    assert answers[0] == Answer(failed="its process ended with exit code 3", ended=True)
     assert [answers[i].result for i in (1, 2, 3)] == [2, 4, 6]
 
 

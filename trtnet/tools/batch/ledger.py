@@ -1,0 +1,167 @@
+"""The ledger of a job: which shards are finished. Results appear with their entry, whatever is killed in between.
+
+A worker writes a shard's results to a file of its own in a hidden folder. The entry in the ledger, a line that is
+flushed to disk, makes the shard finished; then the file gets its name among the results. What was killed between the
+two is mended when the ledger is opened next: a file with an entry gets its name, a file without one is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trtnet.support import json_text
+from trtnet.support.errors import FileError, InputError
+from trtnet.support.files import locked
+from trtnet.tools.batch.shards import Shard, Source
+
+VERSION = 1
+HIDDEN = ".trtnet"
+"""The folder in the results that has the ledger and what is not finished."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A shard and its results. staged: the name of the file before it has its own; rows, errors: how many it has."""
+
+    shard: Shard
+    staged: str
+    rows: int
+    errors: int
+    nbytes: int
+
+
+class Ledger:
+    """The ledger of the results in a folder. Use :func:`opened`."""
+
+    def __init__(self, out: Path, job: Mapping[str, Any]) -> None:
+        self._out, self._job = out, json.loads(json.dumps(job))
+        self._path = out / HIDDEN / "ledger.jsonl"
+        self.finished: dict[str, Finished] = {}
+        self._size = 0
+        if self._path.exists():
+            self._read()
+        self._mend()
+        if not self._size:
+            self._append({"trtnet_batch": VERSION, "job": self._job})
+
+    @property
+    def shards(self) -> dict[str, Shard]:
+        """The finished shards by name."""
+        return {name: each.shard for name, each in self.finished.items()}
+
+    def finish(self, done: Finished) -> None:
+        """Enters a shard and gives its results their name. Raises FileError if the disk is full; it is not entered."""
+        with _writing(self._place(done.shard)):
+            self._place(done.shard).parent.mkdir(parents=True, exist_ok=True)
+            self._append(asdict(done))
+            self.finished[done.shard.name] = done
+            self._publish(done)
+
+    def _publish(self, done: Finished) -> None:
+        (staging(self._out) / done.staged).replace(self._place(done.shard))
+
+    def _place(self, shard: Shard) -> Path:
+        return self._out / f"{shard.name}.parquet"
+
+    def _read(self) -> None:
+        data = self._path.read_bytes()
+        self._size = data.rfind(b"\n") + 1  # a line without an end was being written
+        try:
+            entries = [json_text.loads(line) for line in data[: self._size].splitlines()]
+            before = _job(entries[0]) if entries else self._job
+            self.finished = {found.shard.name: found for found in map(_finished, entries[1:])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self._path} is not a ledger that trtnet wrote: {error!r}") from error
+        if not self.finished:  # nothing was done with other options
+            self._size = 0
+            return
+        for name in (*before, *self._job):
+            if before.get(name) != self._job.get(name):
+                raise InputError(
+                    f"{self._out} has the results of another job: {name} was {before.get(name)!r}, now it is"
+                    f" {self._job.get(name)!r}. Choose another folder for the results, or the same options"
+                )
+
+    def _mend(self) -> None:
+        """Makes the folder what the ledger says. Raises InputError if results are gone."""
+        folder = staging(self._out)
+        for done in self.finished.values():
+            if (folder / done.staged).is_file():
+                self._publish(done)
+            elif not self._place(done.shard).is_file():
+                raise InputError(
+                    f"{self._place(done.shard)} is gone, which {self._path} says is finished: put it back,"
+                    f" or remove {self._out} to begin anew"
+                )
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        """Writes a line. What is left of one that could not be written is overwritten by the next."""
+        line = json.dumps(entry).encode() + b"\n"
+        with _writing(self._path), self._path.open("r+b" if self._path.exists() else "w+b") as file:
+            file.truncate(self._size)
+            file.seek(self._size)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        self._size += len(line)
+
+
+@contextmanager
+def opened(out: Path, job: Mapping[str, Any]) -> Iterator[Ledger]:
+    """The ledger of the results in `out`, which no other process has open meanwhile. The folder is made.
+
+    job: what makes results what they are. Raises InputError for the results of another job, or while another process
+    works on them, FileError for a folder that cannot be written.
+    """
+    with _writing(out):
+        (out / HIDDEN).mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(out / HIDDEN / "job", timeout=0))
+        except TimeoutError as error:
+            raise InputError(f"another process is writing results to {out}") from error
+        yield Ledger(out, job)
+        shutil.rmtree(staging(out), ignore_errors=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Makes a FileError of an OSError."""
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def staging(out: Path) -> Path:
+    """The folder for results that are not finished."""
+    return out / HIDDEN / "staged"
+
+
+def staged_name() -> str:
+    """A name that no other attempt has."""
+    return f"{uuid.uuid4().hex}.parquet"
+
+
+def _job(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    if header["trtnet_batch"] != VERSION:
+        raise ValueError(f"version {header['trtnet_batch']}, this trtnet writes {VERSION}")
+    job: Mapping[str, Any] = header["job"]
+    return job
+
+
+def _finished(entry: Mapping[str, Any]) -> Finished:
+    shard = Shard(entry["shard"]["name"], tuple(Source(**source) for source in entry["shard"]["files"]))
+    return Finished(shard, entry["staged"], entry["rows"], entry["errors"], entry["nbytes"])

@@ -1,0 +1,119 @@
+"""The rows of a shard: what its files hold, one sample after another."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtnet.support.errors import InputError
+from trtnet.tools.batch.shards import KINDS, Shard
+
+TEXT = ("txt", "json", "cls")
+"""Ends of files in a tar that are text."""
+ROWS = 1024
+"""Rows of a Parquet file that are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sample. file: where it is from, its path in the input folder; index: its place in it; key: its name in a tar.
+
+    fields: arrays, text, or bytes of encoded images, by name.
+    """
+
+    file: str
+    index: int
+    key: str | None
+    fields: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return self.file if self.key is None and not self.index else f"{self.file}, row {self.key or self.index}"
+
+
+def read(kind: str, folder: Path, shard: Shard) -> Iterator[Row]:
+    """The rows of a shard, in order. Raises InputError for a file that cannot be read, or is not of the kind."""
+    for source in shard.files:
+        path = folder / source.path
+        try:
+            for index, (key, fields) in enumerate(_READERS[kind](path)):
+                yield Row(source.path, index, key, fields)
+        except (OSError, ValueError, tarfile.TarError, EOFError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path} cannot be read: {error}") from error
+
+
+Found = Iterator[tuple[str | None, Mapping[str, Any]]]
+
+
+def _image(path: Path) -> Found:
+    yield None, {"image": path.read_bytes()}
+
+
+def _npz(path: Path) -> Found:
+    from trtnet.verify.arrays.saved import read_npz
+
+    arrays = read_npz(path)
+    counts = {name: array.shape[0] if array.ndim else 0 for name, array in arrays.items()}
+    if len({*counts.values()}) > 1 or any(not array.ndim for array in arrays.values()):
+        raise InputError(f"{path}: its arrays have different numbers of rows, their first axis: {counts}")
+    for index in range(next(iter(counts.values()), 0)):
+        yield None, {name: array[index] for name, array in arrays.items()}
+
+
+def _tar(path: Path) -> Found:
+    """Neighbouring files with one name up to the first dot are one sample, as in WebDataset."""
+    with tarfile.open(path, "r|*") as tar:
+        key, fields = "", dict[str, Any]()
+        for member in tar:
+            folder, slash, name = member.name.removeprefix("./").rpartition("/")
+            stem, dot, end = name.partition(".")
+            if not member.isfile() or not dot or not stem:
+                continue
+            if fields and f"{folder}{slash}{stem}" != key:
+                yield key, fields
+                fields = {}
+            key = f"{folder}{slash}{stem}"
+            if end in fields:
+                raise InputError(f"{path}: {member.name} is there twice in one sample")
+            file = tar.extractfile(member)
+            assert file is not None, "it is a regular file"
+            fields[end] = _decoded(end, file.read(), f"{path}: {member.name}")
+        if fields:
+            yield key, fields
+
+
+def _decoded(end: str, data: bytes, name: str) -> Any:
+    if end.endswith("npy"):
+        try:
+            return np.load(io.BytesIO(data), allow_pickle=False)
+        except ValueError as error:
+            raise InputError(f"{name} is not a .npy file of numbers: {error}") from error
+    return data.decode() if end in TEXT else data
+
+
+def _parquet(path: Path) -> Found:
+    from trtnet.tools.batch.arrow import rows_of
+
+    for fields in rows_of(path, ROWS):
+        yield None, fields
+
+
+_READERS = {"images": _image, "npz": _npz, "tar": _tar, "parquet": _parquet}
+assert _READERS.keys() == KINDS.keys()
+
+
+def fields_that_are_inputs(fields: Mapping[str, Any]) -> Sequence[str]:
+    """The names of fields that a model can take: arrays and encoded images."""
+    return [name for name, value in fields.items() if not isinstance(value, str | None | dict) or is_file(value)]
+
+
+def is_file(value: Any) -> bool:
+    """Whether it is a file with its name, as Hugging Face's datasets have images."""
+    return isinstance(value, dict) and isinstance(value.get("bytes"), bytes)
