@@ -93,7 +93,9 @@ def in_actors(actors: int | tuple[int, int], num_gpus: float | None = None) -> R
     def run(job: Job, shards: Sequence[Shard]) -> Generator[Outcome]:
         if not shards:
             return
-        dataset = ray.data.from_items([{"shard": pickle.dumps(shard)} for shard in shards], override_num_blocks=len(shards))
+        dataset = ray.data.from_items(
+            [{"shard": pickle.dumps(shard)} for shard in shards], override_num_blocks=len(shards)
+        )
         outcomes = dataset.map_batches(
             _Shards,
             fn_constructor_args=(job,),
