@@ -20,7 +20,7 @@ INSIDE = {
     ),
     "runtime": (
         "options", "cuda", "loaded", "execution", "calls", "serving", "session", "session_pool", "engine_calls",
-        "engine", "profiling",
+        "engine", "streams", "profiling",
     ),
     "verify": ("arrays", "metrics", "comparison", "bisection", "precision"),
 }  # fmt: skip

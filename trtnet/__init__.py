@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork, Quantize, TensorParallel, build, define
     from trtnet.definition.torch_module import TorchModule
     from trtnet.generation import GenerationConfig, Generator
-    from trtnet.graph import Dim, Input, Tensor
+    from trtnet.graph import Dim, Input, State, Tensor
     from trtnet.ops.formulations import Tuning
     from trtnet.reference import Lockstep
-    from trtnet.runtime import Communicator, Engine, EngineOptions, load
+    from trtnet.runtime import Communicator, Engine, EngineOptions, Streams, load
     from trtnet.support import errors
     from trtnet.support.errors import (
         ArgumentError,
@@ -78,6 +78,8 @@ _HOME = {
     "PlanError": "trtnet.support.errors",
     "ProfileError": "trtnet.support.errors",
     "Quantize": "trtnet.definition",
+    "State": "trtnet.graph",
+    "Streams": "trtnet.runtime",
     "Tensor": "trtnet.graph",
     "TensorParallel": "trtnet.definition",
     "Tuning": "trtnet.ops.formulations",
@@ -131,6 +133,8 @@ __all__ = [
     "PlanError",
     "ProfileError",
     "Quantize",
+    "State",
+    "Streams",
     "Tensor",
     "TensorParallel",
     "Tolerance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import trtnet
 from trtnet.runtime import Engine
 from trtnet.support.errors import InputError
 from trtnet.verify import Tolerance, compare
+from trtnet.verify.comparison.page import page as report_page
+from trtnet.verify.comparison.plots import steps_svg
 
 CARRY = {"h_next": "h"}
 
@@ -82,12 +85,57 @@ def test_a_state_is_cast_to_what_the_input_declares() -> None:
     assert report.passed, str(report)
 
 
+class Stateful(Cell):
+    """The state is declared, and comes back by the same name."""
+
+    inputs = {"x": trtnet.Input(("streams", 3)), "h": trtnet.State(("streams", 4), "float32")}
+
+    def forward(self, x: Any, h: Any) -> Any:
+        found = super().forward(x, h)
+        return {"y": found["y"], "h": found["h_next"]}
+
+
+def test_declared_states_are_carried_from_zeros_and_every_stream_takes_part() -> None:
+    made = trtnet.define(Stateful(), weights=ORIGINAL)
+    live = trtnet.define(Positional().eval(), {"x": trtnet.Input(("streams", 3)), "h": trtnet.State(("streams", 4))})
+    given = {"x": FIRST["x"]}
+    for network in (made, live):
+        report = compare(network, Positional(), given, steps=30, keep=True)
+        assert report.passed and all(len(output.iterations) == 30 for output in report.outputs)
+        (*_, theirs) = report.kept_outputs.values()
+        assert np.array_equal(theirs[-1]["output0"], by_hand(30).numpy())
+        assert set(report.kept_inputs[0]) == {"x", "h", "active"} and report.kept_inputs[0]["active"].all()
+        assert not report.kept_inputs[0]["h"].any()
+    assert compare(live, steps=4, dims={"streams": 3}, seed=2).passed
+    assert compare(made, Positional(), dims={"streams": 3}).passed, "one call, with a random state"
+    started = compare(made, Positional(), {**given, "h": np.ones((2, 4), np.float32)}, steps=2, keep=True)
+    assert started.passed and started.kept_inputs[0]["h"].all()
+    with Engine(made.build({"streams": 2}).plan, Opener(made.reference())) as engine:
+        assert compare(engine, Positional(), given, steps=3).passed
+        assert compare(engine.session(), Positional(), given, steps=3).passed
+        assert compare({"streams": engine.session(streams=2)}, {"original": made}, given, outputs={"y": "y"}).passed
+
+
+def test_the_report_says_how_the_error_grows_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = compare(trtnet.define(Stateful(), weights=ORIGINAL), TorchCell(leak=1e-4), FIRST, steps=40)
+    lines = str(report).splitlines()
+    at = next(index for index, line in enumerate(lines) if line.split()[:1] == ["step"])
+    steps = [int(word) for word in lines[at].split()[1:]]
+    errors = [float(word) for word in lines[at + 1].split()[2:]]
+    assert steps[0] == 0 and steps[-1] == 39 and len(steps) == len(errors) >= 5
+    by_step = [metrics.relative_l2 for metrics in report.outputs[0].iterations]
+    assert np.allclose(errors, [by_step[step] for step in steps], rtol=0.06)
+    assert "error by step" in steps_svg(report.outputs[0].iterations)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # the other plots take long
+    assert "<th>step</th>" in report_page(report)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"carry": {"h_new": "h"}}, "carry names the output h_new; those of .* are y, h_next"),
         ({"carry": {"h_next": "state"}}, "carry names the input state, which is not given; given are x, h"),
-        ({"steps": 5}, "steps are those of a sequence: say which output"),
+        ({"steps": 5}, "steps are those of a sequence, and no side declares states .*carry="),
         ({"carry": CARRY, "iterations": 5}, "give steps instead of iterations"),
         ({"carry": CARRY, "steps": 0}, "at least one step; found steps=0"),
         ({"carry": {"h_next": "h", "y": "h"}}, "carry feeds one input from two outputs"),

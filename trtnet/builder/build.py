@@ -83,6 +83,7 @@ def describe(network: Network) -> PlanInfo:
         rank=rank.rank,
         ranks=rank.ranks,
         divided=dict(rank.divided),
+        states=network.states,
     )
 
 

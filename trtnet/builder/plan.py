@@ -10,7 +10,7 @@ from typing import Any
 
 from trtnet.builder import parallel_digest as pieces
 from trtnet.support import json_text
-from trtnet.support.call_interface import TensorInfo
+from trtnet.support.call_interface import StateInfo, TensorInfo
 from trtnet.support.errors import PlanError
 from trtnet.support.files import atomic_write
 
@@ -36,7 +36,8 @@ class PlanInfo:
     whether float32 products may round to TensorFloat-32; None if the sidecar does not say. flops, minimum_bytes:
     of one inference at each profile's opt shapes, as counted by trtnet.graph.layers.work. audit: in which dtypes the
     engine computes, as ``trtnet build --audit`` found; empty where it was not asked. rank, ranks: which rank's part it
-    is, of how many; divided: the axis of inputs and outputs of which each rank has a part, by name.
+    is, of how many; divided: the axis of inputs and outputs of which each rank has a part, by name. states: the inputs
+    that get what an output of the call before gave.
     """
 
     backend: str
@@ -64,6 +65,7 @@ class PlanInfo:
     rank: int = 0
     ranks: int = 1
     divided: dict[str, int] = field(default_factory=dict)
+    states: tuple[StateInfo, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _info(document: dict[str, Any]) -> PlanInfo:
         found = document.get("sidecar")
         raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
     defaults: dict[str, Any] = {"tf32": None, "forms": {}, "forms_by": {}, "quantization": {}, "audit": {}}
-    defaults |= {"rank": 0, "ranks": 1, "divided": {}}
+    defaults |= {"rank": 0, "ranks": 1, "divided": {}, "states": []}
     document = {**defaults, **document}  # trtnet 0.1's first engines do not say
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
@@ -148,6 +150,7 @@ def _info(document: dict[str, Any]) -> PlanInfo:
         {name: tuple(tuple(shape) for shape in shapes) for name, shapes in profile.items()}
         for profile in fields["profiles"]
     )
+    fields["states"] = tuple(StateInfo(**state) for state in fields["states"])
     for name in ("compute_capabilities", "refittable", "folded", "flops", "minimum_bytes"):
         fields[name] = tuple(fields[name])
     return PlanInfo(**fields)

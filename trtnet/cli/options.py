@@ -193,6 +193,18 @@ class OriginalOptions(ModelOptions):
     load: Load = None
 
 
+Carry = Annotated[
+    list[str],
+    typer.Option(
+        "--carry",
+        help="State of a sequence: state_out=state feeds that output to that input; declared ones by default.",
+    ),
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Number of steps: inputs are repeated, random ones drawn for each.")
+]
+
+
 @dataclass(frozen=True)
 class InputOptions:
     """The arrays that a model and its torch module get."""

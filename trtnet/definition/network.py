@@ -13,15 +13,14 @@ import numpy as np
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
+from trtnet.definition.forward import run_forward
 from trtnet.definition.inputs import Axes, Declared, declared
 from trtnet.definition.models import Model, as_module, torch_module_of
 from trtnet.definition.own_weights import with_own_weights
 from trtnet.definition.parallel import TensorParallel
 from trtnet.definition.parallel.applying import complete, part_of
 from trtnet.definition.quantization import Quantize, Quantizing, Schemes, advised
-from trtnet.definition.results import named_outputs
-from trtnet.graph import Input, Network, Parameter, Tensor
-from trtnet.graph.bind_forward import bound
+from trtnet.graph import Input, Network, Parameter
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.memory.division import Part
 from trtnet.graph.precision import Precision
@@ -77,10 +76,9 @@ class DefinedNetwork(Network):
         plugins = {
             name: Reference(apart.trt, apart.weights, exact=exact) for name, apart in self.decompositions.items()
         }
-        rank = self.division.described
-        return Reference(
-            self.trt, self.weights, exact=exact, owner=self, plugins=plugins, limits=self.limits, rank=rank
-        )
+        made: dict[str, Any] = {"plugins": plugins, "limits": self.limits, "rank": self.division.described}
+        made |= {"states": self.states, "outputs": describe(self).outputs}
+        return Reference(self.trt, self.weights, exact=exact, owner=self, **made)
 
     def describe(self) -> PlanInfo:
         """What a sidecar would say about it, without profiles."""
@@ -224,14 +222,7 @@ def _defined(
 ) -> DefinedNetwork:
     """The network with its layers."""
     with network, network.division.applied():
-        entered = {name: _enter(network, network.add_input(name, spec)) for name, spec in inputs.items()}
-        given = bound(getattr(model, "forward", model), entered)
-        outputs = named_outputs(type(model).__name__, model(*given.args, **given.kwargs))
-        for tensor in outputs.values():
-            if tensor.merged_into is not None:  # it gets a layer of its own before that of another is an output
-                _ = tensor.trt
-        for name, tensor in outputs.items():
-            network.mark_output(name, tensor)
+        run_forward(network, model, inputs)
         complete(network, plan)
     check_used(network.forms)
     quantizing.report(network.quantized)
@@ -244,13 +235,6 @@ def _without_weights(model: str, keys: Mapping[Parameter, str]) -> str:
         f"{model} has {len(keys)} weights, such as {key} {list(parameter.shape)}, and was given none:"
         f" say where they are, by define(weights=...) or --weights FILE"
     )
-
-
-def _enter(network: Network, tensor: Tensor) -> Tensor:
-    cast = tensor.dtype.is_floating and tensor.dtype.bits >= 16  # the narrower ones are dequantized, not cast
-    if tensor.name in network.division.inputs:
-        network.division.add(tensor)
-    return tensor.to(network.dtype).fresh() if cast else tensor.fresh()  # network.inputs keeps what the caller gives
 
 
 def _keys(model: Module) -> tuple[dict[Parameter, str], dict[str, str]]:

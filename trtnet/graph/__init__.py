@@ -1,6 +1,6 @@
 """Symbolic values over TensorRT's network: Tensor, Dim, Input, Parameter, and the Network they live in."""
 
-from trtnet.graph.inputs import Input
+from trtnet.graph.inputs import Input, State
 from trtnet.graph.memory.weight import Weight
 from trtnet.graph.network import Network, current
 from trtnet.graph.sizes.dim import Dim, Shape, Size
@@ -18,6 +18,7 @@ __all__ = [
     "Real",
     "Shape",
     "Size",
+    "State",
     "Tensor",
     "Weight",
     "current",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trtnet.graph.sizes.dim import Dim
 from trtnet.graph.sizes.origins import Value
@@ -61,6 +61,39 @@ class Input:
 
     def _has_a_name_each(self) -> bool:
         return self.shape == (len(self.values),) or (self.shape == () and len(self.values) == 1)
+
+
+@dataclass(frozen=True)
+class State(Input):
+    """Declares an input that gets what an output of the call before gave: what a model carries from call to call.
+
+    shape, dtype: as of an Input; the sizes are fixed, but for that of the streams. output: the name of the output that
+    is the next call's input. By default that of the same name, else NAME_next; if ``forward`` returns values without
+    names, the last ones are the states, in their order. It is cast to the dtype of the state. axis: that of the
+    streams, which run side by side, each with a state of its own; every state of a model has as many.
+    See :class:`trtnet.Streams`, which calls a network with states.
+    Raises ModelError as Input, for a dynamic axis that is not that of the streams, and for an axis that is not there.
+
+    >>> import trtnet
+    >>> trtnet.State(("streams", 128)).shape
+    ('streams', 128)
+    """
+
+    output: str = field(default="", kw_only=True)
+    axis: int = field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.values:
+            raise ModelError(f"a state has no values= that say sizes; found {self.values}")
+        if not isinstance(self.axis, int) or not 0 <= self.axis < len(self.shape):
+            raise ModelError(f"axis={self.axis!r} of the streams is not an axis of {self.shape}")
+        dynamic = [size for axis, size in enumerate(self.shape) if isinstance(size, str) and axis != self.axis]
+        if dynamic:
+            raise ModelError(
+                f"{dynamic[0]!r} in {self.shape}: a state keeps its size from call to call, so only the axis of the"
+                f" streams may be dynamic; say which that is, axis={self.shape.index(dynamic[0])}, or give the size"
+            )
 
 
 def check_names(name: str, spec: Input, dims: Mapping[str, Dim]) -> None:

@@ -16,6 +16,7 @@ from trtnet.graph.tensors.parameter import Parameter
 from trtnet.graph.tensors.tensor import OpenNetwork, Tensor
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
+from trtnet.support.call_interface import StateInfo
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
@@ -35,8 +36,9 @@ def current() -> Network:
 class Network(OpenNetwork):
     """A TensorRT network under definition, strongly typed, with what trtnet knows of it beside it.
 
-    inputs, outputs: by name, in order. modules: the path of each module of the model being defined. calls: of those
-    modules, in the order they returned; boundary: the casts between modules of two dtypes.
+    inputs, outputs: by name, in order. states: which of them are carried from call to call. modules: the path of each
+    module of the model being defined. calls: of those modules, in the order they returned; boundary: the casts between
+    modules of two dtypes.
 
     ``with network:`` makes it the one that operations without a tensor operand add to; at its end what is still pending
     is decided.
@@ -46,6 +48,7 @@ class Network(OpenNetwork):
         super().__init__(dtype)
         self.inputs: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
+        self.states: tuple[StateInfo, ...] = ()
         self.modules: dict[Any, str] = {}
         self.calls: list[Call] = []
         self.boundary = Boundary()
@@ -100,9 +103,9 @@ class Network(OpenNetwork):
         """
         if name in self.inputs:
             raise ModelError(
-                f"the name {name!r} is taken: it is an input's, and outputs need names of their own. State carried from"
-                f" call to call comes back by another name, {{'{name}_next': {name}}}, and is the next call's {name}:"
-                f" {name}=outputs['{name}_next']"
+                f"the name {name!r} is taken: it is an input's, and outputs need names of their own. What is"
+                f" carried from call to call is declared: inputs = {{'{name}': trtnet.State(shape)}}; or return it by"
+                f" another name"
             )
         if tensor.trt.is_network_input or tensor.trt.is_network_output:
             (tensor,) = self.add("identity", {"input": tensor}, dims=[tensor.shape])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from trtnet.reference.step import describe, to_numpy, to_torch
 from trtnet.reference.table import is_collective
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
-from trtnet.support.call_interface import TensorInfo, bind, check, is_torch, returned
+from trtnet.support.call_interface import StateInfo, TensorInfo, bind, check, is_torch, returned
 from trtnet.support.errors import ExecutionError, InputError
 from trtnet.support.ranks import Rank
 from trtnet.support.size_limit import SizeLimits
@@ -34,6 +34,8 @@ class Reference:
     (bfloat16, float8, ...), by (layer name, attribute), as ``Network.weights`` has them. owner: what must live as long.
     plugins: what plugin layers compute, by layer name. limits: of named dimensions. rank: whose part of a larger one it
     is: see :class:`trtnet.Lockstep`.
+    states: the inputs that get what an output of the call before gave; a call is given them, :class:`trtnet.Streams`
+    gives them by itself. outputs: as whoever wrote the network knows them; TensorRT knows no names of their axes.
     Raises ExecutionError for a layer it does not know.
     """
 
@@ -47,11 +49,14 @@ class Reference:
         plugins: Mapping[str, Reference] | None = None,
         limits: SizeLimits | None = None,
         rank: Rank | None = None,
+        states: Sequence[StateInfo] = (),
+        outputs: Sequence[TensorInfo] = (),
     ) -> None:
         self.owner = owner
         self.rank = rank or Rank()
         self.plugins = plugins or {}
         self.limits = limits or SizeLimits()
+        self.states = tuple(states)
         self.network = network
         self.weights = weights or {}
         self.exact = exact
@@ -59,7 +64,7 @@ class Reference:
         self._outputs = [network.get_output(i) for i in range(network.num_outputs)]
         self._plan = schedule(network, self._outputs)
         self.inputs = tuple(_info(tensor) for tensor in self._inputs)
-        self.outputs = tuple(_info(tensor) for tensor in self._outputs)
+        self.outputs = tuple(outputs) or tuple(_info(tensor) for tensor in self._outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the network: inputs by position or by name, all numpy arrays or all torch tensors on the CPU.

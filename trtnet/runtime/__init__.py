@@ -7,5 +7,6 @@ from trtnet.runtime.options import EngineOptions
 from trtnet.runtime.serving.batcher import Batcher
 from trtnet.runtime.serving.replicas import Replicas
 from trtnet.runtime.session import Session
+from trtnet.runtime.streams import Streams
 
-__all__ = ["Batcher", "Communicator", "Engine", "EngineOptions", "Pending", "Replicas", "Session", "load"]
+__all__ = ["Batcher", "Communicator", "Engine", "EngineOptions", "Pending", "Replicas", "Session", "Streams", "load"]

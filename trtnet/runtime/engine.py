@@ -27,7 +27,7 @@ from trtnet.runtime.serving.pipeline import pipeline
 from trtnet.runtime.serving.replicas import Replicas
 from trtnet.runtime.session import Session
 from trtnet.support import backend
-from trtnet.support.call_interface import TensorInfo
+from trtnet.support.call_interface import StateInfo, TensorInfo
 from trtnet.support.errors import ClosedError, InputError, PlanError
 
 
@@ -154,6 +154,11 @@ class Engine(EngineCalls):
     def outputs(self) -> tuple[TensorInfo, ...]:
         return self.info.outputs
 
+    @property
+    def states(self) -> tuple[StateInfo, ...]:
+        """What is carried from call to call: see :class:`trtnet.Streams`."""
+        return self.info.states
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the plan to `path` and its sidecar to `path`.json. Raises PlanError if it cannot."""
         self.plan.save(path)
@@ -186,12 +191,14 @@ class Engine(EngineCalls):
         cuda_graph: bool | str = True,
         nvtx: str | None = None,
         memory: ActivationMemory | None = None,
+        streams: int | None = None,
     ) -> Session:
         """A session with its own execution context, which keeps its buffers and stream: see :class:`Session`.
 
         Raises as the first call.
         """
-        return Session(self.open(), profile, stream=stream, cuda_graph=cuda_graph, nvtx=nvtx, memory=memory)
+        options: dict[str, Any] = {"cuda_graph": cuda_graph, "nvtx": nvtx, "memory": memory, "streams": streams}
+        return Session(self.open(), profile, stream=stream, **options)
 
     def activation_memory(self) -> ActivationMemory:
         """Scratch memory on the engine's GPU for several sessions, of this engine or others, to share with memory=.

@@ -22,9 +22,10 @@ from trtnet.runtime.execution.launcher import Launcher, Repeatable
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
 from trtnet.runtime.execution.signature import Signature
+from trtnet.runtime.execution.states import States, of_outputs, states_of, without_states
 from trtnet.runtime.execution.stream_order import Order
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
-from trtnet.support.call_interface import NamedOutputs, TensorInfo, returned
+from trtnet.support.call_interface import NamedOutputs, StateInfo, TensorInfo, returned
 from trtnet.support.errors import ClosedError, InputError, ProfileError
 
 
@@ -43,6 +44,8 @@ class Session:
     names are module paths, and a range around each call if the package nvtx is installed. None is TensorRT's default.
     memory: scratch memory to share with other sessions, which then run one after another: see
     :meth:`Engine.activation_memory`. None: the session's own memory.
+    streams: of an engine with states, how many streams it carries them for; calls then neither take nor return them:
+    see :class:`trtnet.Streams`. None: states are inputs and outputs like others.
     As a context manager, it is closed at the end: see :meth:`close`. Raises ProfileError for a profile that the engine
     does not have, InputError for memory of another GPU, or "backend" where the TensorRT makes no graphs.
     """
@@ -56,9 +59,11 @@ class Session:
         cuda_graph: bool | str = False,
         nvtx: str | None = None,
         memory: ActivationMemory | None = None,
+        streams: int | None = None,
     ) -> None:
         graphs = graphs_of(cuda_graph)
-        self._device, self._info = opened.device, opened.info
+        self._device = opened.device
+        self._info = opened.info if streams is None else without_states(opened.info)
         self._torch = opened.torch
         if profile is not None and not 0 <= profile < len(self._info.profiles):
             raise ProfileError(f"there is no profile {profile}: the engine has {len(self._info.profiles)}")
@@ -68,18 +73,22 @@ class Session:
         stays = stream is not None
         self._stream = self._device.foreign_stream(handle_of(stream)) if stays else self._device.create_stream()
         self._order = Order(self._device, self._stream)
-        self._staging = Staging(self._device, self._stream, opened.aliases())
+        self._lock = threading.Lock()
+        aliases = opened.aliases()
+        self._states = states_of(self._device, self._order, opened.info, aliases, streams, self._lock)
+        self._staging = Staging(self._device, self._stream, of_outputs(aliases, self._info.outputs))
         self._context = Context(opened, graphs, self._staging.provide, scratch=memory is None)
         if nvtx is not None:
             self._context.set_nvtx_verbosity(nvtx)
         self._range = no_range if nvtx is None else nvtx_ranges()
-        self._arguments = Arguments(self._info, self._device.index)
+        self._arguments = Arguments(self._info, self._device.index, self._states.shapes if self._states else {})
         self._takes_out = all(info.name != "out" for info in self._info.inputs)
         arrays_alone = len(self._arguments.arrays) == len(self._info.inputs)
-        repeats = Repeats()
+        repeats = Repeats(self._states)
         self._repeats = repeats if self._takes_out and arrays_alone and not stays else None
-        self._launcher = Launcher(opened, self._context, self._order, profile, stays, memory, repeats.clear)
-        self._lock = threading.Lock()
+        self._launcher = Launcher(
+            opened, self._context, self._order, profile, stays, memory, repeats.clear, self._states
+        )
         self._pending: weakref.ref[Pending] | None = None
         self._closed = False
         # neither the context nor the buffers may go while the GPU uses them
@@ -109,6 +118,8 @@ class Session:
             self._launcher.close()
             self._context.close()
             self._staging.close()
+            if self._states is not None:
+                self._states.close()
             self._device.synchronize(self._stream)  # freed in its order
             self._device.trim()
 
@@ -119,6 +130,18 @@ class Session:
     @property
     def outputs(self) -> tuple[TensorInfo, ...]:
         return self._info.outputs
+
+    @property
+    def states(self) -> tuple[StateInfo, ...]:
+        """What its callers carry from call to call: none of the states that it carries itself."""
+        return self._info.states
+
+    @property
+    def carried(self) -> States:
+        """The states that it carries itself. Raises InputError for a session that was not asked for streams."""
+        if self._states is None:
+            raise InputError("this session carries no states: engine.session(streams=4), or trtnet.Streams(engine, 4)")
+        return self._states
 
     @cached_property
     def _tensors(self) -> Any:
@@ -200,9 +223,10 @@ class Session:
             if foreign is not None:
                 return self._submit_foreign(foreign, args, kwargs, out, finished)
             signature = self._arguments.look(args, kwargs)
+        side = self._repeats.side if self._repeats is not None else 0
         pending, repeatable = self._queue(signature, signature.values(args, kwargs), out, finished)
         if self._repeats is not None and out is not None and repeatable is not None:
-            self._repeats.keep(repeatable, args, given)
+            self._repeats.keep(repeatable, side, args, given)
         return pending
 
     def _queue(

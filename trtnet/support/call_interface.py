@@ -27,6 +27,23 @@ class TensorInfo:
         return f"{self.name} [{', '.join(map(str, self.shape))}] {self.dtype}"
 
 
+@dataclass(frozen=True)
+class StateInfo:
+    """What is carried from call to call: the input that gets it, the output that gives it, the axis of the streams.
+
+    held: whether it stays as it is for streams that take no part in a call.
+    """
+
+    input: str
+    output: str
+    axis: int = 0
+    held: bool = True
+
+
+ACTIVE = "active"
+"""The input [streams] bool that says which streams take part in a call; the states of the others stay as they are."""
+
+
 def output_name(name: str, inputs: Container[str]) -> str:
     """The name of an output that a torch module has under `name`: ``output.sample`` where `sample` is an input."""
     return f"output.{name}" if name in inputs else name

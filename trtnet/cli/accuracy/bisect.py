@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import InputOptions, Json, Model, OriginalOptions, Pairs, Strict
+from trtnet.cli.options import Carry, InputOptions, Json, Model, OriginalOptions, Pairs, Steps, Strict
 from trtnet.support.files import check_writable
 
 Torch = Annotated[
@@ -35,6 +35,8 @@ def bisect(
     name: Names = [],
     strict: Strict = True,
     engine: OnEngine = False,
+    steps: Steps = None,
+    carry: Carry = [],
     html: Annotated[Path | None, typer.Option(help="Write the report as a page with the error by depth.")] = None,
     json: Json = None,
 ) -> None:
@@ -55,7 +57,8 @@ def bisect(
     pair = open_pair(model, torch, options.choices, options.load)
     network = pair.define(strict)
     files, sizes = read_inputs(arguments.files(inputs.input)), arguments.sizes(options.dim)
-    given = completed(network, files, sizes, arguments.ranges(inputs.range), inputs.random)
+    is_sequence = steps is not None
+    given = completed(network, files, sizes, arguments.ranges(inputs.range), inputs.random, from_zero=is_sequence)
     found = run(
         network,
         pair.original,
@@ -64,6 +67,8 @@ def bisect(
         names=renamed(name),
         outputs=arguments.names(output) or None,
         on=EngineTaps if engine else ReferenceTaps,
+        steps=steps,
+        carry=arguments.names(carry, "--carry", "state_out=state") or None,
     )
     found = replace(found, notes=(*found.notes, *pair.whose_weights))
     if html is not None:

@@ -11,10 +11,12 @@ import typer
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import (
     AllInputs,
+    Carry,
     Json,
     OriginalOptions,
     Pairs,
     Range,
+    Steps,
     Strict,
 )
 from trtnet.support.files import check_writable
@@ -52,12 +54,8 @@ class Feeds:
     ] = 0
     range: Range = field(default_factory=list)
     iterations: Annotated[int, typer.Option(min=1, help="Number of random inputs.")] = 1
-    carry: Annotated[
-        list[str], typer.Option("--carry", help="State of a sequence: state_out=state feeds that output to that input.")
-    ] = field(default_factory=list)
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Number of steps: inputs are repeated, random ones drawn for each.")
-    ] = None
+    carry: Carry = field(default_factory=list)
+    steps: Steps = None
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.runtime.cuda.torch_tensors import check_devices
 from trtnet.runtime.execution.profiles import fitting
 from trtnet.runtime.execution.shape_inputs import Values, values_of
 from trtnet.runtime.execution.signature import Signature
-from trtnet.support.call_interface import bind, check, is_torch
+from trtnet.support import dtypes
+from trtnet.support.arrays import StaticShape
+from trtnet.support.call_interface import TensorInfo, bind, check, is_torch
 from trtnet.support.errors import InputError
 
 SIGNATURES = 256
@@ -21,11 +26,20 @@ SIGNATURES = 256
 class Arguments:
     """The combinations seen; the last 256 are kept. device: the number of the GPU.
 
-    arrays: the inputs that are arrays on the GPU; the others say sizes.
+    arrays: the inputs that are arrays on the GPU; the others say sizes. carried: states, which no call gives, and their
+    shapes.
     """
 
-    def __init__(self, info: PlanInfo, device: int) -> None:
+    def __init__(
+        self, info: PlanInfo, device: int, carried: Mapping[str, tuple[TensorInfo, StaticShape]] = MappingProxyType({})
+    ) -> None:
         self._info, self._device = info, device
+        self._carried = {name: shape for name, (_, shape) in carried.items()}
+        self._states = tuple(each for each, _ in carried.values())
+        self._shaped = {
+            each.name: np.broadcast_to(np.zeros((), dtypes.get(each.dtype).numpy), shape)
+            for each, shape in carried.values()
+        }
         self.arrays = tuple(one for one in info.inputs if not one.values)
         self._sizes = {place: one for place, one in enumerate(info.inputs) if one.values}
         self._seen: dict[tuple[Any, ...], Signature] = {}
@@ -52,13 +66,14 @@ class Arguments:
         on_device = {is_torch(array) for array in arrays.values()}
         if len(on_device) > 1:
             raise InputError("the inputs mix numpy arrays and torch tensors; give all of one kind")
-        check(self.arrays, arrays)
+        check((*self._states, *self.arrays), {**self._shaped, **arrays})
         if True in on_device:
             check_devices(arrays, self._device)
         shapes = {
             info.name: values_of(info, given[info.name]) if info.values else tuple(given[info.name].shape)
             for info in inputs
         }
+        shapes |= self._carried
         places = {name: len(args) + place for place, name in enumerate(kwargs)}
         places |= {info.name: place for place, info in enumerate(inputs[: len(args)])}
         order = tuple((info.name, places[info.name]) for info in self.arrays)

@@ -11,6 +11,7 @@ from typing import Any
 
 from trtnet.runtime.cuda.torch_tensors import is_ready
 from trtnet.runtime.execution.launcher import Repeatable
+from trtnet.runtime.execution.states import States
 from trtnet.support.call_interface import NamedOutputs
 
 CALLS = 8
@@ -18,25 +19,34 @@ CALLS = 8
 
 
 class Repeats:
-    """The last eight calls whose results went to tensors of the caller's, by their arguments' places."""
+    """The last eight calls whose results went to tensors of the caller's, by their arguments' places.
 
-    def __init__(self) -> None:
+    states: what executions have beside their arguments, whose places take turns.
+    """
+
+    def __init__(self, states: States | None = None) -> None:
+        self._states = states
         self._kept: dict[Hashable, Repeatable] = {}
+
+    @property
+    def side(self) -> int:
+        """Which of its sets of addresses the next execution has for its states."""
+        return 0 if self._states is None else self._states.side
 
     def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Repeatable | None:
         """What to launch for a call like this one, if it came before. kwargs: with ``out=``."""
         try:
-            return self._kept.get(_places(args, kwargs))
+            return self._kept.get((self.side, _places(args, kwargs)))
         except AttributeError:  # no torch tensors
             return None
 
-    def keep(self, repeatable: Repeatable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Remembers a call of torch tensors, if it read and wrote these and no copies of them."""
+    def keep(self, repeatable: Repeatable, side: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Remembers a call of torch tensors, if it read and wrote these and no copies of them. side: as it had it."""
         if not all(map(is_ready, _flat(args, kwargs)[1])):
             return
         if len(self._kept) == CALLS:
             del self._kept[next(iter(self._kept))]
-        self._kept[_places(args, kwargs)] = repeatable
+        self._kept[side, _places(args, kwargs)] = repeatable
 
     def clear(self) -> None:
         """Forgets them."""

@@ -49,7 +49,7 @@ class TensorCalls:
         handle = self._torch.current_stream(device.index)
         inputs = {name: ready(tensor) for name, tensor in tensors.items()}
         shapes = self._launcher.shapes(signature, profile)
-        for name in self._context.aliases.values():
+        for name in self._staging.aliases.values():
             check_in_place(tensors[name], name)
         if out is None:
             outputs = self._new_outputs(tensors, shapes, device)
@@ -72,15 +72,15 @@ class TensorCalls:
     def _check_places(self, out: Outputs, inputs: Mapping[str, Any]) -> Outputs:
         for name, tensor in out.items():
             check_in_place(tensor, name)
-            source = self._context.aliases.get(name)
+            source = self._staging.aliases.get(name)
             if source is not None and tensor.data_ptr() != inputs[source].data_ptr():
                 raise InputError(f"output {name} is written in the place of input {source}: out= must be that tensor")
-        check_apart(out, inputs, self._context.aliases)
+        check_apart(out, inputs, self._staging.aliases)
         return out
 
     def _new_outputs(self, inputs: Mapping[str, Any], shapes: Mapping[str, StaticShape], device: Any) -> Outputs:
         """The tensors to write to: inputs that the engine writes in place, else new ones."""
-        aliases = self._context.aliases
+        aliases = self._staging.aliases
         return {
             info.name: inputs[aliases[info.name]]
             if info.name in aliases

@@ -150,6 +150,10 @@ class CudaDevice:
     def download(self, source: Any, target: Any, nbytes: int, stream: Any) -> None:
         self._copy(source, target, nbytes, stream)
 
+    def zero(self, target: Any, start: int, nbytes: int, stream: Any) -> None:
+        if nbytes:
+            self._check(self._driver.cuMemsetD8Async(target.address + start, 0, nbytes, stream.raw))
+
     def copy(self, source: Any, address: int, nbytes: int, stream: Any) -> None:
         if nbytes:
             target = self._core.Buffer.from_handle(address, nbytes)

@@ -103,5 +103,8 @@ class Device(Protocol):
     def download(self, source: Memory, target: HostBuffer, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes`."""
 
+    def zero(self, target: Memory, start: int, nbytes: int, stream: Stream) -> None:
+        """Queues zeros for `nbytes` from the byte `start` on."""
+
     def copy(self, source: Memory, address: int, nbytes: int, stream: Stream) -> None:
         """Queues a copy of the first `nbytes` to an address on the same GPU."""

@@ -13,6 +13,7 @@ from trtnet.runtime.execution.graph_cache import Graphs
 from trtnet.runtime.execution.profiles import ranges
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
 from trtnet.runtime.execution.signature import Signature
+from trtnet.runtime.execution.states import States
 from trtnet.runtime.execution.stream_order import Order
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
 from trtnet.support.arrays import StaticShape
@@ -37,7 +38,8 @@ class Launcher:
 
     fixed: the profile to stay in, or None. stays: whether everything runs on the order's own stream, where graphs are
     launched on the caller's otherwise. memory: the scratch memory that a context without its own takes turns in with
-    others. renewed: called when executions that were launched before must not be repeated any more.
+    others. renewed: called when executions that were launched before must not be repeated any more. states: what is
+    carried from an execution to the next.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Launcher:
         stays: bool,
         memory: ActivationMemory | None = None,
         renewed: Callable[[], None] = lambda: None,
+        states: States | None = None,
     ) -> None:
         self._info, self._context, self._order = opened.info, context, order
         self.graphs = Graphs(opened.device, order) if context.graphs == "captured" else None
@@ -56,6 +59,7 @@ class Launcher:
         self._latest = context.profile
         self._memory = memory
         self._generation, self._renewed = context.generation, renewed
+        self._states = states
 
     @property
     def no_cuda_graph(self) -> str:
@@ -90,10 +94,16 @@ class Launcher:
 
         Returns whether it was a graph, and what :meth:`repeat` may launch for an execution like it, if anything.
         """
+        if self._states is not None:
+            addresses = {**addresses, **self._states.addresses()}
         if self._memory is None:
-            return self._launch(signature, profile, addresses, theirs, 0)
-        with self._memory.turn():
-            return self._launch(signature, profile, addresses, theirs, self._memory.address)
+            launched = self._launch(signature, profile, addresses, theirs, 0)
+        else:
+            with self._memory.turn():
+                launched = self._launch(signature, profile, addresses, theirs, self._memory.address)
+        if self._states is not None:
+            self._states.turn()
+        return launched
 
     def _launch(
         self, signature: Signature, profile: int, addresses: Mapping[str, int], theirs: Stream, scratch: int
@@ -127,6 +137,8 @@ class Launcher:
         else:
             self._order.move(theirs)
             repeatable.launch(theirs)
+            if self._states is not None:
+                self._states.turn()
 
     def close(self) -> None:
         """Drops the graphs; none may be running."""

@@ -11,6 +11,7 @@ from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.graph import Input
 from trtnet.nn import Module
+from trtnet.support.call_interface import ACTIVE
 from trtnet.tools.targets import arguments, models
 from trtnet.tools.targets.networks import Choices
 from trtnet.tools.targets.original import opened
@@ -61,8 +62,16 @@ def completed(
     sizes: Mapping[str, int],
     ranges: Mapping[str, tuple[float, float]],
     seed: int,
+    *,
+    from_zero: bool = False,
 ) -> Arrays:
-    """The given arrays, and random ones for the network's other inputs. Raises InputError for an unknown size."""
-    missing = [info for info in merged([describe(network).inputs], sizes) if info.name not in given]
+    """The given arrays, and random ones for the network's other inputs, but for the mask of the streams.
+
+    from_zero: also but for the states. Raises InputError for an unknown size.
+    """
+    left = {ACTIVE} if network.states else set()
+    left |= {state.input for state in network.states} if from_zero else set()
+    takes = merged([describe(network).inputs], sizes)
+    missing = [info for info in takes if info.name not in given and info.name not in left]
     (values,) = random_inputs(missing, sizes, ranges, seed, 1)
     return {**given, **values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from trtnet.verify.bisection.rerun import MakeTaps
 from trtnet.verify.bisection.result import NAMED, Row, Verdict
 from trtnet.verify.bisection.taps import Recording, ReferenceTaps
 from trtnet.verify.bisection.torch_recording import Names, Original
-from trtnet.verify.comparison.naming import paired
+from trtnet.verify.comparison.carrying import Declared
+from trtnet.verify.comparison.failing_step import Step, differing_step
 from trtnet.verify.comparison.result import OutputComparison
 from trtnet.verify.comparison.sides import declared_by, defined_in, original_of
 from trtnet.verify.comparison.verdict import Judged, Numbers, all_judged
@@ -40,6 +42,8 @@ def bisect(
     names: Names | None = None,
     outputs: Mapping[str, str] | None = None,
     on: MakeTaps = ReferenceTaps,
+    steps: int | None = None,
+    carry: Mapping[str, str] | None = None,
 ) -> Bisection:
     """Names the first module of a network that computes something else than the same module of its original.
 
@@ -52,7 +56,8 @@ def bisect(
     after it was run alone on the original's own inputs, so that no module is blamed for accumulated rounding. A float16
     module is run in float32 too, which distinguishes a wrong formula from rounding and overflow. The model's own
     outputs are judged as by compare, in torch's order, shapes and layout: if they fail and no module is to blame, the
-    model itself is named.
+    model itself is named. steps, carry: as of compare: of the sequence, the first step whose outputs fail is
+    bisected, on the original's state; outputs are judged in all.
     Returns the bisection: each call of a module with its errors, and the findings.
     Raises InputError for inputs that do not fit, and what running the network raises.
 
@@ -65,12 +70,33 @@ def bisect(
     (False, '1')
     """
     module = original_of(network) if original is None else original
-    given = _one_call(inputs, network)
+    if steps is None:
+        return _bisected(network, module, inputs, original_inputs, names, outputs, on)
+    if original_inputs is not None:
+        raise InputError("original_inputs are those of one call: bisect a sequence without them")
+    step = differing_step(network, module, inputs, steps, carry, outputs)
+    found = _bisected(network, module, step.inputs, None, names, outputs, on)
+    return replace(found, outputs=step.outputs, notes=(step.note, *_drift(found, step), *found.notes))
+
+
+def _bisected(
+    network: DefinedNetwork,
+    module: torch.nn.Module,
+    inputs: Any,
+    original_inputs: Mapping[str, Any] | None,
+    names: Names | None,
+    outputs: Mapping[str, str] | None,
+    on: MakeTaps,
+) -> Bisection:
+    """That of one call."""
     takes = _takes(network)
+    states = Declared(network.states, takes)
+    (given,) = states.begun([_one_call(inputs, network)], from_zero=False)
     feeds, notes = fed(takes, given)
     check(takes, feeds)
+    given = states.without_mask(given)
     run = Original(module, given if original_inputs is None else _one_call(original_inputs, network), names or {})
-    pairs, of_outputs = paired(list(network.outputs), list(run.results.outputs), outputs)
+    pairs, of_outputs = states.paired(list(network.outputs), list(run.results.outputs), outputs)
     run.choose({theirs: ours for ours, theirs in pairs})
     recording = on(network)(feeds)
     judged = _judged(network, run, recording, pairs, on_a_gpu=on is not ReferenceTaps)
@@ -78,6 +104,13 @@ def bisect(
     harmless, unjudged = _settings(network, run, rows)
     remarks = (*notes, *run.results.notes, *of_outputs, *unjudged)
     return Bisection(rows, findings, judged, _overflow(network, recording), harmless, remarks)
+
+
+def _drift(found: Bisection, step: Step) -> Notes:
+    """What is to say where a sequence fails and its step does not."""
+    if not found.passed or all(output.passed for output in step.outputs):
+        return ()
+    return (f"in step {step.number} alone everything agrees: small errors add up in the state from step to step",)
 
 
 def _judged(

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trtnet.verify.bisection.result import NAMED, BisectionResult, Finding, Row, Verdict
+from trtnet.verify.comparison.result import SHOWN
 
 AROUND = 3
 """How many rows before and after a named module are shown; JSON and the page have all."""
@@ -29,8 +30,10 @@ def headlines(bisection: BisectionResult) -> Iterator[Text]:
         yield Text(headline(finding), style="bold red")
         yield from (Text(f"  {reason}") for reason in finding.reasons)
     for output in bisection.outputs:
-        for failure in output.failures:
+        for failure in output.failures[:SHOWN]:
             yield Text(f"the model's output {output.output}: {failure}", style="red")
+        if len(output.failures) > SHOWN:
+            yield Text(f"the model's output {output.output}: and {len(output.failures) - SHOWN} more", style="red")
         if output.weak:
             yield Text(f"the model's output {output.output}: {output.weak}", style="bold yellow")
         if output.failures and output.likeness:

@@ -3,12 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from trtnet.support import dtypes
+from trtnet.support.call_interface import ACTIVE, StateInfo, TensorInfo
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Arrays, Notes, cast
+from trtnet.verify.comparison.naming import paired
 from trtnet.verify.comparison.side import Side
 from trtnet.verify.comparison.sides import Saved
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The states that one of the sides declares, with its inputs; none of them if no side does."""
+
+    states: Sequence[StateInfo] = ()
+    takes: Sequence[TensorInfo] = ()
+
+    @classmethod
+    def by(cls, sides: Iterable[Side]) -> Declared:
+        """Those of the first side that has any."""
+        for side in sides:
+            if found := getattr(side, "states", ()):
+                return cls(found, side.takes)
+        return cls()
+
+    @property
+    def carry(self) -> dict[str, str]:
+        """output -> input."""
+        return {state.output: state.input for state in self.states}
+
+    def begun(self, sets: Iterable[Arrays], *, from_zero: bool) -> Iterator[Arrays]:
+        """The inputs of each call, in which every stream takes part; states that are not given are zeros.
+
+        from_zero: all are zeros, also those that are given.
+        """
+        names = {state.input for state in self.states}
+        for arrays in sets:
+            filled = dict(arrays)
+            for info in self.takes if names else ():
+                if info.name in names and (from_zero or info.name not in filled):
+                    filled[info.name] = np.zeros(self._shape(info, arrays), dtypes.get(info.dtype).numpy)
+                if info.name == ACTIVE:
+                    filled[ACTIVE] = np.ones(self._shape(info, arrays), np.bool_)
+            yield filled
+
+    def paired(
+        self, found: Sequence[str], expected: Sequence[str], chosen: Mapping[str, str] | None
+    ) -> tuple[list[tuple[str, str]], Notes]:
+        """As :func:`trtnet.verify.comparison.naming.paired`; a state may have its own name, or NAME_next, on a side."""
+        if chosen is not None:
+            return paired(found, expected, chosen)
+        ours, theirs = ({self._known(name): name for name in names} for names in (found, expected))
+        pairs, notes = paired(list(ours), list(theirs), None)
+        return [(ours[one], theirs[other]) for one, other in pairs], notes
+
+    def _known(self, name: str) -> str:
+        for state in self.states:
+            if name in (state.input, f"{state.input}_next"):
+                return state.output
+        return name
+
+    def fits(self, side: Side, arrays: Arrays) -> Arrays:
+        """What a side takes: one that declares no states has no mask of the streams."""
+        return arrays if any(info.name == ACTIVE for info in side.takes) else self.without_mask(arrays)
+
+    def without_mask(self, arrays: Arrays) -> Arrays:
+        """What a model takes that knows nothing of streams."""
+        if not self.states:
+            return arrays
+        return {name: array for name, array in arrays.items() if name != ACTIVE}
+
+    def _shape(self, info: TensorInfo, arrays: Arrays) -> tuple[int, ...]:
+        """Its shape, with the sizes that the other arrays have. Raises InputError for one that none has."""
+        known = {
+            size: arrays[each.name].shape[axis]
+            for each in self.takes
+            if each.name in arrays and arrays[each.name].ndim == len(each.shape)
+            for axis, size in enumerate(each.shape)
+        }
+        missing = [size for size in info.shape if isinstance(size, str) and size not in known]
+        if missing:
+            raise InputError(f"input {info}: no other input says its {missing[0]}: give it")
+        return tuple(size if isinstance(size, int) else known[size] for size in info.shape)
 
 
 def sequence(sets: Sequence[Arrays], carry: Mapping[str, str], steps: int | None) -> Sequence[Arrays]:

@@ -9,8 +9,7 @@ from trtnet.support.call_interface import check
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Arrays, fed
 from trtnet.verify.arrays.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
-from trtnet.verify.comparison.carrying import Carrying, sequence
-from trtnet.verify.comparison.naming import paired
+from trtnet.verify.comparison.carrying import Carrying, Declared, sequence
 from trtnet.verify.comparison.report import Comparison
 from trtnet.verify.comparison.result import OutputComparison
 from trtnet.verify.comparison.side import Side
@@ -44,28 +43,28 @@ def compare(
     such mappings for several iterations, a file of either, or one array for the only input. None: random inputs from
     `seed`, `iterations` times: standard normal floats, or uniform within `ranges`, which integer inputs need
     ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. Inputs have the narrowest dtype that any
-    side declares, so that all sides get the same numbers; casts, and outputs matched by order because their names
-    differ, are in the report's notes. tolerance: what an output needs to pass; by default the table's for the coarsest
-    dtype that the sides were defined in or, if unknown, computed in. Integers and bools are compared exactly, also with
-    floats from a file; of a tolerance for all outputs only atol applies to them. outputs: expected name -> the
-    candidates' name, where names differ; only these are compared. Without it, a missing output is an error, and an
-    additional one a note. keep: keep all inputs and outputs in the report, for saving. carry: output -> input: the
-    iterations are the steps of a sequence, and each side gets its own outputs of the previous step. steps: the number
-    of steps; the inputs of one call are repeated, random ones are drawn for each.
+    side declares; casts, and outputs matched by order, are in the report's notes. tolerance: what an output needs to
+    pass; by default the table's for the coarsest dtype that the sides were defined in or, if unknown, computed in.
+    Integers and bools are compared exactly; of a tolerance for all outputs only atol applies to them. outputs: expected
+    name -> the candidates' name, where names differ; only these are compared. Without it, a missing output is an error,
+    an additional one a note. keep: keep all inputs and outputs in the report, for saving. carry: output -> input: the
+    iterations are the steps of a sequence, and each side gets its own outputs of the previous step; by default the
+    states that a side declares. steps: their number; inputs of one call are repeated, random ones drawn for each.
     Returns the comparison: a difference, another shape or NaN is a result. See :meth:`Comparison.raise_if_failed`.
     Raises InputError and ModelError for what cannot be compared, and what the sides raise.
 
     >>> import torch, trtnet
     >>> original = torch.nn.Linear(3, 2)
     >>> network = trtnet.define(trtnet.nn.Linear(3, 2), {"x": trtnet.Input((4, 3))}, original)
-    >>> result = trtnet.compare(network, original, seed=1)
-    >>> result.passed
+    >>> trtnet.compare(network, original, seed=1).passed
     True
     """
     sides, baseline = _opened(candidates, expected)
-    _check_steps(carry, steps, iterations)
-    run = _Run(sides, baseline, tolerance, outputs, keep, carry or {})
+    states = Declared.by([*sides.values(), baseline[1]])
+    carry = _carried(states.carry if carry is None and steps else carry, steps, iterations)
+    run = _Run(sides, baseline, tolerance, outputs, keep, carry or {}, states)
     feeds = _feeds(run.all_sides, inputs, dims or {}, ranges or {}, seed, steps or iterations)
+    feeds = states.begun(feeds, from_zero=inputs is None and carry == states.carry)
     for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
         run.add({name: _read_only(array) for name, array in arrays.items()})
     return run.comparison(seed if inputs is None else None)
@@ -109,9 +108,11 @@ def _feeds(
     return [{} for _ in range(saved[0])]
 
 
-def _check_steps(carry: Mapping[str, str] | None, steps: int | None, iterations: int) -> None:
+def _carried(carry: Mapping[str, str] | None, steps: int | None, iterations: int) -> Mapping[str, str] | None:
+    """What is carried. Raises InputError for steps without it, and for what cannot be."""
     if steps is not None and not carry:
-        raise InputError("steps are those of a sequence: say which output is fed to which input, carry={'h_next': 'h'}")
+        text = "declare them, inputs = {'h': trtnet.State(shape)}, or say carry={'h_next': 'h'} (--carry h_next=h)"
+        raise InputError(f"steps are those of a sequence, and no side declares states that it carries: {text}")
     if carry and iterations > 1:
         raise InputError("the iterations of a sequence are its steps: give steps instead of iterations")
     if steps is not None and steps < 1:
@@ -119,6 +120,7 @@ def _check_steps(carry: Mapping[str, str] | None, steps: int | None, iterations:
     inputs = list((carry or {}).values())
     if len(set(inputs)) < len(inputs):
         raise InputError(f"carry feeds one input from two outputs; found {dict(carry or {})}")
+    return carry
 
 
 def _check_used_up(sides: Iterable[Side], iterations: int) -> None:
@@ -145,10 +147,11 @@ class _Run:
         outputs: Mapping[str, str] | None,
         keep: bool,
         carry: Mapping[str, str],
+        states: Declared,
     ) -> None:
         self._sides, (self._expected, self._baseline) = sides, baseline
         self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
-        self._carry, self._carrying = carry, Carrying(carry)
+        self._carry, self._carrying, self._states = carry, Carrying(carry), states
         self.all_sides = [*sides.values(), self._baseline]
         self.iterations = 0
         self._notes: dict[str, None] = {}
@@ -167,7 +170,7 @@ class _Run:
         turned: list[tuple[str, str]] = []
         for name, side in self._sides.items():
             found = self._outputs_of(name, side, feeds[name])
-            pairs, notes = paired(list(found), list(expected), self._outputs)
+            pairs, notes = self._states.paired(list(found), list(expected), self._outputs)
             self._note(name, notes)
             self._judge(name, side, pairs, found, expected)
             self._carrying.keep(name, side, found, pairs)
@@ -178,6 +181,7 @@ class _Run:
     def _feed(self, name: str, side: Side, inputs: Arrays) -> Arrays:
         feed, notes = self._carrying.feed(name, side, inputs)
         self._note(name, notes)
+        feed = self._states.fits(side, feed)
         check(side.takes, fed(side.takes, feed)[0])
         return feed
 

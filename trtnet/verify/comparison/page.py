@@ -45,7 +45,7 @@ def _section(output: OutputComparison) -> str:
     said = verdict(output)
     heading = f"<h2>{escape(output.candidate)}: {escape(output.output)} <span class={said[:4]}>{said}</span></h2>"
     lines = escape("\n".join(output.lines()))
-    return f"{heading}\n<pre>{lines}</pre>\n{_plots(output)}\n{_iterations(output)}"
+    return f"{heading}\n<pre>{lines}</pre>\n{_plots(output)}\n{_steps(output)}\n{_iterations(output)}"
 
 
 def _plots(output: OutputComparison) -> str:
@@ -58,10 +58,19 @@ def _plots(output: OutputComparison) -> str:
     return f"<figure>{svg(*output.sample)}</figure>"
 
 
+def _steps(output: OutputComparison) -> str:
+    """The error by step of a sequence."""
+    if not output.is_sequence or len(output.iterations) < 2 or importlib.util.find_spec("matplotlib") is None:
+        return ""
+    from trtnet.verify.comparison.plots import steps_svg
+
+    return f"<figure>{steps_svg(output.iterations)}</figure>"
+
+
 def _iterations(output: OutputComparison) -> str:
     names = ("max_abs", "mean_abs", "max_rel", "p50", "p90", "p95", "p99", "relative_l2", "cosine", "psnr")
     rows = ([str(i), *(written(getattr(m, name), ".6g") for name in names)] for i, m in enumerate(output.iterations))
-    return _table(("iteration", *(name.replace("_", " ") for name in names)), rows)
+    return _table((output.step, *(name.replace("_", " ") for name in names)), rows)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from trtnet.support.errors import DependencyError
 from trtnet.verify.arrays.feeding import Array
+from trtnet.verify.metrics.array_metrics import Metrics
 
 try:
     from matplotlib.axes import Axes
@@ -44,6 +46,24 @@ def svg(found: Array, expected: Array) -> str:
     _heatmap(figure, heat, errors, rows.shape)
     if step > 1:
         figure.suptitle(f"one row in {step}")
+    return _written(figure)
+
+
+def steps_svg(steps: Sequence[Metrics]) -> str:
+    """The relative L2 and the largest error of each step of a sequence; steps without any error are left out."""
+    figure = Figure(figsize=(13, 3.2), layout="constrained")
+    axes: Any = figure.subplots()
+    for name, label, color in (("relative_l2", "relative L2", "#4c72b0"), ("max_abs", "max abs", "#c44e52")):
+        errors = np.array([getattr(metrics, name) for metrics in steps], np.float64)
+        errors[~np.isfinite(errors) | (errors == 0)] = np.nan
+        axes.plot(errors, color=color, label=label, marker="." if len(steps) < 60 else None)
+    axes.set(title="error by step", xlabel="step", yscale="log")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return _written(figure)
+
+
+def _written(figure: Figure) -> str:
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return file.getvalue()[file.getvalue().index("<svg") :]

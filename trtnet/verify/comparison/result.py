@@ -17,6 +17,9 @@ from trtnet.verify.metrics.tolerances import Tolerance, smallest_passing
 SHOWN = 6
 """How many failures of an output are printed; JSON has all."""
 
+SHOWN_STEPS = 7
+"""How many steps of a sequence are printed, beside the first; JSON has all."""
+
 
 @dataclass(frozen=True)
 class OutputComparison:
@@ -98,6 +101,15 @@ class OutputComparison:
         worst = errors.index(max(errors))
         return {"first": errors[0], "worst": errors[worst], "worst_step": worst, "last": errors[-1]}
 
+    def _by_step(self) -> Iterator[str]:
+        """The errors of a few steps, below their numbers."""
+        steps = _picked(len(self.iterations))
+        if len(steps) < 3:
+            return
+        yield "    step    " + "".join(f"{step:>9}" for step in steps)
+        for title, name in (("rel. L2", "relative_l2"), ("max abs", "max_abs")):
+            yield f"    {title:8}" + "".join(f"{getattr(self.iterations[step], name):>9.1e}" for step in steps)
+
     def lines(self) -> Iterator[str]:
         """What there is to say beside the numbers."""
         yield f"{self.candidate} {self.output}: {smallest_passing(self.worst)}"
@@ -116,9 +128,15 @@ class OutputComparison:
                 f"  relative L2 by step: {d['first']:.3g} in the first (0), {d['worst']:.3g} in the worst"
                 f" ({d['worst_step']}), {d['last']:.3g} in the last ({last})"
             )
+            yield from self._by_step()
         elif len(self.iterations) > 1 and self.worst.different:
             numbers = ", ".join(f"{key} {value:.3g}" for key, value in self.over_iterations()["relative_l2"].items())
             yield f"  relative L2 of {len(self.iterations)} iterations: {numbers}"
+
+
+def _picked(count: int) -> list[int]:
+    """A few of so many steps, closer together at the beginning."""
+    return sorted({round((count - 1) ** (place / (SHOWN_STEPS - 1))) for place in range(SHOWN_STEPS)} | {0, count - 1})
 
 
 @dataclass(frozen=True)

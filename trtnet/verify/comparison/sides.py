@@ -13,7 +13,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.nn import Module
 from trtnet.runtime import Engine, Session, load
 from trtnet.support import dtypes
-from trtnet.support.call_interface import TensorInfo, by_name
+from trtnet.support.call_interface import StateInfo, TensorInfo, by_name
 from trtnet.support.errors import InputError, ModelError
 from trtnet.verify.arrays.feeding import Array, Notes, fed
 from trtnet.verify.arrays.inputs import to_array
@@ -39,6 +39,7 @@ class Called:
         self._callee, self.kind, self._notes = callee, kind, notes
         self.on_a_gpu = isinstance(callee, Engine | Session)
         self.takes: tuple[TensorInfo, ...] = takes or callee.inputs
+        self.states: tuple[StateInfo, ...] = tuple(getattr(callee, "states", ()))
         self.computed = frozenset(computed) or _floating(info.dtype for info in (*callee.inputs, *callee.outputs))
         made = _floating(declared)
         self.declared = made | _floating(info.dtype for info in self.takes) if made else made

@@ -203,6 +203,17 @@ class FakeDevice:
         assert target.on_host and not source.on_host
         self._copy(source, target, nbytes, stream)
 
+    def zero(self, target: FakeBuffer, start: int, nbytes: int, stream: FakeStream) -> None:
+        self._check_thread()
+        assert start >= 0 and start + nbytes <= target.nbytes
+        address = target.address
+
+        def work() -> None:
+            assert address in self.memory, "memory was dropped before it was set"
+            self.memory[address].raw[start : start + nbytes] = 0
+
+        stream.work.append(work)
+
     def copy(self, source: FakeBuffer, address: int, nbytes: int, stream: FakeStream) -> None:
         self._check_thread()
         assert nbytes <= source.nbytes

@@ -1,0 +1,38 @@
+"""Runs a model's ``forward`` over the inputs of a network, and makes what it returns the network's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trtnet.definition.results import named_outputs
+from trtnet.definition.states import carried, check_declared
+from trtnet.graph import Input, Network, State, Tensor
+from trtnet.graph.bind_forward import bound
+from trtnet.nn import Module
+
+
+def run_forward(network: Network, model: Module, inputs: Mapping[str, Input]) -> None:
+    """Adds the inputs, what ``forward`` adds for them, and the outputs. Raises ModelError, and what the model raises.
+
+    A state is written to where the caller's other results are, in its own dtype: see :mod:`trtnet.definition.states`.
+    """
+    name = type(model).__name__
+    states = {key: spec for key, spec in inputs.items() if isinstance(spec, State)}
+    check_declared(name, inputs, states)
+    entered = {key: _enter(network, network.add_input(key, spec)) for key, spec in inputs.items()}
+    given = bound(getattr(model, "forward", model), entered)
+    outputs = named_outputs(name, model(*given.args, **given.kwargs))
+    if states:
+        outputs = carried(network, name, outputs, states)
+    for tensor in outputs.values():
+        if tensor.merged_into is not None:  # it gets a layer of its own before that of another is an output
+            _ = tensor.trt
+    for key, tensor in outputs.items():
+        network.mark_output(key, tensor)
+
+
+def _enter(network: Network, tensor: Tensor) -> Tensor:
+    cast = tensor.dtype.is_floating and tensor.dtype.bits >= 16  # the narrower ones are dequantized, not cast
+    if tensor.name in network.division.inputs:
+        network.division.add(tensor)
+    return tensor.to(network.dtype).fresh() if cast else tensor.fresh()  # network.inputs keeps what the caller gives
