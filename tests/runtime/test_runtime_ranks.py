@@ -155,6 +155,7 @@ def test_a_meeting_that_fails_says_why(tmp_path: Path) -> None:
         made(1, tmp_path / "meeting", timeout=0.05)
     with pytest.raises(DeviceError, match="no communicator for rank 0 of 2: unhandled system error"):
         made(0, tmp_path / "meeting", FakeNccl(status=2))
+    assert not (tmp_path / "meeting").exists()
     (tmp_path / "old").write_bytes(b"short")
     with pytest.raises(InputError, match="is there already"):
         made(0, tmp_path / "old")

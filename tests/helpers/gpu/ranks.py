@@ -28,7 +28,7 @@ def together(work: Work, ranks: int, *args: Any, timeout: float = 120) -> list[A
         places = [Path(folder) / f"result{rank}" for rank in range(ranks)]
         meeting = str(Path(folder) / "meeting")
         running = [
-            context.Process(target=_one, args=(work, rank, ranks, meeting, args, str(places[rank]), list(sys.path)))
+            context.Process(target=_one, args=(work, rank, ranks, meeting, args, str(places[rank])))
             for rank in range(ranks)
         ]
         for process in running:
@@ -49,8 +49,7 @@ def _result(process: Any, place: Path, timeout: float) -> Any:
     return pickle.loads(place.read_bytes())
 
 
-def _one(work: Work, rank: int, ranks: int, meeting: str, args: Sequence[Any], place: str, path: Sequence[str]) -> None:
-    sys.path[:] = path
+def _one(work: Work, rank: int, ranks: int, meeting: str, args: Sequence[Any], place: str) -> None:
     try:
         found: Any = work(rank, ranks, meeting, *args)
     except Exception as error:

@@ -53,9 +53,11 @@ class Communicator:
         activate(self.device)
         path = Path(meeting)
         own = self._make_id(path) if rank == 0 else _read_id(path, timeout)
-        self._check(self._nccl.ncclCommInitRank(ctypes.byref(self._address), ranks, own, rank))
-        if rank == 0:
-            path.unlink(missing_ok=True)
+        try:
+            self._check(self._nccl.ncclCommInitRank(ctypes.byref(self._address), ranks, own, rank))
+        finally:
+            if rank == 0:
+                path.unlink(missing_ok=True)
 
     def __enter__(self) -> Communicator:
         return self
