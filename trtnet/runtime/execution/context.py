@@ -48,6 +48,7 @@ class Context:
         self._recorder = ErrorRecorder()
         self._profiler: Any = None
         self._nvtx: Any = None
+        self._collectives: Collectives | None = None
         self.aliases = opened.aliases()
         self._addresses: dict[str, int] = {}
         self._outputs: dict[str, StaticShape] = {}
@@ -97,6 +98,7 @@ class Context:
         # the context before its configuration and its kernels, all before the engine: the bindings do not see to it
         with self._turn():
             self._trt = self._config = self._kernels = None
+        self._collectives = None
 
     @property
     def worn(self) -> bool:
