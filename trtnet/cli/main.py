@@ -25,6 +25,7 @@ from trtnet.cli.export import export
 from trtnet.cli.generate import generate
 from trtnet.cli.inspect import diff, inspect
 from trtnet.cli.quantize import quantize
+from trtnet.cli.transcribe import transcribe
 from trtnet.cli.tune import tune
 from trtnet.cli.weights import convert, refit, weights
 from trtnet.support.errors import TrtnetError
@@ -71,7 +72,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Accuracy": (compare, bisect, precision),
     "Measure": (bench, tune, warm),
     "Look": (inspect, audit, diff, draw),
-    "Serve": (generate, batch, export),
+    "Serve": (generate, transcribe, batch, export),
     "Help": (doctor,),
 }
 """The commands by what a person wants to do, in the order of `trtnet --help`."""

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from trtnet.checkpoint.formats.ctranslate2_file import begins_like
 from trtnet.support.errors import CheckpointError
 
 SAFETENSORS = "a safetensors file"
@@ -16,6 +17,7 @@ GGUF = "a GGUF file"
 TORCHSCRIPT = "a TorchScript archive"
 EXPORTED = "an archive of torch.export"
 WTS = "a .wts file of tensorrtx"
+CTRANSLATE2 = "a model.bin of CTranslate2"
 INDEX = "an index of shards"
 
 SUFFIXES = {
@@ -24,7 +26,8 @@ SUFFIXES = {
     ".gguf": (GGUF,),
     ".wts": (WTS,),
     ".pt2": (EXPORTED,),
-    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".pkl", ".tar"), (TORCH, TORCHSCRIPT)),
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".pkl", ".tar"), (TORCH, TORCHSCRIPT)),
+    ".bin": (TORCH, TORCHSCRIPT, CTRANSLATE2),
     **dict.fromkeys((".jit", ".ts", ".torchscript"), (TORCHSCRIPT,)),
 }
 """What a suffix says of the content."""
@@ -73,6 +76,8 @@ def _kind(path: Path, start: bytes) -> str | None:
         return _zip_kind(path)
     if start.startswith(b"GGUF"):
         return GGUF
+    if begins_like(start):
+        return CTRANSLATE2
     if start.lstrip().startswith(b"{") and b'"weight_map"' in _whole_text(path):
         return INDEX
     if re.match(rb"\d{1,9}\s*\n(?:\S+ \d+( [0-9a-fA-F]{1,8})*\s|$)", start):

@@ -1,0 +1,245 @@
+"""Speech to text: sound files, which tokens may follow, texts that are followed at once, windows and their segments."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import originals
+
+from trtnet import InputError, TranscriptionConfig
+from trtnet.generation.speech.audio import RATE, read_sound, read_wav, resampled, to_samples
+from trtnet.generation.speech.decoding import Decoding, log_softmax
+from trtnet.generation.speech.tokens import SpeechTokens
+from trtnet.generation.speech.transcriber import Transcriber
+
+RNG = np.random.default_rng(0)
+TOKENS = SpeechTokens(
+    end=60, begin=61, previous=65, no_speech=66, no_times=67, tasks={"transcribe": 64, "translate": 63},
+    languages={}, suppressed=(3, 61, 63, 64, 65, 66), suppressed_first=(5, 60),
+)  # fmt: skip
+TIMES, VOCABULARY = 68, 68 + 1501
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_integers_of_every_width_are_read(tmp_path: Path, width: int) -> None:
+    values = RNG.integers(-(2 ** (8 * width - 1)), 2 ** (8 * width - 1), (50, 2), np.int64)
+    raw = values + 128 if width == 1 else values
+    data = b"".join(int(n).to_bytes(width, "little", signed=width > 1) for n in raw.ravel())
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, width, 8000, 0, "NONE", ""))
+        file.writeframes(data)
+    sound, rate = read_wav(tmp_path / "a.wav")
+    assert rate == 8000
+    np.testing.assert_allclose(sound, values / 2.0 ** (8 * width - 1), rtol=0, atol=1e-12)
+
+
+def test_floats_are_read_and_what_is_not_sound_is_refused(tmp_path: Path) -> None:
+    path, values = tmp_path / "a.wav", RNG.normal(0, 0.1, 40).astype(np.float32)
+    form = struct.pack("<HHIIHH", 3, 1, RATE, 4 * RATE, 4, 32)
+    parts = b"WAVEfmt " + struct.pack("<I", 16) + form + b"note\3\0\0\0abc\0" + b"data" + struct.pack("<I", 160)
+    whole = b"RIFF" + struct.pack("<I", len(parts) + 160) + parts + values.tobytes()
+    path.write_bytes(whole)
+    np.testing.assert_array_equal(read_sound(path), np.round(values.astype(np.float64) * 32768))
+    path.write_bytes(whole.replace(form, struct.pack("<HHIIHH", 2, *struct.unpack("<2xHIIHH", form))))
+    with pytest.raises(InputError, match="format 2 with 32 bits"):
+        read_sound(path)
+    path.write_bytes(b"ID3" + whole)
+    with pytest.raises(InputError, match="not a WAV file: convert it"):
+        read_sound(path)
+    with pytest.raises(InputError, match=r"cannot read .*b\.wav"):
+        read_sound(tmp_path / "b.wav")
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
+def test_resampled_tones_are_the_same_tones(rate: int) -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+    found = resampled(tone, rate, RATE)
+    wanted = np.sin(2 * np.pi * 1000 * np.arange(len(found)) / RATE)
+    assert len(found) == RATE
+    assert np.abs(found - wanted)[200:-200].max() <= 2e-3
+    above = np.sin(2 * np.pi * 0.45 * rate * np.arange(rate) / rate)
+    if rate > 2 * RATE:
+        assert np.abs(resampled(above, rate, RATE))[200:-200].max() <= 0.01
+    assert np.abs(to_samples(tone, rate)[200:-200] - 32768 * wanted[200:-200]).max() <= 70
+
+
+def test_what_may_follow_is_what_transformers_allows() -> None:
+    originals.import_torchvision()
+    from transformers import GenerationConfig
+    from transformers.generation import logits_process as theirs
+
+    config = GenerationConfig(no_timestamps_token_id=67, eos_token_id=60, max_initial_timestamp_index=50)
+    chain = [
+        theirs.SuppressTokensLogitsProcessor([*TOKENS.suppressed]),
+        theirs.SuppressTokensAtBeginLogitsProcessor([*TOKENS.suppressed_first], 1),
+        theirs.WhisperTimeStampLogitsProcessor(config, begin_index=1),
+    ]
+    histories = [[], [TIMES + 3], [TIMES, 7, 8], [TIMES, 7, TIMES + 9], [TIMES, 7, TIMES + 9, TIMES + 9],
+                 [TIMES, 7, TIMES + 9, TIMES + 9, 2], [TIMES + 4, TIMES + 5], [TIMES, 1, TIMES + 1500]]  # fmt: skip
+    for history, lift in itertools.product(histories, (-3.0, 0.0, 6.0)):
+        scores = RNG.normal(0, 2, VOCABULARY).astype(np.float32)
+        scores[TIMES:] += lift
+        wanted = torch.from_numpy(scores[None].copy())
+        for process in chain:
+            wanted = process(torch.tensor([[61, *history]]), wanted)
+        TOKENS.forbid(scores, history, True)
+        np.testing.assert_array_equal(np.isfinite(scores), np.isfinite(wanted[0].numpy()), err_msg=f"{history} {lift}")
+
+
+class Scripted:
+    """Steps whose logits are those of a table by the last token; what was said is in `rows`."""
+
+    capacity = 16
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table, self.rows = table, list[list[int]]()
+
+    def begin(self, prompt: Sequence[int], places: Sequence[int], rows: int) -> np.ndarray:
+        self.rows = [[prompt[-1]] for _ in range(rows)]
+        return self.table[[prompt[place] for place in places]]
+
+    def next(self, tokens: Sequence[int], sources: Sequence[int]) -> np.ndarray:
+        self.rows = [[*self.rows[source], token] for token, source in zip(tokens, sources, strict=True)]
+        return self.table[list(tokens)]
+
+
+LETTERS = SpeechTokens(
+    end=4, begin=5, previous=6, no_speech=7, no_times=8, tasks={}, languages={}, suppressed=(5, 6, 7, 8),
+    suppressed_first=(4,),
+)  # fmt: skip
+
+
+def decoded(table: np.ndarray, temperature: float = 0.0, seed: int = 0, **options: Any) -> Any:
+    config = TranscriptionConfig(timestamps=False, **options)
+    return Decoding(Scripted(table), LETTERS, config)([5], 0, temperature, np.random.default_rng(seed))  # type: ignore[arg-type]
+
+
+def likelihood(table: np.ndarray, tokens: Sequence[int]) -> float:
+    """The sum of the logarithms, and what a text of them is measured by."""
+    total = 0.0
+    for i, (before, token) in enumerate(itertools.pairwise([5, *tokens])):
+        scores = table[before].copy()
+        scores[[5, 6, 7, 8, *([4] if i == 0 else [])]] = -np.inf
+        total += float(log_softmax(scores)[token])
+    return total
+
+
+def test_enough_beams_find_the_most_likely_text() -> None:
+    greedy_too = 0
+    texts = [*itertools.product((0, 1), (2, 3))]
+    follows = {5: [0, 1], 0: [2, 3], 1: [2, 3], 2: [4], 3: [4]}
+    for seed in range(12):
+        table = np.full((9, 9), -40, np.float32)
+        for before, after in follows.items():
+            table[before, after] = np.random.default_rng([seed, before]).normal(0, 2, len(after))
+        table[5, 7] = 1
+        wanted = max(texts, key=lambda text: likelihood(table, [*text, 4]))
+        best, greedy = decoded(table, beam_size=4), decoded(table)
+        assert best.tokens == [*wanted]
+        assert best.logprob == pytest.approx(likelihood(table, [*wanted, 4]), abs=1e-4)
+        assert greedy.logprob == pytest.approx(likelihood(table, [*greedy.tokens, 4]), abs=1e-4)
+        assert best.no_speech == pytest.approx(np.exp(log_softmax(table[5]))[7], abs=1e-6)
+        greedy_too += greedy.tokens == best.tokens
+    assert 0 < greedy_too < 12
+
+
+def test_a_text_ends_where_the_caches_do_and_samples_have_a_seed() -> None:
+    table = np.zeros((9, 9), np.float32)
+    table[:, 4] = -50
+    table[:, 1] = 1
+    assert decoded(table).tokens == [1] * 8
+    samples = [tuple(decoded(table, 1.0, seed, best_of=3).tokens) for seed in (0, 0, 1, 2)]
+    assert samples[0] == samples[1] and len({*samples}) == 3
+    assert all(len(sample) == 8 and {*sample} <= {0, 1, 2, 3} for sample in samples)
+
+
+class Words:
+    def decode(self, tokens: Sequence[int]) -> str:
+        return "".join(f" w{token}" for token in tokens)
+
+
+class Speaker:
+    """Networks that say given tokens for each window, with certainty; `heard` is what they were given."""
+
+    def __init__(self, said: Sequence[Sequence[int]], no_speech: float = 0.0, sure: float = 30.0) -> None:
+        self.said, self.window, self.no_speech, self.sure = said, -1, no_speech, sure
+        self.prompts: list[list[int]] = []
+        self.heard: list[tuple[int, float]] = []
+        shape = (1, 1, 448, 2)
+        self.encoder = self._network(self._listen, samples=(1, 32000))
+        self.decoder = self._network(self._step, key_0=shape, value_0=shape, sound_key_0=(1, 1, 9, 2))
+
+    def _network(self, call: Any, **shapes: tuple[int, ...]) -> Any:
+        kind = type("Network", (), {"__call__": staticmethod(call)})
+        found = kind()
+        found.inputs = [SimpleNamespace(name=name, shape=shape, dtype="float32") for name, shape in shapes.items()]
+        return found
+
+    def _listen(self, samples: np.ndarray, length: np.ndarray, loudest: np.ndarray) -> dict[str, np.ndarray]:
+        self.window += 1
+        self.heard.append((int(length[0]), float(samples[0, 0])))
+        return {"sound_key_0": np.zeros((1, 1, 9, 2), np.float32)}
+
+    def _step(self, input_ids: np.ndarray, write_indices: np.ndarray, places: np.ndarray, **held: Any) -> Any:
+        rows, count = places.shape
+        if input_ids.shape[1] > 1 or write_indices[0] == 0:
+            self.prompts.append([*map(int, input_ids[0])])
+        at = int(write_indices[0]) + input_ids.shape[1] - len(self.prompts[-1])
+        logits = np.zeros((rows, count, VOCABULARY), np.float32)
+        said = [*self.said[self.window], 60]
+        logits[:, -1, said[min(at, len(said) - 1)]] = self.sure
+        logits[:, 0, 66] = np.log(self.no_speech * VOCABULARY / (1 - self.no_speech) + 1e-9)
+        return {"logits": logits, "new_key_0": held["key_0"], "new_value_0": held["value_0"]}
+
+
+def transcribed(speaker: Speaker, seconds: float, **options: Any) -> list[tuple[float, float, str]]:
+    samples = np.arange(int(seconds * RATE), dtype=np.int32) % 30000
+    transcriber = Transcriber(speaker.encoder, speaker.decoder, Words(), TOKENS, lambda sound: -1.0)
+    found = transcriber(samples, TranscriptionConfig(temperatures=(0.0,), **options))
+    return [(segment.start, segment.end, segment.text) for segment in found.segments]
+
+
+def test_windows_begin_where_the_last_whole_segment_ends() -> None:
+    speaker = Speaker(
+        [[TIMES, 1, 2, TIMES + 40, TIMES + 50, 7, TIMES + 70, TIMES + 70], [TIMES + 5, 9, TIMES + 25], [TIMES, 8]]
+    )
+    found = transcribed(speaker, 4.0)
+    assert found == [
+        (0.0, 0.8, " w1 w2"), (1.0, 1.4, " w7"), (1.4, 1.9, " w9"), (3.4, 4.0, " w8"),
+    ]  # fmt: skip
+    assert speaker.heard == [(32000, 0), (32000, 22400), (9600, 54400 % 30000)]
+    assert speaker.prompts[0] == [61]
+    assert speaker.prompts[1][:3] == [65, TIMES, 1] and speaker.prompts[1][-1] == 61
+
+
+def test_silence_has_no_text_and_a_text_that_repeats_itself_is_tried_again() -> None:
+    silent = Speaker([[TIMES, 1], [TIMES, 2]], no_speech=0.99, sure=4.0)
+    assert transcribed(silent, 4.0) == [] and silent.window == 1
+    endless = Speaker([[TIMES, *[7] * 200, TIMES + 100]])
+    samples = np.zeros(2 * RATE, np.int32)
+    transcriber = Transcriber(endless.encoder, endless.decoder, Words(), TOKENS, lambda sound: -1.0)
+    (segment,) = transcriber(samples, TranscriptionConfig(temperatures=(0.0, 0.01), best_of=1)).segments
+    assert segment.temperature == 0.01 and len(endless.prompts) == 2
+
+
+def test_what_a_model_does_not_have_is_refused() -> None:
+    speaker = Speaker([[TIMES, 1]])
+    transcriber = Transcriber(speaker.encoder, speaker.decoder, Words(), TOKENS, lambda sound: -1.0)
+    samples = np.zeros(RATE, np.int32)
+    with pytest.raises(InputError, match="of English alone"):
+        transcriber(samples, TranscriptionConfig(language="de"))
+    with pytest.raises(InputError, match=r"int32, 16,000 a second, found \[16000\] float32"):
+        transcriber(samples.astype(np.float32))
+    with pytest.raises(InputError, match="beam_size is 0"):
+        TranscriptionConfig(beam_size=0)
+    with pytest.raises(InputError, match="whisper_encoder"):
+        Transcriber(speaker.decoder, speaker.decoder, Words(), TOKENS, lambda sound: -1.0)

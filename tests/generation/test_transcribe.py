@@ -1,0 +1,93 @@
+"""`trtnet transcribe`: a folder of Hugging Face or CTranslate2, and a WAV file, to what transformers says."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.whispers import END, WORDS, features, original, sound, write_ctranslate2, write_folder
+from typer.testing import CliRunner
+
+from trtnet import CheckpointError, ModelError, TranscriptionConfig
+from trtnet.cli.main import app
+from trtnet.tools.speech.transcribe import load_transcriber, transcribe
+from trtnet.weights import detect, rules
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("whisper"))
+
+
+def greedy(samples: np.ndarray) -> list[int]:
+    """transformers' most likely tokens, each by the whole text before it, without times."""
+    tokens, forbidden = [END + 1, END + 7], [3, 4, END + 1, END + 3, END + 4, END + 5, END + 6]
+    with torch.inference_mode():
+        while len(tokens) < 14:
+            logits = original()(features(samples[None]), decoder_input_ids=torch.tensor([tokens])).logits[0, -1]
+            logits[forbidden + ([5] if len(tokens) == 2 else [])] = -torch.inf
+            tokens.append(int(logits.argmax()))
+            if tokens[-1] == END:
+                return tokens[2:-1]
+    return tokens[2:]
+
+
+def test_the_text_is_transformers_from_both_kinds_of_folder(folder: Path, tmp_path: Path) -> None:
+    samples, config = sound(4), TranscriptionConfig(timestamps=False, temperatures=(0.0,), no_speech_threshold=1.0)
+    wanted = greedy(samples)
+    assert len(set(wanted)) > 2
+    write_ctranslate2(tmp_path)
+    assert detect(tmp_path).family == "ctranslate2_whisper" and detect(folder).family == "whisper"
+    for source in (folder, tmp_path):
+        (segment,) = load_transcriber(source)(samples, config).segments
+        assert segment.tokens == wanted
+        assert segment.text == "".join(WORDS[token] for token in wanted if token < END)
+
+
+def test_the_rules_of_both_kinds_come_back() -> None:
+    state = original().state_dict()
+    back = rules("whisper_text").inverse().apply(rules("whisper_text").apply(state))
+    assert {f"model.{key}" for key in back} == {key for key in state if not key.startswith("proj_out")}
+    for key in back:
+        np.testing.assert_array_equal(back[key], state[f"model.{key}"].numpy(), strict=True)
+
+
+def write_wav(path: Path, samples: np.ndarray) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def test_the_command_and_the_function_read_a_file(folder: Path, tmp_path: Path) -> None:
+    path, wanted = write_wav(tmp_path / "a.wav", sound(5)), greedy(sound(5))
+    text = "".join(WORDS[token] for token in wanted if token < END).strip()
+    options = ["--model", str(folder), "--language", "en", "--no-timestamps"]
+    result = CliRunner().invoke(app, ["transcribe", str(path), *options])
+    assert (result.exit_code, result.output) == (0, f"{text}\n")
+    times = transcribe(path, folder, TranscriptionConfig(temperatures=(0.0,)))
+    assert times.language == "en" and all(0 <= part.start < part.end for part in times.segments)
+
+
+def test_what_is_no_whisper_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no Whisper"):
+        load_transcriber(tmp_path / "nowhere")
+    torch.save({"w": torch.zeros(2)}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="is no Whisper: its weights have other names"):
+        load_transcriber(tmp_path)
+
+
+def test_engines_of_a_folder_are_built_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trtnet.tools.speech import transcribe as module
+
+    made: list[Any] = []
+    monkeypatch.setattr(module, "Transcriber", lambda *parts, **options: made.append((parts, options)))
+    monkeypatch.setattr(module, "load", lambda path: Path(path).name)
+    for name in ("encoder.engine", "decoder.engine"):
+        (tmp_path / name).touch()
+    load_transcriber(folder, engines=tmp_path)
+    assert made[0][0] == ("encoder.engine", "decoder.engine") and made[0][1]["device"] == "cuda"

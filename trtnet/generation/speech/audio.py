@@ -1,0 +1,110 @@
+"""Sound files: WAV of any rate, as samples of 16 bits and 16 kHz."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trtnet.support.errors import InputError
+
+RATE = 16000
+"""Samples a second of what speech networks take."""
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_ZEROS = 16
+"""Zeros of the sinc on each side, when sound is resampled."""
+
+Array = np.ndarray[Any, Any]
+
+
+def read_sound(path: Path) -> Array:
+    """The sound of a WAV file, [samples] int32 from -32768 to 32767, of 16 kHz; the mean of its channels.
+
+    Integers of 8, 16, 24 and 32 bits and floats of 32 and 64 are read.
+    Raises InputError for another file.
+    """
+    sound, rate = read_wav(path)
+    return to_samples(sound.mean(1), rate)
+
+
+def to_samples(sound: Array, rate: int) -> Array:
+    """[samples] floating from -1 to 1, of `rate` a second, as int32 from -32768 to 32767 of 16 kHz."""
+    found = np.round(resampled(sound, rate, RATE) * 32768)
+    return found.clip(-32768, 32767).astype(np.int32)
+
+
+def read_wav(path: Path) -> tuple[Array, int]:
+    """([samples, channels] float64 from -1 to 1, samples a second). Raises InputError for what is no readable WAV."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    chunks = _chunks(data)
+    form = chunks.get(b"fmt ", b"")
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE" or len(form) < 16 or b"data" not in chunks:
+        raise InputError(f"{path} is not a WAV file: convert it first, for example with `ffmpeg -i {path} sound.wav`")
+    kind, channels = (int.from_bytes(form[at : at + 2], "little") for at in (0, 2))
+    rate, bits = int.from_bytes(form[4:8], "little"), int.from_bytes(form[14:16], "little")
+    if kind == _EXTENSIBLE and len(form) >= 26:
+        kind = int.from_bytes(form[24:26], "little")
+    if (kind, bits) not in _READERS or not channels or not rate:
+        raise InputError(
+            f"{path} has sound of format {kind} with {bits} bits, which is not read: convert it to 16 bits"
+        )
+    width = channels * bits // 8
+    whole = chunks[b"data"][: len(chunks[b"data"]) // width * width]
+    return _READERS[kind, bits](whole).reshape(-1, channels), rate
+
+
+def _chunks(data: bytes) -> dict[bytes, bytes]:
+    """The parts of a RIFF file by name; what a broken size promises beyond the end is not there."""
+    found: dict[bytes, bytes] = {}
+    place = 12
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        found.setdefault(data[place : place + 4], data[place + 8 : place + 8 + size])
+        place += 8 + size + size % 2
+    return found
+
+
+def _of_24_bits(data: bytes) -> Array:
+    wide = np.zeros((len(data) // 3, 4), np.uint8)
+    wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+    return wide.view("<i4")[:, 0] / 2**31
+
+
+_READERS: dict[tuple[int, int], Callable[[bytes], Array]] = {
+    (_PCM, 8): lambda data: (np.frombuffer(data, np.uint8) - 128.0) / 128,
+    (_PCM, 16): lambda data: np.frombuffer(data, "<i2") / 2.0**15,
+    (_PCM, 24): _of_24_bits,
+    (_PCM, 32): lambda data: np.frombuffer(data, "<i4") / 2.0**31,
+    (_FLOAT, 32): lambda data: np.frombuffer(data, "<f4").astype(np.float64),
+    (_FLOAT, 64): lambda data: np.frombuffer(data, "<f8").astype(np.float64),
+}
+
+
+def resampled(sound: Array, rate: int, wanted: int) -> Array:
+    """[samples] of `rate` as [samples * wanted / rate] of `wanted`: by a sinc of 16 zeros under a Hann window.
+
+    Frequencies above half of the lower rate are left out.
+    """
+    if rate == wanted:
+        return sound
+    up, down = wanted // gcd(rate, wanted), rate // gcd(rate, wanted)
+    cutoff = min(1.0, up / down)
+    reach = int(np.ceil(_ZEROS / cutoff))
+    padded = np.pad(sound.astype(np.float64), reach)
+    count = -(-len(sound) * up // down)
+    found = np.empty(count)
+    for phase in range(min(up, count)):
+        places = np.arange(phase, count, up)
+        begins, offset = places * down // up, (phase * down % up) / up
+        distance = np.arange(-reach, reach + 1) - offset
+        window = np.cos(np.pi / 2 * np.clip(distance / reach, -1, 1)) ** 2
+        kernel = cutoff * np.sinc(cutoff * distance) * window
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(padded, (0, 1)), 2 * reach + 1)
+        found[phase::up] = windows[begins] @ kernel
+    return found

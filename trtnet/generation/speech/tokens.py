@@ -1,0 +1,115 @@
+"""The tokens of a Whisper that are no words: what begins a text, what ends it, and times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from trtnet.generation.speech.configuration import TranscriptionConfig
+from trtnet.support.errors import CheckpointError, InputError
+
+Array = np.ndarray[Any, Any]
+_LATEST_BEGIN = 50
+"""The latest time that a window's text begins at, in steps of 20 ms."""
+
+
+@dataclass(frozen=True)
+class SpeechTokens:
+    """The numbers of the special tokens.
+
+    times: the first of the 1,501 times, 0.02 seconds apart; words have numbers below `end`. languages: by code; empty
+    for a model of English alone. suppressed: tokens that are no speech. suppressed_first: those that no text begins
+    with.
+    """
+
+    end: int
+    begin: int
+    previous: int
+    no_speech: int
+    no_times: int
+    tasks: dict[str, int]
+    languages: dict[str, int]
+    suppressed: tuple[int, ...]
+    suppressed_first: tuple[int, ...]
+
+    @property
+    def times(self) -> int:
+        return self.no_times + 1
+
+    def prompt(self, config: TranscriptionConfig, language: str | None) -> list[int]:
+        """The tokens that a text begins with. Raises InputError for a language or task that the model does not have."""
+        if not self.languages:
+            if config.task != "transcribe" or config.language not in (None, "en"):
+                raise InputError("this model is of English alone: it neither translates nor knows another language")
+            found = [self.begin]
+        elif language not in self.languages:
+            raise InputError(f"the model does not know the language {language!r}; it knows {', '.join(self.languages)}")
+        else:
+            found = [self.begin, self.languages[language], self.tasks[config.task]]
+        return found if config.timestamps else [*found, self.no_times]
+
+    def forbid(self, scores: Array, before: Sequence[int], timestamps: bool) -> None:
+        """Sets the scores of tokens that may not come next to -inf, as openai-whisper does.
+
+        scores: [vocabulary], floating, changed. before: the tokens of the text so far, without its prompt.
+        """
+        scores[list(self.suppressed)] = -np.inf
+        if not before:
+            scores[list(self.suppressed_first)] = -np.inf
+        if timestamps:
+            self._forbid_times(scores, before)
+
+    def _forbid_times(self, scores: Array, before: Sequence[int]) -> None:
+        """Times come in pairs, but the first and the last; they do not decrease, and a segment is not empty."""
+        times = self.times
+        scores[self.no_times] = -np.inf
+        if before and before[-1] >= times:
+            paired = len(before) < 2 or before[-2] >= times
+            if paired:
+                scores[times:] = -np.inf
+            else:
+                scores[: self.end] = -np.inf
+        said = [token for token in before if token >= times]
+        if said:
+            in_pair = before[-1] >= times and not (len(before) < 2 or before[-2] >= times)
+            scores[times : said[-1] + (not in_pair)] = -np.inf
+        if not before:
+            scores[:times] = -np.inf
+            scores[times + _LATEST_BEGIN + 1 :] = -np.inf
+        time, word = np.logaddexp.reduce(scores[times:].astype(np.float64)), scores[:times].max()
+        if time > word:
+            scores[:times] = -np.inf
+
+
+def speech_tokens(tokenizer: Any, vocabulary: int, suppressed: Sequence[int], first: Sequence[int]) -> SpeechTokens:
+    """The special tokens of a tokenizer of the package tokenizers.
+
+    vocabulary: the number of tokens of the model, by which those of English alone are known. suppressed, first: see
+    :class:`SpeechTokens`.
+    Raises CheckpointError for a tokenizer without them.
+    """
+
+    def of(*names: str) -> int:
+        numbers = [number for name in names if (number := tokenizer.token_to_id(f"<|{name}|>")) is not None]
+        if not numbers:
+            raise CheckpointError(f"the tokenizer has no token <|{names[0]}|>: it is not a Whisper's")
+        return int(numbers[0])
+
+    end, begin = of("endoftext"), of("startoftranscript")
+    tasks = {name: of(name) for name in ("transcribe", "translate")}
+    is_multilingual = vocabulary >= 51865
+    known = tokenizer.get_vocab()
+    languages = {
+        name[2:-2]: number
+        for name, number in sorted(known.items(), key=lambda item: item[1])
+        if is_multilingual and begin < number < min(tasks.values()) and name.startswith("<|")
+    }
+    found = SpeechTokens(
+        end, begin, of("startofprev"), of("nospeech", "nocaptions"), of("notimestamps"), tasks, languages,
+        tuple(suppressed), tuple(first),
+    )  # fmt: skip
+    special = (begin, found.previous, found.no_speech, *tasks.values())
+    return replace(found, suppressed=tuple(sorted({*suppressed, *special})))

@@ -1,0 +1,1 @@
+"""Text of speech from a published model: its folder to a transcriber."""
