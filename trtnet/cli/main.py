@@ -22,10 +22,10 @@ from trtnet.cli.build import build, models, run
 from trtnet.cli.doctor import doctor
 from trtnet.cli.draw import draw
 from trtnet.cli.export import export
-from trtnet.cli.generate import generate
 from trtnet.cli.inspect import diff, inspect
 from trtnet.cli.quantize import quantize
-from trtnet.cli.transcribe import transcribe
+from trtnet.cli.text.generate import generate
+from trtnet.cli.text.transcribe import transcribe
 from trtnet.cli.tune import tune
 from trtnet.cli.weights import convert, refit, weights
 from trtnet.support.errors import TrtnetError

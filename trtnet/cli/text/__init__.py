@@ -1,0 +1,1 @@
+"""The commands whose result is text: of a language model, of speech."""
