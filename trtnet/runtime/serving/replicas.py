@@ -58,8 +58,8 @@ class Replicas:
     def pipeline(self, items: Iterable[Any], depth: int = 3, batch: int | None = None) -> Iterator[Any]:
         """Runs a stream of inputs on all GPUs, dealt in turn, the results in their order.
 
-        See :meth:`trtnet.runtime.Engine.pipeline`. depth: inferences in flight on each GPU. One thread copies the
-        inputs of all of them to page-locked memory.
+        See :meth:`trtnet.runtime.Engine.pipeline`. depth: inferences in flight on each GPU. The inputs of
+        all of them are copied to page-locked memory before the next item is asked for.
         """
         return pipeline([engine.open() for engine in self.engines], items, depth, batch)
 

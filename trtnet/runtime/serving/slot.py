@@ -12,6 +12,7 @@ from trtnet.runtime.calls.arguments import Arguments
 from trtnet.runtime.cuda.interface import Event
 from trtnet.runtime.execution.pinned_buffers import Staging
 from trtnet.runtime.execution.signature import Signature
+from trtnet.runtime.serving.copying import copy_into
 from trtnet.runtime.serving.shared_context import Stages
 from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import InputError
@@ -55,7 +56,7 @@ class Slot:
         First waits for what the slot did before. Raises InputError and ProfileError as a call of a session.
         """
         for name, place in self.reserve(arrays).items():
-            place[...] = arrays[name]
+            copy_into(place, arrays[name])
 
     def reserve(self, like: Mapping[str, Any]) -> Arrays:
         """The page-locked memory of the inputs, to be written before the upload: what ``fill`` does but for the copies.
