@@ -12,8 +12,9 @@ and inspect.zip with what the engine inspector says of each engine. Groups:
     schemes, convolutions   two products or convolutions, every scheme
     published               a product with each checkpoint of tests/data/quantized
     perceptron, row         1,024 rows and one row, 4096 -> 16384 -> 4096
+    placed ROWSxCOLUMNSxN   a product, with the scales of its channels in several places; "of float32" is then exact
     planted                 what shall fall back: float8 in blocks of 128 x 128, activations a token
-    vit                     ViT-B/16, 32 images; "flat": its products are of matrices, the last norm of class tokens
+    vit                     ViT-B/16, 32 images
     decode                  a step of 4 layers of Llama 7B, one sequence, 700 tokens of a cache of 1,024
 """
 
@@ -59,6 +60,8 @@ FLOATS = "float16"
 SCHEMES = [name for name, scheme in NAMED.items() if scheme is not None]
 OF_CHANNELS = [name for name in SCHEMES if isinstance(NAMED[name].block, str)]
 WIDTH, INNER, BATCH, LAYERS, HELD, CAPACITY = 4096, 16384, 32, 4, 700, 1024
+PLACED = {"64x1024x2048": (64, 1024, 2048), "1024x4096x4096": (1024, 4096, 4096), "6304x768x3072": (6304, 768, 3072)}
+"""Rows, columns of the inputs, and of the result."""
 LINEARS = "in_proj out_proj mlp"
 PROFILED = re.compile(r"^vit (float16|int8)|^decode (float16|int8_weights|int4_weights)$|^perceptron int8$")
 
@@ -71,7 +74,6 @@ class Case:
     name: str
     scheme: str
     fits: str = ""
-    flat: bool = False
     forms: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -85,21 +87,22 @@ def cases() -> Iterator[Case]:
     """The largest first: they take the longest to build."""
     for scheme in (FLOATS, "int4_weights", "int8_weights", "fp8_weights", "fp8_blocks", "mxfp8_weights", "int8", "fp8"):
         yield Case("decode", scheme, scheme)
-    for flat in (False, True):
-        name = "flat " if flat else ""
-        yield Case("vit", f"{FLOATS} {name}".strip(), FLOATS, LINEARS, flat)
-        yield Case("vit", f"int8 {name}".strip(), "int8", LINEARS, flat)
-    yield Case("vit", "int8 flat, perceptrons", "int8", "mlp", True)
-    yield Case("vit", "int8 flat, all but the output of attention", "int8", "in_proj mlp", True)
-    yield Case("vit", "fp8 flat", "fp8", LINEARS, True)
-    for kind, form in (
-        ("gelu", "tanh"), ("gelu", "float32"), ("layer_norm", "float32"), ("layer_norm", "decomposed"),
-        ("attention", "products"), ("attention", "float32_softmax"), ("patches", "product"),
-    ):  # fmt: skip
-        yield Case("vit", f"int8 flat, {kind}={form}", "int8", LINEARS, True, {kind: form})
+    for form in ("", "tanh", "polynomial", "polynomial_float16"):
+        forms = {"gelu": form} if form else {}
+        for scheme in (FLOATS, "int8"):
+            yield Case("vit", f"{scheme} gelu={form}" if form else scheme, scheme, LINEARS, forms)
+    tanh = {"gelu": "tanh"}
+    yield Case("vit", "int8 perceptrons, gelu=tanh", "int8", "mlp", tanh)
+    yield Case("vit", "int8 all but the output of attention, gelu=tanh", "int8", "in_proj mlp", tanh)
+    yield Case("vit", "int8 gelu=tanh, layer_norm=decomposed", "int8", LINEARS, tanh | {"layer_norm": "decomposed"})
+    yield Case("vit", "fp8 gelu=tanh", "fp8", LINEARS, tanh)
     for group in ("perceptron", "row"):
         for scheme in (FLOATS, "int8", "fp8", "int8_weights", "int4_weights", "fp8_weights"):
             yield Case(group, scheme, scheme)
+    for size in PLACED:
+        for dtype in ("int8", "float8_e4m3fn"):
+            for placement in networks.PLACEMENTS:
+                yield Case(f"placed {size}", f"{dtype}, {placement}", "placed")
     yield Case("planted", "fp8_blocks", "fp8_blocks")
     yield Case("planted", "activations a token", "per_token")
     for scheme in (FLOATS, *SCHEMES):
@@ -119,6 +122,8 @@ def inputs_of(case: Case) -> dict[str, torch.Tensor]:
         "perceptron": (1024, WIDTH), "row": (1, WIDTH), "planted": (1024, WIDTH), "schemes": (64, 1024),
         "convolutions": (8, 64, 56, 56), "vit": (BATCH, 3, 224, 224),
     }  # fmt: skip
+    if case.group.startswith("placed"):
+        return {"x": networks.random(7, *PLACED[case.group.split()[1]][:2]).half()}
     shape = (16, columns_of(case)[1]) if case.group == "published" else shapes[case.group]
     return {"image" if case.group == "vit" else "x": networks.random(7, *shape).half()}
 
@@ -138,7 +143,9 @@ def model_of(case: Case) -> tuple[Any, Any]:
     if case.group == "vit":
         from benchmarks.latency import torch_model
 
-        return networks.vit(case.flat), torch_model("vit_b_16").state_dict()
+        return trtnet.models.vit_b_16(), torch_model("vit_b_16").state_dict()
+    if case.group.startswith("placed"):
+        return placed(case), {}
     if case.group == "convolutions":
         return networks.Convolutions(64), networks.convolution_weights(64)
     if case.group == "published":
@@ -147,9 +154,15 @@ def model_of(case: Case) -> tuple[Any, Any]:
     return networks.Perceptron(*sizes), networks.perceptron_weights(*sizes)
 
 
+def placed(case: Case) -> networks.Placed:
+    dtype, _, placement = case.name.partition(", ")
+    _, columns, rows = PLACED[case.group.split()[1]]
+    return networks.Placed(placement, dtype, rows, columns)
+
+
 def quantization_for(case: Case, model: Any, weights: Any, folder: Path) -> tuple[Any, Any]:
     """(weights, quantization) for define."""
-    if case.scheme == FLOATS:
+    if case.scheme in (FLOATS, "placed"):
         return weights, None
     if case.scheme == "checkpoint":
         return weights, trtnet.Quantize("checkpoint", fallback="warn")
@@ -181,7 +194,7 @@ def network_of(case: Case, folder: Path, capabilities: tuple[str, ...]) -> Any:
     return trtnet.define(
         model, declared, weights, dtype="float16", quantization=quantization, forms=case.forms,
         approximations=any(form in APPROXIMATIONS.get(kind, ()) for kind, form in case.forms.items()),
-        compute_capabilities=capabilities,
+        compute_capabilities=capabilities, strict=case.group != "published",
     )  # fmt: skip
 
 
@@ -226,7 +239,7 @@ def build_shares(folder: Path, chosen: list[Case], given: argparse.Namespace) ->
         case.file(folder, ".facts.json").unlink(missing_ok=True)
     large = [[case] for case in chosen if case.group in ("decode", "vit", "perceptron", "planted")]
     small = [case for case in chosen if [case] not in large]
-    shares = [*large, *(small[start::8] for start in range(min(8, len(small))))]
+    shares = [*large, *(small[start::12] for start in range(min(12, len(small))))]
     with ThreadPoolExecutor(given.jobs) as pool:
         for future in [pool.submit(build_share, folder, share, given.build) for share in shares]:
             future.result()
@@ -321,6 +334,8 @@ def timed(folder: Path, group: str, chosen: list[Case], facts: dict[str, dict[st
         row["finite"] = bool(found.isfinite().all())
         if group == "decode":
             wanted = first = found if first is None else first
+        if group.startswith("placed"):
+            wanted = placed(case).expected(inputs_of(case)["x"].float().cuda())
         if wanted is not None:
             row["error"] = relative_l2(found.reshape(wanted.shape), wanted)
         if group == "vit" and wanted is not None:

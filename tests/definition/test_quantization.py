@@ -449,3 +449,25 @@ def test_heads_of_a_quantized_product_are_computed_quantized(said: Any, held: st
     constants = {str(layer.get_output(0).dtype.name) for layer in network.trt if layer.type.name == "CONSTANT"
                  and np.prod(layer.get_output(0).shape) >= 96 * 8}  # fmt: skip
     assert constants == {held}
+
+
+@pytest.mark.parametrize("scheme", ["int8", "fp8_channel"])
+def test_sums_of_8_bits_have_one_scale_until_the_product_is_done(scheme: str) -> None:
+    """TensorRT-RTX rounds sums to float16 before it multiplies them by a scale a channel, which is beyond 65504."""
+    draw = np.random.default_rng(7).standard_normal
+    weight = (draw((6, 64)) * np.linspace(0.01, 1, 6)[:, None]).astype(np.float32)
+    x = draw((3, 64)).astype(np.float16).astype(np.float32)
+    how = {"*": {"scheme": scheme, "input_scale": 4 / (127 if scheme == "int8" else 448)}}
+    network, exact = (
+        trtnet.define(nn.Linear(64, 6, bias=False), {"x": trtnet.Input((3, 64))}, {"weight": weight}, dtype=dtype,
+                      quantization=how)
+        for dtype in ("float16", "float32")
+    )  # fmt: skip
+    layers = [network.trt.get_layer(index) for index in range(network.trt.num_layers)]
+    scales = [one.get_input(1).shape for one in layers if one.type.name == "DEQUANTIZE"]
+    assert [tuple(shape) for shape in scales] == [(), ()]
+    assert (
+        relative_l2(network.reference()(x.astype(np.float16)), exact.reference()(x)) < 1e-2
+    )  # some inputs round to the other side
+    by_row = np.abs(network.reference()(x.astype(np.float16)) - x @ weight.T).max(0) / np.abs(x @ weight.T).max(0)
+    assert by_row.max() < 0.1  # rows of small weights keep their own scales

@@ -13,11 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 import trtnet
-from trtnet import models, nn, ops
+from trtnet import nn, ops
 from trtnet.definition.quantization import NAMED, WeightScheme
 from trtnet.definition.quantization.planning import Watch
 from trtnet.models.llama import LlamaConfig
-from trtnet.models.vit import EncoderBlock, VisionTransformer, ViTConfig
 from trtnet.support import dtypes
 from trtnet.tools.quantize.observing import observe
 from trtnet.tools.quantize.ranges import scale_of
@@ -56,44 +55,55 @@ class Up(nn.Module):
         return self.up(x)
 
 
-class FlatAttention(nn.MultiheadAttention):
-    """Self-attention of rows that are the positions of all images, [batch * length, width]."""
-
-    def forward(self, x: trtnet.Tensor, batch: int) -> trtnet.Tensor:  # type: ignore[override]
-        qkv = ops.linear(x, self.in_proj_weight, self.in_proj_bias)
-        q, k, v = qkv.reshape(batch, -1, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
-        y = ops.scaled_dot_product_attention(q, k, v)
-        return self.out_proj(y.transpose(1, 2).reshape(x.shape[0], self.embed_dim))
+PLACEMENTS = (
+    "channels", "channels, float32 scales", "one scale", "one scale, channels after",
+    "one scale, float32 channels after", "float32", "bfloat16",
+)  # fmt: skip
+"""Ways to say a product of quantized inputs with a weight of a scale a channel; "one scale" alone is coarser."""
 
 
-class FlatBlock(EncoderBlock):
-    """The block of a vision transformer on such rows."""
+class Placed(nn.Module):
+    """A product of inputs and a weight that are quantized, with a bias; dtype: of both."""
 
-    def __init__(self, config: ViTConfig) -> None:
-        super().__init__(config)
-        self.self_attention = FlatAttention(config.hidden_dim, config.num_heads, batch_first=True)
+    def __init__(self, placement: str, dtype: str, rows: int, columns: int) -> None:
+        self.placement, self.dtype, largest = placement, dtype, 127.0 if dtype == "int8" else 448.0
+        weight = random(1, rows, columns).numpy() / columns**0.5 * np.linspace(0.2, 1, rows, dtype=np.float32)[:, None]
+        self.bias = random(2, rows).numpy() / 10
+        self.input_scale = np.float32(4 / largest)
+        scale = np.abs(weight).max(1) / largest
+        self.scale = np.full_like(scale, scale.max()) if placement == "one scale" else scale
+        values = weight / self.scale[:, None]
+        self.values = (np.rint(values) if dtype == "int8" else values).astype(dtypes.get(dtype).numpy)
 
-    def forward(self, x: trtnet.Tensor, batch: int = 0) -> trtnet.Tensor:
-        x = x + self.self_attention(self.ln_1(x), batch)
-        return x + self.mlp(self.ln_2(x))
+    def expected(self, x: torch.Tensor) -> torch.Tensor:
+        """What it gives in float32, of the same quantized operands."""
+        scaled = x / float(self.input_scale)
+        if self.dtype == "int8":
+            taken = scaled.round().clamp(-128, 127)
+        else:
+            taken = scaled.clamp(-448, 448).to(torch.float8_e4m3fn).float()
+        weight = torch.from_numpy(self.values.astype(np.float32) * self.scale[:, None]).to(x.device)
+        return (taken * float(self.input_scale)) @ weight.T + torch.from_numpy(self.bias).to(x.device)
+
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        wide = {"float32": "float32", "bfloat16": "bfloat16"}.get(self.placement, "float16")
+        scales = np.float32 if self.placement in ("float32", "channels, float32 scales") else dtypes.get(wide).numpy
+        taken = ops.quantize(x, self.input_scale, dtype=self.dtype)
+        inputs = ops.dequantize(taken, trtnet_constant(self.input_scale, scales), dtype=wide)
+        one = self.placement.startswith("one scale")
+        scale, axis = (self.scale.max(), None) if one else (self.scale, 0)
+        weight = ops.dequantize(self.values, trtnet_constant(scale, scales), axis=axis, dtype=wide)
+        y = ops.matmul(inputs, weight.mT)
+        if self.placement == "one scale, channels after":
+            y = y * (self.scale / self.scale.max()).astype(np.float16)
+        elif self.placement == "one scale, float32 channels after":
+            y = (y.to("float32") * (self.scale / self.scale.max())).to("float16")
+        return y.to("float16") + self.bias.astype(np.float16)
 
 
-class FlatViT(VisionTransformer):
-    """A vision transformer whose products are of matrices; the last norm is of the class tokens alone."""
-
-    def __init__(self, config: ViTConfig) -> None:
-        super().__init__(config)
-        blocks = {f"encoder_layer_{i}": FlatBlock(config) for i in range(config.num_layers)}
-        self.encoder.layers = nn.Sequential(blocks)
-
-    def forward(self, image: trtnet.Tensor) -> trtnet.Tensor:
-        patches = self.conv_proj(image).flatten(2).transpose(1, 2)
-        batch, width = patches.shape[0], patches.shape[2]
-        x = ops.cat([ops.expand(self.class_token, (batch, -1, -1)), patches], dim=1) + self.encoder.pos_embedding
-        rows = x.reshape(-1, width)
-        for block in self.encoder.layers:
-            rows = block(rows, batch)
-        return self.heads(self.encoder.ln(rows.reshape(batch, -1, width)[:, 0]))
+def trtnet_constant(value: Any, dtype: Any) -> trtnet.Tensor:
+    """A scale as a tensor of a dtype, which no operation changes."""
+    return ops.as_tensor(np.asarray(value).astype(dtype))
 
 
 def random(seed: int, *shape: int) -> torch.Tensor:
@@ -149,7 +159,7 @@ def decoder_config(layers: int, capacity: int) -> LlamaConfig:
 
 
 def decoder_weights(config: LlamaConfig) -> dict[str, np.ndarray[Any, Any]]:
-    """Random weights in float16; all layers have the same arrays."""
+    """Random weights in float16; layers have the same rows in other orders."""
     width, inner = config.hidden_size, config.intermediate_size
     sizes = {
         **{f"self_attn.{name}_proj": (width, width) for name in "qkvo"},
@@ -158,7 +168,11 @@ def decoder_weights(config: LlamaConfig) -> dict[str, np.ndarray[Any, Any]]:
     layer = {f"{n}.weight": (random(i, *s) / s[1] ** 0.5).half().numpy() for i, (n, s) in enumerate(sizes.items())}
     ones = np.ones(width, np.float16)
     layer |= {"input_layernorm.weight": ones, "post_attention_layernorm.weight": ones}
-    found = {f"model.layers.{i}.{key}": array for i in range(config.num_hidden_layers) for key, array in layer.items()}
+    found = {
+        f"model.layers.{i}.{key}": np.roll(array, i, 0)
+        for i in range(config.num_hidden_layers)
+        for key, array in layer.items()
+    }
     embedded = (random(99, config.vocab_size, width) / width**0.5).half().numpy()
     return {**found, "model.embed_tokens.weight": embedded, "model.norm.weight": ones}
 
@@ -194,7 +208,3 @@ def schemes_for(scheme: str, scales: Mapping[str, Mapping[str, float]], fits: st
         for key, found in scales.items()
         if not words or any(word in key for word in words)
     }
-
-
-def vit(flat: bool, config: ViTConfig | None = None) -> VisionTransformer:
-    return FlatViT(config or ViTConfig()) if flat else models.vit_b_16(config)

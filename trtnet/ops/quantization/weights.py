@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from trtnet.graph import OpenNetwork, Parameter, Tensor
@@ -13,6 +15,7 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import mul, sub
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.quantization.layers import dequantize, fake_quantize
+from trtnet.ops.quantization.scaling import divided
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
@@ -67,24 +70,42 @@ def quantized_weight(network: OpenNetwork, weight: Parameter, found: QuantizedPa
     return y if arrays.factor is None else mul(y, tensor(arrays.factor, network, y.dtype))
 
 
-def prepared(x: Tensor, weight: Parameter, found: QuantizedParameter) -> tuple[Tensor, Tensor, Tensor | None]:
-    """(inputs, symmetric weight, correction) of ``inputs @ weight.T - blocksum(inputs) @ correction.T``.
+@dataclass(frozen=True)
+class Kernel:
+    """What ``inputs @ weight.T * factor - blocksum(inputs) @ correction.T`` is the product of.
 
-    x: [..., columns]. The weight is [rows, columns]; the correction [rows, blocks], None without zero points.
+    weight: [rows, columns]. correction: [rows, blocks], None without zero points. factor: [rows], None for one of 1.
     """
+
+    weight: Tensor
+    correction: Tensor | None
+    factor: Tensor | None
+
+
+def prepared(x: Tensor, weight: Parameter, found: QuantizedParameter) -> tuple[Tensor, Kernel]:
+    """(the inputs of a product as it takes them, what it multiplies them with). x: [..., columns]."""
     arrays = found.read()
     if arrays.factor is not None:
         x = mul(x, tensor(arrays.factor, x.network, x.dtype))
     if arrays.order is not None:
         x = take(x, constant(x.network, arrays.order), x.ndim - 1)
     x = quantized_inputs(x, found)
-    return x, _symmetric(x.network, weight, arrays), _correction(x, arrays)
+    one_scale, factor = divided(arrays, found, x.dtype)
+    if factor is None:
+        return x, Kernel(_symmetric(x.network, weight, arrays), _correction(x, arrays), None)
+    return x, Kernel(_symmetric(x.network, weight, one_scale), _correction(x, arrays), _factor(x, factor))
 
 
-def prepared_rows(x: Tensor, weight: Parameter, found: QuantizedParameter, rows: Array) -> tuple[Tensor, Tensor | None]:
-    """(symmetric weight, correction) of some rows, for inputs that are prepared."""
+def prepared_rows(x: Tensor, weight: Parameter, found: QuantizedParameter, rows: Array) -> Kernel:
+    """The same of some rows of the weight, for inputs that are prepared."""
     arrays = found.read().rows(rows)
-    return _dequantized(x.network, arrays, weight.declared or x.network.dtype), _correction(x, arrays)
+    one_scale, factor = divided(arrays, found, x.dtype)
+    made = _dequantized(x.network, one_scale, weight.declared or x.network.dtype)
+    return Kernel(made, _correction(x, arrays), None if factor is None else _factor(x, factor))
+
+
+def _factor(x: Tensor, factor: Array) -> Tensor:
+    return _scale(x, factor, x.dtype)
 
 
 def _correction(x: Tensor, arrays: QuantizedArrays) -> Tensor | None:
@@ -99,7 +120,7 @@ def block_sums(x: Tensor, correction: Tensor) -> Tensor:
 def _symmetric(network: OpenNetwork, weight: Parameter, arrays: QuantizedArrays) -> Tensor:
     """Values times scales, dequantized once a network."""
     dtype = weight.declared or network.dtype
-    key = ("quantized", weight, dtype)
+    key = ("quantized", weight, dtype, arrays.axis)
     if key not in network.cache:
         network.cache[key] = fixed(_dequantized(network, arrays, dtype), "a parameter")
     return network.cache[key]
