@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.latency import PEAK_BYTES, PEAK_FLOPS, medians
+from benchmarks.running import run
 from gpu.onnx_engines import plan
 from helpers import originals
 
@@ -32,7 +32,6 @@ from trtnet.graph.layers.work import count
 from trtnet.models.qwen2 import Qwen2, Qwen2Config
 from trtnet.reference.onnx import parse
 from trtnet.runtime import Engine
-from trtnet.support import backend
 
 originals.import_torchvision()
 from transformers import (  # noqa: E402
@@ -255,23 +254,19 @@ def check() -> None:
     assert plan(parsed, dict(zip(names, [(1, 1), (1,), *(tuple(x.shape) for x in caches)], strict=True)))
 
 
-@torch.inference_mode()
+def measured(chosen: argparse.Namespace) -> dict[str, Any]:
+    """What the options ask for, printed."""
+    forms = [dict(pair.split("=") for pair in text.split(",") if pair) for text in chosen.forms or [""]]
+    results = measure(chosen.routes.split(","), forms)
+    print({key: round(v, 3) if isinstance(v, float) else v for key, v in results.items()}, flush=True)
+    return results
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--forms", action="append")
     options.add_argument("--routes", default="eager,compile,onnx,trtnet")
-    options.add_argument("--check", action="store_true")
-    options.add_argument("--json")
-    chosen = options.parse_args()
-    if chosen.check:
-        check()
-        return
-    print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")
-    forms = [dict(pair.split("=") for pair in text.split(",") if pair) for text in chosen.forms or [""]]
-    results = measure(chosen.routes.split(","), forms)
-    print({key: round(v, 3) if isinstance(v, float) else v for key, v in results.items()}, flush=True)
-    if chosen.json:
-        Path(chosen.json).write_text(json.dumps(results, indent=2) + "\n")
+    run(options, check, measured)
 
 
 if __name__ == "__main__":

@@ -26,11 +26,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.running import begin, save
 from helpers.ops.form_networks import Row, rows
 
 import trtnet
 from trtnet.ops.formulations import APPROXIMATIONS, FORMS
-from trtnet.support import backend
 from trtnet.tools.bench.other_tools.against import engine_call, in_turns, relative_l2
 from trtnet.tools.bench.peaks import torch_times
 from trtnet.tools.bench.statistics import percentile, summarize
@@ -58,11 +58,7 @@ def build(folder: Path, which: int, form: str) -> str:
         network = trtnet.define(
             row.model(), declared, dtype="float16", forms={row.kind: form}, approximations=form not in FORMS[row.kind]
         )
-        network.build().save(file_of(folder, row, form))
-        if torch.cuda.is_available():
-            engine = trtnet.load(file_of(folder, row, form))
-            engine(**{name: x.cuda() for name, x in inputs.items()})
-            engine.close()
+        save(network.build(), file_of(folder, row, form), inputs)
     except trtnet.TrtnetError as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"
     return ""
@@ -126,7 +122,6 @@ def main() -> None:
     options.add_argument("--build", action="store_true")
     given = options.parse_args()
     began = time.monotonic()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     every = list(rows())
     chosen = [which for which, row in enumerate(every) if re.search(given.only, label(row))]
     missing = build_all(given.folder, chosen, given.jobs)
@@ -134,7 +129,7 @@ def main() -> None:
     if given.build:
         print("\n".join(f"{label(every[which])} {form}: {why}" for (which, form), why in missing.items() if why))
         return
-    print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")
+    begin()
     results: list[dict[str, Any]] = []
     for which in chosen:
         if time.monotonic() - began > given.limit:

@@ -11,7 +11,6 @@ step alone, by events; the generator's time a token, with its part of the prompt
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -23,12 +22,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.running import run
 from helpers import originals
 
 import trtnet
 from trtnet import models
 from trtnet.generation import GenerationConfig, Generator, Step, profiles
-from trtnet.support import backend
 
 originals.import_torchvision()
 from transformers import LlamaConfig, LlamaForCausalLM, StaticCache  # noqa: E402
@@ -150,21 +149,11 @@ def check() -> None:
     print("equal")
 
 
-@torch.inference_mode()
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--batches", default="1,8,64")
     options.add_argument("--routes", default="trtnet,eager,compile")
-    options.add_argument("--check", action="store_true")
-    options.add_argument("--json")
-    chosen = options.parse_args()
-    if chosen.check:
-        check()
-        return
-    print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")
-    found = measure([int(n) for n in chosen.batches.split(",")], chosen.routes.split(","))
-    if chosen.json:
-        Path(chosen.json).write_text(json.dumps(found, indent=2) + "\n")
+    run(options, check, lambda given: measure([int(n) for n in given.batches.split(",")], given.routes.split(",")))
 
 
 if __name__ == "__main__":

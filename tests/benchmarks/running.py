@@ -1,0 +1,50 @@
+"""What benchmarks share: engines in files, the first line, the options of those of decoders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import trtnet
+from trtnet.support import backend
+
+
+def save(built: Any, file: Path, inputs: dict[str, torch.Tensor]) -> None:
+    """Saves an engine's plan, and compiles its kernels where there is a GPU."""
+    built.save(file)
+    if torch.cuda.is_available():
+        engine = trtnet.load(file)
+        engine(**{name: x.cuda() for name, x in inputs.items()})
+        engine.close()
+
+
+def begin() -> None:
+    """Prints what the numbers are of; torch computes without TensorFloat-32."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    print(machine())
+
+
+def machine() -> str:
+    return f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}"
+
+
+@torch.inference_mode()
+def run(
+    options: argparse.ArgumentParser, check: Callable[[], None], measure: Callable[[argparse.Namespace], dict[str, Any]]
+) -> None:
+    """A benchmark with --check, which times nothing and needs no GPU, and --json for what it measures."""
+    options.add_argument("--check", action="store_true")
+    options.add_argument("--json", type=Path)
+    chosen = options.parse_args()
+    if chosen.check:
+        check()
+        return
+    print(machine())
+    found = measure(chosen)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=2) + "\n")
