@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,10 +86,32 @@ def names(case: Case) -> list[str]:
     return [f"x{i}" for i in range(len(case.shapes))]
 
 
-def define(case: Case, dtype: str, shapes: list[tuple[int | str, ...]]) -> Any:
+def declared(case: Case, dtype: str, shapes: list[tuple[int | str, ...]]) -> dict[str, trtnet.Input]:
     kinds = case.input_dtypes or (dtype,) * len(shapes)
-    specs = {n: trtnet.Input(s, k) for n, s, k in zip(names(case), shapes, kinds, strict=True)}
-    return network_of(case.ours, specs, dtype)
+    return {n: trtnet.Input(s, k) for n, s, k in zip(names(case), shapes, kinds, strict=True)}
+
+
+def define(case: Case, dtype: str, shapes: list[tuple[int | str, ...]]) -> Any:
+    return network_of(case.ours, declared(case, dtype, shapes), dtype)
+
+
+def define_together(cases: Sequence[Case], dtype: str) -> Any:
+    """The rows beside one another in one network; the outputs are in their order."""
+    specs: dict[str, trtnet.Input] = {}
+    takes: list[list[str]] = []
+    for index, case in enumerate(cases):
+        own = {f"{name}_{index}": spec for name, spec in declared(case, dtype, list(case.shapes)).items()}
+        takes.append([*own])
+        specs |= own
+
+    def results(*tensors: Any) -> dict[str, Any]:
+        given = dict(zip(specs, tensors, strict=True))
+        return {
+            f"y_{index}": case.ours(*(given[name] for name in names))
+            for index, (case, names) in enumerate(zip(cases, takes, strict=True))
+        }
+
+    return network_of(results, specs, dtype)
 
 
 def expected(case: Case, inputs: list[torch.Tensor]) -> torch.Tensor:
