@@ -23,9 +23,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.latency import PEAK_BYTES, PEAK_FLOPS, medians
-from benchmarks.running import run
 from gpu.onnx_engines import plan
 from helpers import originals
+from helpers.benchmarks import run
 
 import trtnet
 from trtnet.graph.layers.work import count

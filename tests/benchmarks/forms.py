@@ -26,7 +26,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.running import begin, save
+from helpers.benchmarks import begin, save
 from helpers.ops.form_networks import Row, rows
 
 import trtnet

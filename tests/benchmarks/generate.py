@@ -22,8 +22,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.running import run
 from helpers import originals
+from helpers.benchmarks import run
 
 import trtnet
 from trtnet import models
