@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from trtnet.reference.__main__ import main
 from trtnet.reference.onnx import parse
 from trtnet.reference.step import to_torch
 from trtnet.support.errors import ExecutionError
@@ -35,7 +36,7 @@ def test_a_file_that_is_not_a_model_is_rejected() -> None:
         parse(b"not a model")
 
 
-def test_a_model_of_the_command_line(tmp_path: Any) -> None:
+def test_a_model_of_the_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     import subprocess
     import sys
 
@@ -47,8 +48,9 @@ def test_a_model_of_the_command_line(tmp_path: Any) -> None:
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     np.testing.assert_allclose(np.load(tmp_path / "y.npz")["y"], expected[0], rtol=1e-5)
-    missing = subprocess.run([*command[:3], "none.onnx", "x.npz"], cwd=tmp_path, capture_output=True, text=True)
-    assert missing.returncode == 2 and "cannot read none.onnx" in missing.stderr
+    with pytest.raises(SystemExit) as end:
+        main(tmp_path / "none.onnx", tmp_path / "x.npz")
+    assert end.value.code == 2 and f"cannot read {tmp_path}/none.onnx" in capsys.readouterr().err
 
 
 def test_outputs_are_torch_tensors_of_the_declared_dtype() -> None:
