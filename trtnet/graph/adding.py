@@ -10,7 +10,7 @@ import numpy as np
 
 from trtnet.graph.bindings import Bindings
 from trtnet.graph.forms import FormChoices
-from trtnet.graph.itensors import flags, inferred_sizes, unwrap
+from trtnet.graph.itensors import flags, inferred_sizes, settled, unwrap
 from trtnet.graph.memory.division import Division
 from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.memory.storage import StoredTensor
@@ -44,7 +44,8 @@ class Adding(Placing, Generic[T]):
     compute, by layer name, as networks of their own. forms: the layers that operations are. merged: layers that take
     the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
     what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
-    and bias of the results of linear layers, by the serial of their storage. quantized: the parameters that the network
+    and bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the factors of the
+    results of scale layers. quantized: the parameters that the network
     holds quantized. division: the rank whose part of a larger one it is. named: the checkpoint keys of weights that
     TensorRT knows by them; folded: those that were computed with while defining.
     """
@@ -66,6 +67,7 @@ class Adding(Placing, Generic[T]):
         self.forms = FormChoices()
         self.cache: dict[Any, T] = {}
         self.linear: dict[int, tuple[T, Any, Any]] = {}
+        self.scaled: dict[trt.ITensor, tuple[trt.ITensor, Any]] = {}
         self.merged: dict[Any, Any] = {}
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
@@ -145,7 +147,7 @@ class Adding(Placing, Generic[T]):
         Raises LayerError if TensorRT refuses the layer, at once and with TensorRT's words.
         """
         kind = name or method.removesuffix("_v2").removesuffix("_nd")
-        operands = {**arguments, **(attributes or {}), **{f"input{i}": t for i, t in (inputs or {}).items()}}
+        operands = settled({**arguments, **(attributes or {}), **{f"input{i}": t for i, t in (inputs or {}).items()}})
         listed = operands if shown is None else shown
         try:
             make = getattr(of or self.trt, method if method.startswith("set_") else f"add_{method}")

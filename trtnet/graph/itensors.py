@@ -28,6 +28,16 @@ def unwrap(value: Any) -> Any:
     return value
 
 
+def settled(operands: dict[str, Any]) -> dict[str, Any]:
+    """The same, with pending layers decided: each Tensor is read before TensorRT gets any.
+
+    (One that reads a convolution's own result after a batch norm took its layer gives the batch norm another layer.)
+    """
+    for value in operands.values():
+        unwrap(value if isinstance(value, StoredTensor | list) else None)
+    return operands
+
+
 def flags() -> int:
     """Those that a network is created with: strongly typed, with an explicit batch, where TensorRT has to be told."""
     every = trt.NetworkDefinitionCreationFlag

@@ -73,6 +73,18 @@ def inverted(activation: type[nn.Module]) -> nn.Module:
     )  # fmt: skip
 
 
+class Branches(nn.Module):
+    """RepVGG's block as it is trained."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.large, self.small = nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, channels, 1)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.norms[0](self.large(x)) + self.norms[1](self.small(x)) + self.norms[2](x))
+
+
 def perceptron() -> nn.Module:
     return nn.Sequential(nn.LayerNorm(768), nn.Linear(768, 3072), nn.GELU(), nn.Linear(3072, 768))
 
@@ -117,6 +129,7 @@ def rows() -> Iterator[Row]:
         yield Row("grouped", "ResNeXt block", resnext, ((batch, 256, 56, 56),))
         yield Row("pointwise", "excitation of 240", lambda: Excitation(240, 10), ((batch, 240, 28, 28),))
         yield Row("global_mean", "excitation of 672", lambda: Excitation(672, 28), ((batch, 672, 14, 14),))
+        yield Row("sum", "two RepVGG blocks", lambda: nn.Sequential(Branches(48), Branches(48)), ((batch, 48, 56, 56),))
         yield Row("silu", "inverted residual", lambda: inverted(nn.SiLU), ((batch, 24, 56, 56),))
         yield Row("hardswish", "inverted residual", lambda: inverted(nn.Hardswish), ((batch, 24, 56, 56),))
         yield Row("gelu", "perceptron", perceptron, (tokens,))

@@ -20,6 +20,7 @@ MATRIX, OTHER = RNG.standard_normal((5, 6)) / 2, RNG.standard_normal((5, 6)) / 2
 GAIN, OFFSET = RNG.standard_normal(6), RNG.standard_normal(6)
 PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2)) / 4
 GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
+BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
 ONE_QUERY, TOKENS, IMAGE = ("n", 4, 1, 8), ("n", "s", 6), ("n", 6, "h", 5)
 STEMS = [
@@ -75,6 +76,25 @@ def gated(x: Any) -> Any:
     linear = F.linear if isinstance(x, torch.Tensor) else ops.linear
     gate, up = linear(x, like(MATRIX, x), like(SHIFT, x)), linear(x, like(OTHER, x))
     return gate * up + linear(x, like(MATRIX, x)) * linear(x + 1, like(OTHER, x))
+
+
+def branches(x: Any) -> Any:
+    """RepVGG's: two convolutions of an image, each with a batch norm, the image's own, and the image."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    large, small, gain, offset = (like(w, x) for w in (BRANCH, POINT, GAIN, OFFSET))
+
+    def normed(y: Any) -> Any:
+        return f.batch_norm(y, like(OFFSET, x), like(np.abs(GAIN) + 0.5, x), gain, offset)
+
+    return normed(f.conv2d(x, large, offset, padding=1)) + normed(f.conv2d(x, small)) + normed(x) + x
+
+
+def depthwise_branches(x: Any) -> Any:
+    """MobileOne's, with strides: the larger window is the second one, and the image is not as large."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    large, small = (like(w, x) for w in (DEPTHWISE, DEPTHWISE[:, :, :1, :2]))
+    one = f.conv2d(x, small, stride=2, padding=(0, 1), groups=6)
+    return one + f.conv2d(x, large, like(OFFSET, x), stride=2, padding=(1, 2), groups=6)
 
 
 def pixel_mean(x: Any) -> Any:
@@ -147,6 +167,10 @@ FORM_CASES: dict[str, list[Case]] = {
     "silu": [functional("silu")],
     "softmax": [functional("softmax", 1), functional("softmax", -1)],
     "stem": [stem(*case) for case in STEMS],
+    "sum": [
+        Case("branches", branches, branches, (IMAGE,)),
+        Case("depthwise branches", depthwise_branches, depthwise_branches, ((2, 6, 8, 7),)),
+    ],
     "thin": [
         Case("thin", *convolution(THIN, SHIFT, padding=1), (("n", 3, "s", 9),)),
         Case("thin without bias", *convolution(THIN), ((2, 3, 6, 9),)),

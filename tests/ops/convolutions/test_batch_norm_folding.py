@@ -158,6 +158,19 @@ def test_read_after_the_batch_norm_the_layer_is_the_convolutions_again() -> None
     assert held(network) == KERNEL.numel() * 4 + 3 * 4 * 4 + 2 * 4
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_one_layer_reads_both(first: bool) -> None:
+    def function(x: Any) -> Any:
+        lib: Any = torch if isinstance(x, torch.Tensor) else ops
+        y, w = conv(x), conv(x)
+        both, listed = (bn(y), y), [bn(w), w]
+        a, b = both if first else both[::-1]
+        return a * b, lib.cat(listed if first else listed[::-1], 1)
+
+    network = check(function)
+    assert kinds(network).count("CONVOLUTION") == kinds(network).count("SCALE") == 2
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("bias", [BIAS, None])
 def test_read_after_the_batch_norm_in_16_bits_and_without_a_bias(dtype: str, bias: Any) -> None:

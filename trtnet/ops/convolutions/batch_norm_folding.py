@@ -13,6 +13,7 @@ from trtnet.graph.layers.kinds import kind_of
 from trtnet.graph.layers.read import read
 from trtnet.graph.memory.pending import PendingLayer, Placeholders
 from trtnet.graph.place import Place
+from trtnet.ops.convolutions.rearrangement import Sides
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
@@ -22,13 +23,25 @@ Constant = Parameter | Array
 
 
 @dataclass(frozen=True)
+class Geometry:
+    """Where the windows of a convolution are. image: what it was called with. padding: (before, after) of each axis."""
+
+    image: Tensor
+    stride: tuple[int, ...]
+    padding: Sides
+    dilation: tuple[int, ...]
+    groups: int
+
+
+@dataclass(frozen=True)
 class Convolution:
-    """What a batch norm must know of the convolution that it goes into.
+    """What a batch norm, or a sum, must know of the convolution that it goes into.
 
     layer: the layer that has the weights; placeholders: those that it has until it gets its own, weights. place: where
     it was called. kernel: [out_channels, ...]. again: the same convolution with other weights, as another layer. moves:
     makes the layer's kernel of the convolution's.
-    norm: the batch norm that is in it.
+    norm: the batch norm that is in it. geometry: None for one of one axis, and for padding by name. plus: its result
+    and another tensor as one layer, None where they are a sum.
     """
 
     layer: trt.ILayer
@@ -40,6 +53,8 @@ class Convolution:
     again: Callable[[Constant, Constant | None], Tensor]
     moves: Callable[[Array], Array]
     norm: BatchNorm | None = None
+    geometry: Geometry | None = None
+    plus: Callable[[Tensor, Tensor], Tensor | None] = lambda x, y: None
 
     def repeated(self, network: OpenNetwork) -> trt.ITensor:
         """Another convolution, which belongs where this one does."""
@@ -70,6 +85,7 @@ class BatchNorm:
         factors = {"scale": Weight(self.scale.astype(x.dtype.numpy)), "shift": Weight(self.shift.astype(x.dtype.numpy))}
         with x.network.at(self.place):
             (y,) = x.network.add("scale_nd", arguments | factors, name="batch_norm", dims=[x.shape])
+        x.network.scaled[y.trt] = x.trt, self
         return y
 
 
@@ -105,6 +121,13 @@ def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
     if not pending.is_free:
         with x.network.at(convolution.place):
             return convolution.again(kernel, bias)
+    return taken(x, pending, convolution, kernel, bias, norm)
+
+
+def taken(
+    x: Tensor, pending: PendingLayer, convolution: Convolution, kernel: Array, bias: Array, norm: BatchNorm | None
+) -> Tensor:
+    """The result of the layer that makes `x`, which gets another kernel and bias and is no longer that of `x`."""
     given = {"kernel": Weight(convolution.moves(kernel)), "bias": Weight(bias)}
     result = x.fresh_handle(x.shape)
     result.value, result.strides = pending.itensor, x.strides
@@ -118,11 +141,13 @@ def _set_apart(own: Tensor, convolution: Convolution, norm: PendingLayer) -> trt
     """A convolution's own result, wanted after a batch norm took its layer: the layer is its own again.
 
     The batch norm is a scale behind it, and what reads the batch norm's result reads the scale's. own: the layer's
-    result. None where that cannot be: something reads it that TensorRT does not connect anew, or the scale's numbers
-    would not be finite.
+    result. None where that cannot be: it was a sum that took the layer, something reads it that TensorRT does not
+    connect anew, or the scale's numbers would not be finite.
     """
-    network, itensor = own.network, own.trt
     made = norm.offer.norm
+    if made is None:
+        return None
+    network, itensor = own.network, own.trt
     readers = [(node, i) for node in read(network.trt) for i, x in enumerate(node.inputs) if x is itensor]
     fixed = itensor.is_network_output or any(_is_fixed(node.kind) for node, _ in readers)
     if norm.taken is not None or fixed or not made.fits(own.dtype):
@@ -143,9 +168,9 @@ def _is_fixed(kind: str) -> bool:
 
 def _weights(x: Tensor, convolution: Convolution, scale: Array, shift: Array) -> tuple[Array, Array] | None:
     """A kernel and a bias, computed in float64 and rounded once to the dtype of `x`; None if they are not finite."""
-    kernel = _array(x, convolution.kernel)
+    kernel = array_of(x, convolution.kernel)
     factors = scale.reshape(-1, *[1] * (kernel.ndim - 1))
-    bias = shift if convolution.bias is None else _array(x, convolution.bias).astype(np.float64) * scale + shift
+    bias = shift if convolution.bias is None else array_of(x, convolution.bias).astype(np.float64) * scale + shift
     inner = tuple(range(1, kernel.ndim))
     extremes = [edge(axis=inner, keepdims=True) * factors for edge in (kernel.max, kernel.min)] if kernel.size else []
     if not all(fits(array, x.dtype) for array in (*extremes, bias)):
@@ -161,7 +186,7 @@ def fits(array: Array, dtype: DType) -> bool:
         return bool(np.isfinite(array.astype(dtype.numpy).astype(np.float32)).all())
 
 
-def _array(x: Tensor, constant: Constant) -> Array:
+def array_of(x: Tensor, constant: Constant) -> Array:
     """Constant values in a type of numpy's own."""
     array = x.network.array(constant) if isinstance(constant, Parameter) else values(constant)
     return array if array.dtype.isbuiltin == 1 else array.astype(np.float32)

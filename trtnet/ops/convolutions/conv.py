@@ -12,9 +12,10 @@ from trtnet.graph.memory.pending import Placeholders
 from trtnet.graph.memory.weight import empty
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
-from trtnet.ops.convolutions.batch_norm_folding import Convolution, offered
+from trtnet.ops.convolutions.batch_norm_folding import Convolution, Geometry, offered
 from trtnet.ops.convolutions.kinds import are_patches, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
+from trtnet.ops.convolutions.sums import plus
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts
 from trtnet.ops.quantization.weights import operands
@@ -129,6 +130,7 @@ def convolution(
     strides, dilations = geometry(stride, rank, 1), geometry(dilation, rank, 1)
     window = geometry(given.window, rank, 1)
     sides: Any = padding if isinstance(padding, str) else list(zip(*pairs(padding, rank, flat), strict=True))
+    windows = tuple(sides)
     extent = [d * (k - 1) for d, k in zip(dilations, window, strict=True)]
     outputs = given.shape[0]
     dims = (x.shape[0], outputs, *kept(image, len(window), strides, extent, sides))
@@ -156,7 +158,9 @@ def convolution(
     again = lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank)  # noqa: E731
     layer, place = x.network.maker(y), x.network.place
     kernel = moved.kernel if moved is not None else lambda kernel: kernel
-    return offered(result, Convolution(layer, placeholders, given.weights, place, weight, bias, again, kernel))  # type: ignore[arg-type]
+    told = None if rank == 1 or isinstance(padding, str) else Geometry(x.fresh(), strides, windows, dilations, groups)
+    made = Convolution(layer, placeholders, given.weights, place, weight, bias, again, kernel, None, told, plus)  # type: ignore[arg-type]
+    return offered(result, made)
 
 
 @dataclass(frozen=True)

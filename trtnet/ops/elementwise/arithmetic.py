@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.graph import Tensor
+from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import common_type, network_of, tensor, warn
 from trtnet.ops.arguments.promotion import computed_in
@@ -45,10 +46,22 @@ def add(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
 
     x, y: shapes that broadcast; floating, integer or bool tensors, or numbers. alpha: a number, which does not change
     the dtype. Returns the broadcast shape, in torch's promoted dtype.
-    Layer: IElementWiseLayer SUM.
+    Layer: IElementWiseLayer SUM; of two convolutions of one image there is another form, one convolution.
     Raises LayerError for shapes that do not broadcast, for uint8, and for integers with a floating alpha.
     """
-    return _sum("SUM", x, y, alpha, "add")
+    joined = _joined(x, y) if alpha == 1 else None
+    return _sum("SUM", x, y, alpha, "add") if joined is None else joined
+
+
+def _joined(x: Operand, y: Operand) -> Tensor | None:
+    """The sum as the layer that makes one of the two, where that takes the other."""
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        for one, other in ((x, y), (y, x)):
+            pending = one.current
+            if isinstance(pending, PendingLayer) and pending.is_free:
+                found: Tensor | None = pending.offer.plus(one, other)
+                return found
+    return None
 
 
 def sub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:

@@ -1,0 +1,46 @@
+"""The sum of convolutions of one image as one convolution, whose kernel is the sum of theirs.
+
+RepVGG has a convolution of 3x3, one of 1x1 and a batch norm in each block: one layer instead of four, a third of the
+bytes. Source: Ding et al., 2021, arXiv:2101.03697.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trtnet.graph import Tensor, Weight
+from trtnet.graph.memory.pending import PendingLayer
+from trtnet.ops.convolutions.batch_norm_folding import Convolution, fits, taken
+from trtnet.ops.convolutions.sums import parts, total
+from trtnet.ops.formulations import form
+
+
+@form("sum", "merged")
+def merged(x: Tensor, y: Tensor) -> Tensor | None:
+    """The layer of the larger window with the sum of both weights, computed in float64 and rounded once.
+
+    The other layer stays in the network, where nothing reads it and TensorRT leaves it out. None where the weights
+    would not be finite.
+    """
+    found = parts(x, y)
+    assert found is not None
+    whole, addend = found
+    pending = whole.current
+    assert isinstance(pending, PendingLayer)
+    kernel, bias = total(whole, pending.offer, addend)
+    if not (fits(kernel, whole.dtype) and fits(bias, whole.dtype)):
+        return None
+    narrow = whole.dtype.numpy
+    result = taken(whole, pending, pending.offer, kernel.astype(narrow), bias.astype(narrow), None)
+    if addend.pending is not None:
+        assert isinstance(result.value, PendingLayer)
+        addend.pending.take(result.value, whole.network.path)
+        _empty(addend.pending.offer, whole)
+    return result
+
+
+def _empty(convolution: Convolution, x: Tensor) -> None:
+    """Zeros for a layer that nothing reads."""
+    zeros = {name: Weight(np.zeros(w.shape, w.dtype.numpy)) for name, w in convolution.weights.items()}
+    x.network.give(convolution.layer, zeros)
+    convolution.placeholders.release()
