@@ -83,6 +83,12 @@ Range = Annotated[
 Pairs = Annotated[
     list[str], typer.Option("--output", help="Pairs of outputs to compare: expected=found; only these are compared.")
 ]
+InFloats = Annotated[
+    bool,
+    typer.Option(
+        "--in-floats/--no-in-floats", help="Show the error of a quantized model without its quantization, too."
+    ),
+]
 Load = Annotated[
     bool | None,
     typer.Option(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Carry, InputOptions, Json, Model, OriginalOptions, Pairs, Steps, Strict
+from trtnet.cli.options import Carry, InFloats, InputOptions, Json, Model, OriginalOptions, Pairs, Steps, Strict
 from trtnet.support.files import check_writable
 
 Torch = Annotated[
@@ -38,6 +38,7 @@ def bisect(
     steps: Steps = None,
     carry: Carry = [],
     html: Annotated[Path | None, typer.Option(help="Write the report as a page with the error by depth.")] = None,
+    in_floats: InFloats = True,
     json: Json = None,
 ) -> None:
     """Finds the first module that differs from PyTorch, and why.
@@ -60,16 +61,15 @@ def bisect(
     is_sequence = steps is not None
     given = completed(network, files, sizes, arguments.ranges(inputs.range), inputs.random, from_zero=is_sequence)
     found = run(
-        network,
-        pair.original,
-        given,
+        network, pair.original, given,
         original_inputs=inputs.of_torch(given),
         names=renamed(name),
         outputs=arguments.names(output) or None,
         on=EngineTaps if engine else ReferenceTaps,
         steps=steps,
         carry=arguments.names(carry, "--carry", "state_out=state") or None,
-    )
+        in_floats=in_floats,
+    )  # fmt: skip
     found = replace(found, notes=(*found.notes, *pair.whose_weights))
     if html is not None:
         found.save(html)

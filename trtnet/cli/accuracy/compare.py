@@ -12,6 +12,7 @@ from trtnet.cli.grouping import grouped
 from trtnet.cli.options import (
     AllInputs,
     Carry,
+    InFloats,
     Json,
     OriginalOptions,
     Pairs,
@@ -114,6 +115,7 @@ def compare(
     limits: Limits,
     files: Files,
     output: Pairs = [],
+    in_floats: InFloats = True,
     json: Json = None,
 ) -> None:
     """Compares the outputs of models, engines, ONNX files and PyTorch.
@@ -133,14 +135,21 @@ def compare(
     if len(things) == 1:
         things = [*things, itself(things[0])]
     keep = files.save_inputs is not None or files.save_outputs is not None
-    report = _compared(things, models, feeds, limits, output, keep)
+    report = _compared(things, models, feeds, limits, output, keep=keep, in_floats=in_floats)
     files.write(report)
     show(report, report.to_json(), json)
     raise typer.Exit(0 if report.passed else 1)
 
 
 def _compared(
-    things: list[str], models: ComparedModels, feeds: Feeds, limits: Limits, output: list[str], keep: bool
+    things: list[str],
+    models: ComparedModels,
+    feeds: Feeds,
+    limits: Limits,
+    output: list[str],
+    *,
+    keep: bool,
+    in_floats: bool,
 ) -> Comparison:
     """The last one is the reference. keep: the inputs and outputs, to be saved."""
     from trtnet.tools.compare import open_things, read_given
@@ -165,5 +174,6 @@ def _compared(
         carry=arguments.names(feeds.carry, "--carry", "state_out=state") or None,
         steps=feeds.steps,
         keep=keep,
+        in_floats=in_floats,
     )
     return replace(report, notes=(*report.notes, *whose))

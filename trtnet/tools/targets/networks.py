@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,8 +10,8 @@ from typing import Any
 from trtnet.builder import PlanInfo
 from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, Quantize, define
+from trtnet.definition.again import define_again
 from trtnet.definition.models import torch_module_of
-from trtnet.graph import Input
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.work import shaped
@@ -209,21 +208,8 @@ def redefined(target: str, values: Mapping[str, Any], info: PlanInfo, weights: W
 
     target, values: the model and what its factory is given. info: of the engine: inputs, dtypes and forms are its own.
     """
-    forms: dict[str, dict[str, str]] = {}
-    for path, chosen in info.forms.items():
-        for kind, form in chosen.items():
-            forms.setdefault(kind, {})[glob.escape(path)] = form
-    return define(
-        models.made(target, values),
-        {given.name: Input(given.shape, given.dtype, given.values) for given in info.inputs},
-        weights.open(),
-        dtype={"": info.dtype, **info.dtypes},
-        ignored=weights.ignored,
-        forms=forms,
-        approximations=True,
-        name=target,
-        arguments=values,
-    )
+    model = models.made(target, values)
+    return define_again(model, info, weights.open(), ignored=weights.ignored, name=target, arguments=values)
 
 
 def _model(target: str, choices: Choices) -> NetworkTarget:

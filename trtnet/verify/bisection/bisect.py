@@ -18,8 +18,8 @@ from trtnet.verify.arrays.inputs import given_inputs
 from trtnet.verify.bisection.diagnosis import settings_that_differ
 from trtnet.verify.bisection.judge import Judge
 from trtnet.verify.bisection.report import Bisection
-from trtnet.verify.bisection.rerun import MakeTaps
-from trtnet.verify.bisection.result import NAMED, Row, Verdict
+from trtnet.verify.bisection.rerun import MakeTaps, in_floats as of_floats
+from trtnet.verify.bisection.result import NAMED, Finding, Row, Verdict
 from trtnet.verify.bisection.taps import Recording, ReferenceTaps
 from trtnet.verify.bisection.torch_recording import Names, Original
 from trtnet.verify.comparison.carrying import Declared
@@ -44,6 +44,7 @@ def bisect(
     on: MakeTaps = ReferenceTaps,
     steps: int | None = None,
     carry: Mapping[str, str] | None = None,
+    in_floats: bool = True,
 ) -> Bisection:
     """Names the first module of a network that computes something else than the same module of its original.
 
@@ -57,7 +58,8 @@ def bisect(
     module is run in float32 too, which distinguishes a wrong formula from rounding and overflow. The model's own
     outputs are judged as by compare, in torch's order, shapes and layout: if they fail and no module is to blame, the
     model itself is named. steps, carry: as of compare: of the sequence, the first step whose outputs fail is
-    bisected, on the original's state; outputs are judged in all.
+    bisected, on the original's state; outputs are judged in all. in_floats: run a quantized network without its
+    quantization, too, and tell each module's error then.
     Returns the bisection: each call of a module with its errors, and the findings.
     Raises InputError for inputs that do not fit, and what running the network raises.
 
@@ -71,11 +73,11 @@ def bisect(
     """
     module = original_of(network) if original is None else original
     if steps is None:
-        return _bisected(network, module, inputs, original_inputs, names, outputs, on)
+        return _bisected(network, module, inputs, original_inputs, names, outputs, on, in_floats=in_floats)
     if original_inputs is not None:
         raise InputError("original_inputs are those of one call: bisect a sequence without them")
     step = differing_step(network, module, inputs, steps, carry, outputs)
-    found = _bisected(network, module, step.inputs, None, names, outputs, on)
+    found = _bisected(network, module, step.inputs, None, names, outputs, on, in_floats=in_floats)
     return replace(found, outputs=step.outputs, notes=(step.note, *_drift(found, step), *found.notes))
 
 
@@ -87,6 +89,8 @@ def _bisected(
     names: Names | None,
     outputs: Mapping[str, str] | None,
     on: MakeTaps,
+    *,
+    in_floats: bool,
 ) -> Bisection:
     """That of one call."""
     takes = _takes(network)
@@ -100,7 +104,8 @@ def _bisected(
     run.choose({theirs: ours for ours, theirs in pairs})
     recording = on(network)(feeds)
     judged = _judged(network, run, recording, pairs, on_a_gpu=on is not ReferenceTaps)
-    rows, findings = Judge(network, run, recording, on, judged).run()
+    errors = of_floats(network, run, on, feeds) if in_floats else {}
+    rows, findings = _with_floats(*Judge(network, run, recording, on, judged).run(), errors)
     harmless, unjudged = _settings(network, run, rows)
     remarks = (*notes, *run.results.notes, *of_outputs, *unjudged)
     return Bisection(rows, findings, judged, _overflow(network, recording), harmless, remarks)
@@ -111,6 +116,17 @@ def _drift(found: Bisection, step: Step) -> Notes:
     if not found.passed or all(output.passed for output in step.outputs):
         return ()
     return (f"in step {step.number} alone everything agrees: small errors add up in the state from step to step",)
+
+
+def _with_floats(
+    rows: Sequence[Row], findings: Sequence[Finding], errors: Mapping[tuple[str, int], float | None]
+) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+    """The same with the errors without quantization, by path and call."""
+
+    def added(row: Row) -> Row:
+        return replace(row, in_floats=errors.get((row.path, row.call)))
+
+    return tuple(map(added, rows)), tuple(replace(one, row=added(one.row)) for one in findings)
 
 
 def _judged(

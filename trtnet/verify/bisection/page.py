@@ -6,7 +6,7 @@ import importlib.util
 from html import escape
 
 from trtnet.verify.bisection.result import NAMED, BisectionResult, Row
-from trtnet.verify.bisection.table import COLUMNS, cells, headlines, remarks
+from trtnet.verify.bisection.table import cells, columns, headlines, quantized, remarks
 from trtnet.verify.comparison.page import STYLE
 
 
@@ -36,12 +36,12 @@ def _plot(bisection: BisectionResult) -> str:
 
 
 def _table(bisection: BisectionResult) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in (*COLUMNS, "note"))
-    body = "\n".join(_row(row) for row in bisection.rows)
+    head = "".join(f"<th>{escape(column)}</th>" for column in (*columns(bisection), "note"))
+    body = "\n".join(_row(row, in_floats=quantized(bisection)) for row in bisection.rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, *, in_floats: bool) -> str:
     said = ' class="FAIL"' if row.verdict in NAMED else ""
-    texts = "".join(f"<td>{escape(text)}</td>" for text in (*cells(row), row.note))
+    texts = "".join(f"<td>{escape(text)}</td>" for text in (*cells(row, in_floats=in_floats), row.note))
     return f"<tr{said}>{texts}</tr>"

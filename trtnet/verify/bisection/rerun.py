@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from trtnet.definition import DefinedNetwork
+from trtnet.definition.again import unquantized
 from trtnet.graph.calls import Call
 from trtnet.support.errors import TrtnetError
 from trtnet.verify.bisection import pairs
@@ -15,7 +17,8 @@ from trtnet.verify.bisection.module_values import argument_names, is_leaf, known
 from trtnet.verify.bisection.pairs import Pairs, Value
 from trtnet.verify.bisection.result import Row, Verdict
 from trtnet.verify.bisection.taps import Recording, ReferenceTaps, Taps
-from trtnet.verify.bisection.torch_recording import TorchCall
+from trtnet.verify.bisection.torch_recording import Original, TorchCall
+from trtnet.verify.metrics.array_metrics import Array
 from trtnet.verify.metrics.tolerances import tolerance_for
 
 MakeTaps = Callable[[DefinedNetwork], Taps]
@@ -97,3 +100,20 @@ class Reruns:
         """Names of what a call gives: the model's own has those of the network's outputs."""
         names = {} if call.path else {tensor.name: name for name, tensor in self.network.outputs.items()}
         return [names.get(x.name, name) for x, name in zip(call.outputs, result_names(call), strict=True)]
+
+
+def in_floats(
+    network: DefinedNetwork, original: Original, on: MakeTaps, feeds: Mapping[str, Array]
+) -> dict[tuple[str, int], float | None]:
+    """By path and call, the errors of modules' outputs without the network's quantization; none if it has none."""
+    other = unquantized(network)
+    if other is None:
+        return {}
+    reruns, counts = Reruns(other, on(other)(feeds), on), Counter[str]()
+    errors: dict[tuple[str, int], float | None] = {}
+    for call in other.calls:
+        index = counts[call.path]
+        counts[call.path] += 1
+        theirs = original.call(call.path, index)
+        errors[call.path, index] = None if theirs is None else reruns.outputs(call, theirs).error
+    return errors

@@ -44,7 +44,8 @@ class Row:
     call: which of the module's calls. inputs, outputs: the largest error of what it got and gave, None if unknown.
     budget: what the error of its outputs may be. alone: the error of its outputs on the original's own inputs, None if
     it was not run alone. note: what was done to compare the values, and what could not be. unlike: results of another
-    shape or kind, with both; their errors are infinite. The model's own row is that of what the caller gets: in torch's
+    shape or kind, with both; their errors are infinite. in_floats: of a quantized network, the error of the outputs
+    without its quantization. The model's own row is that of what the caller gets: in torch's
     order, shapes and layout, by the tolerances of compare.
     """
 
@@ -59,6 +60,7 @@ class Row:
     verdict: Verdict
     note: str = ""
     unlike: str = ""
+    in_floats: float | None = None
 
     @property
     def name(self) -> str:

@@ -13,6 +13,8 @@ from trtnet.verify.comparison.result import SHOWN
 
 AROUND = 3
 """How many rows before and after a named module are shown; JSON and the page have all."""
+IN_FLOATS = "out in floats"
+"""The column of the network without its quantization."""
 COLUMNS = ("module", "type", "in", "out", "budget", "alone", "verdict")
 
 
@@ -77,18 +79,32 @@ def table(bisection: BisectionResult) -> Table:
     """Calls of modules with their errors, what they may be, and the verdicts; "..." stands for those left out."""
     rows, places = bisection.rows, shown(bisection)
     made = Table(title=f"{len(rows)} calls of modules, in order; relative L2")
-    for name in COLUMNS:
-        made.add_column(name, justify="right" if name in COLUMNS[2:6] else "left", overflow="fold")
+    has_floats = quantized(bisection)
+    for name in columns(bisection):
+        made.add_column(name, justify="right" if name in (*COLUMNS[2:6], IN_FLOATS) else "left", overflow="fold")
     for before, place in zip([-1, *places], [*places, len(rows)], strict=True):
         if place - before > 1:
             made.add_row("...", f"{place - before - 1:,} more")
         if place < len(rows):
             row = rows[place]
-            made.add_row(*(Text(cell) for cell in cells(row)), style="bold red" if row.verdict in NAMED else "")
+            made.add_row(
+                *(Text(cell) for cell in cells(row, in_floats=has_floats)),
+                style="bold red" if row.verdict in NAMED else "",
+            )
     return made
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """A row of the table; an error that is not known is "-"."""
-    numbers = (row.inputs, row.outputs, row.budget, row.alone)
-    return row.name, row.kind, *("-" if x is None else f"{x:.1e}" for x in numbers), str(row.verdict)
+def quantized(bisection: BisectionResult) -> bool:
+    """Whether there are errors without quantization."""
+    return any(row.in_floats is not None for row in bisection.rows)
+
+
+def columns(bisection: BisectionResult) -> tuple[str, ...]:
+    """The names of the columns, one more for a quantized network."""
+    return (*COLUMNS[:4], *([IN_FLOATS] if quantized(bisection) else []), *COLUMNS[4:])
+
+
+def cells(row: Row, *, in_floats: bool) -> tuple[str, ...]:
+    """A row of the table; an error that is not known is "-". in_floats: with the error without quantization."""
+    errors = row.inputs, row.outputs, *([row.in_floats] if in_floats else []), row.budget, row.alone
+    return row.name, row.kind, *("-" if x is None else f"{x:.1e}" for x in errors), str(row.verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trtnet.support.call_interface import check
@@ -13,7 +14,7 @@ from trtnet.verify.comparison.carrying import Carrying, Declared, sequence
 from trtnet.verify.comparison.report import Comparison
 from trtnet.verify.comparison.result import OutputComparison
 from trtnet.verify.comparison.side import Side
-from trtnet.verify.comparison.sides import Saved, open_side, original_of
+from trtnet.verify.comparison.sides import Saved, open_side, original_of, unquantized_side
 from trtnet.verify.comparison.verdict import Judged, Tolerances
 from trtnet.verify.metrics.tolerances import EXACT
 
@@ -32,13 +33,14 @@ def compare(
     keep: bool = False,
     carry: Mapping[str, str] | None = None,
     steps: int | None = None,
+    in_floats: bool = True,
 ) -> Comparison:
     """Compares the outputs of one or several candidates with those of a reference.
 
-    candidates: one, or several in a dict by the names for the report. expected: the reference, or a dict of one, by
-    name; by default the PyTorch module that the first candidate was defined from. Any of these can be compared: a
-    network of :func:`trtnet.define` (run on the CPU reference), a reference, an engine, a session, a torch module (run
-    in eval mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's parser reads it, on the CPU reference),
+    candidates: one, or several in a dict by their names. expected: the reference, or a dict of one, by name; by default
+    the PyTorch module that the first candidate was defined from. Any of these is compared: a network of
+    :func:`trtnet.define` (run on the CPU reference), a reference, an engine, a session, a torch module (run in eval
+    mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's parser reads it, on the CPU reference),
     ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's ``.json``). inputs: arrays by name, a sequence of
     such mappings for several iterations, a file of either, or one array for the only input. None: random inputs from
     `seed`, `iterations` times: standard normal floats, or uniform within `ranges`, which integer inputs need
@@ -50,19 +52,18 @@ def compare(
     an additional one a note. keep: keep all inputs and outputs in the report, for saving. carry: output -> input: the
     iterations are the steps of a sequence, and each side gets its own outputs of the previous step; by default the
     states that a side declares. steps: their number; inputs of one call are repeated, random ones drawn for each.
-    Returns the comparison: a difference, another shape or NaN is a result. See :meth:`Comparison.raise_if_failed`.
-    Raises InputError and ModelError for what cannot be compared, and what the sides raise.
+    in_floats: compare quantized networks without their quantization, too.
+    Returns the comparison: differences are results. Raises InputError, ModelError, and what the sides raise.
 
     >>> import torch, trtnet
-    >>> original = torch.nn.Linear(3, 2)
-    >>> network = trtnet.define(trtnet.nn.Linear(3, 2), {"x": trtnet.Input((4, 3))}, original)
-    >>> trtnet.compare(network, original, seed=1).passed
+    >>> network = trtnet.define(torch.nn.Linear(3, 2).eval(), {"x": trtnet.Input((4, 3))})
+    >>> trtnet.compare(network, seed=1).passed
     True
     """
     sides, baseline = _opened(candidates, expected)
     states = Declared.by([*sides.values(), baseline[1]])
     carry = _carried(states.carry if carry is None and steps else carry, steps, iterations)
-    run = _Run(sides, baseline, tolerance, outputs, keep, carry or {}, states)
+    run = _Run(sides, baseline, tolerance, outputs, keep, carry or {}, states, _in_floats(sides, in_floats))
     feeds = _feeds(run.all_sides, inputs, dims or {}, ranges or {}, seed, steps or iterations)
     feeds = states.begun(feeds, from_zero=inputs is None and carry == states.carry)
     for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
@@ -85,6 +86,12 @@ def _named(things: Any) -> dict[str, Side]:
         return {name: open_side(thing) for name, thing in things.items()}
     side = open_side(things)
     return {side.kind: side}
+
+
+def _in_floats(sides: Mapping[str, Side], wanted: bool) -> dict[str, Side]:
+    """The networks that are quantized, without their quantization."""
+    found = {} if not wanted else {name: unquantized_side(side) for name, side in sides.items()}
+    return {name: side for name, side in found.items() if side is not None}
 
 
 def _feeds(
@@ -148,6 +155,7 @@ class _Run:
         keep: bool,
         carry: Mapping[str, str],
         states: Declared,
+        floats: Mapping[str, Side],
     ) -> None:
         self._sides, (self._expected, self._baseline) = sides, baseline
         self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
@@ -158,6 +166,7 @@ class _Run:
         self._found: dict[tuple[str, str, str], OutputComparison] = {}
         self._inputs: list[Arrays] = []
         self._kept: dict[str, list[Arrays]] = {name: [] for name in (*sides, self._expected)}
+        self._floats = floats
 
     def add(self, inputs: Arrays) -> None:
         """Runs everything once."""
@@ -174,9 +183,21 @@ class _Run:
             self._note(name, notes)
             self._judge(name, side, pairs, found, expected)
             self._carrying.keep(name, side, found, pairs)
+            if name in self._floats:
+                self._measure_floats(name, pairs, inputs, expected)
             turned += [(theirs, ours) for ours, theirs in pairs]
         self._carrying.keep(self._expected, self._baseline, expected, turned)
         self.iterations += 1
+
+    def _measure_floats(self, name: str, pairs: Sequence[tuple[str, str]], inputs: Arrays, expected: Arrays) -> None:
+        """How far the outputs of a quantized network are off without its quantization."""
+        side, label = self._floats[name], f"{name}, not quantized"
+        found = side.run(self.iterations, self._feed(label, side, inputs)).outputs
+        self._carrying.keep(label, side, found, pairs)
+        for ours, theirs in pairs:
+            so_far = self._found[name, ours, theirs]
+            error = so_far.tolerance.measure(found[ours], expected[theirs]).relative_l2
+            self._found[name, ours, theirs] = replace(so_far, in_floats=(*so_far.in_floats, error))
 
     def _feed(self, name: str, side: Side, inputs: Arrays) -> Arrays:
         feed, notes = self._carrying.feed(name, side, inputs)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 from trtnet.verify.comparison.result import ComparisonResult, OutputComparison
-from trtnet.verify.comparison.table import COLUMNS, cells, title, verdict
+from trtnet.verify.comparison.table import columns, rows_of, title, verdict
 from trtnet.verify.metrics.array_metrics import written
 
 STYLE = """
@@ -31,7 +31,7 @@ def page(comparison: ComparisonResult) -> str:
     body = [
         f"<h1>trtnet compare: <span class={said}>{said}</span></h1>",
         f"<p>{escape(title(comparison))}</p>",
-        _table(COLUMNS, ([*cells(output), verdict(output)] for output in comparison.outputs)),
+        _table(columns(comparison), rows_of(comparison)),
         *(f"<p>note: {escape(note)}</p>" for note in comparison.notes),
         *(_section(output) for output in comparison.outputs),
     ]

@@ -27,7 +27,8 @@ class OutputComparison:
 
     iterations: the metrics of each. wrong_dtype: why its dtype is not the one expected, "" if it is. likeness: what it
     is instead of the one expected, as far as known. sample: both arrays of the worst iteration. is_sequence: whether
-    iterations are steps of a sequence.
+    iterations are steps of a sequence. in_floats: of a quantized network, the relative L2 of the same network without
+    quantization, in each iteration.
     """
 
     candidate: str
@@ -39,6 +40,7 @@ class OutputComparison:
     likeness: str = ""
     sample: tuple[Array, Array] | None = field(default=None, repr=False, compare=False)
     is_sequence: bool = False
+    in_floats: tuple[float, ...] = ()
 
     def with_iteration(
         self, metrics: Metrics, found: Array, expected: Array, wrong_dtype: str = ""
@@ -189,4 +191,5 @@ def output_json(output: OutputComparison) -> dict[str, Any]:
         "over_iterations": output.over_iterations(),
         "iterations": [asdict(metrics) for metrics in output.iterations],
     }
+    document |= {"in_floats": max(output.in_floats)} if output.in_floats else {}
     return dict(plain(document | ({"drift": output.drift()} if output.is_sequence else {})))

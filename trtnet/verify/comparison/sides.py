@@ -10,6 +10,7 @@ from typing import Any
 
 from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork
+from trtnet.definition.again import unquantized
 from trtnet.nn import Module
 from trtnet.runtime import Engine, Session, load
 from trtnet.support import dtypes
@@ -23,9 +24,13 @@ from trtnet.verify.comparison.side import Results, Side
 
 
 class Called:
-    """An engine, a session, a reference: what is called with arrays by the names it declares."""
+    """An engine, a session, a reference: what is called with arrays by the names it declares.
+
+    network: that a reference executes, if it is known.
+    """
 
     is_typed = True
+    network: DefinedNetwork | None = None
 
     def __init__(
         self,
@@ -106,7 +111,9 @@ def open_side(thing: Any) -> Side:
         return _open_file(os.fspath(thing))
     if isinstance(thing, DefinedNetwork):
         made, takes = declared_by(thing), describe(thing).inputs
-        return Called(thing.reference(), "trtnet on the CPU", defined_in(thing), takes, made, _strayed(thing))
+        side = Called(thing.reference(), "trtnet on the CPU", defined_in(thing), takes, made, _strayed(thing))
+        side.network = thing
+        return side
     if isinstance(thing, Engine):
         known = _known(thing.info.dtype)
         return Called(thing, "engine", known, declared=known)
@@ -126,6 +133,12 @@ def open_side(thing: Any) -> Side:
         f"a {type(thing).__name__} cannot be compared; give an engine, a session, a reference, a defined network, a"
         f" torch module, a function, or a file (.onnx, .engine, .npz, .json)"
     )
+
+
+def unquantized_side(side: Side) -> Side | None:
+    """The same network in floats, of one that is quantized; None for everything else."""
+    network = unquantized(side.network) if isinstance(side, Called) and side.network is not None else None
+    return None if network is None else open_side(network)
 
 
 def original_of(network: Any) -> Any:

@@ -12,6 +12,8 @@ from trtnet.verify.metrics.array_metrics import written
 COLUMNS = ("", "output", "max abs", "rel. L2", "cosine", "top-1", "verdict")
 STYLES = {"  FAIL": "red", "  WEAK": "bold yellow"}
 """Of lines, by how they begin."""
+IN_FLOATS = "rel. L2 in floats"
+"""The column of networks without their quantization."""
 
 
 def picture(comparison: ComparisonResult) -> RenderableType:
@@ -23,15 +25,36 @@ def picture(comparison: ComparisonResult) -> RenderableType:
 
 def table(comparison: ComparisonResult) -> Table:
     """The numbers: a row an output, those of its worst iteration."""
+    names, rows = columns(comparison), rows_of(comparison)
     picture = Table(title=title(comparison))
-    for column in COLUMNS[:2]:
+    for column in names[:2]:
         picture.add_column(column, overflow="fold")
-    for column in COLUMNS[2:]:
+    for column in names[2:]:
         picture.add_column(column, justify="right", no_wrap=True)
-    for output in comparison.outputs:
+    for output, row in zip(comparison.outputs, rows, strict=True):
         style = "red" if not output.passed else "yellow" if output.weak else "green"
-        picture.add_row(*(Text(cell) for cell in cells(output)), Text(verdict(output), style=f"bold {style}"))
+        picture.add_row(*(Text(cell) for cell in row[:-1]), Text(row[-1], style=f"bold {style}"))
     return picture
+
+
+def columns(comparison: ComparisonResult) -> tuple[str, ...]:
+    """The names of the columns, one more where a network is quantized."""
+    more = (IN_FLOATS,) if _has_floats(comparison) else ()
+    return (*COLUMNS[:4], *more, *COLUMNS[4:])
+
+
+def rows_of(comparison: ComparisonResult) -> list[list[str]]:
+    """The rows, with their verdicts."""
+    rows = []
+    for output in comparison.outputs:
+        row = [*cells(output), verdict(output)]
+        floats = [written(max(output.in_floats), ".2e") if output.in_floats else ""]
+        rows.append([*row[:4], *(floats if _has_floats(comparison) else []), *row[4:]])
+    return rows
+
+
+def _has_floats(comparison: ComparisonResult) -> bool:
+    return any(output.in_floats for output in comparison.outputs)
 
 
 def title(comparison: ComparisonResult) -> str:
