@@ -1,4 +1,5 @@
 # make demo   the whole way: published weights -> engine plan -> a named photograph, beside PyTorch
+# make examples   all of docs/examples on the CPU, with their answers
 # make test   format, lint, types and tests, as CI runs them
 # make docs   the documentation as a site, in site/
 # Each makes .venv first and needs nothing but python3 (3.11 or newer) and a package index.
@@ -8,10 +9,13 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 DOCS_STAMP := .venv/.docs
 
-.PHONY: demo test docs lint format clean
+.PHONY: demo examples test docs lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python tests/demo.py
+
+examples: $(STAMP)
+	$(BIN)/python tests/examples.py
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --durations 40

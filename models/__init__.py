@@ -8,6 +8,7 @@ from trtnet.models.lenet import lenet
 from trtnet.models.llama import llama
 from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from trtnet.models.silero_vad import silero_vad
 from trtnet.models.unet import unet
 from trtnet.models.vit import vit_b_16
 from trtnet.models.whisper import whisper_tiny
@@ -26,6 +27,7 @@ __all__ = [
     "resnet50",
     "resnet101",
     "resnet152",
+    "silero_vad",
     "unet",
     "vit_b_16",
     "whisper_decoder",

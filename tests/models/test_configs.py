@@ -42,6 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "qk_norm": True, "rope_factors": (2.0,), "sliding_window": 7,
     },
     **{f"resnet{depth}": {"num_classes": 7} for depth in (18, 34, 50, 101, 152)},
+    "silero_vad": {"sampling_rate": 8000},
     "unet": {"n_channels": 3, "softmax": True},
     "vit_b_16": {"image_size": 32, "num_layers": 2, "hidden_dim": 48, "num_heads": 4, "num_classes": 7},
     **{
@@ -240,7 +241,7 @@ def test_fields_replace_those_of_a_file(read: Callable[..., Any]) -> None:
     assert (config.num_hidden_layers, config.capacity, config.hidden_size) == (3, 7, wanted.hidden_size)
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "lenet", "unet"])
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "lenet", "silero_vad", "unet"])
 def test_a_family_without_published_files_takes_its_own_names(name: str, read: Callable[..., Any]) -> None:
     assert asdict(read(getattr(models, name), SMALL[name])) == asdict(read(getattr(models, name), **SMALL[name]))
     with pytest.raises(ModelError, match=r"has no field 'model_type'; it has .*"):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from helpers import originals
 from helpers.comparing import relative_l2
+from helpers.silero import SileroVAD
 
 import trtnet
 from trtnet import models
@@ -90,6 +91,13 @@ def image_inputs(network: Any) -> dict[str, torch.Tensor]:
     return {"image": IMAGE}
 
 
+def vad_inputs(network: Any) -> dict[str, torch.Tensor]:
+    """Without the mask of the streams, which only our network has."""
+    inputs = {"chunk": torch.cos(torch.arange(1024.0) ** 1.5).reshape(2, 512), "context": torch.ones(2, 64)}
+    states = {name: torch.full((2, 128), 0.1) for name in ("hidden", "cell")}
+    return inputs | states | ({} if network is None else {"active": torch.ones(2, dtype=torch.bool)})
+
+
 # family: (the original, the zoo's model, what the original computes, which output of ours that is, our inputs)
 FAMILIES: dict[str, tuple[Callable[[], torch.nn.Module], Callable[[], Any], Run, str, Callable[[Any], Any]]] = {
     "bert": (lambda: hf("BertModel", **TEXT), bert(), hidden, "last_hidden_state", text_inputs),
@@ -147,6 +155,9 @@ FAMILIES: dict[str, tuple[Callable[[], torch.nn.Module], Callable[[], Any], Run,
         lambda: Whisper(WhisperConfig(80, 48, 2, 4, 96, 20)),
         lambda m: m.encoder(torch.ones(2, 80, 40)).last_hidden_state, "last_hidden_state",
         lambda n: {"input_features": torch.ones(2, 80, 40)},
+    ),
+    "silero_vad": (
+        SileroVAD, models.silero_vad, lambda m: m(*vad_inputs(None).values())[0], "probability", vad_inputs,
     ),
 }  # fmt: skip
 

@@ -106,7 +106,7 @@ class OutputComparison:
     def _by_step(self) -> Iterator[str]:
         """The errors of a few steps, below their numbers."""
         steps = _picked(len(self.iterations))
-        if len(steps) < 3:
+        if len(steps) < 3 or not self.drift()["worst"]:
             return
         yield "    step    " + "".join(f"{step:>9}" for step in steps)
         for title, name in (("rel. L2", "relative_l2"), ("max abs", "max_abs")):
