@@ -1,51 +1,65 @@
-"""Runs every program in docs/examples on the CPU, and prints its answer and how long it took: `make examples`.
+"""Runs every program in docs/examples on the CPU: its answer, whether it is the promised one, and how long it took.
 
-What a program writes goes to a temporary folder. Exit code 1 if one fails.
+`make examples`. What a program writes goes to a temporary folder. Exit code 1 if one fails, or prints something else.
 """
 
 from __future__ import annotations
 
+import ast
+import io
 import os
 import runpy
 import sys
 import tempfile
 import time
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 
+from helpers.docs.output import agrees
 from helpers.originals import import_torchvision
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "docs" / "examples").glob("*.py"))
 
 
-def run(path: Path) -> bool:
-    """Whether a program ended well."""
-    print(f"\n== {path.name}", flush=True)
-    begin = time.monotonic()
+class Both(io.StringIO):
+    """What is written to it is also shown, at once."""
+
+    def write(self, text: str) -> int:
+        sys.__stdout__.write(text)
+        sys.__stdout__.flush()
+        return super().write(text)
+
+
+def problem(path: Path) -> str:
+    """Why a program did not end well, or what it prints is not what it says; "" if all is well."""
     sys.argv = [str(path)]
     try:
-        runpy.run_path(str(path), run_name="__main__")
+        with redirect_stdout(Both()) as printed:
+            runpy.run_path(str(path), run_name="__main__")
     except SystemExit as end:
-        if end.code:
-            print(f"   it ended with {end.code}")
-            return False
+        return f"it ended with {end.code}" if end.code else ""
     except Exception:
         traceback.print_exc()
-        return False
-    print(f"   {time.monotonic() - begin:.1f} s", flush=True)
-    return True
+        return "it failed"
+    said = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("rints:\n")[2]
+    return "" if agrees(said, printed.getvalue()) else f"it says that it prints:\n{said}"
 
 
 def main() -> None:
     begin = time.monotonic()
     import_torchvision()  # some programs use it
+    failed = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        failed = [path.name for path in EXAMPLES if not run(path)]
+        for path in EXAMPLES:
+            print(f"\n== {path.name}", flush=True)
+            start = time.monotonic()
+            wrong = problem(path)
+            print(f"   {time.monotonic() - start:.1f} s{', FAILED: ' if wrong else ''}{wrong}", flush=True)
+            failed += [path.name] if wrong else []
         os.chdir(EXAMPLES[0].parent)
     print(f"\n{len(EXAMPLES)} examples in {time.monotonic() - begin:.0f} s")
-    if failed:
-        print(f"failed: {', '.join(failed)}")
     sys.exit(1 if failed else 0)
 
 
