@@ -82,9 +82,9 @@ def factory_arguments(texts: Sequence[str], config: str | None) -> dict[str, Any
     return {**({} if config is None else {"config": config}), **literals(texts)}
 
 
-def inputs(texts: Sequence[str]) -> dict[str, Input]:
+def inputs(texts: Sequence[str], option: str = "--declare") -> dict[str, Input]:
     """``["image=batch,3,224,224:float16"]`` -> Inputs; the dtype may be left out. Raises ModelError."""
-    return {name: _input(value) for name, value in _pairs(texts, "--declare", "image=batch,3,224,224:float16")}
+    return {name: _input(value) for name, value in _pairs(texts, option, "image=batch,3,224,224:float16")}
 
 
 def dtype(text: str) -> str | dict[str, str]:

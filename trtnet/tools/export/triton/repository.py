@@ -1,0 +1,144 @@
+"""A model's folder in a Triton repository: a version appears whole, and never changes."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from trtnet.builder import Plan, PlanInfo
+from trtnet.builder.plan import sidecar_path
+from trtnet.support.errors import PlanError
+from trtnet.support.files import atomic_write
+from trtnet.tools.export.triton.config import PLAN, REFERENCE, TYPES, config, max_batch_size, notes
+from trtnet.tools.export.triton.serving import Serving
+
+CONFIG = "config.pbtxt"
+Files = Mapping[str, bytes | memoryview]
+"""The files of a version, by name."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """files: what was written. version: of the model. max_batch_size: as it was chosen. notes: what to know of it."""
+
+    files: tuple[str, ...]
+    version: int
+    max_batch_size: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served: files, the files of a version by name. python: by Triton's python backend."""
+
+    info: PlanInfo
+    files: Files
+    python: bool
+
+
+def of_engine(engine: Path, *, python: bool) -> Served:
+    """An engine; with python=True beside a model.py that runs it with trtnet.
+
+    Raises PlanError for one that Triton cannot serve so, or that cannot be read.
+    """
+    plan = Plan.load(engine)
+    check(plan.info, str(engine), python)
+    files: dict[str, bytes | memoryview] = {PLAN: plan.data}
+    if python:
+        files[sidecar_path(PLAN).name] = sidecar_path(engine).read_bytes()
+        files["model.py"] = template("python_model.py")
+    return Served(plan.info, files, python)
+
+
+def template(name: str) -> bytes:
+    """A model of Triton's python backend, from this package."""
+    return resources.files(__package__).joinpath(name).read_bytes()
+
+
+def publish(served: Served, repository: Path, name: str, serving: Serving) -> Repository:
+    """Writes repository/name, or the next version of the model that is there.
+
+    Raises PlanError for a name or a number that Triton does not take, a version that is there, a model that takes other
+    tensors, or files that cannot be written.
+    """
+    serving.check()
+    size = max_batch_size(served.info, serving)
+    text = config(served.info, name, serving, python=served.python)
+    written, version = place(repository, name, text, served.files, serving.version)
+    return Repository(written, version, size, tuple(notes(served.info, size, served.python)))
+
+
+def place(
+    repository: Path, name: str, text: str, files: Files, version: int | None = None
+) -> tuple[tuple[str, ...], int]:
+    """Puts a version with its files into the repository, whole: (what was written, its number).
+
+    A server that looks meanwhile sees the model as it was, or with the version. Raises PlanError as :func:`publish`.
+    """
+    if not re.fullmatch(r"[\w-][\w.-]*", name):
+        raise PlanError(f"a model's name has only letters, digits, _ - . and does not begin with a dot: {name!r}")
+    model = repository / name
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        there = [int(each.name) for each in model.glob("*") if each.name.isdecimal()]
+        number = max(there, default=0) + 1 if version is None else version
+        if number in there:
+            raise PlanError(
+                f"{model} has a version {number}, which is never changed; by default the next one is written"
+            )
+        if there:
+            _check_same(model / CONFIG, text)
+        with tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=repository.resolve().parent) as temporary:
+            made = Path(temporary) / name
+            folder = made / str(number)
+            folder.mkdir(parents=True)
+            for file, data in files.items():
+                with atomic_write(folder / file) as out:
+                    out.write(data)
+            if model.exists():
+                with atomic_write(model / CONFIG) as out:
+                    out.write(text.encode())
+                folder.rename(model / str(number))
+            else:
+                (made / CONFIG).write_text(text)
+                made.rename(model)
+    except OSError as error:
+        raise PlanError(f"cannot write {error.filename or repository}: {error.strerror or error}") from error
+    return tuple(map(str, (model / CONFIG, *(model / str(number) / file for file in files)))), number
+
+
+def check(info: PlanInfo, what: str, python: bool) -> None:
+    """Raises PlanError for what Triton cannot serve."""
+    if info.backend != "tensorrt" and not python:
+        made = "is a model" if info.backend == REFERENCE else f"was built by {info.backend}"
+        raise PlanError(
+            f"{what} {made}, and Triton's tensorrt backend loads only TensorRT's plans.\n"
+            f"  --python serves it with Triton's python backend, with trtnet in the server's Python; or build it with"
+            f" TRTNET_BACKEND=tensorrt, in the version of the server"
+        )
+    if info.stripped:
+        raise PlanError(f"{what} was stripped of its weights: add them with `trtnet refit`, Triton cannot")
+    for tensor in (*info.inputs, *info.outputs):
+        if tensor.dtype not in TYPES:
+            raise PlanError(f"{tensor}: Triton does not have this dtype; it has {', '.join(TYPES)}")
+        if python and tensor.dtype == "bfloat16":
+            raise PlanError(f"{tensor}: Triton's python backend uses numpy arrays, which have no bfloat16")
+
+
+def _check_same(path: Path, text: str) -> None:
+    """Raises PlanError if versions of one model would take different tensors: they have one configuration."""
+    if path.exists() and _tensors(path.read_text()) != _tensors(text):
+        raise PlanError(
+            f"{path.parent} has a model with other tensors or another max_batch_size: the versions of a model share its"
+            f" configuration. Choose another --name"
+        )
+
+
+def _tensors(text: str) -> list[str]:
+    """The lines of a configuration that all versions have in common."""
+    kept = ("max_batch_size", "backend", "input", "output", "  { name")
+    return [line.rstrip(",") for line in text.splitlines() if line.startswith(kept)]

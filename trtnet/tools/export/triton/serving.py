@@ -1,0 +1,42 @@
+"""How a model is served: what the command line says of batches, instances, versions and steps around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from trtnet.support.errors import PlanError
+
+LARGEST = 2**31
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the model is served.
+
+    max_batch_size: the most samples that Triton puts into one batch; None for the most that all profiles' together
+    allow, 0 for requests that bring their batch axis themselves. delay: microseconds that a sample waits for others.
+    instances: executions at a time on each GPU. gpus: their numbers; () for all that the server has.
+    version: of the model; None for the next one. versions: how many of the latest are served.
+    warmup: whether each instance is run once for each batch size that profiles are tuned for, before it is ready.
+    cache: whether the server keeps responses: it is started with ``--cache-config local,size=BYTES`` then.
+    """
+
+    max_batch_size: int | None = None
+    delay: int = 100
+    instances: int = 1
+    version: int | None = None
+    gpus: tuple[int, ...] = ()
+    versions: int = 1
+    warmup: bool = False
+    cache: bool = False
+
+    def check(self) -> None:
+        """Raises PlanError for numbers that Triton does not take."""
+        if (self.version or 1) < 1 or self.version == 0 or self.instances < 1 or self.versions < 1 or self.delay < 0:
+            raise PlanError("a model's version, the versions that are served and its instances are at least 1")
+        numbers: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        if max(numbers.pop("delay"), numbers.pop("version") or 0) >= 2**63 or any(
+            isinstance(number, int) and number >= LARGEST for number in (*numbers.values(), *self.gpus)
+        ):
+            raise PlanError(f"one of these numbers is too large for Triton: {self}")
