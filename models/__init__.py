@@ -2,25 +2,32 @@
 
 from trtnet.models.bert import minilm
 from trtnet.models.clip import clip_vit_b_32
+from trtnet.models.crepe import crepe
+from trtnet.models.crnn import crnn
 from trtnet.models.efficientnet_lite import efficientnet_lite0
 from trtnet.models.gpt2 import gpt2
 from trtnet.models.lenet import lenet
 from trtnet.models.llama import llama
+from trtnet.models.mobilenet import mobilenet_v2
 from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from trtnet.models.silero_vad import silero_vad
 from trtnet.models.unet import unet
 from trtnet.models.vit import vit_b_16
+from trtnet.models.voice_encoder import voice_encoder
 from trtnet.models.whisper import whisper_tiny
 from trtnet.models.whisper_text import whisper_decoder, whisper_encoder
 
 __all__ = [
     "clip_vit_b_32",
+    "crepe",
+    "crnn",
     "efficientnet_lite0",
     "gpt2",
     "lenet",
     "llama",
     "minilm",
+    "mobilenet_v2",
     "qwen2",
     "resnet18",
     "resnet34",
@@ -30,6 +37,7 @@ __all__ = [
     "silero_vad",
     "unet",
     "vit_b_16",
+    "voice_encoder",
     "whisper_decoder",
     "whisper_encoder",
     "whisper_tiny",

@@ -29,7 +29,11 @@ ZOO = json.loads((Path(__file__).parents[1] / "data" / "zoo_parameters.json").re
 # a small model of each family: fields by keyword
 SMALL: dict[str, dict[str, Any]] = {
     "clip_vit_b_32": {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 64},
+    "crepe": {"width": 2},
+    "crnn": {"num_classes": 7, "hidden_size": 8},
     "efficientnet_lite0": {"num_classes": 7},
+    "mobilenet_v2": {"num_classes": 7, "width_mult": 0.25},
+    "voice_encoder": {"model_hidden_size": 8, "model_num_layers": 2},
     "gpt2": {"n_embd": 48, "n_layer": 2, "n_head": 4, "vocab_size": 99, "n_inner": 100},
     "lenet": {"num_classes": 7},
     "minilm": {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99},
