@@ -35,7 +35,7 @@ class InvertedResidual(nn.Module):
 
     def __init__(self, before: int, after: int, stride: int, wider: int) -> None:
         inside = before * wider
-        layers = [convolution(before, inside)] if wider > 1 else []
+        layers: list[nn.Module] = [convolution(before, inside)] if wider > 1 else []
         layers += [convolution(inside, inside, 3, stride, inside), nn.Conv2d(inside, after, 1, bias=False)]
         self.conv = nn.Sequential(*layers, nn.BatchNorm2d(after))
         self.has_shortcut = stride == 1 and before == after
@@ -49,7 +49,8 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, config: MobileNetV2Config) -> None:
         self.inputs = {"image": trtnet.Input(("batch", 3, config.image_size, config.image_size))}
-        width, layers = config.channels(32), [convolution(3, config.channels(32), 3, 2)]
+        width = config.channels(32)
+        layers: list[nn.Module] = [convolution(3, width, 3, 2)]
         for wider, channels, count, stride in ROWS:
             for number in range(count):
                 after = config.channels(channels)
