@@ -26,6 +26,7 @@ from trtnet.tools.inspect.engine import parse
 
 DATA = Path(__file__).parents[1] / "data"
 WORDS = {
+    "float4_e2m1fn": "FP4E2M1",
     "float16": "Half",
     "float32": "Float",
     "int8": "Int8",
@@ -33,7 +34,7 @@ WORDS = {
     "int4": "Int4",
     "int32": "Int32",
 }
-INT8, FP8_BLOCKS, INT4 = str(NAMED["int8"]), str(NAMED["fp8_blocks"]), str(NAMED["int4_weights"])
+INT8, FP8_BLOCKS, INT4, NVFP4 = (str(NAMED[x]) for x in ("int8", "fp8_blocks", "int4_weights", "nvfp4_weights"))
 PER_TOKEN = "float8_e4m3fn, a scale a channel, inputs in float8_e4m3fn (measured)"
 X = ("x", [32, 1024])
 Said = tuple[str, Sequence[int], str]
@@ -127,6 +128,7 @@ def product(weights: str, inputs: str, kind: str = "gemm", name: str = "fc/gemm"
         (FP8_BLOCKS, product("something", "float16"), "unknown", "unknown"),
         (PER_TOKEN, product("float16", "float16"), "float16", "fell back"),
         (PER_TOKEN, product("float8_e4m3fn", "float16", "kgen", "__myl_MulFc_myl0"), "float16", "fell back"),
+        (NVFP4, product("float4_e2m1fn", "float16", "kgen", "__myl_MulFc_myl0"), "float16", "as asked"),
         (INT4, product("int4", "float16", "kgen", "__myl_MulFc_myl0"), "float16", "as asked"),
     ],
 )
@@ -158,9 +160,13 @@ def test_weights_that_a_layer_of_its_own_dequantizes() -> None:
                 ("y", [32, 4096], "float16"))  # fmt: skip
     result = found([widen, ran], info(fc=str(NAMED["int8_weights"])))
     one = row(result, "fc")
-    assert (one.computed, one.weights, one.verdict) == ("float16", "int8", "as asked")
+    assert (one.computed, one.weights, one.verdict) == ("float16", "int8", "not fused") and result.fell_back == (one,)
     assert one.weights_pair == "its own layer: deq" and result.own_layers == ("deq",)
     assert row(found([widen, ran], info(fc=INT8)), "fc").verdict == "fell back"
+    reads = [("q", [32, 1024], "int8"), ("wf", [1024, 4096], "float16")]
+    mixed = layer("__myl_CastMulFc_myl0_4", "runtime_fusion", ["fc"], reads, [], ("y", [32, 4096], "float16"))
+    half = row(found([quantizing(["norm", "fc"]), widen, mixed], info(fc=INT8)), "fc")
+    assert (half.computed, half.weights, half.verdict) == ("float16", "int8", "fell back")
 
 
 def test_an_embedding_holds_what_was_asked_and_multiplies_nothing() -> None:
@@ -217,6 +223,40 @@ def test_a_real_float16_engine_of_tensorrt_rtx() -> None:
     assert {one.verdict for one in examine("resnet50", text, None).modules} == {"not asked"}
     asked = examine("resnet50", text, replace(info(), quantization={"layer3.0.conv2.weight": INT8}))
     assert [one.name for one in asked.fell_back] == ["layer3.0.conv2"]
+
+
+def test_real_quantized_engines_of_tensorrt_rtx() -> None:
+    """Of TensorRT-RTX 1.6.1 on an H200, 2026-11-29, tests/benchmarks/quantization.py: two products with a ReLU."""
+    asked = info(fc1=INT8, fc2=INT8)
+    right = examine("int8", parse((DATA / "inspect_rtx_int8.json").read_text()), asked)
+    assert [(one.computed, one.weights, one.verdict) for one in right.modules] == [("int8", "int8", "as asked")] * 2
+    assert [one.inputs_pair for one in right.modules] == ["its own layer: __myl_MulMinMaxRounCast_myl0_0", "fused"]
+    assert {one.weights_pair for one in right.modules} == {"fused"}
+    asked = info(fc1=FP8_BLOCKS, fc2=FP8_BLOCKS)
+    blocks = examine("fp8", parse((DATA / "inspect_rtx_fp8_blocks.json").read_text()), asked)
+    assert [(one.computed, one.verdict) for one in blocks.modules] == [("float16", "not fused")] * 2
+    assert blocks.own_layers == ("__myl_Dequ_myl0_2", "__myl_Dequ_myl0_4")
+    assert blocks.weight_bytes["float8_e4m3fn"] == 2 * 4096 * 16384
+
+
+def test_attention_between_quantized_products_has_a_row_of_its_own() -> None:
+    """As TensorRT-RTX 1.6.1 writes it: the quantization of the output's inputs is fused into attention."""
+    heads = ("h", [384, 197, 64], "float16")
+    attention = layer("_gemm_mha_v2_myl0_5", "kgen", ["a.out_proj", "a"], [heads, heads, heads], [],
+                      ("o", [384, 197, 64], "int8"))  # fmt: skip
+    moved = layer("__myl_MoveReshTran", "kgen", ["a"], [("o", [384, 197, 64], "int8")], [], ("q8", [6304, 768], "int8"))
+    into = layer("a/matmul", "gemm", ["a"], [("q", [6304, 768], "int8")], [("wi", [768, 2304], "int8")],
+                 ("i", [6304, 2304], "float16"))  # fmt: skip
+    held = [("wo", [768, 768], "int8")]
+    out = layer(
+        "out/matmul", "gemm", ["a.out_proj"], [("q8", [6304, 768], "int8")], held, ("y", [6304, 768], "float16")
+    )
+    asked = replace(info(), quantization={"a.in_proj_weight": INT8, "a.out_proj.weight": INT8})
+    result = found([into, attention, moved, out], asked)
+    assert [(one.name, one.computed) for one in result.modules] == [
+        ("a", "int8"), ("a.out_proj", "int8"), ("a.out_proj, a", "float16"),
+    ]  # fmt: skip
+    assert not result.fell_back and not result.unknown
 
 
 def test_tensorrts_own_layers_say_the_types_of_their_weights_and_kernels() -> None:

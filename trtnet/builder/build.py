@@ -10,7 +10,7 @@ from trtnet.builder.config import BuildConfig, apply, rounds_to_tf32
 from trtnet.builder.plan import Plan, PlanInfo, ShapeRange
 from trtnet.builder.profiles import Dims, add_profiles, profile_shapes
 from trtnet.builder.progress import ProgressBar
-from trtnet.builder.quantization_support import check_quantization
+from trtnet.builder.quantization_support import NOT_BUILT, check_quantization
 from trtnet.builder.shape_check import check_shapes
 from trtnet.builder.timing import timings
 from trtnet.graph import Dim, Network, Tensor
@@ -113,4 +113,7 @@ def _advice(said: str, config: BuildConfig) -> str:
             f"\n  the GPU's driver is older than the CUDA of {backend.name()} {backend.version()}: update the driver,"
             f" or use an older version"
         )
+    why = next((why for words, why in NOT_BUILT.items() if words in said), None)
+    if why is not None:
+        return f"\n  {why}"
     return f"\n  {REFIT_NEEDS_A_GPU}" if config.refittable and backend.name() == "tensorrt_rtx" else ""

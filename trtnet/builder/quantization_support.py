@@ -23,19 +23,38 @@ OLDEST_GPU: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Slower:
-    """What is built and brings no speed. backends: where that was found. fits: which parameters. why: the finding."""
+    """What is built and brings no speed. backends: where that was found. fits: which parameters. why: the finding.
+
+    gpus: the compute capabilities that it was found on and is said of, also where the backend decides; all without any.
+    """
 
     backends: tuple[str, ...]
     fits: Callable[[QuantizedParameter], bool]
     why: str
+    gpus: tuple[str, ...] = ()
+
+    def is_said(self, capabilities: Sequence[str]) -> bool:
+        """Whether it is to be said of a build for these GPUs."""
+        wanted = not self.gpus or not capabilities or any(each in self.gpus for each in capabilities)
+        return wanted and backend.name() in self.backends
 
 
 def _is_square(found: QuantizedParameter) -> bool:
     return found.dtype.name == "float8_e4m3fn" and len(found.blocks) == 2 and found.blocks[0] > 1
 
 
+def _has_runs(found: QuantizedParameter) -> bool:
+    """Whether runs of columns share scales, in a floating dtype."""
+    return found.dtype.is_floating and len(found.blocks) == 2 and found.blocks[0] == 1 and found.blocks[1] > 1
+
+
 def _is_float8_alone(found: QuantizedParameter) -> bool:
-    return found.dtype.name == "float8_e4m3fn" and found.inputs is None and not _is_square(found)
+    whole = not _is_square(found) and not _has_runs(found)
+    return found.dtype.name == "float8_e4m3fn" and found.inputs is None and whole
+
+
+def _is_int8_alone(found: QuantizedParameter) -> bool:
+    return found.dtype.name == "int8" and found.inputs is None
 
 
 SLOWER = (
@@ -50,7 +69,27 @@ SLOWER = (
         "weights alone in float8 are made floats while the engine is built (TensorRT-RTX 1.6.1, H200, 2026-11-28):"
         " quantize the inputs too",
     ),
+    Slower(
+        ("tensorrt_rtx",),
+        _has_runs,
+        "layers of their own make floats of floating weights in runs of columns, in each inference: 1.4 to 10 times the"
+        " time of float16 (TensorRT-RTX 1.6.1, H200, 2026-11-29); int4_weights take 0.85 to 2.7 times",
+        ("9.0",),
+    ),
+    Slower(
+        ("tensorrt_rtx",),
+        _is_int8_alone,
+        "weights alone in int8 take 1.4 to 7 times the time of float16 (TensorRT-RTX 1.6.1, H200, 2026-11-29): quantize"
+        " the inputs too, or take int4_weights",
+        ("9.0",),
+    ),
 )
+
+NOT_BUILT: dict[str, str] = {
+    "cudnn_impl.cpp:89": 'TensorRT-RTX 1.6.1 has no int8 convolutions for an H200: leave them floats ("none")',
+    "const_ppg.cpp:1558": "TensorRT-RTX 1.6.1 does not build float8 convolutions with one scale: take fp8_channel",
+}
+"""What TensorRT says where it does not build a quantized layer -> why, and what to do."""
 
 
 def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[str]) -> None:
@@ -73,6 +112,6 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
         if counts[name] and not capabilities:
             log.warning("%s weights are in %s: the engine is for %s (%s)", f"{counts[name]:,}", name, words, oldest)
     for row in SLOWER:
-        count = sum(map(row.fits, used)) if backend.name() in row.backends else 0
+        count = sum(map(row.fits, used)) if row.is_said(capabilities) else 0
         if count:
             log.warning("%s quantized weights are not faster: %s", f"{count:,}", row.why)

@@ -21,7 +21,8 @@ def audit(
 ) -> None:
     """Shows in which dtype each module of an engine computes, beside what was asked.
 
-    Exit code 1 if a module computes in a coarser dtype, or in floats where it was to be quantized.
+    Exit code 1 if a module computes in a coarser dtype, in floats where it was to be quantized, or with weights that a
+    layer of its own makes floats.
     """
     from trtnet.tools.audit.audit import audit as run
     from trtnet.tools.audit.report import render, to_json

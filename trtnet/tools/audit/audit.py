@@ -7,7 +7,7 @@ fuses the layer into.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from trtnet.support.errors import DeviceError, PlanError
 from trtnet.tools.audit import asked as of_sidecar
 from trtnet.tools.audit.asked import Asked
 from trtnet.tools.audit.operands import FLOATS, QUANTIZED, computed, count, is_product, matrix, nbytes
-from trtnet.tools.audit.pairs import OWN, inputs_of, weights_of
+from trtnet.tools.audit.pairs import OWN, dequantized, inputs_of, weights_of
 from trtnet.tools.inspect.engine import BUILD_DETAILED, UNKNOWN, EngineDescription, EngineLayer, parse
 from trtnet.tools.inspect.plan import read_document, read_engine
 
-AS_ASKED, FELL_BACK, COARSER, NOT_ASKED = "as asked", "fell back", "coarser", "not asked"
+AS_ASKED, NOT_ASKED = "as asked", "not asked"
+FELL_BACK, NOT_FUSED, COARSER = "fell back", "not fused", "coarser"
 _COARSENESS = {"float32": 0, "float16": 1, "bfloat16": 1, **dict.fromkeys(QUANTIZED, 2)}
 
 
@@ -34,7 +35,8 @@ class AuditedModule:
     in; bytes: of the constants of its layers, which layers of several modules share. inputs_pair, weights_pair: what
     became of the quantization of its inputs, and of the dequantization of its weights: "fused", "its own layer", "while
     building", "not used", or "" where there is none. Each is "unknown" where the inspector does not tell. layers: of
-    the engine. verdict: "as asked", "fell back" (quantized operands became floats), "coarser", "unknown", "not asked".
+    the engine. verdict: "as asked", "fell back" (quantized operands became floats), "not fused" (a layer of its own
+    makes floats of the weights, in each inference), "coarser", "unknown", "not asked".
     """
 
     name: str
@@ -60,8 +62,8 @@ class Audit:
 
     @property
     def fell_back(self) -> tuple[AuditedModule, ...]:
-        """The modules that compute in another dtype than was asked, and not in a finer one."""
-        return tuple(one for one in self.modules if one.verdict in (FELL_BACK, COARSER))
+        """The modules that are not computed as was asked, but for those in a finer dtype."""
+        return tuple(one for one in self.modules if one.verdict in (FELL_BACK, NOT_FUSED, COARSER))
 
     @property
     def unknown(self) -> tuple[AuditedModule, ...]:
@@ -110,9 +112,10 @@ def examine(name: str, description: EngineDescription, info: PlanInfo | None) ->
         raise PlanError(f"{name} has only the names of its layers: {BUILD_DETAILED}")
     layers, asked = description.layers, of_sidecar.quantized(info) if info else ()
     products = [one for one in layers if is_product(one)]
-    its = [_products(each, asked, products) for each in asked]
+    its = [_products(each, asked, products, dequantized(layers)) for each in asked]
     rows = [_quantized(each, asked, one, layers) for each, one in zip(asked, its, strict=True)]
-    taken = {layer.name for one in its if one.sure for layer in (*one.found, *one.others)}
+    taken = {layer.name for one in its if one.sure for layer in one.found}
+    taken |= {layer.name for one in its if one.sure for layer in one.others if matrix(layer)}
     rows += _others([one for one in products if one.name not in taken], info)
     pairs = [text for row in rows for text in (row.inputs_pair, row.weights_pair)]
     own = tuple(dict.fromkeys(text.partition(": ")[2] for text in pairs if text.startswith(OWN)))
@@ -135,7 +138,8 @@ class _Products:
 def _quantized(each: Asked, asked: Sequence[Asked], its: _Products, layers: Sequence[EngineLayer]) -> AuditedModule:
     """What became of a quantized weight."""
     siblings = sum(one.module == each.module for one in asked)
-    kinds = {computed(one, quantizes_inputs=each.quantizes) for one in its.found}
+    apart = dequantized(layers)
+    kinds = {computed(one, quantizes_inputs=each.quantizes, dequantized=apart) for one in its.found}
     weights = weights_of(its.found, [one for one in layers if each.module in one.modules])
     known = its.sure or bool(weights.layers)
     runs, held = kinds.pop() if len(kinds) == 1 and its.sure else UNKNOWN, weights.dtype if known else UNKNOWN
@@ -149,11 +153,13 @@ def _quantized(each: Asked, asked: Sequence[Asked], its: _Products, layers: Sequ
         inputs_pair=inputs_of(each, its.found, layers),
         weights_pair=weights.words if known else UNKNOWN,
         layers=tuple(dict.fromkeys(one.name for one in holders)),
-        verdict=_verdict(each, runs, held),
+        verdict=_verdict(each, runs, held, weights.words),
     )
 
 
-def _products(each: Asked, asked: Sequence[Asked], products: Sequence[EngineLayer]) -> _Products:
+def _products(
+    each: Asked, asked: Sequence[Asked], products: Sequence[EngineLayer], apart: Collection[str]
+) -> _Products:
     """The products of a weight: of several in its module the one with the largest weight, as others are of zero points.
 
     A module that no layer names was called by its weights alone: its products are among those of the modules around
@@ -167,7 +173,7 @@ def _products(each: Asked, asked: Sequence[Asked], products: Sequence[EngineLaye
         largest = max(map(_count, found), default=0)
         chosen = tuple(one for one in found if _count(one) == largest)
         return _Products(chosen, bool(chosen), tuple(found))
-    alike = {(computed(one, quantizes_inputs=each.quantizes), _held(one)) for one in found}
+    alike = {(computed(one, quantizes_inputs=each.quantizes, dequantized=apart), _held(one)) for one in found}
     return _Products(tuple(found), len(alike) == 1)
 
 
@@ -177,13 +183,13 @@ def _without_feeders(products: Sequence[EngineLayer]) -> list[EngineLayer]:
     return [one for one in products if not any(x.name in read and x.dtype in QUANTIZED for x in one.outputs)]
 
 
-def _verdict(each: Asked, runs: str, held: str) -> str:
+def _verdict(each: Asked, runs: str, held: str, weights_pair: str) -> str:
     if each.inputs:
         if runs == each.inputs:
             return AS_ASKED
         return FELL_BACK if runs in FLOATS else UNKNOWN
     if held == each.weights:
-        return AS_ASKED
+        return NOT_FUSED if weights_pair.startswith(OWN) else AS_ASKED
     return FELL_BACK if held in FLOATS else UNKNOWN
 
 

@@ -7,7 +7,7 @@ sees: where its operands are not those of one dtype, what it computes in is unkn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from math import prod
 
 from trtnet.support import dtypes
@@ -61,10 +61,11 @@ def is_product(layer: EngineLayer) -> bool:
     )
 
 
-def computed(layer: EngineLayer, *, quantizes_inputs: bool) -> str:
+def computed(layer: EngineLayer, *, quantizes_inputs: bool, dequantized: Collection[str] = ()) -> str:
     """The dtype that a product multiplies in, "unknown" where the inspector does not tell.
 
     quantizes_inputs: whether the network quantizes what it multiplies, so that a fused kernel could do it inside.
+    dequantized: the names of weights that other layers dequantize, which no kernel quantizes again.
     """
     kernel = _KERNEL.search(layer.tactic)
     if kernel:
@@ -72,7 +73,8 @@ def computed(layer: EngineLayer, *, quantizes_inputs: bool) -> str:
         return found[0] if found[0] == found[1] else f"{found[0]} x {found[1]}"
     held, read = matrix(layer), {x.dtype for x in data(layer)}
     if held is None:
-        return _of_two(layer)
+        weights = {x.dtype for x in data(layer) if x.name in dequantized}
+        return weights.pop() if len(weights) == 1 else _of_two(layer)
     if held.dtype in FLOATS:
         return held.dtype if held.dtype in read else UNKNOWN
     if held.dtype not in QUANTIZED:

@@ -21,6 +21,11 @@ class HeldWeights:
     layers: tuple[EngineLayer, ...] = ()
 
 
+def dequantized(layers: Sequence[EngineLayer]) -> frozenset[str]:
+    """The names of weights that layers of their own dequantize."""
+    return frozenset(x.name for one in layers if not is_product(one) and _dequantizes(one) for x in one.outputs)
+
+
 def own(layer: EngineLayer) -> str:
     """In words, that a layer does nothing else."""
     return f"{OWN}: {layer.name}"
@@ -74,7 +79,9 @@ def weights_of(products: Sequence[EngineLayer], layers: Sequence[EngineLayer]) -
 
 def _dequantizes(layer: EngineLayer) -> bool:
     """Whether a layer writes as many numbers as the weight that it holds has, in floats."""
-    return any(x.dtype in FLOATS and count(x) == _count(layer) for x in layer.outputs)
+    found = matrix(layer)
+    narrow = found is not None and found.dtype in QUANTIZED
+    return narrow and any(x.dtype in FLOATS and count(x) == _count(layer) for x in layer.outputs)
 
 
 def _count(layer: EngineLayer) -> int:

@@ -29,7 +29,7 @@ _DTYPES = {
     "bfloat16": r"BF16|BFloat16",
     "float8_e4m3fn": r"FP8|Float8",
     "float8_e8m0fnu": r"E8M0",
-    "float4_e2m1fn": r"FP4|Float4",
+    "float4_e2m1fn": r"FP4|Float4|FP4E2M1",
     "int64": r"Int64",
     "int32": r"Int32",
     "int8": r"Int8",
