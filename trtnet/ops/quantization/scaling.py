@@ -15,7 +15,8 @@ AFTER: Mapping[str, tuple[str, ...]] = {"tensorrt_rtx": ("float16",)}
 """By backend, the dtypes of networks in which scales of channels are multiplied after the product.
 
 TensorRT-RTX 1.6.1 rounds the sums of products of 8 bits to the network's dtype before it multiplies them by a scale a
-channel, and beyond 65504 that is an infinity in float16; one scale it multiplies in float32 (H200, 2026-11-29).
+channel, and beyond 65504 that is an infinity in float16; one scale it multiplies in float32 (H200, 2026-11-29, where
+scales after the product took the same time, and dequantization in float32 1.6 times: tests/benchmarks/quantization.py).
 """
 
 
