@@ -31,25 +31,32 @@ class Letters:
 RESTLESS, REPETITIVE = 0.3, 0.1
 
 
+WIDTH = 96
+"""Of the perceptrons."""
+
+
 @cache
-def original(scale: float = RESTLESS) -> Any:
+def original(scale: float = RESTLESS, width: int = WIDTH) -> Any:
     """With tied embeddings and small layers, the next token is the last one again."""
-    return published("Llama", scale=scale, tie_word_embeddings=True)
+    return published("Llama", scale=scale, tie_word_embeddings=True, intermediate_size=width)
 
 
 @cache
-def network(capacity: int = 48, scale: float = RESTLESS) -> Any:
-    model = models.llama(original(scale).config.to_dict(), capacity=capacity)
-    return trtnet.define(Step(model), weights=original(scale))
+def network(capacity: int = 48, scale: float = RESTLESS, width: int = WIDTH) -> Any:
+    published_ = original(scale, width)
+    model = models.llama(published_.config.to_dict(), capacity=capacity)
+    return trtnet.define(Step(model), weights=published_)
 
 
 @cache
-def reference(capacity: int = 48, scale: float = RESTLESS) -> Any:
-    return network(capacity, scale).reference()
+def reference(capacity: int = 48, scale: float = RESTLESS, width: int = WIDTH) -> Any:
+    return network(capacity, scale, width).reference()
 
 
-def generator(capacity: int = 48, tokenizer: Any = None, scale: float = RESTLESS, **options: Any) -> Generator:
-    return Generator(reference(capacity, scale), tokenizer, **options)
+def generator(
+    capacity: int = 48, tokenizer: Any = None, scale: float = RESTLESS, width: int = WIDTH, **options: Any
+) -> Generator:
+    return Generator(reference(capacity, scale, width), tokenizer, **options)
 
 
 def greedy(prompt: list[int], count: int) -> list[int]:

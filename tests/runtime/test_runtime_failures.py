@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import weakref
 from typing import Any
@@ -91,6 +92,30 @@ def test_no_kernels_for_the_shapes_seen_of_a_dynamic_float32_network(dtype: str,
     strategies = trt.DynamicShapesKernelSpecializationStrategy
     expected = strategies.LAZY if specializes else strategies.NONE
     assert opener.engine.config.dynamic_shapes_kernel_specialization_strategy == expected
+
+
+@pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")
+@pytest.mark.parametrize(
+    ("dtype", "dims", "specialize", "warns"),
+    [
+        ("float16", (1, 2, 4), False, True),
+        ("float16", (1, 2, 4), None, False),
+        ("float16", 4, False, False),
+        ("float32", (1, 2, 4), False, False),
+        ({"": "float32", "a": "float16"}, (1, 2, 4), None, True),
+        ({"": "float32", "a": "float16"}, (1, 2, 4), True, False),
+    ],
+)
+def test_general_kernels_for_16_bit_modules_are_warned_of(
+    dtype: Any, dims: Any, specialize: bool | None, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    dtypes = dtype if isinstance(dtype, dict) else {"": dtype}
+    made, opener = engine_of(lambda x: x * 2 + 1, dims={"n": dims}, dtype="float16")
+    info = dataclasses.replace(made.info, dtype=dtypes[""], dtypes=dtypes)
+    engine = Engine(dataclasses.replace(made.plan, info=info), opener)
+    engine.specialize = specialize
+    engine.session()
+    assert ("add some shortcuts wrong" in caplog.text) == warns
 
 
 @pytest.mark.skipif(not supports("kernel_specialization"), reason="TensorRT specializes no kernels at run time")

@@ -13,6 +13,7 @@ from trtnet.builder.plan import Plan, PlanInfo
 from trtnet.checkpoint import IGNORED, Source, open_checkpoint
 from trtnet.runtime.cuda.interface import Device
 from trtnet.runtime.engine_calls import EngineCalls
+from trtnet.runtime.execution.context_options import check_kernels
 from trtnet.runtime.execution.scratch_memory import ActivationMemory
 from trtnet.runtime.loaded.communicator import communicator_of
 from trtnet.runtime.loaded.inspection import Inspection, inspect
@@ -262,6 +263,7 @@ class Engine(EngineCalls):
                 opened = self._opener(self.plan, self.device)
                 if self.weight_streaming_budget is not None:
                     limit_weights(opened.engine, self.weight_streaming_budget)
+                check_kernels(self.info, self.specialize)
                 options = {"specialize": self.specialize, "cache": self._cache(opened.device)}
                 self._opened = replace(opened, **options, communicator=communicator)
                 weakref.finalize(self._opened, _end, self._opened.contexts, self._opened.cache)

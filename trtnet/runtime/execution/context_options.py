@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any, Literal
 
@@ -9,6 +10,10 @@ from trtnet.builder.plan import PlanInfo
 from trtnet.support import backend
 from trtnet.support.backend import supports, trt
 from trtnet.support.errors import InputError
+
+log = logging.getLogger("trtnet.runtime")
+
+SHORT = frozenset(("float16", "bfloat16"))
 
 GraphMaker = Literal["none", "captured", "backend"]
 """Who makes CUDA graphs of a context's executions: nobody, trtnet, or TensorRT-RTX."""
@@ -45,8 +50,27 @@ def specializes(info: PlanInfo) -> bool:
     compute wrong numbers for some (EfficientNet-Lite0 at batch 2, whoever made the network:
     tests/gpu/specialization.py).
     """
-    dynamic = any(shapes[0] != shapes[2] for profile in info.profiles for shapes in profile.values())
-    return not (dynamic and "float32" in (info.dtype, *info.dtypes.values()))
+    return not (_is_dynamic(info) and "float32" in _dtypes(info))
+
+
+def check_kernels(info: PlanInfo, specialize: bool | None) -> None:
+    """Warns if an engine with 16-bit layers runs without such kernels: the general ones of TensorRT-RTX 1.6 compute
+    sums after a convolution, ``x + relu(conv(x))``, wrong in 16 bits (docs/status.md)."""
+    allowed = specializes(info) if specialize is None else specialize
+    if not allowed and supports("kernel_specialization") and _is_dynamic(info) and _dtypes(info) & SHORT:
+        why = "has float32 modules, too" if specialize is None else "has specialize=False"
+        log.warning(
+            f"{info.model or 'an engine'} of dynamic shapes has 16-bit modules and {why}: it runs with kernels of "
+            "TensorRT-RTX that add some shortcuts wrong; compare its results, give it fixed shapes or one dtype"
+        )
+
+
+def _is_dynamic(info: PlanInfo) -> bool:
+    return any(shapes[0] != shapes[2] for profile in info.profiles for shapes in profile.values())
+
+
+def _dtypes(info: PlanInfo) -> set[str]:
+    return {info.dtype, *info.dtypes.values()}
 
 
 def runtime_config(
