@@ -64,12 +64,12 @@ def disturb(folder: Path, disk: Path, how: list[str], shards: int) -> None:
     while True:
         runs += 1
         driver = start(folder, out, how)
-        goal = done(out) + shards // (len(plan) + 4) if plan or runs < 3 else shards + 1
+        goal = done(out) + shards // 15
         while plan and driver.poll() is None:
             time.sleep(0.1 * chance.random())
             if done(out) < goal:
                 continue
-            what, goal = plan.pop(0), done(out) + shards // (len(plan) + 6)
+            what, goal = plan.pop(0), done(out) + shards // 15
             print(f"{what} at {done(out)} shards", flush=True)
             if what == "worker":
                 os.kill(chance.choice(sorted(workers(driver.pid))), signal.SIGKILL)

@@ -88,7 +88,7 @@ def to_torch(array: np.ndarray[Any, Any]) -> torch.Tensor:
     if dtypes.get(array.dtype).bits == 4:
         return torch.from_numpy(array.astype(np.int8 if array.dtype == dtypes.int4.numpy else np.float32))
     dtype = getattr(torch, dtypes.get(array.dtype).name)
-    if array.dtype.isbuiltin == 1:
+    if array.dtype.kind != "V":  # numpy's own; a dtype that was pickled does not say that it is built in
         return torch.from_numpy(array if array.flags.writeable else array.copy())
     bits = {1: np.uint8, 2: np.int16}[array.dtype.itemsize]
     return torch.from_numpy(array.view(bits).copy()).view(dtype)

@@ -22,7 +22,7 @@ from helpers.docs.pages import ROOT, Block, Page
 
 from trtnet.cli.main import app, main
 
-NOT_RUN = {"apt-get", "nsys", "polygraphy", "pre-commit", "tensorrt_rtx", "trtexec"}
+NOT_RUN = {"apt-get", "nsys", "polygraphy", "pre-commit", "tensorrt_rtx", "tritonserver", "trtexec"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 Judge = Callable[[str, str, str], None]

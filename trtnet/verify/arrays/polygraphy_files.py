@@ -22,7 +22,7 @@ CLASS = "polygraphy_class"
 
 def plain(array: Array) -> Array:
     """An array of a dtype that numpy's files know: bfloat16, float8 and the like as float32, int4 as int8."""
-    if array.dtype.isbuiltin == 1:
+    if array.dtype.kind != "V":
         return array
     return array.astype(np.int8 if np.dtype(array.dtype).name == "int4" else np.float32)
 
