@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Declare, FactoryOptions, Json, Model, WeightsOptions
+from trtnet.cli.options import Declare, FactoryOptions, Json, Model, WeightsOptions, writable
 from trtnet.support.files import check_writable
 
 
@@ -32,6 +31,12 @@ class Calibration:
             help="Leave the most sensitive modules in floats until the relative L2 of the outputs is this small."
         ),
     ] = None
+    smooth: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="SmoothQuant's alpha: how much of the inputs' outliers the weights take."),
+    ] = None
+    fold: Annotated[bool, typer.Option(help="Batch norms go into the convolutions before them.")] = True
+    correct: Annotated[bool, typer.Option(help="Take the mean error of each channel from the bias behind it.")] = True
     batch: Annotated[int, typer.Option(min=1, help="Samples in a call.")] = 32
 
 
@@ -50,6 +55,9 @@ def quantize(
             help="Samples by input: an .npz, or a folder of .npz files; not needed for schemes of weights only."
         ),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(callback=writable, help="Write the report as a page: ranges, errors by module.")
+    ] = None,
     declare: Declare = [],
     json: Json = None,
 ) -> None:
@@ -59,6 +67,7 @@ def quantize(
     """
     from trtnet.support.text.status_line import StatusLine
     from trtnet.tools.output import show
+    from trtnet.tools.quantize.page import save
     from trtnet.tools.quantize.quantize import quantize as run
     from trtnet.tools.quantize.report import table, to_json
     from trtnet.tools.targets import arguments, models
@@ -66,11 +75,8 @@ def quantize(
     check_writable(output)
     made, inputs = models.made(model, factory.values), arguments.inputs(declare) or None
     chosen, options = weights.chosen, {name: value for name, value in vars(how).items() if value is not None}
-    with StatusLine(sys.stderr.isatty(), "calibrating") as told:
-        calls = count(1)
-
-        def tell() -> None:
-            told(f"calibrating: {next(calls):,} calls")
-
+    with StatusLine(sys.stderr.isatty(), "the model") as tell:
         found = run(made, data, output, inputs, chosen.open(), ignored=chosen.ignored, tell=tell, **options)
+    if html is not None:
+        save(html, found, model, options)
     show(table(found), to_json(found), json)

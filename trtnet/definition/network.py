@@ -24,6 +24,7 @@ from trtnet.graph import Input, Network, Parameter
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.memory.division import Part
 from trtnet.graph.precision import Precision
+from trtnet.graph.quantized import Watched
 from trtnet.nn import Module
 from trtnet.ops.formulations import GivenForms, check_used, choices_of
 from trtnet.runtime import Engine
@@ -174,7 +175,7 @@ def _prepare(
     network.precision.check(network.modules.values())
     parts = {key: network.division.of(parameter) for parameter, key in keys.items()}
     network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted, parts[key]))
-    network.quantized.watched = {} if quantizing.watches else None
+    network.quantized.watched = Watched() if quantizing.watches else None
     network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
 
 

@@ -67,14 +67,61 @@ class QuantizedParameter:
     input_scale: float = 1.0
 
 
+@dataclass(frozen=True)
+class Use:
+    """A product with a weight. x: the tensor that it is multiplied with. axis: that of the channels of `x`.
+
+    bias: the key of what is added, "" for nothing; None for something that is no parameter, and where it does not
+    matter. groups: of a convolution.
+    """
+
+    x: Any
+    axis: int
+    bias: str | None
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class NormUse:
+    """A batch norm that a convolution has in its weights: the keys of its parameters, "" for those it does not have.
+
+    holds: whether it is still so, which what is read later may change.
+    """
+
+    mean: str
+    variance: str
+    weight: str
+    bias: str
+    eps: float
+    holds: Callable[[], bool] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ScaledNorm:
+    """A layer or RMS norm with a weight. y: its result. bias: its key, "" where there is none."""
+
+    y: Any
+    weight: str
+    bias: str
+
+
+@dataclass
+class Watched:
+    """What is noted of a network of floats. uses, norms: by the key of the weight."""
+
+    uses: dict[str, list[Use]] = field(default_factory=dict)
+    norms: dict[str, list[NormUse]] = field(default_factory=dict)
+    scaled: list[ScaledNorm] = field(default_factory=list)
+
+
 class QuantizedParameters:
     """The quantized parameters of a network, by checkpoint key. used: the keys of those that an operation has taken.
 
-    watched: the tensors that each weight is multiplied with, by key, where they are to be known; None where not.
+    watched: what is noted of the operations with weights, where that is to be known; None where not.
     """
 
     def __init__(self) -> None:
-        self.watched: dict[str, list[Any]] | None = None
+        self.watched: Watched | None = None
         self.by_key: dict[str, QuantizedParameter] = {}
         self.used: set[str] = set()
 

@@ -11,7 +11,8 @@ from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 
-_LARGEST = {"int8": 127.0, "int4": 7.0, "float8_e4m3fn": 448.0, "float4_e2m1fn": 6.0}
+LARGEST = {"int8": 127.0, "int4": 7.0, "float8_e4m3fn": 448.0, "float4_e2m1fn": 6.0}
+"""The magnitude that a block's largest one becomes, by dtype."""
 _EXPONENT = {"float8_e4m3fn": 8, "float4_e2m1fn": 2}
 """That of the largest power of two of a type, for scales that are powers of two."""
 
@@ -40,12 +41,12 @@ def quantize(
         outer = np.float32(max(amax.max(initial=0), 1e-30)) / np.float32(6 * 448)
         scale = np.maximum(amax / (6 * outer), 2.0**-9).astype(ml_dtypes.float8_e4m3fn)
     else:
-        scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(_LARGEST[dtype.name])
+        scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(LARGEST[dtype.name])
     form = QuantizedTensor(
         np.empty(weight.shape, dtype.numpy), scale, blocks, dtypes.get(weight.dtype), dtype.bits,
         -(1 << (dtype.bits - 1)), outer_scale=None if outer is None else np.array(outer, np.float32),
     )  # fmt: skip
-    form.values[...] = _rounded(exact / form.spread(form.scales()), dtype)
+    form.values[...] = rounded(exact / form.spread(form.scales()), dtype)
     return form
 
 
@@ -88,8 +89,9 @@ def largest(weight: Array, blocks: Blocks) -> Array:
     return found
 
 
-def _rounded(ratio: Array, dtype: DType) -> Array:
+def rounded(ratio: Array, dtype: DType) -> Array:
+    """The nearest values of a dtype, halves to even, limited to its range."""
     if dtype.is_floating:
-        return np.clip(ratio, -_LARGEST[dtype.name], _LARGEST[dtype.name]).astype(dtype.numpy)
+        return np.clip(ratio, -LARGEST[dtype.name], LARGEST[dtype.name]).astype(dtype.numpy)
     low = -(1 << (dtype.bits - 1))
     return np.clip(np.rint(ratio), low, -low - 1).astype(np.int8).astype(dtype.numpy)

@@ -16,6 +16,7 @@ from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
 from trtnet.checkpoint.nearest import nearest
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.rules.lazy_tensors import Converted, is_dequantized
 from trtnet.definition.quantization.arranging import arranged
@@ -59,6 +60,22 @@ class Watch(Quantize):
     schemes: Schemes = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Given(Quantize):
+    """Parameters that are quantized already, by key."""
+
+    schemes: Schemes = field(default_factory=dict)
+    parameters: Mapping[str, QuantizedParameter] = field(default_factory=dict)
+
+
+def parameter_of(key: str, scheme: WeightScheme, read: Callable[[], QuantizedTensor], rank: int) -> QuantizedParameter:
+    """A weight of this rank that is quantized by a scheme, as a network takes it. read: gives its values."""
+    inputs = None if scheme.inputs is None else dtypes.get(scheme.inputs)
+    arrays = lambda: arranged(key, read(), scheme.dtype)  # noqa: E731
+    scale = scheme.input_scale or 1.0
+    return QuantizedParameter(str(scheme), scheme.dtype, scheme.blocks(rank), arrays, inputs, scale)
+
+
 class Quantizing:
     """What is quantized in a network that is being defined.
 
@@ -68,6 +85,7 @@ class Quantizing:
 
     def __init__(self, given: Quantize | Schemes | None) -> None:
         self.watches = isinstance(given, Watch)
+        self._given = given.parameters if isinstance(given, Given) else {}
         self.fallback = given.fallback if isinstance(given, Quantize) else "error"
         said = given.schemes if isinstance(given, Quantize) else given
         self.from_checkpoint = said == CHECKPOINT
@@ -96,6 +114,8 @@ class Quantizing:
         """The quantized parameters of a model, by key. Raises ModelError for a pattern that fits none."""
         if self.from_checkpoint:
             return self._published(checkpoint, shapes)
+        if self._given:
+            return dict(self._given)
         used: set[str] = set()
         found = {}
         for key, shape in shapes.items():
@@ -163,19 +183,16 @@ class Quantizing:
                 f' scale a channel, or "none", by a pattern before it'
             )
 
-        def read() -> QuantizedArrays:
+        def read() -> QuantizedTensor:
             array = checkpoint[key]
             try:
-                found = quantize(array, scheme.dtype, scheme.blocks(array.ndim), scheme.powers_of_two)
+                return quantize(array, scheme.dtype, scheme.blocks(array.ndim), scheme.powers_of_two)
             except ValueError as error:
                 raise WeightsError(
                     f"{key}: {error}; exclude it with a pattern of its own: {key!r} with none"
                 ) from error
-            return arranged(key, found, scheme.dtype)
 
-        inputs = None if scheme.inputs is None else dtypes.get(scheme.inputs)
-        blocks = scheme.blocks(len(shape))
-        return QuantizedParameter(str(scheme), scheme.dtype, blocks, read, inputs, scheme.input_scale or 1.0)
+        return parameter_of(key, scheme, read, len(shape))
 
     def report(self, parameters: QuantizedParameters) -> None:
         """Says what stays in floats although it was to be quantized. Raises ModelError, or warns, as is chosen."""

@@ -14,6 +14,7 @@ from trtnet.graph.layers.read import read
 from trtnet.graph.memory.pending import PendingLayer, Placeholders
 from trtnet.graph.place import Place
 from trtnet.ops.convolutions.rearrangement import Sides
+from trtnet.ops.quantization.held_scales import HeldScales
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
@@ -38,8 +39,8 @@ class Convolution:
     """What a batch norm, or a sum, must know of the convolution that it goes into.
 
     layer: the layer that has the weights; placeholders: those that it has until it gets its own, weights. place: where
-    it was called. kernel: [out_channels, ...]. again: the same convolution with other weights, as another layer. moves:
-    makes the layer's kernel of the convolution's.
+    it was called. kernel: [out_channels, ...], or the scales of a quantized one. again: the same convolution with other
+    weights, as another layer. moves: makes the layer's kernel of the convolution's.
     norm: the batch norm that is in it. geometry: None for one of one axis, and for padding by name. plus: its result
     and another tensor as one layer, None where they are a sum.
     """
@@ -48,9 +49,9 @@ class Convolution:
     placeholders: Placeholders
     weights: Mapping[str, Weight]
     place: Place
-    kernel: Constant
+    kernel: Any
     bias: Constant | None
-    again: Callable[[Constant, Constant | None], Tensor]
+    again: Callable[[Any, Constant | None], Tensor]
     moves: Callable[[Array], Array]
     norm: BatchNorm | None = None
     geometry: Geometry | None = None
@@ -64,6 +65,8 @@ class Convolution:
     def settle(self, network: OpenNetwork) -> None:
         """Gives the layer its weights."""
         network.give(self.layer, self.weights)
+        if isinstance(self.kernel, HeldScales):
+            self.kernel.settle(network)
         self.placeholders.release()
 
 
@@ -125,10 +128,17 @@ def folded(x: Tensor, scale: Array, shift: Array) -> Tensor | None:
 
 
 def taken(
-    x: Tensor, pending: PendingLayer, convolution: Convolution, kernel: Array, bias: Array, norm: BatchNorm | None
+    x: Tensor,
+    pending: PendingLayer,
+    convolution: Convolution,
+    kernel: Array | HeldScales,
+    bias: Array,
+    norm: BatchNorm | None,
 ) -> Tensor:
     """The result of the layer that makes `x`, which gets another kernel and bias and is no longer that of `x`."""
-    given = {"kernel": Weight(convolution.moves(kernel)), "bias": Weight(bias)}
+    given = {"bias": Weight(bias)}
+    if not isinstance(kernel, HeldScales):
+        given["kernel"] = Weight(convolution.moves(kernel))
     result = x.fresh_handle(x.shape)
     result.value, result.strides = pending.itensor, x.strides
     offered(result, replace(convolution, weights=given, kernel=kernel, bias=bias, norm=norm))
@@ -166,11 +176,16 @@ def _is_fixed(kind: str) -> bool:
     return bool(kind_of(kind).boundary) or kind.startswith(("ATTENTION", "PLUGIN"))
 
 
-def _weights(x: Tensor, convolution: Convolution, scale: Array, shift: Array) -> tuple[Array, Array] | None:
+def _weights(
+    x: Tensor, convolution: Convolution, scale: Array, shift: Array
+) -> tuple[Array | HeldScales, Array] | None:
     """A kernel and a bias, computed in float64 and rounded once to the dtype of `x`; None if they are not finite."""
+    bias = shift if convolution.bias is None else array_of(x, convolution.bias).astype(np.float64) * scale + shift
+    if isinstance(convolution.kernel, HeldScales):
+        held = convolution.kernel.times(scale)
+        return (held, bias.astype(x.dtype.numpy)) if held is not None and fits(bias, x.dtype) else None
     kernel = array_of(x, convolution.kernel)
     factors = scale.reshape(-1, *[1] * (kernel.ndim - 1))
-    bias = shift if convolution.bias is None else array_of(x, convolution.bias).astype(np.float64) * scale + shift
     inner = tuple(range(1, kernel.ndim))
     extremes = [edge(axis=inner, keepdims=True) * factors for edge in (kernel.max, kernel.min)] if kernel.size else []
     if not all(fits(array, x.dtype) for array in (*extremes, bias)):

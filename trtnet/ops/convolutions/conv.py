@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,9 @@ from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.convolutions.sums import plus
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts
-from trtnet.ops.quantization.weights import operands
+from trtnet.ops.quantization.held_scales import HeldScales, operands
 from trtnet.support.arrays import values
+from trtnet.support.backend import trt
 
 Kernel = Operand
 """Weights of the checkpoint, an array, or a tensor of the network."""
@@ -42,7 +45,8 @@ def conv1d(
     Layer: IConvolutionLayer, 2-D with a height of 1.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
     """
-    return convolution(*operands(x, weight), bias, stride, padding, dilation, groups, rank=1)
+    x, weight, held = operands(x, weight, bias, groups)
+    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=1, held=held)
 
 
 def conv2d(
@@ -72,13 +76,13 @@ def conv2d(
     >>> network.reference()(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)).tolist()
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
-    x, weight = operands(x, weight)
+    x, weight, held = operands(x, weight, bias, groups)
     if isinstance(weight, Parameter | np.ndarray):
         if are_patches(x, weight, stride, padding, dilation, groups):
             return _patches(x, weight, bias, stride)
         if is_single_pixel(x, weight, padding, groups):
             return _pointwise(x, weight, bias)
-    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2)
+    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2, held=held)
 
 
 @formulated("patches", "convolution")
@@ -108,7 +112,8 @@ def conv3d(
     Layer: IConvolutionLayer.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
     """
-    return convolution(*operands(x, weight), bias, stride, padding, dilation, groups, rank=3)
+    x, weight, held = operands(x, weight, bias, groups)
+    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=3, held=held)
 
 
 def convolution(
@@ -120,23 +125,24 @@ def convolution(
     dilation: Window,
     groups: int,
     rank: int,
+    held: HeldScales | None = None,
 ) -> Tensor:
+    """What all of them are. held: the scales of the kernel, where it is a quantized one."""
     name = "convolution"
     given = ConvolutionWeights.of(x, weight, bias, name, rank)
     if x.ndim == rank + 1:
-        y = convolution(x.unsqueeze(0), weight, bias, stride, padding, dilation, groups, rank)
+        y = convolution(x.unsqueeze(0), weight, bias, stride, padding, dilation, groups, rank, held)
         return y.squeeze(0)
     image, flat = lift(x, rank)
-    strides, dilations = geometry(stride, rank, 1), geometry(dilation, rank, 1)
-    window = geometry(given.window, rank, 1)
+    strides, dilations, window = (geometry(each, rank, 1) for each in (stride, dilation, given.window))
     sides: Any = padding if isinstance(padding, str) else list(zip(*pairs(padding, rank, flat), strict=True))
     windows = tuple(sides)
     extent = [d * (k - 1) for d, k in zip(dilations, window, strict=True)]
     outputs = given.shape[0]
     dims = (x.shape[0], outputs, *kept(image, len(window), strides, extent, sides))
     problem = mismatch(x, given, given.shape[1] * groups, name)
-    moves = rank > 1 and given.constant and not problem and not isinstance(sides, str)
-    moved = rearranged(x, given.shape, strides, sides, dilations, groups) if moves else None
+    movable = rank > 1 and given.constant and not problem and not isinstance(sides, str)
+    moved = rearranged(x, given.shape, strides, sides, dilations, groups) if movable else None
     parts = groups
     if moved is not None:
         given, image, window, parts = given.moved(moved), moved.image, moved.window, moved.groups
@@ -153,13 +159,39 @@ def convolution(
         shown={"x": x, "weight": given.kernel, "bias": given.bias},
     )
     result = y.squeeze(2) if flat else y
-    if placeholders is None:
+    if placeholders is None and (held is None or isinstance(given.bias, Tensor)):
         return result
-    again = lambda kernel, offset: convolution(x, kernel, offset, stride, padding, dilation, groups, rank)  # noqa: E731
-    layer, place = x.network.maker(y), x.network.place
-    kernel = moved.kernel if moved is not None else lambda kernel: kernel
     told = None if rank == 1 or isinstance(padding, str) else Geometry(x.fresh(), strides, windows, dilations, groups)
-    made = Convolution(layer, placeholders, given.weights, place, weight, bias, again, kernel, None, told, plus)  # type: ignore[arg-type]
+    own, again = weight if held is None else held, _again(x, stride, padding, dilation, groups, rank)
+    return _offered(result, x.network.maker(y), given, placeholders, own, bias, again, moved, told)
+
+
+def _again(x: Tensor, *geometry: Any) -> Callable[[Kernel | HeldScales, Kernel | None], Tensor]:
+    """Makes the same convolution with other weights. geometry: what convolution takes from `stride` to `rank`."""
+
+    def again(kernel: Kernel | HeldScales, offset: Kernel | None) -> Tensor:
+        taken, scales = kernel.again() if isinstance(kernel, HeldScales) else (kernel, None)
+        return partial(convolution, held=scales)(x, taken, offset, *geometry)
+
+    return again
+
+
+def _offered(
+    result: Tensor,
+    layer: trt.ILayer,
+    given: ConvolutionWeights,
+    placeholders: Placeholders | None,
+    kernel: Any,
+    bias: Any,
+    again: Any,
+    moved: Rearrangement | None,
+    told: Geometry | None,
+) -> Tensor:
+    """The result, whose layer a batch norm or a sum may take."""
+    moves = moved.kernel if moved is not None else lambda kernel: kernel
+    place, empty_ones = result.network.place, placeholders or Placeholders({})
+    where = None if isinstance(kernel, HeldScales) else told  # a sum takes the values of kernels
+    made = Convolution(layer, empty_ones, given.weights, place, kernel, bias, again, moves, None, where, plus)
     return offered(result, made)
 
 

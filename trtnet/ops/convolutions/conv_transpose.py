@@ -9,7 +9,7 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window, geometry, lift, pairs, spread
 from trtnet.ops.convolutions.conv import ConvolutionWeights, Kernel, convolution, mismatch
 from trtnet.ops.elementwise.arithmetic import add
-from trtnet.ops.quantization.weights import operands
+from trtnet.ops.quantization.held_scales import operands
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.rearrange import flip
 from trtnet.support.backend import has_kernels
@@ -98,7 +98,7 @@ def _transposed(
 ) -> Tensor:
     name = f"conv_transpose{rank}d"
     _check_output_padding(x, stride, output_padding, dilation, rank)
-    x, weight = operands(x, weight)
+    x, weight, _ = operands(x, weight)
     if x.ndim == rank + 1:
         image = x.unsqueeze(0)
         return _transposed(image, weight, bias, stride, padding, output_padding, groups, dilation, rank).squeeze(0)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.memory.pending import PendingLayer
+from trtnet.graph.quantized import NormUse
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.batch_norm_folding import BatchNorm, fits, folded
@@ -54,12 +56,29 @@ def batch_norm(
     gain = 1.0 if weight is None else _float64(x, weight)
     scale = gain / np.sqrt(var + eps)
     shift = (0.0 if bias is None else _float64(x, bias)) - average * scale
+    before = x.current
     convolution = folded(x, scale, shift)
     if convolution is not None:
+        _watch(x, before, given, eps)
         return convolution
     for name, exact in {"scale": scale, "shift": shift}.items():
         _check_range(x, exact, name)
     return BatchNorm(scale, shift, x.network.place).layer(x)
+
+
+def _watch(x: Tensor, before: object, given: dict[str, Operand | None], eps: float) -> None:
+    """Notes the batch norm for the weight of the convolution that took it, where that is to be known."""
+    watched = x.network.quantized.watched
+    if watched is None or not isinstance(before, PendingLayer) or before.taken is None:
+        return
+    key, kernel = x.network.key, before.offer.kernel
+    if isinstance(kernel, Parameter) and all(w is None or isinstance(w, Parameter) for w in given.values()):
+        names = {name: key(w) if isinstance(w, Parameter) else "" for name, w in given.items()}
+        use = NormUse(
+            names["running_mean"], names["running_var"], names["weight"], names["bias"], eps,
+            lambda: before.taken is not None,
+        )  # fmt: skip
+        watched.norms.setdefault(key(kernel), []).append(use)
 
 
 def _check(x: Tensor, given: dict[str, Operand | None], training: bool) -> None:

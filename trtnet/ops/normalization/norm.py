@@ -18,6 +18,7 @@ from trtnet.ops.elementwise.special import clamp
 from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.formulations import formulated
 from trtnet.ops.normalization.batch_norm import batch_norm
+from trtnet.ops.quantization.weights import watch_norm
 from trtnet.ops.reductions.moments import norm
 from trtnet.ops.reductions.reduce import mean, sum
 from trtnet.ops.shapes.pad import pad
@@ -53,7 +54,8 @@ def layer_norm(
     """
     sizes = _last_sizes("layer_norm", x, normalized_shape)
     scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
-    return _layer_norm(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps)
+    y = _layer_norm(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps)
+    return watch_norm(y, weight, bias)
 
 
 @formulated("layer_norm", "layer")
@@ -195,7 +197,8 @@ def rms_norm(
     Source: Zhang and Sennrich, 2019, arXiv:1910.07467.
     """
     sizes = _last_sizes("rms_norm", x, normalized_shape)
-    return _rms_norm(x, tuple(range(-len(sizes), 0)), weight, float32.eps if eps is None else eps)
+    y = _rms_norm(x, tuple(range(-len(sizes), 0)), weight, float32.eps if eps is None else eps)
+    return watch_norm(y, weight, None)
 
 
 @formulated("rms_norm", "decomposed")

@@ -26,7 +26,7 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     ``trtnet.ops.forms.products``. Of a row-parallel weight the product is summed over the ranks, before the bias.
     Raises LayerError for mixed dtypes, and for sizes that do not fit.
     """
-    watch(x, weight)
+    watch(x, weight, bias)
     is_sum = x.network.division.is_sum(weight)
     if is_sum:
         check_divided(x, weight)

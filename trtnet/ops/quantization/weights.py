@@ -8,7 +8,7 @@ import numpy as np
 
 from trtnet.graph import OpenNetwork, Parameter, Tensor
 from trtnet.graph.memory.storage import fixed
-from trtnet.graph.quantized import Array, QuantizedArrays, QuantizedParameter
+from trtnet.graph.quantized import Array, QuantizedArrays, QuantizedParameter, ScaledNorm, Use
 from trtnet.graph.shapes import constant
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
@@ -32,20 +32,22 @@ def quantized(network: OpenNetwork, weight: Operand | None) -> QuantizedParamete
     return found
 
 
-def watch(x: Tensor, weight: Operand) -> None:
-    """Notes what a weight is multiplied with, where that is to be known."""
+def watch(x: Tensor, weight: Operand, bias: Operand | None = None, axis: int = -1, groups: int = 1) -> None:
+    """Notes what a weight is multiplied with, and what is added, where that is to be known."""
     watched = x.network.quantized.watched
-    if watched is not None and isinstance(weight, Parameter):
-        watched.setdefault(x.network.key(weight), []).append(x.fresh())
+    if watched is None or not isinstance(weight, Parameter):
+        return
+    added = "" if bias is None else x.network.key(bias) if isinstance(bias, Parameter) else None
+    watched.uses.setdefault(x.network.key(weight), []).append(Use(x.fresh(), axis, added, groups))
 
 
-def operands(x: Tensor, weight: Operand) -> tuple[Tensor, Operand]:
-    """(inputs, kernel) of a convolution; of a quantized kernel both dequantized tensors, else as they are."""
-    watch(x, weight)
-    found = quantized(x.network, weight)
-    if found is None or not isinstance(weight, Parameter):
-        return x, weight
-    return quantized_inputs(x, found), quantized_weight(x.network, weight, found)
+def watch_norm(y: Tensor, weight: Operand | None, bias: Operand | None) -> Tensor:
+    """Notes the result of a norm that has a weight, where that is to be known; gives it back."""
+    watched = y.network.quantized.watched
+    if watched is not None and isinstance(weight, Parameter) and (bias is None or isinstance(bias, Parameter)):
+        added = y.network.key(bias) if isinstance(bias, Parameter) else ""
+        watched.scaled.append(ScaledNorm(y.fresh(), y.network.key(weight), added))
+    return y
 
 
 def quantized_inputs(x: Tensor, found: QuantizedParameter) -> Tensor:
@@ -139,8 +141,12 @@ def _dequantized(network: OpenNetwork, arrays: QuantizedArrays, dtype: DType) ->
 
 
 def _scale(x: Tensor, scale: Array, dtype: DType) -> Tensor:
+    return constant(x.network, rounded_scale(scale, dtype))
+
+
+def rounded_scale(scale: Array, dtype: DType) -> Array:
     """A scale in the dtype of the floats, or in float32 where that one would lose more than its rounding."""
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = scale.astype(dtype.numpy).astype(np.float32)
         exact = np.abs(rounded - scale.astype(np.float32)) <= dtype.eps * np.abs(scale.astype(np.float32))
-    return constant(x.network, scale.astype(dtype.numpy if exact.all() else np.float32))
+    return scale.astype(dtype.numpy if exact.all() else np.float32)

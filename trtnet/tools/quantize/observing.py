@@ -2,25 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from trtnet.definition import DefinedNetwork
 from trtnet.graph import Tensor
-from trtnet.tools.quantize.ranges import Histogram
+from trtnet.graph.quantized import Use, Watched
+from trtnet.tools.quantize.ranges import Array, Histogram
 
 _NAME = "input of {key}, {index}"
 
 
-def watched(network: DefinedNetwork) -> dict[str, list[str]]:
-    """Makes what each weight is multiplied with an output of the network; the names of these outputs, by key."""
-    names: dict[str, list[str]] = {}
-    outputs: dict[str, str] = {}
-    for key, tensors in (network.quantized.watched or {}).items():
-        names[key] = [_output(network, tensor, key, index, outputs) for index, tensor in enumerate(tensors)]
-    return names
+@dataclass
+class Channels:
+    """What was seen of each channel: the largest magnitude, and the mean, over all but the channels' axis."""
+
+    largest: Array = field(default_factory=lambda: np.zeros(1, np.float32))
+    sums: Array = field(default_factory=lambda: np.zeros(1))
+    count: int = 0
+
+    def add(self, values: Array, axis: int) -> None:
+        """Counts an array."""
+        rows = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
+        self.largest = np.maximum(self.largest, np.abs(rows).max(0, initial=0))
+        self.sums = self.sums + rows.sum(0, dtype=np.float64)
+        self.count += len(rows)
+
+    @property
+    def mean(self) -> Array:
+        """Of each channel, float64."""
+        return self.sums / max(self.count, 1)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of the inputs of a weight's products. values: magnitudes. channels: None without data."""
+
+    values: Histogram
+    channels: Channels
+
+
+def watched(network: DefinedNetwork) -> Watched:
+    """What is noted of a network that was defined with Watch."""
+    found = network.quantized.watched
+    assert found is not None
+    return found
+
+
+class Observer:
+    """Observes a network that was defined with Watch; what each weight is multiplied with becomes an output of it.
+
+    tell: is told how far it is.
+    """
+
+    def __init__(self, network: DefinedNetwork, tell: Callable[[str], None]) -> None:
+        self._uses, self._tell = watched(network).uses, tell
+        outputs: dict[str, str] = {}
+        self._names = {
+            key: [_output(network, use.x, key, index, outputs) for index, use in enumerate(uses)]
+            for key, uses in self._uses.items()
+        }
+        self._reference = network.reference()
+
+    def observe(
+        self, calls: Iterable[Mapping[str, Any]], divisors: Mapping[str, Array] | None = None
+    ) -> dict[str, Seen]:
+        """What the inputs of each weight's products were, over all calls. divisors: of their channels, by key."""
+        divisors = divisors or {}
+        parts = {key: [Seen(Histogram(), Channels()) for _ in names] for key, names in self._names.items()}
+        for count, call in enumerate(calls, 1):
+            result = self._reference(**call)
+            for key, names in self._names.items():
+                for name, use, part in zip(names, self._uses[key], parts[key], strict=True):
+                    _add(part, np.asarray(result[name], np.float32), use, divisors.get(key))
+            self._tell(f"the inputs of {len(parts)} weights, {count} calls")
+        return {key: _joined(each) for key, each in parts.items()}
+
+
+def _add(part: Seen, values: Array, use: Use, divisor: Array | None) -> None:
+    values = values if divisor is None else values / divisor
+    part.values.add(values)
+    part.channels.add(values, use.axis)
 
 
 def _output(network: DefinedNetwork, tensor: Tensor, key: str, index: int, outputs: dict[str, str]) -> str:
@@ -33,29 +98,20 @@ def _output(network: DefinedNetwork, tensor: Tensor, key: str, index: int, outpu
     return outputs[made]
 
 
-def observe(
-    network: DefinedNetwork, calls: Iterable[Mapping[str, Any]], tell: Callable[[], None]
-) -> dict[str, Histogram]:
-    """What the inputs of each weight's product were, over all calls. tell: is told of each call that is done."""
-    names = watched(network)
-    reference = network.reference()
-    seen: dict[str, Histogram] = {name: Histogram() for outputs in names.values() for name in outputs}
-    for call in calls:
-        result = reference(**call)
-        for name, histogram in seen.items():
-            histogram.add(np.asarray(result[name]))
-        tell()
-    return {key: _joined([seen[name] for name in outputs]) for key, outputs in names.items()}
-
-
-def _joined(parts: list[Histogram]) -> Histogram:
+def _joined(parts: Sequence[Seen]) -> Seen:
     """Those of a weight that is used several times, as one."""
     if len(parts) == 1:
         return parts[0]
-    largest = max(parts, key=lambda part: part.range)
+    channels = Channels(
+        np.maximum.reduce([part.channels.largest for part in parts]),
+        np.sum([part.channels.sums for part in parts], 0),
+        sum(part.channels.count for part in parts),
+    )
+    histograms = [part.values for part in parts]
+    widest = max(histograms, key=lambda part: part.range)
     joined = Histogram()
-    joined.range, joined.largest = largest.range, max(part.largest for part in parts)
-    for part in parts:
+    joined.range, joined.largest = widest.range, max(part.largest for part in histograms)
+    for part in histograms:
         places = np.searchsorted(joined.edges, part.centers)
         np.add.at(joined.counts, np.minimum(places, len(joined.counts) - 1), part.counts)
-    return joined
+    return Seen(joined, channels)

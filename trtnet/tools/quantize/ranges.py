@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.support import dtypes
+from trtnet.checkpoint.quantized.rounding import LARGEST, rounded
 from trtnet.support.dtypes import DType
 
 Array = np.ndarray[Any, Any]
@@ -51,6 +51,19 @@ class Histogram:
         """The middles of the bins."""
         return self.edges - self.range / BINS / 2
 
+    def logarithms(self, bars: int = 64) -> tuple[float, ...]:
+        """``log(1 + count)`` of so many parts of the range up to the largest magnitude."""
+        if not self.range:
+            return ()
+        used = max(int(np.ceil(self.largest / self.range * BINS)), 1)
+        parts = np.array_split(self.counts[:used], min(bars, used))
+        return tuple(round(float(np.log1p(part.sum())), 3) for part in parts)
+
+
+def largest_of(dtype: DType) -> float:
+    """The magnitude that the largest value of a dtype has."""
+    return LARGEST[dtype.name]
+
 
 def _max(seen: Histogram, dtype: DType) -> float:
     return seen.largest
@@ -93,11 +106,8 @@ def _divergence(counts: Array, stop: int) -> float:
 
 
 def _rounded(values: Array, amax: float, dtype: DType) -> Array:
-    if dtype == dtypes.int8:
-        scale = amax / 127
-        return np.clip(np.rint(values / scale), -128, 127) * scale
-    scale = amax / dtype.max
-    return np.clip(values / scale, -dtype.max, dtype.max).astype(dtype.numpy).astype(np.float64) * scale
+    scale = amax / largest_of(dtype)
+    return rounded(values / scale, dtype).astype(np.float64) * scale
 
 
 METHODS: Mapping[str, Callable[[Histogram, DType], float]] = {
@@ -113,4 +123,4 @@ def scale_of(seen: Histogram, dtype: DType, method: str) -> float:
     """The scale of inputs of this dtype; 1 where nothing but zeros was seen."""
     if seen.largest == 0:
         return 1.0
-    return METHODS[method](seen, dtype) / (127 if dtype == dtypes.int8 else dtype.max)
+    return METHODS[method](seen, dtype) / largest_of(dtype)

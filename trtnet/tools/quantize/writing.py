@@ -32,8 +32,12 @@ class Written:
     input_scale: float
 
 
-def write(path: Path, source: Checkpoint, keys: Sequence[str], weights: Mapping[str, Written]) -> None:
+def write(
+    path: Path, source: Checkpoint, keys: Sequence[str], weights: Mapping[str, Written], arrays: Mapping[str, Array]
+) -> None:
     """Writes the tensors of `keys`, quantized where `weights` has them, and the configuration beside them.
+
+    arrays: tensors that differ from those of `source`.
 
     Raises CheckpointError for a folder that has a config.json of something else, FileError if it cannot be written.
     """
@@ -42,7 +46,8 @@ def write(path: Path, source: Checkpoint, keys: Sequence[str], weights: Mapping[
         raise CheckpointError(f"{config} is there already, of another checkpoint: write to a folder of its own")
     tensors: dict[str, Array] = {}
     for key in keys:
-        tensors |= {key: source[key]} if key not in weights else _parts(weights[key])
+        floats = {key: arrays[key] if key in arrays else source[key]}
+        tensors |= _parts(weights[key]) if key in weights else floats
     document = {"quantization_config": configuration(list(weights.values()))}
     save_safetensors(path, tensors, {"format": "pt"})
     with atomic_write(config) as file:
@@ -50,8 +55,13 @@ def write(path: Path, source: Checkpoint, keys: Sequence[str], weights: Mapping[
 
 
 def configuration(weights: Sequence[Written]) -> dict[str, Any]:
-    """The quantization configuration of weights that are all quantized in one way."""
+    """The quantization configuration of weights that are all quantized in one way.
+
+    That of ModelOpt where inputs have factors, which compressed-tensors does not know; its own otherwise.
+    """
     first = weights[0]
+    if any(each.weight.input_factor is not None for each in weights):
+        return {"quant_method": "modelopt", "quant_algo": _algorithm(first), "kv_cache_quant_algo": None}
     bits = first.weight.bits
     floats = bits == 8 and first.weight.values.dtype != np.int8
     block = first.weight.blocks[-1]
@@ -73,6 +83,11 @@ def configuration(weights: Sequence[Written]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _algorithm(first: Written) -> str:
+    """ModelOpt's name of weights and inputs of 8 bits with factors of the inputs."""
+    return "W8A8_SQ_PER_CHANNEL" if first.weight.values.dtype == np.int8 else "FP8"
+
+
 def _parts(written: Written) -> dict[str, Array]:
     stem, weight = f"{written.module}." if written.module else "", written.weight
     scale = weight.scale.astype(np.float32)
@@ -85,6 +100,8 @@ def _parts(written: Written) -> dict[str, Array]:
         parts[f"{stem}weight"] = weight.values
     if written.inputs is not None:
         parts[f"{stem}input_scale"] = np.array([written.input_scale], np.float32)
+    if weight.input_factor is not None:
+        parts[f"{stem}pre_quant_scale"] = weight.input_factor
     return parts
 
 

@@ -9,13 +9,15 @@ torch.ao.quantization.fake_quantize.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
 
-from trtnet.checkpoint.base import Array, Checkpoint
+from trtnet.checkpoint.base import Checkpoint
 from trtnet.checkpoint.quantized.configuration import Configuration
 from trtnet.checkpoint.quantized.parts import Parts, modules
+from trtnet.checkpoint.quantized.rounding import LARGEST, rounded
 from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
@@ -30,7 +32,6 @@ _AMAX = {"_weight_quantizer._amax": "_input_quantizer._amax", "weight_quantizer.
 """The range of a weight -> that of its inputs."""
 QUANTIZERS = ("_quantizer", "_fake_quant", "activation_post_process")
 """How the names of modules end that keep ranges."""
-_LARGEST = {dtypes.int8: 127.0, dtypes.float8_e4m3fn: 448.0}
 
 
 def fits(checkpoint: Checkpoint) -> bool:
@@ -40,11 +41,12 @@ def fits(checkpoint: Checkpoint) -> bool:
 
 def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[QuantizedWeight]:
     """Its quantized weights. Raises CheckpointError for ranges that do not fit, and where their type is not known."""
+    kept = _kept(checkpoint)
     for name, inputs in _AMAX.items():
         for parts in modules(checkpoint, name):
-            yield _ranged(parts, name, inputs, _type(name, config))
+            yield _ranged(parts, name, inputs, _type(name, config), kept[parts.stem])
     for parts in modules(checkpoint, _TORCH):
-        yield _fake_quantized(parts)
+        yield _fake_quantized(parts, kept[parts.stem])
 
 
 def _type(name: str, config: Configuration) -> DType:
@@ -59,22 +61,24 @@ def _type(name: str, config: Configuration) -> DType:
     return dtypes.get(said)
 
 
-def _ranged(parts: Parts, name: str, inputs: str, kind: DType) -> QuantizedWeight:
-    spec, largest = parts.spec("weight"), _LARGEST[kind]
+def _ranged(parts: Parts, name: str, inputs: str, kind: DType, kept: list[str]) -> QuantizedWeight:
+    spec, largest = parts.spec("weight"), LARGEST[kind.name]
     shape = _ranked(parts.spec(name).shape, len(spec.shape))
     blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape)
 
     def read() -> QuantizedTensor:
         weight, amax = parts.read("weight").astype(np.float32), parts.read(name).astype(np.float32).reshape(shape)
         scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(largest)
-        return QuantizedTensor(_quantized(weight / scale, kind), scale, blocks, spec.dtype)
+        return QuantizedTensor(rounded(weight / scale, kind), scale, blocks, spec.dtype)
 
     scheme = Scheme(kind, 8, blocks, activations=kind.name if inputs in parts else "")
     scale = (lambda: parts.number(inputs) / largest) if inputs in parts else None
-    return QuantizedWeight(f"{parts.stem}weight", spec.shape, scheme, spec.dtype, _keys(parts), read, scale)
+    return QuantizedWeight(
+        f"{parts.stem}weight", spec.shape, scheme, spec.dtype, (f"{parts.stem}weight", *kept), read, scale
+    )
 
 
-def _fake_quantized(parts: Parts) -> QuantizedWeight:
+def _fake_quantized(parts: Parts, kept: list[str]) -> QuantizedWeight:
     spec = parts.spec("weight")
     shape = _ranked(parts.spec(_TORCH).shape, len(spec.shape))
     blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape)
@@ -84,17 +88,16 @@ def _fake_quantized(parts: Parts) -> QuantizedWeight:
         zero = parts.read("weight_fake_quant.zero_point").reshape(shape)
         if np.any(zero):
             raise parts.wrong("zero points of weights are 0: quantize them symmetrically")
-        return QuantizedTensor(_quantized(weight * (np.float32(1) / scale), dtypes.int8), scale, blocks, spec.dtype)
+        return QuantizedTensor(rounded(weight * (np.float32(1) / scale), dtypes.int8), scale, blocks, spec.dtype)
 
     return QuantizedWeight(
-        f"{parts.stem}weight", spec.shape, Scheme(dtypes.int8, 8, blocks), spec.dtype, _keys(parts), read
+        f"{parts.stem}weight",
+        spec.shape,
+        Scheme(dtypes.int8, 8, blocks),
+        spec.dtype,
+        (f"{parts.stem}weight", *kept),
+        read,
     )
-
-
-def _quantized(ratio: Array, kind: DType) -> Array:
-    if kind == dtypes.int8:
-        return np.clip(np.rint(ratio), -128, 127).astype(np.int8)
-    return np.clip(ratio, -448, 448).astype(kind.numpy)
 
 
 def _ranked(scale: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -104,9 +107,12 @@ def _ranked(scale: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return (*scale, *(1,) * (rank - len(scale)))
 
 
-def _keys(parts: Parts) -> tuple[str, ...]:
-    """The weight and all that the module's quantizers keep."""
-    begin = len(parts.stem)
-    inside = [key for key in parts.checkpoint if key.startswith(parts.stem)]
-    kept = [key for key in inside if key[begin:].partition(".")[0].endswith(QUANTIZERS)]
-    return f"{parts.stem}weight", *kept
+def _kept(checkpoint: Checkpoint) -> dict[str, list[str]]:
+    """What the quantizers of each module keep, by the stem of the module's keys."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for key in checkpoint:
+        names = key.split(".")
+        at = next((index for index, name in enumerate(names[:-1]) if name.endswith(QUANTIZERS)), None)
+        if at is not None:
+            found["".join(f"{name}." for name in names[:at])].append(key)
+    return found

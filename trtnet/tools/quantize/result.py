@@ -1,0 +1,44 @@
+"""What `trtnet.quantize` gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One weight. error: of the weight, relative L2. largest: magnitude that was seen of the inputs; scale: of them.
+
+    alone: the error of the model's outputs with this weight alone quantized; None where it was not tried. smoothed:
+    what takes the outliers of the inputs, "norm" or "inputs", "" where nothing does. folded, corrected: whether a batch
+    norm went into the weight, and whether the mean error was taken from what is added to its product. range: magnitude
+    of the inputs that is represented. magnitudes: the logarithms of how often they were seen, from 0 to the largest.
+    """
+
+    key: str
+    scheme: str
+    error: float
+    largest: float
+    scale: float
+    alone: float | None = None
+    smoothed: str = ""
+    folded: bool = False
+    corrected: bool = False
+    range: float = 0.0
+    magnitudes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class QuantizedCheckpoint:
+    """What was written. path: the checkpoint. rows: the quantized weights. floats: the keys of the others of them.
+
+    error: of the model's outputs on the first call, relative L2; None without data.
+    sensitive: the modules that were left in floats for the tolerance, with their error alone.
+    """
+
+    path: Path
+    rows: tuple[Row, ...]
+    floats: tuple[str, ...]
+    error: float | None = None
+    sensitive: tuple[tuple[str, float], ...] = ()
