@@ -63,6 +63,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "diff": ("net.py:Net", "net.py:Net", *WEIGHTS),
     "draw": ("net.py:Net", *WEIGHTS, "-o", "n.svg"),
     "generate": ("small.gguf", "!"),
+    "batch": ("net.py:Net", *WEIGHTS, "--in", "arrays", "--out", "results", "--workers", "0"),
+    "export triton": ("net.py:Net", *WEIGHTS, "--python", "-o", "repository", "--name", "net"),
     "export polygraphy": ("net.py:Net", *WEIGHTS, "-o", "script.py"),
 }
 """The commands that define a model, with what they need for it."""
@@ -136,7 +138,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "net.py").write_text(MODEL)
     weights = {"fc.weight": np.zeros((4, 4), np.float32), "fc.bias": np.zeros(4, np.float32)}
     save_file(weights, folder / "w.safetensors")
-    np.savez(folder / "x.npz", x=np.ones((2, 4), np.float32))
+    for file in ("x.npz", "arrays/x.npz"):
+        (folder / file).parent.mkdir(exist_ok=True)
+        np.savez(folder / file, x=np.ones((2, 4), np.float32))
     (folder / "q.toml").write_text('"*" = "int8_weights"\n')
     (folder / "c.json").write_text('{"width": 4}')
     write_gguf(folder / "small.gguf", published("Llama", **SMALL), "llama")
@@ -147,7 +151,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spy:
     """In the place of `define`, wherever it is called."""
     for module in pkgutil.walk_packages(trtnet.tools.__path__, "trtnet.tools."):
-        if not module.name.endswith("triton_model"):  # which Triton alone imports
+        # Triton alone imports its models; Parquet is an extra
+        if not module.name.endswith(("python_model", "python_step", "batch.arrow", "batch.results")):
             importlib.import_module(module.name)
     spy = Spy()
     for module in [each for name, each in sys.modules.items() if name.partition(".")[0] == "trtnet"]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from trtnet.checkpoint.formats.shipped import located
 from trtnet.graph import Input
 from trtnet.support import backend
 from trtnet.support.files import atomic_write
 from trtnet.tools.targets import arguments
-from trtnet.tools.targets.libraries import is_published
+from trtnet.tools.targets.absolute import absolute, absolute_target
 from trtnet.tools.targets.networks import Choices, define_model
 
 _SCRIPT = '''\
@@ -57,14 +56,12 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
 
     choices: with weights. Raises what defining raises, and TrtnetError if the script cannot be written.
     """
-    file, colon, factory = target.rpartition(":")
-    where = f"{Path(file).resolve()}:{factory}" if colon and not is_published(target) else target
     model, _ = define_model(target, choices)
-    choices = _absolute(choices)
+    choices = absolute(choices)
     declared = arguments.inputs(choices.inputs) or model.inputs
     sized = arguments.with_sizes(declared, arguments.dims(choices.dims))
     text = _SCRIPT.format(
-        target=where,
+        target=absolute_target(target),
         arguments=choices.values,
         inputs="\n".join(f"        {name!r}: trtnet.{spec!r}," for name, spec in sized.items()),
         weights=choices.checkpoint,
@@ -73,24 +70,6 @@ def write(target: str, choices: Choices, path: str | os.PathLike[str]) -> Script
     with atomic_write(path) as out:
         out.write(text.encode())
     return Script(os.fspath(path), _commands(os.fspath(path), sized, choices))
-
-
-def _absolute(choices: Choices) -> Choices:
-    """The same, its files by absolute paths: the script may lie elsewhere."""
-    weights, forms, quantization = choices.checkpoint, choices.forms, choices.quantization
-    file = None if weights.file is None else str(located(weights.file).resolve())
-    rules = _resolved(weights.rules) if str(weights.rules).endswith(".toml") else weights.rules
-    return replace(
-        choices,
-        weights=replace(weights, file=file, rules=rules),
-        config=_resolved(choices.config),
-        forms=replace(forms, forms=str(Path(forms.forms).resolve())) if isinstance(forms.forms, str) else forms,
-        quantization=quantization if quantization == "checkpoint" else _resolved(quantization),
-    )
-
-
-def _resolved(file: str | None) -> str | None:
-    return None if file is None else str(Path(file).resolve())
 
 
 def _commands(path: str, inputs: Mapping[str, Input], choices: Choices) -> tuple[str, ...]:

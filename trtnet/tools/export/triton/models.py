@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.builder.profiles import profile_shapes
-from trtnet.checkpoint.formats.shipped import located
 from trtnet.runtime import load
-from trtnet.support.errors import ModelError, PlanError, ProfileError
+from trtnet.support.errors import PlanError, ProfileError
 from trtnet.tools.export.triton.config import PLAN, REFERENCE
 from trtnet.tools.export.triton.repository import Served, check, of_engine, template
 from trtnet.tools.targets import arguments
+from trtnet.tools.targets.absolute import absolute, absolute_target
+from trtnet.tools.targets.forms_choice import FormsChoice
 from trtnet.tools.targets.function import Function
-from trtnet.tools.targets.libraries import is_published
 from trtnet.tools.targets.models import is_model
 from trtnet.tools.targets.networks import Choices, check_options, define_network
 from trtnet.tools.targets.weights_choice import WeightsChoice
@@ -42,8 +42,6 @@ def of_model(target: str, choices: Choices) -> Served:
     choices: with the range of each dynamic dimension, as for an engine. Raises as defining and building, and PlanError
     for a dtype that Triton does not have.
     """
-    if choices.forms.is_given:
-        raise ModelError("the CPU reference is exported with neutral forms: leave out --form and --approximations")
     ranges = arguments.dims(choices.dims)
     network = define_network(target, replace(choices, dims=()))
     missing = [name for name in network.dims if name not in ranges]
@@ -59,21 +57,12 @@ def open_model(folder: Path, device: int) -> Any:
     if (folder / PLAN).exists():
         return load(folder / PLAN, device=device)
     document = json.loads((folder / DESCRIPTION).read_text())
-    weights = WeightsChoice(**document.pop("weights") | {"ignore": tuple(document["ignore"])})
-    return Function(document["model"], Choices(weights, **document["options"])).open()
+    choices = document["choices"]
+    weights = choices["weights"] | {"ignore": tuple(choices["weights"]["ignore"])}
+    made = choices | {"weights": WeightsChoice(**weights), "forms": FormsChoice(**choices["forms"])}
+    return Function(document["model"], Choices(**made)).open()
 
 
 def _described(target: str, choices: Choices) -> bytes:
-    file, colon, factory = target.rpartition(":")
-    where = f"{Path(file).resolve()}:{factory}" if colon and not is_published(target) else target
-    weights = choices.checkpoint
-    absolute = replace(weights, file=None if weights.file is None else str(located(weights.file).resolve()))
-    if weights.rules is not None and weights.rules.endswith(".toml"):
-        absolute = replace(absolute, rules=str(Path(weights.rules).resolve()))
-    options = {
-        "dtype": choices.dtype, "arguments": [*choices.arguments], "inputs": [*choices.inputs],
-        "config": None if choices.config is None else str(Path(choices.config).resolve()),
-        "quantization": choices.quantization, "fallback": choices.fallback,
-    }  # fmt: skip
-    document = {"model": where, "weights": asdict(absolute), "ignore": [*weights.ignore], "options": options}
+    document = {"model": absolute_target(target), "choices": asdict(absolute(replace(choices, dims=())))}
     return json.dumps(document, indent=2).encode() + b"\n"
