@@ -78,6 +78,7 @@ def audit(engine: Engine | str | os.PathLike[str], sidecar: str | os.PathLike[st
     (``Engine.inspect().layers``, ``trtexec --exportLayerInfo``), or the sidecar of an engine that was built with
     ``--audit``. sidecar: of that engine, by default the one beside it.
     The engine must have been built with profiling_verbosity="detailed", which is the default.
+    Returns the audit, with a row for each product: the dtype of its operands (float16, int8, ...), or "unknown".
     Raises PlanError for a file that is neither, or an engine of names alone; DeviceError where an engine does not load.
     """
     if isinstance(engine, Engine):

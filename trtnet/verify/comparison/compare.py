@@ -38,22 +38,22 @@ def compare(
     """Compares the outputs of one or several candidates with those of a reference.
 
     candidates: one, or several in a dict by their names. expected: the reference, or a dict of one, by name; by default
-    the PyTorch module that the first candidate was defined from. Any of these is compared: a network of
-    :func:`trtnet.define` (run on the CPU reference), a reference, an engine, a session, a torch module (run in eval
-    mode), a function of numpy arrays, or a file: ``.onnx`` (as NVIDIA's parser reads it, on the CPU reference),
-    ``.engine``, or saved outputs (``.npz``, polygraphy's or trtexec's ``.json``). inputs: arrays by name, a sequence of
-    such mappings for several iterations, a file of either, or one array for the only input. None: random inputs from
-    `seed`, `iterations` times: standard normal floats, or uniform within `ranges`, which integer inputs need
-    ({"input_ids": (0, 30000)}); `dims` are the sizes of dynamic dimensions. Inputs have the narrowest dtype that any
-    side declares; casts, and outputs matched by order, are in the report's notes. tolerance: what an output needs to
-    pass; by default the table's for the coarsest dtype that the sides were defined in or, if unknown, computed in.
-    Integers and bools are compared exactly; of a tolerance for all outputs only atol applies to them. outputs: expected
-    name -> the candidates' name, where names differ; only these are compared. Without it, a missing output is an error,
-    an additional one a note. keep: keep all inputs and outputs in the report, for saving. carry: output -> input: the
-    iterations are the steps of a sequence, and each side gets its own outputs of the previous step; by default the
-    states that a side declares. steps: their number; inputs of one call are repeated, random ones drawn for each.
-    in_floats: compare quantized networks without their quantization, too.
-    Returns the comparison: differences are results. Raises InputError, ModelError, and what the sides raise.
+    the PyTorch module that the first candidate was defined from. Compared are a network of :func:`trtnet.define` (run
+    on the CPU reference), a reference, an engine, a session, a torch module (run in eval mode), a function of numpy
+    arrays, or a file: ``.onnx`` (NVIDIA's parser, on the CPU reference), ``.engine``, or saved outputs (``.npz``,
+    polygraphy's or trtexec's ``.json``). inputs: arrays by name, a sequence of such mappings for several iterations, a
+    file of either, or one array for the only input. None: random inputs from `seed`, `iterations` times: standard
+    normal floats, or uniform within `ranges`, which integer inputs need ({"input_ids": (0, 30000)}); `dims` are the
+    sizes of dynamic dimensions. Inputs have the narrowest dtype that any side declares; casts, and outputs matched by
+    order, are in the report's notes. tolerance: what an output needs to pass; by default the table's for the coarsest
+    dtype of the sides' definitions or computations. Integers and bools are compared exactly; of a tolerance for all
+    outputs only atol applies to them. outputs: expected name -> the candidates'; only these are compared. Without it, a
+    missing output is an error, an additional one a note. keep: all inputs and outputs, for saving. carry: output ->
+    input: the iterations are the steps of a sequence, and each side gets its own outputs of the previous step; by
+    default the states that a side declares. steps: their number; inputs of one call are repeated, random ones drawn for
+    each. in_floats: compare quantized networks without their quantization, too.
+    Returns the comparison: differences are results.
+    Raises InputError and ModelError for what cannot be compared, and what the sides raise.
 
     >>> import torch, trtnet
     >>> network = trtnet.define(torch.nn.Linear(3, 2).eval(), {"x": trtnet.Input((4, 3))})
