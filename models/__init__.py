@@ -18,6 +18,7 @@ from trtnet.models.vit import vit_b_16
 from trtnet.models.voice_encoder import voice_encoder
 from trtnet.models.whisper import whisper_tiny
 from trtnet.models.whisper_text import whisper_decoder, whisper_encoder
+from trtnet.models.yolov8 import yolov8n
 
 __all__ = [
     "clip_vit_b_32",
@@ -43,4 +44,5 @@ __all__ = [
     "whisper_decoder",
     "whisper_encoder",
     "whisper_tiny",
+    "yolov8n",
 ]

@@ -27,7 +27,8 @@ def main(path: Path) -> None:
     found = network.reference()(np.asarray(image, np.float32))
     count, drawing = int(found["count"]), ImageDraw.Draw(image)
     print(f"{count} face{'s' * (count != 1)}")
-    for box, probability, points in zip(*(found[name][:count] for name in list(found)[:3]), strict=True):
+    results = (found[name][:count] for name in ("boxes", "probabilities", "points"))
+    for box, probability, points in zip(*results, strict=True):
         sides = zip(("left", "top", "right", "bottom"), box, strict=True)
         print(f"{probability:.1%}: ".replace("%", " %") + ", ".join(f"{side} {place:.1f}" for side, place in sides))
         drawing.rectangle([*map(float, box)], outline="lime", width=3)
