@@ -85,6 +85,32 @@ class Branches(nn.Module):
         return F.relu(self.norms[0](self.large(x)) + self.norms[1](self.small(x)) + self.norms[2](x))
 
 
+class NextBlock(nn.Module):
+    """ConvNeXt's."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.large, self.norm = nn.Conv2d(channels, channels, 7, padding=3, groups=channels), nn.LayerNorm(channels)
+        self.one, self.two = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
+        self.scale = nn.Parameter(torch.rand(channels, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(self.large(x).permute(0, 2, 3, 1))
+        return x + self.two(F.gelu(self.one(y))).permute(0, 3, 1, 2) * self.scale
+
+
+def blocks(channels: int) -> nn.Module:
+    return nn.Sequential(NextBlock(channels), NextBlock(channels))
+
+
+def mixer(channels: int, kernel: int) -> nn.Module:
+    """ConvMixer's block without its shortcut."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, kernel, groups=channels, padding=kernel // 2), nn.GELU(),
+        nn.Conv2d(channels, channels, 1), nn.GELU(),
+    )  # fmt: skip
+
+
 def perceptron() -> nn.Module:
     return nn.Sequential(nn.LayerNorm(768), nn.Linear(768, 3072), nn.GELU(), nn.Linear(3072, 768))
 
@@ -130,6 +156,13 @@ def rows() -> Iterator[Row]:
         yield Row("pointwise", "excitation of 240", lambda: Excitation(240, 10), ((batch, 240, 28, 28),))
         yield Row("global_mean", "excitation of 672", lambda: Excitation(672, 28), ((batch, 672, 14, 14),))
         yield Row("sum", "two RepVGG blocks", lambda: nn.Sequential(Branches(48), Branches(48)), ((batch, 48, 56, 56),))
+        for kind in ("depthwise", "grouped"):
+            yield Row(kind, "ConvMixer's block", lambda: mixer(768, 7), ((batch, 768, 32, 32),))
+            yield Row(kind, "ConvNeXt's first blocks", lambda: blocks(96), ((batch, 96, 56, 56),))
+            yield Row(kind, "ConvNeXt's third blocks", lambda: blocks(384), ((batch, 384, 14, 14),))
+        for kind in ("product", "layer_norm"):
+            yield Row(kind, "ConvNeXt's first blocks", lambda: blocks(96), ((batch, 96, 56, 56),))
+            yield Row(kind, "ConvNeXt's third blocks", lambda: blocks(384), ((batch, 384, 14, 14),))
         yield Row("silu", "inverted residual", lambda: inverted(nn.SiLU), ((batch, 24, 56, 56),))
         yield Row("hardswish", "inverted residual", lambda: inverted(nn.Hardswish), ((batch, 24, 56, 56),))
         yield Row("gelu", "perceptron", perceptron, (tokens,))

@@ -20,6 +20,7 @@ MATRIX, OTHER = RNG.standard_normal((5, 6)) / 2, RNG.standard_normal((5, 6)) / 2
 GAIN, OFFSET = RNG.standard_normal(6), RNG.standard_normal(6)
 PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2)) / 4
 GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
+SLIDING = RNG.standard_normal((6, 1, 5, 6)) / 6
 BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
 ONE_QUERY, TOKENS, IMAGE = ("n", 4, 1, 8), ("n", "s", 6), ("n", 6, "h", 5)
@@ -112,6 +113,16 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("one query", attention(), attention(), (ONE_QUERY, HEADS, HEADS)),
         Case("one query, mask and groups", attention(), attention(), (ONE_QUERY, GROUPS, GROUPS, ("n", 1, 1, "s"))),
     ],
+    "depthwise": [
+        Case("depthwise", *convolution(SLIDING, OFFSET, groups=6, padding=(1, 2)), (("n", 6, 8, 7),)),
+        Case(
+            "depthwise strided, dilated",
+            *convolution(SLIDING, groups=6, stride=(2, 3), dilation=(2, 1), padding=(2, 1)),
+            (("n", 6, 8, 8),),
+        ),
+        Case("depthwise of a large image", *convolution(SLIDING, OFFSET, groups=6, stride=2), (("n", 6, 20, 15),)),
+        Case("depthwise of small windows", *convolution(DEPTHWISE, groups=6), ((2, 6, 5, 6),)),
+    ],
     "gelu": [functional("gelu"), functional("gelu", approximate="tanh")],
     "global_mean": [
         functional("adaptive_avg_pool2d", 1, shape=("n", 3, 7, 5)),
@@ -133,12 +144,15 @@ FORM_CASES: dict[str, list[Case]] = {
             ((2, 32, 7, 9),),
         ),
         Case("depthwise", *convolution(RNG.standard_normal((6, 1, 3, 3)) / 3, groups=6), (("n", 6, "h", 9),)),
+        Case("128 channels", *convolution(RNG.standard_normal((128, 1, 3, 3)) / 3, groups=128), (("n", 128, "h", 4),)),
+        Case("96 channels", *convolution(RNG.standard_normal((96, 1, 3, 3)) / 3, groups=96), (("n", 96, 3, 4),)),
     ],
     "hardswish": [functional("hardswish")],
     "layer_norm": [
         norm("layer_norm", (6,), weights=(GAIN, OFFSET)),
         norm("layer_norm", (6,)),
         norm("layer_norm", (3, 6), shape=("n", "s", 3, 6)),
+        norm("layer_norm", (6,), weights=(GAIN, OFFSET), shape=("n", 3, "s", 6)),
     ],
     "patches": [
         Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),
@@ -150,6 +164,7 @@ FORM_CASES: dict[str, list[Case]] = {
     ],
     "product": [
         Case("product", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
+        Case("product of an image", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 3, "s", 6),)),
         Case("product of two dimensions", *pair(ops.linear, F.linear, MATRIX, None), (("n", 6),)),
         Case("several of one tensor", gated, gated, (TOKENS,)),
         Case("several of one tensor of known size", gated, gated, ((2, 130, 6),)),

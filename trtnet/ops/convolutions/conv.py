@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from trtnet.graph.memory.weight import empty
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, Geometry, offered
-from trtnet.ops.convolutions.kinds import are_patches, is_single_pixel, rearranged
+from trtnet.ops.convolutions.kinds import are_patches, is_depthwise, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.convolutions.sums import plus
 from trtnet.ops.formulations import formulated
-from trtnet.ops.formulations.facts import batch_facts
+from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.ops.quantization.held_scales import HeldScales, operands
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
@@ -64,7 +65,7 @@ def conv2d(
     kernel_height, kernel_width], of the dtype of `x`. bias: [out_channels]. weight and bias may be tensors of the
     network. stride, dilation: an int or a pair. padding: an int, a pair, pairs of (before, after), "same" or "valid".
     Returns [batch, out_channels, rows, columns], in the dtype of `x`.
-    Layer: IConvolutionLayer; of images of few channels, of patches, single pixels and groups there are other forms:
+    Layer: IConvolutionLayer; of few channels, patches, single pixels, groups and each channel there are other forms:
     ``trtnet.ops.forms.convolutions``.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
 
@@ -82,6 +83,8 @@ def conv2d(
             return _patches(x, weight, bias, stride)
         if is_single_pixel(x, weight, padding, groups):
             return _pointwise(x, weight, bias)
+        if is_depthwise(x, weight, padding, groups):
+            return _depthwise(x, weight, bias, stride, padding, dilation)
     return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2, held=held)
 
 
@@ -93,6 +96,18 @@ def _patches(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None, str
 @formulated("pointwise", "convolution", facts=batch_facts)
 def _pointwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -> Tensor:
     return convolution(x, weight, bias, 1, 0, 1, 1, rank=2)
+
+
+def window_facts(x: Tensor, weight: Parameter | np.ndarray, *_: object) -> dict[str, int]:
+    """The batch, how many pixels of how many channels, and the pixels of a window."""
+    return batch_facts(x) | {"pixels": pixels(x), "channels": weight.shape[0], "window": prod(weight.shape[2:])}
+
+
+@formulated("depthwise", "convolution", facts=window_facts)
+def _depthwise(
+    x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None, stride: Window, padding: Padding, dilation: Window
+) -> Tensor:
+    return convolution(x, weight, bias, stride, padding, dilation, int(weight.shape[0]), rank=2)
 
 
 def conv3d(

@@ -105,6 +105,19 @@ def are_patches(x: Tensor, weight: Constant, stride: Window, padding: Padding, d
     )
 
 
+def is_depthwise(x: Tensor, weight: Constant, padding: Padding, groups: int) -> bool:
+    """Whether a 2-D convolution of a known size makes each channel of one, with as many results as channels."""
+    return (
+        x.ndim == 4
+        and len(weight.shape) == 4
+        and tuple(weight.shape[:2]) == (groups, 1)
+        and x.shape[1] == groups > 1
+        and not isinstance(padding, str)
+        and all(isinstance(n, int) for n in x.shape[2:])
+        and x.network.weight(weight).dtype == x.dtype
+    )
+
+
 def is_single_pixel(x: Tensor, weight: Constant, padding: object, groups: int) -> bool:
     """Whether the image is one pixel and so is the window."""
     ones = (1,) * (len(weight.shape) - 2)

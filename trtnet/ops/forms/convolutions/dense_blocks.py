@@ -11,10 +11,13 @@ from trtnet.graph import Tensor
 from trtnet.ops.convolutions.rearrangement import CHANNELS, Array, Rearrangement, Sides
 from trtnet.ops.formulations import form
 
+WIDE = (64, 48, 32)
+"""Channels of a block, so many that tiles of kernels for tensor cores are full; the first that divides all counts."""
 
-def joins(kernel: tuple[int, ...], groups: int) -> int:
+
+def joins(kernel: tuple[int, ...], groups: int, channels: int = CHANNELS) -> int:
     """How many groups become one: as many as make sixteen channels, or 1 where they do not divide."""
-    wanted = max(CHANNELS // kernel[1], 1)
+    wanted = max(channels // kernel[1], 1)
     return wanted if groups % wanted == 0 else 1
 
 
@@ -27,6 +30,24 @@ def has_small_groups(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]
 def blocks(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> Rearrangement:
     """Groups of sixteen channels."""
     return _joined(x, kernel, stride, padding, groups, joins(kernel, groups))
+
+
+def wide_joins(kernel: tuple[int, ...], groups: int) -> int:
+    """How many groups become a wide one, or 1."""
+    return next((count for channels in WIDE if (count := joins(kernel, groups, channels)) > 1), 1)
+
+
+def has_wide_blocks(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> bool:
+    """Whether 64, 48 or 32 channels are several whole groups, and there are more."""
+    return 1 < wide_joins(kernel, groups) < groups
+
+
+@form("grouped", "wide_blocks", applies=has_wide_blocks)
+def wide_blocks(
+    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int
+) -> Rearrangement:
+    """Groups of 64, 48 or 32 channels."""
+    return _joined(x, kernel, stride, padding, groups, wide_joins(kernel, groups))
 
 
 def is_dense_enough(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, groups: int) -> bool:

@@ -1,0 +1,134 @@
+"""A depthwise convolution as products with Toeplitz matrices, which tensor cores multiply.
+
+A row of the result is the sum, over the rows of a window, of a row of the image times a matrix that has the row of the
+kernel in each column, one place further down. Kernels for depthwise convolutions multiply without tensor cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from trtnet.graph import Tensor, Weight
+from trtnet.graph.tensors.operand import Operand
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.arguments.window_arguments import Padding, Window, pairs, spread
+from trtnet.ops.convolutions.kinds import Constant
+from trtnet.ops.convolutions.rearrangement import Array
+from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.formulations import form
+from trtnet.ops.products.matmul import matmul
+from trtnet.ops.shapes.joining import cat
+from trtnet.ops.shapes.pad import pad
+
+MOST_PIXELS, LEAST_WINDOW = 64, 5
+"""Of an image whose matrix has a number for every two pixels; and of windows, of which smaller ones are soon added."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: the sizes of image, window and result, and how windows lie on it."""
+
+    size: int
+    window: int
+    step: int
+    before: int
+    after: int
+    dilation: int
+
+    @property
+    def results(self) -> int:
+        return (self.size + self.before + self.after - self.dilation * (self.window - 1) - 1) // self.step + 1
+
+    def taps(self) -> Array:
+        """[window, size, results]: 1 where a place of the image is under a place of the window."""
+        places = np.arange(self.results) * self.step - self.before
+        under = places + self.dilation * np.arange(self.window)[:, None]
+        return (np.arange(self.size)[None, :, None] == under[:, None, :]).astype(np.int8)
+
+
+def axes_of(
+    x: Tensor, weight: Constant, bias: Operand | None, stride: Window, padding: Padding, dilation: Window
+) -> list[Axis]:
+    """Those of height and width."""
+    assert not isinstance(padding, str)
+    sides = zip(*pairs(padding, 2), strict=True)
+    given = zip(x.shape[2:], weight.shape[2:], spread(stride, 2), sides, spread(dilation, 2), strict=True)
+    return [Axis(int(size), int(n), step, *around, apart) for size, n, step, around, apart in given]
+
+
+def is_large(
+    x: Tensor, weight: Constant, bias: Operand | None, stride: Window, padding: Padding, dilation: Window
+) -> bool:
+    """Whether windows are of 5x5 or more, in the image, from which padding takes nothing away."""
+    axes = axes_of(x, weight, bias, stride, padding, dilation)
+    fits = all(axis.results > 0 and min(axis.before, axis.after) >= 0 for axis in axes)
+    return fits and min(axis.window for axis in axes) >= LEAST_WINDOW
+
+
+@form("depthwise", "rows", applies=is_large)
+def rows(
+    x: Tensor, weight: Constant, bias: Operand | None, stride: Window, padding: Padding, dilation: Window
+) -> Tensor:
+    """The rows under a window beside each other, times the matrices of its rows one below the other.
+
+    x: [batch, channels, height, width]. weight: [channels, 1, rows, columns]. Returns [batch, channels, ...].
+    """
+    high, wide = axes_of(x, weight, bias, stride, padding, dilation)
+    channels, wide_taps = int(weight.shape[0]), wide.taps()
+    image = pad(x.permute(1, 0, 2, 3), (0, 0, high.before, high.after))
+    starts = [row * high.dilation for row in range(high.window)]
+    reach = high.step * (high.results - 1) + 1
+    beside = cat([image[:, :, start : start + reach : high.step] for start in starts], -1)
+
+    def matrices(kernel: Array) -> Array:
+        found = np.einsum("crk,kwv->crwv", kernel[:, 0].astype(np.float32), wide_taps)
+        return found.reshape(channels, high.window * wide.size, wide.results)
+
+    shape = (channels, high.window * wide.size, wide.results)
+    y = matmul(beside.reshape(channels, -1, shape[1]), _constant(x, weight, shape, matrices))
+    return _result(x, y, bias, high, wide)
+
+
+def has_few_pixels(
+    x: Tensor, weight: Constant, bias: Operand | None, stride: Window, padding: Padding, dilation: Window
+) -> bool:
+    """Whether the image has at most 64 pixels, and windows of 5x5 or more are in it."""
+    few = int(x.shape[2]) * int(x.shape[3]) <= MOST_PIXELS
+    return few and is_large(x, weight, bias, stride, padding, dilation)
+
+
+@form("depthwise", "matrix", applies=has_few_pixels)
+def matrix(
+    x: Tensor, weight: Constant, bias: Operand | None, stride: Window, padding: Padding, dilation: Window
+) -> Tensor:
+    """All pixels of a channel times a matrix that has the kernel in each column."""
+    high, wide = axes_of(x, weight, bias, stride, padding, dilation)
+    channels, taps = int(weight.shape[0]), (high.taps(), wide.taps())
+    shape = (channels, high.size * wide.size, high.results * wide.results)
+
+    def matrices(kernel: Array) -> Array:
+        given = kernel[:, 0].astype(np.float32)
+        return np.einsum("crk,rhg,kwv->chwgv", given, *taps, optimize=True).reshape(shape)
+
+    y = matmul(x.permute(1, 0, 2, 3).flatten(2), _constant(x, weight, shape, matrices))
+    return _result(x, y, bias, high, wide)
+
+
+def _constant(x: Tensor, weight: Constant, shape: tuple[int, ...], made: Callable[[Array], Array]) -> Tensor:
+    """The matrices of a kernel, whose values have moved: they have no name."""
+    network, own = x.network, x.network.weight(weight)
+    if own.key:
+        network.folded.add(own.key)
+    moved = Weight(lambda: made(own.array).astype(own.dtype.numpy), like=(shape, own.dtype))
+    (constant,) = network.add("constant", {"shape": shape, "weights": moved})
+    return constant
+
+
+def _result(x: Tensor, y: Tensor, bias: Operand | None, high: Axis, wide: Axis) -> Tensor:
+    """[channels, batch and perhaps rows, rest] as an image."""
+    batch, channels = x.shape[:2]
+    image = y.reshape(channels, batch, high.results, wide.results).permute(1, 0, 2, 3)
+    return image if bias is None else add(image, tensor(bias, x.network).reshape(1, channels, 1, 1))
