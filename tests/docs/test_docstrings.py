@@ -79,6 +79,7 @@ RUN = {
     **dict.fromkeys(("BuildConfig", "Engine", "EngineOptions"), "how engines are built and run"),
     "Tensor": "the operations say what its methods take, and raise",
     "Tolerance": "limits of errors",
+    "TranscriptionConfig": "how speech becomes text",
 }
 """Classes of trtnet whose docstrings need no dtypes, and why."""
 AROUND = {"argsort": {"GATHER"}, "dequantize": {"QUANTIZE"}}

@@ -77,10 +77,10 @@ def transcribe(
 ) -> Transcription:
     """What a WAV file says.
 
-    model: a Transcriber, or a folder, which is read anew at each call: see ``load_transcriber``; None for Whisper
-    tiny.en.
-    Returns the segments and the text. Raises what load_transcriber and the transcriber raise, and InputError for what
-    is no WAV file.
+    model: a Transcriber, or a folder, which is read anew at each call and computed in float32: see
+    ``load_transcriber``; None for Whisper tiny.en.
+    Returns the segments and the text.
+    Raises what load_transcriber and the transcriber raise, and InputError for what is no WAV file.
     """
     transcriber = model if isinstance(model, Transcriber) else load_transcriber(model)
     return transcriber(read_sound(Path(sound)), config)
