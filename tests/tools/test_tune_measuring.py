@@ -12,10 +12,10 @@ from trtnet.builder import BuildConfig
 from trtnet.tools.tune.processes import measuring
 from trtnet.tools.tune.processes.building import Build, Ready, Reference
 from trtnet.tools.tune.processes.timing import Profile, Timing
-from trtnet.tools.tune.processes.workers import Answer
 from trtnet.tools.tune.processes.workplace import Workplace
 from trtnet.tools.tune.searching.budget import Budget
 from trtnet.tools.tune.searching.contests import NEUTRAL, Contest, Group, Measured
+from trtnet.tools.workers import Answer
 
 
 class Asked:
