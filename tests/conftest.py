@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import importlib.util
 import logging
 import os
 from collections.abc import Iterator
@@ -15,10 +14,7 @@ import pytest
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # before any NVIDIA library loads: see BuildConfig.tf32
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process of tests a core: torch's threads would wait for each other
 
-import trtnet
-
-if importlib.util.find_spec("trtnet.models") is None:
-    trtnet.__path__.append(str(Path(__file__).parents[1]))  # models/ and weights/ stand beside trtnet/
+import helpers.checkout  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

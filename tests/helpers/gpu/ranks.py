@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import helpers.checkout  # noqa: F401  before what processes run is found
+
 Work = Callable[..., Any]
 
 
