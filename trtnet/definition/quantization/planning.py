@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class Given(Quantize):
 def parameter_of(key: str, scheme: WeightScheme, read: Callable[[], QuantizedTensor], rank: int) -> QuantizedParameter:
     """A weight of this rank that is quantized by a scheme, as a network takes it. read: gives its values."""
     inputs = None if scheme.inputs is None else dtypes.get(scheme.inputs)
-    arrays = lambda: arranged(key, read(), scheme.dtype)  # noqa: E731
+    arrays = cache(lambda: arranged(key, read(), scheme.dtype))
     scale = scheme.input_scale or 1.0
     return QuantizedParameter(str(scheme), scheme.dtype, scheme.blocks(rank), arrays, inputs, scale)
 
@@ -158,6 +159,7 @@ class Quantizing:
         return weight.scheme.dtype != dtypes.float8_e5m2
 
     def _kept(self, key: str, weight: QuantizedWeight) -> QuantizedParameter:
+        @cache
         def read() -> QuantizedArrays:
             return arranged(key, weight.read(), weight.scheme.dtype)
 

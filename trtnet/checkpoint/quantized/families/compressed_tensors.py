@@ -11,14 +11,15 @@ Source: compressed-tensors, compressors/.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint
 from trtnet.checkpoint.quantized.configuration import Configuration
-from trtnet.checkpoint.quantized.families.scaled import beside, scaled
-from trtnet.checkpoint.quantized.packing import float4, from_words, powers_of_two, words_needed
+from trtnet.checkpoint.quantized.families.scaled import beside, float4_weight, scaled
+from trtnet.checkpoint.quantized.packing import from_words, words_needed
 from trtnet.checkpoint.quantized.parts import Parts, modules
 from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
@@ -117,36 +118,9 @@ def _columns(parts: Parts, blocks: int) -> Array | None:
 
 
 def _float4(parts: Parts) -> QuantizedWeight:
-    *outer, half = parts.spec("weight_packed").shape
-    shape, scale = (*outer, 2 * half), parts.spec("weight_scale")
-    nv = scale.dtype == dtypes.float8_e4m3fn
-    blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
-    if blocks[:-1] != (1,) * len(outer) or blocks[-1] != (16 if nv else 32):
-        raise parts.wrong(
-            f"weight {list(shape)} in blocks of {16 if nv else 32} does not match scales {list(scale.shape)}"
-        )
-    if nv:
-        parts.spec("weight_global_scale")
-
-    def read() -> QuantizedTensor:
-        stored = parts.read("weight_scale")
-        return QuantizedTensor(
-            float4(parts.read("weight_packed")),
-            stored if nv else powers_of_two(stored),
-            blocks,
-            dtypes.bfloat16,
-            4,
-            outer_scale=parts.read("weight_global_scale") if nv else None,
-            outer_divides=nv,
-        )
-
     inputs = "float4_e2m1fn" if "input_global_scale" in parts else ""
-    scheme = Scheme(dtypes.float4_e2m1fn, 4, blocks, activations=inputs, dynamic=bool(inputs))
-    found = beside(parts, shape, scheme, dtypes.bfloat16, read)
-    if "input_global_scale" not in parts:
-        return found
-    reciprocal = lambda: 1 / parts.number("input_global_scale")  # noqa: E731
-    return QuantizedWeight(found.key, shape, scheme, found.dtype, found.parts, read, reciprocal)
+    found = float4_weight(parts, "weight_packed", "weight_global_scale", dtypes.bfloat16, inputs, divides=True)
+    return replace(found, input_scale=lambda: 1 / parts.number("input_global_scale")) if inputs else found
 
 
 def _groups(config: Configuration, of: str) -> Iterator[Mapping[str, Any]]:

