@@ -130,11 +130,12 @@ def sentences(folder: Path) -> None:
     texts = calibration_texts()
     data = encoded(texts[:48])
     floats = trtnet.define(models.minilm(), weights=minilm.safetensors()).reference()
-    for name, evaluated in (("12 sentences", encoded(SENTENCES)), ("40 of descriptions", encoded(texts[60:100]))):
-        wanted = floats(**evaluated)
-        for alpha in (None, 0.75, 0.8):
-            found = quantized(models.minilm(), minilm.safetensors(), data, smooth=alpha)(**evaluated)
-            compared(f"MiniLM, {name}, int8, smooth {alpha}", wanted, found)
+    sets = {"12 sentences": encoded(SENTENCES), "40 of descriptions": encoded(texts[60:100])}
+    wanted = {name: floats(**evaluated) for name, evaluated in sets.items()}
+    for alpha in (0.8, 0.75, None):
+        run = quantized(models.minilm(), minilm.safetensors(), data, smooth=alpha)
+        for name, evaluated in sets.items():
+            compared(f"MiniLM, {name}, int8, smooth {alpha}", wanted[name], run(**evaluated))
 
 
 # photographs
