@@ -75,7 +75,11 @@ def quantize(
     check_writable(output)
     made, inputs = models.made(model, factory.values), arguments.inputs(declare) or None
     chosen, options = weights.chosen, {name: value for name, value in vars(how).items() if value is not None}
-    with StatusLine(sys.stderr.isatty(), "the model") as tell:
+    with StatusLine(sys.stderr.isatty(), "calibrating") as told:
+
+        def tell(text: str) -> None:
+            told(f"calibrating: {text}")
+
         found = run(made, data, output, inputs, chosen.open(), ignored=chosen.ignored, tell=tell, **options)
     if html is not None:
         save(html, found, model, options)
