@@ -68,8 +68,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "export polygraphy": ("net.py:Net", *WEIGHTS, "-o", "script.py"),
 }
 """The commands that define a model, with what they need for it."""
-OTHERS = {"convert"}
-"""That which has some of the options for a checkpoint, and defines nothing."""
+OTHERS = {"convert", "transcribe"}
+"""Those that have some of the options, and define nothing, or the two networks of a published folder."""
 
 Defined = Mapping[str, Any]
 OPTIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Defined], bool]]] = {

@@ -40,41 +40,41 @@ def nbytes(constants: Iterable[EngineTensor]) -> int:
     return sum(held.values())
 
 
-def matrix(layer: EngineLayer) -> EngineTensor | None:
+def matrix(inspected: EngineLayer) -> EngineTensor | None:
     """The weight that a layer holds: its largest constant of two axes or more; None where it has none."""
-    return max((x for x in layer.constants if _is_matrix(x)), key=count, default=None)
+    return max((x for x in inspected.constants if _is_matrix(x)), key=count, default=None)
 
 
-def data(layer: EngineLayer) -> tuple[EngineTensor, ...]:
+def data(inspected: EngineLayer) -> tuple[EngineTensor, ...]:
     """What a layer reads that is computed, without single numbers."""
-    return tuple(x for x in layer.inputs if x.dtype in (*FLOATS, *QUANTIZED, UNKNOWN) and _axes(x))
+    return tuple(x for x in inspected.inputs if x.dtype in (*FLOATS, *QUANTIZED, UNKNOWN) and _axes(x))
 
 
-def is_product(layer: EngineLayer) -> bool:
+def is_product(inspected: EngineLayer) -> bool:
     """Whether it multiplies matrices or convolves: by its type and name, or as it reads data and a quantized weight."""
-    held = matrix(layer)
+    held = matrix(inspected)
     return bool(
-        _PRODUCT.search(layer.type)
-        or _PRODUCT.search(layer.name.rpartition("/")[2])
-        or _KERNEL.search(layer.tactic)
-        or (held and held.dtype in QUANTIZED and data(layer))
+        _PRODUCT.search(inspected.type)
+        or _PRODUCT.search(inspected.name.rpartition("/")[2])
+        or _KERNEL.search(inspected.tactic)
+        or (held and held.dtype in QUANTIZED and data(inspected))
     )
 
 
-def computed(layer: EngineLayer, *, quantizes_inputs: bool, dequantized: Collection[str] = ()) -> str:
+def computed(inspected: EngineLayer, *, quantizes_inputs: bool, dequantized: Collection[str] = ()) -> str:
     """The dtype that a product multiplies in, "unknown" where the inspector does not tell.
 
     quantizes_inputs: whether the network quantizes what it multiplies, so that a fused kernel could do it inside.
     dequantized: the names of weights that other layers dequantize, which no kernel quantizes again.
     """
-    kernel = _KERNEL.search(layer.tactic)
+    kernel = _KERNEL.search(inspected.tactic)
     if kernel:
         found = [_NAMES[each] for each in kernel.groups()]
         return found[0] if found[0] == found[1] else f"{found[0]} x {found[1]}"
-    held, read = matrix(layer), {x.dtype for x in data(layer)}
+    held, read = matrix(inspected), {x.dtype for x in data(inspected)}
     if held is None:
-        weights = {x.dtype for x in data(layer) if x.name in dequantized}
-        return weights.pop() if len(weights) == 1 else _of_two(layer)
+        weights = {x.dtype for x in data(inspected) if x.name in dequantized}
+        return weights.pop() if len(weights) == 1 else _of_two(inspected)
     if held.dtype in FLOATS:
         return held.dtype if held.dtype in read else UNKNOWN
     if held.dtype not in QUANTIZED:
@@ -84,14 +84,14 @@ def computed(layer: EngineLayer, *, quantizes_inputs: bool, dequantized: Collect
     narrow, wide = read & set(QUANTIZED), read & set(FLOATS)
     if len(narrow) == 1:
         return narrow.pop()
-    converts = quantizes_inputs and not _ALONE.search(layer.type)
+    converts = quantizes_inputs and not _ALONE.search(inspected.type)
     return wide.pop() if len(wide) == 1 and not narrow and UNKNOWN not in read and not converts else UNKNOWN
 
 
-def _of_two(layer: EngineLayer) -> str:
+def _of_two(inspected: EngineLayer) -> str:
     """Of a product whose operands are both computed: their dtype, if they have one, or "unknown"."""
-    read = {x.dtype for x in data(layer)}
-    return read.pop() if len(read) == 1 and len(data(layer)) > 1 else UNKNOWN
+    read = {x.dtype for x in data(inspected)}
+    return read.pop() if len(read) == 1 and len(data(inspected)) > 1 else UNKNOWN
 
 
 def _is_matrix(tensor: EngineTensor) -> bool:

@@ -26,9 +26,9 @@ def dequantized(layers: Sequence[EngineLayer]) -> frozenset[str]:
     return frozenset(x.name for one in layers if not is_product(one) and _dequantizes(one) for x in one.outputs)
 
 
-def own(layer: EngineLayer) -> str:
+def own(inspected: EngineLayer) -> str:
     """In words, that a layer does nothing else."""
-    return f"{OWN}: {layer.name}"
+    return f"{OWN}: {inspected.name}"
 
 
 def inputs_of(each: Asked, products: Sequence[EngineLayer], layers: Sequence[EngineLayer]) -> str:
@@ -56,8 +56,8 @@ def _inputs_of_one(each: Asked, product: EngineLayer, layers: Sequence[EngineLay
     return own(writer) if not is_product(writer) and {*writer.modules} <= readers else FUSED
 
 
-def _reads(layer: EngineLayer, names: Sequence[str]) -> bool:
-    return any(x.name in names for x in layer.inputs)
+def _reads(inspected: EngineLayer, names: Sequence[str]) -> bool:
+    return any(x.name in names for x in inspected.inputs)
 
 
 def weights_of(products: Sequence[EngineLayer], layers: Sequence[EngineLayer]) -> HeldWeights:
@@ -77,13 +77,13 @@ def weights_of(products: Sequence[EngineLayer], layers: Sequence[EngineLayer]) -
     return HeldWeights(own(largest) if _dequantizes(largest) else FUSED, found.dtype, (largest,))
 
 
-def _dequantizes(layer: EngineLayer) -> bool:
+def _dequantizes(inspected: EngineLayer) -> bool:
     """Whether a layer writes as many numbers as the weight that it holds has, in floats."""
-    found = matrix(layer)
+    found = matrix(inspected)
     narrow = found is not None and found.dtype in QUANTIZED
-    return narrow and any(x.dtype in FLOATS and count(x) == _count(layer) for x in layer.outputs)
+    return narrow and any(x.dtype in FLOATS and count(x) == _count(inspected) for x in inspected.outputs)
 
 
-def _count(layer: EngineLayer) -> int:
-    found = matrix(layer)
+def _count(inspected: EngineLayer) -> int:
+    found = matrix(inspected)
     return count(found) if found else 0
