@@ -345,6 +345,7 @@ def test_progress_is_on_standard_error(
         ),
     }  # fmt: skip
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", "300")  # of one that cuts no path
     terminal = SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True))
     for module in ("trtnet.cli.weights.sys", "trtnet.cli.quantize.sys"):
         monkeypatch.setattr(module, terminal)
