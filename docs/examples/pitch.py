@@ -2,7 +2,7 @@
 
 The weights (in a package of 72 MB) are fetched once. The melody is made of tones with overtones. It prints:
 
-    A3 220 Hz: found 22... Hz, A3
+    A3 220 Hz: found ... Hz, A3
     ...
     5 of 5 notes are right
 """
