@@ -25,6 +25,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from helpers.sentences import SENTENCES
+
 import trtnet
 from trtnet import models
 from trtnet.verify.metrics.layouts import distance
@@ -47,14 +49,6 @@ IN_WHEELS = (
     "ultralytics/assets/zidane.jpg",
     "imgaug/quokka.jpg",
 )
-SENTENCES = (
-    "A man is playing a guitar on stage.", "Someone plays an instrument in front of an audience.",
-    "The stock market fell sharply today.", "Shares dropped after the central bank raised rates.",
-    "A cat sleeps on the warm windowsill.", "The kitten is napping in the sunlight.",
-    "How do I bake bread at home?", "What is the recipe for a simple loaf?",
-    "The spacecraft entered orbit around Mars.", "NASA's probe has reached the red planet.",
-    "Doctors recommend regular exercise.", "Physical activity is good for your health.",
-)  # fmt: skip
 
 
 def main() -> None:

@@ -107,7 +107,7 @@ class FakeNccl:
         self.joined: list[tuple[int, bytes, int]] = []
         self.destroyed = 0
         self._status = status
-        self.library = SimpleNamespace(
+        self.functions = SimpleNamespace(
             ncclGetUniqueId=self._make_id,
             ncclCommInitRank=self._join,
             ncclCommDestroy=self._destroy,
@@ -131,7 +131,7 @@ class FakeNccl:
 def made(rank: int, meeting: Path, library: FakeNccl | None = None, timeout: float = 5) -> trtnet.Communicator:
     own = library or FakeNccl()
     return trtnet.Communicator(
-        rank, 2, meeting, timeout=timeout, library=lambda: own.library, activate=lambda index: None
+        rank, 2, meeting, timeout=timeout, library=lambda: own.functions, activate=lambda index: None
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.sentences import SENTENCES
 
 import trtnet
 from trtnet import models, nn, ops
@@ -233,14 +234,6 @@ def test_the_most_sensitive_modules_stay_floats_until_the_outputs_are_near(tmp_p
         trtnet.quantize(Shared(), {"x": x}, file, **common, tolerance=0)
 
 
-SENTENCES = (
-    "A man is playing a guitar on stage.", "Someone plays an instrument in front of an audience.",
-    "The stock market fell sharply today.", "Shares dropped after the central bank raised rates.",
-    "A cat sleeps on the warm windowsill.", "The kitten is napping in the sunlight.",
-    "How do I bake bread at home?", "What is the recipe for a simple loaf?",
-    "The spacecraft entered orbit around Mars.", "NASA's probe has reached the red planet.",
-    "Doctors recommend regular exercise.", "Physical activity is good for your health.",
-)  # fmt: skip
 SENSITIVE = (
     *(f"encoder.layer.{n}.output.dense" for n in (0, 1, 2)),
     *(f"encoder.layer.{n}.intermediate.dense" for n in (0, 1, 4)),

@@ -66,7 +66,7 @@ class Context:
         self._changes = 0
         self._addresses.clear()
         self._allocated.clear()
-        allowed = specializes(opened.info) if opened.specialize is None else opened.specialize
+        allowed = specializes(opened.info, opened.specialize)
         with self._turn():
             self._config = runtime_config(opened.engine, allowed, self.graphs, self._cache is not None)
             if self._config is not None and self._cache is not None:

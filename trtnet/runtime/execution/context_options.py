@@ -43,21 +43,28 @@ def graphs_of(cuda_graph: bool | str) -> GraphMaker:
     return "backend"
 
 
-def specializes(info: PlanInfo) -> bool:
+def specializes(info: PlanInfo, wanted: bool | None = None) -> bool:
     """Whether TensorRT-RTX may compile kernels for the very shapes it sees in a call, as it does by default.
 
+    wanted: what the caller says; None leaves it to trtnet.
     Not for a network of dynamic shapes that is float32, or has modules that are: those kernels of TensorRT-RTX 1.6
     compute wrong numbers for some (EfficientNet-Lite0 at batch 2, whoever made the network:
     tests/gpu/specialization.py).
     """
+    if wanted is not None:
+        return wanted
     return not (_is_dynamic(info) and "float32" in _dtypes(info))
 
 
 def check_kernels(info: PlanInfo, specialize: bool | None) -> None:
     """Warns if an engine with 16-bit layers runs without such kernels: the general ones of TensorRT-RTX 1.6 compute
     sums after a convolution, ``x + relu(conv(x))``, wrong in 16 bits (docs/status.md)."""
-    allowed = specializes(info) if specialize is None else specialize
-    if not allowed and supports("kernel_specialization") and _is_dynamic(info) and _dtypes(info) & SHORT:
+    if (
+        not specializes(info, specialize)
+        and supports("kernel_specialization")
+        and _is_dynamic(info)
+        and _dtypes(info) & SHORT
+    ):
         why = "has float32 modules, too" if specialize is None else "has specialize=False"
         log.warning(
             f"{info.model or 'an engine'} of dynamic shapes has 16-bit modules and {why}: it runs with kernels of "

@@ -14,13 +14,14 @@ from functools import partial
 
 import numpy as np
 
-from trtnet.graph import Tensor, Weight
+from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window, pairs, spread
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.convolutions.rearrangement import Array
 from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.forms.moved_weights import moved_weight
 from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.shapes.joining import cat, stack
@@ -146,13 +147,8 @@ def _matrices(taps: tuple[Array, Array], shape: tuple[int, ...], kernel: Array) 
 
 
 def _constant(x: Tensor, weight: Constant, shape: tuple[int, ...], made: Callable[[Array], Array]) -> Tensor:
-    """The matrices of a kernel, whose values have moved: they have no name."""
-    network, own = x.network, x.network.weight(weight)
-    if own.key:
-        network.folded.add(own.key)
-    moved = Weight(lambda: made(own.array).astype(own.dtype.numpy), like=(shape, own.dtype))
-    (constant,) = network.add("constant", {"shape": shape, "weights": moved})
-    return constant
+    """The matrices of a kernel, computed in float32."""
+    return moved_weight(x, weight, shape, lambda kernel: made(kernel).astype(kernel.dtype))
 
 
 def _result(x: Tensor, y: Tensor, bias: Operand | None, high: Axis, wide: Axis) -> Tensor:

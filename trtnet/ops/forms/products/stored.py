@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph import Parameter, Tensor
+from trtnet.ops.forms.moved_weights import moved_weight
 from trtnet.ops.formulations import form
 from trtnet.ops.products.layer import product
 
@@ -14,9 +15,5 @@ def stored(x: Tensor, weight: Parameter) -> Tensor:
     network, own = x.network, x.network.weight(weight)
     key = "stored", own.key or id(weight), own.dtype.name
     if key not in network.cache:
-        if own.key:
-            network.folded.add(own.key)
-        shape = own.shape[::-1]
-        moved = Weight(lambda: own.array.T, like=(shape, own.dtype))
-        (network.cache[key],) = network.add("constant", {"shape": shape, "weights": moved})
+        network.cache[key] = moved_weight(x, weight, own.shape[::-1], lambda values: values.T)
     return product(x, network.cache[key], "NONE")
