@@ -124,6 +124,11 @@ def diffusion() -> nn.Module:
     return nn.Sequential(nn.GroupNorm(32, 320), nn.SiLU(), nn.Conv2d(320, 320, 3, padding=1))
 
 
+def decoding(channels: int, mode: str) -> nn.Module:
+    """A step of a decoder of images."""
+    return nn.Sequential(nn.Upsample(scale_factor=2.0, mode=mode), nn.Conv2d(channels, channels // 2, 3, padding=1))
+
+
 @dataclass(frozen=True)
 class Row:
     """A network of a kind at some shapes."""
@@ -175,9 +180,12 @@ def rows() -> Iterator[Row]:
         yield Row(
             "upsampling",
             "before a convolution",
-            lambda: nn.Sequential(nn.Upsample(scale_factor=2.0), nn.Conv2d(256, 128, 3, padding=1)),
+            lambda: decoding(256, "nearest"),
             ((batch, 256, 32, 32),),
         )
+        for channels, size in ((256, 32), (64, 128)):
+            image = (batch, channels, size, size)
+            yield Row("interpolation", "before a convolution", lambda c=channels: decoding(c, "bilinear"), (image,))
     for width, inner in ((896, 4864), (4096, 11008)):
         yield Row("row", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))
         yield Row("rms_norm", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))

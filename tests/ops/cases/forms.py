@@ -148,6 +148,17 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("96 channels", *convolution(RNG.standard_normal((96, 1, 3, 3)) / 3, groups=96), (("n", 96, 3, 4),)),
     ],
     "hardswish": [functional("hardswish")],
+    "interpolation": [
+        functional("interpolate", None, 2, mode="bilinear", shape=("n", 3, "h", 5)),
+        functional("interpolate", (8, 15), mode="bilinear", shape=("n", 3, 4, 5)),
+        functional("interpolate", (4, 20), mode="bilinear", shape=("n", 3, 4, 5)),
+        functional("interpolate", (7, 21), mode="bilinear", align_corners=True, shape=("n", 3, 4, 5)),
+        functional("interpolate", (3, 13), mode="bilinear", align_corners=True, shape=("n", 3, 4, 5)),
+        functional("interpolate", None, (1.7, 0.6), mode="bilinear", shape=("n", 3, 9, 5)),
+        functional("interpolate", None, 3, mode="linear", shape=("n", 3, "s")),
+        functional("interpolate", (4, 3, 10), mode="trilinear", shape=("n", 3, 2, 3, 4)),
+        functional("interpolate", 1, mode="bilinear", shape=("n", 3, 4, 5)),
+    ],
     "layer_norm": [
         norm("layer_norm", (6,), weights=(GAIN, OFFSET)),
         norm("layer_norm", (6,)),

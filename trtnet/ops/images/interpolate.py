@@ -16,6 +16,7 @@ from trtnet.ops.elementwise.arithmetic import add, maximum, minimum
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.rounding import floor
 from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.images.by_scale import far, near, nearest, weighted
 from trtnet.ops.pooling.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from trtnet.ops.products.matmul import matmul
@@ -45,7 +46,8 @@ def interpolate(
     recompute_scale_factor. antialias: bilinear and bicubic over everything a new pixel covers. Returns [batch,
     channels, *size], in the dtype of `x`.
     Layer: IResizeLayer; IGatherLayer in float32 for a scale by which float32 computes no exact sizes, as 1 / 3; a pool
-    for "area"; IMatrixMultiplyLayer for antialias.
+    for "area"; IMatrixMultiplyLayer for antialias. Of whole factors and of linear modes there are other forms:
+    ``trtnet.ops.forms.images``.
     Raises LayerError for another mode or rank, for antialias of sizes known only at run time, and for a scale whose
     sizes no layer computes as torch's float64 does.
     Source: torch.nn.functional.interpolate's documentation; Keys, 1981 (bicubic, a = -0.75, with antialias -0.5).
@@ -70,21 +72,29 @@ def interpolate(
         return cast(_of_bytes(wide, new, scales, mode, bool(align_corners), antialias), uint8)
     if antialias:
         y = _antialiased(wide, new, scales, mode, bool(align_corners))
-    elif mode == "nearest" and (repeats := _repeats(old, new, scales)):
-        y = _upsampled(wide, repeats, new)
+    elif mode == "nearest" and (counts := repeats(old, new, scales)):
+        y = _upsampled(wide, counts, new)
+    elif mode.endswith("linear"):
+        y = _interpolated(wide, new, scales, bool(align_corners))
     else:
         y = _resized(wide, new, scales, mode, bool(align_corners))
     return cast(y, x.dtype)
 
 
 @formulated("upsampling", "resize")
-def _upsampled(x: Tensor, repeats: tuple[int, ...], new: tuple[Size, ...]) -> Tensor:
-    """Each pixel `repeats` times in each axis."""
-    scales = [float(n) for n in repeats]
+def _upsampled(x: Tensor, counts: tuple[int, ...], new: tuple[Size, ...]) -> Tensor:
+    """Each pixel `counts` times in each axis."""
+    scales = [float(n) for n in counts]
     return _resized(x, new, scales, "nearest", align_corners=False)
 
 
-def _repeats(old: tuple[Size, ...], new: tuple[Size, ...], scales: list[float] | None) -> tuple[int, ...]:
+@formulated("interpolation", "resize", facts=mean_facts)
+def _interpolated(x: Tensor, new: tuple[Size, ...], scales: list[float] | None, align_corners: bool) -> Tensor:
+    """Linear in each axis."""
+    return _resized(x, new, scales, "linear", align_corners)
+
+
+def repeats(old: tuple[Size, ...], new: tuple[Size, ...], scales: list[float] | None) -> tuple[int, ...]:
     """How often each pixel is there in each axis; () where these are not whole numbers, or all are 1."""
     if scales is None:
         if not is_static((*old, *new)) or any(m % n for n, m in zip(old, new, strict=True)):
