@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from helpers.threads import in_threads
 
 from trtnet.runtime.serving import copying
 from trtnet.runtime.serving.copying import copy_into
@@ -16,9 +18,9 @@ from trtnet.runtime.serving.copying import copy_into
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(copying, "PIECE", 8)
     monkeypatch.setattr(copying, "THREADS", 3)
-    copying._threads.cache_clear()
+    copying._work.cache_clear()
     yield
-    copying._threads.cache_clear()
+    copying._work.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "int64", "bool"])
@@ -41,3 +43,24 @@ def test_arrays_that_lie_otherwise_in_memory_and_tensors_are_copied() -> None:
 def test_an_error_of_a_thread_is_raised() -> None:
     with pytest.raises(ValueError, match="broadcast"):
         copy_into(np.zeros((300, 2), np.float32), np.zeros((300, 3), np.float32))
+
+
+def test_threads_that_copy_at_once_do_not_mix_their_pieces() -> None:
+    sources = [np.full((999, 3), number, np.int64) for number in range(8)]
+    places = [np.zeros_like(source) for source in sources]
+    for _ in range(20):
+        in_threads(lambda number: copy_into(places[number], sources[number]), len(sources))
+        for place, source in zip(places, sources, strict=True):
+            assert np.array_equal(place, source)
+            place[...] = -1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_copies_with_threads_of_its_own() -> None:
+    source, place = np.arange(900), np.zeros(900, np.int64)
+    copy_into(place, source)
+    if (child := os.fork()) == 0:
+        place[...] = 0
+        copy_into(place, source)
+        os._exit(0 if np.array_equal(place, source) else 1)
+    assert os.waitpid(child, 0)[1] == 0
