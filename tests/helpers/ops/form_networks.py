@@ -129,6 +129,13 @@ def decoding(channels: int, mode: str) -> nn.Module:
     return nn.Sequential(nn.Upsample(scale_factor=2.0, mode=mode), nn.Conv2d(channels, channels // 2, 3, padding=1))
 
 
+def subpixels(channels: int, made: int, factor: int) -> nn.Module:
+    """The end of a network for super-resolution."""
+    return nn.Sequential(
+        nn.Conv2d(channels, made * factor**2, 3, padding=1), nn.PixelShuffle(factor), nn.Conv2d(made, 3, 3, padding=1)
+    )
+
+
 @dataclass(frozen=True)
 class Row:
     """A network of a kind at some shapes."""
@@ -186,6 +193,15 @@ def rows() -> Iterator[Row]:
         for channels, size in ((256, 32), (64, 128)):
             image = (batch, channels, size, size)
             yield Row("interpolation", "before a convolution", lambda c=channels: decoding(c, "bilinear"), (image,))
+        image, wide = (batch, 64, 128, 128), (batch, 3, 256, 256)
+        yield Row("pixel_shuffle", "64 channels by 2", lambda: subpixels(64, 64, 2), (image,))
+        yield Row("pixel_shuffle", "64 channels to 3 by 4", lambda: subpixels(64, 3, 4), (image,))
+        yield Row(
+            "pixel_unshuffle",
+            "before a convolution",
+            lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 64, 3, padding=1)),
+            (wide,),
+        )
     for width, inner in ((896, 4864), (4096, 11008)):
         yield Row("row", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))
         yield Row("rms_norm", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))

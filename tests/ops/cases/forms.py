@@ -21,6 +21,7 @@ GAIN, OFFSET = RNG.standard_normal(6), RNG.standard_normal(6)
 PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2)) / 4
 GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
 SLIDING = RNG.standard_normal((6, 1, 5, 6)) / 6
+SUBPIXEL, OFFSETS = RNG.standard_normal((12, 3, 3, 2)) / 4, RNG.standard_normal(12)
 BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
 ONE_QUERY, TOKENS, IMAGE = ("n", 4, 1, 8), ("n", "s", 6), ("n", 6, "h", 5)
@@ -98,6 +99,24 @@ def depthwise_branches(x: Any) -> Any:
     return one + f.conv2d(x, large, like(OFFSET, x), stride=2, padding=(1, 2), groups=6)
 
 
+def subpixel(bias: np.ndarray | None, **options: Any) -> Callable[[Any], Any]:
+    """A convolution before a pixel shuffle."""
+
+    def call(x: Any) -> Any:
+        f = F if isinstance(x, torch.Tensor) else ops
+        return f.pixel_shuffle(f.conv2d(x, like(SUBPIXEL, x), None if bias is None else like(bias, x), **options), 2)
+
+    return call
+
+
+def normed_subpixel(x: Any) -> Any:
+    """With a batch norm between them."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    mean, gain, offset = (like(w, x) for w in (OFFSETS, np.abs(OFFSETS) + 0.5, OFFSETS))
+    y = f.batch_norm(f.conv2d(x, like(SUBPIXEL, x), padding=(2, 1)), mean, gain, gain, offset)
+    return f.pixel_shuffle(y, 2)
+
+
 def pixel_mean(x: Any) -> Any:
     return x.mean((-1, -2))
 
@@ -168,6 +187,18 @@ FORM_CASES: dict[str, list[Case]] = {
     "patches": [
         Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),
         Case("patches without bias", *convolution(PATCH, stride=(2, 3)), ((2, 3, 4, 9),)),
+    ],
+    "pixel_shuffle": [
+        functional("pixel_shuffle", 2, shape=("n", 12, "h", 3)),
+        Case("behind a convolution", *(subpixel(OFFSETS, padding=1),) * 2, (("n", 3, "h", 5),)),
+        Case("one bias for a channel", *(subpixel(np.repeat(OFFSETS[:3], 4)),) * 2, ((2, 3, 5, 4),)),
+        Case("without bias", *(subpixel(None, padding=(2, 0)),) * 2, (("n", 3, 4, 5),)),
+        Case("behind a batch norm", normed_subpixel, normed_subpixel, (("n", 3, 4, 5),)),
+        Case("behind a strided convolution", *(subpixel(OFFSETS, stride=2),) * 2, ((2, 3, 5, 5),)),
+    ],
+    "pixel_unshuffle": [
+        functional("pixel_unshuffle", 2, shape=("n", 3, 4, 6)),
+        functional("pixel_unshuffle", 3, shape=("n", 2, 3, 9, 6)),
     ],
     "pointwise": [
         Case("pointwise", *convolution(PIXEL, SHIFT), (("n", 3, 1, 1),)),

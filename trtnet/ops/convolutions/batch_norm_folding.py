@@ -69,6 +69,15 @@ class Convolution:
             self.kernel.settle(network)
         self.placeholders.release()
 
+    def made_by(self, y: Tensor) -> Convolution:
+        """What is known of a layer that takes its place and makes `y`: no batch norm, no sum."""
+        return replace(self, layer=y.network.maker(y), norm=None, geometry=None)
+
+    def leave(self, network: OpenNetwork) -> None:
+        """Gives the layer zeros: nothing reads it, and TensorRT leaves it out."""
+        network.give(self.layer, {name: Weight(np.zeros(w.shape, w.dtype.numpy)) for name, w in self.weights.items()})
+        self.placeholders.release()
+
 
 @dataclass(frozen=True)
 class BatchNorm:

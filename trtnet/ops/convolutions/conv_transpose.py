@@ -102,7 +102,7 @@ def _transposed(
     if x.ndim == rank + 1:
         image = x.unsqueeze(0)
         return _transposed(image, weight, bias, stride, padding, output_padding, groups, dilation, rank).squeeze(0)
-    if not _has_kernels(x, stride, groups, rank):
+    if not has_deconvolution(x, stride, groups, rank):
         return _as_convolution(x, weight, bias, stride, padding, output_padding, groups, dilation, rank)
     before, _ = pairs(padding, rank)
     after = tuple(p - extra for p, extra in zip(before, spread(output_padding, rank), strict=True))
@@ -140,7 +140,8 @@ def _check_output_padding(x: Tensor, stride: Window, output_padding: Window, dil
         x.network.fail(f"conv_transpose{rank}d: {text}", {"x": x})
 
 
-def _has_kernels(x: Tensor, stride: Window, groups: int, rank: int) -> bool:
+def has_deconvolution(x: Tensor, stride: Window, groups: int, rank: int) -> bool:
+    """Whether TensorRT computes transposed convolutions of a dtype, a stride and groups."""
     if x.dtype == bfloat16 and not has_kernels("BFLOAT16_DECONVOLUTION"):
         return False
     strided = groups > 1 and max(spread(stride, rank)) > 1

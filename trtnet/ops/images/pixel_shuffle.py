@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from trtnet.graph import Dim, Size, Tensor
+from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.shapes.shape import shuffle
 
 
@@ -11,15 +13,22 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
 
     x: [..., channels r^2, height, width], of any dtype. upscale_factor: r, an int. Returns [..., channels, height r,
     width r], in the dtype of `x`.
-    Layer: IShuffleLayer.
+    Layer: IShuffleLayer. There are other forms: ``trtnet.ops.forms.images.pixel_shuffle``.
     Raises LayerError for fewer dimensions, and for a number of channels that r^2 does not divide.
     Source: Shi et al., 2016, arXiv:1609.05158.
     """
     r = upscale_factor
     _check_rank("pixel_shuffle", x, 3)
-    *lead, channels, height, width = x.shape
+    channels = x.shape[-3]
     if not isinstance(channels, int) or channels % (r * r):
         x.network.fail(f"pixel_shuffle by {r} of {channels} channels", {"x": x})
+    return _shuffled(x, r)
+
+
+@formulated("pixel_shuffle", "permute", facts=mean_facts)
+def _shuffled(x: Tensor, r: int) -> Tensor:
+    *lead, channels, height, width = x.shape
+    assert isinstance(channels, int)
     n = len(lead)
     order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
     apart = shuffle(x, shape=(*lead, channels // (r * r), r, r, height, width), after=order)
@@ -31,15 +40,21 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
 
     x: [..., channels, height r, width r], of any dtype. downscale_factor: r, an int. Returns [..., channels r^2,
     height, width], in the dtype of `x`.
-    Layer: IShuffleLayer.
+    Layer: IShuffleLayer. There are other forms: ``trtnet.ops.forms.images.pixel_shuffle``.
     Raises LayerError for fewer dimensions, and for known sizes that r does not divide.
     Source: Shi et al., 2016, arXiv:1609.05158.
     """
     r = downscale_factor
     _check_rank("pixel_unshuffle", x, 3)
-    *lead, channels, height, width = x.shape
+    channels, height, width = x.shape[-3:]
     if not _divides(r, height) or not _divides(r, width):
         x.network.fail(f"pixel_unshuffle by {r} of {channels}x{height}x{width}", {"x": x})
+    return _unshuffled(x, r)
+
+
+@formulated("pixel_unshuffle", "permute", facts=mean_facts)
+def _unshuffled(x: Tensor, r: int) -> Tensor:
+    *lead, channels, height, width = x.shape
     n = len(lead)
     order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
     apart = shuffle(x, shape=(*lead, channels, height // r, r, width // r, r), after=order)

@@ -6,11 +6,9 @@ bytes. Source: Ding et al., 2021, arXiv:2101.03697.
 
 from __future__ import annotations
 
-import numpy as np
-
-from trtnet.graph import Tensor, Weight
+from trtnet.graph import Tensor
 from trtnet.graph.memory.pending import PendingLayer
-from trtnet.ops.convolutions.batch_norm_folding import Convolution, fits, taken
+from trtnet.ops.convolutions.batch_norm_folding import fits, taken
 from trtnet.ops.convolutions.sums import parts, total
 from trtnet.ops.formulations import form
 
@@ -35,12 +33,5 @@ def merged(x: Tensor, y: Tensor) -> Tensor | None:
     if addend.pending is not None:
         assert isinstance(result.value, PendingLayer)
         addend.pending.take(result.value, whole.network.path)
-        _empty(addend.pending.offer, whole)
+        addend.pending.offer.leave(whole.network)
     return result
-
-
-def _empty(convolution: Convolution, x: Tensor) -> None:
-    """Zeros for a layer that nothing reads."""
-    zeros = {name: Weight(np.zeros(w.shape, w.dtype.numpy)) for name, w in convolution.weights.items()}
-    x.network.give(convolution.layer, zeros)
-    convolution.placeholders.release()
