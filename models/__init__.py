@@ -18,6 +18,7 @@ from trtnet.models.vit import vit_b_16
 from trtnet.models.voice_encoder import voice_encoder
 from trtnet.models.whisper import whisper_tiny
 from trtnet.models.whisper_text import whisper_decoder, whisper_encoder
+from trtnet.models.yolo11 import yolo11n
 from trtnet.models.yolov8 import yolov8n
 
 __all__ = [
@@ -44,5 +45,6 @@ __all__ = [
     "whisper_decoder",
     "whisper_encoder",
     "whisper_tiny",
+    "yolo11n",
     "yolov8n",
 ]

@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "efficientnet_lite0": {"num_classes": 7},
     "mobilenet_v2": {"num_classes": 7, "width_mult": 0.25},
     "mtcnn": {"height": 100, "width": 80, "faces": 4},
+    "yolo11n": {"num_classes": 7, "width": 0.125, "c3k": True},
     "yolov8n": {"num_classes": 7, "width": 0.125},
     "voice_encoder": {"model_hidden_size": 8, "model_num_layers": 2},
     "gpt2": {"n_embd": 48, "n_layer": 2, "n_head": 4, "vocab_size": 99, "n_inner": 100},
