@@ -1,9 +1,12 @@
 """10,000 requests to a Triton server of what `trtnet export triton --python` writes, from 16 clients.
 
     python tests/serving/prove_triton.py [--requests 10000] [--clients 16]
+    python tests/serving/prove_triton.py --sequences 2000 [--strategy direct]
 
 A tenth of them are wrong on purpose, of five kinds. The server is killed (SIGKILL) twice and started again, the model
-is updated twice while requests run. Exits with 0 if every answer is right and every error is its own request's.
+is updated twice while requests run. With --sequences, a model with states gets sequences of 1 to 12 chunks, more at a
+time than it has streams; those that a killed server has lost begin anew.
+Exits with 0 if every answer is right and every error is its own request's.
 Needs nvidia-pytriton: pip install --no-deps nvidia-pytriton==0.7.0
 """
 
@@ -18,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers.tools.triton_clients import BATCH, LENGTH, MODEL, Load
+from helpers.tools.triton_sequences import MEAN, Talk
 from helpers.tools.triton_server import Server
 
 from trtnet.tools.export.triton.models import served
@@ -30,7 +34,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--sequences", type=int, default=0)
+    parser.add_argument("--strategy", default="oldest")
     options = parser.parse_args()
+    if options.sequences:
+        talk(options.sequences, options.clients, options.strategy)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, 2)
@@ -43,6 +52,30 @@ def main() -> None:
             print(dict(sorted(load.counts.items())))
             print("executions of batches since the last start:", server.counts("nv_inference_exec_count"))
             print("requests since the last start:", server.counts("nv_inference_request_success"))
+
+
+def talk(sequences: int, clients: int, strategy: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "mean.py").write_text(MEAN)
+        made = served(f"{folder}/mean.py:Mean", Choices(dims=["streams=1:4:4"]), python=True)
+        publish(made, folder / "models", "mean", Serving(instances=2, sequences=strategy))
+        with Server(folder / "models", folder) as server:
+            calm = Talk((server.http, server.grpc), "mean")
+            began = time.monotonic()
+            calm.run(200, clients)
+            print(f"undisturbed: {calm.counts['chunks'] / (time.monotonic() - began):.0f} chunks/s", flush=True)
+            killed = Talk((server.http, server.grpc), "mean", kills=True)
+            killed.run(sequences, clients, lambda talk: kill_twice(talk, server, sequences))
+            print(dict(sorted(killed.counts.items())))
+
+
+def kill_twice(talk: Talk, server: Server, sequences: int) -> None:
+    for turn in (1, 2):
+        talk.wait_for(sequences * turn // 3)
+        server.kill()
+        server.start()
+        print(f"killed and started again at {talk.counts['sequences']} sequences", flush=True)
 
 
 def write(folder: Path, factor: int) -> None:

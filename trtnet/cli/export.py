@@ -64,6 +64,10 @@ class ServingOptions:
     cache: Annotated[
         bool, typer.Option("--cache", help="Keep responses; the server needs --cache-config local,size=BYTES.")
     ] = False
+    sequences: Annotated[
+        str, typer.Option(help="Of a model with states, which requests make a batch: oldest, or direct.")
+    ] = "oldest"
+    idle: Annotated[float, typer.Option(help="Seconds without a request after which a sequence is given up.")] = 60.0
 
     @property
     def serving(self) -> Serving:
@@ -72,8 +76,9 @@ class ServingOptions:
 
         gpus = () if self.device is None else arguments.numbers(self.device, "--device")
         return Serving(
-            self.max_batch_size, self.delay, self.instances, self.version, gpus, self.versions, self.warmup, self.cache
-        )
+            self.max_batch_size, self.delay, self.instances, self.version, gpus, self.versions, self.warmup, self.cache,
+            self.sequences, self.idle,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

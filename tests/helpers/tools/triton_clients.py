@@ -74,7 +74,7 @@ class Load:
             time.sleep(0.002)
 
     def _client(self, index: int, numbers: Any, requests: int) -> None:
-        with (_Grpc if index % 2 else _Http)(self._grpc if index % 2 else self._http) as channel:
+        with (GrpcChannel if index % 2 else HttpChannel)(self._grpc if index % 2 else self._http) as channel:
             while (number := next(numbers)) < requests:
                 self._request(channel, number)
 
@@ -119,43 +119,44 @@ def _arrays(mistake: str | None, rows: int, length: int, number: int) -> dict[st
     return {"a": a, "b": rng.integers(-100, 100, other).astype(np.float32)}
 
 
-class _Grpc:
-    def __init__(self, port: int) -> None:
+class GrpcChannel:
+    def __init__(self, port: int, output: str = "output") -> None:
+        self._output = output
         self._client = grpc.InferenceServerClient(f"127.0.0.1:{port}", channel_args=SOON)
 
-    def __enter__(self) -> _Grpc:
+    def __enter__(self) -> GrpcChannel:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def infer(self, model: str, arrays: dict[str, Any]) -> Any:
+    def infer(self, model: str, arrays: dict[str, Any], **sequence: Any) -> Any:
         inputs = []
         for name, array in arrays.items():
             inputs.append(grpc.InferInput(name, array.shape, "INT32" if array.dtype == np.int32 else "FP32"))
             inputs[-1].set_data_from_numpy(array)
         try:
-            return self._client.infer(model, inputs).as_numpy("output")
+            return self._client.infer(model, inputs, **sequence).as_numpy(self._output)
         except InferenceServerException as error:
             gone = ("UNAVAILABLE", "CANCELLED")
             lost = any(word in str(error.status()) for word in gone) and "unknown model" not in error.message()
             raise ConnectionError(str(error)) if lost else RejectedError(error.message()) from error
 
 
-class _Http:
+class HttpChannel:
     """The server's protocol in JSON, by Python's own client."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def __enter__(self) -> _Http:
+    def __enter__(self) -> HttpChannel:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def infer(self, model: str, arrays: dict[str, Any]) -> Any:
+    def infer(self, model: str, arrays: dict[str, Any], **sequence: Any) -> Any:
         inputs = [
             {
                 "name": name, "shape": array.shape, "data": array.ravel().tolist(),
@@ -164,7 +165,8 @@ class _Http:
             for name, array in arrays.items()
         ]  # fmt: skip
         try:
-            self._connection.request("POST", f"/v2/models/{model}/infer", json.dumps({"inputs": inputs}))
+            asked = {"inputs": inputs, "parameters": sequence}
+            self._connection.request("POST", f"/v2/models/{model}/infer", json.dumps(asked))
             answer = self._connection.getresponse()
             document = json.loads(answer.read())
         except GONE:

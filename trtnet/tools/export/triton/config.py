@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from trtnet.builder import PlanInfo
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import PlanError
+from trtnet.tools.export.triton.sequence_config import sequence_batching, stream_count
 from trtnet.tools.export.triton.serving import Serving
 
 PLAN = "model.plan"
@@ -44,11 +45,13 @@ def config(info: PlanInfo, name: str, serving: Serving, *, python: bool) -> str:
         f"version_policy {{ latest {{ num_versions: {serving.versions} }} }}",
         _instances(info, serving, python),
     ]
-    if size > 1:
+    if info.states:
+        lines += sequence_batching(serving, size)
+    elif size > 1:
         preferred = ", ".join(map(str, _preferred(info, size)))
         batching = f"preferred_batch_size: [ {preferred} ] max_queue_delay_microseconds: {serving.delay}"
         lines.append(f"dynamic_batching {{ {batching} }}")
-    if serving.warmup:
+    if serving.warmup and not info.states:
         lines += _warmup(info, size)
     if serving.cache:
         lines.append("response_cache { enable: true }")
@@ -70,8 +73,13 @@ def _batches(info: PlanInfo, which: int) -> list[int]:
 
 
 def max_batch_size(info: PlanInfo, serving: Serving) -> int:
-    """The largest batch, 0 for none. Raises PlanError for more than the profiles take."""
+    """The largest batch, 0 for none; of a model with states, the number of its streams.
+
+    Raises PlanError for more than the profiles take, and for fewer streams.
+    """
     largest = max(_batches(info, 2), default=0) if _batch_axis(info) else 0
+    if info.states:
+        return stream_count(range(min(_batches(info, 0)), largest + 1), info.states, serving)
     if serving.max_batch_size is None:
         return largest
     if not 0 <= serving.max_batch_size <= largest:
@@ -130,7 +138,11 @@ def notes(info: PlanInfo, size: int, python: bool) -> list[str]:
     found = [f"the server's Python needs trtnet and {needs}" if python else f"the server needs {needs}, which built it"]
     if info.backend == REFERENCE:
         found = ["the server's Python needs trtnet, a TensorRT and torch, and the files where they are now"]
-    if size and min(_batches(info, 0)) > 1:
+    if info.states:
+        found.append(
+            f"{size} sequences at a time in each instance; requests bring one chunk each, and their sequence's id"
+        )
+    elif size and min(_batches(info, 0)) > 1:
         found.append(f"requests of fewer than {min(_batches(info, 0))} samples fail: no profile takes them")
     if not size:
         found.append("Triton does not batch: requests bring the whole shape")

@@ -11,7 +11,8 @@ from trtnet.builder.profiles import profile_shapes
 from trtnet.runtime import load
 from trtnet.support.errors import PlanError, ProfileError
 from trtnet.tools.export.triton.config import PLAN, REFERENCE
-from trtnet.tools.export.triton.repository import Served, check, of_engine, template
+from trtnet.tools.export.triton.repository import Served, check, model_template, of_engine, template
+from trtnet.tools.export.triton.sequence_config import of_sequences
 from trtnet.tools.targets import arguments
 from trtnet.tools.targets.absolute import absolute, absolute_target
 from trtnet.tools.targets.forms_choice import FormsChoice
@@ -49,7 +50,8 @@ def of_model(target: str, choices: Choices) -> Served:
         raise ProfileError(f"give the range of {missing[0]}, for Triton's batches: --dim {missing[0]}=1:8:32")
     info = replace(network.describe(), backend=REFERENCE, profiles=profile_shapes(network, ranges))
     check(info, target, python=True)
-    return Served(info, {DESCRIPTION: _described(target, choices), "model.py": template("python_model.py")}, True)
+    files = {DESCRIPTION: _described(target, choices), "model.py": template(model_template(info))}
+    return Served(of_sequences(info), files, True)
 
 
 def open_model(folder: Path, device: int) -> Any:

@@ -14,6 +14,7 @@ from trtnet.builder.plan import sidecar_path
 from trtnet.support.errors import PlanError
 from trtnet.support.files import atomic_write
 from trtnet.tools.export.triton.config import PLAN, REFERENCE, TYPES, config, max_batch_size, notes
+from trtnet.tools.export.triton.sequence_config import of_sequences
 from trtnet.tools.export.triton.serving import Serving
 
 CONFIG = "config.pbtxt"
@@ -33,7 +34,10 @@ class Repository:
 
 @dataclass(frozen=True)
 class Served:
-    """What is served: files, the files of a version by name. python: by Triton's python backend."""
+    """What is served: files, the files of a version by name. python: by Triton's python backend.
+
+    info: as Triton sees it, without what is carried from call to call.
+    """
 
     info: PlanInfo
     files: Files
@@ -50,8 +54,13 @@ def of_engine(engine: Path, *, python: bool) -> Served:
     files: dict[str, bytes | memoryview] = {PLAN: plan.data}
     if python:
         files[sidecar_path(PLAN).name] = sidecar_path(engine).read_bytes()
-        files["model.py"] = template("python_model.py")
-    return Served(plan.info, files, python)
+        files["model.py"] = template(model_template(plan.info))
+    return Served(of_sequences(plan.info), files, python)
+
+
+def model_template(info: PlanInfo) -> str:
+    """The model of the python backend that runs it."""
+    return "python_sequences.py" if info.states else "python_model.py"
 
 
 def template(name: str) -> bytes:
@@ -120,9 +129,15 @@ def check(info: PlanInfo, what: str, python: bool) -> None:
             f"  --python serves it with Triton's python backend, with trtnet in the server's Python; or build it with"
             f" TRTNET_BACKEND=tensorrt, in the version of the server"
         )
+    if info.states and not python:
+        raise PlanError(
+            f"{what} carries {info.states[0].input} from call to call, and Triton's tensorrt backend would not know for"
+            f" which sequence: --python serves it with Triton's python backend, and keeps its state on the GPU"
+        )
     if info.stripped:
         raise PlanError(f"{what} was stripped of its weights: add them with `trtnet refit`, Triton cannot")
-    for tensor in (*info.inputs, *info.outputs):
+    shown = of_sequences(info)
+    for tensor in (*shown.inputs, *shown.outputs):
         if tensor.dtype not in TYPES:
             raise PlanError(f"{tensor}: Triton does not have this dtype; it has {', '.join(TYPES)}")
         if python and tensor.dtype == "bfloat16":

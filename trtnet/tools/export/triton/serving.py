@@ -8,6 +8,9 @@ from typing import Any
 from trtnet.support.errors import PlanError
 
 LARGEST = 2**31
+LONGEST = 10**9
+STRATEGIES = ("oldest", "direct")
+"""Which requests make a batch: those that wait longest, of any sequences; or those of all slots, each of a sequence."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Serving:
     version: of the model; None for the next one. versions: how many of the latest are served.
     warmup: whether each instance is run once for each batch size that profiles are tuned for, before it is ready.
     cache: whether the server keeps responses: it is started with ``--cache-config local,size=BYTES`` then.
+    sequences: how the server batches the sequences of a model with states, see STRATEGIES. idle: seconds without a
+    request after which it gives a sequence up.
     """
 
     max_batch_size: int | None = None
@@ -30,11 +35,17 @@ class Serving:
     versions: int = 1
     warmup: bool = False
     cache: bool = False
+    sequences: str = "oldest"
+    idle: float = 60.0
 
     def check(self) -> None:
         """Raises PlanError for numbers that Triton does not take."""
         if (self.version or 1) < 1 or self.version == 0 or self.instances < 1 or self.versions < 1 or self.delay < 0:
             raise PlanError("a model's version, the versions that are served and its instances are at least 1")
+        if self.sequences not in STRATEGIES:
+            raise PlanError(f"sequences are batched by one of {', '.join(STRATEGIES)}; found {self.sequences!r}")
+        if not 1e-6 <= self.idle <= LONGEST:
+            raise PlanError(f"a sequence may be idle for more than 0 and at most {LONGEST} seconds; found {self.idle}")
         numbers: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         if max(numbers.pop("delay"), numbers.pop("version") or 0) >= 2**63 or any(
             isinstance(number, int) and number >= LARGEST for number in (*numbers.values(), *self.gpus)
