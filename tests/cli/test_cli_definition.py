@@ -152,7 +152,9 @@ def spy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spy:
     """In the place of `define`, wherever it is called."""
     for module in pkgutil.walk_packages(trtnet.tools.__path__, "trtnet.tools."):
         # Triton alone imports its models; Parquet is an extra
-        if not module.name.endswith(("python_model", "python_step", "batch.arrow", "batch.results")):
+        if not module.name.endswith(
+            ("python_model", "python_step", "python_sequences", "batch.arrow", "batch.results")
+        ):
             importlib.import_module(module.name)
     spy = Spy()
     for module in [each for name, each in sys.modules.items() if name.partition(".")[0] == "trtnet"]:
