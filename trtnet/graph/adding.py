@@ -45,7 +45,8 @@ class Adding(Placing, Generic[T]):
     the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
     what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
     and bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the factors of the
-    results of scale layers. quantized: the parameters that the network
+    results of scale layers. moves, gathered: what permutations, reshapes and gathers of their results were made of.
+    quantized: the parameters that the network
     holds quantized. division: the rank whose part of a larger one it is. named: the checkpoint keys of weights that
     TensorRT knows by them; folded: those that were computed with while defining.
     """
@@ -69,6 +70,8 @@ class Adding(Placing, Generic[T]):
         self.linear: dict[int, tuple[T, Any, Any]] = {}
         self.scaled: dict[trt.ITensor, tuple[trt.ITensor, Any]] = {}
         self.merged: dict[Any, Any] = {}
+        self.moves: dict[trt.ITensor, Any] = {}
+        self.gathered: dict[trt.ITensor, Any] = {}
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
         self.quantized = QuantizedParameters()

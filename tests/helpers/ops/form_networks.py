@@ -136,6 +136,41 @@ def subpixels(channels: int, made: int, factor: int) -> nn.Module:
     )
 
 
+class ShiftedWindows(nn.Module):
+    """Swin's block without its attention: rolled windows of 7 x 7 and back, between products."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.one, self.two = nn.LayerNorm(width), nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, size, _, width = x.shape
+        count = size // 7
+        y = torch.roll(self.norm(x), (-3, -3), (1, 2)).view(n, count, 7, count, 7, width)
+        y = self.two(F.gelu(self.one(y.permute(0, 1, 3, 2, 4, 5).reshape(n * count * count, 49, width))))
+        y = y.view(n, count, count, 7, 7, width).permute(0, 1, 3, 2, 4, 5).reshape(n, size, size, width)
+        return x + torch.roll(y, (3, 3), (1, 2))
+
+
+class ShuffleUnit(nn.Module):
+    """ShuffleNetV2's."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.branch = nn.Sequential(
+            nn.Conv2d(half, half, 1), nn.BatchNorm2d(half), nn.ReLU(),
+            nn.Conv2d(half, half, 3, padding=1, groups=half), nn.BatchNorm2d(half),
+            nn.Conv2d(half, half, 1), nn.BatchNorm2d(half), nn.ReLU(),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, channels, height, width = x.shape
+        left, right = x.chunk(2, 1)
+        y = torch.cat((left, self.branch(right)), 1).view(n, 2, channels // 2, height, width)
+        return y.transpose(1, 2).contiguous().view(n, channels, height, width)
+
+
 @dataclass(frozen=True)
 class Row:
     """A network of a kind at some shapes."""
@@ -175,6 +210,15 @@ def rows() -> Iterator[Row]:
         for kind in ("product", "layer_norm"):
             yield Row(kind, "ConvNeXt's first blocks", lambda: blocks(96), ((batch, 96, 56, 56),))
             yield Row(kind, "ConvNeXt's third blocks", lambda: blocks(384), ((batch, 384, 14, 14),))
+        for kind in ("regrouping", "roll"):
+            yield Row(kind, "windows of 96", lambda: ShiftedWindows(96), ((batch, 56, 56, 96),))
+            yield Row(kind, "windows of 384", lambda: ShiftedWindows(384), ((batch, 14, 14, 384),))
+        yield Row(
+            "regrouping",
+            "two shuffle units",
+            lambda: nn.Sequential(ShuffleUnit(116), ShuffleUnit(116)),
+            ((batch, 116, 28, 28),),
+        )
         yield Row("silu", "inverted residual", lambda: inverted(nn.SiLU), ((batch, 24, 56, 56),))
         yield Row("hardswish", "inverted residual", lambda: inverted(nn.Hardswish), ((batch, 24, 56, 56),))
         yield Row("gelu", "perceptron", perceptron, (tokens,))

@@ -117,6 +117,51 @@ def normed_subpixel(x: Any) -> Any:
     return f.pixel_shuffle(y, 2)
 
 
+def shuffled_channels(groups: int) -> Callable[[Any], Any]:
+    """ShuffleNet's, in torch's operations."""
+
+    def call(x: Any) -> Any:
+        batch, channels, height, width = x.shape
+        apart = x.view(batch, groups, channels // groups, height, width)
+        return apart.transpose(1, 2).contiguous().view(batch, channels, height, width)
+
+    return call
+
+
+def windows(x: Any) -> Any:
+    """Swin's, of 2 x 3 pixels."""
+    batch, height, width, channels = x.shape
+    apart = x.view(batch, height // 2, 2, width // 3, 3, channels)
+    return apart.permute(0, 1, 3, 2, 4, 5).reshape(batch * (height // 2) * (width // 3), 6, channels)
+
+
+def windows_and_back(x: Any) -> Any:
+    batch, height, width, channels = x.shape
+    apart = windows(x).view(batch, height // 2, width // 3, 2, 3, channels)
+    return apart.permute(0, 1, 3, 2, 4, 5).contiguous().view(batch, height, width, channels) + windows(x).sum()
+
+
+def merged_patches(x: Any) -> Any:
+    """Swin's, as timm writes it."""
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).permute(0, 1, 3, 4, 2, 5).flatten(3)
+
+
+def grid(x: Any) -> Any:
+    """MaxViT's."""
+    batch, height, width, channels = x.shape
+    apart = x.view(batch, 2, height // 2, 3, width // 3, channels)
+    return apart.permute(0, 2, 4, 1, 3, 5).reshape(-1, 6, channels)
+
+
+def rolled(shifts: Any, dims: Any) -> Callable[[Any], Any]:
+    return lambda x: x.roll(shifts, dims)
+
+
+def shifted_windows(x: Any) -> Any:
+    return windows(x.roll((-1, -1), (1, 2)))
+
+
 def pixel_mean(x: Any) -> Any:
     return x.mean((-1, -2))
 
@@ -211,10 +256,22 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("several of one tensor", gated, gated, (TOKENS,)),
         Case("several of one tensor of known size", gated, gated, ((2, 130, 6),)),
     ],
+    "regrouping": [
+        Case("channels", *(shuffled_channels(3),) * 2, (("n", 6, "h", 5),)),
+        Case("windows", windows, windows, (("n", 4, 6, 5),)),
+        Case("windows and back", windows_and_back, windows_and_back, (("n", 4, 6, 5),)),
+        Case("merged patches", merged_patches, merged_patches, (("n", 4, 6, "s"),)),
+        Case("grid", grid, grid, (("n", 4, 6, 5),)),
+    ],
     "rms_norm": [
         norm("rms_norm", (6,), weights=(GAIN,)),
         norm("rms_norm", (6,)),
         norm("rms_norm", (3, 6), shape=("n", 3, 6)),
+    ],
+    "roll": [
+        Case("roll", rolled(2, 1), rolled(2, 1), (("n", 3, "s"),)),
+        Case("roll of two axes", rolled((-1, 4), (1, 2)), rolled((-1, 4), (1, 2)), (("n", 4, 6, 5),)),
+        Case("shifted windows", shifted_windows, shifted_windows, (("n", 4, 6, 5),)),
     ],
     "row": [
         Case("row", *pair(ops.linear, F.linear, MATRIX, SHIFT), ((1, 1, 6),)),

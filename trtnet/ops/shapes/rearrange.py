@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.comparison import ge, le, where
+from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import batch_facts
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.shape import flatten, reshape, transpose
@@ -79,7 +81,7 @@ def roll(x: Tensor, shifts: Size | Sequence[Size], dims: int | Sequence[int] | N
 
     x: any shape and dtype. shifts: ints or Dims, one for each of `dims`; without dims, one shift of all elements as one
     row. Returns the shape and dtype of `x`.
-    Layer: ISliceLayer in the mode WRAP.
+    Layer: ISliceLayer in the mode WRAP. There are other forms: ``trtnet.ops.forms.shapes.roll``.
     Raises LayerError for a different number of shifts and dims, and for an axis out of range.
     """
     by = sizes_of(x, shifts, "roll")
@@ -94,8 +96,15 @@ def roll(x: Tensor, shifts: Size | Sequence[Size], dims: int | Sequence[int] | N
     for shift, d in zip(by, along, strict=True):
         a = axis(x, d, "roll")
         total[a] = shift if a not in total else total[a] + shift
-    cuts = {a: Cut(_start(x.shape[a], shift), x.shape[a]) for a, shift in total.items() if shift != 0}
-    return cut(x, {a: c for a, c in cuts.items() if x.shape[a] != 0}, "WRAP", name="roll")
+    shifted = {a: shift for a, shift in total.items() if shift != 0 and x.shape[a] != 0}
+    return _rolled(x, shifted) if shifted else x
+
+
+@formulated("roll", "wrap", facts=batch_facts)
+def _rolled(x: Tensor, shifts: Mapping[int, Size]) -> Tensor:
+    """By axis, its shift."""
+    cuts = {a: Cut(_start(x.shape[a], shift), x.shape[a]) for a, shift in shifts.items()}
+    return cut(x, cuts, "WRAP", name="roll")
 
 
 def _start(size: Size, shift: Size) -> Size:

@@ -19,6 +19,7 @@ from trtnet.graph.sizes.dim import numel as count, static
 from trtnet.graph.sizes.products import quotient
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
+from trtnet.ops.shapes.regrouping import Move, regrouped
 from trtnet.ops.shapes.slicing import movable, restored
 
 
@@ -29,7 +30,7 @@ def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
     Layer: IShuffleLayer.
     Raises LayerError if the number of elements differs, or -1 cannot be determined.
     """
-    y = shuffle(x, shape=shape)
+    y = _reshaped(x, shape)
     if y is x:
         return x
     strides = reshaped(x.shape, x.strides, y.shape)
@@ -46,10 +47,15 @@ def view(x: Tensor, shape: Sequence[Size]) -> Tensor:
     Layer: IShuffleLayer.
     Raises LayerError if the number of elements differs, or -1 cannot be determined.
     """
-    y = shuffle(x, shape=shape)
+    y = _reshaped(x, shape)
     if y is x:
         return x
     return _viewed(x, y, reshaped(x.shape, x.strides, y.shape) or None)
+
+
+def _reshaped(x: Tensor, shape: Sequence[Size]) -> Tensor:
+    y = shuffle(x, shape=shape)
+    return y if y is x else regrouped(x, y)
 
 
 def _viewed(x: Tensor, y: Tensor, strides: Strides) -> Tensor:
@@ -99,6 +105,8 @@ def shuffle(
     name = "permute" if shape is None else "reshape"
     (moved,) = movable(x)
     (y,) = x.network.add("shuffle", {"input": moved}, attributes=attributes, inputs=inputs, name=name, dims=[result])
+    if (shape is None) != identity and moved is x:
+        x.network.moves[y.trt] = Move(x.fresh(), tuple(order[a] for a in last) if shape is None else None)
     return restored(y, x)
 
 

@@ -1,0 +1,79 @@
+"""Channel shuffles, windows and rolls as models write them in torch, and gathers that become one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.comparing import Function, relative_l2
+from helpers.ops.form_networks import ShiftedWindows, ShuffleUnit
+
+import trtnet
+from trtnet.graph.layers.read import read
+
+GATHERS = {"roll": "gather", "regrouping": "gather"}
+
+
+def shifted_block(x: Any) -> Any:
+    """Rolled windows of 2 x 3 pixels, their means taken from them, and back."""
+    batch, height, width, channels = x.shape
+    y = x.roll((-1, -2), (1, 2)).view(batch, height // 2, 2, width // 3, 3, channels)
+    y = y.permute(0, 1, 3, 2, 4, 5).reshape(batch * (height // 2) * (width // 3), 6, channels)
+    y = (y - y.mean(1, keepdim=True)).view(batch, height // 2, width // 3, 2, 3, channels)
+    return y.permute(0, 1, 3, 2, 4, 5).contiguous().view(batch, height, width, channels).roll((1, 2), (1, 2))
+
+
+def used(network: Any) -> list[Any]:
+    """The layers that the output needs."""
+    makers = {x: node for node in read(network.trt) for x in node.outputs}
+    found: dict[str, Any] = {}
+    left = [network.trt.get_output(0)]
+    while left:
+        node = makers.get(left.pop())
+        if node is not None and node.layer.name not in found:
+            found[node.layer.name] = node
+            left += [x for x in node.inputs if x is not None]
+    return [*found.values()]
+
+
+@pytest.mark.parametrize("batch", [2, "n"])
+def test_a_roll_and_its_windows_are_one_gather(batch: int | str) -> None:
+    network = trtnet.define(Function(shifted_block), {"x": trtnet.Input((batch, 4, 6, 5))}, {}, forms=GATHERS)
+    assert [node.kind for node in used(network)].count("GATHER") == 2
+    x = torch.randn(2, 4, 6, 5)
+    assert relative_l2(network.reference()(x), shifted_block(x)) <= 1e-6
+
+
+def test_windows_put_back_at_once_are_the_image() -> None:
+    def back(x: Any) -> Any:
+        return x.roll((1, 2), (1, 2)).roll((-1, -2), (1, 2))
+
+    network = trtnet.define(Function(back), {"x": trtnet.Input((2, 4, 6, 5))}, {}, forms={"roll": "gather"})
+    assert "GATHER" not in {node.kind for node in used(network)}
+    x = np.random.default_rng(0).standard_normal((2, 4, 6, 5)).astype(np.float32)
+    assert (network.reference()(x) == torch.from_numpy(x)).all()
+
+
+def test_heads_and_plain_permutations_are_no_regrouping() -> None:
+    def heads(x: Any) -> Any:
+        apart = x.view(x.shape[0], 4, 3, 5).transpose(1, 2)
+        return apart.reshape(x.shape[0] * 3, 4, 5), x.transpose(1, 2).reshape(x.shape[0], 15, 4)
+
+    network = trtnet.define(Function(heads), {"x": trtnet.Input(("n", 4, 15))}, {})
+    assert network.forms.chosen == {}
+
+
+def test_live_modules_have_them() -> None:
+    for model, shape, forms in (
+        (ShuffleUnit(8), (1, 8, 4, 4), {"regrouping": "gather"}),
+        (ShuffleUnit(8), (1, 8, 4, 4), {"regrouping": "slices"}),
+        (ShiftedWindows(6), (2, 14, 14, 6), GATHERS),
+        (ShiftedWindows(6), (2, 14, 14, 6), {"regrouping": "slices", "roll": "slices"}),
+    ):
+        network = trtnet.define(model.eval(), {"x": trtnet.Input(shape)}, forms=forms)
+        assert {kind: network.forms.chosen[""][kind] for kind in forms} == forms
+        x = torch.randn(shape)
+        with torch.inference_mode():
+            assert relative_l2(network.reference()(x), model(x)) <= 2e-6

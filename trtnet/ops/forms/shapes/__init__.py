@@ -1,0 +1,1 @@
+"""Forms of shapes and of elements in other places."""
