@@ -259,6 +259,25 @@ def test_attention_between_quantized_products_has_a_row_of_its_own() -> None:
     assert not result.fell_back and not result.unknown
 
 
+def test_both_products_of_a_quantized_attention_are_one_row() -> None:
+    def of(dtype: str, second: str) -> Audit:
+        scores = layer("a/matmul", "gemm", ["a"], [("q", [8, 197, 64], dtype), ("k", [8, 197, 64], dtype)], [],
+                       ("s", [8, 197, 197], "float16"))  # fmt: skip
+        out = layer("a/matmul_1", "gemm", ["a"], [("p", [8, 197, 197], second), ("v", [8, 197, 64], second)], [],
+                    ("o", [8, 197, 64], "float16"))  # fmt: skip
+        into = layer("i", "gemm", ["a"], [("x", [8, 64], "int8")], [("w", [64, 192], "int8")],
+                     ("qkv", [8, 192], "float16"))  # fmt: skip
+        asked = {"a": "attention in int8", "a.in_proj_weight": INT8}
+        return found([into, scores, out], replace(info(), quantization=asked))
+
+    right = row(of("int8", "int8"), "a (attention)")
+    assert (right.asked, right.computed, right.weights, right.verdict) == ("attention in int8", "int8", "", "as asked")
+    assert right.layers == ("a/matmul", "a/matmul_1")
+    wrong = of("float16", "float16")
+    assert [one.asked for one in wrong.fell_back] == ["attention in int8"]
+    assert [one.asked for one in of("int8", "float16").unknown] == ["attention in int8"]
+
+
 def test_tensorrts_own_layers_say_the_types_of_their_weights_and_kernels() -> None:
     def of_10(kernel: str, weights: str) -> dict[str, Any]:
         shape = {"Name": "x", "Dimensions": [8, 64, 56, 56], "Format/Datatype": "Row major Int8 format"}

@@ -102,15 +102,17 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
     counts = Counter(
         name for found in used for name in {found.dtype.name, *([found.inputs.name] if found.inputs else [])}
     )
+    what = "weights" if used else "attentions"
+    counts.update(found.dtype.name for found in parameters.attentions.values())
     for name, (oldest, words) in OLDEST_GPU.items():
         old = [each for each in capabilities if counts[name] and release(each) < release(oldest)]
         if old:
             raise BuildError(
-                f"{counts[name]:,} weights are in {name}, which {words} have ({oldest}); compute_capabilities has"
+                f"{counts[name]:,} {what} are in {name}, which {words} have ({oldest}); compute_capabilities has"
                 f" {', '.join(old)}. Build for newer GPUs, or quantize to int8 or int4"
             )
         if counts[name] and not capabilities:
-            log.warning("%s weights are in %s: the engine is for %s (%s)", f"{counts[name]:,}", name, words, oldest)
+            log.warning("%s %s are in %s: the engine is for %s (%s)", f"{counts[name]:,}", what, name, words, oldest)
     for row in SLOWER:
         count = sum(map(row.fits, used)) if row.is_said(capabilities) else 0
         if count:

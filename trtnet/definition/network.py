@@ -177,6 +177,7 @@ def _prepare(
     network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted, parts[key]))
     network.quantized.watched = Watched() if quantizing.watches else None
     network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
+    network.quantized.attention_of = quantizing.attention_of
 
 
 def match_weights(

@@ -67,6 +67,27 @@ class QuantizedParameter:
     input_scale: float = 1.0
 
 
+ATTENTION_IN = "attention in "
+"""What the words of a quantized attention begin with; its dtype follows."""
+
+
+@dataclass(frozen=True)
+class QuantizedAttention:
+    """Both products of an attention in 8 bits. dtype: of all four operands. The others: the scale of each.
+
+    query: of queries that have the attention's own factor. probability: of what the softmax gives.
+    """
+
+    dtype: DType
+    query: float
+    key: float
+    probability: float
+    value: float
+
+    def __str__(self) -> str:
+        return f"{ATTENTION_IN}{self.dtype}"
+
+
 @dataclass(frozen=True)
 class Use:
     """A product with a weight. x: the tensor that it is multiplied with. axis: that of the channels of `x`.
@@ -105,23 +126,37 @@ class ScaledNorm:
     bias: str
 
 
+@dataclass(frozen=True)
+class AttentionUse:
+    """The operands of both products of an attention: queries with the attention's factor, probabilities."""
+
+    query: Any
+    key: Any
+    probability: Any
+    value: Any
+
+
 @dataclass
 class Watched:
-    """What is noted of a network of floats. uses, norms: by the key of the weight."""
+    """What is noted of a network of floats. uses, norms: by the key of the weight. attentions: by the module's path."""
 
     uses: dict[str, list[Use]] = field(default_factory=dict)
     norms: dict[str, list[NormUse]] = field(default_factory=dict)
     scaled: list[ScaledNorm] = field(default_factory=list)
+    attentions: dict[str, list[AttentionUse]] = field(default_factory=dict)
 
 
 class QuantizedParameters:
     """The quantized parameters of a network, by checkpoint key. used: the keys of those that an operation has taken.
 
+    attention_of: what the attention of the module at a path is quantized to. attentions: those of the network, by path.
     watched: what is noted of the operations with weights, where that is to be known; None where not.
     """
 
     def __init__(self) -> None:
         self.watched: Watched | None = None
+        self.attention_of: Callable[[str], QuantizedAttention | None] = lambda path: None
+        self.attentions: dict[str, QuantizedAttention] = {}
         self.by_key: dict[str, QuantizedParameter] = {}
         self.used: set[str] = set()
 
@@ -132,10 +167,18 @@ class QuantizedParameters:
             self.used.add(key)
         return found
 
+    def attention(self, path: str) -> QuantizedAttention | None:
+        """What the attention of a module is quantized to, which is noted; None for floats."""
+        found = self.attention_of(path)
+        if found is not None:
+            self.attentions[path] = found
+        return found
+
     @property
     def described(self) -> dict[str, str]:
-        """The schemes of those that are quantized in the network, by key."""
-        return {key: found.scheme for key, found in self.by_key.items() if key in self.used}
+        """The schemes of what is quantized in the network: by key, of attentions by the module's path."""
+        weights = {key: found.scheme for key, found in self.by_key.items() if key in self.used}
+        return weights | {path: str(found) for path, found in self.attentions.items()}
 
     @property
     def dtypes(self) -> frozenset[str]:
@@ -145,7 +188,9 @@ class QuantizedParameters:
     def dtypes_in(self, module: str) -> frozenset[str]:
         """The same of a module at a path, with those in it."""
         used = [found for key, found in self.by_key.items() if key in self.used and is_in(key, module)]
-        return frozenset(each.name for found in used for each in (found.dtype, found.inputs) if each is not None)
+        products = {found.dtype.name for path, found in self.attentions.items() if is_in(path, module)}
+        operands = (each for found in used for each in (found.dtype, found.inputs) if each is not None)
+        return frozenset(products | {each.name for each in operands})
 
     @property
     def floats(self) -> list[str]:

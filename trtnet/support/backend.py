@@ -35,6 +35,7 @@ CAPABILITIES: dict[str, str] = {
     "slice_axes": "ISliceLayer.axes",
     "normalization_v2": "INetworkDefinition.add_normalization_v2",
     "attention_v2": "INetworkDefinition.add_attention_v2",
+    "attention_probabilities": "IAttention.normalization_quantize_scale",
     "rotary_embedding": "INetworkDefinition.add_rotary_embedding",
     "kv_cache_update": "INetworkDefinition.add_kv_cache_update",
     "cumulative": "INetworkDefinition.add_cumulative",

@@ -20,9 +20,12 @@ from trtnet.checkpoint.quantized.families import (
     modelopt,
     torchao,
 )
+from trtnet.checkpoint.quantized.parts import modules
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.reading import Source, open_checkpoint
 from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, is_dequantized, tensors_of
+from trtnet.graph.quantized import QuantizedAttention
+from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
 
 
@@ -44,7 +47,11 @@ FAMILIES: tuple[Family, ...] = (
     torchao, gguf_blocks, gpt_oss, gptq, awq, fp8_blocks, modelopt, compressed_tensors, amax,
 )  # fmt: skip
 """In the order in which a checkpoint without a configuration is asked: what only one format has comes first."""
-_CACHES = ("k_scale", "v_scale", "kv_scale", "k_bias", "v_bias", "q_scale")
+ATTENTION = ("q_scale", "k_scale", "prob_scale", "v_scale")
+"""The scales of attention's operands in a module, by vLLM's names: of queries, keys, probabilities and values."""
+ATTENTION_DTYPE = "attention_dtype"
+"""What a safetensors file calls the dtype of these operands in its metadata; float8_e4m3fn where it does not say."""
+_CACHES = (*ATTENTION, "kv_scale", "k_bias", "v_bias")
 """What attention modules have for caches and products that are quantized; no weight of the float model."""
 
 
@@ -67,6 +74,16 @@ class Quantization:
         plain = tensors_of(self.checkpoint)
         tensors: Tensors = {key: lazy for key, lazy in plain.items() if key not in hidden}
         return Converted(self.checkpoint, tensors | {key: _lazy(weight) for key, weight in self.weights.items()})
+
+    def attentions(self) -> dict[str, QuantizedAttention]:
+        """What attention's products are quantized to, by the module's path, where all four scales are there."""
+        dtype = dtypes.get(self.checkpoint.metadata.get(ATTENTION_DTYPE, "float8_e4m3fn"))
+        found = {}
+        for parts in modules(self.checkpoint, ATTENTION[2]):
+            if all(name in parts for name in ATTENTION):
+                path = parts.stem.removesuffix(".")
+                found[path] = QuantizedAttention(dtype, *(parts.number(name) for name in ATTENTION))
+        return found
 
     def __str__(self) -> str:
         counts = Counter(str(weight.scheme) for weight in self.weights.values())

@@ -1,6 +1,18 @@
 """Which parameters of a network are quantized, and how: from a checkpoint, a file, or a mapping."""
 
 from trtnet.definition.quantization.planning import Given, Quantize, Quantizing, Schemes, Watch, advised, parameter_of
-from trtnet.definition.quantization.schemes import NAMED, WeightScheme
+from trtnet.definition.quantization.schemes import ATTENTION, NAMED, AttentionScheme, WeightScheme
 
-__all__ = ["NAMED", "Given", "Quantize", "Quantizing", "Schemes", "Watch", "WeightScheme", "advised", "parameter_of"]
+__all__ = [
+    "ATTENTION",
+    "NAMED",
+    "AttentionScheme",
+    "Given",
+    "Quantize",
+    "Quantizing",
+    "Schemes",
+    "Watch",
+    "WeightScheme",
+    "advised",
+    "parameter_of",
+]

@@ -8,21 +8,20 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
-from trtnet.checkpoint.nearest import nearest
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.rules.lazy_tensors import Converted, is_dequantized
 from trtnet.definition.quantization.arranging import arranged
-from trtnet.definition.quantization.schemes import WeightScheme, scheme_of
-from trtnet.graph.quantized import QuantizedArrays, QuantizedParameter, QuantizedParameters
+from trtnet.definition.quantization.patterns import Patterns
+from trtnet.definition.quantization.schemes import AttentionScheme, WeightScheme
+from trtnet.graph.quantized import QuantizedArrays, QuantizedAttention, QuantizedParameter, QuantizedParameters
 from trtnet.support import dtypes, json_text
 from trtnet.support.errors import ModelError, WeightsError
 
@@ -30,6 +29,7 @@ log = logging.getLogger("trtnet.quantization")
 
 CHECKPOINT = "checkpoint"
 _LINES = 10
+_WEIGHT = "module with a weight of its own"
 Schemes = str | os.PathLike[str] | Mapping[str, Any]
 """``"checkpoint"`` for what the checkpoint holds quantized; schemes by patterns of module paths, or a file of them."""
 
@@ -63,10 +63,11 @@ class Watch(Quantize):
 
 @dataclass(frozen=True)
 class Given(Quantize):
-    """Parameters that are quantized already, by key."""
+    """Parameters that are quantized already, by key, and attentions by the module's path."""
 
     schemes: Schemes = field(default_factory=dict)
     parameters: Mapping[str, QuantizedParameter] = field(default_factory=dict)
+    attentions: Mapping[str, QuantizedAttention] = field(default_factory=dict)
 
 
 def parameter_of(key: str, scheme: WeightScheme, read: Callable[[], QuantizedTensor], rank: int) -> QuantizedParameter:
@@ -87,14 +88,15 @@ class Quantizing:
     def __init__(self, given: Quantize | Schemes | None) -> None:
         self.watches = isinstance(given, Watch)
         self._given = given.parameters if isinstance(given, Given) else {}
+        self._attentions = dict(given.attentions) if isinstance(given, Given) else {}
         self.fallback = given.fallback if isinstance(given, Quantize) else "error"
         said = given.schemes if isinstance(given, Quantize) else given
         self.from_checkpoint = said == CHECKPOINT
-        self._schemes: dict[str, WeightScheme | None] = {}
+        self._patterns, self._modules = Patterns({}), list[str]()
         self.problems: list[str] = []
         if said is not None and not self.from_checkpoint:
             table = said if isinstance(said, Mapping) else _table(Path(said))
-            self._schemes = {pattern: scheme_of(pattern, scheme) for pattern, scheme in table.items()}
+            self._patterns = Patterns(table)
 
     def opened(self, source: Source | None) -> Source | None:
         """The checkpoint with floats in the place of what it holds quantized, where that is asked for.
@@ -109,36 +111,44 @@ class Quantizing:
         found = quantization_of(checkpoint)
         if found is None:
             raise ModelError(f'{checkpoint.name} has no quantized weights: quantization="checkpoint" needs them')
+        self._attentions = found.attentions()
         return found.dequantized()
 
     def parameters(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
-        """The quantized parameters of a model, by key. Raises ModelError for a pattern that fits none."""
+        """The quantized parameters of a model, by key. Raises ModelError for a pattern of weights that fits none."""
         if self.from_checkpoint:
             return self._published(checkpoint, shapes)
         if self._given:
             return dict(self._given)
-        used: set[str] = set()
         found = {}
         for key, shape in shapes.items():
-            pattern = self._pattern(key)
-            if len(shape) < 2 or pattern is None or not checkpoint.info(key).dtype.is_floating:
+            if len(shape) < 2 or not checkpoint.info(key).dtype.is_floating:
                 continue
-            used.add(pattern)
-            scheme = self._schemes[pattern]
-            if scheme is not None:
+            scheme = self._patterns.first((key.rpartition(".")[0], key), WeightScheme)
+            if isinstance(scheme, WeightScheme):
                 found[key] = self._rounded(checkpoint, key, scheme)
-        if unused := [pattern for pattern in self._schemes if pattern not in used]:
-            modules = sorted({key.rpartition(".")[0] for key, shape in shapes.items() if len(shape) > 1})
-            near = ", ".join(nearest(unused[0], modules)) or "(none)"
-            raise ModelError(
-                f"quantization: {unused[0]!r} matches no module with a weight of its own; the nearest are {near}"
-            )
+        self._modules = sorted({key.rpartition(".")[0] for key, shape in shapes.items() if len(shape) > 1})
+        self._patterns.check(WeightScheme, self._modules, _WEIGHT)
         return found
 
-    def _pattern(self, key: str) -> str | None:
-        """The first pattern that fits the module of a key, or the key."""
-        names = key.rpartition(".")[0], key
-        return next((each for each in self._schemes if any(fnmatchcase(name, each) for name in names)), None)
+    def attention_of(self, path: str) -> QuantizedAttention | None:
+        """What the attention of the module at a path is quantized to. Raises ModelError for one without scales."""
+        if path in self._attentions:
+            return self._attentions[path]
+        found = self._patterns.first((path,), AttentionScheme)
+        return found.quantized(path) if isinstance(found, AttentionScheme) else None
+
+    def _check_used(self, parameters: QuantizedParameters) -> None:
+        """Raises ModelError for what was said of no attention that the network has, or of nothing at all."""
+        paths = list(parameters.attentions)
+        advice = ". Products that a model writes out itself are not attention"
+        self._patterns.check(AttentionScheme, paths, "module that calls scaled_dot_product_attention", advice)
+        self._patterns.check(None, [*self._modules, *paths], _WEIGHT)
+        self.problems += [
+            f"{path} has scales of attention's products, and does not call scaled_dot_product_attention"
+            for path in self._attentions
+            if path not in paths
+        ]
 
     def _published(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
         if not isinstance(checkpoint, Converted):
@@ -198,6 +208,7 @@ class Quantizing:
 
     def report(self, parameters: QuantizedParameters) -> None:
         """Says what stays in floats although it was to be quantized. Raises ModelError, or warns, as is chosen."""
+        self._check_used(parameters)
         floats = [f"{key} is used by an operation that computes with its floats" for key in parameters.floats]
         says = [*self.problems, *floats]
         if not says:

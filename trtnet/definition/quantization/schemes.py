@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from trtnet.checkpoint.quantized.rounding import LARGEST
 from trtnet.checkpoint.quantized.scheme import WHOLE
+from trtnet.graph.quantized import QuantizedAttention
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import DTypeError, ModelError
@@ -92,24 +94,77 @@ NAMED: Mapping[str, WeightScheme | None] = {
 """Schemes by name; those of weights alone leave the inputs floats."""
 
 
-def scheme_of(pattern: str, said: Any) -> WeightScheme | None:
-    """What a mapping says for a pattern: a name, the fields of a WeightScheme, or one. Raises ModelError for others."""
-    if isinstance(said, WeightScheme) or said is None:
+@dataclass(frozen=True)
+class AttentionScheme:
+    """How both products of attention are quantized: queries @ keys.T, and probabilities @ values.
+
+    dtype: "int8" or "float8_e4m3fn". The scales: of the queries, which have the attention's factor, and so on;
+    probability_scale: by default that of probabilities up to 1.
+    """
+
+    dtype: str = "int8"
+    query_scale: float | None = None
+    key_scale: float | None = None
+    value_scale: float | None = None
+    probability_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ModelError for what is none."""
+        _check(self.dtype, "dtype", _INPUTS)
+        for each in fields(self)[1:]:
+            scale = getattr(self, each.name)
+            if scale is not None and not scale > 0:
+                raise ModelError(f"quantization: {each.name} is above 0, found {scale!r}")
+
+    def quantized(self, path: str) -> QuantizedAttention:
+        """What the attention of a module is quantized to. Raises ModelError for one without scales."""
+        missing = [each.name for each in fields(self)[1:4] if getattr(self, each.name) is None]
+        if missing:
+            raise ModelError(
+                f"quantization: {path or 'the model'} quantizes its attention to {self.dtype}, and there is no"
+                f" {missing[0]}: trtnet quantize --attention finds the scales, or give them"
+            )
+        dtype = dtypes.get(self.dtype)
+        probability = self.probability_scale or 1 / LARGEST[dtype.name]
+        assert self.query_scale and self.key_scale and self.value_scale
+        return QuantizedAttention(dtype, self.query_scale, self.key_scale, probability, self.value_scale)
+
+
+ATTENTION: Mapping[str, AttentionScheme] = {
+    "int8_attention": AttentionScheme("int8"),
+    "fp8_attention": AttentionScheme("float8_e4m3fn"),
+}
+"""Schemes of attention's products, by name."""
+
+AnyScheme = WeightScheme | AttentionScheme
+"""What a pattern of module paths may have."""
+
+
+def schemes_of(pattern: str, said: Any) -> tuple[AnyScheme | None, ...]:
+    """What a mapping says for a pattern: a scheme, or several in a list. Raises as scheme_of."""
+    return tuple(scheme_of(pattern, each) for each in said) if isinstance(said, list) else (scheme_of(pattern, said),)
+
+
+def scheme_of(pattern: str, said: Any) -> AnyScheme | None:
+    """What a mapping says for a pattern: a name, a table of fields, or a scheme. Raises ModelError for others."""
+    everything: Mapping[str, AnyScheme | None] = {**NAMED, **ATTENTION}
+    if isinstance(said, AnyScheme) or said is None:
         return said
-    if isinstance(said, str) and said in NAMED:
-        return NAMED[said]
+    if isinstance(said, str) and said in everything:
+        return everything[said]
     if not isinstance(said, Mapping):
         raise ModelError(
-            f"quantization: {pattern!r} has {said!r}; it is one of {', '.join(NAMED)}, or a table of fields"
+            f"quantization: {pattern!r} has {said!r}; it is one of {', '.join(everything)}, or a table of fields"
         )
-    known = [each.name for each in fields(WeightScheme)]
-    named = NAMED.get(str(said.get("scheme"))) if "scheme" in said else None
+    named = everything.get(str(said.get("scheme"))) if "scheme" in said else None
+    kind = WeightScheme if named is None else type(named)
+    known = [each.name for each in fields(kind)]
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if key != "scheme"}
     if unknown := [key for key in given if key not in known]:
         raise ModelError(f"quantization: {pattern!r} has {unknown[0]!r}; a scheme has {', '.join(['scheme', *known])}")
     if "scheme" in said and named is None:
         raise ModelError(
-            f"quantization: {pattern!r}: there is no scheme {said['scheme']!r}; the schemes are {', '.join(NAMED)}"
+            f"quantization: {pattern!r}: there is no scheme {said['scheme']!r}; the schemes are {', '.join(everything)}"
         )
     base = {each: getattr(named, each) for each in known} if named else {}
-    return WeightScheme(**(base | given))
+    return kind(**(base | given))

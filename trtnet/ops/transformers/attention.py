@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 
 from trtnet.graph import Dim, Parameter, Size, Tensor
+from trtnet.graph.quantized import QuantizedAttention
 from trtnet.graph.sizes.dim import numel
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
@@ -16,6 +17,8 @@ from trtnet.ops.elementwise.comparison import ge, gt, where
 from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.formulations import formulated
 from trtnet.ops.products.heads import apart
+from trtnet.ops.quantization.attention import is_watched, operands
+from trtnet.ops.quantization.weights import rounded_scale
 from trtnet.ops.reductions.reduce import any
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
@@ -42,7 +45,8 @@ def scaled_dot_product_attention(
     queries, whatever enable_gqa. attn_mask: bool (true where a query may attend) or floating (added to the scores), of
     a shape that broadcasts to [..., heads, length, key length]; a query that may attend nowhere gets zeros, as in
     torch. is_causal: query i attends to keys up to i. scale: 1 / sqrt(dim) by default; the queries are multiplied by
-    it. Returns [..., heads, length, width], in the dtype of `query`.
+    it. Returns [..., heads, length, width], in the dtype of `query`. Both products are in 8 bits where the network's
+    quantization says that of the module.
     Layer: IAttention; for values of another width than keys, on backends without it, and in other forms
     (``trtnet.ops.forms.transformers.attention``), IMatrixMultiplyLayer and ISoftMaxLayer with the same numerics.
     Raises LayerError for a dropout_p other than 0, for integers, and for heads that are not a multiple of the key
@@ -58,17 +62,18 @@ def scaled_dot_product_attention(
     >>> network.outputs["output"]
     Tensor('output', [1, 8, n, 64], float32)
     """
-    operands = {"query": apart(query), "key": apart(key), "value": apart(value)}
-    query, key, value = operands.values()
+    given = {"query": apart(query), "key": apart(key), "value": apart(value)}
+    query, key, value = given.values()
     mask = None if attn_mask is None else tensor(attn_mask, query.network)
-    _check(operands, mask, dropout_p)
+    _check(given, mask, dropout_p)
     lead, (q, k, v), mask = _of_four_dimensions(_scaled(query, scale), key, value, mask)
     blinding = mask is not None and (is_causal or _may_blind(attn_mask))
     if is_causal and mask is not None:
         mask, is_causal = _with_causal(mask, q, k), False
-    y = (_one_query if q.shape[2] == 1 else _attention)(q, k, v, mask, is_causal)
+    found = q.network.quantized.attention(q.network.path)
+    y = (_one_query if q.shape[2] == 1 else _attention)(q, k, v, mask, is_causal, found)
     y = where(_sighted(mask), y, 0.0) if mask is not None and blinding else y
-    absent = 4 - max(x.ndim for x in operands.values())
+    absent = 4 - max(x.ndim for x in given.values())
     return _of_shape(y, (*lead[max(absent, 0) :], q.shape[2], v.shape[3]))
 
 
@@ -160,14 +165,21 @@ def _flat(mask: Tensor | None, lead: tuple[Size, ...], kept: int) -> Tensor | No
     return own if last == 3 else own.unsqueeze(1)
 
 
-def _has_kernel(query: Tensor, key: Tensor, value: Tensor, *_: object) -> bool:
+def _has_kernel(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
+) -> bool:
     """Whether TensorRT has a kernel for these heads.
 
     It needs values as wide as keys; RTX 1.6 does not build some 16-bit heads of no multiple of 16 bytes, and computes
-    wrong numbers for several queries of one key (H200, tests/gpu/test_gpu_attention.py).
+    wrong numbers for several queries of one key (H200, tests/gpu/test_gpu_attention.py). Of quantized products RTX
+    1.7.1 has one for float8 beside 16 bits; int8 and float32 it decomposes.
     """
     width = query.shape[-1]
-    if not supports("attention_v2") or width != value.shape[-1] or key.shape[-2] == 1:
+    if not supports("attention_v2") or width != value.shape[-1] or key.shape[-2] == 1 or is_watched(query):
+        return False
+    if found is not None and not (
+        supports("attention_probabilities") and found.dtype.is_floating and query.dtype.bits == 16
+    ):
         return False
     return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
 
@@ -178,20 +190,31 @@ def _lengths(query: Tensor, key: Tensor, *_: object) -> dict[str, int]:
 
 
 @formulated("attention", "fused", facts=_lengths, applies=_has_kernel)
-def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
-    return _fused(query, key, value, mask, is_causal)
+def _attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
+) -> Tensor:
+    return _fused(query, key, value, mask, is_causal, found)
 
 
 @formulated("decoding", "fused", applies=_has_kernel)
-def _one_query(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
-    return _fused(query, key, value, mask, is_causal)
+def _one_query(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
+) -> Tensor:
+    return _fused(query, key, value, mask, is_causal, found)
 
 
-def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+def _fused(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
+) -> Tensor:
+    query, key, value = operands(query, key, value, found)
     kind = trt.CausalMaskKind.UPPER_LEFT if is_causal else trt.CausalMaskKind.NONE
     attributes: dict[str, object] = {"decomposable": True}
     if mask is not None:
         attributes["mask"] = tensor(mask, query.network, None if mask.dtype == bool_ else query.dtype, 4)
+    if found is not None:
+        scale = rounded_scale(np.array(found.probability, np.float32), query.dtype)
+        attributes["normalization_quantize_scale"] = tensor(scale, query.network)
+        attributes["normalization_quantize_to_type"] = found.dtype.trt
     arguments = {"query": query, "key": key, "value": value, "norm_op": trt.AttentionNormalizationOp.SOFTMAX}
     shape = (*query.shape[:3], value.shape[3])
     (y,) = query.network.add("attention_v2", arguments | {"causal_kind": kind}, attributes=attributes, dims=[shape])

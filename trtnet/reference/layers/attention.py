@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from trtnet.reference.layers.quantize import to_range
 from trtnet.reference.step import LayerFunction, Step, describe
+from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.errors import ExecutionError
 
@@ -28,7 +30,7 @@ def attention_input(step: Step) -> list[torch.Tensor]:
     if causal is not None:
         scores = scores.masked_fill(~causal, float("-inf"))
     normal = scores if attention.norm_op.name == "NONE" else scores.softmax(-1)
-    return [normal @ value]
+    return [_quantized(step, attention, normal) @ value]
 
 
 def attention_output(step: Step) -> list[torch.Tensor]:
@@ -39,11 +41,19 @@ def attention_output(step: Step) -> list[torch.Tensor]:
 def _refuse_other_forms(step: Step, attention: trt.IAttention) -> None:
     forms = [getattr(attention, name) for name in ("query_form", "key_value_form") if hasattr(attention, name)]
     lengths = [getattr(attention, name, None) for name in ("query_lengths", "key_value_lengths")]
-    quantized = getattr(attention, "normalization_quantize_scale", None)
-    if any(form.name != "PADDED_BHND" for form in forms) or any(lengths) or quantized is not None:
-        raise ExecutionError(
-            f"{describe(step.layer)}: the reference does not execute packed, ragged or quantized attention"
-        )
+    if any(form.name != "PADDED_BHND" for form in forms) or any(lengths):
+        raise ExecutionError(f"{describe(step.layer)}: the reference does not execute packed or ragged attention")
+
+
+def _quantized(step: Step, attention: trt.IAttention, probabilities: torch.Tensor) -> torch.Tensor:
+    """The probabilities as the second product takes them: quantized and dequantized where the layer says so."""
+    if getattr(attention, "normalization_quantize_scale", None) is None:
+        return probabilities
+    scale = step.input(4)
+    if scale.numel() != 1:
+        raise ExecutionError(f"{describe(step.layer)}: the reference executes one scale of the probabilities")
+    name = dtypes.get(attention.normalization_quantize_to_type).name
+    return to_range(step, probabilities / scale.reshape(()), name).float() * scale.reshape(())
 
 
 def _causal(attention: trt.IAttention, rows: int, columns: int) -> torch.Tensor | None:

@@ -12,12 +12,16 @@ _RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int4": (-8, 7)}
 
 def quantize(step: Step) -> list[torch.Tensor]:
     """``round(x / scale)``, halves to even, kept within the type's range."""
-    name = step.output_dtype.name
-    ratio = step.x / _spread(step, step.input(1))
+    return [to_range(step, step.x / _spread(step, step.input(1)), step.output_dtype.name, _zero_point(step))]
+
+
+def to_range(step: Step, ratio: torch.Tensor, name: str, zero: torch.Tensor | None = None) -> torch.Tensor:
+    """The nearest values of a dtype, of its name, halves to even; integers plus a zero point."""
     if name in _RANGES:
-        return [(ratio.round() + _zero_point(step)).clamp(*_RANGES[name]).to(torch.int16)]
+        moved = ratio.round() if zero is None else ratio.round() + zero
+        return moved.clamp(*_RANGES[name]).to(torch.int16)
     if name == "float8_e4m3fn":
-        return [ratio.clamp(-448, 448).to(torch.float8_e4m3fn).float()]
+        return ratio.clamp(-448, 448).to(torch.float8_e4m3fn).float()
     raise ExecutionError(f"{describe(step.layer)}: the reference does not execute quantization to {name}")
 
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint.quantized.scheme import operand_dtypes
+from trtnet.graph.quantized import ATTENTION_IN
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of the product of one weight.
+    """What was asked of the product of one weight, or of both products of an attention.
 
-    key: the weight's in the checkpoint, "" for a module that is not quantized. module: its path. words: the scheme, or
-    the dtype. weights, inputs: dtypes of the operands that were asked for; inputs is "" for floats. quantizes: whether
-    the network quantizes the inputs; it cannot with scales that are measured at run time.
+    key: the weight's in the checkpoint, of an attention the module's path. module: its path. words: the scheme.
+    weights, inputs: dtypes of the operands that were asked for; inputs is "" for floats, weights for an attention.
+    quantizes: whether the network quantizes the inputs; it cannot with scales that are measured at run time.
     """
 
     key: str
@@ -23,15 +24,24 @@ class Asked:
     weights: str
     inputs: str = ""
 
+    def label(self, *, several: bool) -> str:
+        """What an audit calls it. several: whether its module has several quantized weights."""
+        if not self.weights:
+            return f"{self.module} (attention)".strip()
+        return self.key if several else self.module
+
     @property
     def quantizes(self) -> bool:
         return bool(self.inputs) and "(measured)" not in self.words
 
 
 def quantized(info: PlanInfo) -> tuple[Asked, ...]:
-    """Of each quantized weight."""
+    """Of each quantized weight, and of each quantized attention."""
     return tuple(
-        Asked(key, key.rpartition(".")[0], words, *operand_dtypes(words)) for key, words in info.quantization.items()
+        Asked(key, key, words, "", words.removeprefix(ATTENTION_IN))
+        if words.startswith(ATTENTION_IN)
+        else Asked(key, key.rpartition(".")[0], words, *operand_dtypes(words))
+        for key, words in info.quantization.items()
     )
 
 

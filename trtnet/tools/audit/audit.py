@@ -17,7 +17,7 @@ from trtnet.support.errors import DeviceError, PlanError
 from trtnet.tools.audit import asked as of_sidecar
 from trtnet.tools.audit.asked import Asked
 from trtnet.tools.audit.operands import FLOATS, QUANTIZED, computed, count, is_product, matrix, nbytes
-from trtnet.tools.audit.pairs import OWN, dequantized, inputs_of, weights_of
+from trtnet.tools.audit.pairs import OWN, HeldWeights, dequantized, inputs_of, weights_of
 from trtnet.tools.inspect.engine import BUILD_DETAILED, UNKNOWN, EngineDescription, EngineLayer, parse
 from trtnet.tools.inspect.plan import read_document, read_engine
 
@@ -28,15 +28,16 @@ _COARSENESS = {"float32": 0, "float16": 1, "bfloat16": 1, **dict.fromkeys(QUANTI
 
 @dataclass(frozen=True)
 class AuditedModule:
-    """What became of one product, or of several of one module that are alike.
+    """What became of one product, or of several of one module that are alike, as the two of an attention.
 
-    name: the module; its weight's key where the module has several quantized ones. asked: the scheme or dtype, "" where
-    it is not known. computed: the dtype of the operands of its product. weights: the dtype that the engine holds them
-    in; bytes: of the constants of its layers, which layers of several modules share. inputs_pair, weights_pair: what
-    became of the quantization of its inputs, and of the dequantization of its weights: "fused", "its own layer", "while
-    building", "not used", or "" where there is none. Each is "unknown" where the inspector does not tell. layers: of
-    the engine. verdict: "as asked", "fell back" (quantized operands became floats), "not fused" (a layer of its own
-    makes floats of the weights, in each inference), "coarser", "unknown", "not asked".
+    name: the module; its weight's key where the module has several quantized ones, "PATH (attention)" for an
+    attention. asked: the scheme or dtype, "" where it is not known. computed: the dtype of the operands of its
+    product. weights: the dtype that the engine holds them in; bytes: of the constants of its layers, which layers of
+    several modules share. inputs_pair, weights_pair: what became of the quantization of its inputs, and of the
+    dequantization of its weights: "fused", "its own layer", "while building", "not used", or "" where there is none.
+    Each is "unknown" where the inspector does not tell. layers: of the engine. verdict: "as asked", "fell back"
+    (quantized operands became floats), "not fused" (a layer of its own makes floats of the weights, in each
+    inference), "coarser", "unknown", "not asked".
     """
 
     name: str
@@ -138,15 +139,16 @@ class _Products:
 
 def _quantized(each: Asked, asked: Sequence[Asked], its: _Products, layers: Sequence[EngineLayer]) -> AuditedModule:
     """What became of a quantized weight."""
-    siblings = sum(one.module == each.module for one in asked)
+    siblings = sum(one.module == each.module and bool(one.weights) for one in asked)
     apart = dequantized(layers)
     kinds = {computed(one, quantizes_inputs=each.quantizes, dequantized=apart) for one in its.found}
-    weights = weights_of(its.found, [one for one in layers if each.module in one.modules])
+    own = [one for one in layers if each.module in one.modules]
+    weights = weights_of(its.found, own) if each.weights else HeldWeights("", "")
     known = its.sure or bool(weights.layers)
     runs, held = kinds.pop() if len(kinds) == 1 and its.sure else UNKNOWN, weights.dtype if known else UNKNOWN
     holders = (*its.found, *weights.layers) if known else ()
     return AuditedModule(
-        name=each.key if siblings > 1 else each.module,
+        name=each.label(several=siblings > 1),
         asked=each.words,
         computed=runs,
         weights=held,
@@ -166,10 +168,13 @@ def _products(
     A module that no layer names was called by its weights alone: its products are among those of the modules around
     it. They, and several quantized weights of one module, are known only where they are alike.
     """
+    if not each.weights:
+        computed_ones = tuple(one for one in products if each.module in one.modules and matrix(one) is None)
+        return _Products(computed_ones, bool(computed_ones))
     path = each.module
     while not (found := _without_feeders([one for one in products if path in one.modules])) and path:
         path = path.rpartition(".")[0]
-    alone = path == each.module and sum(one.module == each.module for one in asked) == 1
+    alone = path == each.module and sum(one.module == each.module and bool(one.weights) for one in asked) == 1
     if alone:
         largest = max(map(_count, found), default=0)
         chosen = tuple(one for one in found if _count(one) == largest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trtnet.graph import Tensor
+from trtnet.graph.quantized import QuantizedAttention
 from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.comparison import where
 from trtnet.ops.elementwise.layers import cast
@@ -16,6 +17,7 @@ from trtnet.ops.elementwise.softmax import softmax
 from trtnet.ops.forms.dtypes import has_16_bits, in_float32
 from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
+from trtnet.ops.quantization.attention import in_8_bits, operands, watch_attention
 from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.transformers.attention import NOWHERE, causal_mask
 from trtnet.support.dtypes import bool_
@@ -23,26 +25,39 @@ from trtnet.support.dtypes import bool_
 
 @form("attention", "products")
 @form("decoding", "products")
-def products(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+def products(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
+) -> Tensor:
     """Two products. query: [batch, heads, length, dim]. key, value: [batch, key heads, key length, dim]."""
-    return _around_softmax(query, key, value, mask, is_causal, _scores, lambda scores: softmax(scores, -1))
+    return _around_softmax(query, key, value, mask, is_causal, found, _scores, lambda scores: softmax(scores, -1))
 
 
 @form("attention", "float32_softmax", applies=has_16_bits)
 @form("decoding", "float32_softmax", applies=has_16_bits)
-def float32_softmax(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+def float32_softmax(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
+) -> Tensor:
     """The same with a softmax in float32."""
 
     def wide(scores: Tensor) -> Tensor:
         return in_float32(lambda y: softmax(y, -1), scores)
 
-    return _around_softmax(query, key, value, mask, is_causal, _scores, wide)
+    return _around_softmax(query, key, value, mask, is_causal, found, _scores, wide)
 
 
-@form("decoding", "reduction")
-def reduction(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+def _is_of_floats(*arguments: object) -> bool:
+    """Whether the products are not quantized."""
+    return arguments[-1] is None
+
+
+@form("decoding", "reduction", applies=_is_of_floats)
+def reduction(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
+) -> Tensor:
     """The same with scores that are sums of elementwise products."""
-    return _around_softmax(query, key, value, mask, is_causal, _summed_scores, lambda scores: softmax(scores, -1))
+    return _around_softmax(
+        query, key, value, mask, is_causal, found, _summed_scores, lambda scores: softmax(scores, -1)
+    )
 
 
 def _around_softmax(
@@ -51,19 +66,23 @@ def _around_softmax(
     value: Tensor,
     mask: Tensor | None,
     is_causal: bool,
+    found: QuantizedAttention | None,
     scores_of: Callable[[Tensor, Tensor], Tensor],
     weights_of: Callable[[Tensor], Tensor],
 ) -> Tensor:
     batch, heads, length, _ = query.shape
     groups, keys = key.shape[1:3]
     assert isinstance(groups, int)
-    scores = scores_of(_grouped(query, groups), key).reshape(batch, heads, length, keys)
+    q, k, v = operands(_grouped(query, groups), key, value, found)
+    scores = scores_of(q, k).reshape(batch, heads, length, keys)
     if is_causal:
         mask = causal_mask(query, key)
     if mask is not None:
         scores = where(mask, scores, NOWHERE) if mask.dtype == bool_ else add(scores, cast(mask, query.dtype))
     weights = _grouped(weights_of(scores), groups)
-    return matmul(weights, value).reshape(batch, heads, length, value.shape[3])
+    watch_attention(q, k, weights, v)
+    weights = in_8_bits(weights, found.probability if found else 1.0, found)
+    return matmul(weights, v).reshape(batch, heads, length, value.shape[3])
 
 
 def _scores(query: Tensor, key: Tensor) -> Tensor:

@@ -1,0 +1,41 @@
+"""The operands of attention's two products: quantized, or noted for calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trtnet.graph import Tensor
+from trtnet.graph.quantized import AttentionUse, QuantizedAttention
+from trtnet.ops.quantization.layers import fake_quantize
+from trtnet.ops.quantization.weights import rounded_scale
+
+
+def in_8_bits(x: Tensor, scale: float, found: QuantizedAttention | None) -> Tensor:
+    """An operand as the products take it: quantized and dequantized, as it is where they are of floats."""
+    if found is None:
+        return x
+    return fake_quantize(x, rounded_scale(np.array(scale, np.float32), x.dtype), dtype=found.dtype)
+
+
+def operands(
+    query: Tensor, key: Tensor, value: Tensor, found: QuantizedAttention | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values as the products take them. query: with the attention's factor."""
+    if found is None:
+        return query, key, value
+    scales = (found.query, found.key, found.value)
+    q, k, v = (in_8_bits(x, scale, found) for x, scale in zip((query, key, value), scales, strict=True))
+    return q, k, v
+
+
+def is_watched(x: Tensor) -> bool:
+    """Whether the operands of products are noted, so that probabilities have to be a tensor of the network."""
+    return x.network.quantized.watched is not None
+
+
+def watch_attention(query: Tensor, key: Tensor, probability: Tensor, value: Tensor) -> None:
+    """Notes the operands of both products, where they are to be known."""
+    watched = query.network.quantized.watched
+    if watched is not None:
+        use = AttentionUse(query.fresh(), key.fresh(), probability.fresh(), value.fresh())
+        watched.attentions.setdefault(query.network.path, []).append(use)
