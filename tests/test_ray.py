@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,18 +13,21 @@ import numpy as np
 import pytest
 from helpers.tools.batches import Doubling, check_results, job, written
 
-from trtnet.support.errors import InputError
+from trtnet.support.errors import InputError, TrtnetError
 from trtnet.tools.batch.inputs import InputOptions
-from trtnet.tools.batch.job import run_job
+from trtnet.tools.batch.job import JobError, run_job
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'trtnet[ray]'")
 pytest.importorskip("ray.data", reason="Ray Data is not installed: pip install 'trtnet[ray]'")
 
 
+OF_ACTORS = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
+SHARDS = 6
+
+
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": environment})
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=OF_ACTORS)
     yield
     ray.shutdown()
 
@@ -49,12 +53,52 @@ def test_a_batch_that_does_not_fit_says_why() -> None:
         predictor({"x": np.zeros((1, 3), np.float32)})
 
 
-def test_an_actor_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+def finish(folder: Path, model: Any) -> int:
+    """The next run, undisturbed: the results are those of a job that never was disturbed. How many were done before."""
     from trtnet.ray import in_actors
 
-    written(tmp_path / "in", 6)
-    model: Any = Doubling(kills_once=12.0, once=str(tmp_path / "killed"))
-    assert run_job(job(tmp_path, model), in_actors(1)).shards == 6
-    assert (tmp_path / "killed").exists()
-    check_results(tmp_path / "out", 6)
-    assert run_job(job(tmp_path, model), in_actors(1)).before == 6
+    done = run_job(job(folder, model), in_actors(2))
+    check_results(folder / "out", SHARDS)
+    return done.before
+
+
+def test_an_actor_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    written(tmp_path / "in", SHARDS)
+    model = Doubling(kills_once=12.0, once=str(tmp_path / "killed"))
+    assert finish(tmp_path, model) == 0 and (tmp_path / "killed").exists()
+    assert finish(tmp_path, model) == SHARDS
+
+
+def test_a_shard_that_kills_every_actor_fails_and_the_others_are_finished(tmp_path: Path) -> None:
+    from trtnet.ray import in_actors
+
+    written(tmp_path / "in", SHARDS)
+    with pytest.raises(JobError, match=r"1 of 6 shards failed(?s:.*)002: its actor ended in the middle of it, 3 times"):
+        run_job(job(tmp_path, Doubling(kills=12.0)), in_actors(2))
+    assert finish(tmp_path, Doubling()) == SHARDS - 1
+
+
+def test_a_driver_that_is_killed_loses_nothing_and_does_nothing_twice(tmp_path: Path) -> None:
+    written(tmp_path / "in", SHARDS)
+    script = (
+        "import os, ray; from pathlib import Path; from helpers.tools.batches import Doubling, job;"
+        "from trtnet.ray import in_actors; from trtnet.tools.batch.job import run_job;"
+        f"ray.init(address={ray.get_runtime_context().gcs_address!r}, log_to_driver=False, runtime_env={OF_ACTORS!r});"
+        "told = lambda text: text.startswith('3 of') and os.kill(os.getpid(), 9);"
+        f"run_job(job(Path({str(tmp_path)!r}), Doubling()), in_actors(1), told=told)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, **OF_ACTORS["env_vars"]})
+    assert done.returncode == -9
+    assert finish(tmp_path, Doubling()) == 3
+
+
+def test_a_full_disk_ends_the_job_which_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    from trtnet.ray import in_actors
+
+    written(tmp_path / "in", SHARDS)
+    (tmp_path / "full").touch()
+    model = Doubling(full=str(tmp_path / "full"))
+    with pytest.raises(TrtnetError, match="No space left on device"):
+        run_job(job(tmp_path, model), in_actors(1))
+    (tmp_path / "full").unlink()
+    assert finish(tmp_path, model) == 2

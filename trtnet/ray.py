@@ -8,6 +8,7 @@ finished, so whole shards go through its actors, and the ledger is that of ``trt
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from trtnet.support.errors import DependencyError, InputError
 from trtnet.tools.batch.inputs import InputOptions, Inputs
-from trtnet.tools.batch.job import Run
+from trtnet.tools.batch.job import ATTEMPTS, Run
 from trtnet.tools.batch.predictions import check_batched, results
 from trtnet.tools.batch.shards import Shard
 from trtnet.tools.batch.work import Job, Opens, Outcome, Worker
@@ -87,7 +88,8 @@ def map_batches(
 def in_actors(actors: int | tuple[int, int], num_gpus: float | None = None) -> Run:
     """Runs the shards of a job (see ``trtnet.tools.batch.job.run_job``) in actors, each of which opens the model once.
 
-    Ray starts an actor anew that ends, and gives its shard to another. The folders are seen by all machines.
+    Ray starts an actor anew that ends, and gives its shard to another; a shard whose actors end as often as those of
+    ``trtnet batch`` may fails, and the others go on. The folders are seen by all machines.
     """
 
     def run(job: Job, shards: Sequence[Shard]) -> Generator[Outcome]:
@@ -98,7 +100,7 @@ def in_actors(actors: int | tuple[int, int], num_gpus: float | None = None) -> R
         )
         outcomes = dataset.map_batches(
             _Shards,
-            fn_constructor_args=(job,),
+            fn_constructor_args=(job, ray.remote(num_cpus=0)(_Attempts).remote()),
             batch_size=1,
             concurrency=actors,
             num_gpus=_gpus(job.model) if num_gpus is None else num_gpus,
@@ -109,12 +111,28 @@ def in_actors(actors: int | tuple[int, int], num_gpus: float | None = None) -> R
     return run
 
 
+class _Attempts:
+    """How often each shard was begun in this run: an actor of its own, since one that ends remembers nothing."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, shard: str) -> int:
+        self._begun[shard] += 1
+        return self._begun[shard]
+
+
 class _Shards:
-    def __init__(self, job: Job) -> None:
-        self._worker = Worker(job)
+    def __init__(self, job: Job, attempts: Any) -> None:
+        self._worker, self._attempts = Worker(job), attempts
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        return {"outcome": [pickle.dumps(self._worker(pickle.loads(shard))) for shard in batch["shard"]]}
+        return {"outcome": [pickle.dumps(self._outcome(pickle.loads(shard))) for shard in batch["shard"]]}
+
+    def _outcome(self, shard: Shard) -> Outcome:
+        if ray.get(self._attempts.begin.remote(shard.name)) > ATTEMPTS:
+            return Outcome(shard, failed=f"its actor ended in the middle of it, {ATTEMPTS} times")
+        return self._worker(shard)
 
 
 def _gpus(model: Opens) -> float:
