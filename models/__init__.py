@@ -1,7 +1,7 @@
 """The zoo: networks with the names of their published checkpoints, a file a family."""
 
 from trtnet.models.bert import minilm
-from trtnet.models.clip import clip_vit_b_32
+from trtnet.models.clip import clip, clip_text, clip_vit_b_32
 from trtnet.models.crepe import crepe
 from trtnet.models.crnn import crnn
 from trtnet.models.efficientnet_lite import efficientnet_lite0
@@ -22,6 +22,8 @@ from trtnet.models.yolo11 import yolo11n
 from trtnet.models.yolov8 import yolov8n
 
 __all__ = [
+    "clip",
+    "clip_text",
     "clip_vit_b_32",
     "crepe",
     "crnn",

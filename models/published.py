@@ -9,7 +9,20 @@ import numpy as np
 
 from trtnet.support.configuration.config_json import Allowed, Document, Family, Form, Source
 
-__all__ = ["BERT", "CLIP", "GPT2", "LLAMA", "OWN_NAMES", "RESNET", "VIT", "WHISPER", "Family", "Source"]
+__all__ = [
+    "BERT",
+    "CLIP",
+    "CLIP_TEXT",
+    "CLIP_VISION",
+    "GPT2",
+    "LLAMA",
+    "OWN_NAMES",
+    "RESNET",
+    "VIT",
+    "WHISPER",
+    "Family",
+    "Source",
+]
 
 
 def _labels(document: Document) -> object:
@@ -50,18 +63,33 @@ BERT = Family(
     }
 )
 
-_CLIP_FIXED = {"hidden_act": ("quick_gelu",), "num_channels": (3,)}
-_CLIP_PART = (
-    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size",
-    "layer_norm_eps",
+_CLIP_TOWER = (
+    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "layer_norm_eps", "hidden_act",
 )  # fmt: skip
+_CLIP_OF_TEXT = ("vocab_size", "max_position_embeddings", "eos_token_id")
+_CLIP_VISION = {name: (f"vision_config.{name}",) for name in (*_CLIP_TOWER, "image_size", "patch_size")}
+_CLIP_CHANNELS = {"vision_config.num_channels": (3,)}
+CLIP_VISION = Family(
+    {
+        "clip_vision_model": Form(fixed={"num_channels": (3,)}),
+        "clip": Form(names=_CLIP_VISION, fixed=_CLIP_CHANNELS),
+    }
+)
+CLIP_TEXT = Family(
+    {
+        "clip_text_model": Form(),
+        "clip": Form(names={name: (f"text_config.{name}",) for name in (*_CLIP_TOWER, *_CLIP_OF_TEXT)}),
+    }
+)
 CLIP = Family(
     {
-        "clip_vision_model": Form(fixed=_CLIP_FIXED),
         "clip": Form(
-            names={name: (f"vision_config.{name}",) for name in _CLIP_PART},
-            fixed={f"vision_config.{key}": values for key, values in _CLIP_FIXED.items()},
-        ),
+            names={
+                **_CLIP_VISION,
+                **{f"text_{name}": (f"text_config.{name}",) for name in (*_CLIP_TOWER, *_CLIP_OF_TEXT)},
+            },
+            fixed=_CLIP_CHANNELS,
+        )
     }
 )
 

@@ -144,7 +144,10 @@ def test_bad_weights_leave_nothing_behind(tmp_path: Path, weights: Path, kind: s
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"model": "resnet51"}, "unknown model 'resnet51'. The zoo has clip_vit_b_32, crepe, crnn, efficientnet_lite0"),
+        (
+            {"model": "resnet51"},
+            "unknown model 'resnet51'. The zoo has clip, clip_text, clip_vit_b_32, crepe, crnn, efficientnet_lite0",
+        ),
         ({"model": "none.py:f"}, "no model file none.py"),
         ({"model": "none.py"}, "names no factory"),
         ({"--weights": "none.safetensors"}, "none.safetensors"),

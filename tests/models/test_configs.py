@@ -15,7 +15,7 @@ from helpers import originals
 from trtnet import ModelError, models
 from trtnet.models import published
 from trtnet.models.bert import BertConfig
-from trtnet.models.clip import CLIPVisionConfig
+from trtnet.models.clip import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from trtnet.models.gpt2 import GPT2Config
 from trtnet.models.llama import LlamaConfig
 from trtnet.models.qwen2 import Qwen2Config
@@ -28,6 +28,11 @@ ZOO = json.loads((Path(__file__).parents[1] / "data" / "zoo_parameters.json").re
 
 # a small model of each family: fields by keyword
 SMALL: dict[str, dict[str, Any]] = {
+    "clip": {
+        "hidden_size": 48, "num_attention_heads": 4, "text_hidden_size": 32, "text_num_attention_heads": 4,
+        "text_vocab_size": 99, "text_num_hidden_layers": 3, "text_hidden_act": "gelu",
+    },
+    "clip_text": {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99},
     "clip_vit_b_32": {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 64},
     "crepe": {"width": 2},
     "crnn": {"num_classes": 7, "hidden_size": 8},
@@ -60,14 +65,37 @@ SMALL: dict[str, dict[str, Any]] = {
 
 # published files, of which the keys that matter and some of the others are written here; and what they say
 CLIP_VISION = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+CLIP_L = {
+    "model_type": "clip",
+    "projection_dim": 768,
+    "logit_scale_init_value": 2.6592,
+    "vision_config": {**CLIP_VISION, "patch_size": 14, "hidden_act": "quick_gelu", "dropout": 0.0},
+    "text_config": {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_attention_heads": 12,
+        "num_hidden_layers": 12,
+        "hidden_act": "quick_gelu",
+        "eos_token_id": 2,
+        "vocab_size": 49408,
+        "projection_dim": 768,
+        "dropout": 0.0,
+    },
+}
 FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
     "clip-vit-large-patch14": (
-        models.clip_vit_b_32,
-        {
-            "model_type": "clip", "projection_dim": 768, "logit_scale_init_value": 2.6592,
-            "vision_config": {**CLIP_VISION, "patch_size": 14, "hidden_act": "quick_gelu", "dropout": 0.0},
-        },
-        CLIPVisionConfig(**CLIP_VISION, projection_dim=768, patch_size=14),
+        models.clip_vit_b_32, CLIP_L, CLIPVisionConfig(**CLIP_VISION, projection_dim=768, patch_size=14),
+    ),
+    "clip-vit-large-patch14, texts": (
+        models.clip_text, CLIP_L,
+        CLIPTextConfig(768, 3072, num_attention_heads=12, projection_dim=768, eos_token_id=2),
+    ),
+    "clip-vit-large-patch14, both": (
+        models.clip, CLIP_L,
+        CLIPConfig(
+            **CLIP_VISION, projection_dim=768, patch_size=14, text_hidden_size=768, text_intermediate_size=3072,
+            text_num_attention_heads=12, text_eos_token_id=2,
+        ),
     ),
     "bert-base-uncased": (
         models.minilm,
@@ -298,9 +326,10 @@ NOT_READ = {
     "clip": {"vision_config"},
 }  # fmt: skip
 TYPES = {
-    model_type: (factory, family.forms[model_type])
+    f"{model_type} {factory.__name__}": (factory, model_type, family.forms[model_type])
     for factory, family in (
-        (models.minilm, published.BERT), (models.clip_vit_b_32, published.CLIP), (models.gpt2, published.GPT2),
+        (models.minilm, published.BERT), (models.clip_vit_b_32, published.CLIP_VISION),
+        (models.clip_text, published.CLIP_TEXT), (models.clip, published.CLIP), (models.gpt2, published.GPT2),
         (models.llama, published.LLAMA), (models.resnet50, published.RESNET), (models.vit_b_16, published.VIT),
         (models.whisper_tiny, published.WHISPER),
     )
@@ -308,9 +337,9 @@ TYPES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("model_type", TYPES)
-def test_every_key_of_the_original_is_read_checked_or_changes_nothing(model_type: str) -> None:
-    factory, form = TYPES[model_type]
+@pytest.mark.parametrize("name", TYPES)
+def test_every_key_of_the_original_is_read_checked_or_changes_nothing(name: str) -> None:
+    factory, model_type, form = TYPES[name]
     names = [field.name for field in fields(config_class(factory))]
     known = {key for name in names for key in form.names.get(name, (name,))} | set(form.fixed)
     there = set(transformers().AutoConfig.for_model(model_type).to_dict())
@@ -318,11 +347,11 @@ def test_every_key_of_the_original_is_read_checked_or_changes_nothing(model_type
     assert there - {key.partition(".")[0] for key in known} - harmless == set()
 
 
-@pytest.mark.parametrize("model_type", TYPES)
-def test_missing_keys_mean_what_they_mean_to_the_original(model_type: str, read: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("name", TYPES)
+def test_missing_keys_mean_what_they_mean_to_the_original(name: str, read: Callable[..., Any]) -> None:
+    factory, model_type, _ = TYPES[name]
     theirs = transformers().AutoConfig.for_model(model_type).to_dict()
     theirs = {key: value for key, value in theirs.items() if value is not None}
-    factory, _ = TYPES[model_type]
     nothing, everything = read(factory, {"model_type": model_type}), read(factory, theirs)
     assert nothing == everything
 
@@ -337,8 +366,15 @@ def transformers() -> Any:
 REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "another activation": (models.minilm, {"model_type": "bert", "hidden_act": "relu"}, "hidden_act is 'relu'.*'gelu'"),
     "of CLIP": (
-        models.clip_vit_b_32, {"model_type": "clip", "vision_config": {"hidden_act": "gelu"}},
-        "vision_config.hidden_act is 'gelu'.*'quick_gelu'",
+        models.clip_vit_b_32, {"model_type": "clip", "vision_config": {"hidden_act": "relu"}},
+        "vision_config.hidden_act is 'relu'; it must be 'quick_gelu' or 'gelu'",
+    ),
+    "of CLIP's texts": (
+        models.clip, {"model_type": "clip", "text_config": {"hidden_size": 1.5}},
+        "text_config.hidden_size is 1.5; it must be an int",
+    ),
+    "another number of channels": (
+        models.clip, {"model_type": "clip", "vision_config": {"num_channels": 1}}, "vision_config.num_channels is 1",
     ),
     "relative positions": (
         models.minilm, {"model_type": "bert", "position_embedding_type": "relative_key"}, "position_embedding_type is",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import originals
+from helpers import clips, originals
 from helpers.comparing import relative_l2
 from helpers.silero import SileroVAD
 
@@ -87,6 +87,16 @@ def decoder_inputs(network: Any) -> dict[str, torch.Tensor]:
     return {"input_ids": TOKENS, "write_indices": torch.zeros(2, dtype=torch.int32), **caches}
 
 
+CLIP_OF_48 = {
+    **SIZES, **{f"text_{name}": size for name, size in SIZES.items()}, "image_size": 32, "patch_size": 8,
+    "projection_dim": 20, "text_vocab_size": 50, "text_max_position_embeddings": 34, "text_eos_token_id": 2,
+}  # fmt: skip
+
+
+def clip_inputs(network: Any) -> dict[str, torch.Tensor]:
+    return {"image": IMAGE, "input_ids": TOKENS}
+
+
 def image_inputs(network: Any) -> dict[str, torch.Tensor]:
     return {"image": IMAGE}
 
@@ -145,6 +155,17 @@ FAMILIES: dict[str, tuple[Callable[[], torch.nn.Module], Callable[[], Any], Run,
         lambda: hf("CLIPVisionModelWithProjection", image_size=32, patch_size=8, projection_dim=20, **SIZES),
         lambda: CLIPVision(CLIPVisionConfig(48, 96, 20, 2, 4, 32, 8)), lambda m: m(IMAGE).image_embeds,
         "image_embeds", image_inputs,
+    ),
+    "clip_text": (
+        lambda: hf(
+            "CLIPModel", projection_dim=20, text_config={**TEXT, "eos_token_id": 2},
+            vision_config={**SIZES, "image_size": 32, "patch_size": 8},
+        ),
+        lambda: models.clip(**CLIP_OF_48), lambda m: m(TOKENS, IMAGE).logits_per_image, "logits_per_image", clip_inputs,
+    ),
+    "open_clip": (
+        lambda: clips.CLIP(48, 4, 96, 2, 32, 8, 20, 50), lambda: models.clip(**CLIP_OF_48), lambda m: m(IMAGE, TOKENS),
+        "logits_per_image", clip_inputs,
     ),
     "whisper": (
         lambda: hf(
