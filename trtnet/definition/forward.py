@@ -9,6 +9,7 @@ from trtnet.definition.states import carried, check_declared
 from trtnet.graph import Input, Network, State, Tensor
 from trtnet.graph.bind_forward import bound
 from trtnet.nn import Module
+from trtnet.ops.convolutions.rewriting import rewrite
 
 
 def run_forward(network: Network, model: Module, inputs: Mapping[str, Input]) -> None:
@@ -24,9 +25,7 @@ def run_forward(network: Network, model: Module, inputs: Mapping[str, Input]) ->
     outputs = named_outputs(name, model(*given.args, **given.kwargs))
     if states:
         outputs = carried(network, name, outputs, states)
-    for tensor in outputs.values():
-        if tensor.merged_into is not None:  # it gets a layer of its own before that of another is an output
-            _ = tensor.trt
+    rewrite(network, list(outputs.values()))
     for key, tensor in outputs.items():
         network.mark_output(key, tensor)
 

@@ -184,9 +184,21 @@ class Adding(Placing, Generic[T]):
         """Gives a layer weights, by its attributes' names, in place of those that it has."""
         for attribute, weight in weights.items():
             setattr(layer, attribute, weight.handle)
-            self._alive.pop((layer.name, attribute), None)
+            before = self._alive.pop((layer.name, attribute), None)
+            if before is not None and all(before.key != weight.key for weight in self._alive.values()):
+                self.named.discard(before.key)
             self.weights.pop((layer.name, attribute), None)
         self._keep(layer, weights)
+
+    def replace(self, old: trt.ITensor, new: trt.ITensor) -> None:
+        """Has all that reads a tensor read another one of its shape and dtype: layers there are, and the model."""
+        for index in range(self.trt.num_layers):
+            layer = self.trt.get_layer(index)
+            for number in range(layer.num_inputs):
+                if layer.get_input(number) is old:
+                    layer.set_input(number, new)
+        self.replaced |= {before: new for before, after in self.replaced.items() if after is old}
+        self.replaced[old] = new
 
     def connect(self, tensor: StoredTensor, index: int, value: StoredTensor, hint: str) -> None:
         """Feeds an input of the layer that made `tensor` afterwards, as a recurrence needs it.

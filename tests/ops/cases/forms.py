@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ops.cases.case import Case, like
+from ops.cases.case import Case, library, like
 from ops.cases.convolutions import conv
 from ops.cases.transformers import attention
 
@@ -24,6 +24,7 @@ SLIDING = RNG.standard_normal((6, 1, 5, 6)) / 6
 SUBPIXEL, OFFSETS = RNG.standard_normal((12, 3, 3, 2)) / 4, RNG.standard_normal(12)
 BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
+EIGHT, TWELVE = (RNG.standard_normal((6, n, 1, 1)) / 4 for n in (8, 12))
 ONE_QUERY, TOKENS, IMAGE = ("n", 4, 1, 8), ("n", "s", 6), ("n", 6, "h", 5)
 STEMS = [
     ((7, 7), 2, 3, (16, 20)),
@@ -162,6 +163,41 @@ def shifted_windows(x: Any) -> Any:
     return windows(x.roll((-1, -1), (1, 2)))
 
 
+def inception(x: Any) -> Any:
+    """Three convolutions of an image: two with an activation and a batch norm, one of whose results goes on."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    one, two, three = (like(w, x) for w in (POINT, POINT[:3] + 1, POINT[1:5] * 2))
+    norm = [like(w, x) for w in (OFFSET, np.abs(GAIN) + 0.5, GAIN, OFFSET)]
+    y = f.relu(f.conv2d(f.relu(f.batch_norm(f.conv2d(x, one, like(OFFSET, x)), *norm)), like(BRANCH, x), padding=1))
+    rest = [f.relu(f.conv2d(x, weight)) for weight in (two, three)]
+    return library(x).cat([*rest, y], 1)
+
+
+def fire(x: Any) -> Any:
+    """SqueezeNet's, and Inception's of two long windows."""
+    f, lib = F if isinstance(x, torch.Tensor) else ops, library(x)
+    one, two, tall, wide = (like(w, x) for w in (POINT[:2], BRANCH, BRANCH[:3, :, :, 1:2], BRANCH[:4, :, 1:2] * 2))
+    y = lib.cat([f.relu(f.conv2d(x, one)), f.relu(f.conv2d(x, two, like(OFFSET, x), padding=1))], 1)[:, 1:7]
+    return lib.cat([f.silu(f.conv2d(y, tall, padding=(1, 0))), f.silu(f.conv2d(y, wide, padding=(0, 1)))], 1)
+
+
+def separable(x: Any) -> Any:
+    """Depthwise and pointwise, with batch norms between and behind; then without a bias, with two filters a channel."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    norm = [like(w, x) for w in (OFFSET, np.abs(GAIN) + 0.5, GAIN, OFFSET)]
+    y = f.batch_norm(f.conv2d(x, like(DEPTHWISE, x), like(OFFSET, x), padding=1, stride=(1, 2), groups=6), *norm)
+    y = f.relu(f.batch_norm(f.conv2d(y, like(POINT, x)), *norm))
+    return f.conv2d(f.conv2d(y, like(BRANCH[:, :2].reshape(12, 1, 3, 3), x), groups=6), like(TWELVE, x), stride=2)
+
+
+def concatenated(x: Any, y: Any) -> Any:
+    """A 1x1 convolution of two images and one of them again, with a batch norm, and one of 3x3."""
+    f, lib = F if isinstance(x, torch.Tensor) else ops, library(x)
+    norm = [like(w, x) for w in (OFFSET, np.abs(GAIN) + 0.5, GAIN, OFFSET)]
+    z = f.relu(f.batch_norm(f.conv2d(lib.cat([x, y, x * 2], 1), like(EIGHT, x), like(OFFSET, x)), *norm))
+    return f.conv2d(lib.cat([z[:, 2:], y], 1), like(BRANCH, x), padding=1)
+
+
 def pixel_mean(x: Any) -> Any:
     return x.mean((-1, -2))
 
@@ -172,6 +208,10 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("causal", attention(is_causal=True), attention(is_causal=True), (HEADS,) * 3),
         Case("groups", attention(), attention(), (HEADS, GROUPS, GROUPS)),
         Case("mask and groups", attention(), attention(), (HEADS, GROUPS, GROUPS, ("n", 1, "s", "s"))),
+    ],
+    "cat": [
+        Case("concatenated", concatenated, concatenated, (("n", 3, "h", 5), ("n", 2, "h", 5))),
+        Case("concatenated of known sizes", concatenated, concatenated, ((2, 3, 6, 5), (2, 2, 6, 5))),
     ],
     "decoding": [
         Case("one query", attention(), attention(), (ONE_QUERY, HEADS, HEADS)),
@@ -277,6 +317,11 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("row", *pair(ops.linear, F.linear, MATRIX, SHIFT), ((1, 1, 6),)),
         Case("a vector", *pair(ops.linear, F.linear, MATRIX, None), ((6,),)),
         Case("several of one row", gated, gated, ((1, 6),)),
+    ],
+    "separable": [Case("separable", separable, separable, (("n", 6, "h", 9),))],
+    "siblings": [
+        Case("Inception", inception, inception, (IMAGE,)),
+        Case("fire", fire, fire, (("n", 6, "h", "w"),)),
     ],
     "silu": [functional("silu")],
     "softmax": [functional("softmax", 1), functional("softmax", -1)],

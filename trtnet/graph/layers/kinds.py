@@ -63,6 +63,11 @@ def kind_of(name: str) -> Kind:
     return KINDS.get(name) or Kind(name, "", "other", flops.unknown)
 
 
+def is_fixed(name: str) -> bool:
+    """Whether layers of a kind keep the inputs that they were made with."""
+    return bool(kind_of(name).boundary) or name.startswith(("ATTENTION", "PLUGIN"))
+
+
 _ROWS = (
     Kind("ACTIVATION", "IActivationLayer", "activation", per_element(1),
          title=titles.by("type"), variant="type", onnx=onnx_operators.ACTIVATIONS),

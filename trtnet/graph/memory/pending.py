@@ -50,6 +50,11 @@ class PendingLayer:
         assert self.is_free
         self.taken, self.path = by, path
 
+    def leave(self, by: PendingLayer, path: str) -> None:
+        """The same of a layer whose readers all read another one's result now."""
+        assert self.taken is None
+        self.taken, self.path = by, path
+
     def use(self) -> trt.ITensor:
         """The tensor to read. Raises WeightsError for weights that do not fit their dtype."""
         if self.taken is not None:

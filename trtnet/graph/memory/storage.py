@@ -106,7 +106,7 @@ class StoredTensor:
         """The same, without reading it: the layer that makes it may be pending. Raises LayerError as `trt`."""
         if self.seen != self.storage.version or self.storage.lost is not None:
             refresh(self)
-        return self.value
+        return self.value if isinstance(self.value, PendingLayer) else self.network.replaced.get(self.value, self.value)
 
     @property
     def merged_into(self) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import OpenNetwork, Parameter, Tensor, Weight
-from trtnet.graph.layers.kinds import kind_of
+from trtnet.graph.layers.kinds import is_fixed
 from trtnet.graph.layers.read import read
 from trtnet.graph.memory.pending import PendingLayer, Placeholders
 from trtnet.graph.place import Place
@@ -168,7 +168,7 @@ def _set_apart(own: Tensor, convolution: Convolution, norm: PendingLayer) -> trt
         return None
     network, itensor = own.network, own.trt
     readers = [(node, i) for node in read(network.trt) for i, x in enumerate(node.inputs) if x is itensor]
-    fixed = itensor.is_network_output or any(_is_fixed(node.kind) for node, _ in readers)
+    fixed = itensor.is_network_output or any(is_fixed(node.kind) for node, _ in readers)
     if norm.taken is not None or fixed or not made.fits(own.dtype):
         return None
     none = np.zeros(made.shift.shape, own.dtype.numpy)  # TensorRT does not take a bias back
@@ -178,11 +178,6 @@ def _set_apart(own: Tensor, convolution: Convolution, norm: PendingLayer) -> trt
         node.layer.set_input(index, scaled)
     norm.become(scaled)
     return itensor
-
-
-def _is_fixed(kind: str) -> bool:
-    """Whether layers of a kind keep the inputs that they were made with."""
-    return bool(kind_of(kind).boundary) or kind.startswith(("ATTENTION", "PLUGIN"))
 
 
 def _weights(

@@ -12,6 +12,7 @@ from trtnet.graph.calls import Call, replaced, tensors
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.structures import leaves
 from trtnet.nn import Module
+from trtnet.ops.convolutions.rewriting import rewrite
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 from trtnet.verify.arrays.feeding import fed
@@ -69,6 +70,7 @@ def alone(
         for module in then:
             value = module(value)
         results = list(tensors(value))
+        rewrite(network_alone, results)
         for index, result in enumerate(results):
             network_alone.mark_output(f"result{index}", result)
     network_alone.calls.clear()  # nothing inside is looked at

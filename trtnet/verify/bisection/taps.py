@@ -56,6 +56,23 @@ def tapped(network: DefinedNetwork) -> dict[str, Tensor]:
     return {tensor.name: tensor for tensor in (*found, *network.outputs.values())}
 
 
+@contextmanager
+def marked(network: DefinedNetwork, tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Tensors are outputs within."""
+    for tensor in tensors:
+        network.trt.mark_output(tensor.trt)
+    try:
+        yield
+    finally:
+        for tensor in tensors:
+            network.trt.unmark_output(tensor.trt)
+
+
+def aside(network: DefinedNetwork) -> list[Tensor]:
+    """Results of modules that the network computes as parts of larger ones only: outputs have to ask for them."""
+    return [tensor for tensor in network.aside if not tensor.trt.is_network_output]
+
+
 class ReferenceTaps:
     """Taps of a network on the CPU: the reference executor sees every layer."""
 
@@ -80,7 +97,8 @@ class ReferenceTaps:
                     if recording.overflow is None and _starts(layer, spoiled):
                         recording.overflow = _overflow(layer, result)
 
-        self.network.reference().run({name: to_torch(array) for name, array in feeds.items()}, observe)
+        with marked(self.network, aside(self.network)):
+            self.network.reference().run({name: to_torch(array) for name, array in feeds.items()}, observe)
         return recording
 
 
@@ -135,7 +153,7 @@ class EngineTaps:
         """The engine with tensors as further outputs, named as they are. Raises BuildError and ProfileError."""
         info = describe(self.network)
         info = replace(info, outputs=info.outputs + tuple(map(_info, tensors)))
-        with self._marked(tensors):
+        with marked(self.network, tensors):
             return Engine(build_plan(self.network, dims, config or BuildConfig(), info), self.opener)
 
     def tensors(self) -> list[Tensor]:
@@ -143,21 +161,12 @@ class EngineTaps:
         reached = self._reached()
         return [x for name, x in tapped(self.network).items() if name in reached and not x.trt.is_network_output]
 
-    @contextmanager
-    def _marked(self, tensors: Sequence[Tensor]) -> Iterator[None]:
-        for tensor in tensors:
-            self.network.trt.mark_output(tensor.trt)
-        try:
-            yield
-        finally:
-            for tensor in tensors:
-                self.network.trt.unmark_output(tensor.trt)
-
     def _reached(self) -> set[str]:
         """Names of what layers outside of loops and conditionals compute for the outputs."""
         from trtnet.reference.schedule import LayerUnit, schedule
 
-        plan = schedule(self.network.trt, [tensor.trt for tensor in self.network.outputs.values()])
+        wanted = (*self.network.outputs.values(), *self.network.aside)
+        plan = schedule(self.network.trt, [tensor.trt for tensor in wanted])
         return {x.name for unit in plan.units if isinstance(unit, LayerUnit) for x in unit.outputs}
 
 

@@ -1,0 +1,27 @@
+"""Convolutions that others take the place of, once all layers of a network are there and it is known who reads what.
+
+A form of one operation decides when it is called. What is decided here takes several layers: convolutions of one image,
+a convolution of another one's result, a convolution of a concatenation. Each is an operation of a kind with forms,
+noted for the module of the last of the convolutions.
+"""
+
+from collections.abc import Sequence
+
+from trtnet.graph import Network, Tensor
+from trtnet.ops.convolutions.rewriting.concatenations import concatenations
+from trtnet.ops.convolutions.rewriting.pairs import pairs
+from trtnet.ops.convolutions.rewriting.siblings import siblings
+
+
+def rewrite(network: Network, outputs: Sequence[Tensor]) -> None:
+    """Gives the forms that are chosen to convolutions of a network whose ``forward`` has returned.
+
+    outputs: what it returned; they are not marked yet.
+    """
+    for tensor in outputs:
+        _ = tensor.trt  # decides who makes it
+    for each in (pairs, concatenations, siblings):
+        each(network, outputs)
+
+
+__all__ = ["rewrite"]
