@@ -1,11 +1,13 @@
 """Tokens a second of SmolLM2-135M's shape: trtnet's generator against transformers, eager and compiled.
 
-    python tests/benchmarks/generate.py [--batches 1,8,64] [--routes trtnet,eager,compile] [--json FILE]
+    python tests/benchmarks/generate.py [--batches 1,8,64] [--routes fixed,named,eager,compile] [--json FILE]
     python tests/benchmarks/generate.py --check       # the same on the CPU, two small layers, nothing timed
 
-Random float16 weights, prompts of 32 tokens, 128 greedy tokens, caches of 256. transformers' routes are its model with
-its static cache, in a loop of its own steps (mode reduce-overhead for torch.compile). The bare step is the decode
-step alone, by events; the generator's time a token, with its part of the prompt's step, is given over it.
+Random float16 weights, prompts of 32 tokens, 128 tokens, caches of 256. The route "fixed" has an engine for single
+tokens of a known batch and one for prompts, "named" one engine for any batch; both choose tokens in the network, greedy
+and sampled. transformers' routes are its model with its static cache, greedy, in a loop of its own steps (mode
+reduce-overhead for torch.compile). The bare step is the decode step alone, by events; the generator's time a token,
+with its part of the prompt's step, is given over it. What the choice takes is its difference to a step without.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ from helpers.benchmarks import run
 
 import trtnet
 from trtnet import models
-from trtnet.generation import GenerationConfig, Generator, Step, profiles
+from trtnet.generation import SINGLE, GenerationConfig, Generator, Step, profiles
 
 originals.import_torchvision()
 from transformers import LlamaConfig, LlamaForCausalLM, StaticCache  # noqa: E402
 
 PROMPT, NEW, CAPACITY = 32, 128, 256
+SAMPLED = GenerationConfig(NEW, temperature=0.8, top_k=50, top_p=0.95, repetition_penalty=1.1)
 SMOLLM2 = {"vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
            "num_attention_heads": 9, "num_key_value_heads": 3}  # fmt: skip
 SMALL = {"vocab_size": 999, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
@@ -46,9 +49,9 @@ def original(sizes: dict[str, int], dtype: torch.dtype, device: str) -> Any:
     return LlamaForCausalLM(config).eval().to(dtype).to(device)
 
 
-def network_of(model: Any, dtype: str) -> Any:
+def network_of(model: Any, dtype: str, sampling: bool = True, **sizes: int) -> Any:
     state = {key: value.cpu() for key, value in model.state_dict().items() if key != "lm_head.weight"}
-    step = Step(models.llama(model.config.to_dict(), capacity=CAPACITY))
+    step = Step(models.llama(model.config.to_dict(), capacity=CAPACITY), sampling=sampling, sizes=sizes)
     return trtnet.define(step, weights=state, dtype=dtype)
 
 
@@ -83,18 +86,18 @@ def seconds(call: Callable[[], Any], repeats: int = 3) -> float:
 def bare_step(engine: Any, batch: int) -> float:
     """Seconds of the decode step alone: the same tensors again, as a CUDA graph."""
     session = engine.session()
-    inputs = {"places": (batch, 1), "input_ids": (batch, 1), "write_indices": (batch,)}
+    sizes = {"batch": batch, **SINGLE}
     given = {
-        info.name: torch.zeros(
-            inputs.get(info.name, (batch, *info.shape[1:])), dtype=getattr(torch, info.dtype), device="cuda"
+        info.name: torch.ones(
+            [size if isinstance(size, int) else sizes[size] for size in info.shape],
+            dtype=getattr(torch, info.dtype), device="cuda",
         )
         for info in engine.inputs
-    }
+    }  # fmt: skip
+    given["places"].zero_()
     given["write_indices"].fill_(PROMPT + NEW // 2)
-    out = {f"new_{name}": value for name, value in given.items() if name.startswith(("key_", "value_"))}
-    vocabulary = next(info.shape[-1] for info in engine.outputs if info.name == "logits")
+    out = {f"new_{name}": given[name] for name in given if name.startswith(("key_", "value_", "history"))}
     out["tokens"] = torch.empty(batch, 1, dtype=torch.int64, device="cuda")
-    out["logits"] = torch.empty(batch, 1, vocabulary, dtype=torch.float32, device="cuda")
     for _ in range(8):
         session(**given, out=out)
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -106,6 +109,25 @@ def bare_step(engine: Any, batch: int) -> float:
     return start.elapsed_time(end) / 50 / 1e3
 
 
+def ours(model: Any, route: str, batch: int, most: int, report: Callable[[str, float], None]) -> None:
+    """One route and batch. most: the largest of the batches."""
+    if route == "fixed":
+        single = network_of(model, "float16", batch=batch, **SINGLE).build()
+        prompting = network_of(model, "float16", batch=batch).build(profiles(batch, PROMPT, fixed=True))
+        plain = network_of(model, "float16", sampling=False, batch=batch, **SINGLE).build()
+    else:
+        single = prompting = network_of(model, "float16").build(profiles(most, PROMPT))
+        plain = network_of(model, "float16", sampling=False).build(profiles(most, PROMPT))
+    given, bare = prompts(batch, SMOLLM2["vocab_size"]), bare_step(single, batch)
+    report(f"{route}, batch {batch}: ms of the bare step", 1e3 * bare)
+    report(f"{route}, batch {batch}: ms of it for the choice of tokens", 1e3 * (bare - bare_step(plain, batch)))
+    generator = Generator(single, prompts=prompting, device="cuda", chunk=PROMPT)
+    for name, config in (("greedy", GenerationConfig(NEW)), ("sampled", SAMPLED)):
+        took = seconds(partial(generator, given, config))
+        report(f"{route}, batch {batch}, {name}: tokens/s", batch * NEW / took)
+        report(f"{route}, batch {batch}, {name}: time a token over the bare step's", took / NEW / bare)
+
+
 def measure(batches: list[int], routes: list[str]) -> dict[str, float]:
     """Tokens a second by route and batch; each is printed as it comes, the compiled one last."""
     model = original(SMOLLM2, torch.float16, "cuda")
@@ -115,16 +137,9 @@ def measure(batches: list[int], routes: list[str]) -> dict[str, float]:
         found[name] = value
         print(f"{name}: {value:.4g}", flush=True)
 
-    if "trtnet" in routes:
-        engine = network_of(model, "float16").build(profiles(max(batches), PROMPT))
-        generator, config = Generator(engine, device="cuda", chunk=PROMPT), GenerationConfig(NEW)
-    for batch in batches if "trtnet" in routes else []:
-        given = prompts(batch, SMOLLM2["vocab_size"])
-        took = seconds(lambda given=given: generator(given, config))
-        bare = bare_step(engine, batch)
-        report(f"trtnet, batch {batch}: tokens/s", batch * NEW / took)
-        report(f"trtnet, batch {batch}: ms of the bare step", 1e3 * bare)
-        report(f"trtnet, batch {batch}: time a token over the bare step's", took / NEW / bare)
+    for route in [route for route in ("fixed", "named") if route in routes]:
+        for batch in batches:
+            ours(model, route, batch, max(batches), report)
     steps = {"eager": model, "compile": torch.compile(model, mode="reduce-overhead")}
     for name in [name for name in steps if name in routes]:
         for batch in batches:
@@ -138,10 +153,14 @@ def measure(batches: list[int], routes: list[str]) -> dict[str, float]:
 def check() -> None:
     """On the CPU, the generator over the reference gives the tokens of transformers' loop."""
     model = original(SMALL, torch.float32, "cpu")
-    network = network_of(model, "float32")
-    network.build(profiles(4, PROMPT))
+    network_of(model, "float32").build(profiles(4, PROMPT))
+    several = network_of(model, "float32", batch=4)
+    several.build(profiles(4, PROMPT, fixed=True))
     given = prompts(3, SMALL["vocab_size"])
-    found = Generator(network.reference(), chunk=PROMPT)(given, GenerationConfig(12))
+    single = network_of(model, "float32", batch=4, **SINGLE)
+    single.build()
+    generator = Generator(single.reference(), prompts=several.reference(), chunk=PROMPT)
+    found = generator(given, GenerationConfig(12))
     cache = StaticCache(config=model.config, max_cache_len=CAPACITY)
     for _ in range(2):
         wanted = theirs(model, model, cache, torch.tensor(given), 12)
@@ -152,7 +171,7 @@ def check() -> None:
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--batches", default="1,8,64")
-    options.add_argument("--routes", default="trtnet,eager,compile")
+    options.add_argument("--routes", default="fixed,named,eager,compile")
     run(options, check, lambda given: measure([int(n) for n in given.batches.split(",")], given.routes.split(",")))
 
 

@@ -23,7 +23,7 @@ from helpers import originals
 
 import trtnet
 from trtnet.generation import Step
-from trtnet.generation.caches import HostCaches
+from trtnet.generation.caches import caches_of
 from trtnet.tools.generation.published import published_text
 from trtnet.weights import smollm2
 
@@ -58,7 +58,8 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     ours = published_text(file, capacity=64 + chosen.tokens)
-    reference = trtnet.define(Step(ours.model), weights=ours.weights).reference()
+    reference = trtnet.define(Step(ours.model, sampling=False, logits=True), weights=ours.weights).reference()
+    caches = {info.name: np.zeros((1, *info.shape[1:]), np.float32) for info in caches_of(reference)}
     assert ours.chat_template is not None
     counts = np.zeros(4, int)
     for prompt in PROMPTS[: chosen.prompts]:
@@ -68,11 +69,11 @@ def main() -> None:
         assert ids == list(given), f"the tokens of {prompt!r} differ"
         sequence, wanted = logits_of(model, ids, chosen.tokens)
         places = np.arange(len(ids) - 1, sequence.shape[1] - 1)[None]
-        best, logits = HostCaches(reference, 1)(sequence, np.zeros(1, np.int32), places)
+        found = reference(input_ids=sequence, write_indices=np.zeros(1, np.int32), places=places, **caches)
         two = np.sort(wanted, -1)[:, -2:]
-        same, clear = best[0] == wanted.argmax(-1), two[:, 1] - two[:, 0] >= MARGIN
+        same, clear = found["tokens"][0] == wanted.argmax(-1), two[:, 1] - two[:, 0] >= MARGIN
         counts += [same.size, same.sum(), clear.sum(), (same & clear).sum()]
-        error = np.linalg.norm(logits()[0] - wanted) / np.linalg.norm(wanted)
+        error = np.linalg.norm(found["logits"][0] - wanted) / np.linalg.norm(wanted)
         print(f"{same.sum()} of {same.size} equal, relative L2 {error:.1e}: {prompt}", flush=True)
     print("tokens {}, equal {}; clear {}, equal {}".format(*counts))
     sys.exit(0 if counts[2] == counts[3] else 1)

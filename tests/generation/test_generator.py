@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.generating import PROMPTS, REPETITIVE, Letters, generator, greedy, network, reference
+import torch
+from helpers.generating import PROMPTS, REPETITIVE, Letters, fixed, generator, greedy, network, original, reference
 
 import trtnet
-from trtnet import GenerationConfig, InputError
-from trtnet.generation import Generator, profiles
+from trtnet import GenerationConfig, InputError, models
+from trtnet.generation import SINGLE, Generator, Step, profiles
 
 SAMPLED = GenerationConfig(max_new_tokens=12, temperature=1.0, top_p=0.95, seed=3)
 
@@ -42,11 +43,12 @@ def test_a_prompt_in_chunks_gives_what_it_gives_whole(chunk: int) -> None:
     assert tokens(generator(chunk=chunk), PROMPTS, config) == [greedy(prompt, 6) for prompt in PROMPTS]
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.3])
-def test_guesses_give_the_same_tokens_in_fewer_steps(temperature: float) -> None:
+@pytest.mark.parametrize(("temperature", "penalty"), [(0.0, 1.0), (0.3, 1.0), (0.3, 1.01)])
+def test_guesses_give_the_same_tokens_in_fewer_steps(temperature: float, penalty: float) -> None:
     made = generator(scale=REPETITIVE)
-    plain = made([PROMPTS[0]], GenerationConfig(30, temperature))[0]
-    guessed = made([PROMPTS[0]], GenerationConfig(30, temperature, prompt_lookup_num_tokens=4))[0]
+    plain = made([PROMPTS[0]], GenerationConfig(30, temperature, repetition_penalty=penalty))[0]
+    guessing = GenerationConfig(30, temperature, repetition_penalty=penalty, prompt_lookup_num_tokens=4)
+    guessed = made([PROMPTS[0]], guessing)[0]
     assert guessed.tokens == plain.tokens
     assert (len(plain.tokens), plain.steps) == (30, 29)
     assert guessed.steps < 25
@@ -102,10 +104,48 @@ def test_a_stream_does_not_go_on_in_the_caches_of_another_text() -> None:
         list(pieces)
 
 
-def test_a_repetition_penalty_is_that_of_the_tokens_before() -> None:
-    config = GenerationConfig(12, repetition_penalty=1e9)
-    found = generator()([PROMPTS[0]], config)[0].tokens
-    assert len({*found, *PROMPTS[0]}) == len(found) + len({*PROMPTS[0]})
+@pytest.mark.parametrize("guesses", [0, 2])
+def test_a_repetition_penalty_is_that_of_the_tokens_before(guesses: int) -> None:
+    config = GenerationConfig(10, repetition_penalty=1.7, prompt_lookup_num_tokens=guesses)
+    found = tokens(generator(chunk=5), PROMPTS, config)
+    assert found == [penalized(prompt, 10, 1.7) for prompt in PROMPTS]
+    assert found != [greedy(prompt, 10) for prompt in PROMPTS]
+
+
+def penalized(prompt: list[int], count: int, penalty: float) -> list[int]:
+    """What transformers' model says, with the penalty in numpy."""
+    whole = list(prompt)
+    for _ in range(count):
+        with torch.inference_mode():
+            logits = original()(torch.tensor([whole])).logits[0, -1].numpy()
+        seen = np.unique(whole)
+        logits[seen] = np.where(logits[seen] < 0, logits[seen] * penalty, logits[seen] / penalty)
+        whole.append(int(logits.argmax()))
+    return whole[len(prompt) :]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [GenerationConfig(8), SAMPLED, GenerationConfig(8, prompt_lookup_num_tokens=3)],
+    ids=["", "sampled", "guessed"],
+)
+def test_two_steps_of_a_fixed_batch_give_the_tokens_of_one(config: GenerationConfig) -> None:
+    made = Generator(fixed(4, **SINGLE).reference(), prompts=fixed(4).reference(), chunk=5)
+    for prompts in (PROMPTS, PROMPTS[1:]):  # fewer than there is room for
+        assert made(prompts, config) == generator()(prompts, config)
+    with pytest.raises(InputError, match="5 prompts: this step was made for 4 sequences at a time"):
+        made([[1]] * 5)
+    with pytest.raises(InputError, match="this step takes single tokens: give prompts="):
+        Generator(fixed(4, **SINGLE).reference())
+    with pytest.raises(InputError, match="has other caches"):
+        Generator(fixed(4, **SINGLE).reference(), prompts=reference(24))
+
+
+def test_a_single_row_has_the_forms_for_one() -> None:
+    forms = fixed(1, forms={"row": "reduction"}, **SINGLE).build().plan.info.forms
+    rows = [path for path, chosen in forms.items() if chosen.get("row") == "reduction"]
+    assert len(rows) == 15  # seven of each layer, and the head
+    assert fixed(1).build(profiles(1, 8, 3, fixed=True)).plan.info.profiles[0]["input_ids"] == ((1, 2), (1, 8), (1, 8))
 
 
 def test_an_engine_has_a_profile_for_each_kind_of_step() -> None:
@@ -121,7 +161,7 @@ def test_an_engine_has_a_profile_for_each_kind_of_step() -> None:
             for low, size, high in zip(profile[name][0], shape, profile[name][2], strict=True)
         )]  # fmt: skip
         assert fit == [wanted]
-    assert [info.name for info in plan.info.outputs][:2] == ["tokens", "logits"]
+    assert [info.name for info in plan.info.outputs][:2] == ["tokens", "new_history"]
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -149,8 +189,9 @@ def test_values_out_of_range_are_refused_by_name() -> None:
         GenerationConfig(stop_strings="abc")  # type: ignore[arg-type]
 
 
-def test_the_step_gives_the_logits_at_the_places_alone() -> None:
-    made = reference()
+def test_the_step_gives_logits_at_the_places_alone_and_on_request() -> None:
+    step = Step(models.llama(original().config.to_dict(), capacity=48), sampling=False, logits=True)
+    made = trtnet.define(step, weights=original()).reference()
     ids, caches = (
         np.array([PROMPTS[0]]),
         {info.name: np.zeros((1, *info.shape[1:]), np.float32) for info in made.inputs if info.name[0] in "kv"},
@@ -160,3 +201,7 @@ def test_the_step_gives_the_logits_at_the_places_alone() -> None:
     every = made(places=np.arange(8)[None], **given)
     np.testing.assert_allclose(some["logits"], every["logits"][:, [2, 7]], rtol=1e-5, atol=1e-5)
     assert (some["tokens"] == every["logits"][:, [2, 7]].argmax(-1)).all()
+    assert Generator(made)(PROMPTS, GenerationConfig(6)) == generator()(PROMPTS, GenerationConfig(6))
+    with pytest.raises(InputError, match="made for the most likely tokens alone"):
+        Generator(made)(PROMPTS, GenerationConfig(6, temperature=0.5))
+    assert "logits" not in [info.name for info in reference().outputs]

@@ -48,6 +48,13 @@ def network(capacity: int = 48, scale: float = RESTLESS, width: int = WIDTH) -> 
     return trtnet.define(Step(model), weights=published_)
 
 
+def fixed(batch: int, scale: float = RESTLESS, width: int = WIDTH, forms: Any = None, **sizes: int) -> Any:
+    """For a batch of one size, of steps of any length or, by `sizes`, of one."""
+    published_ = original(scale, width)
+    step = Step(models.llama(published_.config.to_dict(), capacity=48), sizes={"batch": batch, **sizes})
+    return trtnet.define(step, weights=published_, forms=forms or {})
+
+
 @cache
 def reference(capacity: int = 48, scale: float = RESTLESS, width: int = WIDTH) -> Any:
     return network(capacity, scale, width).reference()

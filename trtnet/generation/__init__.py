@@ -2,6 +2,6 @@
 
 from trtnet.generation.configuration import GenerationConfig
 from trtnet.generation.generator import Completion, Generator
-from trtnet.generation.step import Step, profiles
+from trtnet.generation.step import SINGLE, Step, profiles
 
-__all__ = ["Completion", "GenerationConfig", "Generator", "Step", "profiles"]
+__all__ = ["SINGLE", "Completion", "GenerationConfig", "Generator", "Step", "profiles"]

@@ -43,11 +43,6 @@ class GenerationConfig:
         if isinstance(self.stop_strings, str) or not all(self.stop_strings):
             raise InputError(f"stop_strings are non-empty strings, found {self.stop_strings!r}")
 
-    @property
-    def takes_best(self) -> bool:
-        """Whether the most likely token is taken as the network gives it."""
-        return self.temperature == 0 and self.repetition_penalty == 1
-
 
 GREEDY = GenerationConfig()
 """The most likely token each time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from trtnet.generation.caches import Array, DeviceCaches, HostCaches, caches_of
 from trtnet.generation.chat import ChatTemplate
 from trtnet.generation.configuration import GREEDY, GenerationConfig
 from trtnet.generation.drafts import draft
-from trtnet.generation.sampling import choose
+from trtnet.generation.sampling import CONTROLS
 from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
 
@@ -41,7 +41,6 @@ class _Sequence:
     config: GenerationConfig
     ends: frozenset[int]
     limit: int
-    random: np.random.Generator
     text: Text | None
     tokens: list[int] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
@@ -56,15 +55,11 @@ class _Sequence:
     def last(self) -> int:
         return self.tokens[-1] if self.tokens else self.prompt[-1]
 
-    def choose(self, best: int, logits: Callable[[], Array], place: tuple[int, int]) -> int:
-        """Chooses the next token, and takes it. place: of its logits."""
-        token = best
-        if not self.config.takes_best:
-            uniform = self.random.random() if self.config.temperature else 0.0
-            token = choose(logits()[place], self.whole, self.config, uniform)
+    def take(self, token: int) -> None:
+        """Goes on with the token that was chosen."""
         if token in self.ends:
             self._finish("stop")
-            return token
+            return
         self.tokens.append(token)
         if self.text is not None:
             self.pieces.append(self.text.add(token))
@@ -72,7 +67,6 @@ class _Sequence:
             self._finish("stop")
         elif len(self.tokens) == self.limit:
             self._finish("length")
-        return token
 
     def _finish(self, reason: str) -> None:
         self.finish_reason = reason
@@ -89,8 +83,10 @@ class Generator:
     step: the reference, an engine or a session of a :class:`trtnet.generation.Step`, of any dtype. tokenizer: turns
     text into tokens and back; without one, prompts are lists of tokens. eos_token_id: tokens that end a text.
     chat_template: writes messages as a prompt. chunk: the most tokens of a prompt in a step. device: torch's name of
-    the GPU that the caches are on, "cuda"; None for numpy arrays on the host.
-    Raises InputError for what is not a step.
+    the GPU that the caches are on, "cuda"; None for numpy arrays on the host. prompts: runs prompts and guesses, where
+    `step` takes single tokens alone: another engine of the same decoder's Step, for as many sequences. Where the batch
+    of a step is fixed, the rows that prompts leave free run along.
+    Raises InputError for what is not a step, and for two that differ in their caches.
     """
 
     def __init__(
@@ -102,15 +98,13 @@ class Generator:
         chat_template: ChatTemplate | None = None,
         chunk: int = 256,
         device: str | None = None,
+        prompts: Any = None,
     ) -> None:
-        found = caches_of(step)
-        if not found or all(info.name != "places" for info in step.inputs):
-            raise InputError(
-                "a Generator runs the step of a decoder: define(trtnet.generation.Step(model), weights=...)"
-            )
-        self.capacity = int(found[0].shape[2])
+        self._prompts = step if prompts is None else prompts
+        self._fixed, self.capacity = _checked(step, self._prompts)
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
         self._step, self._chunk, self._device = step, chunk, device
+        self._samples = any(info.name == "uniform" for info in step.inputs)
         self._caches: dict[int, HostCaches | DeviceCaches] = {}
         self._running: list[_Sequence] = []
 
@@ -141,12 +135,11 @@ class Generator:
         if self.tokenizer is None and config.stop_strings:
             raise InputError("stop_strings need a tokenizer: Generator(step, tokenizer)")
         rows = []
-        for number, prompt in enumerate(prompts):
+        for prompt in prompts:
             tokens = self._tokens(prompt)
             text = None if self.tokenizer is None else Text(self.tokenizer, config.stop_strings)
             limit = min(config.max_new_tokens, self.capacity - len(tokens) + 1)
-            random = np.random.default_rng([config.seed, number])
-            rows.append(_Sequence(tokens, config, self.eos_token_id, limit, random, text))
+            rows.append(_Sequence(tokens, config, self.eos_token_id, limit, text))
         return rows
 
     def _tokens(self, prompt: Prompt) -> list[int]:
@@ -164,10 +157,15 @@ class Generator:
         """Steps until all sequences have an end."""
         if not rows:
             return
+        if self._fixed and len(rows) > self._fixed:
+            raise InputError(f"{len(rows)} prompts: this step was made for {self._fixed} sequences at a time")
+        idle = _Sequence([0], GREEDY, self.eos_token_id, 0, None, finish_reason="length")
+        rows = [*rows, *[idle] * (self._fixed - len(rows))]
         if len(rows) not in self._caches:
             self._caches.clear()  # those of another size are given back before there are new ones
             self._caches[len(rows)] = self._new_caches(len(rows))
         caches = self._caches[len(rows)]
+        caches.begin(self._controls(rows))
         self._running = rows
         self._prefill(rows, caches)
         yield
@@ -181,8 +179,8 @@ class Generator:
 
     def _new_caches(self, batch: int) -> HostCaches | DeviceCaches:
         if self._device is None:
-            return HostCaches(self._step, batch)
-        return DeviceCaches(self._step, batch, self._device)
+            return HostCaches(self._step, self._prompts, batch)
+        return DeviceCaches(self._step, self._prompts, batch, self._device)
 
     def _prefill(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
         """Prompts into the caches; what the shorter ones have in their place is overwritten before it is read."""
@@ -194,40 +192,50 @@ class Generator:
             part = np.ascontiguousarray(ids[:, start : start + self._chunk])
             last = lengths - 1 - start
             places = last.clip(0, part.shape[1] - 1)[:, None]
-            best, logits = caches(part, np.full(len(rows), start, np.int32), places)
+            chosen = caches(part, np.full(len(rows), start, np.int32), places)
             for i, row in enumerate(rows):
-                if 0 <= last[i] < part.shape[1]:
-                    row.choose(int(best[i, 0]), logits, (i, 0))
+                if 0 <= last[i] < part.shape[1] and not row.finish_reason:
+                    row.take(int(chosen[i, 0]))
 
     def _decode(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
         """A step: a token of each sequence, and more where guesses were right."""
         held = np.array([len(row.prompt) + len(row.tokens) - 1 for row in rows], np.int32)
         guesses = rows[0].config.prompt_lookup_num_tokens
-        if rows[0].config.takes_best and not guesses:
-            self._decode_best(rows, caches, held)
-            return
         guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
         ids = np.array([[row.last, *(draft(row.whole, guesses) if guesses else ())] for row in rows], np.int64)
+        held = held.clip(0, self.capacity - 1 - guesses)
         places = np.tile(np.arange(1 + guesses), (len(rows), 1))
-        best, logits = caches(ids, held.clip(0, self.capacity - 1 - guesses), places)
-        for i, row in enumerate(rows):
-            if row.finish_reason:
-                continue
-            row.steps += 1
-            for j in range(1 + guesses):
-                token = row.choose(int(best[i, j]), logits, (i, j))
-                if row.finish_reason or j == guesses or token != ids[i, j + 1]:
+        chosen = caches(ids, held, places) if guesses else caches.next(ids, held)
+        for row, given, tokens in zip(rows, ids.tolist(), chosen.tolist(), strict=True):
+            row.steps += not row.finish_reason
+            for guess, token in zip([*given[1:], None], tokens, strict=True):
+                if not row.finish_reason:
+                    row.take(token)
+                if row.finish_reason or token != guess:
                     break
 
-    def _decode_best(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches, held: Array) -> None:
-        """A step whose most likely tokens are taken, whatever they are."""
-        ids = np.array([[row.last] for row in rows], np.int64)
-        best = caches.next(ids, held.clip(0, self.capacity - 1))
-        for row, token in zip(rows, best[:, 0].tolist(), strict=True):
-            if not row.finish_reason:
-                row.steps += 1
-                row.choose(token, _no_logits, (0, 0))
+    def _controls(self, rows: list[_Sequence]) -> dict[str, Array]:
+        """What the network chooses tokens by. Raises InputError where it takes the most likely ones alone."""
+        if not self._samples:
+            if any(row.config.temperature != 0 or row.config.repetition_penalty != 1 for row in rows):
+                raise InputError("the step was made for the most likely tokens alone: leave out Step(sampling=False)")
+            return {}
+        controls = {name: np.array([getattr(row.config, name) for row in rows], np.float32) for name in CONTROLS}
+        sources = [np.random.default_rng([row.config.seed, number]) for number, row in enumerate(rows)]
+        controls["uniform"] = np.stack([source.random((self.capacity, 2), np.float32) for source in sources])
+        return controls
 
 
-def _no_logits() -> Array:
-    raise AssertionError("the most likely token needs no logits")
+def _checked(step: Any, prompts: Any) -> tuple[int, int]:
+    """(how many sequences there are if that is fixed, else 0; the tokens that the caches hold). Raises InputError."""
+    found, others = caches_of(step), caches_of(prompts)
+    inputs = {info.name: info for info in prompts.inputs}
+    if not found or "places" not in inputs:
+        raise InputError("a Generator runs the step of a decoder: define(trtnet.generation.Step(model), weights=...)")
+    if inputs["input_ids"].shape[1] == 1:
+        raise InputError("this step takes single tokens: give prompts= a step of any length, Step(model)")
+    if [(info.name, *info.shape[1:]) for info in found] != [(info.name, *info.shape[1:]) for info in others]:
+        raise InputError("the step for prompts has other caches: make both of one decoder, with the same sampling")
+    return next((info.shape[0] for info in [found[0], others[0]] if isinstance(info.shape[0], int)), 0), int(
+        found[0].shape[2]
+    )

@@ -1,46 +1,94 @@
-"""The choice of a token from its logits, in the order of transformers: penalty, temperature, top k, top p, min p."""
+"""The choice of tokens in the network, in the order of transformers: penalty, temperature, top k, top p, min p.
+
+What is chosen has exactly the distribution of the numbers that are asked for, to the rounding of float32: nothing is
+cut off at a number of candidates. Tokens whose log probabilities differ by less than 2e-6 are kept or left out
+together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
-from trtnet.generation.configuration import GenerationConfig
+from trtnet import ops
+from trtnet.graph import Tensor
 
-Array = np.ndarray[Any, Any]
+CONTROLS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+"""The fields of a GenerationConfig that the network gets, a number for each row."""
+CHUNK = 256
+"""Tokens whose probabilities are summed together: sums of sums keep their precision, and many run at a time."""
+LOWEST, WAYS, ROUNDS = -32.0, 16, 6
+"""Levels lie between the largest probability and e^-32 of it; six rounds of sixteen ways are steps of 2e-6."""
 
 
-def choose(logits: Array, before: Sequence[int], config: GenerationConfig, uniform: float) -> int:
-    """The token that a random number in [0, 1) falls on; the most likely one if the temperature is 0.
+def sample(logits: Tensor, uniform: Tensor, controls: Mapping[str, Tensor]) -> Tensor:
+    """The tokens that random numbers fall on; the first of the most likely ones where the temperature is 0.
 
-    logits: [vocabulary], floating. before: the tokens of the prompt and those generated.
+    logits: [batch, count, vocabulary] float32. uniform: [batch, count, 2] float32, in [0, 1): one for a chunk of the
+    vocabulary, one for a token of it. controls: by the names of a GenerationConfig, [batch] float32 each.
+    Returns [batch, count] int64.
+    Layer: ICumulativeLayer and IReduceLayer; the smallest probability that is kept is found by comparing all with some
+    levels at a time.
     """
-    if config.temperature == 0:
-        return int(np.argmax(_penalized(logits, before, config.repetition_penalty)))
-    total = np.cumsum(probabilities(logits, before, config))
-    return int(np.searchsorted(total, uniform * total[-1], side="right"))
+    given = {name: controls[name].reshape(-1, 1, 1, 1) for name in CONTROLS}
+    greedy = given["temperature"] == 0
+    logits = _chunks(logits)
+    scores = (logits - ops.amax(logits, (2, 3), keepdim=True)) / ops.where(greedy, 1.0, given["temperature"])
+    found = ops.exp(scores)
+    most = ops.where(given["top_k"] > 0, given["top_k"], float("inf"))
+    found = ops.where(found > _level(found, most, counted=True), found, 0.0)
+    total = ops.sum(found, (2, 3), keepdim=True)
+    share = ops.where(given["top_p"] < 1, given["top_p"] * total, float("inf"))
+    found = ops.where(found > _level(found, share, counted=False), found, 0.0)
+    least = ops.log(ops.where(greedy, 1.0, given["min_p"]))
+    found = ops.where(scores >= least, found, 0.0)
+    at = ops.where(greedy.squeeze(-1), 0.0, uniform)
+    chunk = _place(ops.sum(found, -1), at[..., 0])
+    within = ops.take_along_dim(found, chunk[..., None, None], 2).squeeze(2)
+    return chunk * found.shape[-1] + _place(within, at[..., 1])
 
 
-def probabilities(logits: Array, before: Sequence[int], config: GenerationConfig) -> Array:
-    """The distribution that tokens are chosen from, [vocabulary] float64: of a temperature above 0."""
-    scores = _penalized(logits, before, config.repetition_penalty) / config.temperature
-    if 0 < config.top_k < scores.size:
-        scores[scores < np.partition(scores, -config.top_k)[-config.top_k]] = -np.inf
-    found = np.exp(scores - scores.max())
-    found /= found.sum()
-    if config.top_p < 1:
-        order = np.argsort(-found, kind="stable")
-        more_likely = np.cumsum(found[order]) - found[order]
-        found[order[more_likely >= config.top_p]] = 0
-    found[found < config.min_p * found.max()] = 0
-    return found / found.sum()
+def penalized(logits: Tensor, before: Tensor, penalty: Tensor) -> Tensor:
+    """Logits of tokens that came before, divided by the penalty, or multiplied if negative.
+
+    logits: [batch, count, vocabulary] float32. before: [batch, count, any] int64, the tokens, also twice. penalty:
+    [batch] float32. Returns the shape of the logits.
+    Source: Keskar et al., 2019, arXiv:1909.05858.
+    """
+    found, by = ops.gather(logits, 2, before), penalty.reshape(-1, 1, 1)
+    return ops.scatter(logits, 2, before, ops.where(found < 0, found * by, found / by))
 
 
-def _penalized(logits: Array, before: Sequence[int], penalty: float) -> Array:
-    scores = logits.astype(np.float64)
-    if penalty != 1:
-        seen = np.unique(np.asarray(before, np.int64))
-        scores[seen] = np.where(scores[seen] < 0, scores[seen] * penalty, scores[seen] / penalty)
-    return scores
+def _chunks(logits: Tensor) -> Tensor:
+    """[batch, count, chunks, tokens], filled up with what is never chosen."""
+    size = logits.shape[-1]
+    width = min(CHUNK, size)
+    filled = ops.pad(logits, (0, -size % width), value=float("-inf")) if size % width else logits
+    return filled.reshape(*logits.shape[:2], -1, width)
+
+
+def _level(found: Tensor, wanted: Tensor, counted: bool) -> Tensor:
+    """The highest level above which as much lies as is wanted; 0 if all is not as much.
+
+    found: [batch, count, chunks, tokens], probabilities relative to the largest. wanted: [batch, count or 1, 1, 1], how
+    much of them, or how many if counted. Returns [batch, count, 1, 1].
+    """
+    apart, wanted = found.unsqueeze(3), wanted.unsqueeze(3)
+    low, step = ops.full_like(wanted, LOWEST), -LOWEST
+    for _ in range(ROUNDS):
+        step /= WAYS
+        steps = np.arange(WAYS, dtype=np.float32).reshape(1, 1, 1, WAYS, 1) * step
+        levels = low + steps
+        above = ops.where(apart > ops.exp(levels), 1.0 if counted else apart, 0.0)
+        parts = ops.sum(ops.sum(above, -1, keepdim=True), 2, keepdim=True)
+        low = ops.amax(ops.where(parts >= wanted, levels, low), 3, keepdim=True)
+    return ops.where(low > LOWEST, ops.exp(low), 0.0).squeeze(3)
+
+
+def _place(weights: Tensor, uniform: Tensor) -> Tensor:
+    """Where a random number falls among weights, one of which is above 0. [batch, count, any], [batch, count]."""
+    total, size = ops.cumsum(weights, -1), weights.shape[-1]
+    real = weights > 0
+    at = uniform.unsqueeze(-1) * ops.amax(ops.where(real, total, 0.0), -1, keepdim=True)
+    return ops.amin(ops.where(real & (total > at), ops.arange(size), size - 1), -1)

@@ -51,6 +51,10 @@ def generate(
         Path | None,
         typer.Option(help="Run this plan on the GPU, built first if it does not exist; without it, on the CPU."),
     ] = None,
+    fixed: Annotated[
+        bool,
+        typer.Option(help="Build two plans: FILE for single tokens, which is faster, FILE.prompts for prompts."),
+    ] = True,
     dtype: Annotated[str, typer.Option(help="dtype of the network: float32, float16, bfloat16.")] = "float32",
     quantization: Quantization = None,
     capacity: Annotated[
@@ -65,8 +69,9 @@ def generate(
     if prompt is None and not chat:
         raise InputError("give a prompt, or --chat to talk line by line")
     generator = load_generator(
-        source, capacity=capacity, dtype=dtype, engine=engine, drafted=options.lookup, quantization=quantization
-    )
+        source, capacity=capacity, dtype=dtype, engine=engine, drafted=options.lookup, fixed=fixed,
+        quantization=quantization,
+    )  # fmt: skip
     if prompt is None:
         _talk(generator, config)
     else:

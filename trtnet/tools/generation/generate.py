@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from trtnet.definition import define
 from trtnet.definition.quantization import Schemes
-from trtnet.generation import GenerationConfig, Generator, Step, profiles
+from trtnet.generation import SINGLE, GenerationConfig, Generator, Step, profiles
 from trtnet.generation.configuration import GREEDY
 from trtnet.runtime import load
 from trtnet.support.dtypes import DTypeLike
@@ -24,6 +25,7 @@ def load_generator(
     engine: str | PathLike[str] | None = None,
     batch: int = 1,
     drafted: int = 0,
+    fixed: bool = True,
     quantization: Schemes | None = None,
 ) -> Generator:
     """The generator of a published model: Llama, Mistral, Qwen2, Qwen3 or SmolLM2.
@@ -31,7 +33,9 @@ def load_generator(
     source: a folder of Hugging Face's with config.json, tokenizer.json and .safetensors, or a GGUF file. capacity: how
     many tokens a sequence may have. dtype: that the model computes in. engine: a plan file, which is built if it is not
     there, and run on the GPU; None runs the network on the CPU reference. batch: the most sequences of a new engine.
-    drafted: the prompt_lookup_num_tokens that a new engine has a profile for. quantization: as in
+    drafted: the prompt_lookup_num_tokens that a new engine has a profile for. fixed: new engines take `batch` sequences
+    each time, so that TensorRT knows the sizes of a step of single tokens, which is faster; prompts then have an engine
+    of their own beside it, FILE.prompts, and the weights are on the GPU twice. quantization: as in
     :class:`trtnet.Quantize`: "checkpoint" keeps the blocks of a quantized checkpoint; None makes floats of them.
     Raises CheckpointError and ModelError for what is no such model, BuildError, and DeviceError without a GPU for an
     engine.
@@ -40,14 +44,19 @@ def load_generator(
     made = partial(
         Generator, tokenizer=found.tokenizer, eos_token_id=found.eos_token_id, chat_template=found.chat_template
     )
-    if engine is not None and Path(engine).exists():
-        return made(load(engine), device="cuda")
-    network = define(Step(found.model), weights=found.weights, dtype=dtype, quantization=quantization)
+    options: dict[str, Any] = {"weights": found.weights, "dtype": dtype, "quantization": quantization}
     if engine is None:
-        return made(network.reference())
-    built = network.build(profiles(batch, min(256, capacity), drafted))
-    built.save(engine)
-    return made(built, device="cuda")
+        return made(define(Step(found.model), **options).reference())
+    single, prompts = Path(engine), Path(f"{engine}.prompts")
+    if not single.exists():
+        chunk = min(256, capacity)
+        sizes = {"batch": batch} if fixed else {}
+        step = Step(found.model, sizes=sizes)
+        several = define(step, **options).build(profiles(batch, chunk, drafted, fixed=fixed))
+        several.save(prompts if fixed else single)
+        if fixed:
+            define(Step(found.model, sizes=sizes | SINGLE), **options).build().save(single)
+    return made(load(single), prompts=load(prompts) if prompts.exists() else None, device="cuda")
 
 
 def generate(
