@@ -4,6 +4,7 @@ from trtnet.models.bert import minilm
 from trtnet.models.clip import clip, clip_text, clip_vit_b_32
 from trtnet.models.crepe import crepe
 from trtnet.models.crnn import crnn
+from trtnet.models.denoising import denoising_step
 from trtnet.models.efficientnet_lite import efficientnet_lite0
 from trtnet.models.gpt2 import gpt2
 from trtnet.models.lenet import lenet
@@ -13,7 +14,9 @@ from trtnet.models.mtcnn import mtcnn
 from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from trtnet.models.silero_vad import silero_vad
+from trtnet.models.stable_diffusion_unet import stable_diffusion_unet
 from trtnet.models.unet import unet
+from trtnet.models.vae_decoder import vae_decoder
 from trtnet.models.vit import vit_b_16
 from trtnet.models.voice_encoder import voice_encoder
 from trtnet.models.whisper import whisper_tiny
@@ -27,6 +30,7 @@ __all__ = [
     "clip_vit_b_32",
     "crepe",
     "crnn",
+    "denoising_step",
     "efficientnet_lite0",
     "gpt2",
     "lenet",
@@ -41,7 +45,9 @@ __all__ = [
     "resnet101",
     "resnet152",
     "silero_vad",
+    "stable_diffusion_unet",
     "unet",
+    "vae_decoder",
     "vit_b_16",
     "voice_encoder",
     "whisper_decoder",

@@ -16,10 +16,13 @@ from trtnet import ModelError, models
 from trtnet.models import published
 from trtnet.models.bert import BertConfig
 from trtnet.models.clip import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
+from trtnet.models.denoising import DenoisingConfig
 from trtnet.models.gpt2 import GPT2Config
 from trtnet.models.llama import LlamaConfig
 from trtnet.models.qwen2 import Qwen2Config
 from trtnet.models.resnet import ResNetConfig
+from trtnet.models.stable_diffusion_unet import UNet2DConditionConfig
+from trtnet.models.vae_decoder import AutoencoderKLConfig
 from trtnet.models.vit import ViTConfig
 from trtnet.models.whisper import WhisperConfig
 
@@ -27,6 +30,10 @@ ZOO = json.loads((Path(__file__).parents[1] / "data" / "zoo_parameters.json").re
 """The names and shapes of the zoo's parameters as they were before its factories took configurations, by digest."""
 
 # a small model of each family: fields by keyword
+DIFFUSION = {
+    "block_out_channels": (16, 32), "norm_num_groups": 4, "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "attention_head_dim": (2, 4),
+}  # fmt: skip
 SMALL: dict[str, dict[str, Any]] = {
     "clip": {
         "hidden_size": 48, "num_attention_heads": 4, "text_hidden_size": 32, "text_num_attention_heads": 4,
@@ -55,6 +62,9 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     **{f"resnet{depth}": {"num_classes": 7} for depth in (18, 34, 50, 101, 152)},
     "silero_vad": {"sampling_rate": 8000},
+    "denoising_step": {**DIFFUSION, "prediction_type": "v_prediction"},
+    "stable_diffusion_unet": {**DIFFUSION, "use_linear_projection": True},
+    "vae_decoder": {"block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1},
     "unet": {"n_channels": 3, "softmax": True},
     "vit_b_16": {"image_size": 32, "num_layers": 2, "hidden_dim": 48, "num_heads": 4, "num_classes": 7},
     **{
@@ -204,6 +214,39 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
             "id2label": {str(n): f"class {n}" for n in range(1000)}, "qkv_bias": True, "num_channels": 3,
         },
         ViTConfig(384, 32, 24, 16, 1024, 4096, layer_norm_eps=1e-12),
+    ),
+    "stable-diffusion-2-1": (
+        models.stable_diffusion_unet,
+        {
+            "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.10.0.dev0", "act_fn": "silu",
+            "attention_head_dim": [5, 10, 20, 20], "block_out_channels": [320, 640, 1280, 1280],
+            "center_input_sample": False, "class_embed_type": None, "cross_attention_dim": 1024,
+            "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"], "downsample_padding": 1,
+            "dual_cross_attention": False, "flip_sin_to_cos": True, "freq_shift": 0, "in_channels": 4,
+            "layers_per_block": 2, "mid_block_scale_factor": 1, "norm_eps": 1e-05, "norm_num_groups": 32,
+            "num_class_embeds": None, "only_cross_attention": False, "out_channels": 4, "sample_size": 96,
+            "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3, "use_linear_projection": True,
+            "upcast_attention": True,
+        },
+        UNet2DConditionConfig(cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True),
+    ),
+    "the denoiser of stable-diffusion-v1-5": (
+        models.denoising_step,
+        {
+            "_class_name": "UNet2DConditionModel", "act_fn": "silu", "attention_head_dim": 8,
+            "block_out_channels": [320, 640, 1280, 1280], "cross_attention_dim": 768, "layers_per_block": 2,
+        },
+        DenoisingConfig(),
+    ),
+    "the autoencoder of stable-diffusion-v1-5": (
+        models.vae_decoder,
+        {
+            "_class_name": "AutoencoderKL", "act_fn": "silu", "block_out_channels": [128, 256, 512, 512],
+            "down_block_types": ["DownEncoderBlock2D"] * 4, "in_channels": 3, "latent_channels": 4,
+            "layers_per_block": 2, "norm_num_groups": 32, "out_channels": 3, "sample_size": 512,
+            "up_block_types": ["UpDecoderBlock2D"] * 4,
+        },
+        AutoencoderKLConfig(),
     ),
     "whisper-base": (
         models.whisper_tiny,
@@ -397,6 +440,17 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     ),
     "scores divided by the layer": (
         models.gpt2, {"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx",
+    ),
+    "another family of diffusers": (
+        models.stable_diffusion_unet, {"_class_name": "UNet2DModel"}, "_class_name is 'UNet2DModel'; UNet2DCondition",
+    ),
+    "a text beside the text": (
+        models.stable_diffusion_unet, {"_class_name": "UNet2DConditionModel", "addition_embed_type": "text_time"},
+        "addition_embed_type is 'text_time', which the model of UNet2DConditionConfig does not compute$",
+    ),
+    "another block of an autoencoder": (
+        models.vae_decoder, {"_class_name": "AutoencoderKL", "up_block_types": ["AttnUpDecoderBlock2D"]},
+        r"up_block_types is \['AttnUpDecoderBlock2D'\].*it has 'UpDecoderBlock2D'",
     ),
     "no bias": (models.vit_b_16, {"model_type": "vit", "qkv_bias": False}, "qkv_bias is False.*has True"),
     "channels": (

@@ -196,7 +196,8 @@ def original(family: str) -> torch.nn.Module:
 
 def test_there_is_a_test_for_every_family() -> None:
     of_files = ["gguf_llama", "ctranslate2_whisper", "whisper_text"]  # tests/generation/
-    assert sorted([*FAMILIES, *of_files]) == families()
+    of_images = ["denoising", "vae_decoder"]  # tests/models/test_diffusion.py
+    assert sorted([*FAMILIES, *of_files, *of_images]) == families()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

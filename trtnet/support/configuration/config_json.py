@@ -27,7 +27,7 @@ OF_ALL: Mapping[str, Allowed] = {"quantization_config": (None, {}), "auto_map": 
 
 @dataclass(frozen=True)
 class Form:
-    """What the keys of a `config.json` of one `model_type` are for a family.
+    """What the keys of a `config.json` of one kind of model are for a family.
 
     names: the keys of fields that have other names there; "rope_parameters.rope_theta" is a key inside a key.
     defaults: what a missing key means, where the family's dataclass has another default.
@@ -43,12 +43,13 @@ class Form:
 
 @dataclass(frozen=True)
 class Family:
-    """The published configurations that a family of models reads, by `model_type`.
+    """The published configurations that a family of models reads, by `model_type`, or what else `key` is.
 
     Without any, a document has the names of the fields.
     """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
+    key: str = "model_type"
 
     def read(self, config: C | Source | None, default: C, fields: Document) -> C:
         """The configuration that a factory is given; fields by keyword replace those of the configuration.
@@ -60,11 +61,11 @@ class Family:
         _check_names(fields, default)
         given = default if config is None else config
         if not isinstance(given, type(default)):
-            given = _published(given, default, self.forms)
+            given = _published(given, default, self)
         return _replaced(given, fields, str)
 
 
-def _published(source: Any, default: C, forms: Mapping[str, Form]) -> C:
+def _published(source: Any, default: C, family: Family) -> C:
     if isinstance(source, Mapping):
         document, where = source, "the configuration"
     elif isinstance(source, str | PathLike):
@@ -73,7 +74,7 @@ def _published(source: Any, default: C, forms: Mapping[str, Form]) -> C:
         text = f"it takes a {_of(default)}, the path of a config.json or what is in one, or fields by keyword"
         raise ModelError(f"the configuration is {source!r}; {text}")
     try:
-        return _fields(document, default) if not forms else _translated(document, default, forms)
+        return _translated(document, default, family) if family.forms else _fields(document, default)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
 
@@ -103,11 +104,12 @@ def _check_names(values: Document, default: object) -> None:
             raise ModelError(f"{_of(default)} has no field {name!r}; {nearest(name, known)}")
 
 
-def _translated(document: Document, default: C, forms: Mapping[str, Form]) -> C:
-    form = forms.get(str(document.get("model_type")))
+def _translated(document: Document, default: C, family: Family) -> C:
+    kind = document.get(family.key)
+    form = family.forms.get(str(kind))
     if form is None:
-        families = " or ".join(map(repr, forms))
-        raise ModelError(f"model_type is {document.get('model_type')!r}; {_of(default)} is that of {families}")
+        families = " or ".join(map(repr, family.forms))
+        raise ModelError(f"{family.key} is {kind!r}; {_of(default)} is that of {families}")
     keys: dict[str, str] = {}
     values = dict(form.defaults)
     for name in _names(default):
