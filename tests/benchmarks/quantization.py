@@ -91,6 +91,7 @@ def cases() -> Iterator[Case]:
         forms = {"gelu": form} if form else {}
         for scheme in (FLOATS, "int8"):
             yield Case("vit", f"{scheme} gelu={form}" if form else scheme, scheme, LINEARS, forms)
+    yield Case("vit", "int8 layer_norm=decomposed", "int8", LINEARS, {"layer_norm": "decomposed"})
     tanh = {"gelu": "tanh"}
     yield Case("vit", "int8 perceptrons, gelu=tanh", "int8", "mlp", tanh)
     yield Case("vit", "int8 all but the output of attention, gelu=tanh", "int8", "in_proj mlp", tanh)

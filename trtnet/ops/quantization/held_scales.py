@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ml_dtypes
@@ -13,8 +14,17 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import ndim_of
 from trtnet.ops.quantization.layers import dequantize
 from trtnet.ops.quantization.weights import quantized, quantized_inputs, quantized_weight, rounded_scale, watch
+from trtnet.support import backend
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
+
+
+OF_CHANNELS: Mapping[str, tuple[str, ...]] = {"tensorrt_rtx": ("float8_e4m3fn",)}
+"""By backend, the dtypes of kernels whose one scale is given once for each channel.
+
+TensorRT-RTX 1.6.1 multiplies the results of a float8 convolution by a wrong number if its kernel has one scale (H200,
+2026-11-29: 360 times too large), and is right with equal scales of channels.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ def operands(
     if not plain or any(part is not None for part in (arrays.correction, arrays.order, arrays.factor)):
         return quantized_inputs(x, found), quantized_weight(x.network, weight, found), None
     scale = arrays.scale if arrays.axis == 0 else arrays.scale.reshape(())
+    if scale.ndim == 0 and arrays.values.dtype.name in OF_CHANNELS.get(backend.name(), ()):
+        scale = np.repeat(scale, arrays.values.shape[0])
     made = {"shape": arrays.values.shape, "weights": x.network.weight(arrays.values)}
     (values,) = x.network.add("constant", made)
     return quantized_inputs(x, found), *_held(values, rounded_scale(scale, dtype), dtype)
