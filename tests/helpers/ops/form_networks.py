@@ -152,6 +152,30 @@ class ShiftedWindows(nn.Module):
         return x + torch.roll(y, (3, 3), (1, 2))
 
 
+class PatchMerging(nn.Module):
+    """Swin's, as torchvision writes it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * width), nn.Linear(4 * width, 2 * width, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        blocks = (x[:, 0::2, 0::2, :], x[:, 1::2, 0::2, :], x[:, 0::2, 1::2, :], x[:, 1::2, 1::2, :])
+        return self.reduction(self.norm(torch.cat(blocks, -1)))
+
+
+class Focus(nn.Module):
+    """YOLOv5's first layer."""
+
+    def __init__(self, made: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(12, made, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        blocks = (x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2])
+        return F.silu(self.conv(torch.cat(blocks, 1)))
+
+
 class ShuffleUnit(nn.Module):
     """ShuffleNetV2's."""
 
@@ -210,6 +234,8 @@ def rows() -> Iterator[Row]:
         for kind in ("product", "layer_norm"):
             yield Row(kind, "ConvNeXt's first blocks", lambda: blocks(96), ((batch, 96, 56, 56),))
             yield Row(kind, "ConvNeXt's third blocks", lambda: blocks(384), ((batch, 384, 14, 14),))
+        yield Row("merging", "patches of 96", lambda: PatchMerging(96), ((batch, 56, 56, 96),))
+        yield Row("merging", "focus", lambda: Focus(32), ((batch, 3, 640, 640),))
         for kind in ("regrouping", "roll"):
             yield Row(kind, "windows of 96", lambda: ShiftedWindows(96), ((batch, 56, 56, 96),))
             yield Row(kind, "windows of 384", lambda: ShiftedWindows(384), ((batch, 14, 14, 384),))

@@ -198,6 +198,18 @@ def concatenated(x: Any, y: Any) -> Any:
     return f.conv2d(lib.cat([z[:, 2:], y], 1), like(BRANCH, x), padding=1)
 
 
+def joined_blocks(axis: int, along: int, *, turned: bool = False) -> Callable[[Any], Any]:
+    """Slices of 2 x 2 blocks from an axis on, joined; the row of a block varies first, or its column."""
+
+    def call(x: Any) -> Any:
+        places = [(i, j) if turned else (j, i) for i in range(2) for j in range(2)]
+        before = (slice(None),) * axis
+        parts = [x[(*before, slice(i, None, 2), slice(j, None, 2))] for i, j in places]
+        return (torch if isinstance(x, torch.Tensor) else ops).cat(parts, along)
+
+    return call
+
+
 def pixel_mean(x: Any) -> Any:
     return x.mean((-1, -2))
 
@@ -268,6 +280,13 @@ FORM_CASES: dict[str, list[Case]] = {
         norm("layer_norm", (6,)),
         norm("layer_norm", (3, 6), shape=("n", "s", 3, 6)),
         norm("layer_norm", (6,), weights=(GAIN, OFFSET), shape=("n", 3, "s", 6)),
+    ],
+    "merging": [
+        Case("Swin's patches", *(joined_blocks(1, -1),) * 2, (("n", 4, 6, 5),)),
+        Case("columns first", *(joined_blocks(1, -1, turned=True),) * 2, (("n", 4, 6, 5),)),
+        Case("YOLO's focus", *(joined_blocks(2, 1),) * 2, (("n", 3, 4, 6),)),
+        Case("focus, rows first", *(joined_blocks(2, 1, turned=True),) * 2, ((2, 3, 4, 6),)),
+        Case("of a volume", *(joined_blocks(2, -1),) * 2, (("n", 3, 4, 6, "s"),)),
     ],
     "patches": [
         Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),

@@ -1,4 +1,4 @@
-"""Channel shuffles, windows and rolls as models write them in torch, and gathers that become one."""
+"""Channel shuffles, windows, rolls and patches as models write them in torch, and gathers that become one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from helpers.comparing import Function, relative_l2
-from helpers.ops.form_networks import ShiftedWindows, ShuffleUnit
+from helpers.ops.form_networks import Focus, PatchMerging, ShiftedWindows, ShuffleUnit
 
 import trtnet
+from trtnet import ops
 from trtnet.graph.layers.read import read
 
 GATHERS = {"roll": "gather", "regrouping": "gather"}
@@ -65,15 +66,47 @@ def test_heads_and_plain_permutations_are_no_regrouping() -> None:
     assert network.forms.chosen == {}
 
 
-def test_live_modules_have_them() -> None:
-    for model, shape, forms in (
+def test_slices_that_were_written_to_are_joined_as_they_are_now() -> None:
+    def written(x: Any) -> Any:
+        y = x * 2
+        first, second = y[:, ::2], y[:, 1::2]
+        first += 1
+        library = torch if isinstance(x, torch.Tensor) else ops
+        return library.cat([first, second], -1) + y[:, :2].repeat(1, 1, 2)
+
+    network = trtnet.define(Function(written), {"x": trtnet.Input((2, 4, 6))}, {}, forms={"merging": "permute"})
+    assert network.forms.chosen == {"": {"merging": "permute"}}
+    x = torch.randn(2, 4, 6)
+    assert relative_l2(network.reference()(x), written(x)) <= 1e-6
+
+
+@pytest.mark.parametrize("chosen", [(0, 0), (1, 1), (0, 1, 1), (0,)])
+def test_slices_that_are_not_all_of_a_tensor_each_once_are_joined(chosen: tuple[int, ...]) -> None:
+    def joined(x: Any) -> Any:
+        library = torch if isinstance(x, torch.Tensor) else ops
+        return library.cat([x[:, i::2] for i in chosen], -1)
+
+    network = trtnet.define(Function(joined), {"x": trtnet.Input((2, 4, 6))}, {})
+    assert network.forms.chosen == {}
+    x = torch.randn(2, 4, 6)
+    assert (network.reference()(x) == joined(x)).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "forms"),
+    [
         (ShuffleUnit(8), (1, 8, 4, 4), {"regrouping": "gather"}),
         (ShuffleUnit(8), (1, 8, 4, 4), {"regrouping": "slices"}),
         (ShiftedWindows(6), (2, 14, 14, 6), GATHERS),
         (ShiftedWindows(6), (2, 14, 14, 6), {"regrouping": "slices", "roll": "slices"}),
-    ):
-        network = trtnet.define(model.eval(), {"x": trtnet.Input(shape)}, forms=forms)
-        assert {kind: network.forms.chosen[""][kind] for kind in forms} == forms
-        x = torch.randn(shape)
-        with torch.inference_mode():
-            assert relative_l2(network.reference()(x), model(x)) <= 2e-6
+        (PatchMerging(3), (1, 4, 6, 3), {"merging": "permute"}),
+        (Focus(4), (1, 3, 4, 6), {"merging": "convolution"}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else None,
+)
+def test_live_modules_have_them(model: torch.nn.Module, shape: tuple[int, ...], forms: dict[str, str]) -> None:
+    network = trtnet.define(model.eval(), {"x": trtnet.Input(shape)}, forms=forms)
+    assert {kind: network.forms.chosen[""][kind] for kind in forms} == forms
+    x = torch.randn(shape)
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x), model(x)) <= 2e-6

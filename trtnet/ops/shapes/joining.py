@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from trtnet.graph import Size, Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, axis, ndim_of, network_of, not_empty
+from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import batch_facts
+from trtnet.ops.shapes.merging import Merging, merging
 from trtnet.ops.shapes.shape import unsqueeze
 from trtnet.ops.shapes.slicing import movable, restored
 
@@ -16,7 +19,8 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
 
     tensors: a sequence of tensors of one shape, but for `dim`; one of shape [0] is left out, as torch does. Returns
     [..., sum of the sizes, ...], in torch's promoted dtype.
-    Layer: IConcatenationLayer.
+    Layer: IConcatenationLayer. Slices with steps that are all of an image have other forms:
+    ``trtnet.ops.forms.shapes.merging``.
     Raises LayerError for no tensors, for sizes that differ along another axis, and for an axis out of range.
     """
     not_empty("cat", tensors)
@@ -28,6 +32,17 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     parts = align("cat", *tensors)
     parts = tuple(part for part, kept in zip(parts, full, strict=True) if kept) or parts
     along = axis(parts[0], dim, "cat")
+    found = merging(tensors, along)
+    return _joined(parts, along) if found is None else _merged(*found, parts)
+
+
+@formulated("merging", "slices", facts=batch_facts)
+def _merged(x: Tensor, at: Merging, parts: Sequence[Tensor]) -> Tensor:
+    """Slices of an image, which are all of it."""
+    return _joined(parts, at.along)
+
+
+def _joined(parts: Sequence[Tensor], along: int) -> Tensor:
     total: Size = 0
     for part in parts:
         size = part.shape[along]
