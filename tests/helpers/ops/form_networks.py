@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
+from helpers.ops.convolution_networks import convolution_rows
+from helpers.ops.row import Row
 from torch import nn
-
-Shape = tuple[int, ...]
 
 
 class Excitation(nn.Module):
@@ -195,32 +194,10 @@ class ShuffleUnit(nn.Module):
         return y.transpose(1, 2).contiguous().view(n, channels, height, width)
 
 
-@dataclass(frozen=True)
-class Row:
-    """A network of a kind at some shapes."""
-
-    kind: str
-    name: str
-    make: Callable[[], nn.Module]
-    shapes: tuple[Shape, ...]
-
-    def model(self) -> nn.Module:
-        """Always with the same weights."""
-        torch.manual_seed(0)
-        return self.make().eval()
-
-    def inputs(self) -> dict[str, torch.Tensor]:
-        generator = torch.Generator().manual_seed(1)
-        names = ("x",) if len(self.shapes) == 1 else ("q", "k", "v")
-        pairs = zip(names, self.shapes, strict=True)
-        return {name: torch.randn(*shape, generator=generator).half() for name, shape in pairs}
-
-
 def rows() -> Iterator[Row]:
     for batch in (1, 32):
         image = (batch, 3, 224, 224)
         tokens = (batch, 197, 768)
-        yield Row("stem", "7x7 stride 2", lambda: nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.ReLU()), (image,))
         yield Row("thin", "3x3", lambda: nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU()), (image,))
         yield Row("patches", "16x16", lambda: nn.Sequential(nn.Conv2d(3, 768, 16, 16), nn.Flatten(2)), (image,))
         yield Row("grouped", "ResNeXt block", resnext, ((batch, 256, 56, 56),))
@@ -272,6 +249,7 @@ def rows() -> Iterator[Row]:
             lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 64, 3, padding=1)),
             (wide,),
         )
+    yield from convolution_rows()
     for width, inner in ((896, 4864), (4096, 11008)):
         yield Row("row", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))
         yield Row("rms_norm", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))

@@ -52,6 +52,14 @@ def test_a_row_holds_in_its_range_of_numbers_versions_and_dtypes() -> None:
     assert say([replace(ROW, backend="tensorrt")]) is None
 
 
+def test_first_convolutions_of_short_windows_are_as_the_model_says() -> None:
+    """Blocks were faster where a window has two steps and more; of 3x3 and stride 2 they were not."""
+    facts = {"pixels": 224 * 224, "out_channels": 64}
+    for steps, form in ((1, None), (2, "space_to_depth"), (3, "space_to_depth")):
+        found = fastest("stem", "tensorrt_rtx", "1.6.1.120", lambda: ("9.0",), HALF, facts | {"steps": steps}, MEASURED)
+        assert found == form
+
+
 def test_what_was_measured_on_another_gpu_does_not_count() -> None:
     assert say([ROW], ("9.0",)) == "reduction"
     assert say([ROW], ("8.9",)) is None

@@ -44,7 +44,13 @@ def group_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups:
     return image_facts(x, kernel) | {"groups": groups, "channels": kernel[1]}
 
 
-@formulated("stem", "convolution", facts=image_facts)
+def stem_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> dict[str, int]:
+    """The same, and how many whole steps are in a window, in the axis that has the fewest."""
+    steps = (window // step for window, step in zip(kernel[2:], stride, strict=True) if step > 1)
+    return image_facts(x, kernel) | {"steps": min(steps)}
+
+
+@formulated("stem", "convolution", facts=stem_facts)
 def stem(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> Rearrangement | None:
     """A strided convolution of an image of few channels."""
     return None
@@ -74,13 +80,13 @@ def grouped(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int
 
 
 def is_stem(x: Tensor, kernel: Shape, stride: Shape, dilation: Shape) -> bool:
-    """Whether windows of two steps and more overlap, on few channels, in axes of known sizes."""
+    """Whether windows that are longer than their steps overlap, on few channels, in axes of known sizes."""
     return (
         kernel[1] < FEW_CHANNELS
         and max(stride) > 1
         and set(dilation) == {1}
         and all(isinstance(n, int) for n in x.shape[2:])
-        and all(window >= 2 * step for window, step in zip(kernel[2:], stride, strict=True) if step > 1)
+        and all(window > step for window, step in zip(kernel[2:], stride, strict=True) if step > 1)
     )
 
 

@@ -26,7 +26,7 @@ def merged(x: Tensor, whole: Whole, one: Made) -> Whole:
 
 
 def has_another_window(x: Tensor, whole: Whole, one: Made) -> bool:
-    """Whether their windows differ, and one holds both."""
+    """Whether their windows differ, and their results have one size."""
     return not has_the_window(x, whole, one)
 
 

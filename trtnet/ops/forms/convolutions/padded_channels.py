@@ -11,10 +11,35 @@ from trtnet.ops.convolutions.rearrangement import CHANNELS, Rearrangement, Sides
 from trtnet.ops.formulations import form
 from trtnet.ops.shapes.pad import pad
 
+FOUR = 4
+"""On an H200, TensorRT-RTX 1.6 takes 58 us for 32 convolutions of 3x3, stride 2, at batch 32, and 53 us with four."""
+
 
 @form("thin", "padded")
 def padded_channels(x: Tensor, kernel: tuple[int, ...], padding: Sides) -> Rearrangement:
-    """The convolution with more channels. kernel: its shape. padding: (before, after) of each axis."""
-    rank, channels = len(padding), multiple(kernel[1], CHANNELS)
-    image = pad(x, [*[0, 0] * rank, 0, channels - kernel[1]])
-    return Rearrangement(image, kernel[2:], lambda array: with_channels(array, channels), (1,) * rank, tuple(padding))
+    """The convolution with sixteen channels. kernel: its shape. padding: (before, after) of each axis."""
+    return _with(x, kernel, (1,) * len(padding), padding, CHANNELS)
+
+
+@form("stem", "padded")
+def padded_stem(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> Rearrangement:
+    """The same of a strided convolution."""
+    return _with(x, kernel, stride, padding, CHANNELS)
+
+
+def has_less_than_four(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> bool:
+    """Whether the image has one, two or three channels."""
+    return kernel[1] < FOUR
+
+
+@form("stem", "padded_to_4", applies=has_less_than_four)
+def padded_to_4(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> Rearrangement:
+    """A strided convolution with four channels."""
+    return _with(x, kernel, stride, padding, FOUR)
+
+
+def _with(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, count: int) -> Rearrangement:
+    """With channels up to a multiple of a number."""
+    channels = multiple(kernel[1], count)
+    image = pad(x, [*[0, 0] * len(padding), 0, channels - kernel[1]])
+    return Rearrangement(image, kernel[2:], lambda array: with_channels(array, channels), stride, tuple(padding))

@@ -25,15 +25,26 @@ def has_room(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], paddin
 
 @form("stem", "space_to_depth", applies=has_room)
 def space_to_depth(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> Rearrangement:
-    """The convolution of the blocks.
+    """The convolution of the blocks, with channels of zeros up to a multiple of sixteen.
 
     x: [batch, channels, *sizes]. kernel: its shape. padding: (before, after) of each axis.
     """
+    return _of_whole_blocks(x, kernel, stride, padding, multiple(kernel[1] * prod(stride), CHANNELS))
+
+
+@form("stem", "blocks", applies=has_room)
+def blocks(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides) -> Rearrangement:
+    """The same with the channels that blocks have: twelve, for three of 2x2 pixels."""
+    return _of_whole_blocks(x, kernel, stride, padding, kernel[1] * prod(stride))
+
+
+def _of_whole_blocks(
+    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Sides, channels: int
+) -> Rearrangement:
     sizes = [n for n in x.shape[2:] if isinstance(n, int)]
     axes = _axes(x, kernel, stride, padding)
     rest = [n for axis, size in zip(reversed(axes), reversed(sizes), strict=True) for n in (0, axis.filled - size)]
     image = pad(x, rest) if any(rest) else x
-    channels = multiple(kernel[1] * prod(stride), CHANNELS)
 
     def rearranged(array: Array) -> Array:
         edges = [(axis.lead, axis.taps * axis.step - axis.lead - axis.window) for axis in axes]
@@ -43,7 +54,8 @@ def space_to_depth(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], 
         return with_channels(moved.reshape(whole.shape[0], -1, *(axis.taps for axis in axes)), channels)
 
     blocks = _of_blocks(image, axes)
-    filled = pad(blocks, [*[0, 0] * len(axes), 0, channels - int(blocks.shape[1])])
+    missing = channels - int(blocks.shape[1])
+    filled = pad(blocks, [*[0, 0] * len(axes), 0, missing]) if missing else blocks
     sides = tuple((axis.before, axis.after) for axis in axes)
     return Rearrangement(filled, tuple(axis.taps for axis in axes), rearranged, (1,) * len(axes), sides)
 
