@@ -21,7 +21,7 @@ from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.convolutions.sums import plus
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
-from trtnet.ops.quantization.held_scales import HeldScales, operands
+from trtnet.ops.quantization.held_scales import HeldScales, bias_of, operands
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 
@@ -143,7 +143,7 @@ def convolution(
     held: HeldScales | None = None,
 ) -> Tensor:
     """What all of them are. held: the scales of the kernel, where it is a quantized one."""
-    name = "convolution"
+    name, bias = "convolution", bias_of(x, bias, held)
     given = ConvolutionWeights.of(x, weight, bias, name, rank)
     if x.ndim == rank + 1:
         y = convolution(x.unsqueeze(0), weight, bias, stride, padding, dilation, groups, rank, held)

@@ -11,6 +11,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import ndim_of
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import known
 from trtnet.ops.products.all_reduce import all_reduce, check_divided
 from trtnet.ops.products.layer import product
 from trtnet.ops.products.quantized import quantized_product
@@ -48,8 +49,9 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
 
 
 def facts(x: Tensor, weight: Parameter) -> dict[str, int]:
-    """The sizes of the weight."""
-    return {"weights": prod(weight.shape), "in_features": weight.shape[1]}
+    """How many rows are multiplied, and the sizes of the weight."""
+    rows = prod(known(size) for size in x.shape[:-1])
+    return {"rows": rows, "weights": prod(weight.shape), "in_features": weight.shape[1]}
 
 
 @formulated("row", "product", facts=facts)

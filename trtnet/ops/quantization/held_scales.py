@@ -16,14 +16,18 @@ from trtnet.ops.quantization.layers import dequantize
 from trtnet.ops.quantization.weights import quantized, quantized_inputs, quantized_weight, rounded_scale, watch
 from trtnet.support import backend
 from trtnet.support.backend import trt
-from trtnet.support.dtypes import DType
-
+from trtnet.support.dtypes import DType, float8_e4m3fn
 
 OF_CHANNELS: Mapping[str, tuple[str, ...]] = {"tensorrt_rtx": ("float8_e4m3fn",)}
 """By backend, the dtypes of kernels whose one scale is given once for each channel.
 
 TensorRT-RTX 1.6.1 multiplies the results of a float8 convolution by a wrong number if its kernel has one scale (H200,
 2026-11-29: 360 times too large), and is right with equal scales of channels.
+"""
+BIASED: Mapping[str, tuple[str, ...]] = {"tensorrt_rtx": ("float32",)}
+"""By backend, the dtypes of networks in which a float8 convolution without a bias gets one of zeros.
+
+TensorRT-RTX 1.6.1 computes it wrong in float32 (H200, 2026-11-29: relative error 1), and is right with a bias.
 """
 
 
@@ -83,6 +87,13 @@ def operands(
     made = {"shape": arrays.values.shape, "weights": x.network.weight(arrays.values)}
     (values,) = x.network.add("constant", made)
     return quantized_inputs(x, found), *_held(values, rounded_scale(scale, dtype), dtype)
+
+
+def bias_of(x: Tensor, bias: Operand | None, held: HeldScales | None) -> Operand | None:
+    """The bias that a convolution is given. held: the scales of its kernel, where it is a quantized one."""
+    if bias is not None or held is None or held.values.dtype != float8_e4m3fn:
+        return bias
+    return np.zeros(held.values.shape[0], np.float32) if x.dtype.name in BIASED.get(backend.name(), ()) else None
 
 
 def _held(values: Tensor, scales: Array, dtype: DType) -> tuple[Tensor, HeldScales]:

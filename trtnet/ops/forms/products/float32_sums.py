@@ -1,0 +1,25 @@
+"""A float16 product whose sums are float32.
+
+TensorRT sums the products of float16 in float16, torch in float32. Casts to float32 around a product, with nothing
+between it and the last, are not computed: TensorRT takes a kernel with float32 sums. The weights stay float16.
+On an H200 (TensorRT-RTX 1.6.1) a product of 32 x 25088 and 25088 x 4096 is 2.7e-4 from the exact one, 4.1e-3 without,
+in the same time; one of 6304 x 768 and 768 x 3072 takes a tenth longer.
+"""
+
+from __future__ import annotations
+
+from trtnet.graph import Parameter, Tensor
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.forms.dtypes import in_float32, is_float16
+from trtnet.ops.formulations import form
+from trtnet.ops.products.layer import product
+from trtnet.support.dtypes import float32
+
+
+@form("product", "float32_sums", applies=is_float16)
+@form("row", "float32_sums", applies=is_float16)
+def float32_sums(x: Tensor, weight: Parameter) -> Tensor:
+    """TensorRT-RTX sums in float32."""
+    wide = cast(tensor(weight, x.network), float32)
+    return in_float32(lambda rows: product(rows, wide, "TRANSPOSE"), x)
