@@ -46,10 +46,10 @@ class FormChoices:
     """What a user chose, and what the modules got.
 
     source: who gave the choices. approximations: whether forms that compute another function are admitted. chosen: the
-    form of each kind of operation that a module has, by its path; of several operations of a kind, the last one's. by:
-    who chose it, likewise. facts: what is known of these operations, by kind and path. targets: gives the
-    compute capabilities of the GPUs that the engine is for, as far as they are known: what was measured on others does
-    not count. It is asked where something was measured.
+    form of each kind of operation that a module has, by its path; of several operations of a kind, the last one's, of
+    those first whose form somebody chose. by: who chose it, likewise. facts: what is known of these operations, by
+    kind and path. targets: gives the compute capabilities of the GPUs that the engine is for, as far as they are known:
+    what was measured on others does not count. It is asked where something was measured.
     """
 
     def __init__(self, given: Forms | None = None, source: str = USER, approximations: bool = False) -> None:
@@ -82,6 +82,8 @@ class FormChoices:
     def note(self, kind: str, path: str, name: str, by: str, facts: OperationFacts) -> None:
         """A module's operation has this form."""
         self.facts.setdefault((kind, path), []).append(facts)
+        if by == NEUTRAL and self.by.get(path, {}).get(kind, NEUTRAL) != NEUTRAL:
+            return
         self.chosen.setdefault(path, {})[kind] = name
         self.by.setdefault(path, {})[kind] = by
 

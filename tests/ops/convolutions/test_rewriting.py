@@ -11,7 +11,10 @@ from helpers.comparing import random_tensor, random_weights, relative_l2
 
 import trtnet
 from trtnet import nn, ops
+from trtnet.graph.forms import FormChoices
 from trtnet.graph.layers.read import needed, read
+from trtnet.tools.tune.choices.groups import groups_of
+from trtnet.tools.tune.choices.parts import cut
 
 IMAGE = {"x": trtnet.Input(("n", 6, 8, "w"))}
 MERGED, PADDED = {"siblings": "merged"}, {"siblings": "padded"}
@@ -112,8 +115,6 @@ def test_other_siblings_are_slices_of_one_layer(name: str) -> None:
 
 APART = {
     "of other strides": (MERGED, lambda m, x: (m.one(x), m.strided(x))),
-    "of other windows": (MERGED, fire),
-    "of one window": (PADDED, lambda m, x: (m.one(x), m.two(x))),
     "of other images": (MERGED, lambda m, x: (m.one(x), m.two(x * 2))),
     "in groups": (PADDED, lambda m, x: (m.one(x), m.each(x))),
     "that nothing reads": (MERGED, lambda m, x: (m.one(x), m.two(x))[0]),
@@ -122,15 +123,15 @@ APART = {
 
 
 @pytest.mark.parametrize("name", APART)
-def test_other_convolutions_stay_apart(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_convolutions_stay_apart(name: str) -> None:
     forms, made = APART[name]
-    (form,) = forms.values()
-    if name in ("of other windows", "of one window"):
-        with pytest.raises(trtnet.TrtnetError, match=rf"'{form}' of 'siblings' applies to no operation"):
-            defined(made, forms)
-        return
     network = defined(made, forms)
     assert not chosen(network, "siblings") and live(network) == live(defined(made, {}))
+
+
+def test_siblings_of_two_windows_are_merged_by_padding_alone() -> None:
+    with pytest.raises(trtnet.TrtnetError, match=r"'merged' of 'siblings' applies to no operation.* have one window"):
+        defined(fire, MERGED)
 
 
 def test_padding_is_as_wide_as_all_windows_need() -> None:
@@ -145,11 +146,37 @@ def test_padding_is_as_wide_as_all_windows_need() -> None:
     assert tuple(layer.kernel_size_nd) == (3, 3) and tuple(layer.pre_padding) == (1, 1)
 
 
-def test_the_module_that_joins_is_noted_and_can_be_chosen() -> None:
-    network = defined(lambda m, x: torch.cat([m.one(x), m.two(x), m.three(x)], 1), {"siblings": {"two": "merged"}})
-    assert chosen(network, "siblings") == {"two": "merged", "three": "separate"}
-    assert network.describe().forms_by["two"] == {"siblings": "user: two"}
-    assert live(network)["CONVOLUTION"] == 2
+class Blocks(torch.nn.Module):
+    """Siblings of one and of two windows in a module, twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        made = lambda m, x: torch.cat([m.three(x), m.one(x), m.two(x)], 1)[:, :6]  # noqa: E731
+        self.blocks = torch.nn.Sequential(Net(made), Net(made))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.blocks(x)
+
+
+@pytest.mark.parametrize(("form", "count"), [("merged", 2), ("padded", 1)])
+def test_the_module_around_siblings_has_the_choice(form: str, count: int) -> None:
+    torch.manual_seed(0)
+    model, forms = Blocks().eval(), {"siblings": {"blocks.1": form}}
+    network = trtnet.define(model, IMAGE, forms=forms)
+    assert chosen(network, "siblings") == {"blocks.0": "separate", "blocks.1": form}
+    assert network.forms.by["blocks.1"]["siblings"] == "user: blocks.1"
+    assert live(network)["CONVOLUTION"] == 3 + count
+    x = random_tensor(2, 6, 8, 7)
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x), model(x)) <= 1e-6
+
+
+def test_a_search_cuts_out_what_has_all_siblings() -> None:
+    network = trtnet.define(Blocks().eval(), IMAGE)
+    group = next(group for group in groups_of(network) if group.name == "siblings:blocks.1")
+    assert group.part == ("blocks.1",)
+    alone = cut(network, group.part, forms=FormChoices({"siblings": "padded"})).network
+    assert live(alone)["CONVOLUTION"] == 1 and live(cut(network, group.part).network)["CONVOLUTION"] == 3
 
 
 def test_the_modules_of_one_layer_are_compared_with_torchs() -> None:
@@ -219,7 +246,7 @@ def test_siblings_in_a_branch_stay_in_it() -> None:
 def test_a_pair_is_dense_unless_something_is_between() -> None:
     dense = {"separable": "dense"}
     whole = defined(lambda m, x: F.relu(m.two(m.norm(m.each(x)))), dense, "float16")
-    assert live(whole)["CONVOLUTION"] == 1 and chosen(whole, "separable") == {"two": "dense"}
+    assert live(whole)["CONVOLUTION"] == 1 and chosen(whole, "separable") == {"": "dense"}
     between = {
         "an activation": lambda m, x: m.two(F.relu(m.each(x))),
         "another reader": lambda m, x: (lambda y: m.two(y).sum() + y)(m.each(x)),

@@ -1,8 +1,8 @@
 """Convolutions that others take the place of, once all layers of a network are there and it is known who reads what.
 
 A form of one operation decides when it is called. What is decided here takes several layers: convolutions of one image,
-a convolution of another one's result, a convolution of a concatenation. Each is an operation of a kind with forms,
-noted for the module of the last of the convolutions.
+a convolution of another one's result, a convolution of a concatenation. Each is an operation of a kind with forms, of
+the innermost module that has all of its layers.
 """
 
 from collections.abc import Sequence

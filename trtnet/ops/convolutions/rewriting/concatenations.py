@@ -7,7 +7,7 @@ from math import prod
 
 from trtnet.graph import Network, Tensor
 from trtnet.graph.layers.read import Node
-from trtnet.ops.convolutions.rewriting.made import Made, found
+from trtnet.ops.convolutions.rewriting.made import Made, found, module_of, place_of
 from trtnet.ops.convolutions.rewriting.pairs import stand_in
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
@@ -41,7 +41,7 @@ def concatenations(network: Network, outputs: Sequence[Tensor]) -> None:
             continue
         parts = joined(network, one.image, maker)
         if len(parts) > 1:
-            with network.at(one.convolution.place):
+            with network.at(place_of([module_of(maker), one.path], one)):
                 total = convolved(one.image, one, parts)
             if total is not None:
                 stand_in(network, one, total)

@@ -14,14 +14,12 @@ from trtnet.graph import Network, Tensor
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.wiring import Wiring
 from trtnet.graph.memory.pending import PendingLayer
-from trtnet.graph.place import Place
 from trtnet.ops.convolutions.conv import convolution
-from trtnet.ops.convolutions.rewriting.made import Made, common_path
+from trtnet.ops.convolutions.rewriting.made import Made, module_of, place_of
 from trtnet.ops.convolutions.rewriting.whole import Whole
 from trtnet.ops.elementwise.activation import sigmoid
 from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.shapes.slicing import Cut, cut
-from trtnet.support import provenance
 from trtnet.support.backend import trt
 
 
@@ -53,7 +51,7 @@ def join(network: Network, whole: Whole, outputs: Sequence[Tensor]) -> None:
     parts = _parts(whole.members, wiring)
     members = [part.member for part in parts]
     first = members[0]
-    with network.at(_place(first, [one.convolution.place.path for one in members])):
+    with network.at(place_of([one.path for one in members], first)):
         kernel = np.concatenate([whole.kernel(one) for one in members])
         has_bias = any("bias" in one.convolution.weights for one in members)
         bias = np.concatenate([one.bias for one in members]) if has_bias else None
@@ -63,7 +61,7 @@ def join(network: Network, whole: Whole, outputs: Sequence[Tensor]) -> None:
         )
     made, kind = y.current, parts[0].after.kind
     assert isinstance(made, PendingLayer)
-    with network.at(_place(first, [part.after.path for part in parts])):
+    with network.at(place_of([part.after.path for part in parts], first)):
         y = _activated(y, kind)
     for node in _concatenations(parts, wiring):
         _concatenate(network, node, parts, y)
@@ -75,7 +73,7 @@ def _parts(members: Sequence[Made], wiring: Wiring) -> list[Part]:
     """The members in the order in which they are joined again, if they are."""
     afters = [_after(one, wiring) for one in members]
     if len({after.kind for after in afters}) > 1:
-        afters = [After(one.result, (), one.convolution.place.path) for one in members]
+        afters = [After(one.result, (), one.path) for one in members]
     joints = _readers_that_join([after.tensor for after in afters], wiring)
     order = list(range(len(members)))
     if joints:
@@ -98,12 +96,11 @@ def _after(one: Made, wiring: Wiring) -> After:
         if len(readers) == 2:
             product = wiring.only_reader(layer.outputs[0])
             if product is None or kind[0] != "SIGMOID" or not _is_product(product, one.result, layer.outputs[0]):
-                return After(one.result, (), one.convolution.place.path)
+                return After(one.result, (), one.path)
             kind, last = ("SILU", 0.0, 0.0), product
         if len(readers) <= 2 and wiring.is_movable(last.outputs[0]):
-            origins = provenance.read(last.layer.metadata)
-            return After(last.outputs[0], kind, origins[0].module if origins else "")
-    return After(one.result, (), one.convolution.place.path)
+            return After(last.outputs[0], kind, module_of(last))
+    return After(one.result, (), one.path)
 
 
 def _is_product(node: Node, x: trt.ITensor, y: trt.ITensor) -> bool:
@@ -152,8 +149,7 @@ def _concatenate(network: Network, node: Node, parts: Sequence[Part], y: Tensor)
             runs.append([part])
     if all(not isinstance(run, list) or len(run) == 1 for run in runs):
         return
-    origins = provenance.read(node.layer.metadata)
-    with network.at(Place(origins[0].module if origins else "", parts[0].member.convolution.place.source)):
+    with network.at(place_of([module_of(node)], parts[0].member)):
         joined = [_slice(y, run) if isinstance(run, list) else run for run in runs]
         if len(joined) > 1:
             joined = list(network.add("concatenation", {"inputs": joined}, attributes={"axis": 1}, name="cat"))
@@ -168,7 +164,7 @@ def _slice(y: Tensor, run: Sequence[Part]) -> Tensor:
 def _connect(network: Network, part: Part, y: Tensor, made: PendingLayer) -> None:
     """What reads a member reads a slice."""
     one, after = part.member, part.after
-    with network.at(Place(after.path, one.convolution.place.source)):
+    with network.at(place_of([after.path], one)):
         own = _slice(y, [part])
     network.replace(after.tensor, own.trt)
     if one.image.storage.body is None:  # what is in a loop or a branch cannot be an output
@@ -178,7 +174,3 @@ def _connect(network: Network, part: Part, y: Tensor, made: PendingLayer) -> Non
     else:
         one.pending.become(own.trt)
     one.leave(network)
-
-
-def _place(first: Made, paths: Sequence[str]) -> Place:
-    return Place(common_path(paths), first.convolution.place.source)

@@ -12,7 +12,9 @@ from trtnet.graph import Network, OpenNetwork, Tensor
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.wiring import Wiring
 from trtnet.graph.memory.pending import PendingLayer
+from trtnet.graph.place import Place
 from trtnet.ops.convolutions.batch_norm_folding import Array, Convolution, Geometry
+from trtnet.support import provenance
 from trtnet.support.backend import trt
 
 
@@ -35,6 +37,11 @@ class Made:
     @property
     def result(self) -> trt.ITensor:
         return self.pending.itensor
+
+    @property
+    def path(self) -> str:
+        """The module's in which it was called."""
+        return self.convolution.place.path
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,10 +98,16 @@ def _is_as_told(convolution: Any, node: Node) -> bool:
     )
 
 
-def common_path(paths: Sequence[str]) -> str:
-    """The path of the innermost module that all are in."""
+def place_of(paths: Sequence[str], one: Made) -> Place:
+    """The innermost module that all are in, at the line of a convolution."""
     first, *others = [path.split(".") for path in paths]
     count = 0
     while count < len(first) and all(first[: count + 1] == other[: count + 1] for other in others):
         count += 1
-    return ".".join(first[:count])
+    return Place(".".join(first[:count]), one.convolution.place.source)
+
+
+def module_of(node: Node) -> str:
+    """The path of the module that a layer belongs to."""
+    origins = provenance.read(node.layer.metadata)
+    return origins[0].module if origins else ""

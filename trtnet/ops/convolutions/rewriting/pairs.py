@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trtnet.graph import Network, Tensor
 from trtnet.graph.memory.pending import PendingLayer
-from trtnet.ops.convolutions.rewriting.made import Made, found
+from trtnet.ops.convolutions.rewriting.made import Made, found, place_of
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
 
@@ -43,13 +43,13 @@ def pairs(network: Network, outputs: Sequence[Tensor]) -> None:
             continue
         if not wiring.is_movable(second.result):
             continue
-        with network.at(second.convolution.place):
+        with network.at(place_of([first.path, second.path], second)):
             whole = separable(first.image, first, second)
         if whole is not None:
             stand_in(network, second, whole)
             made = whole.current
             assert isinstance(made, PendingLayer)
-            first.pending.leave(made, second.convolution.place.path)
+            first.pending.leave(made, second.path)
             first.leave(network)
 
 

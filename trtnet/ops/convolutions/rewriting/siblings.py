@@ -7,7 +7,7 @@ from math import prod
 
 from trtnet.graph import Network, Tensor
 from trtnet.ops.convolutions.rewriting.joining import join
-from trtnet.ops.convolutions.rewriting.made import Made, found
+from trtnet.ops.convolutions.rewriting.made import Made, found, place_of
 from trtnet.ops.convolutions.rewriting.whole import Whole
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
@@ -51,7 +51,7 @@ def _place(network: Network, wholes: list[Whole], one: Made) -> None:
     """Puts a convolution to those of its image that it may be one with, the ones of its own window first."""
     fits = [(whole, grown) for whole in wholes if (grown := whole.grown(one)) is not None]
     for whole, _ in sorted(fits, key=lambda pair: pair[0].window != one.shape[2:]):
-        with network.at(one.convolution.place):
+        with network.at(place_of([one.path, *(other.path for other in whole.members)], one)):
             both = beside(one.image, whole, one)
         if both is not None:
             wholes[wholes.index(whole)] = both

@@ -25,14 +25,9 @@ def merged(x: Tensor, whole: Whole, one: Made) -> Whole:
     return replace(whole, members=(*whole.members, one))
 
 
-def has_another_window(x: Tensor, whole: Whole, one: Made) -> bool:
-    """Whether their windows differ, and their results have one size."""
-    return not has_the_window(x, whole, one)
-
-
-@form("siblings", "padded", applies=has_another_window)
+@form("siblings", "padded")
 def padded(x: Tensor, whole: Whole, one: Made) -> Whole:
-    """One more, with zeros around the smaller window: a 1x1 and a 3x3 convolution, as in SqueezeNet, are one of 3x3."""
+    """One more, of any window, with zeros around the smaller one: a 1x1 and a 3x3 convolution are one of 3x3."""
     grown = whole.grown(one)
     assert grown is not None
-    return merged(x, grown, one)
+    return replace(grown, members=(*whole.members, one))
