@@ -6,18 +6,18 @@ import weakref
 from typing import Any
 
 import pytest
-from helpers.generating import PROMPTS, REPETITIVE, RESTLESS, generator, reference
+from helpers.generating import PROMPTS, REPETITIVE, RESTLESS, fixed, generator, reference
 
 from trtnet import GenerationConfig
-from trtnet.generation import Generator
+from trtnet.generation import SINGLE, Generator
 from trtnet.generation.caches import DeviceCaches
 
 
 class InPlace:
     """What an engine is to a generator: the results go where `out` says, each in its own place at each width."""
 
-    def __init__(self, scale: float, capacity: int = 48) -> None:
-        self._reference = reference(capacity, scale)
+    def __init__(self, scale: float, capacity: int = 48, step: Any = None) -> None:
+        self._reference = step or reference(capacity, scale)
         self.inputs, self.outputs = self._reference.inputs, self._reference.outputs
         self.calls: list[tuple[int, ...]] = []
 
@@ -27,7 +27,6 @@ class InPlace:
     def run(self, out: dict[str, Any], **inputs: Any) -> None:
         given = {**inputs, **out}
         self.calls.append(tuple(tensor.data_ptr() for tensor in given.values()))
-        assert all(inputs[name].data_ptr() % 64 == 0 for name in ("input_ids", "write_indices", "places"))
         for name, value in self._reference(**inputs).items():
             if name.startswith("new_"):
                 assert out[name] is inputs[name.removeprefix("new_")]
@@ -48,6 +47,18 @@ def test_caches_in_place_give_the_tokens_of_those_on_the_host(config: Generation
     for prompts in (PROMPTS, PROMPTS[:2], PROMPTS):  # what another batch left in a cache is not read
         found = [completion.tokens for completion in made(prompts, config)]
         assert found == [each.tokens for each in generator(scale=REPETITIVE, chunk=5)(prompts, config)]
+
+
+def test_steps_for_single_tokens_and_for_several_write_the_same_caches() -> None:
+    single, several = (
+        InPlace(REPETITIVE, step=fixed(3, REPETITIVE, **sizes).reference()) for sizes in (SINGLE, dict[str, int]())
+    )
+    made = Generator(single, prompts=several, device="cpu", chunk=5)
+    for config, steps in ((GenerationConfig(12), 12), (GenerationConfig(12, prompt_lookup_num_tokens=3), 0)):
+        single.calls.clear()
+        found = made(PROMPTS, config)
+        assert [each.tokens for each in found] == [each.tokens for each in generator(scale=REPETITIVE)(PROMPTS, config)]
+        assert len(single.calls) == steps
 
 
 def test_every_step_of_a_width_is_the_same_call() -> None:

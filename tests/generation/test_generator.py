@@ -62,6 +62,18 @@ def test_guesses_in_a_ragged_batch_up_to_the_end_of_the_caches() -> None:
     assert {each.finish_reason for each in found} == {"length"}
 
 
+def test_each_prompt_may_have_a_config_of_its_own() -> None:
+    configs = [
+        GenerationConfig(8), GenerationConfig(5, temperature=0.9, top_k=30, prompt_lookup_num_tokens=2),
+        GenerationConfig(10, temperature=2.0, min_p=0.02, repetition_penalty=1.2, seed=5),
+    ]  # fmt: skip
+    together = generator()(PROMPTS, configs)
+    alike = [generator()(PROMPTS, config) for config in configs]
+    assert [each.tokens for each in together] == [alike[i][i].tokens for i in range(3)]
+    with pytest.raises(InputError, match="3 prompts take one config or 3; found 2"):
+        generator()(PROMPTS, configs[:2])
+
+
 def test_the_seed_makes_the_tokens() -> None:
     def sampled(seed: int) -> list[list[int]]:
         return tokens(generator(), [PROMPTS[0], PROMPTS[0]], GenerationConfig(10, 1.5, seed=seed))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-from math import prod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,20 +66,19 @@ class DeviceCaches:
         cuda: Any = torch.cuda
         self._arrived = cuda.Event() if on_gpu else None
         self._is_ahead = False
-        self._buffers: dict[tuple[int, int], tuple[_Upload, dict[str, Any]]] = {}
+        self._buffers: dict[tuple[int, int], tuple[dict[str, Any], dict[str, Any]]] = {}
 
     def begin(self, controls: dict[str, Array]) -> None:
         """Other sequences come next. controls: inputs that stay the same for them."""
-        for name, array in controls.items():
-            self._controls[name].copy_(self._torch.from_numpy(array))
+        self._send(self._controls, controls)
 
     def __call__(self, ids: Array, held: Array, places: Array) -> Array:
         """The tokens that are chosen next, [batch, count]."""
         length, count = ids.shape[1], places.shape[1]
-        upload, out = self._buffers_of(length, count)
+        given, out = self._buffers_of(length, count)
         self._is_ahead = False
-        upload.send(input_ids=ids, write_indices=held, places=places)
-        self._run(length > 1, upload, out)
+        self._send(given, {"input_ids": ids, "write_indices": held, "places": places})
+        self._run(length > 1, given, out)
         return np.asarray(out["tokens"].cpu().numpy())
 
     def next(self, ids: Array, held: Array) -> Array:
@@ -89,70 +87,44 @@ class DeviceCaches:
         The step after it is queued before its tokens are read, so that the GPU does not wait for the host. What that
         step writes for sequences that have ended is overwritten before it is read.
         """
-        upload, out = self._buffers_of(1, 1)
+        given, out = self._buffers_of(1, 1)
         if not self._is_ahead:
-            upload.send(input_ids=ids, write_indices=held, places=np.zeros_like(ids))
-            self._run(False, upload, out)
+            self._send(given, {"input_ids": ids, "write_indices": held})
+            self._run(False, given, out)
         self._tokens.copy_(out["tokens"], non_blocking=True)
         if self._arrived is not None:
             self._arrived.record(self._torch.cuda.current_stream(self._device))
-        upload.tensors["input_ids"].copy_(out["tokens"])
-        upload.tensors["write_indices"].add_(1).clamp_(max=self._capacity - 1)
-        self._run(False, upload, out)
+        given["input_ids"].copy_(out["tokens"])
+        given["write_indices"].add_(1).clamp_(max=self._capacity - 1)
+        self._run(False, given, out)
         self._is_ahead = True
         if self._arrived is not None:
             self._arrived.synchronize()
         return self._tokens.numpy().copy()
 
-    def _run(self, are_several: bool, upload: _Upload, out: dict[str, Any]) -> None:
-        self._calls[are_several](**upload.tensors, **self._controls, **self._caches, out=out)
+    def _run(self, are_several: bool, given: dict[str, Any], out: dict[str, Any]) -> None:
+        self._calls[are_several](**given, **self._controls, **self._caches, out=out)
+
+    def _send(self, tensors: dict[str, Any], arrays: dict[str, Array]) -> None:
+        for name, array in arrays.items():
+            tensors[name].copy_(self._torch.from_numpy(array))
 
     def _zeros(self, info: TensorInfo) -> Any:
-        dtype = getattr(self._torch, info.dtype)
-        return self._torch.zeros(self._batch, *_sizes(info), dtype=dtype, device=self._device)
+        return self._new(_sizes(info), info.dtype)
 
-    def _buffers_of(self, length: int, count: int) -> tuple[_Upload, dict[str, Any]]:
+    def _new(self, sizes: Sequence[int], dtype: str) -> Any:
+        return self._torch.zeros(self._batch, *sizes, dtype=getattr(self._torch, dtype), device=self._device)
+
+    def _buffers_of(self, length: int, count: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Tensors for what goes in and comes out, the same ones at each step, so that it is one CUDA graph."""
         if (length, count) not in self._buffers:
             if count != length:  # prompts of many lengths: the last one's are enough
                 self._buffers = {key: value for key, value in self._buffers.items() if key[0] == key[1]}
-            upload = _Upload(self._torch, self._batch, length, count, self._device)
-            tokens = self._torch.empty(self._batch, count, dtype=self._torch.int64, device=self._device)
+            sizes = dict(zip(CALLED, ((length,), (), (count,)), strict=True))
+            given = {name: self._new(each, "int64" if each else "int32") for name, each in sizes.items()}
             own = {f"new_{name}": tensor for name, tensor in self._caches.items()}
-            self._buffers[length, count] = upload, {"tokens": tokens, **own}
+            self._buffers[length, count] = given, {"tokens": self._new((count,), "int64"), **own}
         return self._buffers[length, count]
-
-
-class _Upload:
-    """The small inputs of a step in one piece of memory, which goes to the GPU in one copy. tensors: there, by name."""
-
-    def __init__(self, torch: Any, batch: int, length: int, count: int, device: str) -> None:
-        shapes = {"input_ids": (batch, length), "places": (batch, count), "write_indices": (batch,)}
-        dtypes = dict.fromkeys(shapes, torch.int64) | {"write_indices": torch.int32}
-        starts = dict(zip(shapes, accumulate((_padded(8 * prod(s)) for s in shapes.values()), initial=0), strict=False))
-        total = sum(_padded(8 * prod(shape)) for shape in shapes.values())
-        self._host = torch.empty(total, dtype=torch.uint8, pin_memory=device.startswith("cuda"))
-        self._there = torch.empty(total, dtype=torch.uint8, device=device)
-
-        def views(memory: Any) -> dict[str, Any]:
-            return {
-                name: memory[starts[name] :][: prod(shape) * dtypes[name].itemsize].view(dtypes[name]).view(shape)
-                for name, shape in shapes.items()
-            }
-
-        self._arrays = {name: tensor.numpy() for name, tensor in views(self._host).items()}
-        self.tensors = views(self._there)
-
-    def send(self, **arrays: Array) -> None:
-        """The step before has ended when its tokens were read, so that its memory may be written."""
-        for name, array in arrays.items():
-            self._arrays[name][...] = array
-        self._there.copy_(self._host, non_blocking=True)
-
-
-def _padded(nbytes: int) -> int:
-    """To where memory of its own would begin on a GPU."""
-    return -(-nbytes // 256) * 256
 
 
 def caches_of(step: Any) -> list[TensorInfo]:

@@ -17,6 +17,7 @@ from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
 
 Prompt = str | Sequence[int]
+Configs = GenerationConfig | Sequence[GenerationConfig]
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,11 @@ class Generator:
         self._caches: dict[int, HostCaches | DeviceCaches] = {}
         self._running: list[_Sequence] = []
 
-    def __call__(self, prompts: Sequence[Prompt], config: GenerationConfig = GREEDY) -> list[Completion]:
-        """Completes prompts of any lengths together: texts or lists of tokens.
+    def __call__(self, prompts: Sequence[Prompt], config: Configs = GREEDY) -> list[Completion]:
+        """Completes prompts of any lengths together: texts or lists of tokens. config: of all, or one for each.
 
-        Raises InputError for a prompt that is empty or that the caches do not hold, and for text without a tokenizer;
-        ProfileError for more prompts than the engine takes.
+        Raises InputError for a prompt that is empty or that the caches do not hold, for text without a tokenizer, and
+        for another number of configs; ProfileError for more prompts than the engine takes.
         """
         if isinstance(prompts, str):
             raise InputError("prompts are a list, also for a single text: generator([text])")
@@ -131,11 +132,14 @@ class Generator:
             yield from filter(None, row.pieces)
             row.pieces.clear()
 
-    def _rows(self, prompts: Sequence[Prompt], config: GenerationConfig) -> list[_Sequence]:
-        if self.tokenizer is None and config.stop_strings:
+    def _rows(self, prompts: Sequence[Prompt], given: Configs) -> list[_Sequence]:
+        configs = [given] * len(prompts) if isinstance(given, GenerationConfig) else given
+        if len(configs) != len(prompts):
+            raise InputError(f"{len(prompts)} prompts take one config or {len(prompts)}; found {len(configs)}")
+        if self.tokenizer is None and any(config.stop_strings for config in configs):
             raise InputError("stop_strings need a tokenizer: Generator(step, tokenizer)")
         rows = []
-        for prompt in prompts:
+        for prompt, config in zip(prompts, configs, strict=True):
             tokens = self._tokens(prompt)
             text = None if self.tokenizer is None else Text(self.tokenizer, config.stop_strings)
             limit = min(config.max_new_tokens, self.capacity - len(tokens) + 1)
@@ -200,7 +204,7 @@ class Generator:
     def _decode(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
         """A step: a token of each sequence, and more where guesses were right."""
         held = np.array([len(row.prompt) + len(row.tokens) - 1 for row in rows], np.int32)
-        guesses = rows[0].config.prompt_lookup_num_tokens
+        guesses = max(row.config.prompt_lookup_num_tokens for row in rows)
         guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
         ids = np.array([[row.last, *(draft(row.whole, guesses) if guesses else ())] for row in rows], np.int64)
         held = held.clip(0, self.capacity - 1 - guesses)
