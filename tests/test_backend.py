@@ -77,6 +77,8 @@ def test_dtypes_are_found_by_any_spelling(dtype: dtypes.DType) -> None:
 def test_an_unknown_dtype_is_named() -> None:
     with pytest.raises(TypeError, match="unknown dtype 'complex64'"):
         dtypes.get("complex64")
+    with pytest.raises(TypeError, match=r"unknown dtype \{\}"):
+        dtypes.get({})  # which has no hash
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from helpers.generating import greedy_of
 from helpers.gguf_files import END, PROMPT, SMALL, write_gguf
 from typer.testing import CliRunner, Result
 
+import trtnet
 from trtnet.cli.main import app
 from trtnet.generation import Generator
 from trtnet.tools.generation.generate import as_chat, load_generator
@@ -58,6 +59,19 @@ def test_a_talk_keeps_what_was_said(original: Any, file: Path) -> None:
     second = generator.tokenizer.decode(greedy_of(original, as_chat(generator, "!#", first, "$"), 4, end=END))
     assert result.stdout == f"> {first}\n> {second}\n> "
     assert run(file, "!#", "--chat", "--max-new-tokens", 4).stdout == f"{first}\n"
+
+
+def test_the_plans_of_an_engine_are_built_once(file: Path, tmp_path: Path) -> None:
+    plan, prompts = tmp_path / "x.engine", tmp_path / "x.engine.prompts"
+    load_generator(file, capacity=8, engine=plan)
+    shapes = [{info.name: info.shape for info in trtnet.load(each).inputs}["input_ids"] for each in (plan, prompts)]
+    assert shapes == [(1, 1), (1, "length")]
+    built = plan.stat().st_mtime_ns
+    load_generator(file, capacity=8, engine=plan)
+    assert plan.stat().st_mtime_ns == built
+    load_generator(file, capacity=8, engine=tmp_path / "one.engine", batch=3, fixed=False)
+    assert trtnet.load(tmp_path / "one.engine").info.profiles[1]["input_ids"] == ((1, 1), (3, 1), (3, 1))
+    assert not (tmp_path / "one.engine.prompts").exists()
 
 
 def test_what_it_refuses(file: Path) -> None:

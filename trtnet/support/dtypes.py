@@ -8,6 +8,7 @@ read, ``"fp16"``, ``"bf16"`` and the like will do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import ml_dtypes
@@ -106,10 +107,18 @@ def get(dtype: DTypeLike) -> DType:
         return dtype
     if dtype is None:  # numpy's dtype of None is float64
         raise DTypeError(f"None is not a dtype; trtnet knows {', '.join(_BY_NAME)}")
-    found = _BY_NAME.get(_spelling(dtype)) or _BY_TRT_NAME.get(getattr(dtype, "name", ""))
+    try:
+        found = _known(dtype)
+    except TypeError:  # not hashable, as every library's dtypes are
+        found = None
     if found is None:
         raise DTypeError(f"unknown dtype {dtype!r}; trtnet knows {', '.join(_BY_NAME)}")
     return found
+
+
+@lru_cache(typed=True)
+def _known(dtype: Any) -> DType | None:
+    return _BY_NAME.get(_spelling(dtype)) or _BY_TRT_NAME.get(getattr(dtype, "name", ""))
 
 
 def _spelling(dtype: Any) -> str:
