@@ -7,6 +7,7 @@ read, ``"fp16"``, ``"bf16"`` and the like will do.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -107,10 +108,7 @@ def get(dtype: DTypeLike) -> DType:
         return dtype
     if dtype is None:  # numpy's dtype of None is float64
         raise DTypeError(f"None is not a dtype; trtnet knows {', '.join(_BY_NAME)}")
-    try:
-        found = _known(dtype)
-    except TypeError:  # not hashable, as every library's dtypes are
-        found = None
+    found = _known(dtype) if isinstance(dtype, Hashable) else None
     if found is None:
         raise DTypeError(f"unknown dtype {dtype!r}; trtnet knows {', '.join(_BY_NAME)}")
     return found
