@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.graph.bindings import Bindings
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.itensors import flags, inferred_sizes, settled, unwrap
+from trtnet.graph.layers.values import KnownValues
 from trtnet.graph.memory.division import Division
 from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.memory.storage import StoredTensor
@@ -45,7 +46,8 @@ class Adding(Placing, Generic[T]):
     the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
     what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
     and bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the factors of the
-    results of scale layers. moves, gathered: what permutations, reshapes and gathers of their results were made of.
+    results of scale layers. known: the values of what is
+    made of constants. moves, gathered: what permutations, reshapes and gathers of their results were made of.
     quantized: the parameters that the network
     holds quantized. division: the rank whose part of a larger one it is. named: the checkpoint keys of weights that
     TensorRT knows by them; folded: those that were computed with while defining.
@@ -70,6 +72,7 @@ class Adding(Placing, Generic[T]):
         self.linear: dict[int, tuple[T, Any, Any]] = {}
         self.scaled: dict[trt.ITensor, tuple[trt.ITensor, Any]] = {}
         self.merged: dict[Any, Any] = {}
+        self.known = KnownValues()
         self.moves: dict[trt.ITensor, Any] = {}
         self.gathered: dict[trt.ITensor, Any] = {}
         self.pending: list[PendingLayer] = []
@@ -173,8 +176,12 @@ class Adding(Placing, Generic[T]):
             self._output(layer, index, dims[index] if dims else (), hint or f"TensorRT refused {kind}", listed)
             for index in range(layer.num_outputs)
         )
-        self.division.note(operands.values(), results)
+        self._note(method, layer, operands, results)
         return results
+
+    def _note(self, method: str, layer: trt.ILayer, operands: Mapping[str, Any], results: tuple[T, ...]) -> None:
+        self.division.note(operands.values(), results)
+        self.known.note(method, layer, _tensors(operands.values()), [result.trt for result in results])
 
     def maker(self, tensor: StoredTensor) -> trt.ILayer:
         """TensorRT's layer that made a tensor."""
@@ -254,3 +261,10 @@ class Adding(Placing, Generic[T]):
         if name in self._names:
             raise ModelError(f"the name {name!r} is taken: inputs and outputs need names of their own")
         self._names.add(name)
+
+
+def _tensors(operands: Iterable[Any]) -> Iterator[trt.ITensor]:
+    for operand in operands:
+        for each in operand if isinstance(operand, list) else (operand,):
+            if isinstance(each, StoredTensor):
+                yield each.trt

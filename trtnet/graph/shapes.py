@@ -19,6 +19,7 @@ def constant(network: OpenNetwork, array: np.ndarray[tuple[int, ...], np.dtype[n
     if key not in network.cache:
         made = _constant(network, array) if array.size else _nothing(network, array)
         made.strides = True
+        network.known.give(made.trt, array)
         network.cache[key] = fixed(made, "a constant of the network")
     return network.cache[key]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from helpers.ops.convolution_networks import convolution_rows
+from helpers.ops.rearranging_networks import rearranging_rows
 from helpers.ops.row import Row
 from torch import nn
 
@@ -123,77 +124,6 @@ def diffusion() -> nn.Module:
     return nn.Sequential(nn.GroupNorm(32, 320), nn.SiLU(), nn.Conv2d(320, 320, 3, padding=1))
 
 
-def decoding(channels: int, mode: str) -> nn.Module:
-    """A step of a decoder of images."""
-    return nn.Sequential(nn.Upsample(scale_factor=2.0, mode=mode), nn.Conv2d(channels, channels // 2, 3, padding=1))
-
-
-def subpixels(channels: int, made: int, factor: int) -> nn.Module:
-    """The end of a network for super-resolution."""
-    return nn.Sequential(
-        nn.Conv2d(channels, made * factor**2, 3, padding=1), nn.PixelShuffle(factor), nn.Conv2d(made, 3, 3, padding=1)
-    )
-
-
-class ShiftedWindows(nn.Module):
-    """Swin's block without its attention: rolled windows of 7 x 7 and back, between products."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm, self.one, self.two = nn.LayerNorm(width), nn.Linear(width, width), nn.Linear(width, width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        n, size, _, width = x.shape
-        count = size // 7
-        y = torch.roll(self.norm(x), (-3, -3), (1, 2)).view(n, count, 7, count, 7, width)
-        y = self.two(F.gelu(self.one(y.permute(0, 1, 3, 2, 4, 5).reshape(n * count * count, 49, width))))
-        y = y.view(n, count, count, 7, 7, width).permute(0, 1, 3, 2, 4, 5).reshape(n, size, size, width)
-        return x + torch.roll(y, (3, 3), (1, 2))
-
-
-class PatchMerging(nn.Module):
-    """Swin's, as torchvision writes it."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm, self.reduction = nn.LayerNorm(4 * width), nn.Linear(4 * width, 2 * width, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        blocks = (x[:, 0::2, 0::2, :], x[:, 1::2, 0::2, :], x[:, 0::2, 1::2, :], x[:, 1::2, 1::2, :])
-        return self.reduction(self.norm(torch.cat(blocks, -1)))
-
-
-class Focus(nn.Module):
-    """YOLOv5's first layer."""
-
-    def __init__(self, made: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(12, made, 3, padding=1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        blocks = (x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2])
-        return F.silu(self.conv(torch.cat(blocks, 1)))
-
-
-class ShuffleUnit(nn.Module):
-    """ShuffleNetV2's."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        half = channels // 2
-        self.branch = nn.Sequential(
-            nn.Conv2d(half, half, 1), nn.BatchNorm2d(half), nn.ReLU(),
-            nn.Conv2d(half, half, 3, padding=1, groups=half), nn.BatchNorm2d(half),
-            nn.Conv2d(half, half, 1), nn.BatchNorm2d(half), nn.ReLU(),
-        )  # fmt: skip
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        n, channels, height, width = x.shape
-        left, right = x.chunk(2, 1)
-        y = torch.cat((left, self.branch(right)), 1).view(n, 2, channels // 2, height, width)
-        return y.transpose(1, 2).contiguous().view(n, channels, height, width)
-
-
 def rows() -> Iterator[Row]:
     for batch in (1, 32):
         image = (batch, 3, 224, 224)
@@ -211,17 +141,6 @@ def rows() -> Iterator[Row]:
         for kind in ("product", "layer_norm"):
             yield Row(kind, "ConvNeXt's first blocks", lambda: blocks(96), ((batch, 96, 56, 56),))
             yield Row(kind, "ConvNeXt's third blocks", lambda: blocks(384), ((batch, 384, 14, 14),))
-        yield Row("merging", "patches of 96", lambda: PatchMerging(96), ((batch, 56, 56, 96),))
-        yield Row("merging", "focus", lambda: Focus(32), ((batch, 3, 640, 640),))
-        for kind in ("regrouping", "roll"):
-            yield Row(kind, "windows of 96", lambda: ShiftedWindows(96), ((batch, 56, 56, 96),))
-            yield Row(kind, "windows of 384", lambda: ShiftedWindows(384), ((batch, 14, 14, 384),))
-        yield Row(
-            "regrouping",
-            "two shuffle units",
-            lambda: nn.Sequential(ShuffleUnit(116), ShuffleUnit(116)),
-            ((batch, 116, 28, 28),),
-        )
         yield Row("silu", "inverted residual", lambda: inverted(nn.SiLU), ((batch, 24, 56, 56),))
         yield Row("hardswish", "inverted residual", lambda: inverted(nn.Hardswish), ((batch, 24, 56, 56),))
         yield Row("gelu", "perceptron", perceptron, (tokens,))
@@ -231,25 +150,8 @@ def rows() -> Iterator[Row]:
         yield Row("softmax", "attention of 197", lambda: Attention(768, 12, fused=False), (tokens,))
     for batch in (1, 4):
         yield Row("group_norm", "before a convolution", diffusion, ((batch, 320, 64, 64),))
-        yield Row(
-            "upsampling",
-            "before a convolution",
-            lambda: decoding(256, "nearest"),
-            ((batch, 256, 32, 32),),
-        )
-        for channels, size in ((256, 32), (64, 128)):
-            image = (batch, channels, size, size)
-            yield Row("interpolation", "before a convolution", lambda c=channels: decoding(c, "bilinear"), (image,))
-        image, wide = (batch, 64, 128, 128), (batch, 3, 256, 256)
-        yield Row("pixel_shuffle", "64 channels by 2", lambda: subpixels(64, 64, 2), (image,))
-        yield Row("pixel_shuffle", "64 channels to 3 by 4", lambda: subpixels(64, 3, 4), (image,))
-        yield Row(
-            "pixel_unshuffle",
-            "before a convolution",
-            lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 64, 3, padding=1)),
-            (wide,),
-        )
     yield from convolution_rows()
+    yield from rearranging_rows()
     for width, inner in ((896, 4864), (4096, 11008)):
         yield Row("row", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))
         yield Row("rms_norm", f"gated {width}, {inner}", lambda w=width, i=inner: Gated(w, i), ((1, 1, width),))

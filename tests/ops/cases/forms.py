@@ -22,6 +22,7 @@ PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2
 GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
 SLIDING = RNG.standard_normal((6, 1, 5, 6)) / 6
 SUBPIXEL, OFFSETS = RNG.standard_normal((12, 3, 3, 2)) / 4, RNG.standard_normal(12)
+SHIFTED = (slice(0, -2), slice(-2, -1), slice(-1, None))
 BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
 EIGHT, TWELVE = (RNG.standard_normal((6, n, 1, 1)) / 4 for n in (8, 12))
@@ -212,6 +213,23 @@ def joined_blocks(axis: int, along: int, *, turned: bool = False) -> Callable[[A
     return call
 
 
+def masked_windows(x: Any) -> Any:
+    """What torchvision's Swin adds to the attention of shifted windows, for windows of 2 x 2 pixels."""
+    mask = x.new_zeros((4, 4))
+    for count, (rows, columns) in enumerate((r, c) for r in SHIFTED for c in SHIFTED):
+        mask[rows, columns] = count
+    mask = mask.view(2, 2, 2, 2).permute(0, 2, 1, 3).reshape(4, 4)
+    mask = mask.unsqueeze(1) - mask.unsqueeze(2)
+    mask = mask.masked_fill(mask != 0, -100.0).masked_fill(mask == 0, 0.0)
+    return x + mask.unsqueeze(0)
+
+
+def triangle(x: Any) -> Any:
+    lib = library(x)
+    ones = x.new_ones((3, 5))
+    return x + lib.where(lib.triu(ones) != 0, ones * 2, lib.zeros_like(ones) - 1)
+
+
 def pixel_mean(x: Any) -> Any:
     return x.mean((-1, -2))
 
@@ -343,6 +361,10 @@ FORM_CASES: dict[str, list[Case]] = {
     "siblings": [
         Case("Inception", inception, inception, (IMAGE,)),
         Case("fire", fire, fire, (("n", 6, "h", "w"),)),
+    ],
+    "select": [
+        Case("Swin's mask", masked_windows, masked_windows, (("n", 4, 4, 4),)),
+        Case("a constant mask", triangle, triangle, (("n", 3, 5),)),
     ],
     "silu": [functional("silu")],
     "softmax": [functional("softmax", 1), functional("softmax", -1)],

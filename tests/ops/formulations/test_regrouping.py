@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.comparing import Function, relative_l2
-from helpers.ops.form_networks import Focus, PatchMerging, ShiftedWindows, ShuffleUnit
+from helpers.ops.rearranging_networks import Focus, PatchMerging, ShiftedWindows, ShuffleUnit
 
 import trtnet
 from trtnet import ops

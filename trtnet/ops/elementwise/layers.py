@@ -5,6 +5,7 @@ from __future__ import annotations
 from trtnet.graph import OpenNetwork, Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of, tensor
+from trtnet.ops.formulations import formulated
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, DTypeLike
@@ -49,10 +50,21 @@ def select(condition: Operand, x: Operand, y: Operand, dtype: DType, name: str) 
     ndim = max(ndim_of(operand) for operand in (condition, x, y))
     chosen = tensor(condition, network, dtypes.bool_, ndim)
     a, b = (tensor(side, network, dtype, ndim) for side in (x, y))
-    arguments = {"condition": chosen, "then_input": a, "else_input": b}
+    known = all(each.trt in network.known for each in (chosen, a, b))
+    return (_constants_selected if known else _selected)(chosen, a, b, name)
+
+
+def _selected(x: Tensor, then: Tensor, other: Tensor, name: str) -> Tensor:
+    arguments = {"condition": x, "then_input": then, "else_input": other}
     hint = f"{name} got shapes that do not broadcast"
-    (result,) = network.add("select", arguments, name=name, hint=hint, dims=[broadcast(chosen, a, b)])
+    (result,) = x.network.add("select", arguments, name=name, hint=hint, dims=[broadcast(x, then, other)])
     return result
+
+
+@formulated("select", "layer")
+def _constants_selected(x: Tensor, then: Tensor, other: Tensor, name: str) -> Tensor:
+    """Of constants, and of what is made of them."""
+    return _selected(x, then, other, name)
 
 
 def unary(x: Operand, operation: str, name: str) -> Tensor:
