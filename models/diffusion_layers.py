@@ -109,10 +109,10 @@ class Downsample2D(nn.Module):
 
 
 class Upsample2D(nn.Module):
-    """Each pixel as many, then a convolution. size: the new height and width."""
+    """Each pixel as many, then a convolution. size: the new height and width; by default twice the old ones."""
 
     def __init__(self, width: int) -> None:
         self.conv = nn.Conv2d(width, width, 3, padding=1)
 
-    def forward(self, x: trtnet.Tensor, size: Sequence[int | trtnet.Dim]) -> trtnet.Tensor:
-        return self.conv(ops.interpolate(x, size=size))
+    def forward(self, x: trtnet.Tensor, size: Sequence[int | trtnet.Dim] | None = None) -> trtnet.Tensor:
+        return self.conv(ops.interpolate(x, size=size) if size else ops.interpolate(x, scale_factor=2))

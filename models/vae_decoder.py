@@ -63,13 +63,10 @@ class UpDecoderBlock2D(nn.Module):
 
     def __init__(self, widths: Sequence[int], groups: int, is_last: bool) -> None:
         self.resnets = nn.Sequential(*(ResnetBlock2D(width, out, groups, EPS) for width, out in pairwise(widths)))
-        self.upsamplers = nn.ModuleList([] if is_last else [Upsample2D(widths[-1])])
+        self.upsamplers = nn.Sequential(*([] if is_last else [Upsample2D(widths[-1])]))
 
     def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
-        x = self.resnets(x)
-        for twice in self.upsamplers:
-            x = twice(x, [2 * size for size in x.shape[2:]])
-        return x
+        return self.upsamplers(self.resnets(x))
 
 
 class Decoder(nn.Module):

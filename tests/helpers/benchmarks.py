@@ -30,7 +30,8 @@ def begin() -> None:
 
 
 def machine() -> str:
-    return f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{gpu}, {backend.name()} {backend.version()}, torch {torch.__version__}"
 
 
 @torch.inference_mode()

@@ -17,7 +17,8 @@ SD15: dict[str, Any] = {
     "block_out_channels": (320, 640, 1280, 1280), "layers_per_block": 2, "norm_num_groups": 32,
     "cross_attention_dim": 768, "attention_head_dim": 8, "use_linear_projection": False,
 }  # fmt: skip
-"""Of Stable Diffusion 1.5's `unet/config.json`."""
+"""Of Stable Diffusion 1.5's `unet/config.json`; the next of its `vae/config.json`."""
+SD15_VAE = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "norm_num_groups": 32}
 SMALL = {"block_out_channels": (16, 32), "layers_per_block": 1, "norm_num_groups": 4, "cross_attention_dim": 12}
 BLOCKS = {
     "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -233,9 +234,12 @@ class AutoencoderKL(nn.Module):
         return decoder.conv_out(silu(decoder.conv_norm_out(x)))
 
 
-def randomized(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Weights under which signals stay as large as they are, and norms and biases that matter."""
-    generator = torch.Generator().manual_seed(seed)
+def randomized(model: nn.Module, generator: torch.Generator | None = None) -> nn.Module:
+    """Weights under which signals stay as large as they are, and norms and biases that matter.
+
+    generator: of the device of the model; by default of the CPU, always the same.
+    """
+    generator = generator or torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, each in model.named_parameters():
             if each.ndim > 1:

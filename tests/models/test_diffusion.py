@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import originals
-from helpers.comparing import relative_l2
+from helpers.comparing import random_weights, relative_l2
 from helpers.diffusion import FORMS, SMALL_VAE, AutoencoderKL, UNet, randomized
 
 import trtnet
@@ -125,11 +125,6 @@ def test_a_decoder_in_float16_builds_for_any_batch_and_size() -> None:
     ours = models.vae_decoder(**{**SMALL_VAE, "layers_per_block": 0})
     plan = trtnet.define(ours, weights=random_weights(ours), dtype="float16").build(ANY).plan
     assert plan.info.inputs[0].shape == ("batch", 4, "height", "width")
-
-
-def random_weights(model: trtnet.nn.Module) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return {key: rng.normal(0, 0.1, p.shape).astype(np.float32) for key, p in model.named_parameters()}
 
 
 def test_published_sizes_have_as_many_weights_as_the_published_files() -> None:
