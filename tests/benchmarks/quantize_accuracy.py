@@ -25,7 +25,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers.sentences import SENTENCES
+from helpers.sentences import SENTENCES, descriptions, encoded, nearest
 
 import trtnet
 from trtnet import models
@@ -92,44 +92,23 @@ def lenet() -> None:
 # sentences
 
 
-def encoded(texts: Any) -> Arrays:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(minilm.tokenizer()))
-    tokenizer.enable_padding()
-    tokenizer.enable_truncation(128)
-    names = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-    batch = tokenizer.encode_batch(list(texts))
-    return {name: np.array([getattr(one, field) for one in batch]) for name, field in names.items()}
-
-
-def calibration_texts() -> list[str]:
-    """Sentences of scikit-learn's descriptions of its data sets."""
-    spec = find_spec("sklearn")
-    assert spec is not None and spec.submodule_search_locations
-    files = sorted((Path(spec.submodule_search_locations[0]) / "datasets/descr").glob("*.rst"))
-    text = " ".join(" ".join(file.read_text("utf-8", errors="ignore") for file in files).split())
-    return [part.strip() + "." for part in text.split(". ") if 30 < len(part) < 200 and part[0].isalpha()]
-
-
 def compared(name: str, floats: Any, found: Any) -> None:
     """Cosines of embeddings of length 1, and whether the nearest other sentence is the same."""
     cosines = (floats * found).sum(1)
-    near = [(each @ each.T - 2 * np.eye(len(each))).argmax(1) for each in (floats, found)]
-    same = int((near[0] == near[1]).sum())
+    same = int((nearest(floats) == nearest(found)).sum())
     say(f"{name}: cosine {cosines.min():.4f} at least, {cosines.mean():.4f} on average; {same} of {len(found)} nearest")
 
 
 def sentences(folder: Path) -> None:
-    texts = calibration_texts()
+    texts = descriptions()
     data = encoded(texts[:48])
     floats = trtnet.define(models.minilm(), weights=minilm.safetensors()).reference()
-    sets = {"12 sentences": encoded(SENTENCES), "40 of descriptions": encoded(texts[60:100])}
+    sets = {"12 sentences": encoded(SENTENCES), "70 of descriptions": encoded(texts[60:130])}
     wanted = {name: floats(**evaluated) for name, evaluated in sets.items()}
-    for alpha in (0.8, 0.75, None):
-        run = quantized(models.minilm(), minilm.safetensors(), data, smooth=alpha)
+    for options in ({"smooth": "auto"}, {"smooth": "auto", "attention": "int8"}, {"smooth": 0.8, "method": "mse"}, {}):
+        run = quantized(models.minilm(), minilm.safetensors(), data, **options)
         for name, evaluated in sets.items():
-            compared(f"MiniLM, {name}, int8, smooth {alpha}", wanted[name], run(**evaluated))
+            compared(f"MiniLM, {name}, int8, {options}", wanted[name], run(**evaluated))
 
 
 # photographs

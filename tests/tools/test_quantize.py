@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.sentences import SENTENCES
+from helpers.sentences import SENTENCES, descriptions, encoded, nearest
 
 import trtnet
 from trtnet import models, nn, ops
@@ -17,9 +17,10 @@ from trtnet.checkpoint.quantized.rounding import best, quantize
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import CheckpointError, InputError, ModelError
+from trtnet.tools.quantize.choosing import SCHEMES
 from trtnet.tools.quantize.data import Batches
-from trtnet.tools.quantize.quantize import SCHEMES
 from trtnet.tools.quantize.ranges import METHODS, Histogram, scale_of
+from trtnet.weights import minilm
 from trtnet.weights.train_lenet import load_digits_28
 
 RNG = np.random.default_rng(0)
@@ -234,34 +235,15 @@ def test_the_most_sensitive_modules_stay_floats_until_the_outputs_are_near(tmp_p
         trtnet.quantize(Shared(), {"x": x}, file, **common, tolerance=0)
 
 
-SENSITIVE = (
-    *(f"encoder.layer.{n}.output.dense" for n in (0, 1, 2)),
-    *(f"encoder.layer.{n}.intermediate.dense" for n in (0, 1, 4)),
-)
-"""Those of MiniLM that a tolerance of 0.1 leaves in floats: what a GELU gives has outliers."""
-
-
-def test_minilm_finds_the_same_sentences_in_int8(tmp_path: Path) -> None:
-    from tokenizers import Tokenizer
-
-    from trtnet.weights import minilm
-
-    tokenizer = Tokenizer.from_file(str(minilm.tokenizer()))
-    tokenizer.enable_padding()
-    encoded = tokenizer.encode_batch(list(SENTENCES))
-    names = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-    arrays = {name: np.array([getattr(one, field) for one in encoded]) for name, field in names.items()}
-    data = {name: array[::2] for name, array in arrays.items()}
+def test_minilm_finds_the_same_sentences_with_all_its_products_in_int8(tmp_path: Path) -> None:
+    """Other texts calibrate; without smoothing the least cosine is 0.98."""
+    arrays, data = encoded(SENTENCES), encoded(descriptions()[:24])
     file, weights = tmp_path / "q.safetensors", minilm.safetensors()
-    found = trtnet.quantize(models.minilm(), data, file, weights=weights, skip=SENSITIVE)
-    assert len(found.rows) == 30
+    found = trtnet.quantize(models.minilm(), data, file, weights=weights, smooth=0.8)
+    assert len(found.rows) == 36 and found.alpha == 0.8
     floats = trtnet.define(models.minilm(), weights=weights).reference()(**arrays)
     network = trtnet.define(models.minilm(), weights=file, quantization="checkpoint")
     ours = network.reference()(**arrays)
-    assert float((floats * ours).sum(1).min()) >= 0.99  # they have length 1
+    assert float((floats * ours).sum(1).min()) >= 0.993  # they have length 1
     assert nearest(ours).tolist() == nearest(floats).tolist()
     assert len(network.build({"batch": (1, 4, 16), "length": (1, 16, 64)}).plan.data) > 1000
-
-
-def nearest(embeddings: Any) -> Any:
-    return (embeddings @ embeddings.T - 2 * np.eye(len(embeddings))).argmax(1)

@@ -15,6 +15,7 @@ from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.definition.quantization import Watch
 from trtnet.support.errors import ModelError
 from trtnet.tools.quantize.batch_norms import folded
+from trtnet.tools.quantize.choosing import ALPHAS
 from trtnet.tools.quantize.page import page
 from trtnet.tools.quantize.smoothing import groups
 
@@ -152,6 +153,19 @@ def test_outliers_go_into_the_norm_before_or_are_factors_of_inputs(tmp_path: Pat
     assert errors[0.5] < 0.7 * errors[None]
 
 
+def test_the_smallest_alpha_that_is_near_the_best_is_found(tmp_path: Path) -> None:
+    weights, x = branches(), samples(96, 32)
+    common: Any = {"weights": weights, "batch": 32}
+    errors = {}
+    for alpha in (None, *ALPHAS):
+        found = trtnet.quantize(Branches(), {"x": x}, tmp_path / "q.safetensors", **common, method="max", smooth=alpha)
+        errors[alpha] = found.error or 0.0
+    auto = trtnet.quantize(Branches(), {"x": x}, tmp_path / "q.safetensors", **common, smooth="auto")
+    near = [alpha for alpha, error in errors.items() if error <= 1.05 * min(errors.values())]
+    assert (auto.alpha, auto.error) == (near[0], errors[near[0]])
+    assert min(errors.values()) < 0.9 * max(errors.values())
+
+
 def test_a_norm_is_smoothed_only_before_products_that_are_all_known(tmp_path: Path) -> None:
     weights, x = branches(), samples(64, 32)
     file = tmp_path / "q.safetensors"
@@ -161,7 +175,7 @@ def test_a_norm_is_smoothed_only_before_products_that_are_all_known(tmp_path: Pa
     found = trtnet.define(Branches(), weights=file, quantization="checkpoint").reference()(x)
     assert 0 < relative(found, floats) < 0.05  # b is in floats, and has the norm's divisors too
     for smooth, scheme in ((1.5, "int8"), (0.5, "int8_weights")):
-        with pytest.raises(ModelError, match="smooth is from 0 to 1, for a scheme that quantizes inputs"):
+        with pytest.raises(ModelError, match="smooth is from 0 to 1 or 'auto', for a scheme that quantizes inputs"):
             trtnet.quantize(Branches(), {"x": x}, file, weights=weights, smooth=smooth, scheme=scheme)
 
 

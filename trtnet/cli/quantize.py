@@ -21,7 +21,10 @@ class Calibration:
     scheme: Annotated[str, typer.Option(help="int8, fp8, fp8_channel, int8_weights, fp8_weights, int4_weights.")] = (
         "int8"
     )
-    method: Annotated[str, typer.Option(help="How ranges are found: max, percentile, mse, entropy.")] = "mse"
+    method: Annotated[
+        str | None,
+        typer.Option(help="How ranges are found: max (the default with --smooth), percentile, mse (else), entropy."),
+    ] = None
     skip: Annotated[list[str], typer.Option(help="Pattern of modules that stay in floats.")] = field(
         default_factory=list
     )
@@ -32,8 +35,11 @@ class Calibration:
         ),
     ] = None
     smooth: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="SmoothQuant's alpha: how much of the inputs' outliers the weights take."),
+        str | None,
+        typer.Option(help="SmoothQuant's alpha, 0 to 1 or auto: how much of the inputs' outliers the weights take."),
+    ] = None
+    attention: Annotated[
+        str | None, typer.Option(help="Both products of scaled_dot_product_attention too: int8 or fp8.")
     ] = None
     fold: Annotated[bool, typer.Option(help="Batch norms go into the convolutions before them.")] = True
     correct: Annotated[bool, typer.Option(help="Take the mean error of each channel from the bias behind it.")] = True

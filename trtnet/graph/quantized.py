@@ -71,6 +71,11 @@ ATTENTION_IN = "attention in "
 """What the words of a quantized attention begin with; its dtype follows."""
 
 
+def attention_name(path: str) -> str:
+    """What reports call the attention of the module at a path."""
+    return f"{path} (attention)".strip()
+
+
 @dataclass(frozen=True)
 class QuantizedAttention:
     """Both products of an attention in 8 bits. dtype: of all four operands. The others: the scale of each.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint.quantized.scheme import operand_dtypes
-from trtnet.graph.quantized import ATTENTION_IN
+from trtnet.graph.quantized import ATTENTION_IN, attention_name
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Asked:
     def label(self, *, several: bool) -> str:
         """What an audit calls it. several: whether its module has several quantized weights."""
         if not self.weights:
-            return f"{self.module} (attention)".strip()
+            return attention_name(self.module)
         return self.key if several else self.module
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,17 @@ def watched(network: DefinedNetwork) -> Watched:
 class Observer:
     """Observes a network that was defined with Watch; what each weight is multiplied with becomes an output of it.
 
-    tell: is told how far it is.
+    tell: is told how far it is. others: tensors that are observed too, by names of their own.
     """
 
-    def __init__(self, network: DefinedNetwork, tell: Callable[[str], None]) -> None:
-        self._uses, self._tell = watched(network).uses, tell
+    def __init__(
+        self,
+        network: DefinedNetwork,
+        tell: Callable[[str], None],
+        others: Mapping[str, list[Use]] = MappingProxyType({}),
+    ) -> None:
+        weights = watched(network).uses
+        self._uses, self._weights, self._tell = {**weights, **others}, len(weights), tell
         outputs: dict[str, str] = {}
         self._names = {
             key: [_output(network, use.x, key, index, outputs) for index, use in enumerate(uses)]
@@ -78,7 +85,7 @@ class Observer:
             for key, names in self._names.items():
                 for name, use, part in zip(names, self._uses[key], parts[key], strict=True):
                     _add(part, np.asarray(result[name], np.float32), use, divisors.get(key))
-            self._tell(f"the inputs of {len(parts)} weights, {count} calls")
+            self._tell(f"the inputs of {self._weights} weights, {count} calls")
         return {key: _joined(each) for key, each in parts.items()}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.support.files import atomic_write
-from trtnet.tools.quantize.report import COLUMNS, cells
+from trtnet.tools.quantize.report import COLUMNS, attention_cells, cells
 from trtnet.tools.quantize.result import QuantizedCheckpoint, Row
 from trtnet.verify.comparison.page import STYLE
 
@@ -31,13 +31,14 @@ def page(found: QuantizedCheckpoint, model: str, settings: Mapping[str, Any]) ->
     off = (
         ""
         if found.error is None
-        else f"<p>The outputs are off by {found.error:.2e} (relative L2) on the first call.</p>"
+        else f"<p>The outputs are off by {found.error:.2e} (relative L2) on the first calls.</p>"
     )
     body = [
         f"<h1>trtnet quantize: {escape(model)}</h1>",
         f"<p>{escape(str(found.path))}: {len(found.rows)} weights quantized; {escape(said)}</p>",
         off,
         _weights(found.rows),
+        _attentions(found),
         _floats(found),
     ]
     return (
@@ -59,6 +60,16 @@ def _weights(rows: Iterable[Row]) -> str:
     return (
         f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(lines)}</tbody></table></div>'
     )
+
+
+def _attentions(found: QuantizedCheckpoint) -> str:
+    if not found.attentions:
+        return ""
+    head = "".join(f"<th>{escape(column)}</th>" for column in ("attention", *COLUMNS[1:]))
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in attention_cells(row))}</tr>" for row in found.attentions
+    )
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _magnitudes(row: Row) -> str:

@@ -13,7 +13,7 @@ from trtnet.checkpoint.quantized.rounding import best
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import Given, WeightScheme, parameter_of
-from trtnet.graph.quantized import Use
+from trtnet.graph.quantized import QuantizedAttention, Use
 from trtnet.support import dtypes
 from trtnet.tools.quantize.batch_norms import corrected, shift_of
 from trtnet.tools.quantize.observing import Seen, watched
@@ -53,7 +53,8 @@ class Prepared:
 class PreparedModel:
     """All weights that can be quantized, and what was seen of their inputs, by key.
 
-    floats: the tensors that change whatever is quantized, by key. smoothing: what smoothing changed.
+    floats: the tensors that change whatever is quantized, by key. smoothing: what smoothing changed. attentions: those
+    that can be quantized, by the names that reports have for them; paths: their modules.
     """
 
     network: DefinedNetwork
@@ -61,6 +62,13 @@ class PreparedModel:
     floats: Mapping[str, Array]
     seen: Mapping[str, Seen]
     smoothing: Smoothing
+    attentions: Mapping[str, QuantizedAttention] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> tuple[str, ...]:
+        """The keys of weights and the names of attentions."""
+        return (*self.weights, *self.attentions)
 
     def smoothed(self, key: str) -> str:
         """What takes the outliers of a weight's inputs: "norm", "inputs", or "" for nothing."""
@@ -69,18 +77,17 @@ class PreparedModel:
     def arrays(self, keys: Collection[str]) -> dict[str, Array]:
         """The floats that differ from the checkpoint's, with these weights quantized."""
         changed = dict(self.floats)
-        for weight in (self.weights[key] for key in keys):
+        for weight in (self.weights[key] for key in keys if key in self.weights):
             if weight.shift is not None and weight.mean_error is not None:
                 changed |= corrected(changed, self.network.checkpoint, weight.shift, weight.mean_error)
         return changed
 
     def definition(self, keys: Collection[str]) -> dict[str, Any]:
-        """The arguments of define for the model with these weights quantized."""
+        """The arguments of define for the model with these weights and attentions quantized."""
         source = Replaced(self.network.checkpoint, self.network.keys, self.arrays(keys))
-        return {
-            "weights": source,
-            "quantization": Given(parameters={key: _parameter(self.weights[key]) for key in keys}),
-        }
+        parameters = {key: _parameter(self.weights[key]) for key in keys if key in self.weights}
+        attentions = {self.paths[name]: self.attentions[name] for name in keys if name in self.attentions}
+        return {"weights": source, "quantization": Given(parameters=parameters, attentions=attentions)}
 
 
 def _parameter(weight: Prepared) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from trtnet.tools.quantize.result import QuantizedCheckpoint, Row
+from trtnet.tools.quantize.result import AttentionRow, QuantizedCheckpoint, Row
 
 COLUMNS = ("weight", "scheme", "error", "largest input", "scale of inputs", "alone", "changes")
 
@@ -21,17 +21,27 @@ def cells(row: Row) -> tuple[str, ...]:
     return row.key, row.scheme, f"{row.error:.2e}", f"{row.largest:.3g}", scale, alone, made
 
 
+def attention_cells(row: AttentionRow) -> tuple[str, ...]:
+    """The same of an attention: its magnitudes and scales are of queries, keys, probabilities and values."""
+    largest, scales = (" ".join(f"{each:.3g}" for each in numbers) for numbers in (row.largest, row.scales))
+    return row.name, row.scheme, "-", largest, scales, "-" if row.alone is None else f"{row.alone:.2e}", "-"
+
+
 def table(found: QuantizedCheckpoint) -> Table:
     """The quantized weights, to read."""
     picture = Table(Column("weight", overflow="fold"), *COLUMNS[1:])
     for row in found.rows:
         picture.add_row(*cells(row))
+    for attention in found.attentions:
+        picture.add_row(*attention_cells(attention))
     left = (
         f"; {len(found.floats)} of two or more axes stay floats: {', '.join(found.floats[:5])}" if found.floats else ""
     )
     picture.caption = f"{found.path}: {len(found.rows)} weights quantized{left}"
     if found.error is not None:
-        picture.caption += f"\nthe outputs are off by {found.error:.2e} (relative L2) on the first call"
+        picture.caption += f"\nthe outputs are off by {found.error:.2e} (relative L2) on the first calls"
+    if found.alpha is not None:
+        picture.caption += f"\nsmoothed with alpha {found.alpha:g}"
     return picture
 
 
@@ -43,4 +53,6 @@ def to_json(found: QuantizedCheckpoint) -> dict[str, Any]:
         "floats": list(found.floats),
         "error": found.error,
         "sensitive": dict(found.sensitive),
+        "attentions": [asdict(row) for row in found.attentions],
+        "alpha": found.alpha,
     }

@@ -30,11 +30,26 @@ class Row:
 
 
 @dataclass(frozen=True)
+class AttentionRow:
+    """One attention. name: in reports. largest: magnitudes that were seen of queries, keys, probabilities and values.
+
+    scales: of the same. alone: as of a Row.
+    """
+
+    name: str
+    scheme: str
+    largest: tuple[float, ...]
+    scales: tuple[float, ...]
+    alone: float | None = None
+
+
+@dataclass(frozen=True)
 class QuantizedCheckpoint:
     """What was written. path: the checkpoint. rows: the quantized weights. floats: the keys of the others of them.
 
-    error: of the model's outputs on the first call, relative L2; None without data.
-    sensitive: the modules that were left in floats for the tolerance, with their error alone.
+    error: of the model's outputs on the first calls, relative L2, the largest of them; None without data.
+    sensitive: the modules and attentions that were left in floats for the tolerance, with their error alone.
+    attentions: those that are quantized. alpha: of SmoothQuant, None where nothing is smoothed.
     """
 
     path: Path
@@ -42,3 +57,5 @@ class QuantizedCheckpoint:
     floats: tuple[str, ...]
     error: float | None = None
     sensitive: tuple[tuple[str, float], ...] = ()
+    attentions: tuple[AttentionRow, ...] = ()
+    alpha: float | None = None

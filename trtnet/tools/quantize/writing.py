@@ -6,14 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from trtnet.checkpoint import Checkpoint, save_safetensors
 from trtnet.checkpoint.base import Array
+from trtnet.checkpoint.quantized.quantization import ATTENTION, ATTENTION_DTYPE
 from trtnet.checkpoint.quantized.scheme import WHOLE
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.graph.quantized import QuantizedAttention
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
@@ -33,12 +36,16 @@ class Written:
 
 
 def write(
-    path: Path, source: Checkpoint, keys: Sequence[str], weights: Mapping[str, Written], arrays: Mapping[str, Array]
+    path: Path,
+    source: Checkpoint,
+    keys: Sequence[str],
+    weights: Mapping[str, Written],
+    arrays: Mapping[str, Array],
+    attentions: Mapping[str, QuantizedAttention] = MappingProxyType({}),
 ) -> None:
     """Writes the tensors of `keys`, quantized where `weights` has them, and the configuration beside them.
 
-    arrays: tensors that differ from those of `source`.
-
+    arrays: tensors that differ from those of `source`. attentions: by module path; their scales have vLLM's names.
     Raises CheckpointError for a folder that has a config.json of something else, FileError if it cannot be written.
     """
     config = path.parent / CONFIG
@@ -48,8 +55,14 @@ def write(
     for key in keys:
         floats = {key: arrays[key] if key in arrays else source[key]}
         tensors |= _parts(weights[key]) if key in weights else floats
+    metadata = {"format": "pt"}
+    for module, found in attentions.items():
+        scales = (found.query, found.key, found.probability, found.value)
+        stem = f"{module}." if module else ""
+        tensors |= {stem + name: np.array([one], np.float32) for name, one in zip(ATTENTION, scales, strict=True)}
+        metadata[ATTENTION_DTYPE] = found.dtype.name
     document = {"quantization_config": configuration(list(weights.values()))}
-    save_safetensors(path, tensors, {"format": "pt"})
+    save_safetensors(path, tensors, metadata)
     with atomic_write(config) as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")
 

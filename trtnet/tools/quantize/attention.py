@@ -1,0 +1,46 @@
+"""The scales of attention's products, calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from trtnet.definition import DefinedNetwork
+from trtnet.definition.quantization import ATTENTION
+from trtnet.graph.quantized import QuantizedAttention, Use
+from trtnet.support import dtypes
+from trtnet.tools.quantize.observing import Seen, watched
+from trtnet.tools.quantize.ranges import scale_of
+
+OPERANDS = ("query", "key", "probability", "value")
+_KEY = "{path}: {operand}"
+
+
+def uses(network: DefinedNetwork, paths: Collection[str]) -> dict[str, list[Use]]:
+    """What to observe of the attentions of modules at these paths."""
+    found = watched(network).attentions
+    return {
+        _KEY.format(path=path, operand=name): [Use(getattr(one, name), -1, None) for one in found[path]]
+        for path in paths
+        for name in OPERANDS
+    }
+
+
+def largest_seen(path: str, seen: Mapping[str, Seen]) -> tuple[float, ...]:
+    """The largest magnitude of each operand, in the order of OPERANDS."""
+    return tuple(seen[_KEY.format(path=path, operand=name)].values.largest for name in OPERANDS)
+
+
+def calibrated(
+    paths: Collection[str], seen: Mapping[str, Seen], kind: str, method: str
+) -> dict[str, QuantizedAttention]:
+    """The attentions of these modules with their scales. kind: "int8" or "fp8".
+
+    Most probabilities are small, and one near 1 does not make them 0: their range has the least squared error.
+    """
+    dtype = dtypes.get(ATTENTION[f"{kind}_attention"].dtype)
+
+    def scale(path: str, name: str) -> float:
+        values = seen[_KEY.format(path=path, operand=name)].values
+        return scale_of(values, dtype, "mse" if name == "probability" else method)
+
+    return {path: QuantizedAttention(dtype, *(scale(path, name) for name in OPERANDS)) for path in paths}

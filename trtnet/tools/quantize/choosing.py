@@ -1,0 +1,120 @@
+"""What is asked of `trtnet quantize`, checked, and what of a model that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from trtnet.checkpoint.nearest import nearest
+from trtnet.definition import DefinedNetwork
+from trtnet.definition.quantization import NAMED, WeightScheme
+from trtnet.support.errors import ModelError
+from trtnet.tools.quantize.observing import watched
+from trtnet.tools.quantize.ranges import METHODS
+
+SCHEMES = ("int8", "fp8", "fp8_channel", "int8_weights", "fp8_weights", "int4_weights")
+"""Those of trtnet.Quantize that the format holds."""
+AUTO = "auto"
+ALPHAS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
+"""SmoothQuant's alphas that AUTO tries, beside none."""
+_ATTENTIONS = ("int8", "fp8")
+_SMOOTH, _PLAIN = "max", "mse"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """scheme, method: of weights and inputs. alphas: to be tried, None for no smoothing. attention: "" for floats."""
+
+    scheme: WeightScheme
+    method: str
+    alphas: tuple[float | None, ...]
+    attention: str
+
+
+def chosen(
+    scheme: str,
+    method: str | None,
+    smooth: float | str | None,
+    attention: str | None,
+    tolerance: float | None,
+    has_data: bool,
+) -> Choice:
+    """What is asked for. Raises ModelError for what there is not, and for what data is missing for."""
+    found = NAMED.get(scheme) if scheme in SCHEMES else None
+    if found is None:
+        raise ModelError(f"there is no scheme {scheme!r} to calibrate; there are {', '.join(SCHEMES)}")
+    if method is not None and method not in METHODS:
+        raise ModelError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
+    if attention and attention not in _ATTENTIONS:
+        raise ModelError(f"attention is quantized to {' or '.join(_ATTENTIONS)}; found {attention!r}")
+    if not has_data and (found.inputs is not None or attention):
+        raise ModelError(
+            f"{'attention' if attention else scheme} quantizes inputs, whose scales are calibrated: give data, or a"
+            f" scheme of weights"
+        )
+    if tolerance is not None and not (has_data and tolerance > 0):
+        raise ModelError(f"the tolerance is above 0, of outputs for data that is given; found {tolerance:g}")
+    return Choice(
+        found, method or (_PLAIN if smooth is None else _SMOOTH), _alphas(scheme, found, smooth), attention or ""
+    )
+
+
+def _alphas(scheme: str, found: WeightScheme, smooth: float | str | None) -> tuple[float | None, ...]:
+    if smooth is None:
+        return (None,)
+    try:
+        number = None if smooth == AUTO else float(smooth)
+    except ValueError:
+        number = -1
+    if found.inputs is None or (number is not None and not 0 <= number <= 1):
+        raise ModelError(
+            f"smooth is from 0 to 1 or {AUTO!r}, for a scheme that quantizes inputs; found {smooth} for {scheme}"
+        )
+    return (None, *ALPHAS) if number is None else (number,)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What of a model is quantized. weights: the modules of weights by key. attentions: paths of modules."""
+
+    weights: dict[str, str]
+    attentions: tuple[str, ...]
+
+
+def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chosen:
+    """The weights that the scheme fits, and the attentions, that no pattern skips.
+
+    Raises ModelError for a pattern that skips nothing, where nothing is left, and for a model without attention.
+    """
+    noted = watched(network)
+    keys = {key: path for key in noted.uses if (path := _module(key)) is not None}
+    fitting = {key: path for key, path in keys.items() if _fits(network, key, choice.scheme)}
+    attentions = tuple(noted.attentions) if choice.attention else ()
+    if choice.attention and not attentions:
+        raise ModelError("the model has no attention: no module calls scaled_dot_product_attention")
+    there = [*fitting.values(), *attentions]
+    for pattern in skip:
+        if not any(fnmatchcase(path, pattern) for path in there):
+            near = ", ".join(nearest(pattern, there)) or "(none)"
+            raise ModelError(f"skip: {pattern!r} matches no module that is quantized; the nearest are {near}")
+
+    def stays(path: str) -> bool:
+        return any(fnmatchcase(path, pattern) for pattern in skip)
+
+    kept = {key: path for key, path in fitting.items() if not stays(path)}
+    if not kept:
+        raise ModelError("the model has no weight that this scheme quantizes")
+    return Chosen(kept, tuple(path for path in attentions if not stays(path)))
+
+
+def _module(key: str) -> str | None:
+    """The module of a weight, which the format knows by the name ``weight``; None for others."""
+    module, _, name = key.rpartition(".")
+    return module if name == "weight" else None
+
+
+def _fits(network: DefinedNetwork, key: str, scheme: WeightScheme) -> bool:
+    """Whether the weight can be quantized so: blocks divide the columns of a matrix."""
+    shape = network.checkpoint.info(key).shape
+    return isinstance(scheme.block, str) or (len(shape) == 2 and shape[1] % int(scheme.block) == 0)  # type: ignore[arg-type]
