@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from helpers.comparing import random_tensor
+from helpers.ops.convolution_networks import Fire
 from helpers.verify.planted import BUGS, RIGHT
 
 import trtnet
@@ -40,6 +43,16 @@ def test_taps_of_the_engine_are_near_to_those_of_the_reference() -> None:
     for name, values in ours.items():
         error = np.linalg.norm(values.astype(np.float64) - theirs[name].astype(np.float64))
         assert error <= 1e-2 * np.linalg.norm(theirs[name].astype(np.float64)), name
+
+
+def test_parts_of_a_larger_convolution_are_compared_on_the_engine() -> None:
+    torch.manual_seed(0)
+    model = Fire(32, 8, 16).eval()
+    network = trtnet.define(model, {"x": trtnet.Input((2, 32, 9, 9))}, dtype="float16", forms={"siblings": "padded"})
+    found = bisect(network, model, {"x": random_tensor(2, 32, 9, 9)}, on=EngineTaps)
+    verdicts = {row.path: row.verdict for row in found.rows}
+    assert found.module is None and verdicts["small.0"] is verdicts["large.0"] is Verdict.MERGED, str(found)
+    assert verdicts["small.1"] is verdicts["large.1"] is Verdict.AGREES, str(found)
 
 
 def test_a_mapping_of_dtypes_is_searched_for_and_runs_on_the_gpu() -> None:

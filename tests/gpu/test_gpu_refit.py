@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.comparing import random_weights, relative_l2
+import torch
+from helpers.comparing import random_tensor, random_weights, relative_l2
+from helpers.ops.convolution_networks import Fire
 
 import trtnet
 from trtnet import models
@@ -81,3 +83,17 @@ def test_a_stripped_plan_takes_its_weights_when_it_is_loaded(tmp_path: Path) -> 
     with pytest.raises(PlanError, match="stripped of its weights"):
         trtnet.load(path)(image())
     equal(trtnet.load(path, weights(1)), 1)
+
+
+@pytest.mark.parametrize("forms", [{"siblings": "separate"}, {"siblings": "padded"}], ids=["separate", "padded"])
+def test_convolutions_that_became_one_are_refitted_by_their_network(forms: dict[str, str]) -> None:
+    def fire(seed: int) -> trtnet.DefinedNetwork:
+        torch.manual_seed(seed)
+        inputs = {"x": trtnet.Input((2, 32, 9, 9))}
+        return trtnet.define(Fire(32, 8, 16).eval(), inputs, dtype="float16", forms=forms)
+
+    engine, x = fire(1).build(config=REFIT), random_tensor(2, 32, 9, 9, dtype="float16")
+    for seed in (1, 2):
+        other = fire(seed)
+        engine.refit(other)
+        assert relative_l2(engine(x.cuda()).cpu(), other.reference(exact=True)(x)) <= TOLERANCES["float16"]

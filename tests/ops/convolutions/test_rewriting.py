@@ -15,6 +15,7 @@ from trtnet.graph.forms import FormChoices
 from trtnet.graph.layers.read import needed, read
 from trtnet.tools.tune.choices.groups import groups_of
 from trtnet.tools.tune.choices.parts import cut
+from trtnet.verify.bisection.taps import EngineTaps
 
 IMAGE = {"x": trtnet.Input(("n", 6, 8, "w"))}
 MERGED, PADDED = {"siblings": "merged"}, {"siblings": "padded"}
@@ -190,6 +191,19 @@ def test_the_modules_of_one_layer_are_compared_with_torchs() -> None:
     assert verdicts == {"each": "MERGED", "norm": "AGREES", "one": "AGREES", "two": "AGREES", "": "AGREES"}
 
 
+def test_a_wrong_module_in_one_layer_is_named() -> None:
+    torch.manual_seed(0)
+    original = Net(fire).eval()
+    other = Net(lambda m, x: torch.cat([F.relu(m.one(x)), m.act(m.three(x)) * 0 + F.relu(m.three(x))], 1)).eval()
+    other.load_state_dict(original.state_dict())
+    one = other.one
+    one.forward = lambda x: F.conv2d(x, one.weight.flip(0), one.bias)  # type: ignore[method-assign]
+    network = trtnet.define(other, IMAGE, forms=PADDED)
+    assert chosen(network, "siblings") == {"": "padded"}
+    found = trtnet.bisect(network, original, {"x": random_tensor(2, 6, 8, 7)})
+    assert [finding.row.path for finding in found.findings] == ["one"]
+
+
 def test_what_a_whole_layer_made_superfluous_is_asked_for_alone() -> None:
     class Fire(nn.Module):
         def __init__(self) -> None:
@@ -212,6 +226,10 @@ def test_what_a_whole_layer_made_superfluous_is_asked_for_alone() -> None:
         ("one", "MERGED"), ("act", "AGREES"), ("three", "MERGED"), ("act", "AGREES"), ("", "AGREES"),
     ]  # fmt: skip
     assert rows[0].note == "into act" and len(network.aside) == 2 and not live(network)["SLICE"]
+    taps, names = EngineTaps(network), {tensor.name for tensor in network.aside}
+    assert names <= {tensor.name for tensor in taps.tensors()}
+    built = taps.build({"n": 2, "w": 7}, taps.tensors())
+    assert names <= {output.name for output in built.outputs} and network.trt.num_outputs == 1
 
 
 def test_weights_of_one_layer_have_no_names_and_the_others_keep_theirs() -> None:
