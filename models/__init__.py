@@ -11,6 +11,7 @@ from trtnet.models.lenet import lenet
 from trtnet.models.llama import llama
 from trtnet.models.mobilenet import mobilenet_v2
 from trtnet.models.mtcnn import mtcnn
+from trtnet.models.pp_ocr import pp_ocr_detector, pp_ocr_recognizer
 from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from trtnet.models.silero_vad import silero_vad
@@ -38,6 +39,8 @@ __all__ = [
     "minilm",
     "mobilenet_v2",
     "mtcnn",
+    "pp_ocr_detector",
+    "pp_ocr_recognizer",
     "qwen2",
     "resnet18",
     "resnet34",

@@ -8,6 +8,7 @@ from typing import Any
 
 import trtnet
 from trtnet import nn, ops
+from trtnet.models.ctc import collapsed
 from trtnet.models.published import OWN_NAMES, Source
 
 
@@ -45,8 +46,7 @@ class CRNN(nn.Module):
         columns = self.cnn(image).mean(2).permute(2, 0, 1)
         logits = self.fc(self.rnn(columns)[0]).transpose(0, 1)
         likely = ops.argmax(logits, -1)
-        before = ops.pad(likely[:, :-1], (1, 0))
-        return {"logits": logits, "characters": ops.where(likely == before, 0, likely)}
+        return {"logits": logits, "characters": collapsed(likely)}
 
 
 def crnn(config: CRNNConfig | Source | None = None, **fields: Any) -> CRNN:

@@ -59,6 +59,13 @@ PACKAGED = {
             "pretrained.pt": "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
         },
     ),
+    "pp_ocr": Packaged(
+        "rapidocr", "3.10.0", "rapidocr/models",
+        {
+            "PP-OCRv6_det_small.onnx": "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+            "PP-OCRv6_rec_small.onnx": "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+        },
+    ),
     "mtcnn": Packaged(
         "facenet-pytorch", "2.6.0", "facenet_pytorch/data",
         {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import sqrt
 from typing import Any
 
 import torch
+from helpers.parts import Parts
 from torch import Tensor, nn
 
 
@@ -19,19 +20,6 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.bn(self.conv(x)))
-
-
-class Parts(nn.Module):
-    """Modules by their names, and how they are called."""
-
-    def __init__(self, call: Callable[[Any, Tensor], Tensor], **modules: nn.Module):
-        super().__init__()
-        self.call = call
-        for name, module in modules.items():
-            self.add_module(name, module)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.call(self, x)
 
 
 def bottleneck(channels: int, inside: int, shortcut: bool) -> nn.Module:

@@ -49,6 +49,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "yolo11n": {"num_classes": 7, "width": 0.125, "c3k": True},
     "yolov8n": {"num_classes": 7, "width": 0.125},
     "voice_encoder": {"model_hidden_size": 8, "model_num_layers": 2},
+    "pp_ocr_detector": {"channels": (8, 12, 16, 24), "neck_channels": 16},
+    "pp_ocr_recognizer": {"num_classes": 11, "dims": 16, "depth": 1},
     "gpt2": {"n_embd": 48, "n_layer": 2, "n_head": 4, "vocab_size": 99, "n_inner": 100},
     "lenet": {"num_classes": 7},
     "minilm": {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99},
