@@ -115,6 +115,10 @@ def masked(width: int, heads: int) -> nn.Module:
     return nn.Sequential(MaskedWindows(width, heads), MaskedWindows(width, heads))
 
 
+def shuffle_units(channels: int) -> nn.Module:
+    return nn.Sequential(*(ShuffleUnit(channels) for _ in range(3)))
+
+
 def rearranging_rows() -> Iterator[Row]:
     for batch in (1, 32):
         yield Row("merging", "patches of 96", lambda: PatchMerging(96), ((batch, 56, 56, 96),))
@@ -122,12 +126,10 @@ def rearranging_rows() -> Iterator[Row]:
         for kind in ("regrouping", "roll"):
             yield Row(kind, "windows of 96", lambda: ShiftedWindows(96), ((batch, 56, 56, 96),))
             yield Row(kind, "windows of 384", lambda: ShiftedWindows(384), ((batch, 14, 14, 384),))
-        yield Row(
-            "regrouping",
-            "two shuffle units",
-            lambda: nn.Sequential(ShuffleUnit(116), ShuffleUnit(116)),
-            ((batch, 116, 28, 28),),
-        )
+        for kind in ("regrouping", "shuffled"):
+            for channels, size in ((116, 28), (464, 7)):
+                shape = (batch, channels, size, size)
+                yield Row(kind, f"three shuffle units of {channels}", lambda c=channels: shuffle_units(c), (shape,))
         for width, heads, size in ((96, 3, 56), (384, 12, 14)):
             shape = (batch, size, size, width)
             yield Row("select", f"masked windows of {width}", lambda w=width, h=heads: masked(w, h), (shape,))

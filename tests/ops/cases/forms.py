@@ -132,6 +132,18 @@ def shuffled_channels(groups: int) -> Callable[[Any], Any]:
     return call
 
 
+def shuffled_convolution(x: Any) -> Any:
+    f = F if isinstance(x, torch.Tensor) else ops
+    norm = [like(w, x) for w in (OFFSET, np.abs(GAIN) + 0.5, GAIN, OFFSET)]
+    return f.batch_norm(f.conv2d(shuffled_channels(2)(x), like(BRANCH, x), like(OFFSET, x), padding=(1, 2)), *norm)
+
+
+def shuffle_unit(x: Any) -> Any:
+    """The second half of shuffled channels through a convolution, beside the first half."""
+    f, (first, second) = F if isinstance(x, torch.Tensor) else ops, shuffled_channels(3)(x).chunk(2, 1)
+    return library(x).cat([first, f.relu(f.conv2d(second, like(POINT[:, :3], x), like(OFFSET, x)))], 1)
+
+
 def windows(x: Any) -> Any:
     """Swin's, of 2 x 3 pixels."""
     batch, height, width, channels = x.shape
@@ -365,6 +377,10 @@ FORM_CASES: dict[str, list[Case]] = {
     "select": [
         Case("Swin's mask", masked_windows, masked_windows, (("n", 4, 4, 4),)),
         Case("a constant mask", triangle, triangle, (("n", 3, 5),)),
+    ],
+    "shuffled": [
+        Case("shuffled", shuffled_convolution, shuffled_convolution, (("n", 6, "h", 5),)),
+        Case("a half of it", shuffle_unit, shuffle_unit, (("n", 6, "h", 5),)),
     ],
     "silu": [functional("silu")],
     "softmax": [functional("softmax", 1), functional("softmax", -1)],

@@ -97,6 +97,7 @@ def test_slices_that_are_not_all_of_a_tensor_each_once_are_joined(chosen: tuple[
     [
         (ShuffleUnit(8), (1, 8, 4, 4), {"regrouping": "gather"}),
         (ShuffleUnit(8), (1, 8, 4, 4), {"regrouping": "slices"}),
+        (torch.nn.Sequential(ShuffleUnit(8), ShuffleUnit(8)), (1, 8, 4, 4), {"shuffled": "merged"}),
         (ShiftedWindows(6), (2, 14, 14, 6), GATHERS),
         (ShiftedWindows(6), (2, 14, 14, 6), {"regrouping": "slices", "roll": "slices"}),
         (PatchMerging(3), (1, 4, 6, 3), {"merging": "permute"}),
@@ -106,7 +107,8 @@ def test_slices_that_are_not_all_of_a_tensor_each_once_are_joined(chosen: tuple[
 )
 def test_live_modules_have_them(model: torch.nn.Module, shape: tuple[int, ...], forms: dict[str, str]) -> None:
     network = trtnet.define(model.eval(), {"x": trtnet.Input(shape)}, forms=forms)
-    assert {kind: network.forms.chosen[""][kind] for kind in forms} == forms
+    chosen = {kind: form for every in network.forms.chosen.values() for kind, form in every.items() if kind in forms}
+    assert chosen == forms
     x = torch.randn(shape)
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), model(x)) <= 2e-6

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph import Size, Tensor
+from trtnet.graph.memory.pending import PendingLayer
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
 
@@ -75,4 +76,8 @@ def regrouped(x: Tensor, y: Tensor) -> Tensor:
     if order[0] != 0 or end == len(order) or len(sizes) != end - 1 or not (same or end > 3) or prod(sizes) > MOST:
         return y
     at = Regrouping(split.shape[0], sizes, tuple(axis - 1 for axis in order[1:end]), split.shape[end:], same)
-    return _regrouped(apart.source, at, y)
+    made = _regrouped(apart.source, at, y)
+    value = made.current
+    if same and len(sizes) == 2 and y.ndim > 2 and y.shape[1] == prod(sizes) and not isinstance(value, PendingLayer):
+        x.network.shuffled[value] = apart.source, at.places
+    return made

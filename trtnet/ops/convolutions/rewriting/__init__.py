@@ -1,8 +1,8 @@
 """Convolutions that others take the place of, once all layers of a network are there and it is known who reads what.
 
 A form of one operation decides when it is called. What is decided here takes several layers: convolutions of one image,
-a convolution of another one's result, a convolution of a concatenation. Each is an operation of a kind with forms, of
-the innermost module that has all of its layers.
+a convolution of another one's result, of a concatenation, of shuffled channels. Each is an operation of a kind with
+forms, of the innermost module that has all of its layers.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from trtnet.graph import Network, Tensor
 from trtnet.ops.convolutions.rewriting.concatenations import concatenations
 from trtnet.ops.convolutions.rewriting.pairs import pairs
+from trtnet.ops.convolutions.rewriting.shuffles import shuffles
 from trtnet.ops.convolutions.rewriting.siblings import siblings
 
 
@@ -20,7 +21,7 @@ def rewrite(network: Network, outputs: Sequence[Tensor]) -> None:
     """
     for tensor in outputs:
         _ = tensor.trt  # decides who makes it
-    for each in (pairs, concatenations, siblings):
+    for each in (pairs, shuffles, concatenations, siblings):
         each(network, outputs)
 
 
