@@ -147,16 +147,16 @@ class Llama(nn.Module):
 
     input_ids: [batch, length] int64. write_indices: [batch] int32, how many tokens each cache holds. key_i, value_i:
     [batch, key heads, capacity, head_dim], the caches. Results: logits [batch, length, vocab_size], and new_key_i,
-    new_value_i, which share the memory of key_i and value_i.
+    new_value_i, which share the memory of key_i and value_i, and are carried from call to call as states.
     """
 
     def __init__(self, config: LlamaConfig) -> None:
-        cache = trtnet.Input(("batch", config.num_key_value_heads, config.capacity, config.head_width))
+        shape = "batch", config.num_key_value_heads, config.capacity, config.head_width
         sides = [(f"key_{i}", f"value_{i}") for i in range(config.num_hidden_layers)]
         self.inputs = {
             "input_ids": trtnet.Input(("batch", "length"), "int64"),
             "write_indices": trtnet.Input(("batch",), "int32"),
-            **{name: cache for pair in sides for name in pair},
+            **{name: trtnet.State(shape, output=f"new_{name}") for pair in sides for name in pair},
         }
         self.config = config
         self.model = Decoder(config)

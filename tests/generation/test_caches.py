@@ -18,7 +18,7 @@ class InPlace:
 
     def __init__(self, scale: float, capacity: int = 48, step: Any = None) -> None:
         self._reference = step or reference(capacity, scale)
-        self.inputs, self.outputs = self._reference.inputs, self._reference.outputs
+        self.inputs, self.states = self._reference.inputs, self._reference.states
         self.calls: list[tuple[int, ...]] = []
 
     def session(self) -> Any:

@@ -173,7 +173,7 @@ def test_an_engine_has_a_profile_for_each_kind_of_step() -> None:
             for low, size, high in zip(profile[name][0], shape, profile[name][2], strict=True)
         )]  # fmt: skip
         assert fit == [wanted]
-    assert [info.name for info in plan.info.outputs][:2] == ["tokens", "new_history"]
+    assert [info.name for info in plan.info.outputs][:2] == ["tokens", "new_key_0"]
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
-from helpers.decoders import caches_of, published, step
+from helpers.decoders import published
 
 import trtnet
 from trtnet import models
@@ -43,15 +45,13 @@ def test_all_layers_have_the_tables_of_their_configuration() -> None:
 def test_prefill_and_decode_give_the_originals_logits(family: str, fixed: bool) -> None:
     kind, settings = FAMILIES[family]
     original = published(kind, **settings)
-    network = defined(original, {"batch": 2} if fixed else {})
-    reference, caches = network.reference(), caches_of(network, 2)
+    streams = trtnet.Streams(defined(original, {"batch": 2} if fixed else {}).reference(), 2)
     ids = torch.randint(0, 99, (2, 12), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         full = original(ids).logits
-    assert relative_l2(step(reference, ids[:, :7], [0, 0], caches), full[:, :7]) <= 1e-5
-    for position in range(7, 12):
-        logits = step(reference, ids[:, position : position + 1], [position] * 2, caches)
-        assert relative_l2(logits[:, 0], full[:, position]) <= 1e-5
+    for first, end in ((0, 7), *((place, place + 1) for place in range(7, 12))):
+        logits = streams(input_ids=ids[:, first:end].numpy(), write_indices=np.full(2, first, np.int32))
+        assert relative_l2(logits, full[:, first:end]) <= 1e-5
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -75,7 +75,7 @@ def test_a_file_of_the_settings_is_what_transformers_writes(tmp_path: Any) -> No
 def defined(original: Any, sizes: dict[str, int], dtype: str = "float32") -> Any:
     model = models.llama(original.config.to_dict(), capacity=16)
     inputs = {
-        name: trtnet.Input(tuple(sizes.get(str(n), n) for n in spec.shape), spec.dtype)
+        name: replace(spec, shape=tuple(sizes.get(str(n), n) for n in spec.shape))
         for name, spec in model.inputs.items()
     }
     return trtnet.define(model, inputs, original, dtype=dtype)

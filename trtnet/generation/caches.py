@@ -36,7 +36,7 @@ class HostCaches:
         """The tokens that are chosen next, [batch, count]."""
         called = {"input_ids": ids, "write_indices": held, "places": places}
         found = self._calls[ids.shape[1] > 1](**called, **self._controls, **self._caches)
-        self._caches = {name: found[f"new_{name}"] for name in self._caches}
+        self._caches = {state.input: found[state.output] for state in self._calls[False].states}
         return np.asarray(found["tokens"])
 
     def next(self, ids: Array, held: Array) -> Array:
@@ -56,6 +56,7 @@ class DeviceCaches:
         self._torch, self._device, self._batch = torch, device, batch
         calls = {False: step, True: prompts}
         self._calls = {key: call.session() if hasattr(call, "session") else call for key, call in calls.items()}
+        self._states = step.states
         self._caches = {info.name: self._zeros(info) for info in caches_of(step)}
         self._controls = {
             info.name: self._zeros(info) for info in step.inputs if info.name not in {*self._caches, *CALLED}
@@ -122,14 +123,15 @@ class DeviceCaches:
                 self._buffers = {key: value for key, value in self._buffers.items() if key[0] == key[1]}
             sizes = dict(zip(CALLED, ((length,), (), (count,)), strict=True))
             given = {name: self._new(each, "int64" if each else "int32") for name, each in sizes.items()}
-            own = {f"new_{name}": tensor for name, tensor in self._caches.items()}
+            own = {state.output: self._caches[state.input] for state in self._states}
             self._buffers[length, count] = given, {"tokens": self._new((count,), "int64"), **own}
         return self._buffers[length, count]
 
 
 def caches_of(step: Any) -> list[TensorInfo]:
-    """The inputs that hold keys and values, and the tokens."""
-    return [info for info in step.inputs if info.name.startswith(("key_", "value_", "history"))]
+    """The inputs that hold keys and values, and the tokens: the step's states."""
+    inputs = {info.name: info for info in step.inputs}
+    return [inputs[state.input] for state in step.states]
 
 
 def _sizes(info: TensorInfo) -> list[int]:

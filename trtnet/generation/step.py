@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from trtnet import ops
 from trtnet.builder import Dims
 from trtnet.generation.sampling import CONTROLS, penalized, sample
-from trtnet.graph import Input, Tensor, current
+from trtnet.graph import Input, State, Tensor, current
 from trtnet.nn import Module
 
 HISTORY = "history"
@@ -43,20 +44,20 @@ class Step(Module):
         self.model, self.lm_head = decoder.model, decoder.lm_head
         self.hidden_states = decoder.hidden_states
         self.sampling, self.logits = sampling, logits
-        inputs = {"places": Input(("batch", "count"), "int64"), **decoder.inputs}
+        inputs: dict[str, Input] = {"places": Input(("batch", "count"), "int64"), **decoder.inputs}
         if sampling:
             capacity = int(inputs["key_0"].shape[2])
             inputs |= {name: Input(("batch",), "float32") for name in CONTROLS}
             inputs["uniform"] = Input(("batch", capacity, 2), "float32")
-            inputs[HISTORY] = Input(("batch", 1, capacity, WIDTH), "float32")
+            inputs[HISTORY] = State(("batch", 1, capacity, WIDTH), "float32", output=f"new_{HISTORY}")
         fixed = sizes or {}
         self.inputs = {
-            name: Input(tuple(fixed.get(str(size), size) for size in given.shape), given.dtype)
+            name: replace(given, shape=tuple(fixed.get(str(size), size) for size in given.shape))
             for name, given in inputs.items()
         }
 
     def forward(self, **given: Tensor) -> dict[str, Tensor]:
-        caches = [tensor for name, tensor in given.items() if name.startswith(("key_", "value_"))]
+        caches = [tensor for name, tensor in given.items() if isinstance(self.inputs[name], State) and name != HISTORY]
         x, updated = self.hidden_states(given["input_ids"], given["write_indices"], *caches)
         logits = self.lm_head(ops.take_along_dim(x, given["places"].unsqueeze(-1), 1)).float()
         results = self._sampled(logits, given) if self.sampling else {"tokens": ops.argmax(logits, -1)}
