@@ -90,12 +90,12 @@ def _parts(members: Sequence[Made], wiring: Wiring) -> list[Part]:
 def _after(one: Made, wiring: Wiring) -> After:
     """The activation that alone reads a result, as one layer or as ``x * sigmoid(x)``; else the result."""
     readers = wiring.readers.get(one.result, [])
-    layer = next((node for node in readers if node.kind == "ACTIVATION"), None)
-    if layer is not None and not wiring.is_output(one.result):
-        kind, last = (str(layer.layer.type.name), float(layer.layer.alpha), float(layer.layer.beta)), layer
+    found = next((node for node in readers if node.kind == "ACTIVATION"), None)
+    if found is not None and not wiring.is_output(one.result):
+        kind, last = (str(found.layer.type.name), float(found.layer.alpha), float(found.layer.beta)), found
         if len(readers) == 2:
-            product = wiring.only_reader(layer.outputs[0])
-            if product is None or kind[0] != "SIGMOID" or not _is_product(product, one.result, layer.outputs[0]):
+            product = wiring.only_reader(found.outputs[0])
+            if product is None or kind[0] != "SIGMOID" or not _is_product(product, one.result, found.outputs[0]):
                 return After(one.result, (), one.path)
             kind, last = ("SILU", 0.0, 0.0), product
         if len(readers) <= 2 and wiring.is_movable(last.outputs[0]):
