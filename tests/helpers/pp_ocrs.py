@@ -6,12 +6,26 @@ from math import sqrt
 from typing import Any
 
 import torch
+from helpers.comparing import relative_l2
+from helpers.originals import randomize
 from helpers.parts import Parts
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trtnet import models
+
 LEVELS, NECK = (8, 12, 16, 24), 16
 COLUMNS, DIMS, HEADS, CLASSES = (8, 12, 16), 12, 2, 11
+PAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
+COARSE = torch.rand(2, 3, 6, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+TEXTS = torch.nn.functional.interpolate(COARSE, (48, 64))
+SIZES: dict[str, dict[str, Any]] = {
+    "detector": {"channels": LEVELS, "neck_channels": NECK},
+    "recognizer": {
+        "channels": COLUMNS, "dims": DIMS, "heads": HEADS, "num_classes": CLASSES,
+    },
+}  # fmt: skip
+IMAGES = {"detector": PAGES, "recognizer": TEXTS}
 
 
 def relu(before: int, after: int, kernel: int, stride: int = 1) -> nn.Module:
@@ -183,3 +197,23 @@ def attention_block() -> nn.Module:
     layers = {"fc1": nn.Linear(DIMS, 2 * DIMS), "fc2": nn.Linear(2 * DIMS, DIMS)}
     mlp = Parts(lambda m, x: m.fc2(functional.silu(m.fc1(x))), **layers)
     return Parts(call, norm1=nn.LayerNorm(DIMS), mixer=mixer, norm2=nn.LayerNorm(DIMS), mlp=mlp)
+
+
+def both(kind: str) -> tuple[Any, torch.nn.Module]:
+    """(ours, the one in torch with random weights under which images matter)."""
+    torch.manual_seed(0)
+    original = randomize((detector if kind == "detector" else recognizer)())
+    with torch.no_grad():
+        for name, weight in original.named_parameters():
+            weight *= 0.3 if name.endswith(("compress.weight", "binarize.conv3.weight")) else 1.0
+        if kind == "recognizer":  # no class is likelier everywhere
+            original.head.ctc_head.fc.bias -= original(TEXTS).mean((0, 1))
+    first, second = run(original, IMAGES[kind]).flatten(1)
+    assert relative_l2(first, second) > 0.05
+    return getattr(models, f"pp_ocr_{kind}")(**SIZES[kind]), original
+
+
+def run(model: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model(image)
+        return found

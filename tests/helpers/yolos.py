@@ -7,8 +7,26 @@ from math import sqrt
 from typing import Any
 
 import torch
+from helpers.definition.published import randomize
 from helpers.parts import Parts
 from torch import Tensor, nn
+
+import trtnet
+from trtnet.models.yolo import YOLO
+
+SIZE = {"num_classes": 5, "height": 64, "width_pixels": 96}
+IMAGES = torch.rand(8, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+IMAGE = IMAGES[:1]
+
+
+class Dense(trtnet.nn.Module):
+    """All boxes and scores."""
+
+    def __init__(self, model: YOLO) -> None:
+        self.model, self.dense, self.inputs = model.model, model.dense, model.inputs
+
+    def forward(self, image: trtnet.Tensor) -> Any:
+        return self.dense(image)
 
 
 class Conv(nn.Module):
@@ -191,3 +209,17 @@ def yolo11n(classes: int) -> nn.Module:
         _with(10), (ABOVE, c3k2(384, 256, True)), ((16, 19, 22), Detect((64, 128, 256), classes, True)),
     ]  # fmt: skip
     return Network([*((ABOVE, layer) for layer in backbone), *head])
+
+
+def randomized(original: torch.nn.Module) -> torch.nn.Module:
+    """Random, with batch norms that have seen images."""
+    torch.manual_seed(0)
+    for module in original.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.out_channels > 1:
+            module.reset_parameters()
+    randomize(original, {"image": IMAGES}, by_name=False)
+    return original
+
+
+def published(name: str) -> torch.nn.Module:
+    return randomized({"yolov8n": yolov8n, "yolo11n": yolo11n}[name](SIZE["num_classes"]))

@@ -4,52 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from helpers import pp_ocrs
 from helpers.comparing import relative_l2
-from helpers.originals import randomize
+from helpers.pp_ocrs import IMAGES, PAGES, TEXTS, both, run
 from onnx import helper, numpy_helper
 
 import trtnet
 from trtnet import CheckpointError, models
 from trtnet.weights import pp_ocr
 from trtnet.weights.packaged import PACKAGED
-
-PAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
-COARSE = torch.rand(2, 3, 6, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
-TEXTS = torch.nn.functional.interpolate(COARSE, (48, 64))
-SIZES: dict[str, dict[str, Any]] = {
-    "detector": {"channels": pp_ocrs.LEVELS, "neck_channels": pp_ocrs.NECK},
-    "recognizer": {
-        "channels": pp_ocrs.COLUMNS, "dims": pp_ocrs.DIMS, "heads": pp_ocrs.HEADS, "num_classes": pp_ocrs.CLASSES,
-    },
-}  # fmt: skip
-IMAGES = {"detector": PAGES, "recognizer": TEXTS}
-
-
-def both(kind: str) -> tuple[Any, torch.nn.Module]:
-    """(ours, the one in torch with random weights under which images matter)."""
-    torch.manual_seed(0)
-    original = randomize(getattr(pp_ocrs, kind)())
-    with torch.no_grad():
-        for name, weight in original.named_parameters():
-            weight *= 0.3 if name.endswith(("compress.weight", "binarize.conv3.weight")) else 1.0
-        if kind == "recognizer":  # no class is likelier everywhere
-            original.head.ctc_head.fc.bias -= original(TEXTS).mean((0, 1))
-    first, second = run(original, IMAGES[kind]).flatten(1)
-    assert relative_l2(first, second) > 0.05
-    return getattr(models, f"pp_ocr_{kind}")(**SIZES[kind]), original
-
-
-def run(model: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode():
-        found: torch.Tensor = model(image)
-        return found
 
 
 def assert_detects(found: torch.Tensor, wanted: torch.Tensor, within: float) -> None:

@@ -7,29 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import originals, yolos
+from helpers import originals
 from helpers.comparing import relative_l2
-from helpers.definition.published import randomize
+from helpers.yolos import IMAGE, SIZE, Dense, published, randomized
 
 import trtnet
 from trtnet import models
-from trtnet.models.yolo import YOLO
 
-SIZE = {"num_classes": 5, "height": 64, "width_pixels": 96}
 NAMES = ("yolov8n", "yolo11n")
-
-IMAGES = torch.rand(8, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-IMAGE = IMAGES[:1]
-
-
-class Dense(trtnet.nn.Module):
-    """All boxes and scores."""
-
-    def __init__(self, model: YOLO) -> None:
-        self.model, self.dense, self.inputs = model.model, model.dense, model.inputs
-
-    def forward(self, image: trtnet.Tensor) -> Any:
-        return self.dense(image)
 
 
 def assert_dense_is(found: tuple[Any, Any], wanted: torch.Tensor, within: float = 1e-5) -> None:
@@ -38,20 +23,6 @@ def assert_dense_is(found: tuple[Any, Any], wanted: torch.Tensor, within: float 
     boxes, scores = found
     assert relative_l2(boxes, torch.cat([middle - sides / 2, middle + sides / 2], 1)) <= within
     assert relative_l2(scores, wanted[4:].T) <= within
-
-
-def randomized(original: torch.nn.Module) -> torch.nn.Module:
-    """Random, with batch norms that have seen images."""
-    torch.manual_seed(0)
-    for module in original.modules():
-        if isinstance(module, torch.nn.Conv2d) and module.out_channels > 1:
-            module.reset_parameters()
-    randomize(original, {"image": IMAGES}, by_name=False)
-    return original
-
-
-def published(name: str) -> torch.nn.Module:
-    return randomized(getattr(yolos, name)(5))
 
 
 @pytest.mark.parametrize("name", NAMES)
