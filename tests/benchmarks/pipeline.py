@@ -54,11 +54,14 @@ class FromBytes(nn.Module):
 
 
 def build(batch: int, dtype: str, side: int = SIDE) -> trtnet.DefinedNetwork:
+    inputs = {"image": trtnet.Input((batch, 3, side, side), "uint8")}
+    return trtnet.define(FromBytes(dtype), inputs, weights_of(), dtype=dtype)
+
+
+def weights_of() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     original = originals.randomize(originals.import_torchvision().models.resnet50().eval())
-    weights = {f"resnet.{key}": value for key, value in original.state_dict().items()}
-    inputs = {"image": trtnet.Input((batch, 3, side, side), "uint8")}
-    return trtnet.define(FromBytes(dtype), inputs, weights, dtype=dtype)
+    return {f"resnet.{key}": value for key, value in original.state_dict().items()}
 
 
 def batches_of(count: int, batch: int, side: int = SIDE) -> list[np.ndarray]:

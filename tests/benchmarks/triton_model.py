@@ -3,8 +3,9 @@
     python tests/benchmarks/triton_model.py [--batch 32] [--instances 2] [--seconds 5]
 
 The code that `trtnet export triton --python` writes is run in this process, with a stand-in for the server's module.
-Each instance is a thread; a request is a batch in the server's memory, and so is its response. What it leaves out is
-the server itself: its queue, and what passes between its process and its instances'. Exits with 1 for a wrong answer.
+Each instance has a thread that gives it requests, as the server does: a batch in the server's memory, and so is its
+response. What it leaves out is the server itself: its queue, and what passes between its process and its instances';
+tests/benchmarks/serving.py has both. Exits with 1 for a wrong answer.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ import trtnet
 from trtnet.tools.export.triton.repository import of_engine, publish
 from trtnet.tools.export.triton.serving import Serving
 
+WARM_UP = 0.5
+"""Seconds before a measurement begins."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--instances", type=int, default=2)
+    parser.add_argument("--instances", type=int, default=2, help="one, and so many, are measured")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--reference", action="store_true", help="the CPU reference in the engine's place")
@@ -70,6 +74,7 @@ def loaded(file: Path) -> Any:
         Tensor=SimpleNamespace(from_dlpack=lambda name, array: (name, np.from_dlpack(array).copy())),
         InferenceResponse=lambda output_tensors, error=None: (dict(output_tensors), error),
         TritonError=str,
+        TRITONSERVER_RESPONSE_COMPLETE_FINAL=1,
     )
     spec = importlib.util.spec_from_file_location("model", file)
     assert spec is not None and spec.loader is not None
@@ -85,10 +90,31 @@ def instance(model_class: Any, folder: Path) -> Any:
     return model
 
 
+class Request(dict[str, Any]):
+    """Arrays by name; answered: how many requests were."""
+
+    answered: itertools.count[int] = itertools.count()
+
+    def get_response_sender(self) -> Request:
+        return self
+
+    def send(self, response: Any, flags: int) -> None:
+        self.response = response
+        self.done.set()
+        next(self.answered)
+
+    def __init__(self, image: Any) -> None:
+        super().__init__(image=image)
+        self.done = threading.Event()
+
+
 def check(model: Any, called: Any, batches: list[Any]) -> None:
     """Every response against a call."""
     for image in batches:
-        ((outputs, error),) = model.execute([{"image": image}])
+        request = Request(image)
+        model.execute([request])
+        request.done.wait()
+        outputs, error = request.response
         (found,) = outputs.values()
         want = called(image)
         assert error is None and found.shape == want.shape, error
@@ -99,28 +125,24 @@ def check(model: Any, called: Any, batches: list[Any]) -> None:
 
 def served(models: list[Any], batches: list[Any], seconds: float) -> float:
     """Images a second, of all instances at once."""
-    counts, until = [0] * len(models), [0.0]
-    ready = threading.Barrier(len(models) + 1)
+    until = time.perf_counter() + seconds + WARM_UP
+    before = []
 
-    def work(index: int) -> None:
+    def work(model: Any) -> None:
         images = repeated(batches)
-        for _ in range(5):
-            models[index].execute([{"image": next(images)}])
-        ready.wait()
-        while time.perf_counter() < until[0]:
-            models[index].execute([{"image": next(images)}])
-            counts[index] += 1
+        while time.perf_counter() < until:
+            model.execute([Request(next(images))])  # waits while it has as many as it takes
 
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(models))]
+    threads = [threading.Thread(target=work, args=(model,)) for model in models]
     for thread in threads:
         thread.start()
-    until[0] = time.perf_counter() + 3600
-    ready.wait()
-    start = time.perf_counter()
-    until[0] = start + seconds
+    for wait in (WARM_UP, seconds):
+        time.sleep(wait)
+        before.append((next(Request.answered), time.perf_counter()))
     for thread in threads:
         thread.join()
-    return sum(counts) * len(batches[0]) / (time.perf_counter() - start)
+    (first, start), (last, end) = before
+    return (last - first - 1) * len(batches[0]) / (end - start)
 
 
 def repeated(batches: list[Any]) -> Any:

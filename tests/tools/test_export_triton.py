@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,7 @@ def served(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """The model as Triton's python backend loads it, its engine replaced by the network's reference."""
     server = SimpleNamespace(
         get_input_tensor_by_name=lambda request, name: ServersTensor(request[name]),
+        TRITONSERVER_RESPONSE_COMPLETE_FINAL=1,
         Tensor=SimpleNamespace(from_dlpack=lambda name, array: SimpleNamespace(name=name, array=np.from_dlpack(array))),
         InferenceResponse=Response, TritonError=str,
     )  # fmt: skip
@@ -211,14 +213,33 @@ def served(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
                 raise InputError("too many")
             return reference(image=image)
 
-    model.function, model.calls, model.reference = Engine(), calls, reference
+    model.function, model.called, model.reference = Engine(), calls, reference
     yield model
+
+
+class Request(dict[str, Any]):
+    """Arrays by name; the response that was sent."""
+
+    def get_response_sender(self) -> Request:
+        return self
+
+    def send(self, response: Any, flags: int) -> None:
+        assert flags == 1 and not hasattr(self, "response")
+        self.response = response
+
+
+def answers(model: Any, images: list[np.ndarray]) -> list[Any]:
+    """The responses to requests that come at once."""
+    requests = [Request(image=image) for image in images]
+    assert model.execute(requests) is None
+    model.finalize()
+    return [request.response for request in requests]
 
 
 def test_requests_are_one_batch_and_get_their_own_rows(served: Any) -> None:
     images = [np.random.default_rng(n).random((n, 1, 28, 28)).astype(np.float16) for n in (1, 3, 2)]
-    responses = served.execute([{"image": image} for image in images])
-    assert served.calls == [6]
+    responses = answers(served, images)
+    assert served.called == [6]
     for image, response in zip(images, responses, strict=True):
         assert response.error is None and response.outputs["output"].shape == (len(image), 10)
         assert relative_l2(response.outputs["output"], served.reference(image)) < 2e-3
@@ -227,15 +248,46 @@ def test_requests_are_one_batch_and_get_their_own_rows(served: Any) -> None:
 def test_a_model_without_batches_answers_one_after_another(served: Any) -> None:
     served.batched = False
     images = [np.ones((n, 1, 28, 28), np.float16) for n in (2, 3)]
-    responses = served.execute([{"image": image} for image in images])
-    assert served.calls == [2, 3] and [len(r.outputs["output"]) for r in responses] == [2, 3]
+    responses = answers(served, images)
+    assert served.called == [2, 3] and [len(r.outputs["output"]) for r in responses] == [2, 3]
 
 
 def test_requests_that_fail_together_have_their_own_answers(served: Any) -> None:
     images = [np.ones((n, 1, 28, 28), np.float16) for n in (20, 33, 2)]
-    responses = served.execute([{"image": image} for image in images])
-    assert served.calls == [55, 20, 33, 2] and [response.error for response in responses] == [None, "too many", None]
+    responses = answers(served, images)
+    assert served.called == [55, 20, 33, 2] and [response.error for response in responses] == [None, "too many", None]
     assert [len(response.outputs.get("output", ())) for response in responses] == [20, 0, 2]
+
+
+def test_whatever_the_model_raises_every_request_has_an_answer(served: Any) -> None:
+    served.function = SimpleNamespace(inputs=served.function.inputs, outputs=served.function.outputs)
+    images = [np.ones((2, 1, 28, 28), np.float16)] * 2
+    assert [response.error.split(":")[0] for response in answers(served, images)] == ["TypeError"] * 2
+
+
+def test_an_engine_has_three_batches_at_a_time(served: Any) -> None:
+    inside, go = threading.Semaphore(0), threading.Event()
+
+    class Slow:
+        inputs, outputs = served.function.inputs, served.function.outputs
+
+        def __call__(self, image: Any) -> Any:
+            inside.release()
+            assert go.wait(10)
+            return np.zeros((len(image), 10), np.float16)
+
+    served.function = Slow()
+    requests = [Request(image=np.ones((1, 1, 28, 28), np.float16)) for _ in range(4)]
+    for request in requests[:3]:
+        served.execute([request])
+        assert inside.acquire(timeout=10)
+    fourth = threading.Thread(target=served.execute, args=([requests[3]],))
+    fourth.start()
+    assert not inside.acquire(timeout=0.05) and fourth.is_alive(), "it waits, while the server gathers the next batch"
+    go.set()
+    fourth.join()
+    served.finalize()
+    assert [request.response.outputs["output"].shape for request in requests] == [(1, 10)] * 4
 
 
 # versions

@@ -27,6 +27,7 @@ def after(output):
     if output[0, 0] == 0: raise ValueError("nothing to sum")
     return {"total": output.sum(1)}
 """
+SERVING = Serving(warmup=True, cache=True, versions=2)
 
 
 def version(folder: Path, factor: int) -> Served:
@@ -45,7 +46,7 @@ def server(folder: Path) -> Iterator[Server]:
     (folder / "steps.py").write_text(STEPS)
     before = Step(f"{folder}/steps.py:before", {"values": trtnet.Input(("batch", "length"), "int64")})
     after = Step(f"{folder}/steps.py:after", {"total": trtnet.Input(("batch",), "float32")})
-    write_ensemble(version(folder, 2), folder / "models", "sum", Serving(warmup=True, cache=True), before, after)
+    write_ensemble(version(folder, 2), folder / "models", "sum", SERVING, before, after)
     with Server(folder / "models", folder, "explicit", "--cache-config=local,size=1048576") as running:
         yield running
 
@@ -59,7 +60,7 @@ def test_every_answer_is_right_and_every_failure_its_own_while_the_server_is_kil
         load.wait_for(100)
         server.kill()
         server.start()
-        publish(version(folder, 3), folder / "models", "sum_model", Serving(warmup=True, cache=True))
+        publish(version(folder, 3), folder / "models", "sum_model", SERVING)
         server.load("sum_model")
         load.factors = (3,)
 
@@ -67,6 +68,15 @@ def test_every_answer_is_right_and_every_failure_its_own_while_the_server_is_kil
     wrong = {kind for kind in load.counts if kind.startswith("wrong")}
     assert len(wrong) == 5 and load.counts["sent again"] > 0 and "PyCapsule" not in server.log()
     assert server.counts("nv_inference_request_success")["sum_model"] > 0
+
+
+def test_the_last_two_versions_are_served(server: Server) -> None:
+    with grpc.InferenceServerClient(f"127.0.0.1:{server.grpc}") as client:
+        given = [grpc.InferInput(name, (1, 2), "FP32") for name in "ab"]
+        for each in given:
+            each.set_data_from_numpy(np.ones((1, 2), np.float32))
+        found = [client.infer("sum_model", given, model_version=asked).as_numpy("output") for asked in ("1", "2", "")]
+    assert [each.tolist() for each in found] == [[[2 * factor, 2 * factor]] for factor in (2, 3, 3)]
 
 
 def test_shared_memory_and_the_response_cache(server: Server) -> None:

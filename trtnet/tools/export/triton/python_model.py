@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,10 @@ from trtnet.tools.export.triton.server_tensors import to_array, to_tensor
 Array = np.ndarray[Any, Any]
 
 
+IN_FLIGHT = 3
+"""Batches that an engine has at a time: one is copied to the GPU while another is computed and a third copied back."""
+
+
 class TritonPythonModel:
     """One instance of the model, by the name that Triton's python backend needs."""
 
@@ -26,8 +32,29 @@ class TritonPythonModel:
         self.batched = json.loads(args["model_config"])["max_batch_size"] > 0
         folder = Path(args["model_repository"]) / args["model_version"]
         self.function = open_model(folder, int(args["model_instance_device_id"]))
+        count = IN_FLIGHT if hasattr(self.function, "submit") else 1
+        self.free, self.calls = Semaphore(count), ThreadPoolExecutor(count)
 
-    def execute(self, requests: Sequence[Any]) -> list[Any]:
+    def execute(self, requests: Sequence[Any]) -> None:
+        """Begins a batch, and waits if there are as many already: Triton makes the next batch larger meanwhile."""
+        self.free.acquire()
+        self.calls.submit(self._run, requests, [request.get_response_sender() for request in requests])
+
+    def finalize(self) -> None:
+        """Ends after the batches that were begun."""
+        self.calls.shutdown()
+
+    def _run(self, requests: Sequence[Any], senders: Sequence[Any]) -> None:
+        try:
+            responses = self._responses(requests)
+        except Exception as error:  # without an answer a request would wait forever
+            responses = [_error(f"{type(error).__name__}: {error}") for _ in requests]
+        finally:
+            self.free.release()
+        for sender, response in zip(senders, responses, strict=True):
+            sender.send(response, flags=triton.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def _responses(self, requests: Sequence[Any]) -> list[Any]:
         """A response to each request: all in one batch where the model has one, else one after another."""
         if self.batched and len(requests) > 1:
             try:
@@ -40,7 +67,7 @@ class TritonPythonModel:
         try:
             return self._answered([request])[0]
         except TrtnetError as error:
-            return triton.InferenceResponse(output_tensors=[], error=triton.TritonError(str(error)))
+            return _error(str(error))
 
     def _answered(self, requests: Sequence[Any]) -> list[Any]:
         names = [info.name for info in self.function.inputs]
@@ -52,6 +79,10 @@ class TritonPythonModel:
         ends = np.cumsum([len(part) for part in arrays[names[0]]])[:-1]
         parts = {name: np.split(array, ends) for name, array in outputs.items()}
         return [_response({name: parts[name][index] for name in outputs}) for index in range(len(requests))]
+
+
+def _error(text: str) -> Any:
+    return triton.InferenceResponse(output_tensors=[], error=triton.TritonError(text))
 
 
 def _response(outputs: Mapping[str, Array]) -> Any:
