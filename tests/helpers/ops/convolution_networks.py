@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from helpers.ops.rearranging_networks import ShuffleUnit
 from helpers.ops.row import Row
 from torch import nn
 
@@ -119,6 +120,11 @@ def convolution_rows() -> Iterator[Row]:
         for channels, outputs, size in ((16, 32, 112), (32, 64, 112), (64, 128, 56), (128, 128, 28)):
             pair = ((batch, channels, size, size),)
             yield Row("separable", "two pairs", lambda c=channels, o=outputs: separable(c, o), pair)
+        for channels, size in ((116, 28), (232, 14)):
+            unit = ((batch, channels, size, size),)
+            yield Row(
+                "separable", "two shuffle units", lambda c=channels: nn.Sequential(ShuffleUnit(c), ShuffleUnit(c)), unit
+            )
 
 
 def fires(squeezed: int) -> nn.Module:

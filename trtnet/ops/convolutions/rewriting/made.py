@@ -91,7 +91,8 @@ def _is_as_told(convolution: Any, node: Node) -> bool:
     kernel = convolution.weights.get("kernel")
     image, *others = node.inputs
     return (
-        kernel is not None
+        node.layer.name == convolution.layer.name
+        and kernel is not None
         and tuple(kernel.shape) == tuple(convolution.kernel.shape)
         and image is convolution.geometry.image.trt
         and not any(x is not None for x in others)

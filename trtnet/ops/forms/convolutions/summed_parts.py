@@ -1,6 +1,8 @@
 """A convolution of a concatenation as the sum of convolutions of its parts, each with its channels of the kernel.
 
-Where nothing else reads the concatenation, it is neither written nor read.
+Where nothing else reads the concatenation, it is neither written nor read. There is no such form behind a norm or an
+activation of a concatenation, as in DenseNet: each part would be normed and written for each convolution, which is as
+much as is read and written with the concatenation.
 """
 
 from __future__ import annotations
