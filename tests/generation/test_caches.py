@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,17 +37,19 @@ class InPlace:
 @pytest.mark.parametrize(
     "config",
     [
-        GenerationConfig(12),
-        GenerationConfig(12, temperature=0.8, top_k=20, seed=4),
-        GenerationConfig(12, temperature=0.8, repetition_penalty=1.2, seed=1, prompt_lookup_num_tokens=3),
+        GenerationConfig(8),
+        GenerationConfig(8, temperature=0.8, top_k=20, seed=4),
+        GenerationConfig(8, temperature=0.8, repetition_penalty=1.2, seed=1, prompt_lookup_num_tokens=3),
     ],
     ids=["greedy", "sampled", "guessed"],
 )
 def test_caches_in_place_give_the_tokens_of_those_on_the_host(config: GenerationConfig) -> None:
     made = Generator(InPlace(REPETITIVE), device="cpu", chunk=5)
-    for prompts in (PROMPTS, PROMPTS[:2], PROMPTS):  # what another batch left in a cache is not read
-        found = [completion.tokens for completion in made(prompts, config)]
-        assert found == [each.tokens for each in generator(scale=REPETITIVE, chunk=5)(prompts, config)]
+    other = replace(config, seed=9, temperature=config.temperature * 2)
+    for prompts, given in ((PROMPTS, config), (PROMPTS[:2], config), (PROMPTS[:2], other)):
+        # what another batch left in a cache is not read
+        found = [completion.tokens for completion in made(prompts, given)]
+        assert found == [each.tokens for each in generator(scale=REPETITIVE, chunk=5)(prompts, given)]
 
 
 def test_steps_for_single_tokens_and_for_several_write_the_same_caches() -> None:
@@ -54,7 +57,7 @@ def test_steps_for_single_tokens_and_for_several_write_the_same_caches() -> None
         InPlace(REPETITIVE, step=fixed(3, REPETITIVE, **sizes).reference()) for sizes in (SINGLE, dict[str, int]())
     )
     made = Generator(single, prompts=several, device="cpu", chunk=5)
-    for config, steps in ((GenerationConfig(12), 12), (GenerationConfig(12, prompt_lookup_num_tokens=3), 0)):
+    for config, steps in ((GenerationConfig(8), 8), (GenerationConfig(8, prompt_lookup_num_tokens=3), 0)):
         single.calls.clear()
         found = made(PROMPTS, config)
         assert [each.tokens for each in found] == [each.tokens for each in generator(scale=REPETITIVE)(PROMPTS, config)]
@@ -84,11 +87,11 @@ def test_caches_of_another_size_are_given_back_before_there_are_new_ones(monkeyp
 
 
 def test_sequences_that_end_on_the_way_and_those_that_fill_the_caches() -> None:
-    whole = [each.tokens for each in generator(24)(PROMPTS, GenerationConfig(100))]
+    whole = [each.tokens for each in generator(16)(PROMPTS, GenerationConfig(100))]
     ends = [whole[0][3], whole[2][1]]
     for eos in ([], ends):
-        wanted = generator(24, eos_token_id=eos)(PROMPTS, GenerationConfig(100))
-        step = InPlace(RESTLESS, 24)
+        wanted = generator(16, eos_token_id=eos)(PROMPTS, GenerationConfig(100))
+        step = InPlace(RESTLESS, 16)
         made = Generator(step, device="cpu", eos_token_id=eos)
         for _ in range(2):
             assert made(PROMPTS, GenerationConfig(100)) == wanted

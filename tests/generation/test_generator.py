@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from helpers.generating import PROMPTS, REPETITIVE, Letters, fixed, generator, g
 import trtnet
 from trtnet import GenerationConfig, InputError, models
 from trtnet.generation import SINGLE, Generator, Step, profiles
+from trtnet.generation.sampling import CONTROLS, sample
 
 SAMPLED = GenerationConfig(max_new_tokens=12, temperature=1.0, top_p=0.95, seed=3)
 
@@ -174,6 +177,21 @@ def test_an_engine_has_a_profile_for_each_kind_of_step() -> None:
         )]  # fmt: skip
         assert fit == [wanted]
     assert [info.name for info in plan.info.outputs][:2] == ["tokens", "new_key_0"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_tokens_are_chosen_in_float32_whatever_the_networks_dtype(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def spy(logits: Any, uniform: Any, controls: Any) -> Any:
+        seen.extend([logits, uniform, *(controls[name] for name in CONTROLS)])
+        return sample(logits, uniform, controls)
+
+    monkeypatch.setattr("trtnet.generation.step.sample", spy)
+    model = models.llama(original().config.to_dict(), capacity=48)
+    network = trtnet.define(Step(model), weights=original(), dtype=dtype)
+    assert [str(each.dtype) for each in seen] == ["float32"] * 7
+    assert str(network.outputs["new_history"].dtype) == "float32" and str(network.outputs["new_key_0"].dtype) == dtype
 
 
 def test_what_does_not_fit_is_refused() -> None:
