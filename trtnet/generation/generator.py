@@ -240,6 +240,5 @@ def _checked(step: Any, prompts: Any) -> tuple[int, int]:
         raise InputError("this step takes single tokens: give prompts= a step of any length, Step(model)")
     if [(info.name, *info.shape[1:]) for info in found] != [(info.name, *info.shape[1:]) for info in others]:
         raise InputError("the step for prompts has other caches: make both of one decoder, with the same sampling")
-    return next((info.shape[0] for info in [found[0], others[0]] if isinstance(info.shape[0], int)), 0), int(
-        found[0].shape[2]
-    )
+    fixed = [info.shape[0] for info in (found[0], others[0]) if isinstance(info.shape[0], int)]
+    return fixed[0] if fixed else 0, int(found[0].shape[2])
