@@ -78,3 +78,52 @@ def test_layers_without_a_function_make_nothing_known() -> None:
     known.give("a", A)
     known.note("softmax", None, ["a"], ["b"])
     assert "softmax" not in FUNCTIONS and "b" not in known and "a" in known
+
+
+OTHERS: list[Callable[[Any], Any]] = [
+    lambda a: a + 1,
+    lambda a: a + 2,
+    lambda a: a - 1,
+    lambda a: -a,
+    lambda a: ops.abs(a),
+    lambda a: a[1:],
+    lambda a: a[:1],
+    lambda a: a[:, ::2],
+    lambda a: a[..., ::2],
+    lambda a: a.permute(2, 0, 1),
+    lambda a: a.permute(1, 2, 0),
+    lambda a: a.reshape(4, 6),
+    lambda a: a.reshape(6, 4),
+    lambda a: a.to("float16"),
+    lambda a: a.to("int32"),
+    lambda a: ops.cat([a, a], 0),
+    lambda a: ops.cat([a, a], 1),
+    lambda a: ops.cat([a, a, a], 1),
+    lambda a: ops.where(a > 0, a, 0.0),
+    lambda a: ops.where(a < 0, a, 0.0),
+]
+
+
+def test_what_equal_layers_make_of_the_same_has_one_number() -> None:
+    numbers: list[list[int]] = []
+
+    def model(x: Any) -> Any:
+        a = constant(x.network, A)
+        for _ in range(2):
+            numbers.append([x.network.known.number(function(a).trt) for function in OTHERS])
+        return x + 1
+
+    trtnet.define(Function(model), {"x": trtnet.Input((2,))}, {})
+    assert numbers[0] == numbers[1] and len(set(numbers[0])) == len(OTHERS)
+
+
+def test_sizes_are_known_to_be_the_same_and_have_no_values() -> None:
+    made: list[Any] = []
+
+    def model(x: Any) -> Any:
+        made.extend(ops.arange(n, network=x.network) * 2 for n in (x.shape[0], x.shape[1], x.shape[0]))
+        return x + 1
+
+    network = trtnet.define(Function(model), {"x": trtnet.Input(("n", "s"))}, {})
+    first, second, third = (network.known.number(y.trt) for y in made)
+    assert first == third != second and all(network.known.value(y.trt) is None for y in made)

@@ -242,6 +242,18 @@ def triangle(x: Any) -> Any:
     return x + lib.where(lib.triu(ones) != 0, ones * 2, lib.zeros_like(ones) - 1)
 
 
+def masked_twice(x: Any) -> Any:
+    """Two layers that make a causal mask for themselves, and one that makes another."""
+    lib, length = library(x), x.shape[-1]
+
+    def causal(least: int) -> Any:
+        places = lib.arange(length)
+        near = (places.unsqueeze(0) - places.unsqueeze(1)) <= least
+        return lib.where(near, lib.zeros((1, 1)), lib.full((1, 1), -4.0)).to(x.dtype)
+
+    return (x + causal(0)).tanh() * 2 + causal(0) + causal(1)
+
+
 def pixel_mean(x: Any) -> Any:
     return x.mean((-1, -2))
 
@@ -377,6 +389,8 @@ FORM_CASES: dict[str, list[Case]] = {
     "select": [
         Case("Swin's mask", masked_windows, masked_windows, (("n", 4, 4, 4),)),
         Case("a constant mask", triangle, triangle, (("n", 3, 5),)),
+        Case("the same mask twice", masked_twice, masked_twice, (("n", "s", "s"),)),
+        Case("the same constant mask twice", masked_twice, masked_twice, ((2, 5, 5),)),
     ],
     "shuffled": [
         Case("shuffled", shuffled_convolution, shuffled_convolution, (("n", 6, "h", 5),)),

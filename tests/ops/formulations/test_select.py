@@ -31,6 +31,25 @@ def test_the_masks_of_two_blocks_are_one_constant() -> None:
         assert all(relative_l2(network.reference()(x), model(x)) <= 2e-6 for network in networks)
 
 
+class CausalTwice(torch.nn.Module):
+    """Two layers that make a mask of an unknown length each for itself."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(2):
+            places = torch.arange(x.shape[1])
+            mask = torch.where(places[None] <= places[:, None], torch.zeros(1, 1), torch.full((1, 1), -1e4))
+            x = (x @ x.transpose(1, 2) + mask).softmax(-1) @ x
+        return x
+
+
+def test_the_masks_of_a_length_that_is_not_known_are_one() -> None:
+    inputs, x = {"x": trtnet.Input((1, "s", 4))}, torch.randn(1, 5, 4)
+    for form, count in (("layer", 2), ("shared", 1)):
+        network = trtnet.define(CausalTwice().eval(), inputs, forms={"select": form})
+        assert [node.kind for node in used(network)].count("SELECT") == count
+        assert relative_l2(network.reference()(x), CausalTwice()(x)) <= 2e-6
+
+
 def test_a_choice_by_an_input_is_no_constant() -> None:
     class Net(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

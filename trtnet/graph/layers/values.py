@@ -1,7 +1,7 @@
-"""Values of tensors that are made of constants, computed while the network is defined.
+"""Tensors that are made of constants and sizes: which are the same, and the values of those that no size is in.
 
-numpy in the tensors' own dtypes, of the layers that models make masks of. The reference executor does the same with
-torch, and all layers; it is not here, where torch need not be.
+numpy computes in the tensors' own dtypes, of the layers that models make masks of. The reference executor does the
+same with torch, for all layers; it is not here, where torch need not be.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ LARGEST = 1 << 22
 
 
 class KnownValues:
-    """Which tensors of a network are made of constants, and their values."""
+    """Which tensors of a network are made of constants and sizes, which of them are the same, and their values."""
 
     def __init__(self) -> None:
         self._found: dict[ITensor, Array | None] = {}
-        self._makers: dict[ITensor, tuple[Function, Layer, list[ITensor]]] = {}
+        self._makers: dict[ITensor, tuple[str, Layer, list[ITensor]]] = {}
+        self._numbers: dict[ITensor, int] = {}
+        self._by_expression: dict[Any, int] = {}
 
     def __contains__(self, tensor: ITensor) -> bool:
         return tensor in self._found or tensor in self._makers
@@ -37,12 +39,24 @@ class KnownValues:
 
     def note(self, method: str, layer: Layer, inputs: Iterable[ITensor], outputs: Sequence[ITensor]) -> None:
         """Notes a new layer. method: that of ``INetworkDefinition`` which made it, without "add_"."""
-        function = FUNCTIONS.get(method)
-        if function is None:
+        if method == "shape":
+            self._found[outputs[0]] = None
+        if method not in FUNCTIONS:
             return
         operands = list(inputs)
-        if operands and all(x in self for x in operands):
-            self._makers[outputs[0]] = function, layer, operands
+        if (operands or method == "fill") and all(x in self for x in operands):
+            self._makers[outputs[0]] = method, layer, operands
+
+    def number(self, tensor: ITensor) -> int:
+        """Equal for tensors that equal layers make of the same tensors."""
+        if tensor not in self._numbers:
+            expression: Any = tensor
+            if tensor in self._makers:
+                method, layer, inputs = self._makers[tensor]
+                told = tuple(_told(layer, name) for name in ATTRIBUTES.get(method, ()))
+                expression = method, str(tensor.dtype), told, *map(self.number, inputs)
+            self._numbers[tensor] = self._by_expression.setdefault(expression, len(self._by_expression))
+        return self._numbers[tensor]
 
     def value(self, tensor: ITensor) -> Array | None:
         """Its value, in its dtype; None if it is not known."""
@@ -53,13 +67,24 @@ class KnownValues:
     def _computed(self, tensor: ITensor) -> Array | None:
         if tensor not in self._makers:
             return None
-        function, layer, inputs = self._makers[tensor]
+        method, layer, inputs = self._makers[tensor]
         shape, operands = tuple(tensor.shape), [self.value(x) for x in inputs]
         known = [x for x in operands if x is not None]
         if len(known) < len(operands) or -1 in shape or prod(shape) > LARGEST:
             return None
-        result = function(layer, known, shape)
+        result = FUNCTIONS[method](layer, known, shape)
         return None if result is None else result.astype(dtypes.get(tensor.dtype).numpy, copy=False).reshape(shape)
+
+
+def _told(layer: Layer, name: str) -> Any:
+    """An attribute of a layer, by which it is told from others."""
+    value: Any = getattr(layer, name, None)
+    try:
+        return tuple(value)
+    except TypeError:
+        return str(value)
+    except ValueError:  # of sizes that are not set
+        return None
 
 
 Function = Callable[[Layer, list[Array], tuple[int, ...]], "Array | None"]
@@ -126,7 +151,21 @@ def _slice(layer: Layer, given: list[Array], shape: tuple[int, ...]) -> Array | 
     return x
 
 
+def _fill(layer: Layer, given: list[Array], shape: tuple[int, ...]) -> None:
+    """Of sizes, for the most part, which have no values yet."""
+
+
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "elementwise": ("op",),
+    "unary": ("op",),
+    "concatenation": ("axis",),
+    "shuffle": ("first_transpose", "reshape_dims", "second_transpose", "zero_is_placeholder"),
+    "slice": ("start", "shape", "stride", "mode", "axes"),
+    "fill": ("operation", "shape", "alpha", "beta"),
+}
+"""What tells layers of a kind apart, beside their inputs and dtypes."""
 FUNCTIONS: dict[str, Function] = {
+    "fill": _fill,
     "elementwise": _elementwise,
     "unary": _unary,
     "cast": _same,

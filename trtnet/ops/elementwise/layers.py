@@ -63,8 +63,15 @@ def _selected(x: Tensor, then: Tensor, other: Tensor, name: str) -> Tensor:
 
 @formulated("select", "layer")
 def _constants_selected(x: Tensor, then: Tensor, other: Tensor, name: str) -> Tensor:
-    """Of constants, and of what is made of them."""
-    return _selected(x, then, other, name)
+    """Of constants and sizes, and of what is made of them."""
+    result = _selected(x, then, other, name)
+    x.network.chosen.setdefault(expression(x, then, other), result.fresh())
+    return result
+
+
+def expression(x: Tensor, then: Tensor, other: Tensor) -> tuple[object, ...]:
+    """Equal for equal choices of one body of a network."""
+    return (x.network.body, *(x.network.known.number(each.trt) for each in (x, then, other)))
 
 
 def unary(x: Operand, operation: str, name: str) -> Tensor:
