@@ -63,7 +63,7 @@ def random_weights(model: nn.Module, seed: int = 0) -> dict[str, np.ndarray[Any,
         if key.endswith("running_var"):
             return rng.uniform(0.5, 1.5, shape).astype(np.float32)
         scale = 1 / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 0.5
-        return (rng.standard_normal(shape) * scale).astype(np.float32)
+        return np.asarray(rng.standard_normal(shape) * scale, np.float32)
 
     arrays: dict[Any, np.ndarray[Any, Any]] = {}
     for key, parameter in model.named_parameters():
