@@ -1,13 +1,14 @@
 """Tokens a second of SmolLM2-135M's shape: trtnet's generator against transformers, eager and compiled.
 
-    python tests/benchmarks/generate.py [--batches 1,8,64] [--routes fixed,named,eager,compile] [--json FILE]
+    python tests/benchmarks/generate.py [--batches 1,8,64] [--routes fixed,named,eager,compile] [--ways 8] [--json FILE]
     python tests/benchmarks/generate.py --check       # the same on the CPU, two small layers, nothing timed
 
 Random float16 weights, prompts of 32 tokens, 128 tokens, caches of 256. The route "fixed" has an engine for single
 tokens of a known batch and one for prompts, "named" one engine for any batch; both choose tokens in the network, greedy
 and sampled. transformers' routes are its model with its static cache, greedy, in a loop of its own steps (mode
 reduce-overhead for torch.compile). The bare step is the decode step alone, by events; the generator's time a token,
-with its part of the prompt's step, is given over it. What the choice takes is its difference to a step without.
+with its part of the prompt's step, is given over it. What the choice takes is its difference to a step without; --ways
+says how many levels each round of it compares with.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from helpers.benchmarks import run
 
 import trtnet
 from trtnet import models
-from trtnet.generation import SINGLE, GenerationConfig, Generator, Step, profiles
+from trtnet.generation import SINGLE, GenerationConfig, Generator, Step, profiles, sampling
 
 originals.import_torchvision()
 from transformers import LlamaConfig, LlamaForCausalLM, StaticCache  # noqa: E402
@@ -109,15 +110,21 @@ def bare_step(engine: Any, batch: int) -> float:
     return start.elapsed_time(end) / 50 / 1e3
 
 
-def ours(model: Any, route: str, batch: int, most: int, report: Callable[[str, float], None]) -> None:
-    """One route and batch. most: the largest of the batches."""
+def engines(model: Any, route: str, batch: int) -> list[Any]:
+    """For single tokens, for prompts, and for single tokens without the choice of them."""
     if route == "fixed":
-        single = network_of(model, "float16", batch=batch, **SINGLE).build()
-        prompting = network_of(model, "float16", batch=batch).build(profiles(batch, PROMPT, fixed=True))
-        plain = network_of(model, "float16", sampling=False, batch=batch, **SINGLE).build()
-    else:
-        single = prompting = network_of(model, "float16").build(profiles(most, PROMPT))
-        plain = network_of(model, "float16", sampling=False).build(profiles(most, PROMPT))
+        return [
+            network_of(model, "float16", batch=batch, **SINGLE).build(),
+            network_of(model, "float16", batch=batch).build(profiles(batch, PROMPT, fixed=True)),
+            network_of(model, "float16", sampling=False, batch=batch, **SINGLE).build(),
+        ]
+    plain = network_of(model, "float16", sampling=False).build(profiles(batch, PROMPT))
+    return [network_of(model, "float16").build(profiles(batch, PROMPT))] * 2 + [plain]
+
+
+def ours(made: list[Any], route: str, batch: int, report: Callable[[str, float], None]) -> None:
+    """One route and batch. made: its engines."""
+    single, prompting, plain = made
     given, bare = prompts(batch, SMOLLM2["vocab_size"]), bare_step(single, batch)
     report(f"{route}, batch {batch}: ms of the bare step", 1e3 * bare)
     report(f"{route}, batch {batch}: ms of it for the choice of tokens", 1e3 * (bare - bare_step(plain, batch)))
@@ -137,9 +144,10 @@ def measure(batches: list[int], routes: list[str]) -> dict[str, float]:
         found[name] = value
         print(f"{name}: {value:.4g}", flush=True)
 
+    made = engines(model, "named", max(batches)) if "named" in routes else []
     for route in [route for route in ("fixed", "named") if route in routes]:
         for batch in batches:
-            ours(model, route, batch, max(batches), report)
+            ours(made if route == "named" else engines(model, route, batch), route, batch, report)
     steps = {"eager": model, "compile": torch.compile(model, mode="reduce-overhead")}
     for name in [name for name in steps if name in routes]:
         for batch in batches:
@@ -172,7 +180,13 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--batches", default="1,8,64")
     options.add_argument("--routes", default="fixed,named,eager,compile")
-    run(options, check, lambda given: measure([int(n) for n in given.batches.split(",")], given.routes.split(",")))
+    options.add_argument("--ways", type=int, choices=(2, 4, 8, 16, 64), default=sampling.WAYS)
+
+    def measured(given: argparse.Namespace) -> dict[str, float]:
+        sampling.WAYS, sampling.ROUNDS = given.ways, 24 // (given.ways.bit_length() - 1)
+        return measure([int(n) for n in given.batches.split(",")], given.routes.split(","))
+
+    run(options, check, measured)
 
 
 if __name__ == "__main__":
