@@ -204,6 +204,22 @@ def test_a_wrong_module_in_one_layer_is_named() -> None:
     assert [finding.row.path for finding in found.findings] == ["one"]
 
 
+def test_a_module_that_joins_is_compared_although_nothing_reads_its_result() -> None:
+    class Joins(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.joins, self.last = Net(lambda m, x: torch.cat([m.two(x), m.two(x * 2)], 1)), torch.nn.Conv2d(4, 3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.joins(x))
+
+    model = Joins().eval()
+    network = trtnet.define(model, IMAGE, forms={"cat": "sum"})
+    assert not live(network)["CONCATENATION"] and chosen(network, "cat") == {"": "sum"}
+    rows = trtnet.bisect(network, model, {"x": random_tensor(2, 6, 8, 7)}).rows
+    assert {row.path: row.verdict.name for row in rows} == dict.fromkeys(["joins.two", "joins", "last", ""], "AGREES")
+
+
 def test_what_a_whole_layer_made_superfluous_is_asked_for_alone() -> None:
     class Fire(nn.Module):
         def __init__(self) -> None:

@@ -70,7 +70,8 @@ def marked(network: DefinedNetwork, tensors: Sequence[Tensor]) -> Iterator[None]
 
 def aside(network: DefinedNetwork) -> list[Tensor]:
     """Results of modules that the network computes as parts of larger ones only: outputs have to ask for them."""
-    return [tensor for tensor in network.aside if not tensor.trt.is_network_output]
+    found = {tensor.trt: tensor for tensor in network.aside}
+    return [tensor for itensor, tensor in found.items() if not itensor.is_network_output]
 
 
 class ReferenceTaps:

@@ -7,7 +7,7 @@ from math import prod
 
 from trtnet.graph import Network, Tensor
 from trtnet.graph.layers.read import Node
-from trtnet.ops.convolutions.rewriting.made import Made, found, module_of, place_of
+from trtnet.ops.convolutions.rewriting.made import Made, found, module_of, place_of, set_aside
 from trtnet.ops.convolutions.rewriting.pairs import stand_in
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
@@ -45,6 +45,7 @@ def concatenations(network: Network, outputs: Sequence[Tensor]) -> None:
                 total = convolved(one.image, one, parts)
             if total is not None:
                 stand_in(network, one, total)
+                set_aside(network, one.image, one.image)
 
 
 def joined(network: Network, image: Tensor, maker: Node) -> list[Tensor]:

@@ -15,7 +15,7 @@ from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.wiring import Wiring
 from trtnet.graph.memory.pending import PendingLayer
 from trtnet.ops.convolutions.conv import convolution
-from trtnet.ops.convolutions.rewriting.made import Made, module_of, place_of
+from trtnet.ops.convolutions.rewriting.made import Made, module_of, place_of, set_aside
 from trtnet.ops.convolutions.rewriting.whole import Whole
 from trtnet.ops.elementwise.activation import sigmoid
 from trtnet.ops.elementwise.arithmetic import mul
@@ -167,8 +167,7 @@ def _connect(network: Network, part: Part, y: Tensor, made: PendingLayer) -> Non
     with network.at(place_of([after.path], one)):
         own = _slice(y, [part])
     network.replace(after.tensor, own.trt)
-    if one.image.storage.body is None:  # what is in a loop or a branch cannot be an output
-        network.aside.append(own)
+    set_aside(network, own, one.image)
     if after.kind:
         one.pending.leave(made, after.path)
     else:

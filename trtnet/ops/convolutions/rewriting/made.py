@@ -99,6 +99,15 @@ def _is_as_told(convolution: Any, node: Node) -> bool:
     )
 
 
+def set_aside(network: Network, tensor: Tensor, where: Tensor) -> None:
+    """Notes what perhaps nothing reads any more, and a module may have given. where: a tensor of the same loop.
+
+    What is in a loop or a branch cannot be an output, so it cannot be asked for.
+    """
+    if where.storage.body is None:
+        network.aside.append(tensor)
+
+
 def place_of(paths: Sequence[str], one: Made) -> Place:
     """The innermost module that all are in, at the line of a convolution."""
     first, *others = [path.split(".") for path in paths]

@@ -10,7 +10,7 @@ import numpy as np
 
 from trtnet.graph import Network, Tensor
 from trtnet.graph.layers.wiring import Wiring
-from trtnet.ops.convolutions.rewriting.made import Made, found, module_of, place_of
+from trtnet.ops.convolutions.rewriting.made import Made, found, module_of, place_of, set_aside
 from trtnet.ops.convolutions.rewriting.pairs import stand_in
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
@@ -49,6 +49,7 @@ def shuffles(network: Network, outputs: Sequence[Tensor]) -> None:
             y = unshuffled(x, one, places)
         if y is not None:
             stand_in(network, one, y)
+            set_aside(network, one.image, one.image)
 
 
 def _source(network: Network, wiring: Wiring, one: Made) -> tuple[Tensor, Places] | None:
