@@ -85,6 +85,12 @@ SLOWER = (
     ),
 )
 
+NOT_IN_PLACE = (
+    'TensorRT writes only caches of floats in place (TensorRT-RTX 1.7.1: "cache has type Int8 but must have type Float,'
+    ' Half, or BFloat16"), so each call writes them whole to other memory; they take half of that of float16'
+)
+"""What caches in 8 bits cost."""
+
 NOT_BUILT: dict[str, str] = {
     "cudnn_impl.cpp:89": 'TensorRT-RTX 1.6.1 has no int8 convolutions for an H200: leave them floats ("none")',
     "const_ppg.cpp:1558": "TensorRT-RTX 1.6.1 does not build float8 convolutions with one scale: take fp8_channel",
@@ -102,7 +108,8 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
     counts = Counter(
         name for found in used for name in {found.dtype.name, *([found.inputs.name] if found.inputs else [])}
     )
-    what = "weights" if used else "attentions"
+    what = "weights" if used else "attentions" if parameters.attentions else "caches"
+    counts.update(found.dtype.name for found in parameters.caches.values())
     counts.update(found.dtype.name for found in parameters.attentions.values())
     for name, (oldest, words) in OLDEST_GPU.items():
         old = [each for each in capabilities if counts[name] and release(each) < release(oldest)]
@@ -113,6 +120,8 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
             )
         if counts[name] and not capabilities:
             log.warning("%s %s are in %s: the engine is for %s (%s)", f"{counts[name]:,}", what, name, words, oldest)
+    if parameters.caches:
+        log.warning("%s caches are in 8 bits: %s", f"{len(parameters.caches):,}", NOT_IN_PLACE)
     for row in SLOWER:
         count = sum(map(row.fits, used)) if row.is_said(capabilities) else 0
         if count:

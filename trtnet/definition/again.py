@@ -46,11 +46,11 @@ def define_again(
 
 
 def unquantized(network: DefinedNetwork) -> DefinedNetwork | None:
-    """The same network in floats; None for one in which nothing is quantized.
+    """The same network in floats; None for one in which nothing is quantized, or whose inputs are quantized caches.
 
     What its checkpoint holds quantized is dequantized. It takes as much memory again.
     """
-    if not network.quantized.described:
+    if not network.quantized.described or network.quantized.caches:
         return None
     (model,) = (module for module, path in network.modules.items() if not path)
     return define_again(

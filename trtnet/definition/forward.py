@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trtnet.definition import caches
 from trtnet.definition.results import named_outputs
-from trtnet.definition.states import carried, check_declared
+from trtnet.definition.states import carried, check_declared, chosen
 from trtnet.graph import Input, Network, State, Tensor
 from trtnet.graph.bind_forward import bound
 from trtnet.nn import Module
@@ -20,9 +21,12 @@ def run_forward(network: Network, model: Module, inputs: Mapping[str, Input]) ->
     name = type(model).__name__
     states = {key: spec for key, spec in inputs.items() if isinstance(spec, State)}
     check_declared(name, inputs, states)
+    inputs = caches.declared(network, inputs)
     entered = {key: _enter(network, network.add_input(key, spec)) for key, spec in inputs.items()}
     given = bound(getattr(model, "forward", model), entered)
     outputs = named_outputs(name, model(*given.args, **given.kwargs))
+    if network.quantized.caches:
+        outputs = caches.kept(network, name, outputs, chosen(name, outputs, states))
     if states:
         outputs = carried(network, name, outputs, states)
     rewrite(network, list(outputs.values()))
@@ -31,6 +35,8 @@ def run_forward(network: Network, model: Module, inputs: Mapping[str, Input]) ->
 
 
 def _enter(network: Network, tensor: Tensor) -> Tensor:
+    if tensor.name in network.quantized.caches:
+        return caches.entered(network, tensor.name, tensor)
     cast = tensor.dtype.is_floating and tensor.dtype.bits >= 16  # the narrower ones are dequantized, not cast
     if tensor.name in network.division.inputs:
         network.division.add(tensor)

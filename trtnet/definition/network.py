@@ -177,7 +177,7 @@ def _prepare(
     network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted, parts[key]))
     network.quantized.watched = Watched() if quantizing.watches else None
     network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
-    network.quantized.attention_of = quantizing.attention_of
+    network.quantized.attention_of, network.quantized.cache_of = quantizing.attention_of, quantizing.cache_of
 
 
 def match_weights(
@@ -223,6 +223,7 @@ def _defined(
     quantizing: Quantizing,
 ) -> DefinedNetwork:
     """The network with its layers."""
+    quantizing.check_caches(list(inputs))
     with network, network.division.applied():
         run_forward(network, model, inputs)
         complete(network, plan)

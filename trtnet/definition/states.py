@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import numpy as np
+
 from trtnet import ops
 from trtnet.graph import Input, Network, Size, State, Tensor
 from trtnet.support.backend import trt
 from trtnet.support.call_interface import ACTIVE, StateInfo, output_name
 from trtnet.support.errors import ModelError
 
+_ONE = np.array(1, np.float32)
 _UNNAMED = re.compile(r"output\d*(\.\d+)*")
 
 
@@ -36,7 +39,7 @@ def carried(
     single stream needs none, and a cache that is written in place has what it holds.
     Raises ModelError for a state that no output gives, or one of another shape or kind.
     """
-    found = _chosen(model, outputs, states)
+    found = chosen(model, outputs, states)
     if len(set(found.values())) == len(outputs):
         raise ModelError(f"every result of {model} is a state: return also what a call gives, as in return y, h")
     results, described = dict(outputs), []
@@ -52,8 +55,8 @@ def carried(
     return results
 
 
-def _chosen(model: str, outputs: Mapping[str, Tensor], states: Mapping[str, State]) -> dict[str, str]:
-    """For each state the output that is its next value."""
+def chosen(model: str, outputs: Mapping[str, Tensor], states: Mapping[str, State]) -> dict[str, str]:
+    """For each state the output that is its next value. Raises ModelError for a state that no output gives."""
     names = list(outputs)
     if all(_UNNAMED.fullmatch(name) for name in names) and not any(spec.output for spec in states.values()):
         if len(names) < len(states):
@@ -104,7 +107,11 @@ def _held(network: Network, name: str, tensor: Tensor, spec: State) -> Tensor:
     mask = network.inputs[ACTIVE]
     rank = len(spec.shape)
     shaped = mask.reshape(*(mask.shape[0] if axis == spec.axis else 1 for axis in range(rank)))
-    return ops.where(shaped, tensor, network.inputs[name])
+    before = network.inputs[name]
+    if not (tensor.dtype.is_floating and tensor.dtype.bits < 16):
+        return ops.where(shaped, tensor, before)
+    wide = (ops.dequantize(each, _ONE, dtype="float32") for each in (tensor, before))  # TensorRT selects no float8
+    return ops.quantize(ops.where(shaped, *wide), _ONE, dtype=tensor.dtype)
 
 
 def _size(size: Size) -> int | str:

@@ -93,6 +93,38 @@ class QuantizedAttention:
         return f"{ATTENTION_IN}{self.dtype}"
 
 
+CACHE_IN = "cache in "
+"""What the words of a quantized cache begin with; its dtype follows."""
+
+
+@dataclass(frozen=True)
+class QuantizedCache:
+    """A cache that a network takes and gives in 8 bits. dtype: of its values. scale: one number, or [heads], float32.
+
+    output: the name of the output that is the next call's, "" for one by the cache's own name.
+    """
+
+    dtype: DType
+    scale: Array
+    output: str = ""
+
+    @property
+    def axis(self) -> int | None:
+        """That of the heads, where each has a scale."""
+        return 1 if self.scale.ndim else None
+
+    def __str__(self) -> str:
+        return f"{CACHE_IN}{self.dtype}, {'a scale a head' if self.scale.ndim else 'one scale'}"
+
+
+@dataclass(frozen=True)
+class HeldCache:
+    """What is in 8 bits of a tensor of floats that was made of it. values: the tensor."""
+
+    cache: QuantizedCache
+    values: Any
+
+
 @dataclass(frozen=True)
 class Use:
     """A product with a weight. x: the tensor that it is multiplied with. axis: that of the channels of `x`.
@@ -155,6 +187,8 @@ class QuantizedParameters:
     """The quantized parameters of a network, by checkpoint key. used: the keys of those that an operation has taken.
 
     attention_of: what the attention of the module at a path is quantized to. attentions: those of the network, by path.
+    cache_of: the same of an input by its name. caches: those of the network. held: what is in 8 bits of the tensors
+    that a model takes for caches, by TensorRT's tensor.
     watched: what is noted of the operations with weights, where that is to be known; None where not.
     """
 
@@ -162,6 +196,9 @@ class QuantizedParameters:
         self.watched: Watched | None = None
         self.attention_of: Callable[[str], QuantizedAttention | None] = lambda path: None
         self.attentions: dict[str, QuantizedAttention] = {}
+        self.cache_of: Callable[[str], QuantizedCache | None] = lambda name: None
+        self.caches: dict[str, QuantizedCache] = {}
+        self.held: dict[Any, HeldCache] = {}
         self.by_key: dict[str, QuantizedParameter] = {}
         self.used: set[str] = set()
 
@@ -181,9 +218,10 @@ class QuantizedParameters:
 
     @property
     def described(self) -> dict[str, str]:
-        """The schemes of what is quantized in the network: by key, of attentions by the module's path."""
+        """The schemes of what is quantized in the network: by key, by the module's path, by the name of the input."""
         weights = {key: found.scheme for key, found in self.by_key.items() if key in self.used}
-        return weights | {path: str(found) for path, found in self.attentions.items()}
+        others = {**self.attentions, **self.caches}
+        return weights | {name: str(found) for name, found in others.items()}
 
     @property
     def dtypes(self) -> frozenset[str]:
@@ -195,7 +233,8 @@ class QuantizedParameters:
         used = [found for key, found in self.by_key.items() if key in self.used and is_in(key, module)]
         products = {found.dtype.name for path, found in self.attentions.items() if is_in(path, module)}
         operands = (each for found in used for each in (found.dtype, found.inputs) if each is not None)
-        return frozenset(products | {each.name for each in operands})
+        caches = {found.dtype.name for found in self.caches.values() if not module}
+        return frozenset(products | caches | {each.name for each in operands})
 
     @property
     def floats(self) -> list[str]:

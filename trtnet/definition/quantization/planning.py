@@ -20,8 +20,14 @@ from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.rules.lazy_tensors import Converted, is_dequantized
 from trtnet.definition.quantization.arranging import arranged
 from trtnet.definition.quantization.patterns import Patterns
-from trtnet.definition.quantization.schemes import AttentionScheme, WeightScheme
-from trtnet.graph.quantized import QuantizedArrays, QuantizedAttention, QuantizedParameter, QuantizedParameters
+from trtnet.definition.quantization.schemes import AttentionScheme, CacheScheme, WeightScheme
+from trtnet.graph.quantized import (
+    QuantizedArrays,
+    QuantizedAttention,
+    QuantizedCache,
+    QuantizedParameter,
+    QuantizedParameters,
+)
 from trtnet.support import dtypes, json_text
 from trtnet.support.errors import ModelError, WeightsError
 
@@ -137,6 +143,17 @@ class Quantizing:
             return self._attentions[path]
         found = self._patterns.first((path,), AttentionScheme)
         return found.quantized(path) if isinstance(found, AttentionScheme) else None
+
+    def cache_of(self, name: str) -> QuantizedCache | None:
+        """What the cache that is the input of a name is quantized to. Raises ModelError for int8 without a scale."""
+        found = self._patterns.first((name,), CacheScheme)
+        return found.quantized(name) if isinstance(found, CacheScheme) else None
+
+    def check_caches(self, inputs: Sequence[str]) -> None:
+        """Raises ModelError for a scheme of caches that fits none of a network's inputs, and as cache_of."""
+        for name in inputs:
+            self.cache_of(name)
+        self._patterns.check(CacheScheme, inputs, "input of the model")
 
     def _check_used(self, parameters: QuantizedParameters) -> None:
         """Raises ModelError for what was said of no attention that the network has, or of nothing at all."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from trtnet.checkpoint.quantized.rounding import LARGEST
 from trtnet.checkpoint.quantized.scheme import WHOLE
-from trtnet.graph.quantized import QuantizedAttention
+from trtnet.graph.quantized import QuantizedAttention, QuantizedCache
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import DTypeError, ModelError
@@ -136,8 +138,45 @@ ATTENTION: Mapping[str, AttentionScheme] = {
 }
 """Schemes of attention's products, by name."""
 
-AnyScheme = WeightScheme | AttentionScheme
-"""What a pattern of module paths may have."""
+
+@dataclass(frozen=True)
+class CacheScheme:
+    """How a cache of keys or values, [batch, heads, capacity, dim], is held between calls.
+
+    dtype: "int8" or "float8_e4m3fn". scale: one number, or one for each head; by default 1 for float8. output: the name
+    of the output that is the next call's cache; by default new_NAME, NAME_next, or as for a trtnet.State.
+    """
+
+    dtype: str = "float8_e4m3fn"
+    scale: float | tuple[float, ...] | None = None
+    output: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ModelError for what is none."""
+        _check(self.dtype, "dtype", _INPUTS)
+        scales = self.scale if isinstance(self.scale, tuple) else (self.scale,)
+        if not all(scale is None or scale > 0 for scale in scales):
+            raise ModelError(f"quantization: scales of a cache are above 0, found {self.scale!r}")
+
+    def quantized(self, name: str) -> QuantizedCache:
+        """What the cache of an input is quantized to. Raises ModelError for int8 without a scale."""
+        if self.scale is None and self.dtype == "int8":
+            raise ModelError(
+                f"quantization: the cache {name} is in int8, and there is no scale: give the largest magnitude of its"
+                f" keys or values / 127, one number or one for each head; or take fp8_cache, whose scale is 1"
+            )
+        scale = np.array(1.0 if self.scale is None else self.scale, np.float32)
+        return QuantizedCache(dtypes.get(self.dtype), scale, self.output)
+
+
+CACHES: Mapping[str, CacheScheme] = {
+    "int8_cache": CacheScheme("int8"),
+    "fp8_cache": CacheScheme("float8_e4m3fn"),
+}
+"""Schemes of caches, by name."""
+
+AnyScheme = WeightScheme | AttentionScheme | CacheScheme
+"""What a pattern of module paths, or of names of inputs that are caches, may have."""
 
 
 def schemes_of(pattern: str, said: Any) -> tuple[AnyScheme | None, ...]:
@@ -147,7 +186,7 @@ def schemes_of(pattern: str, said: Any) -> tuple[AnyScheme | None, ...]:
 
 def scheme_of(pattern: str, said: Any) -> AnyScheme | None:
     """What a mapping says for a pattern: a name, a table of fields, or a scheme. Raises ModelError for others."""
-    everything: Mapping[str, AnyScheme | None] = {**NAMED, **ATTENTION}
+    everything: Mapping[str, AnyScheme | None] = {**NAMED, **ATTENTION, **CACHES}
     if isinstance(said, AnyScheme) or said is None:
         return said
     if isinstance(said, str) and said in everything:

@@ -7,6 +7,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import add, mul, sub
 from trtnet.ops.indexing.embedding import embedding
+from trtnet.ops.quantization.caches import held, written
 from trtnet.ops.shapes.joining import cat
 from trtnet.support.backend import supports, trt
 
@@ -52,10 +53,13 @@ def kv_cache_update(cache: Tensor, update: Tensor, write_indices: Tensor) -> Ten
     cache: [batch, heads, capacity, dim], floating, an input of the network; the result must be one of its outputs, and
     shares the input's memory. update: [batch, heads, length, dim], of the same dtype. write_indices: [batch], int32.
     Returns the shape and dtype of `cache`.
-    Layer: IKVCacheUpdateLayer.
+    Layer: IKVCacheUpdateLayer. It refuses a cache that the network holds in 8 bits: that is IGatherLayer, ISelectLayer
+    and quantization, and the result has memory of its own.
     Raises LayerError where the backend does not have it: TensorRT before 10.15.
     """
-    network = cache.network
+    network, quantized = cache.network, held(cache)
+    if quantized is not None:
+        return written(quantized, update, write_indices)
     operands = {"cache": cache, "update": update, "write_indices": write_indices}
     if not supports("kv_cache_update"):
         network.fail("kv_cache_update needs TensorRT 10.15 or newer; use ops.cat of the cache and the update", operands)
