@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from helpers.generating import PROMPTS, REPETITIVE, RESTLESS, fixed, generator, reference
+from helpers.generating import PROMPTS, REPETITIVE, RESTLESS, fixed, generator, quantized, reference
 
 from trtnet import GenerationConfig
 from trtnet.generation import SINGLE, Generator
@@ -17,8 +17,8 @@ from trtnet.generation.caches import DeviceCaches
 class InPlace:
     """What an engine is to a generator: the results go where `out` says, each in its own place at each width."""
 
-    def __init__(self, scale: float, capacity: int = 48, step: Any = None) -> None:
-        self._reference = step or reference(capacity, scale)
+    def __init__(self, scale: float, capacity: int = 48, step: Any = None, in_place: bool = True) -> None:
+        self._reference, self._in_place = step or reference(capacity, scale), in_place
         self.inputs, self.states = self._reference.inputs, self._reference.states
         self.calls: list[tuple[int, ...]] = []
 
@@ -30,7 +30,8 @@ class InPlace:
         self.calls.append(tuple(tensor.data_ptr() for tensor in given.values()))
         for name, value in self._reference(**inputs).items():
             if name.startswith("new_"):
-                assert out[name] is inputs[name.removeprefix("new_")]
+                is_same = out[name] is inputs[name.removeprefix("new_")]
+                assert is_same == (self._in_place or name == "new_history")
             out[name].copy_(value)
 
 
@@ -69,6 +70,22 @@ def test_every_step_of_a_width_is_the_same_call() -> None:
     Generator(step, device="cpu")(PROMPTS, GenerationConfig(10))
     assert len(step.calls) == 11  # the prompt, nine tokens, and the step that was queued before the last was read
     assert len(set(step.calls[1:])) == 1
+
+
+@pytest.mark.parametrize("scheme", [{"scheme": "int8_cache", "scale": 0.02}, "fp8_cache"], ids=["int8", "fp8"])
+def test_caches_in_8_bits_take_turns_and_are_nearly_as_good(scheme: Any) -> None:
+    said = {"key_*": scheme, "value_*": scheme}
+    step = quantized(said, scale=REPETITIVE).reference()
+    held = {each.name: each.dtype for each in step.inputs if each.name.startswith(("key_", "value_"))}
+    assert set(held.values()) == {"int8" if scheme != "fp8_cache" else "float8_e4m3fn"} and len(held) == 4
+    apart = InPlace(REPETITIVE, step=step, in_place=False)
+    config = GenerationConfig(12)
+    on_host = [each.tokens for each in Generator(step)(PROMPTS, config)]
+    assert [each.tokens for each in Generator(apart, device="cpu")(PROMPTS, config)] == on_host
+    assert len(set(apart.calls[1:])) == 2
+    floats = [each.tokens for each in generator(scale=REPETITIVE)(PROMPTS, config)]
+    pairs = [pair for one, other in zip(on_host, floats, strict=True) for pair in zip(one, other, strict=True)]
+    assert sum(a == b for a, b in pairs) >= 0.75 * len(pairs)
 
 
 def test_caches_of_another_size_are_given_back_before_there_are_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,9 +43,13 @@ def original(scale: float = RESTLESS, width: int = WIDTH) -> Any:
 
 @cache
 def network(capacity: int = 48, scale: float = RESTLESS, width: int = WIDTH) -> Any:
+    return quantized(None, capacity, scale, width)
+
+
+def quantized(said: Any, capacity: int = 48, scale: float = RESTLESS, width: int = WIDTH) -> Any:
     published_ = original(scale, width)
     model = models.llama(published_.config.to_dict(), capacity=capacity)
-    return trtnet.define(Step(model), weights=published_)
+    return trtnet.define(Step(model), weights=published_, quantization=said)
 
 
 def fixed(batch: int, scale: float = RESTLESS, width: int = WIDTH, forms: Any = None, **sizes: int) -> Any:

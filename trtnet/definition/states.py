@@ -46,7 +46,7 @@ def carried(
     for name, output in found.items():
         tensor = _checked(network, name, output, results.pop(output), states[name])
         spec = states[name]
-        is_held = spec.shape[spec.axis] != 1 and not _in_place(network, tensor)
+        is_held = spec.shape[spec.axis] != 1 and not _is_placed(network, tensor)
         if is_held:
             tensor = _held(network, name, tensor, spec)
         described.append(StateInfo(name, output_name(output, network.inputs), spec.axis, is_held))
@@ -92,8 +92,10 @@ def _checked(network: Network, name: str, output: str, tensor: Tensor, spec: Sta
     return tensor.to(state.dtype)
 
 
-def _in_place(network: Network, tensor: Tensor) -> bool:
-    """Whether TensorRT writes it in the place of the state."""
+def _is_placed(network: Network, tensor: Tensor) -> bool:
+    """Whether it is the state with an update at positions, which TensorRT writes in its place if it is of floats."""
+    if tensor.trt in network.quantized.placed:
+        return True
     kind = getattr(trt.LayerType, "KV_CACHE_UPDATE", None)
     if kind is None or tensor.trt.is_network_input:
         return False

@@ -47,6 +47,7 @@ class HostCaches:
 class DeviceCaches:
     """Caches as torch tensors on a GPU, which the engine writes in place; each width has buffers of its own.
 
+    Those in 8 bits, which no engine writes in place, are in two buffers that take turns.
     step, prompts: an engine or a session of a Step, for single tokens and for several. device: torch's name of the GPU.
     """
 
@@ -58,6 +59,8 @@ class DeviceCaches:
         self._calls = {key: call.session() if hasattr(call, "session") else call for key, call in calls.items()}
         self._states = step.states
         self._caches = {info.name: self._zeros(info) for info in caches_of(step)}
+        narrow = [info for info in caches_of(step) if dtypes.get(info.dtype).bits < 16]
+        self._others = {info.name: self._zeros(info) for info in narrow}
         self._controls = {
             info.name: self._zeros(info) for info in step.inputs if info.name not in {*self._caches, *CALLED}
         }
@@ -104,7 +107,10 @@ class DeviceCaches:
         return self._tokens.numpy().copy()
 
     def _run(self, are_several: bool, given: dict[str, Any], out: dict[str, Any]) -> None:
-        self._calls[are_several](**given, **self._controls, **self._caches, out=out)
+        before, after = self._caches, self._caches | self._others
+        own = {state.output: after[state.input] for state in self._states}
+        self._calls[are_several](**given, **self._controls, **before, out=out | own)
+        self._caches, self._others = after, {name: before[name] for name in self._others}
 
     def _send(self, tensors: dict[str, Any], arrays: dict[str, Array]) -> None:
         for name, array in arrays.items():
@@ -123,8 +129,7 @@ class DeviceCaches:
                 self._buffers = {key: value for key, value in self._buffers.items() if key[0] == key[1]}
             sizes = dict(zip(CALLED, ((length,), (), (count,)), strict=True))
             given = {name: self._new(each, "int64" if each else "int32") for name, each in sizes.items()}
-            own = {state.output: self._caches[state.input] for state in self._states}
-            self._buffers[length, count] = given, {"tokens": self._new((count,), "int64"), **own}
+            self._buffers[length, count] = given, {"tokens": self._new((count,), "int64")}
         return self._buffers[length, count]
 
 

@@ -188,7 +188,8 @@ class QuantizedParameters:
 
     attention_of: what the attention of the module at a path is quantized to. attentions: those of the network, by path.
     cache_of: the same of an input by its name. caches: those of the network. held: what is in 8 bits of the tensors
-    that a model takes for caches, by TensorRT's tensor.
+    that a model takes for caches, by TensorRT's tensor. placed: caches that differ from those before at positions which
+    sequences that take no part in a call do not read.
     watched: what is noted of the operations with weights, where that is to be known; None where not.
     """
 
@@ -199,6 +200,7 @@ class QuantizedParameters:
         self.cache_of: Callable[[str], QuantizedCache | None] = lambda name: None
         self.caches: dict[str, QuantizedCache] = {}
         self.held: dict[Any, HeldCache] = {}
+        self.placed: set[Any] = set()
         self.by_key: dict[str, QuantizedParameter] = {}
         self.used: set[str] = set()
 

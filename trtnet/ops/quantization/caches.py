@@ -43,11 +43,14 @@ def written(found: HeldCache, update: Tensor, write_indices: Tensor) -> Tensor:
     float8, of float32, before attention of a dynamic length.
     Returns floats of the dtype of `update`.
     """
-    if not found.cache.dtype.is_floating:
-        after = _selected(found.values, narrowed(update, found).values, write_indices)
-        return in_floats(HeldCache(found.cache, after), update.dtype)
-    wide = _selected(_dequantized(found, dtypes.float32), cast(update, dtypes.float32), write_indices)
-    return in_floats(narrowed(wide, found), update.dtype)
+    if found.cache.dtype.is_floating:
+        wide = _selected(_dequantized(found, dtypes.float32), cast(update, dtypes.float32), write_indices)
+        after = narrowed(wide, found)
+    else:
+        values = _selected(found.values, narrowed(update, found).values, write_indices)
+        after = HeldCache(found.cache, values)
+    update.network.quantized.placed.add(after.values.trt)
+    return in_floats(after, update.dtype)
 
 
 def _selected(cache: Tensor, update: Tensor, write_indices: Tensor) -> Tensor:
