@@ -46,11 +46,12 @@ class Adding(Placing, Generic[T]):
     the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
     what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
     and bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the factors of the
-    results of scale layers. known: the values of what is made of constants. chosen: choices between these. moves,
-    gathered: what permutations, reshapes and gathers of their results were made of. shuffled: of images of shuffled
-    channels, the image before and the places of its channels. quantized: the parameters that the network holds
-    quantized. division: the rank whose part of a larger one it is. named: the checkpoint keys of weights that TensorRT
-    knows by them; folded: those that were computed with while defining.
+    results of scale layers. known: the values of what is made of constants. chosen: choices between these. sums: what
+    was added, of sums of a tensor and a constant. moves, gathered: what permutations, reshapes and gathers of their
+    results were made of. shuffled: of images of shuffled channels, the image before and the places of its channels.
+    quantized: the parameters that the network holds quantized. division: the rank whose part of a larger one it is.
+    named: the checkpoint keys of weights that TensorRT knows by them; folded: those that were computed with while
+    defining.
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
@@ -74,6 +75,7 @@ class Adding(Placing, Generic[T]):
         self.merged: dict[Any, Any] = {}
         self.known = KnownValues()
         self.chosen: dict[Any, T] = {}
+        self.sums: dict[trt.ITensor, tuple[T, Any]] = {}
         self.moves: dict[trt.ITensor, Any] = {}
         self.gathered: dict[trt.ITensor, Any] = {}
         self.shuffled: dict[trt.ITensor, tuple[T, np.ndarray[Any, Any]]] = {}

@@ -39,20 +39,23 @@ class ShiftedWindows(nn.Module):
 
 
 class MaskedWindows(nn.Module):
-    """Attention of Swin's shifted windows of 7 x 7, with the mask that torchvision makes in each block."""
+    """Attention of Swin's shifted windows of 7 x 7, with its bias and the mask that torchvision makes in each block."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.table = nn.Parameter(torch.randn(169, heads) / 50)
+        self.register_buffer("index", torch.arange(49 * 49) * 13 % 169)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         n, size, _, width = x.shape
         count = size // 7
         y = torch.roll(self.norm(x), (-3, -3), (1, 2)).view(n, count, 7, count, 7, width)
         y = y.permute(0, 1, 3, 2, 4, 5).reshape(n * count**2, 49, width)
+        bias = self.table[self.index].view(49, 49, self.heads).permute(2, 0, 1).contiguous().unsqueeze(0)
         q, k, v = self.qkv(y).reshape(n * count**2, 49, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        scores = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1)
+        scores = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1) + bias
         scores = scores.view(n, count**2, self.heads, 49, 49) + self.mask(x, size, count).unsqueeze(1).unsqueeze(0)
         y = scores.view(-1, self.heads, 49, 49).softmax(-1) @ v
         y = self.out(y.transpose(1, 2).reshape(n * count**2, 49, width)).view(n, count, count, 7, 7, width)
@@ -132,7 +135,8 @@ def rearranging_rows() -> Iterator[Row]:
                 yield Row(kind, f"three shuffle units of {channels}", lambda c=channels: shuffle_units(c), (shape,))
         for width, heads, size in ((96, 3, 56), (384, 12, 14)):
             shape = (batch, size, size, width)
-            yield Row("select", f"masked windows of {width}", lambda w=width, h=heads: masked(w, h), (shape,))
+            for kind in ("select", "biases"):
+                yield Row(kind, f"masked windows of {width}", lambda w=width, h=heads: masked(w, h), (shape,))
     for batch in (1, 4):
         yield Row(
             "upsampling",

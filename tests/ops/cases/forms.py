@@ -22,6 +22,7 @@ PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2
 GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
 SLIDING = RNG.standard_normal((6, 1, 5, 6)) / 6
 SUBPIXEL, OFFSETS = RNG.standard_normal((12, 3, 3, 2)) / 4, RNG.standard_normal(12)
+BIAS, MASK = RNG.standard_normal((1, 3, 4, 4)), RNG.standard_normal((1, 1, 1, 4, 4))
 SHIFTED = (slice(0, -2), slice(-2, -1), slice(-1, None))
 BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
@@ -258,6 +259,16 @@ def pixel_mean(x: Any) -> Any:
     return x.mean((-1, -2))
 
 
+def biased_scores(x: Any) -> Any:
+    """Swin's: a bias, and a mask for each window of an image."""
+    scores = x * 2 + like(BIAS, x)
+    return scores.view(x.shape[0], 1, 3, 4, 4) + like(MASK, x)
+
+
+def twice_biased(x: Any) -> Any:
+    return (x * 2 + like(BIAS, x)) + like(MASK[0], x)
+
+
 FORM_CASES: dict[str, list[Case]] = {
     "attention": [
         Case("attention", attention(), attention(), (HEADS,) * 3),
@@ -268,6 +279,10 @@ FORM_CASES: dict[str, list[Case]] = {
     "cat": [
         Case("concatenated", concatenated, concatenated, (("n", 3, "h", 5), ("n", 2, "h", 5))),
         Case("concatenated of known sizes", concatenated, concatenated, ((2, 3, 6, 5), (2, 2, 6, 5))),
+    ],
+    "biases": [
+        Case("bias and mask", biased_scores, biased_scores, (("n", 3, 4, 4),)),
+        Case("two biases", twice_biased, twice_biased, (("n", 3, 4, 4),)),
     ],
     "decoding": [
         Case("one query", attention(), attention(), (ONE_QUERY, HEADS, HEADS)),

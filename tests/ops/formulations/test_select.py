@@ -24,7 +24,7 @@ def test_the_masks_of_two_blocks_are_one_constant() -> None:
     ]
     kinds = [[node.kind for node in used(network)] for network in networks]
     assert [each.count("SELECT") for each in kinds] == [4, 0]
-    masks = [n for n in used(networks[1]) if n.kind == "CONSTANT" and tuple(n.layer.shape)[-2:] == (49, 49)]
+    masks = [n for n in used(networks[1]) if n.kind == "CONSTANT" and tuple(n.layer.shape) == (4, 49, 49)]
     assert len(masks) == 1
     x = torch.randn(shape)
     with torch.inference_mode():

@@ -29,6 +29,7 @@ class KnownValues:
         self._makers: dict[ITensor, tuple[str, Layer, list[ITensor]]] = {}
         self._numbers: dict[ITensor, int] = {}
         self._by_expression: dict[Any, int] = {}
+        self._fixed: set[ITensor] = set()
 
     def __contains__(self, tensor: ITensor) -> bool:
         return tensor in self._found or tensor in self._makers
@@ -41,11 +42,21 @@ class KnownValues:
         """Notes a new layer. method: that of ``INetworkDefinition`` which made it, without "add_"."""
         if method == "shape":
             self._found[outputs[0]] = None
-        if method not in FUNCTIONS:
+        if method == "constant":
+            self._fixed.add(outputs[0])
+        if method not in FUNCTIONS and method != "gather":
             return
         operands = list(inputs)
+        if operands and all(x in self._fixed for x in operands):
+            self._fixed.add(outputs[0])
+        if method == "gather":
+            return
         if (operands or method == "fill") and all(x in self for x in operands):
             self._makers[outputs[0]] = method, layer, operands
+
+    def is_fixed(self, tensor: ITensor) -> bool:
+        """Whether it is made of constants and weights."""
+        return tensor in self._fixed
 
     def number(self, tensor: ITensor) -> int:
         """Equal for tensors that equal layers make of the same tensors."""

@@ -9,6 +9,7 @@ from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import common_type, network_of, tensor, warn
 from trtnet.ops.arguments.promotion import computed_in
+from trtnet.ops.elementwise.biases import note_sum, plus_constants
 from trtnet.ops.elementwise.layers import cast, layer, no_uint8
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
@@ -50,7 +51,12 @@ def add(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
     Raises LayerError for shapes that do not broadcast, for uint8, and for integers with a floating alpha.
     """
     joined = _joined(x, y) if alpha == 1 else None
-    return _sum("SUM", x, y, alpha, "add") if joined is None else joined
+    if joined is not None:
+        return joined
+    total = _sum("SUM", x, y, alpha, "add")
+    if alpha == 1 and isinstance(x, Tensor):
+        note_sum(x, y, total)
+    return total
 
 
 def _joined(x: Operand, y: Operand) -> Tensor | None:
@@ -61,7 +67,7 @@ def _joined(x: Operand, y: Operand) -> Tensor | None:
             if isinstance(pending, PendingLayer) and pending.is_free:
                 found: Tensor | None = pending.offer.plus(one, other)
                 return found
-    return None
+    return plus_constants(x, y) if isinstance(x, Tensor) else None
 
 
 def sub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
