@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.docs.pages import ROOT, read
 from helpers.tools.batches import Doubling, check_results, job, written
 
+import trtnet
+from trtnet.models import lenet
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.tools.batch.inputs import InputOptions
 from trtnet.tools.batch.job import JobError, run_job
@@ -102,3 +106,23 @@ def test_a_full_disk_ends_the_job_which_goes_on_when_there_is_room(tmp_path: Pat
         run_job(job(tmp_path, model), in_actors(1))
     (tmp_path / "full").unlink()
     assert finish(tmp_path, model) == 2
+
+
+# Ray Serve
+def test_the_deployment_of_the_guide_batches_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve = pytest.importorskip("ray.serve", reason="Ray Serve is not installed: pip install 'ray[serve]'")
+    (block,) = [block for block in read(ROOT / "docs/guide/serve.md").blocks if block.title == "digits.py"]
+    (tmp_path / "digits.py").write_text(block.text)
+    monkeypatch.syspath_prepend(tmp_path)
+    digits = importlib.import_module("digits")
+    images = np.random.default_rng(0).random((64, 1, 28, 28)).astype(np.float32)
+    expected = trtnet.define(lenet(), weights="trtnet:lenet.safetensors").reference()(images).argmax(1).tolist()
+    ray.cloudpickle.register_pickle_by_value(digits)  # the replica does not have the file
+    serve.start(proxy_location="Disabled")  # requests come by the handle
+    try:
+        handle = serve.run(digits.app, route_prefix=None)
+        answers = [handle.remote(image) for image in images]
+        assert [answer.result(timeout_s=60) for answer in answers] == expected
+    finally:
+        serve.shutdown()
+        sys.modules.pop("digits")

@@ -64,6 +64,7 @@ class Server:
             "--disable-auto-complete-config", *self._options,
         ]  # fmt: skip
         libraries = [str(home.parent / "nvidia_pytriton.libs"), str(sysconfig.get_config_var("LIBDIR"))]
+        libraries += filter(None, [os.environ.get("LD_LIBRARY_PATH")])
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # the backend's Python is python3 there
         environment = os.environ | {
             "LD_LIBRARY_PATH": os.pathsep.join(libraries), "PATH": path, "OMP_NUM_THREADS": "1",
