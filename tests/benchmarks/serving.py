@@ -196,10 +196,14 @@ def ray_serve(asked: Asked, expected: np.ndarray) -> float:
     import ray
     from ray import serve
 
-    environment = {"PYTHONPATH": ":".join(sys.path), "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}
-    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": environment})
-    deployment = serve.deployment(max_ongoing_requests=64)(Deployed)
-    handle = serve.run(deployment.bind(asked.target, asked.choices))
+    function = Function(asked.target, asked.choices)
+    gpus, environment = int(function.is_engine), {"PYTHONPATH": ":".join(sys.path)}
+    ray.init(
+        num_cpus=8, num_gpus=gpus, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": environment}
+    )  # fmt: skip
+    serve.start(proxy_location="Disabled")
+    deployment = serve.deployment(max_ongoing_requests=64, ray_actor_options={"num_gpus": gpus})(Deployed)
+    handle = serve.run(deployment.bind(function))
     try:
         check(handle.remote(asked.images[0]).result(), expected)
         return asyncio.run(ray_clients(asked, handle))
@@ -211,8 +215,8 @@ def ray_serve(asked: Asked, expected: np.ndarray) -> float:
 class Deployed:
     """The engine in a replica of Ray Serve: calls run as the engine's options say, others wait."""
 
-    def __init__(self, target: str, choices: Choices) -> None:
-        self.called = Function(target, choices).open()
+    def __init__(self, function: Function) -> None:
+        self.called = function.open()
 
     async def __call__(self, image: np.ndarray) -> np.ndarray:
         if hasattr(self.called, "acall"):
