@@ -2,8 +2,9 @@
 
     PYTHONPATH=. PYTHON tests/checkpoint/make_quantized_files.py
 
-PYTHON has torch, safetensors, transformers, compressed-tensors 0.20.0, torchao 0.18.0, auto-gptq 0.7.1, gptqmodel 7.7.0
-and gguf 0.19.0 (all but torch installed with --no-deps); trtnet's tests need none of them, but read the files.
+PYTHON has torch, safetensors, transformers, compressed-tensors 0.20.0, torchao 0.18.0, auto-gptq 0.7.1,
+gptqmodel 7.7.0, nvidia-modelopt 0.47.0 with omegaconf and pulp, and gguf 0.19.0 (all but torch installed with
+--no-deps); trtnet's tests need none of them, but read the files.
 A folder is a checkpoint with its configuration, `expected.safetensors` its float weights by the library's own function.
 """
 
@@ -204,6 +205,44 @@ def make_awq() -> None:
     write("awq", tensors, {"up.weight": expected}, {"quantization_config": config})
 
 
+# ModelOpt: its export packs, its own tensors unpack; 4-bit integers it does not unpack
+
+
+def make_modelopt() -> None:
+    from modelopt.torch.export.quant_utils import from_quantized_weight, to_quantized_weight
+    from modelopt.torch.quantization.qtensor import FP8QTensor, MXFP4QTensor, NVFP4QTensor
+
+    def save(name: str, algorithm: str, parts: dict[str, torch.Tensor], expected: torch.Tensor) -> None:
+        quantization = {"quant_method": "modelopt", "quant_algo": algorithm}
+        tensors = {f"up.{key}": value for key, value in parts.items()}
+        write(f"modelopt_{name}", tensors, {"up.weight": expected}, {"quantization_config": quantization})
+
+    w = weight()
+    rows = w.abs().amax(1)
+    one = w.abs().max() / 448
+    values = to_quantized_weight(w, one, "fp8")
+    save("fp8", "FP8", {"weight": values, "weight_scale": one}, from_quantized_weight(values, one, "fp8", FLOAT))
+    values = to_quantized_weight(w, rows / 448, "fp8_pc_pt")
+    expected = FP8QTensor(w.shape, FLOAT, values).dequantize(scale=(rows / 448)[:, None])
+    save("fp8_channel", "FP8_PER_CHANNEL_PER_TOKEN", {"weight": values, "weight_scale": rows / 448}, expected)
+    values = to_quantized_weight(w, rows / 127, "int8_sq")
+    expected = from_quantized_weight(values, rows / 127, "int8_sq", FLOAT)
+    save("int8_sq", "W8A8_SQ_PER_CHANNEL", {"weight": values, "weight_scale": rows / 127}, expected)
+    blocks = w.reshape(ROWS, -1, GROUP).abs().amax(2) / 7
+    codes = (w / blocks.repeat_interleave(GROUP, 1)).round().clamp(-8, 7).to(torch.int8)
+    packed = to_quantized_weight(w, blocks, "int4_awq", block_size=GROUP)
+    save(
+        "int4_awq", "W4A16_AWQ", {"weight": packed, "weight_scale": blocks}, codes * blocks.repeat_interleave(GROUP, 1)
+    )
+    made, scale, second = NVFP4QTensor.quantize(w, 16)
+    expected = made.dequantize(FLOAT, scale=scale, double_scale=second, block_sizes={-1: 16})
+    parts = {"weight": made._quantized_data, "weight_scale": scale, "weight_scale_2": second}
+    save("nvfp4", "NVFP4", parts, expected)
+    made, scale = MXFP4QTensor.quantize(w, 32)
+    expected = made.dequantize(FLOAT, scale=scale, block_sizes={-1: 32})
+    save("mxfp4", "MXFP4", {"weight": made._quantized_data, "weight_scale": scale.reshape(ROWS, -1)}, expected)
+
+
 # FP8 blocks and gpt-oss: transformers' own conversions
 
 
@@ -280,6 +319,9 @@ def make_gguf() -> None:
 
 if __name__ == "__main__":
     declare_operators()
-    for make in (make_compressed, make_gptq, make_awq, make_fp8_blocks, make_gpt_oss, make_torchao, make_gguf):
+    makers = (
+        make_compressed, make_gptq, make_awq, make_modelopt, make_fp8_blocks, make_gpt_oss, make_torchao, make_gguf,
+    )  # fmt: skip
+    for make in makers:
         make()
         print(make.__name__)
