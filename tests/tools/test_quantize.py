@@ -156,6 +156,15 @@ def shared() -> dict[str, Any]:
     return {key: value.astype(np.float32) for key, value in weights.items()}
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_scale_of_float8_inputs_is_the_next_power_of_two(method: str) -> None:
+    """Its reciprocal, which TensorRT multiplies by in the network's dtype, has no rounding."""
+    values = np.random.default_rng(0).standard_normal(9999).astype(np.float32) * 37
+    scale = scale_of(seen(values), dtypes.float8_e4m3fn, method)
+    smallest = METHODS[method](seen(values), dtypes.float8_e4m3fn) / 448
+    assert np.log2(scale) % 1 == 0 and scale / 2 < smallest <= scale
+
+
 def test_the_scale_of_a_shared_weight_is_that_of_all_its_inputs(tmp_path: Path) -> None:
     weights, x = shared(), RNG.standard_normal((64, 128)).astype(np.float32)
     second = 10 * np.maximum(x @ weights["up.weight"].T + weights["up.bias"], 0)
