@@ -62,10 +62,44 @@ def test_what_is_refused(folder: Path) -> None:
         Function("lenet.engine", Choices(dims=["batch=2"]))
 
 
+MODEL = """import trtnet
+
+class Scaled(trtnet.nn.Module):
+    inputs = {"image": trtnet.Input(("batch", 28, 28))}
+
+    def forward(self, image):
+        return image * 2
+
+def make():
+    return Scaled()
+"""
+PREPARE = "def f(row):\n    return {'image': row['image'] * 1.0}\n"
+
+
+@pytest.mark.parametrize("file", ["scaled.py", "prepare.py"])
+def test_results_of_changed_files_are_refused(folder: Path, tmp_path: Path, file: str) -> None:
+    (tmp_path / "scaled.py").write_text(MODEL)
+    (tmp_path / "prepare.py").write_text(PREPARE)
+    command = ["batch", f"{tmp_path}/scaled.py:make", "--in", str(folder / "in"), "--out", str(tmp_path / "out")]
+    options = ["--workers", "0", "--prepare", f"{tmp_path}/prepare.py:f"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, [*command, *options], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    with (tmp_path / file).open("ab") as opened:
+        opened.write(b"\n")
+    with pytest.raises(InputError) as raised:
+        CliRunner().invoke(app, [*command, *options], catch_exceptions=False)
+    assert f"{file} (" in str(raised.value) and " changed after results were written" in str(raised.value)
+    assert "{" not in str(raised.value) and len(str(raised.value).replace(str(tmp_path), "")) < 160
+    with pytest.raises(InputError, match=r"model.dtype was 'float32', now it is 'float16'"):
+        CliRunner().invoke(app, [*command, *options, "--dtype", "float16"], catch_exceptions=False)
+
+
 def test_a_checkpoint_of_another_time_is_another_model(tmp_path: Path) -> None:
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(b"one")
-    before = Function("lenet", Choices(str(weights))).identity
-    assert before == Function("lenet", Choices(str(weights))).identity == json.loads(json.dumps(before))
+    function = Function("lenet", Choices(str(weights)))
+    before = function.files
+    assert before == function.files and function.identity == json.loads(json.dumps(function.identity))
     weights.write_bytes(b"three")
-    assert Function("lenet", Choices(str(weights))).identity != before
+    assert function.files != before

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import filelock
 
 from trtnet.support.errors import FileError
+
+
+class FileState(NamedTuple):
+    """state: what changes when the file does: the digest of its content, or of large files their size and time."""
+
+    path: str
+    state: str
 
 
 @contextmanager
@@ -53,6 +61,12 @@ def locked(path: str | os.PathLike[str], timeout: float = 60) -> Iterator[None]:
     """
     with filelock.FileLock(f"{os.fspath(path)}.lock", timeout=timeout):
         yield
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal. Raises FileError for one that cannot be read."""
+    with _explained(path), Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:

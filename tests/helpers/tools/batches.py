@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.support.call_interface import TensorInfo
+from trtnet.support.files import FileState
 from trtnet.tools.batch.work import Job
 
 ROWS = 5
@@ -32,7 +33,8 @@ class Doubling:
     once: str = ""
     full: str = ""
 
-    identity = {"engine": "doubling"}
+    identity = {"model": "doubling"}
+    files = dict[str, FileState]()
 
     def open(self, device: int = 0) -> Any:
         return _Function(self)

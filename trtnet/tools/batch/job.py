@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trtnet.support.errors import InputError, TrtnetError
+from trtnet.support.files import FileState, digest
 from trtnet.tools.batch.ledger import Ledger, opened
 from trtnet.tools.batch.shards import Shard, check_unchanged, find, plan
 from trtnet.tools.batch.work import Job, Outcome, Worker, on_devices
@@ -138,7 +139,10 @@ def in_processes(devices: tuple[int, ...], workers: int) -> Run:
 
 
 def _identity(job: Job) -> dict[str, Any]:
-    """What the results depend on."""
-    return {"model": job.model.identity, "kind": job.kind, "inputs": asdict(job.inputs), "keep": [*job.keep]} | {
-        "record": job.record
-    }
+    """What the results depend on: options, and files by what they are: the path and what changes with the content."""
+    files, prepare = dict(job.model.files), job.inputs.prepare
+    if prepare is not None:
+        path = prepare.rpartition(":")[0]
+        files["prepare"] = FileState(path, digest(path))
+    options = {"model": job.model.identity, "kind": job.kind, "inputs": asdict(job.inputs), "keep": [*job.keep]}
+    return {"options": options | {"record": job.record}, "files": {name: [*file] for name, file in files.items()}}

@@ -22,7 +22,7 @@ from trtnet.support.errors import FileError, InputError
 from trtnet.support.files import locked
 from trtnet.tools.batch.shards import Shard, Source
 
-VERSION = 1
+VERSION = 2
 HIDDEN = ".trtnet"
 """The folder in the results that has the ledger and what is not finished."""
 
@@ -83,11 +83,16 @@ class Ledger:
         if not self.finished:  # nothing was done with other options
             self._size = 0
             return
-        for name in (*before, *self._job):
-            if before.get(name) != self._job.get(name):
+        for name, was, now in _differences(before.get("options"), self._job.get("options")):
+            raise InputError(
+                f"{self._out} has the results of another job: {name} was {was!r}, now it is {now!r}. Choose another"
+                f" folder for the results, or the same options"
+            )
+        for name, (path, state) in self._job.get("files", {}).items():
+            if state != before["files"].get(name, ["", None])[1]:
                 raise InputError(
-                    f"{self._out} has the results of another job: {name} was {before.get(name)!r}, now it is"
-                    f" {self._job.get(name)!r}. Choose another folder for the results, or the same options"
+                    f"{path} ({name}) changed after results were written to {self._out}: choose another folder for the"
+                    f" results, or remove that one to begin anew"
                 )
 
     def _mend(self) -> None:
@@ -120,8 +125,8 @@ class Ledger:
 def opened(out: Path, job: Mapping[str, Any]) -> Iterator[Ledger]:
     """The ledger of the results in `out`, which no other process has open meanwhile. The folder is made.
 
-    job: what makes results what they are. Raises InputError for the results of another job, or while another process
-    works on them, FileError for a folder that cannot be written.
+    job: what makes results what they are: "options", nested, and "files", [path, state] by name. Raises InputError for
+    the results of another job, or while another process works on them, FileError for a folder that cannot be written.
     """
     with _writing(out):
         (out / HIDDEN).mkdir(parents=True, exist_ok=True)
@@ -153,6 +158,15 @@ def staging(out: Path) -> Path:
 def staged_name() -> str:
     """A name that no other attempt has."""
     return f"{uuid.uuid4().hex}.parquet"
+
+
+def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(name, before, now) of what differs in nested options."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in dict.fromkeys((*was, *now)):
+            yield from _differences(was.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif was != now:
+        yield name, was, now
 
 
 def _job(header: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trtnet.support.errors import TrtnetError
+from trtnet.support.files import FileState
 from trtnet.tools.batch.inputs import InputOptions, Inputs
 from trtnet.tools.batch.ledger import Finished, staged_name, staging
 from trtnet.tools.batch.predictions import Prepare, check_batched, checked, predictions
@@ -26,7 +27,11 @@ class Opens(Protocol):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, as JSON."""
+        """What its results depend on beside files, as JSON."""
+
+    @property
+    def files(self) -> dict[str, FileState]:
+        """The files that its results depend on, by what they are."""
 
 
 @dataclass(frozen=True)

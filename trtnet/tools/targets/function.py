@@ -10,6 +10,7 @@ from typing import Any
 from trtnet.builder.plan import read_sidecar, sidecar_path
 from trtnet.checkpoint.formats.shipped import located
 from trtnet.runtime import load
+from trtnet.support.files import FileState, digest
 from trtnet.tools.targets.models import is_model
 from trtnet.tools.targets.networks import Choices, check_options, define_network
 
@@ -40,14 +41,32 @@ class Function:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, as JSON: an engine's checksum; a model's options and its checkpoint's size.
+        """What its results depend on beside files, as JSON: a model's name and options; nothing of an engine."""
+        if self.is_engine:
+            return {}
+        options = {name: value for name, value in asdict(self.choices).items() if value}
+        return json.loads(json.dumps({"model": self.target, **options}, default=str))
 
-        Raises PlanError for an engine without a sidecar, CheckpointError for a checkpoint that is not there.
+    @property
+    def files(self) -> dict[str, FileState]:
+        """The files that its results depend on, by what they are: an engine's plan; what is named of a model.
+
+        Modules that a model file imports are not among them. Raises PlanError for an engine without a sidecar,
+        CheckpointError for a checkpoint that does not come with trtnet, FileError for a file that cannot be read.
         """
         if self.is_engine:
-            return {"engine": read_sidecar(sidecar_path(self.target)).plan_digest}
-        weights = self.choices.checkpoint.file
-        options = {name: value for name, value in asdict(self.choices).items() if value}
-        state = None if weights is None or not (path := Path(located(weights))).is_file() else path.stat()
-        checkpoint = None if state is None else [state.st_size, state.st_mtime_ns]
-        return json.loads(json.dumps({"model": self.target, **options, "checkpoint": checkpoint}, default=str))
+            return {"engine": FileState(self.target, read_sidecar(sidecar_path(self.target)).plan_digest)}
+        choices, weights = self.choices, self.choices.checkpoint
+        forms = choices.forms.forms
+        named = {
+            "model file": self.target.rpartition(":")[0] if ".py:" in self.target else None,
+            "rules": weights.rules if str(weights.rules).endswith(".toml") else None,
+            "config": choices.config,
+            "forms": forms if isinstance(forms, str) else None,
+            "dtypes": choices.dtype if choices.dtype.endswith(".json") else None,
+            "quantization": choices.quantization if choices.quantization != "checkpoint" else None,
+        }
+        found = {name: FileState(path, digest(path)) for name, path in named.items() if path is not None}
+        if weights.file is not None and (path := Path(located(weights.file))).is_file():
+            found["weights"] = FileState(weights.file, f"{path.stat().st_size} {path.stat().st_mtime_ns}")
+        return found
