@@ -20,7 +20,8 @@ Observer = Callable[[trt.ILayer, list[torch.Tensor]], None]
 
 
 class Execution:
-    """How plans are executed. exact: floating values stay float32 between layers. observe: sees each layer's results.
+    """How plans are executed. exact: floating values stay float32 between layers. observe: sees each layer's results,
+    those in loops once an iteration.
 
     weights: arrays that TensorRT does not give back, by (layer name, attribute). plugin: what plugin layers compute.
     """
@@ -81,6 +82,7 @@ class Execution:
             self.run(unit.condition, inner)
             if not all(bool(inner[x.get_input(0)]) for x in unit.limits if x.kind.name == "WHILE"):
                 break
+            self._begin(unit, inner)
             self.run(unit.body, inner)
             for layer, values_of in zip(unit.results, collected, strict=True):
                 values_of.append(inner[layer.get_input(0)])
@@ -89,6 +91,12 @@ class Execution:
         for layer, values_of in zip(unit.results, collected, strict=True):
             result = _loop_output(layer, outside | state, values_of)
             self._keep(layer, (layer.get_output(0),), [result], values)
+
+    def _begin(self, unit: LoopUnit, inner: Values) -> None:
+        """What an iteration begins with is seen: its slices, and what is carried."""
+        if self.observe is not None:
+            for layer in (*unit.iterators, *unit.recurrences):
+                self.observe(layer, [inner[layer.get_output(0)]])
 
     def _conditional(self, unit: ConditionalUnit, values: Values) -> None:
         side = 0 if bool(values[unit.condition]) else 1

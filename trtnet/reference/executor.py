@@ -74,7 +74,10 @@ class Reference:
         memory of an input, of another output or of a constant. Raises InputError for inputs that do not fit,
         ExecutionError for a layer that does not take what it meets.
         """
-        arrays = bind(self.inputs, args, kwargs)
+        return self.observed(bind(self.inputs, args, kwargs))
+
+    def observed(self, arrays: Mapping[str, Any], observe: Observer | None = None) -> Any:
+        """The same with inputs by name; `observe` sees every layer with its results."""
         kinds = {is_torch(array) for array in arrays.values()}
         if len(kinds) > 1:
             raise InputError("the inputs mix numpy arrays and torch tensors; give all of one kind")
@@ -83,7 +86,8 @@ class Reference:
             if problem:
                 raise InputError(problem)
         numpy = kinds == {False}
-        results = self.run({name: to_torch(np.asarray(a)) if numpy else a.detach().cpu() for name, a in arrays.items()})
+        feeds = {name: to_torch(np.asarray(a)) if numpy else a.detach().cpu() for name, a in arrays.items()}
+        results = self.run(feeds, observe)
         # outside of inference mode a clone is a plain tensor, and it shares no memory with an input or another output
         own = {name: result.clone() for name, result in results.items()}
         return returned({name: to_numpy(result) if numpy else result for name, result in own.items()})

@@ -88,6 +88,12 @@ def schedule(network: trt.INetworkDefinition, wanted: Sequence[Tensor]) -> Sched
     return Schedule(plan.units, _spent(plan.units, set(wanted)))
 
 
+def outermost(network: trt.INetworkDefinition, wanted: Sequence[Tensor]) -> set[str]:
+    """The names of what layers outside of loops and conditionals give, of those that these tensors need."""
+    units = schedule(network, wanted).units
+    return {x.name for unit in units if isinstance(unit, LayerUnit) for x in unit.outputs}
+
+
 class _Scheduler:
     def __init__(self, network: trt.INetworkDefinition) -> None:
         self.layers = [network.get_layer(i) for i in range(network.num_layers)]

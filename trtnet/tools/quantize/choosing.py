@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -20,6 +21,8 @@ ALPHAS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 """SmoothQuant's alphas that AUTO tries, beside none."""
 _ATTENTIONS = ("int8", "fp8")
 _SMOOTH, _PLAIN = "max", "mse"
+_SHOWN = 5
+SKIPPED, SENSITIVE = "skipped", "left out for the tolerance"
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,14 @@ def _alphas(scheme: str, found: WeightScheme, smooth: float | str | None) -> tup
 
 @dataclass(frozen=True)
 class Chosen:
-    """What of a model is quantized. weights: the modules of weights by key. attentions: paths of modules."""
+    """What of a model is quantized. weights: the modules of weights by key. attentions: paths of modules.
+
+    reasons: why the other weights of two or more axes stay floats, by key.
+    """
 
     weights: dict[str, str]
     attentions: tuple[str, ...]
+    reasons: dict[str, str]
 
 
 def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chosen:
@@ -88,8 +95,9 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
     Raises ModelError for a pattern that skips nothing, where nothing is left, and for a model without attention.
     """
     noted = watched(network)
-    keys = {key: path for key in noted.uses if (path := _module(key)) is not None}
-    fitting = {key: path for key, path in keys.items() if _fits(network, key, choice.scheme)}
+    matrices = [key for key in network.keys if len(network.checkpoint.info(key).shape) > 1]
+    reasons = {key: why for key in matrices if (why := _reason(network, key, choice.scheme))}
+    fitting = {key: key.rpartition(".")[0] for key in matrices if key not in reasons}
     attentions = tuple(noted.attentions) if choice.attention else ()
     if choice.attention and not attentions:
         raise ModelError("the model has no attention: no module calls scaled_dot_product_attention")
@@ -103,18 +111,32 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
         return any(fnmatchcase(path, pattern) for pattern in skip)
 
     kept = {key: path for key, path in fitting.items() if not stays(path)}
+    reasons |= {key: SKIPPED for key in fitting if key not in kept}
     if not kept:
-        raise ModelError("the model has no weight that this scheme quantizes")
-    return Chosen(kept, tuple(path for path in attentions if not stays(path)))
+        says = in_words(reasons) or "it has none of two or more axes"
+        raise ModelError(f"the model has no weight that this scheme quantizes: {says}")
+    return Chosen(kept, tuple(path for path in attentions if not stays(path)), reasons)
 
 
-def _module(key: str) -> str | None:
-    """The module of a weight, which the format knows by the name ``weight``; None for others."""
-    module, _, name = key.rpartition(".")
-    return module if name == "weight" else None
-
-
-def _fits(network: DefinedNetwork, key: str, scheme: WeightScheme) -> bool:
-    """Whether the weight can be quantized so: blocks divide the columns of a matrix."""
+def _reason(network: DefinedNetwork, key: str, scheme: WeightScheme) -> str:
+    """Why a weight is not quantized by a scheme; "" where it is."""
+    if key not in watched(network).uses:
+        return "no linear layer or convolution takes it"
+    if key.rpartition(".")[2] != "weight":
+        return 'the format quantizes what a module calls "weight"'
     shape = network.checkpoint.info(key).shape
-    return isinstance(scheme.block, str) or (len(shape) == 2 and shape[1] % int(scheme.block) == 0)  # type: ignore[arg-type]
+    if isinstance(scheme.block, str) or (len(shape) == 2 and shape[1] % int(scheme.block) == 0):  # type: ignore[arg-type]
+        return ""
+    return f"{list(shape)} is no matrix of blocks of {scheme.block} columns"
+
+
+def in_words(reasons: Mapping[str, str]) -> str:
+    """Why weights stay floats, those with one reason together."""
+    together: dict[str, list[str]] = defaultdict(list)
+    for key, reason in reasons.items():
+        together[reason].append(key)
+    return "; ".join(f"{_listed(keys)} ({reason})" for reason, keys in together.items())
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN:,} more" if len(keys) > _SHOWN else "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from trtnet.definition import DefinedNetwork
 from trtnet.graph import Tensor
 from trtnet.graph.quantized import Use, Watched
+from trtnet.reference.schedule import outermost
 from trtnet.tools.quantize.ranges import Array, Histogram
 
 _NAME = "input of {key}, {index}"
@@ -54,24 +56,33 @@ def watched(network: DefinedNetwork) -> Watched:
 
 
 class Observer:
-    """Observes a network that was defined with Watch; what each weight is multiplied with becomes an output of it.
+    """Observes a network that was defined with Watch, while the reference executes it.
 
-    tell: is told how far it is. others: tensors that are observed too, by names of their own.
+    What is computed outside of loops and conditionals becomes an output, so that it is computed; inside of them each
+    iteration is seen, and of a conditional the branch that is taken.
+
+    keys: of the weights whose inputs are observed. tell: is told how far it is. others: tensors that are observed too,
+    by names of their own.
     """
 
     def __init__(
         self,
         network: DefinedNetwork,
+        keys: Collection[str],
         tell: Callable[[str], None],
         others: Mapping[str, list[Use]] = MappingProxyType({}),
     ) -> None:
-        weights = watched(network).uses
-        self._uses, self._weights, self._tell = {**weights, **others}, len(weights), tell
-        outputs: dict[str, str] = {}
-        self._names = {
-            key: [_output(network, use.x, key, index, outputs) for index, use in enumerate(uses)]
-            for key, uses in self._uses.items()
-        }
+        self._uses = {**{key: watched(network).uses[key] for key in keys}, **others}
+        self._weights, self._tell = len(keys), tell
+        self._readers: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        every = [use.x.trt for uses in self._uses.values() for use in uses]
+        free, outputs = outermost(network.trt, every), dict[str, str]()
+        for key, uses in self._uses.items():
+            for index, use in enumerate(uses):
+                name = use.x.trt.name
+                if name in free or use.x.trt.is_network_input:
+                    name = _output(network, use.x, _NAME.format(key=key, index=index), outputs)
+                self._readers[name].append((key, index))
         self._reference = network.reference()
 
     def observe(
@@ -79,12 +90,16 @@ class Observer:
     ) -> dict[str, Seen]:
         """What the inputs of each weight's products were, over all calls. divisors: of their channels, by key."""
         divisors = divisors or {}
-        parts = {key: [Seen(Histogram(), Channels()) for _ in names] for key, names in self._names.items()}
+        parts = {key: [Seen(Histogram(), Channels()) for _ in uses] for key, uses in self._uses.items()}
+
+        def see(layer: Any, results: Sequence[Any]) -> None:
+            for number, result in enumerate(results):
+                for key, index in self._readers.get(layer.get_output(number).name, ()):
+                    values = np.asarray(result, np.float32)
+                    _add(parts[key][index], values, self._uses[key][index], divisors.get(key))
+
         for count, call in enumerate(calls, 1):
-            result = self._reference(**call)
-            for key, names in self._names.items():
-                for name, use, part in zip(names, self._uses[key], parts[key], strict=True):
-                    _add(part, np.asarray(result[name], np.float32), use, divisors.get(key))
+            self._reference.observed(call, see)
             self._tell(f"the inputs of {self._weights} weights, {count} calls")
         return {key: _joined(each) for key, each in parts.items()}
 
@@ -95,13 +110,12 @@ def _add(part: Seen, values: Array, use: Use, divisor: Array | None) -> None:
     part.channels.add(values, use.axis)
 
 
-def _output(network: DefinedNetwork, tensor: Tensor, key: str, index: int, outputs: dict[str, str]) -> str:
-    """The output that a tensor is: one that several weights are multiplied with is one output."""
+def _output(network: DefinedNetwork, tensor: Tensor, name: str, outputs: dict[str, str]) -> str:
+    """The output that a tensor is, which is made by this name; one that several weights take is one output."""
     made = tensor.trt.name
     if made not in outputs:
-        name = _NAME.format(key=key, index=index)
         network.mark_output(name, tensor)
-        outputs[made] = outputs[name] = name
+        outputs[made] = name
     return outputs[made]
 
 

@@ -91,7 +91,8 @@ def _floats(found: QuantizedCheckpoint) -> str:
     if not found.floats:
         return ""
     items = "".join(
-        f"<li>{escape(key)}{f': {alone[module]:.2e} alone' if (module := key.rpartition('.')[0]) in alone else ''}</li>"
-        for key in found.floats
+        f"<li>{escape(key)}: {escape(why)}"
+        f"{f', {alone[module]:.2e} alone' if (module := key.rpartition('.')[0]) in alone else ''}</li>"
+        for key, why in found.reasons.items()
     )
     return f"<h2>In floats</h2>\n<ul>{items}</ul>"

@@ -20,7 +20,7 @@ from trtnet.graph.quantized import attention_name
 from trtnet.support import dtypes
 from trtnet.tools.quantize.attention import calibrated, largest_seen, uses
 from trtnet.tools.quantize.batch_norms import folded
-from trtnet.tools.quantize.choosing import Choice, Chosen, chosen, taken
+from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, taken
 from trtnet.tools.quantize.data import Batches, Data
 from trtnet.tools.quantize.observing import Observer, watched
 from trtnet.tools.quantize.placement import Placement, Search
@@ -103,10 +103,11 @@ class _Preparing:
         calls: Iterable[Any],
         tell: Callable[[str], None],
     ) -> None:
-        self._network, self._kept, self._choice, self._calls = network, kept, choice, calls
+        self._network, self.kept, self._choice, self._calls = network, kept, choice, calls
         self._options = Options(choice.scheme, choice.method, correct)
         self._groups = groups(network, kept.weights) if choice.alphas != (None,) else []
-        self._observer = Observer(network, tell, uses(network, kept.attentions))
+        needed = dict.fromkeys([*kept.weights, *(key for group in self._groups for key in group.keys)])
+        self._observer = Observer(network, needed, tell, uses(network, kept.attentions))
         self._seen = self._observer.observe(calls)
         self.norms = folded(network.checkpoint, watched(network), kept.weights) if fold else {}
         self.alpha: float | None = None
@@ -128,7 +129,7 @@ class _Preparing:
         return self._prepared(self.alpha)
 
     def _prepared(self, alpha: float | None) -> PreparedModel:
-        smoothing, seen, kept = NONE, self._seen, self._kept
+        smoothing, seen, kept = NONE, self._seen, self.kept
         if alpha is not None and self._groups:
             smoothing = smoothed(self._network, self._groups, seen, alpha)
             seen = self._observer.observe(self._calls, smoothing.divisors)
@@ -201,7 +202,8 @@ def _written(
     attentions = {name: found for name, found in prepared.attentions.items() if name in keys}
     by_path = {prepared.paths[name]: found for name, found in attentions.items()}
     write(path, network.checkpoint, network.keys, written, prepared.arrays(keys), by_path)
-    floats = tuple(key for key in network.keys if key not in written and len(network.checkpoint.info(key).shape) > 1)
+    reasons = made.kept.reasons | {key: SENSITIVE for key in prepared.weights if key not in written}
+    floats = {key: reasons[key] for key in network.keys if key in reasons}
     chosen = {*attentions, *(prepared.weights[key].module for key in written)}
     sensitive = tuple((module, off) for module, off in alone.items() if module not in chosen)
     attended = tuple(

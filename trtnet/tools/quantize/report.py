@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from trtnet.tools.quantize.choosing import in_words
 from trtnet.tools.quantize.result import AttentionRow, QuantizedCheckpoint, Row
 
 COLUMNS = ("weight", "scheme", "error", "largest input", "scale of inputs", "alone", "changes")
@@ -34,9 +35,7 @@ def table(found: QuantizedCheckpoint) -> Table:
         picture.add_row(*cells(row))
     for attention in found.attentions:
         picture.add_row(*attention_cells(attention))
-    left = (
-        f"; {len(found.floats)} of two or more axes stay floats: {', '.join(found.floats[:5])}" if found.floats else ""
-    )
+    left = f"; {len(found.floats)} of two or more axes stay floats: {in_words(found.reasons)}" if found.floats else ""
     picture.caption = f"{found.path}: {len(found.rows)} weights quantized{left}"
     if found.error is not None:
         picture.caption += f"\nthe outputs are off by {found.error:.2e} (relative L2) on the first calls"
@@ -51,6 +50,7 @@ def to_json(found: QuantizedCheckpoint) -> dict[str, Any]:
         "path": str(found.path),
         "weights": [asdict(row) for row in found.rows],
         "floats": list(found.floats),
+        "reasons": dict(found.reasons),
         "error": found.error,
         "sensitive": dict(found.sensitive),
         "attentions": [asdict(row) for row in found.attentions],

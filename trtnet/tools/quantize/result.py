@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,9 @@ class AttentionRow:
 
 @dataclass(frozen=True)
 class QuantizedCheckpoint:
-    """What was written. path: the checkpoint. rows: the quantized weights. floats: the keys of the others of them.
+    """What was written. path: the checkpoint. rows: the quantized weights.
+
+    reasons: why the other weights of two or more axes stay floats, by key; floats: their keys.
 
     error: of the model's outputs on the first calls, relative L2, the largest of them; None without data.
     sensitive: the modules and attentions that were left in floats for the tolerance, with their error alone.
@@ -54,8 +57,13 @@ class QuantizedCheckpoint:
 
     path: Path
     rows: tuple[Row, ...]
-    floats: tuple[str, ...]
+    reasons: Mapping[str, str]
     error: float | None = None
     sensitive: tuple[tuple[str, float], ...] = ()
     attentions: tuple[AttentionRow, ...] = ()
     alpha: float | None = None
+
+    @property
+    def floats(self) -> tuple[str, ...]:
+        """The keys of the weights that stay floats."""
+        return tuple(self.reasons)

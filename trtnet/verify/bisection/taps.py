@@ -164,11 +164,10 @@ class EngineTaps:
 
     def _reached(self) -> set[str]:
         """Names of what layers outside of loops and conditionals compute for the outputs."""
-        from trtnet.reference.schedule import LayerUnit, schedule
+        from trtnet.reference.schedule import outermost
 
         wanted = (*self.network.outputs.values(), *self.network.aside)
-        plan = schedule(self.network.trt, [tensor.trt for tensor in wanted])
-        return {x.name for unit in plan.units if isinstance(unit, LayerUnit) for x in unit.outputs}
+        return outermost(self.network.trt, [tensor.trt for tensor in wanted])
 
 
 def _info(tensor: Tensor) -> TensorInfo:
