@@ -13,6 +13,7 @@ from helpers.comparing import relative_l2
 import trtnet
 from trtnet import nn, ops
 from trtnet.builder import BuildConfig
+from trtnet.definition.again import unquantized
 from trtnet.support.errors import BuildError, ModelError
 
 RNG = np.random.default_rng(4)
@@ -72,7 +73,7 @@ def test_what_is_written_is_rounded_and_all_else_keeps_its_bits(dtype: str, scal
     network = trtnet.define(Decoder(), quantization=said)
     shared = "a scale a head" if scale == SCALES else "one scale"
     assert network.describe().quantization == {"keys": f"cache in {dtype}, {shared}"}
-    assert network.quantized.dtypes == {dtype}
+    assert network.quantized.dtypes == {dtype} and unquantized(network) is None
     reference = network.reference()
     info = {each.name: each.dtype for each in (*reference.inputs, *reference.outputs)}
     assert (info["keys"], info["new_keys"], info["scores"]) == (dtype, dtype, "float32")

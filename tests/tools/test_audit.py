@@ -278,6 +278,11 @@ def test_both_products_of_a_quantized_attention_are_one_row() -> None:
     assert [one.asked for one in of("int8", "float16").unknown] == ["attention in int8"]
 
 
+def test_caches_are_no_products() -> None:
+    asked = replace(info(fc=INT8), quantization={"fc.weight": INT8, "key_0": "cache in int8, one scale"})
+    assert [one.name for one in found([quantizing(["norm", "fc"]), GEMM_INT8], asked).modules] == ["fc"]
+
+
 def test_tensorrts_own_layers_say_the_types_of_their_weights_and_kernels() -> None:
     def of_10(kernel: str, weights: str) -> dict[str, Any]:
         shape = {"Name": "x", "Dimensions": [8, 64, 56, 56], "Format/Datatype": "Row major Int8 format"}
