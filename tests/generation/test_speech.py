@@ -55,6 +55,12 @@ def test_floats_are_read_and_what_is_not_sound_is_refused(tmp_path: Path) -> Non
     path.write_bytes(b"ID3" + whole)
     with pytest.raises(InputError, match="not a WAV file: convert it"):
         read_sound(path)
+    path.write_bytes(whole[:-40])
+    with pytest.raises(InputError, match=r"ends early: it promises 160 bytes of sound and has 120"):
+        read_sound(str(path))
+    unknown = whole.replace(b"data" + struct.pack("<I", 160), b"data\xff\xff\xff\xff")
+    path.write_bytes(unknown)  # as ffmpeg writes to a pipe
+    assert len(read_sound(str(path))) == 40
     with pytest.raises(InputError, match=r"cannot read .*b\.wav"):
         read_sound(tmp_path / "b.wav")
 

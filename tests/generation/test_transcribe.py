@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers.whispers import END, WORDS, features, original, sound, write_ctranslate2, write_folder
+from helpers.docs.pages import ROOT, read
+from helpers.whispers import END, WORDS, features, original, sound, write_ctranslate2, write_folder, write_wav
 from typer.testing import CliRunner
 
 from trtnet import CheckpointError, ModelError, TranscriptionConfig
@@ -56,13 +56,6 @@ def test_the_rules_of_both_kinds_come_back() -> None:
         np.testing.assert_array_equal(back[key], state[f"model.{key}"].numpy(), strict=True)
 
 
-def write_wav(path: Path, samples: np.ndarray) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(samples.astype("<i2").tobytes())
-    return path
-
-
 def test_the_command_and_the_function_read_a_file(folder: Path, tmp_path: Path) -> None:
     path, wanted = write_wav(tmp_path / "a.wav", sound(5)), greedy(sound(5))
     text = "".join(WORDS[token] for token in wanted if token < END).strip()
@@ -71,6 +64,14 @@ def test_the_command_and_the_function_read_a_file(folder: Path, tmp_path: Path) 
     assert (result.exit_code, result.output) == (0, f"{text}\n")
     times = transcribe(path, folder, TranscriptionConfig(temperatures=(0.0,)))
     assert times.language == "en" and all(0 <= part.start < part.end for part in times.segments)
+
+
+def test_the_example_of_the_guide_runs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = (block for block in read(ROOT / "docs/guide/transcribe.md").blocks if block.language == "python")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").symlink_to(folder)
+    write_wav(tmp_path / "talk.wav", sound(2))
+    exec(compile(example.text.replace('"de"', '"en"'), example.where, "exec"), {})  # the only language of the small one
 
 
 def test_what_is_no_whisper_is_refused(tmp_path: Path) -> None:

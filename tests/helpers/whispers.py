@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import wave
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -79,6 +80,14 @@ def write_folder(folder: Path) -> Path:
         json.dumps({"suppress_tokens": [3, 4], "begin_suppress_tokens": [5]})
     )
     return folder
+
+
+def write_wav(path: Path, samples: np.ndarray) -> Path:
+    """A file of samples from -32768 to 32767, of 16 kHz."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
 
 
 def write_ctranslate2(folder: Path) -> Path:

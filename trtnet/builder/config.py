@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 
 from trtnet.graph import Network
 from trtnet.support import backend
@@ -49,7 +49,7 @@ class BuildConfig:
     strict_nans: bool = True
     refit: bool = False
     strip: bool = False
-    timing_cache: Path | None = None
+    timing_cache: str | PathLike[str] | None = None
     weight_streaming: bool = False
     compute_capabilities: tuple[str, ...] = ()
     profiling_verbosity: str = "detailed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
 from trtnet.support import backend
@@ -16,17 +17,18 @@ log = logging.getLogger("trtnet.builder")
 
 
 @contextmanager
-def timings(config: trt.IBuilderConfig, path: Path | None) -> Iterator[None]:
-    """For a build: reads the cache at `path` into the configuration before, and writes what was measured after it.
+def timings(config: trt.IBuilderConfig, file: str | PathLike[str] | None) -> Iterator[None]:
+    """For a build: reads the cache in `file` into the configuration before, and writes what was measured after it.
 
     A missing file starts empty; a damaged one, or one of another GPU or TensorRT, too, with a warning. None: no cache.
-    Raises BuildError on TensorRT-RTX, which compiles without timing kernels, TrtnetError if `path` cannot be written.
+    Raises BuildError on TensorRT-RTX, which compiles without timing kernels, TrtnetError if it cannot be written.
     """
-    if path is None:
+    if file is None:
         yield
         return
     if backend.name() == "tensorrt_rtx":
         raise BuildError("TensorRT-RTX times no kernels when it builds, so it has no timing cache")
+    path = Path(file)
     check_writable(path)
     cache = _load(config, path)
     yield

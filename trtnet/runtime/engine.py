@@ -72,7 +72,7 @@ class Engine(EngineCalls):
         self,
         plan: Plan,
         opener: Opener = open_engine,
-        path: Path | None = None,
+        path: str | os.PathLike[str] | None = None,
         device: int = 0,
         options: EngineOptions | None = None,
     ) -> None:
@@ -80,7 +80,7 @@ class Engine(EngineCalls):
         self.plan = plan
         self.device = device
         self._options = options or EngineOptions()
-        self._path = path
+        self._path = None if path is None else Path(path)
         self._opener = opener
         self._opened: OpenEngine | None = None
         self._closed = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import gcd
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,19 @@ from trtnet.support.errors import InputError
 RATE = 16000
 """Samples a second of what speech networks take."""
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_UNKNOWN_SIZES = (0x7FFFFFFF, 0xFFFFFFFF)
+"""What is written for a size by programs that do not know it yet."""
 _ZEROS = 16
 """Zeros of the sinc on each side, when sound is resampled."""
 
 Array = np.ndarray[Any, Any]
 
 
-def read_sound(path: Path) -> Array:
+def read_sound(path: str | PathLike[str]) -> Array:
     """The sound of a WAV file, [samples] int32 from -32768 to 32767, of 16 kHz; the mean of its channels.
 
     Integers of 8, 16, 24 and 32 bits and floats of 32 and 64 are read.
-    Raises InputError for another file.
+    Raises InputError for another file, and one with less sound than it promises.
     """
     sound, rate = read_wav(path)
     return to_samples(sound.mean(1), rate)
@@ -36,13 +39,17 @@ def to_samples(sound: Array, rate: int) -> Array:
     return found.clip(-32768, 32767).astype(np.int32)
 
 
-def read_wav(path: Path) -> tuple[Array, int]:
-    """([samples, channels] float64 from -1 to 1, samples a second). Raises InputError for what is no readable WAV."""
+def read_wav(path: str | PathLike[str]) -> tuple[Array, int]:
+    """([samples, channels] float64 from -1 to 1, samples a second).
+
+    Raises InputError for what is no readable WAV, or holds less sound than it promises. A size of 0xFFFFFFFF promises
+    nothing: programs that write to a pipe write it.
+    """
     try:
-        data = path.read_bytes()
+        data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    chunks = _chunks(data)
+    chunks, missing = _chunks(data)
     form = chunks.get(b"fmt ", b"")
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE" or len(form) < 16 or b"data" not in chunks:
         raise InputError(f"{path} is not a WAV file: convert it first, for example with `ffmpeg -i {path} sound.wav`")
@@ -54,20 +61,26 @@ def read_wav(path: Path) -> tuple[Array, int]:
         raise InputError(
             f"{path} has sound of format {kind} with {bits} bits, which is not read: convert it to 16 bits"
         )
+    if missing:
+        promised = len(chunks[b"data"]) + missing
+        raise InputError(f"{path} ends early: it promises {promised:,} bytes of sound and has {promised - missing:,}")
     width = channels * bits // 8
     whole = chunks[b"data"][: len(chunks[b"data"]) // width * width]
     return _READERS[kind, bits](whole).reshape(-1, channels), rate
 
 
-def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """The parts of a RIFF file by name; what a broken size promises beyond the end is not there."""
+def _chunks(data: bytes) -> tuple[dict[bytes, bytes], int]:
+    """(the parts of a RIFF file by name, the bytes of sound that are promised beyond its end)."""
     found: dict[bytes, bytes] = {}
-    place = 12
+    place, missing = 12, 0
     while place + 8 <= len(data):
         size = int.from_bytes(data[place + 4 : place + 8], "little")
-        found.setdefault(data[place : place + 4], data[place + 8 : place + 8 + size])
+        name = data[place : place + 4]
+        if name == b"data" and name not in found and size not in _UNKNOWN_SIZES:
+            missing = max(0, place + 8 + size - len(data))
+        found.setdefault(name, data[place + 8 : place + 8 + size])
         place += 8 + size + size % 2
-    return found
+    return found, missing
 
 
 def _of_24_bits(data: bytes) -> Array:
