@@ -25,10 +25,12 @@ def quantize(
     dtype: int8, int4, float8_e4m3fn or float4_e2m1fn. Scales are float32; those of float4 are float8_e4m3fn beside one
     of the weight (NVFP4). powers_of_two: scales of float8 and float4 are float8_e8m0fnu (MX).
     shrunk: the part of the largest magnitude that is represented, for each block or all.
-    Raises ValueError for columns that blocks of 4 bits or powers of two do not divide.
+    Raises ValueError for columns that blocks of 4 bits or powers of two do not divide, and for NaN and infinities.
     Source: ModelOpt, torch/quantization (amax); OCP Microscaling Formats (MX) specification, 1.0.
     """
     exact = weight.astype(np.float32)
+    if not np.isfinite(exact).all():
+        raise ValueError("it has NaN or infinite values")
     blocks = tuple(WHOLE if block >= size else block for size, block in zip(weight.shape, blocks, strict=True))
     rest = [size % block for size, block in zip(weight.shape, blocks, strict=True) if block != WHOLE]
     if any(rest) and (dtype.bits == 4 or powers_of_two):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,13 @@ from fnmatch import fnmatchcase
 from trtnet.checkpoint.nearest import nearest
 from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import NAMED, WeightScheme
+from trtnet.graph.quantized import attention_name
 from trtnet.support.errors import ModelError
-from trtnet.tools.quantize.observing import watched
+from trtnet.tools.quantize.attention import largest_seen
+from trtnet.tools.quantize.observing import Seen, watched
 from trtnet.tools.quantize.ranges import METHODS
+
+log = logging.getLogger("trtnet.quantization")
 
 SCHEMES = ("int8", "fp8", "fp8_channel", "int8_weights", "fp8_weights", "int4_weights")
 """Those of trtnet.Quantize that the format holds."""
@@ -22,7 +27,7 @@ ALPHAS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 _ATTENTIONS = ("int8", "fp8")
 _SMOOTH, _PLAIN = "max", "mse"
 _SHOWN = 5
-SKIPPED, SENSITIVE = "skipped", "left out for the tolerance"
+SKIPPED, SENSITIVE, UNSEEN = "skipped", "left out for the tolerance", "nothing but zeros was seen of its inputs"
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,28 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
         says = in_words(reasons) or "it has none of two or more axes"
         raise ModelError(f"the model has no weight that this scheme quantizes: {says}")
     return Chosen(kept, tuple(path for path in attentions if not stays(path)), reasons)
+
+
+def seen_only(kept: Chosen, choice: Choice, seen: Mapping[str, Seen]) -> Chosen:
+    """What of it has inputs of known ranges, where inputs are quantized; warns of the rest, which stays floats.
+
+    Raises ModelError where nothing is left.
+    """
+    lost = {key: f"{found.channels.lost:,}" for key, found in seen.items() if found.channels.lost}
+    if lost:
+        text = ", ".join(f"{key} ({count})" for key, count in [*lost.items()][:_SHOWN])
+        log.warning("inputs in floats are NaN or infinite, and do not count, of %d products: %s", len(lost), text)
+    weights = [key for key in kept.weights if choice.scheme.inputs is not None and not seen[key].values.largest]
+    attentions = [path for path in kept.attentions if not all(largest_seen(path, seen))]
+    if not weights and not attentions:
+        return kept
+    names = [*weights, *map(attention_name, attentions)]
+    log.warning("in floats, since nothing but zeros was seen of the inputs: %s", _listed(names))
+    reasons = kept.reasons | dict.fromkeys(weights, UNSEEN)
+    left = {key: module for key, module in kept.weights.items() if key not in weights}
+    if not left:
+        raise ModelError(f"nothing is calibrated: {in_words(reasons)}")
+    return Chosen(left, tuple(path for path in kept.attentions if path not in attentions), reasons)
 
 
 def _reason(network: DefinedNetwork, key: str, scheme: WeightScheme) -> str:

@@ -49,7 +49,22 @@ class Batches:
         if self._fixed and count % self._size:
             raise InputError(f"{name} has {count} samples; the model takes {self._size} at a time")
         for start in range(0, count, self._size):
-            yield {info.name: np.asarray(arrays[info.name][start : start + self._size]) for info in self._takes}
+            call = {info.name: np.asarray(arrays[info.name][start : start + self._size]) for info in self._takes}
+            _check(call, name, start)
+            yield call
+
+
+def _check(call: Arrays, source: str, start: int) -> None:
+    """Raises InputError for samples that are no numbers. An additive mask has negative infinities."""
+    for name, array in call.items():
+        if array.dtype.kind != "f":
+            continue
+        spoiled = (np.isnan(array) | np.isposinf(array)).reshape(len(array), -1).any(1)
+        if spoiled.any():
+            raise InputError(
+                f"{source}: sample {start + int(spoiled.argmax())} (from 0) of the input {name} has NaN or infinite"
+                f" values, which calibrate nothing: leave it out"
+            )
 
 
 def _files(path: Path) -> list[Path]:

@@ -21,15 +21,23 @@ _NAME = "input of {key}, {index}"
 
 @dataclass
 class Channels:
-    """What was seen of each channel: the largest magnitude, and the mean, over all but the channels' axis."""
+    """What was seen of each channel: the largest magnitude, and the mean, over all but the channels' axis.
+
+    lost: how many values were NaN or infinite, which count as 0.
+    """
 
     largest: Array = field(default_factory=lambda: np.zeros(1, np.float32))
     sums: Array = field(default_factory=lambda: np.zeros(1))
     count: int = 0
+    lost: int = 0
 
     def add(self, values: Array, axis: int) -> None:
         """Counts an array."""
         rows = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
+        finite = np.isfinite(rows)
+        if not finite.all():
+            self.lost += int(finite.size - finite.sum())
+            rows = np.where(finite, rows, 0)
         self.largest = np.maximum(self.largest, np.abs(rows).max(0, initial=0))
         self.sums = self.sums + rows.sum(0, dtype=np.float64)
         self.count += len(rows)
@@ -127,6 +135,7 @@ def _joined(parts: Sequence[Seen]) -> Seen:
         np.maximum.reduce([part.channels.largest for part in parts]),
         np.sum([part.channels.sums for part in parts], 0),
         sum(part.channels.count for part in parts),
+        sum(part.channels.lost for part in parts),
     )
     histograms = [part.values for part in parts]
     widest = max(histograms, key=lambda part: part.range)

@@ -15,6 +15,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import Given, WeightScheme, parameter_of
 from trtnet.graph.quantized import QuantizedAttention, Use
 from trtnet.support import dtypes
+from trtnet.support.errors import WeightsError
 from trtnet.tools.quantize.batch_norms import corrected, shift_of
 from trtnet.tools.quantize.observing import Seen, watched
 from trtnet.tools.quantize.ranges import scale_of
@@ -118,7 +119,10 @@ def _prepared(
     scheme = options.scheme
     if scheme.inputs is not None:
         scheme = replace(scheme, input_scale=scale_of(seen.values, dtypes.get(scheme.inputs), options.method))
-    form = best(array, scheme.dtype, scheme.blocks(array.ndim))
+    try:
+        form = best(array, scheme.dtype, scheme.blocks(array.ndim))
+    except ValueError as error:
+        raise WeightsError(f"{key}: {error}; --skip {module!r} leaves it in floats") from error
     rounded = form.dequantize("float32")
     noted = watched(network)
     shift = shift_of(noted, key) if options.correct and seen.channels.count else None

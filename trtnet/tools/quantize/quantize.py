@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,9 +19,10 @@ from trtnet.definition.models import Model
 from trtnet.definition.quantization import Watch
 from trtnet.graph.quantized import attention_name
 from trtnet.support import dtypes
+from trtnet.support.errors import ModelError
 from trtnet.tools.quantize.attention import calibrated, largest_seen, uses
 from trtnet.tools.quantize.batch_norms import folded
-from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, taken
+from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, seen_only, taken
 from trtnet.tools.quantize.data import Batches, Data
 from trtnet.tools.quantize.observing import Observer, watched
 from trtnet.tools.quantize.placement import Placement, Search
@@ -31,6 +33,8 @@ from trtnet.tools.quantize.result import AttentionRow, QuantizedCheckpoint, Row
 from trtnet.tools.quantize.smoothing import NONE, groups, smoothed
 from trtnet.tools.quantize.writing import Written, write
 from trtnet.verify.metrics.layouts import distance
+
+log = logging.getLogger("trtnet.quantization")
 
 COMPARED = 4
 """The first calls, on which outputs are compared."""
@@ -74,8 +78,8 @@ def quantize(
     into the convolutions before them. correct: the mean error of each channel of a product is taken from the bias or
     batch norm behind it. batch: samples in a call. tell: is told what is done.
     Returns what was written, with the error of each weight.
-    Raises ModelError for a scheme, method or pattern that is unknown, InputError for data that does not fit,
-    CheckpointError if `out` cannot be written, and what define raises.
+    Raises ModelError for what is unknown, and where nothing is quantized or outputs are NaN in floats, CheckpointError
+    if `out` cannot be written, InputError and WeightsError for what does not fit or is not finite, as define does.
     """
     choice = chosen(scheme, method, smooth, attention, tolerance, data is not None)
     network = define(model, inputs, weights, ignored=ignored, quantization=Watch())
@@ -103,12 +107,13 @@ class _Preparing:
         calls: Iterable[Any],
         tell: Callable[[str], None],
     ) -> None:
-        self._network, self.kept, self._choice, self._calls = network, kept, choice, calls
+        self._network, self._choice, self._calls = network, choice, calls
         self._options = Options(choice.scheme, choice.method, correct)
         self._groups = groups(network, kept.weights) if choice.alphas != (None,) else []
         needed = dict.fromkeys([*kept.weights, *(key for group in self._groups for key in group.keys)])
         self._observer = Observer(network, needed, tell, uses(network, kept.attentions))
         self._seen = self._observer.observe(calls)
+        self.kept = kept = seen_only(kept, choice, self._seen)
         self.norms = folded(network.checkpoint, watched(network), kept.weights) if fold else {}
         self.alpha: float | None = None
 
@@ -153,7 +158,9 @@ class _Trials:
         tell: Callable[[str], None],
     ) -> None:
         self._model, self._inputs, self._calls, self._tell = model, inputs, calls, tell
-        self._floats = self._outputs(define(model, inputs, Replaced(network.checkpoint, network.keys, {})))
+        floats = define(model, inputs, Replaced(network.checkpoint, network.keys, {}))
+        self._floats = self._outputs(floats)
+        _check_finite(list(floats.outputs), self._floats)
         self._tried = 0
 
     def error(self, prepared: PreparedModel, keys: Collection[str]) -> float:
@@ -168,6 +175,19 @@ class _Trials:
         results = (run(**call) for call in self._calls)
         parts = (part for one in results for part in (one if isinstance(one, tuple) else (one,)))
         return [np.asarray(part, np.float32) for part in parts]
+
+
+def _check_finite(names: Sequence[str], outputs: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Warns of outputs of calls that are NaN in floats. Raises ModelError for one that is nothing else."""
+    for index, name in enumerate(names):
+        lost = np.concatenate([np.isnan(values).reshape(-1) for values in outputs[index :: len(names)]])
+        if lost.any():
+            text = f"the output {name} is NaN in floats"
+            if lost.all():
+                raise ModelError(
+                    f"{text}: what quantization changes cannot be seen; trtnet bisect finds where it begins"
+                )
+            log.warning("%s, in %s of %s values: its error is infinite", text, f"{lost.sum():,}", f"{lost.size:,}")
 
 
 def _placed(trials: _Trials, prepared: PreparedModel, tolerance: float) -> Placement:

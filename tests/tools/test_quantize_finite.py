@@ -1,0 +1,98 @@
+"""Calibration with samples, inputs of products, outputs and weights that are no numbers, or nothing but zeros."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import trtnet
+from trtnet import nn, ops
+from trtnet.support.errors import InputError, ModelError, WeightsError
+
+X = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
+
+
+class Two(nn.Module):
+    """The second product's input is NaN where that of the first is negative in its first column."""
+
+    inputs = {"x": trtnet.Input(("n", 4)), "mask": trtnet.Input(("n", 4))}
+
+    def __init__(self) -> None:
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: trtnet.Tensor, mask: trtnet.Tensor) -> trtnet.Tensor:
+        y = self.first(x) + self.second(ops.cat([ops.sqrt(x[:, :1]), x[:, 1:]], 1))
+        return ops.softmax(y + mask, -1)
+
+
+def run(folder: Path, x: Any, **options: Any) -> Any:
+    changed = options.pop("weights", {})
+    weights = {key: np.ones(value.shape, np.float32) for key, value in Two().named_parameters()} | changed
+    mask = np.where(np.arange(4) == 3, -np.inf, 0).astype(np.float32).repeat(len(x)).reshape(4, -1).T
+    data = options.pop("data", {"x": x, "mask": mask})
+    return trtnet.quantize(Two(), data, folder / "q.safetensors", weights=weights, batch=3, **options)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_refused_with_their_place(value: float, tmp_path: Path) -> None:
+    spoiled = np.abs(X)
+    spoiled[5, 1] = value
+    np.savez(tmp_path / "good.npz", x=np.abs(X), mask=np.zeros_like(X))
+    np.savez(tmp_path / "spoiled.npz", x=spoiled, mask=np.zeros_like(X))
+    with pytest.raises(
+        InputError, match=r"spoiled\.npz: sample 5 \(from 0\) of the input x has NaN or infinite values"
+    ):
+        run(tmp_path, X, data=tmp_path)
+    assert not (tmp_path / "q.safetensors").exists()
+
+
+def test_inputs_of_products_that_are_nan_do_not_count_and_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = run(tmp_path, X)
+    negative = int((X[:, 0] < 0).sum())
+    assert f"and do not count, of 1 products: second.weight ({negative})" in caplog.text
+    assert f"the output output is NaN in floats, in {4 * negative} of 32 values" in caplog.text
+    arrays = trtnet.define(Two(), weights=tmp_path / "q.safetensors", quantization="checkpoint").checkpoint
+    assert np.isfinite(arrays["second.bias"]).all() and [row.key for row in found.rows][1] == "second.weight"
+    with pytest.raises(ModelError, match="the output output is NaN in floats: what quantization changes"):
+        run(tmp_path, -np.abs(X))
+
+
+def test_products_of_zeros_stay_in_floats(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = run(tmp_path, np.abs(X), weights={"first.weight": np.zeros((4, 4), np.float32)})
+    assert len(found.rows) == 2 and caplog.text == ""
+    with pytest.raises(ModelError, match=r"nothing is calibrated: first\.weight, second\.weight \(nothing but zeros"):
+        run(tmp_path, X * 0)
+    assert "nothing but zeros was seen of the inputs: first.weight, second.weight" in caplog.text
+    assert len(run(tmp_path, X * 0, scheme="int8_weights").rows) == 2
+
+
+class Deep(nn.Module):
+    inputs = {"x": trtnet.Input(("n", 4))}
+
+    def __init__(self) -> None:
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        return self.second(self.first(x))
+
+
+def test_one_product_of_zeros_stays_in_floats_beside_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    weights = {key: np.ones(value.shape, np.float32) for key, value in Deep().named_parameters()}
+    found = trtnet.quantize(Deep(), {"x": X * 0}, tmp_path / "q.safetensors", weights=weights)
+    assert [row.key for row in found.rows] == ["second.weight"]
+    assert found.reasons == {"first.weight": "nothing but zeros was seen of its inputs"}
+    assert "nothing but zeros was seen of the inputs: first.weight" in caplog.text
+    held = trtnet.define(Deep(), weights=tmp_path / "q.safetensors", quantization="checkpoint").describe().quantization
+    assert held == {"second.weight": "int8, a scale a channel, inputs in int8"}
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    spoiled = np.ones((4, 4), np.float32)
+    spoiled[1, 2] = np.inf
+    with pytest.raises(WeightsError, match=r"first\.weight: it has NaN or infinite values; --skip 'first'"):
+        run(tmp_path, np.abs(X), scheme="int8_weights", data=None, weights={"first.weight": spoiled})
