@@ -127,7 +127,7 @@ def test_a_shard_that_fails_is_said_and_the_others_are_finished(folder: Path) ->
     (folder / "in/001.parquet").write_bytes(good[:50])
     with pytest.raises(JobError, match=r"(?s)1 of 4 shards failed.*001.parquet is not a Parquet file") as raised:
         run_job(job(folder), here)
-    assert [*raised.value.failed] == ["001"]
+    assert [*raised.value.failed] == ["001.parquet"]
     assert len(list((folder / "out").glob("*.parquet"))) == 3 and not list(staging(folder / "out").glob("*"))
     (folder / "in/001.parquet").write_bytes(good)
     finish(folder)
@@ -218,13 +218,50 @@ def test_the_files_of_a_folder(folder: Path) -> None:
         find(folder / "in", "csv")
 
 
+def test_names_that_are_nowhere_are_found_before_the_start(folder: Path) -> None:
+    """Not once a shard."""
+    from dataclasses import replace
+
+    from trtnet.tools.batch.inputs import InputOptions
+
+    def unused(this: Job, shards: Sequence[Shard]) -> Any:
+        raise AssertionError("it began")
+
+    (folder / "p.py").write_text("def f(row):\n    return row['nosuch']\n")
+    wrong = {
+        r"--keep nosuch: .*000.parquet has no such field; it has x, id": {"keep": ("id", "nosuch")},
+        r"--column x=nosuch: .*000.parquet has no such field; it has x, id": {"inputs": InputOptions({"x": "nosuch"})},
+        r"p.py has no function 'g'; .*f": {"inputs": InputOptions(prepare=f"{folder}/p.py:g")},
+        r"there is no folder .*nowhere": {"folder": folder / "nowhere"},
+    }
+    for text, options in wrong.items():
+        with pytest.raises((InputError, ModelError), match=text):
+            run_job(replace(job(folder), **options), unused)  # type: ignore[arg-type]
+    (folder / "in/000.parquet").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"--keep nosuch: .*001.parquet has no such field"):
+        run_job(replace(job(folder), keep=("nosuch",)), unused)
+
+
+def test_what_a_function_of_the_user_raises_says_where(folder: Path) -> None:
+    from dataclasses import replace
+
+    from trtnet.tools.batch.inputs import InputOptions
+
+    (folder / "p.py").write_text("def f(row):\n    return {'x': row['x'] / {}[3]}\n")
+    inputs = InputOptions(prepare=f"{folder}/p.py:f")
+    with pytest.raises(JobError) as raised:
+        run_job(replace(job(folder), inputs=inputs), here)
+    assert "000.parquet: --prepare" in str(raised.value) and "KeyError: 3" in str(raised.value)
+    assert "p.py:2   return {'x': row['x'] / {}[3]}" in str(raised.value)
+
+
 # in processes
 def test_a_worker_that_is_killed_is_replaced_and_only_a_shard_that_kills_all_of_them_fails(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "ATTEMPTS", 2)
     model = Doubling(kills_once=6.0, once=str(folder / "killed"), kills=12.0)
-    with pytest.raises(JobError, match=r"(?s)1 of 4 shards failed.*002: its process ended with exit code -9"):
+    with pytest.raises(JobError, match=r"(?s)1 of 4 shards failed.*002.parquet: its process ended with exit code -9"):
         run_job(job(folder, model), in_processes((0,), 1))
     assert (folder / "killed").exists() and len(list((folder / "out").glob("*.parquet"))) == 3
     finish(folder)

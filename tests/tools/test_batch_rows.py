@@ -73,6 +73,12 @@ def test_rows_of_npz_and_of_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", x=np.zeros(3), y=np.zeros(2))
     with pytest.raises(InputError, match="different numbers of rows"):
         rows("npz", tmp_path, "b.npz")
+    np.savez(tmp_path / "c.npz", x=np.array([{}]))
+    (tmp_path / "d.npz").write_bytes(b"PK garbage")
+    for name in ("c.npz", "d.npz"):
+        with pytest.raises(InputError, match=r"is not an .npz of arrays: .*Python objects") as raised:
+            rows("npz", tmp_path, name)
+        assert "pickle" not in str(raised.value)
     picture().save(tmp_path / "p.png")
     (row,) = rows("images", tmp_path, "p.png")
     assert row.fields["image"] == (tmp_path / "p.png").read_bytes() and str(row) == "p.png"

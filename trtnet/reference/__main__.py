@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from trtnet.reference.onnx import parse
+from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.support.files import atomic_write
@@ -34,8 +35,8 @@ def _run(model: Path, inputs: Path, outputs: Path | None) -> None:
     try:
         with np.load(inputs, allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{inputs} is not an .npz of arrays: {error}") from error
+    except DAMAGED as error:
+        raise InputError(f"{inputs} is not an .npz of arrays: {not_numbers(error)}") from error
     named = by_name(reference(**arrays), reference.outputs)
     for name, array in named.items():
         print(f"{name} {list(array.shape)} {array.dtype}")

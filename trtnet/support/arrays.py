@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import zipfile
+import zlib
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,8 +14,19 @@ from trtnet.support import dtypes
 StaticShape: TypeAlias = tuple[int, ...]
 """A shape of which every size is known."""
 
+DAMAGED = (
+    OSError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy.load raises for files that numpy did not write, or damaged ones."""
 _CARRIERS = {1: "uint8", 2: "int16"}
 """torch has no numpy dtype for bfloat16 and float8; an integer of the same width carries their bits across."""
+
+
+def not_numbers(error: Exception) -> str:
+    """What numpy.load raised for a file, without its advice to load pickled objects, which run code."""
+    if "pickle" in str(error):
+        return "it is damaged or of another kind, or it holds Python objects instead of numbers"
+    return str(error)
 
 
 def is_torch(array: Any) -> bool:

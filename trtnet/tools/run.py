@@ -13,6 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from trtnet.support import dtypes
+from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.call_interface import TensorInfo, by_name
 from trtnet.support.errors import InputError
 from trtnet.support.files import atomic_write
@@ -88,8 +89,8 @@ def _read(name: str, path: Path) -> Array:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"input {name}: cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"input {name}: {path} is not a .npy file of numbers: {error}") from error
+    except DAMAGED as error:
+        raise InputError(f"input {name}: {path} is not a .npy file of numbers: {not_numbers(error)}") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"input {name}: {path} holds several arrays; save one array per input with numpy.save")
     return array

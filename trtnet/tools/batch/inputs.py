@@ -12,7 +12,8 @@ import numpy as np
 
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo, check
-from trtnet.support.errors import InputError
+from trtnet.support.errors import InputError, TrtnetError
+from trtnet.support.source import at, raised_at
 from trtnet.tools.batch.images import ImageOptions, fitted, takes_images
 from trtnet.tools.batch.rows import fields_that_are_inputs, is_file
 from trtnet.tools.targets.model_file import factory_in
@@ -46,8 +47,11 @@ class Inputs:
                 raise InputError(f"--column {name}: the model has no such input; it has {', '.join(names)}")
 
     def __call__(self, fields: Mapping[str, Any]) -> dict[str, Array]:
-        """The arrays of a row by input. Raises InputError if one is missing or does not fit."""
-        found = fields if self._prepare is None else self._prepare(dict(fields))
+        """The arrays of a row by input.
+
+        Raises InputError if one is missing or does not fit, and for what the user's function raises.
+        """
+        found = fields if self._options.prepare is None else self._prepared(fields)
         if not isinstance(found, Mapping):
             raise InputError(f"{self._options.prepare} returned {type(found).__name__}; a dict of fields is needed")
         arrays = {info.name: self._array(info, found) for info in self._takes}
@@ -55,8 +59,18 @@ class Inputs:
         return arrays
 
     @cached_property
-    def _prepare(self) -> Callable[..., Any] | None:
-        return None if self._options.prepare is None else factory_in(self._options.prepare)
+    def _prepare(self) -> Callable[..., Any]:
+        assert self._options.prepare is not None
+        return factory_in(self._options.prepare)
+
+    def _prepared(self, fields: Mapping[str, Any]) -> Any:
+        try:
+            return self._prepare(dict(fields))
+        except TrtnetError:
+            raise
+        except Exception as error:  # of the user's function
+            text = f"--prepare {self._options.prepare}: {type(error).__name__}: {error}"
+            raise InputError(at(raised_at(error), text)) from error
 
     def _array(self, info: TensorInfo, fields: Mapping[str, Any]) -> Array:
         value = fields[self._field(info.name, fields)]

@@ -10,6 +10,7 @@ from typing import Any
 
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.support.files import FileState, digest
+from trtnet.tools.batch.first_rows import check_names
 from trtnet.tools.batch.ledger import Ledger, opened
 from trtnet.tools.batch.shards import Shard, check_unchanged, find, plan
 from trtnet.tools.batch.work import Job, Outcome, Worker, on_devices
@@ -37,7 +38,7 @@ class Summary:
 class JobError(TrtnetError):
     """Shards could not be done; the others are finished, and the same job does only what is missing.
 
-    failed: why, by the shard's name.
+    failed: why, by the shard's file, or its name.
     """
 
     def __init__(self, failed: dict[str, str], done: int) -> None:
@@ -54,8 +55,8 @@ def run_job(job: Job, run: Run, images: int = 1024, told: Callable[[str], None] 
     """Does what is not finished of a job.
 
     run: takes shards to workers. images: how many are a shard. told: is told how far it is.
-    Raises InputError for an input folder that is none, and another job's results, FileError if the disk is full,
-    JobError if shards fail. In each case, the same job goes on where it was.
+    Raises InputError for an input folder that is none, names of fields that no row has, and another job's results,
+    FileError if the disk is full, JobError if shards fail. In each case, the same job goes on where it was.
     """
     began = time.monotonic()
     if job.out.resolve().is_relative_to(job.folder.resolve()):
@@ -64,6 +65,7 @@ def run_job(job: Job, run: Run, images: int = 1024, told: Callable[[str], None] 
     with opened(job.out, _identity(job)) as ledger:
         check_unchanged(sources, ledger.shards.values(), job.out)
         left = plan(job.kind, sources, ledger.shards, images)
+        check_names(job, left)
         before = len(ledger.finished)
         with closing(run(job, left)) as outcomes:
             failed = _finish(ledger, outcomes, len(left), told)
@@ -75,7 +77,7 @@ def run_job(job: Job, run: Run, images: int = 1024, told: Callable[[str], None] 
 
 
 def _finish(ledger: Ledger, outcomes: Iterator[Outcome], count: int, told: Callable[[str], None]) -> dict[str, str]:
-    """Enters what comes back. Returns why shards failed, by name."""
+    """Enters what comes back. Returns why shards failed, by their files or names."""
     failed: dict[str, str] = {}
     progress = _Progress(len(ledger.finished), count)
     for outcome in outcomes:
@@ -88,7 +90,7 @@ def _finish(ledger: Ledger, outcomes: Iterator[Outcome], count: int, told: Calla
                 f" command does what is missing"
             )
         else:
-            failed[outcome.shard.name] = outcome.failed
+            failed[str(outcome.shard)] = outcome.failed
         progress.done += 1
         told(progress.text)
     return failed

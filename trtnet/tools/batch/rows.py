@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.errors import InputError
 from trtnet.tools.batch.shards import KINDS, Shard
 
@@ -93,8 +94,8 @@ def _decoded(end: str, data: bytes, name: str) -> Any:
     if end.endswith("npy"):
         try:
             return np.load(io.BytesIO(data), allow_pickle=False)
-        except ValueError as error:
-            raise InputError(f"{name} is not a .npy file of numbers: {error}") from error
+        except DAMAGED as error:
+            raise InputError(f"{name} is not a .npy file of numbers: {not_numbers(error)}") from error
     return data.decode() if end in TEXT else data
 
 

@@ -34,12 +34,18 @@ class Shard:
     name: str
     files: tuple[Source, ...]
 
+    def __str__(self) -> str:
+        """Its file, or its name where there are several."""
+        return self.files[0].path if len(self.files) == 1 else self.name
+
 
 def find(folder: Path, kind: str | None) -> tuple[str, list[Source]]:
     """The kind of the files in a folder and in folders in it, and the files, sorted; hidden ones do not count.
 
-    kind: of KINDS; None where all have one. Raises InputError for none, or several kinds.
+    kind: of KINDS; None where all have one. Raises InputError for none, several kinds, or no folder.
     """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
     if kind is not None and kind not in KINDS:
         raise InputError(f"unknown kind {kind!r}; there are {', '.join(KINDS)}")
     found: dict[str, list[Source]] = {}

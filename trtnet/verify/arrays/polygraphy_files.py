@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Arrays
 
@@ -75,7 +76,11 @@ def _decode(value: Mapping[str, Any]) -> Array:
         return _decode(value["values"])
     if value[CLASS] == "Tensor":
         return _torch(base64.b64decode(value["tensor"], validate=True))
-    array = np.load(io.BytesIO(base64.b64decode(value["array"], validate=True)), allow_pickle=False)
+    data = io.BytesIO(base64.b64decode(value["array"], validate=True))
+    try:
+        array = np.load(data, allow_pickle=False)
+    except DAMAGED as error:
+        raise ValueError(not_numbers(error)) from error
     if not isinstance(array, np.ndarray):
         raise ValueError("an archive of several arrays instead of one")
     return array

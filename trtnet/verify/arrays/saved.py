@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,16 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trtnet.support import json_text
+from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.support.files import atomic_write
 from trtnet.verify.arrays import polygraphy_files as polygraphy, trtexec_files as trtexec
 from trtnet.verify.arrays.feeding import Array, Arrays
 
 PAGES = (".html", ".htm")
-_DAMAGED = (
-    OSError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What numpy and zipfile raise for files that are no .npz, or a damaged one."""
 
 
 def read_runs(path: Path) -> dict[str, list[Arrays]]:
@@ -127,8 +123,8 @@ def read_npz(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    except _DAMAGED as error:
-        raise InputError(f"{path} is not an .npz of arrays: {error}") from error
+    except DAMAGED as error:
+        raise InputError(f"{path} is not an .npz of arrays: {not_numbers(error)}") from error
 
 
 def _read_json(path: Path) -> Any:
