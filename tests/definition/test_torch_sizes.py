@@ -71,7 +71,7 @@ def pooled(m: Any, x: torch.Tensor) -> torch.Tensor:
     return F.adaptive_avg_pool2d(y.expand(-1, 3, -1, -1), 2).reshape(x.shape[0], -1)
 
 
-FUNCTIONS = (expanded_unless_one, masked_where_packed, windows, factories, of_numbers, pooled)
+FUNCTIONS = (masked_where_packed, windows, factories, of_numbers, pooled)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
@@ -103,8 +103,60 @@ def test_that_one_sample_is_taken_for_many_is_said_with_the_line(caplog: pytest.
     with caplog.at_level(logging.WARNING, "trtnet.definition"):
         defined(expanded_unless_one)
     (record,) = caplog.records
-    assert "batch is assumed to be more than 1" in record.message
+    assert "batch is assumed to be more than 1" in record.message and "1 is refused" in record.message
     assert "if x.shape[0] != positions.shape[0]:" in record.message
+
+
+@pytest.mark.parametrize("asks", [lambda n: n == 1, lambda n: not n > 1, lambda n: n < 2], ids=["is", "above", "below"])
+def test_a_network_whose_model_asked_for_one_sample_is_not_for_one(asks: Callable[[Any], bool]) -> None:
+    network = defined(lambda m, x: x * 2 if asks(x.shape[0]) else x)
+    x = torch.randn(3, 4, 6)
+    torch.testing.assert_close(network.reference()(x), x)
+    with pytest.raises(trtnet.InputError, match=r"batch is 1.*taken to be more than 1, since batch .*\n  in .*py:"):
+        network.reference()(x[:1])
+    with pytest.raises(trtnet.ProfileError, match=r"batch is 1.*taken to be more than 1"):
+        network.build({"batch": (1, 2, 5)})
+    assert network.build({"batch": (2, 2, 5)})
+
+
+def test_a_library_that_asks_for_one_sample_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trtnet.support.source.SourceLine.is_installed", True)
+    network = defined(expanded_unless_one)
+    for batch in (1, 3):
+        x = torch.randn(batch, 4, 6)
+        torch.testing.assert_close(network.reference()(x), expanded_unless_one(Of(expanded_unless_one), x))
+
+
+REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], list[int]]] = {  # what torch has no such result for
+    "chunk": (lambda x: torch.stack([c.mean(1) for c in x.chunk(4, 1)], 1), [1, 2, 3, 5, 6, 9]),
+    "chunk in 2": (lambda x: x.chunk(2, 1)[-1], [1]),
+    "chunk of more": (lambda x: x.repeat(1, 2).chunk(3, 1)[-1], [1, 2]),
+    "tensor_split": (lambda x: sum(part.sum(1) for part in x.tensor_split(4, 1)), []),
+    "reflect": (lambda x: F.pad(x, (3, 1), mode="reflect"), [1, 2, 3]),
+    "circular": (lambda x: F.pad(x, (1, 2), mode="circular"), [1]),
+    "reflected by a size": (lambda x: F.pad(x, (x.shape[1] // 2, 0), mode="reflect"), []),
+    "windows": (lambda x: x.unfold(1, 3, 2), [1, 2]),
+    "blocks": (lambda x: F.unfold(x[:, None, None], (1, 4)), [1, 2, 3]),
+}
+
+
+@pytest.mark.parametrize(("function", "refused"), REFUSED.values(), ids=REFUSED)
+def test_sizes_that_are_others_in_torch_are_refused(function: Callable[..., Any], refused: list[int]) -> None:
+    network = defined(lambda m, x: function(x), (2, "n"))
+    reference = network.reference()
+    for size in range(1, 14):
+        x = torch.randn(2, size)
+        if size in refused:
+            with pytest.raises(trtnet.InputError, match=rf"n is {size}, and the network is not for that: "):
+                reference(x)
+        else:
+            torch.testing.assert_close(reference(x), function(x))
+    for size in refused[-1:]:
+        with pytest.raises(
+            trtnet.ProfileError, match=rf"n is .*{size}, and the network is not for that: .*\n  in .*py:"
+        ):
+            network.build({"n": (1, 4, 13)})
+    assert network.build({"n": (max([0, *refused]) + 1, 13, 13)})
 
 
 def written_to(m: Any, x: torch.Tensor) -> torch.Tensor:

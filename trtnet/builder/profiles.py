@@ -19,7 +19,7 @@ def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tupl
 
     dims: name -> size or (min, opt, max); a sequence of such mappings makes several profiles.
     Raises ProfileError for a name no input has, one that is left out, or sizes that are not 0 <= min <= opt <= max, or
-    larger than the network is for, and for values that have no names, or names that nothing takes a size from.
+    none that the network is for, and for values that have no names, or names that nothing takes a size from.
     """
     for name, tensor in network.inputs.items():
         _check_values(tensor, network.values.get(name, ()))
@@ -53,10 +53,9 @@ def _ranges(network: Network, dims: Dims) -> dict[str, tuple[int, int, int]]:
             f"dims needs the sizes of {', '.join(missing)}: build(dims={{{example}}}) for (min, opt, max)"
         )
     ranges = {name: _range(name, size) for name, size in dims.items()}
-    for name, (_, _, high) in ranges.items():
-        problem = network.limits.problem(name, high)
-        if problem:
-            raise ProfileError(problem)
+    problem = network.limits.problem(ranges)
+    if problem:
+        raise ProfileError(problem)
     return ranges
 
 

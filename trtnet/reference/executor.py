@@ -81,10 +81,9 @@ class Reference:
         kinds = {is_torch(array) for array in arrays.values()}
         if len(kinds) > 1:
             raise InputError("the inputs mix numpy arrays and torch tensors; give all of one kind")
-        for name, size in check(self.inputs, arrays).items():
-            problem = self.limits.problem(name, size)
-            if problem:
-                raise InputError(problem)
+        problem = self.limits.problem(check(self.inputs, arrays))
+        if problem:
+            raise InputError(problem)
         numpy = kinds == {False}
         feeds = {name: to_torch(np.asarray(a)) if numpy else a.detach().cpu() for name, a in arrays.items()}
         results = self.run(feeds, observe)

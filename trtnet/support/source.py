@@ -27,6 +27,11 @@ class SourceLine:
         """The line itself, without its indentation."""
         return linecache.getline(self.file, self.line).strip()
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is of an installed package."""
+        return "/site-packages/" in self.file or "/dist-packages/" in self.file
+
     def __str__(self) -> str:
         return f"{_short(self.file, Path.cwd())}:{self.line}"
 

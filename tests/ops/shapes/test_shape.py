@@ -34,7 +34,7 @@ SAME = {
     "unsqueeze": lambda m, x: x.unsqueeze(np.int64(1)),
     "chunk": lambda m, x: m.chunk(x, 2, 2),
     "chunk of a multiple": lambda m, x: m.cat([x, x * 2], 1).chunk(2, 1),
-    "chunk in three": lambda m, x: x.chunk(3, dim=1)[:2],
+    "chunk in three": lambda m, x: x.chunk(3, dim=2)[:2],
     "chunk of odd": lambda m, x: x[:, 1:].chunk(2, 1),
     "split": lambda m, x: x.split([1, x.shape[1] - 1], dim=1),
     "split by a Dim": lambda m, x: m.cat([x, x * 2, x], 1).split(x.shape[1], 1),

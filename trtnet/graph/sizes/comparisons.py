@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from trtnet.graph.sizes.origins import Arithmetic, Axis
-from trtnet.support.size_limit import SizeLimit
-from trtnet.support.source import here
+from trtnet.support.size_limit import SizeLimit, SizeRule
+from trtnet.support.source import caller, here
 
 log = logging.getLogger("trtnet.definition")
 
@@ -36,8 +36,9 @@ MOST_ELEMENTS = 2**31 - 1
 def general_sizes() -> Iterator[None]:
     """Inside, what a model asks of an input's dimension is decided, as torch.export does, with a warning.
 
-    One that is compared with 1 is taken to be larger. Models ask it to leave out what changes nothing for one sample,
-    such as an expansion; what they do in general holds for one sample, too. One that is compared with a larger number
+    One that is compared with 1 is taken to be larger. Installed libraries ask it to leave out what changes nothing for
+    one sample, such as an expansion; what they do in general holds for one sample, too. Where other code asks, the
+    network is not for 1. One that is compared with a larger number
     by < and its like is taken to be smaller than that: the network is then for such sizes only. What is computed from
     sizes is smaller than 2**31: models ask it of a count of elements, and TensorRT has no tensor of more.
     """
@@ -68,7 +69,7 @@ def _taken(sign: str, size: Any, number: float) -> bool | None:
     if number in (1, 2):
         found = _from(sign, 2, number)
         if found is not None:
-            log.warning("%s", here(f"{size} is assumed to be more than 1, {asked}: also compare at 1"))
+            _more_than_one(size, asked)
         return found
     if sign == "==" or number < 2:
         return None
@@ -77,6 +78,18 @@ def _taken(sign: str, size: Any, number: float) -> bool | None:
     if size.origin.tensor.network.limits.lower(size.name, limit):
         log.warning("%s", here(f"{size} is assumed to be at most {most}, {asked}"))
     return SIGNS[sign](most, number)
+
+
+def _more_than_one(size: Any, asked: str) -> None:
+    """Assumes it. A library asks it to leave out what changes nothing for one sample; of others, 1 is refused."""
+    line = caller()
+    if line is not None and line.is_installed:
+        log.warning("%s", here(f"{size} is assumed to be more than 1, {asked}: also compare at 1"))
+        return
+    reason = here(f"{size} is taken to be more than 1, {asked}")
+    rule = SizeRule((size.name,), lambda sizes: sizes[size.name] != 1, reason)
+    if size.origin.tensor.network.limits.rule(rule):
+        log.warning("%s", here(f"{size} is assumed to be more than 1, {asked}: 1 is refused"))
 
 
 def _from(sign: str, least: float, number: float) -> bool | None:

@@ -196,27 +196,28 @@ def _checked(real: Real, rounding: str, size: Size) -> Size:
 
 @lru_cache(maxsize=1024)
 def _first_difference(real: Real, rounding: str, size: Size) -> str:
-    leaves = sorted({*_leaves(real), *_leaves(size)})
-    if len(leaves) == 1:
+    names = sorted({*leaves(real), *leaves(size)})
+    if len(names) == 1:
         samples = [np.arange(1, TRIED)]
     else:
         generator = np.random.default_rng(0)
-        samples = [np.concatenate([generator.integers(1, high, 1 << 16) for high in (64, 4096)]) for _ in leaves]
-    values = dict(zip(leaves, samples, strict=True))
+        samples = [np.concatenate([generator.integers(1, high, 1 << 16) for high in (64, 4096)]) for _ in names]
+    values = dict(zip(names, samples, strict=True))
     with np.errstate(all="ignore"):
-        floats = getattr(np, rounding)(_evaluated(real, values, np.float64))
-        different = np.isfinite(floats) & (floats != _evaluated(size, values, np.int64))
+        floats = getattr(np, rounding)(evaluated(real, values, np.float64))
+        different = np.isfinite(floats) & (floats != evaluated(size, values, np.int64))
     if not different.any():
         return ""
     first = int(np.argmax(different))
-    return ", ".join(f"{name} is {values[name][first]}" for name in leaves)
+    return ", ".join(f"{name} is {values[name][first]}" for name in names)
 
 
-def _leaves(term: Any) -> Iterator[str]:
+def leaves(term: Any) -> Iterator[str]:
+    """The names of the dimensions that a size, or a float of sizes, is computed from."""
     origin = getattr(term, "origin", None)
     if isinstance(origin, Arithmetic):
-        yield from _leaves(origin.left)
-        yield from _leaves(origin.right)
+        yield from leaves(origin.left)
+        yield from leaves(origin.right)
     elif isinstance(term, Dim):
         yield term.name
 
@@ -233,14 +234,14 @@ NUMPY: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def _evaluated(term: Any, values: dict[str, Array], dtype: Any) -> Array:
+def evaluated(term: Any, values: dict[str, Array], dtype: Any) -> Array:
     """A float of sizes as Python computes it, for many sizes at once."""
     if isinstance(term, int | float):
         return np.asarray(term, np.int64 if isinstance(term, int) else np.float64)
     if not isinstance(term.origin, Arithmetic):
         return values[term.name]
     inside = np.int64 if isinstance(term, Dim) else np.float64
-    left, right = (_evaluated(x, values, inside) for x in (term.origin.left, term.origin.right))
+    left, right = (evaluated(x, values, inside) for x in (term.origin.left, term.origin.right))
     return NUMPY[term.origin.operation](left.astype(inside), right.astype(inside))
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import constant
-from trtnet.graph.sizes.dim import is_static
+from trtnet.graph.sizes.dim import Dim, is_static
+from trtnet.graph.sizes.requirements import require
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import sizes_of
 from trtnet.ops.create import arange
@@ -22,7 +23,8 @@ def unfold_dim(x: Tensor, dimension: int, size: Size, step: Size) -> Tensor:
 
     x: [..., n, ...], of any dtype. size, step: ints or Dims. Returns [..., windows, ..., size], in the dtype of `x`.
     Layer: IGatherLayer, or IShuffleLayer where the windows do not overlap.
-    Raises LayerError for a window longer than the axis, and for a size or step below 1.
+    Raises LayerError for a window longer than the axis, and for a size or step below 1. Of an axis whose size is known
+    only when the engine runs, `build` and `reference` refuse those that are shorter than a window.
     """
     if x.ndim == 0:
         return reshape(unfold_dim(reshape(x, (1,)), 0, size, step), (-1,))
@@ -50,7 +52,11 @@ def sliding_windows(x: Tensor, dim: int, size: Size, step: Size = 1, dilation: S
     extent = dilation * (size - 1) + 1
     if is_static((extent, length)) and int(extent) > int(length):
         x.network.fail(f"unfold: a window of {extent} elements for an axis of size {length}", {"x": x})
-    count = (length - extent) // step + 1
+    room = length - extent
+    if isinstance(room, Dim):
+        text = f"windows of {extent} elements do not fit into less; they slide along {length}"
+        require(x.network, room, lambda rooms: rooms >= 0, text)
+    count = room // step + 1
     shape = (*x.shape[:along], count, size, *x.shape[along + 1 :])
     if dilation == 1 and size == step:
         return reshape(cut(x, {} if count * size == length else {along: Cut(0, count * size)}), shape)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from trtnet.graph import Size, Tensor
 from trtnet.graph.sizes.bounds import never_negative
-from trtnet.graph.sizes.dim import smallest
+from trtnet.graph.sizes.dim import Dim, smallest
+from trtnet.graph.sizes.requirements import require
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.sizes import sizes_of
 from trtnet.ops.shapes.slicing import Cut, cut
@@ -23,7 +24,7 @@ def pad(x: Tensor, pad: Sequence[Size], mode: str = "constant", value: float | N
     dtype of `x`.
     Layer: ISliceLayer in the mode FILL, REFLECT, CLAMP or WRAP; two of them for "circular" with negative numbers.
     Raises LayerError for another mode, for an odd number of sizes, and for more to reflect, wrap or remove than the
-    axis has.
+    axis has; of a size that is known only when the engine runs, `build` and `reference` refuse it.
     """
     if mode not in MODES:
         x.network.fail(f"pad: mode is {', '.join(MODES)}, found {mode!r}", {"x": x})
@@ -59,6 +60,8 @@ def _negative(side: Size) -> Size:
 def _check_room(x: Tensor, along: int, before: Size, after: Size, mode: str) -> None:
     """What torch refuses: reflecting or wrapping more than there is, or cropping more."""
     size, known = x.shape[along], [side for side in (before, after) if isinstance(side, int)]
+    for side in (before, after):
+        _require_room(x, size, side, mode)
     if not isinstance(size, int) or not known:
         return
     most = {"reflect": size - 1, "circular": size}.get(mode)
@@ -68,3 +71,14 @@ def _check_room(x: Tensor, along: int, before: Size, after: Size, mode: str) -> 
         x.network.fail("pad: nothing to replicate in an axis of size 0", {"x": x})
     if sum(side for side in known if side < 0) < -size:
         x.network.fail(f"pad: {(before, after)} takes more than an axis of size {size} has", {"x": x})
+
+
+def _require_room(x: Tensor, size: Size, side: Size, mode: str) -> None:
+    """The same of sizes that are known only when the engine runs."""
+    room = size - side
+    if not isinstance(room, Dim) or (isinstance(side, int) and side <= 0):
+        return
+    if mode == "reflect":
+        require(x.network, room, lambda rooms: rooms > 0, f"reflect padding of {side} needs more than that in {size}")
+    elif mode == "circular":
+        require(x.network, room, lambda rooms: rooms >= 0, f"circular padding of {side} needs as much in {size}")

@@ -10,10 +10,12 @@ import numpy as np
 from trtnet.graph import Size, Tensor
 from trtnet.graph.sizes.dim import is_static, largest, smallest
 from trtnet.graph.sizes.products import exact_quotient, quotient
+from trtnet.graph.sizes.requirements import require
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import is_int, size_of, sizes_of
 from trtnet.ops.shapes.slicing import Cut
 from trtnet.ops.writes.part import part
+from trtnet.support.size_limit import Array
 
 
 def split(x: Tensor, split_size_or_sections: Size | Sequence[Size], dim: int = 0) -> tuple[Tensor, ...]:
@@ -39,15 +41,17 @@ def split(x: Tensor, split_size_or_sections: Size | Sequence[Size], dim: int = 0
         return _parts(x, along, [step] * count) if count else (x,)
     if not isinstance(size, int) or not isinstance(step, int):
         text = f"split of {size} by {step} has a number of parts that is known only when the engine runs"
-        x.network.fail(f"{text}; chunk and tensor_split have a fixed number of them", {"x": x})
+        advice = "tensor_split has a fixed number of them, of nearly equal sizes, and split takes a list of sizes"
+        x.network.fail(f"{text}; {advice}", {"x": x})
     return _parts(x, along, [min(step, size - i) for i in range(0, size, step)])
 
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of ceil(size / chunks) elements (the last may be smaller) along `dim`; views of `x`.
 
-    x: any shape and dtype. An axis whose size is known only at run time always gives `chunks` parts: where torch would
-    give fewer, the last ones are empty. Returns a tuple of [..., size, ...], in the dtype of `x`.
+    x: any shape and dtype. An axis whose size is known only at run time gives `chunks` parts: `build` and `reference`
+    refuse sizes where torch gives fewer, such as 5 or 6 for 4 chunks; tensor_split has no such sizes. Returns a
+    tuple of [..., size, ...], in the dtype of `x`.
     Layer: ISliceLayer, one for each part.
     Raises LayerError for a number of parts below 1.
     """
@@ -60,6 +64,8 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     whole = exact_quotient((size,), (chunks,))
     if whole is not None:
         return _parts(x, along, [whole] * chunks)
+    text = f"chunk cuts {size} into fewer than {chunks} parts there, tensor_split always into {chunks}"
+    require(x.network, size, lambda sizes: _parts_of_chunk(sizes, int(chunks)) == chunks, text)
     step = (size + (chunks - 1)) // chunks
     return _between(x, along, [0, step, *(smallest(step * i, size) for i in range(2, chunks)), size])
 
@@ -90,6 +96,12 @@ def tensor_split(
         x.network.fail(f"tensor_split takes a number of parts above 0, found {given}", {"x": x})
     count = int(given)
     return _parts(x, along, [(size + (count - 1 - i)) // count for i in range(count)])
+
+
+def _parts_of_chunk(sizes: Array, chunks: int) -> Array:
+    """How many parts chunk makes of each size; of none, as many as asked."""
+    step = -(-sizes // chunks)
+    return np.where(sizes == 0, chunks, -(-sizes // np.maximum(step, 1)))
 
 
 def _parts(x: Tensor, along: int, sizes: Sequence[Size]) -> tuple[Tensor, ...]:
