@@ -368,3 +368,32 @@ def test_plots_of_any_array(
     monkeypatch.setattr("trtnet.verify.comparison.plots.ELEMENTS", elements)
     expected = np.zeros(shape, np.float16)
     assert svg(np.full(shape, value, np.float32), expected).startswith("<svg")
+
+
+class Padded(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.encoder = torch.nn.TransformerEncoder(layer, 1)
+
+    def forward(self, x: torch.Tensor, padded: torch.Tensor) -> Any:
+        return self.encoder(x, src_key_padding_mask=padded)
+
+
+@pytest.mark.parametrize("was", [True, False])
+def test_padded_positions_of_an_encoder_are_compared_without_torchs_fast_path(was: bool) -> None:
+    """It returns zeros there; what it was set to is set again."""
+    torch.manual_seed(0)
+    inputs = {"x": trtnet.Input((2, 4, 8)), "padded": trtnet.Input((2, 4), "bool")}
+    network = trtnet.define(Padded().eval(), inputs)
+    padded = np.array([[False, False, True, True], [False] * 4])
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(was)
+    try:
+        x = np.random.default_rng(0).standard_normal((2, 4, 8)).astype(np.float32)
+        report = trtnet.compare(network, inputs={"x": x, "padded": padded})
+        assert torch.backends.mha.get_fastpath_enabled() is was
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+    assert report.passed
+    assert ("fast path of TransformerEncoder was off" in str(report)) is was

@@ -22,6 +22,7 @@ from trtnet.verify.comparison.side import Results
 class TorchModule:
     """A module, called in eval mode and without gradients, where its parameters are; its modes are put back after.
 
+    torch's fast path for transformer encoders is off meanwhile, and noted: it returns zeros at padded positions.
     Floating inputs are cast to the dtype of its first floating parameter, and the cast is noted.
     """
 
@@ -44,7 +45,7 @@ class TorchModule:
         tensors, notes = self._tensors(inputs)
         args, kwargs, how = by_name_or_position(signature(self._module), tensors)
         try:
-            with _evaluated(self._module), torch.inference_mode():
+            with _evaluated(self._module), _slow_path(self._module) as slow, torch.inference_mode():
                 values, left = flattened(self._module(*args, **kwargs))
         except Exception as error:
             shapes = ", ".join(f"{name} {list(array.shape)} {array.dtype}" for name, array in inputs.items())
@@ -53,7 +54,7 @@ class TorchModule:
                 f" {_where(error, self._module)}{type(error).__name__}: {error}"
             ) from error
         arrays = {output_name(name, inputs): to_numpy(value.detach().cpu()) for name, value in values.items()}
-        return Results(arrays, notes + how + left)
+        return Results(arrays, notes + how + left + slow)
 
     def _tensors(self, inputs: Mapping[str, Array]) -> tuple[dict[str, torch.Tensor], Notes]:
         tensors, notes = {}, Notes()
@@ -96,3 +97,17 @@ def _evaluated(module: torch.nn.Module) -> Iterator[Any]:
     finally:
         for each, training in modes.items():
             each.training = training
+
+
+@contextmanager
+def _slow_path(module: torch.nn.Module) -> Iterator[Notes]:
+    """Every position computed, as in training: the fast path of an encoder packs its input without what is padded."""
+    if not any(isinstance(each, torch.nn.TransformerEncoder) for each in module.modules()):
+        yield ()
+        return
+    was = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield ("torch's fast path of TransformerEncoder was off: it returns zeros at padded positions",) if was else ()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was)
