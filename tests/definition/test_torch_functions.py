@@ -235,7 +235,7 @@ ERRORS: list[tuple[Callable[..., Any], str]] = [
     (lambda m, x: x * x.numpy(), "torch's numpy of a symbolic tensor: it has no values while a network is being"),
     (
         lambda m, x: x * x.max().item(),
-        "sizes are read from int32 or int64(.|\n)*has no values while the network is being defined",
+        "has no values while the network is being defined: compute with it as a tensor, without item",
     ),
     (lambda m, x: torch.fft.rfft(x), "fft_rfft of a symbolic tensor: TensorRT has no complex numbers"),
     (lambda m, x: torch.linalg.norm(x, 2, dim=(1, 2)), "linalg.norm of a matrix is written for ord=None and 'fro'"),

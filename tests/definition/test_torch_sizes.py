@@ -127,6 +127,45 @@ def test_a_library_that_asks_for_one_sample_is_believed(monkeypatch: pytest.Monk
         torch.testing.assert_close(network.reference()(x), expanded_unless_one(Of(expanded_unless_one), x))
 
 
+LINES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "of a size": lambda x: torch.linspace(-1, 1, x.shape[1]) + x,
+    "of thirds": lambda x: torch.linspace(0.3, 7.1, x.shape[1]) + x,
+    "to a size": lambda x: torch.linspace(0, x.shape[1] - 1, x.shape[1]) + x,
+    "to half a pixel": lambda x: torch.linspace(0.5, x.shape[1] - 0.5, x.shape[1]) + x,
+    "of five": lambda x: torch.linspace(0.5, x.shape[1] / 2, 5) + x[:, :1],
+    "in float16": lambda x: torch.linspace(0.5, 3, x.shape[1], dtype=torch.float16) + x.half(),
+}
+
+
+@pytest.mark.parametrize("function", LINES.values(), ids=LINES)
+def test_a_line_of_as_many_values_as_an_axis_has(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    network = defined(lambda m, x: function(x), (1, "n"))
+    reference = network.reference()
+    for size in (*range(1, 12), 333):
+        x = torch.zeros(1, size)
+        expected = function(x)
+        close = 3e-7 if expected.dtype == torch.float32 else 1e-3  # torch's steps are float16, too
+        torch.testing.assert_close(reference(x), expected, rtol=close, atol=close)
+    assert network.build({"n": (1, 4, 9)})
+
+
+def test_a_line_of_integers_of_sizes_is_an_error() -> None:
+    with pytest.raises(trtnet.LayerError, match=r"linspace\(0, 9, n\) of int64: sizes known at run time give floats"):
+        defined(lambda m, x: torch.linspace(0, 9, x.shape[1], dtype=torch.int64) + x, (1, "n"))
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_area_to_sizes_that_are_not_known_says_what_to_do(scale: float) -> None:
+    with pytest.raises(trtnet.LayerError, match=r"interpolate: area to .* needs a size of ints; declare .* or use avg"):
+        defined(lambda m, x: F.interpolate(x, scale_factor=scale, mode="area"), (1, 2, "h", "w"))
+
+
+def test_a_median_says_nothing_of_nan(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "trtnet.numbers"):
+        defined(lambda m, x: x.median(1).values)
+    assert not caplog.records
+
+
 REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], list[int]]] = {  # what torch has no such result for
     "chunk": (lambda x: torch.stack([c.mean(1) for c in x.chunk(4, 1)], 1), [1, 2, 3, 5, 6, 9]),
     "chunk in 2": (lambda x: x.chunk(2, 1)[-1], [1]),

@@ -13,10 +13,10 @@ import numpy as np
 
 from trtnet.graph import Dim, OpenNetwork, Real, Size, Tensor, current
 from trtnet.graph.shapes import constant, size_tensor
-from trtnet.graph.sizes.dim import is_static
+from trtnet.graph.sizes.dim import is_static, largest
 from trtnet.graph.symbolic import Symbolic
 from trtnet.ops.arguments.operands import common_type, network_of, tensor as as_operand
-from trtnet.ops.elementwise.comparison import eq
+from trtnet.ops.elementwise.comparison import eq, where
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.joining import stack
@@ -155,9 +155,9 @@ def eye(
 
 
 def linspace(
-    start: float,
-    end: float,
-    steps: int,
+    start: Size | Real | float,
+    end: Size | Real | float,
+    steps: Size,
     dtype: DTypeLike | None = None,
     device: Any = None,
     *,
@@ -167,13 +167,30 @@ def linspace(
 ) -> Tensor:
     """`steps` evenly spaced values from `start` to `end`, both included.
 
-    start, end: floats. steps: an int. dtype: the network's dtype by default. Returns [steps], in that dtype.
-    Layer: IConstantLayer.
-    Raises DTypeError for an unknown dtype.
+    start, end: floats, or what is computed from sizes. steps: an int or a Dim. dtype: the network's dtype by default.
+    Returns [steps], in that dtype.
+    Layer: IConstantLayer; with sizes known only at run time it is computed in float32 from IFillLayer LINSPACE, each
+    half from its end, as torch does.
+    Raises DTypeError for an unknown dtype; LayerError for integers with sizes known only at run time.
     """
     network = current()
     wanted = network.dtype if dtype is None else dtypes.get(dtype)
+    if isinstance(start, Dim | Real) or isinstance(end, Dim | Real) or isinstance(steps, Dim):
+        if not wanted.is_floating:
+            network.fail(f"linspace({start}, {end}, {steps}) of {wanted}: sizes known at run time give floats", {})
+        return cast(_line(network, start, end, steps), wanted)
     return as_operand(np.linspace(start, end, steps).astype(wanted.numpy), network)
+
+
+def _line(network: OpenNetwork, start: Size | Real | float, end: Size | Real | float, steps: Size) -> Tensor:
+    """Values from start to end in float32. A single one is the start."""
+    first, last = (as_operand(given, network, dtypes.float32) for given in (start, end))
+    parts = steps - 1
+    step = (last - first) / as_operand(largest(parts, 1), network, dtypes.float32)
+    index = arange(steps, network=network)
+    from_start = first + cast(index, dtypes.float32) * step
+    from_end = last - cast(parts - index, dtypes.float32) * step
+    return where(index * 2 < largest(parts, 1), from_start, from_end)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:

@@ -132,8 +132,9 @@ def _elements(tensor: Tensor) -> tuple[Dim, ...]:
     network = tensor.network
     count = 1 if tensor.ndim == 0 else tensor.shape[0]
     if tensor.ndim > 1 or tensor.dtype.name not in ("int32", "int64") or not isinstance(count, int):
-        text = "sizes are read from int32 or int64 of rank 1 or 0 and of known size"
-        raise ModelError(here(f"{text}; {tensor!r} has no values while the network is being defined"))
+        instead = "compute with it as a tensor, without item() or tolist()"
+        only = "only integers of rank 1 or 0 and of known size are read, as sizes"
+        raise ModelError(here(f"{tensor!r} has no values while the network is being defined: {instead}; {only}"))
     network.sized_by_values = True
     if not tensor.trt.is_network_input:
         still = tensor.fresh()  # a write in place changes no size that was read before

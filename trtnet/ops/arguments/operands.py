@@ -101,7 +101,7 @@ def warn(what: str) -> None:
 
 def reached(operand: Operand, dtype: DType) -> Operand:
     """A number, or an infinity for one that a 16-bit float does not reach, which is what torch compares with."""
-    if not isinstance(operand, int | float | np.number) or not dtype.is_floating or abs(operand) <= dtype.max:
+    if not isinstance(operand, int | float | np.number) or not dtype.is_floating or not abs(operand) > dtype.max:
         return operand
     with np.errstate(over="ignore"):
         return float(dtype.numpy.type(float(operand)))

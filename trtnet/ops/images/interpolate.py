@@ -48,8 +48,8 @@ def interpolate(
     Layer: IResizeLayer; IGatherLayer in float32 for a scale by which float32 computes no exact sizes, as 1 / 3; a pool
     for "area"; IMatrixMultiplyLayer for antialias. Of whole factors and of linear modes there are other forms:
     ``trtnet.ops.forms.images``.
-    Raises LayerError for another mode or rank, for antialias of sizes known only at run time, and for a scale whose
-    sizes no layer computes as torch's float64 does.
+    Raises LayerError for another mode or rank, for antialias of, and area to, sizes known only at run time, and for a
+    scale whose sizes no layer computes as torch's float64 does.
     Source: torch.nn.functional.interpolate's documentation; Keys, 1981 (bicubic, a = -0.75, with antialias -0.5).
     """
     _check(x, size, scale_factor, mode, align_corners, antialias)
@@ -66,7 +66,7 @@ def interpolate(
         if not isinstance(n, Dim) and n < 1:
             x.network.fail(f"interpolate to {'x'.join(map(str, new))}: a size is 1 or more", {"x": x})
     if mode == "area":
-        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[rank - 1](x, new)
+        return _averaged(x, new)
     wide = cast(x, float32) if x.dtype in (bfloat16, uint8) or (antialias and x.dtype != float32) else x
     if x.dtype == uint8 and not mode.startswith("nearest"):
         return cast(_of_bytes(wide, new, scales, mode, bool(align_corners), antialias), uint8)
@@ -79,6 +79,13 @@ def interpolate(
     else:
         y = _resized(wide, new, scales, mode, bool(align_corners))
     return cast(y, x.dtype)
+
+
+def _averaged(x: Tensor, new: tuple[Any, ...]) -> Tensor:
+    if not is_static(new) and new != tuple(x.shape[2:]):
+        text = f"interpolate: area to {'x'.join(map(str, new))} needs a size of ints"
+        x.network.fail(f"{text}; declare the input's sizes as ints, or use avg_pool for 1 / n of a size", {"x": x})
+    return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[len(new) - 1](x, new)
 
 
 @formulated("upsampling", "resize")
