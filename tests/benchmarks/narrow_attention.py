@@ -137,9 +137,10 @@ def measure(_: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    benchmarks.run(options, check, measure)
+
+
 if __name__ == "__main__":
-    benchmarks.run(
-        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter),
-        check,
-        measure,
-    )
+    main()

@@ -18,7 +18,7 @@ from trtnet.definition.quantization import NAMED, WeightScheme
 from trtnet.definition.quantization.planning import Watch
 from trtnet.models.llama import LlamaConfig
 from trtnet.support import dtypes
-from trtnet.tools.quantize.observing import Observer
+from trtnet.tools.quantize.observing import Observer, watched
 from trtnet.tools.quantize.ranges import scale_of
 
 Arrays = Mapping[str, Any]
@@ -191,7 +191,7 @@ def scheme_with(scheme: str, input_scale: float | None) -> WeightScheme | None:
 def calibrated(model: nn.Module, inputs: Arrays, weights: Any, call: Arrays) -> dict[str, dict[str, float]]:
     """The scales of the inputs of each weight's product, by its key and the dtype of the inputs."""
     network = trtnet.define(model, inputs, weights, quantization=Watch())
-    seen = Observer(network, lambda _: None).observe([call])
+    seen = Observer(network, watched(network).uses, lambda _: None).observe([call])
     return {
         key: {name: scale_of(found.values, dtypes.get(name), "mse") for name in ("int8", "float8_e4m3fn")}
         for key, found in seen.items()
