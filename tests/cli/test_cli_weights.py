@@ -232,6 +232,23 @@ def test_a_result_that_does_not_fit_the_model_is_not_written(weights: Path, tmp_
     assert sorted(p.name for p in tmp_path.iterdir()) == ["w.safetensors"]
 
 
+def test_the_checkpoint_that_is_read_is_not_replaced(weights: Path, tmp_path: Path) -> None:
+    before = weights.read_bytes()
+    (tmp_path / "link.safetensors").symlink_to(weights)
+    (tmp_path / "less.toml").write_text('[[rules]]\ndrop = "bias$"\n')
+    for out in (weights, tmp_path / "link.safetensors"):
+        failed = trtnet("convert", weights, out, "--rules", tmp_path / "less.toml", code=2)
+        assert f"{out} would replace what is read from {weights}: write to another file" in failed.stderr
+    assert weights.read_bytes() == before
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    trtnet("convert", weights, folder / "model.safetensors")
+    failed = trtnet("convert", folder, folder / "model.safetensors", "--dtype", "float16", code=2)
+    assert "would replace what is read" in failed.stderr
+    for _ in range(2):  # what another command wrote may be written again
+        trtnet("convert", folder, folder / "half.safetensors", "--dtype", "float16")
+
+
 def test_convert_by_a_rule_file_of_ones_own(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[[rules]]\nrename = '^a\\.'\nto = 'fc.'\n")
     trtnet("convert", weights, tmp_path / "x.safetensors", "--rules", tmp_path / "mine.toml")

@@ -37,8 +37,8 @@ def denoised(step: Any, latents: torch.Tensor, steps: int = 4) -> torch.Tensor:
 
 
 GENERAL = pytest.mark.xfail(
-    reason="TensorRT-RTX 1.6.1 adds shortcuts wrong with its general kernels, which float32 parts beside 16-bit ones of "
-    "dynamic sizes need (docs/status.md): 0.27 on an H200 for one of the two forms, 2026-11-29",
+    reason="TensorRT-RTX 1.6.1 adds shortcuts wrong with its general kernels, which float32 parts beside 16-bit ones "
+    "of dynamic sizes need (docs/status.md): 0.27 on an H200 for one of the two forms, 2026-11-29",
     strict=False,
 )
 

@@ -7,7 +7,7 @@ from trtnet.checkpoint.base import Array, Checkpoint, Listed, TensorSpec
 from trtnet.checkpoint.casting import cast
 from trtnet.checkpoint.formats.wts_file import save_wts
 from trtnet.checkpoint.matching import IGNORED, match
-from trtnet.checkpoint.reading import Source, open_checkpoint
+from trtnet.checkpoint.reading import Source, check_apart, open_checkpoint
 from trtnet.checkpoint.shaped import shaped
 from trtnet.checkpoint.writing import convert, save_safetensors
 
@@ -19,6 +19,7 @@ __all__ = [
     "Source",
     "TensorSpec",
     "cast",
+    "check_apart",
     "convert",
     "match",
     "open_checkpoint",

@@ -92,6 +92,22 @@ def open_checkpoint(source: Source, key: str | None = None) -> Checkpoint:
     )
 
 
+def check_apart(source: Source, out: str | os.PathLike[str]) -> None:
+    """Raises CheckpointError where `out` would replace what it is made of: the file, or one that a folder keeps."""
+    if not isinstance(source, (str, os.PathLike)) or not Path(out).exists():
+        return
+    path, target = located(source), Path(out)
+    whole = path if path.is_dir() else path.parent if path.name.endswith(_INDEX) else None
+    is_kept = whole is not None and target.parent.samefile(whole) and _is_weights(target.name)
+    if is_kept or (path.exists() and target.samefile(path)):
+        raise CheckpointError(f"{target} would replace what is read from {source}: write to another file")
+
+
+def _is_weights(name: str) -> bool:
+    """Whether a folder of weights keeps them in a file of this name."""
+    return name in _FOLDER or _SHARD.match(name) is not None
+
+
 def _part(name: str, loaded: Mapping[str, Any], key: str | None) -> Mapping[str, Any]:
     """The part that is asked for; without a key all of a mapping that has tensors in it."""
     if key is None and any(map(is_array, loaded.values())):

@@ -71,6 +71,7 @@ def quantize(
 
     The result is in the compressed-tensors format; --quantization checkpoint takes it.
     """
+    from trtnet.checkpoint import check_apart
     from trtnet.support.text.status_line import StatusLine
     from trtnet.tools.output import show
     from trtnet.tools.quantize.page import save
@@ -81,6 +82,7 @@ def quantize(
     check_writable(output)
     made, inputs = models.made(model, factory.values), arguments.inputs(declare) or None
     chosen, options = weights.chosen, {name: value for name, value in vars(how).items() if value is not None}
+    check_apart(chosen.file, output)
     with StatusLine(sys.stderr.isatty(), "calibrating") as told:
 
         def tell(text: str) -> None:

@@ -96,10 +96,12 @@ def convert(
 
     Tensor by tensor, whole or not at all, with a digest in its metadata.
     """
+    from trtnet.checkpoint import check_apart
     from trtnet.tools.output import show
     from trtnet.tools.weights import files as tool
 
     check_writable(out)
+    check_apart(source, out)
     chosen = replace(weights_choice(source, rules, key, strip_prefix, ignore), dequantize=dequantize)
     if model is None and ignore:
         raise ModelError("--ignore lists keys that the model of --model may leave out: give both")

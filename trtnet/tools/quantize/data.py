@@ -68,6 +68,8 @@ def _check(call: Arrays, source: str, start: int) -> None:
 
 
 def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InputError(f"there is no {path}: data is an .npz file, or a folder of them")
     found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not found or not all(file.is_file() and file.suffix == ".npz" for file in found):
         raise InputError(f"{path} is no .npz file, and no folder of them")

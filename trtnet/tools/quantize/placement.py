@@ -43,8 +43,9 @@ class Search:
             low, high, best = (tried, high, error) if error <= tolerance else (low, tried - 1, best)
         if low == 0:
             raise ModelError(
-                f"the outputs are off by {alone[order[0]]:.2g} with {order[0]} alone quantized, more than the tolerance"
-                f" of {tolerance:g}"
+                f"the outputs are off by {alone[order[0]]:.2g} with {order[0]} alone quantized, which is the least"
+                f" sensitive module, more than the tolerance of {tolerance:g}: none can be quantized. Give a larger"
+                f" tolerance, another scheme or method, or --smooth auto"
             )
         kept = set(order[:low])
         return Placement(tuple(module for module in self._modules if module in kept), alone, best)

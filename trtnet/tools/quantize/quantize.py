@@ -31,7 +31,7 @@ from trtnet.tools.quantize.ranges import largest_of
 from trtnet.tools.quantize.replaced import Replaced
 from trtnet.tools.quantize.result import AttentionRow, QuantizedCheckpoint, Row
 from trtnet.tools.quantize.smoothing import NONE, groups, smoothed
-from trtnet.tools.quantize.writing import Written, write
+from trtnet.tools.quantize.writing import Written, check_file, write
 from trtnet.verify.metrics.layouts import distance
 
 log = logging.getLogger("trtnet.quantization")
@@ -76,11 +76,11 @@ def quantize(
     in ModelOpt's format. "auto" tries several, and takes the smallest whose error of these outputs is within 5 % of the
     least. attention: "int8" or "fp8" quantizes both products of scaled_dot_product_attention, too. fold: batch norms go
     into the convolutions before them. correct: the mean error of each channel of a product is taken from the bias or
-    batch norm behind it. batch: samples in a call. tell: is told what is done.
-    Returns what was written, with the error of each weight.
+    batch norm behind it. batch: samples in a call. tell: is told what is done. Returns what was written.
     Raises ModelError for what is unknown, and where nothing is quantized or outputs are NaN in floats, CheckpointError
     if `out` cannot be written, InputError and WeightsError for what does not fit or is not finite, as define does.
     """
+    check_file(Path(out), weights)
     choice = chosen(scheme, method, smooth, attention, tolerance, data is not None)
     network = define(model, inputs, weights, ignored=ignored, quantization=Watch())
     calls = Batches({} if data is None else data, network.reference().inputs, batch)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.checkpoint import Checkpoint, save_safetensors
+from trtnet.checkpoint import Checkpoint, Source, check_apart, save_safetensors
 from trtnet.checkpoint.base import Array
 from trtnet.checkpoint.quantized.quantization import ATTENTION, ATTENTION_DTYPE
 from trtnet.checkpoint.quantized.scheme import WHOLE
@@ -23,6 +23,13 @@ from trtnet.support.errors import CheckpointError
 from trtnet.support.files import atomic_write
 
 CONFIG = "config.json"
+
+
+def check_file(path: Path, source: Source | None) -> None:
+    """Raises CheckpointError for a file that is no .safetensors by its name, and for that of the source."""
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path}: quantize writes .safetensors files, so name it that")
+    check_apart(source, path)
 
 
 @dataclass(frozen=True)
