@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.decoders import published
 from helpers.generating import greedy_of
@@ -12,6 +13,7 @@ from helpers.gguf_files import END, PROMPT, SMALL, write_gguf
 from typer.testing import CliRunner, Result
 
 import trtnet
+from trtnet.checkpoint import save_safetensors
 from trtnet.cli.main import app
 from trtnet.generation import Generator
 from trtnet.tools.generation.generate import as_chat, load_generator
@@ -77,4 +79,20 @@ def test_the_plans_of_an_engine_are_built_once(file: Path, tmp_path: Path) -> No
 def test_what_it_refuses(file: Path) -> None:
     assert "give a prompt, or --chat" in str(run(file).exception)
     assert "there is no language model" in str(run("nowhere", "x").exception)
-    assert "temperature is -1.0, out of range" in str(run(file, "x", "--temperature", "-1").exception)
+    assert "temperature is -1.0; it is at least 0" in str(run(file, "x", "--temperature", "-1").exception)
+    assert "top_p is 2.0; it is above 0 and at most 1" in str(run(file, "x", "--top-p", "2").exception)
+
+
+def test_what_is_no_language_model_is_said(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.gguf").write_bytes(file.read_bytes()[:40])
+    (tmp_path / "text.gguf").write_bytes(b"hello")
+    for name, said in (("cut", "it is damaged; it has 40 bytes"), ("text", "it does not begin with GGUF")):
+        assert f"{name}.gguf is not a readable GGUF file: {said}" in str(run(tmp_path / f"{name}.gguf", "x").exception)
+    save_safetensors(tmp_path / "model.safetensors", {"w": np.zeros(2, np.float32)})
+    assert f"there is no {tmp_path}/config.json" in str(run(tmp_path, "x").exception)
+    (tmp_path / "config.json").write_text("{broken")
+    assert f"{tmp_path}/config.json cannot be read as JSON" in str(run(tmp_path, "x").exception)
+    (tmp_path / "config.json").write_text('{"model_type": "gemma2"}')
+    said = str(run(tmp_path, "x").exception)
+    assert said.startswith(f"{tmp_path}: ") and "LlamaConfig" not in said
+    assert "model_type is 'gemma2', which is not read here; known: 'llama', 'mistral', 'qwen2', 'qwen3'" in said

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
+from trtnet.support.configuration.ranges import check_ranges
 from trtnet.support.errors import InputError
 
 
@@ -33,13 +35,16 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         ranges = {
-            "max_new_tokens": self.max_new_tokens >= 1, "temperature": self.temperature >= 0, "top_k": self.top_k >= 0,
-            "top_p": 0 < self.top_p <= 1, "min_p": 0 <= self.min_p <= 1, "seed": self.seed >= 0,
-            "repetition_penalty": self.repetition_penalty > 0,
-            "prompt_lookup_num_tokens": self.prompt_lookup_num_tokens >= 0,
-        }  # fmt: skip
-        if wrong := [name for name, right in ranges.items() if not right]:
-            raise InputError(f"{wrong[0]} is {getattr(self, wrong[0])!r}, out of range: see GenerationConfig")
+            "max_new_tokens": (self.max_new_tokens >= 1, "at least 1"),
+            "temperature": (0 <= self.temperature < inf, "at least 0, and finite"),
+            "top_k": (self.top_k >= 0, "at least 0"),
+            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
+            "min_p": (0 <= self.min_p <= 1, "at least 0 and at most 1"),
+            "seed": (self.seed >= 0, "at least 0"),
+            "repetition_penalty": (0 < self.repetition_penalty < inf, "above 0, and finite"),
+            "prompt_lookup_num_tokens": (self.prompt_lookup_num_tokens >= 0, "at least 0"),
+        }
+        check_ranges(self, ranges)
         if isinstance(self.stop_strings, str) or not all(self.stop_strings):
             raise InputError(f"stop_strings are non-empty strings, found {self.stop_strings!r}")
 

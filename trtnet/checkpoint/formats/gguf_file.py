@@ -39,7 +39,7 @@ class GGUFFile(Checkpoint):
             self._swapped = reader.byte_order == "S"
         # on a damaged file the package raises almost anything
         except Exception as error:
-            raise CheckpointError(f"{path} is not a readable GGUF file: {error}. Download it again.") from error
+            raise CheckpointError(f"{path} is not a readable GGUF file: {_why(path)}. Download it again.") from error
         super().__init__(str(path), self._tensors)
 
     def fields(self) -> dict[str, Any]:
@@ -118,6 +118,17 @@ def open_gguf(path: Path) -> Checkpoint:
     if missing := [other.name for other in others if not other.is_file()]:
         raise CheckpointError(f"{path} is the first of {first.parts} parts, and {missing[0]} is not beside it")
     return ShardedCheckpoint.joined(str(path), [first, *map(GGUFFile, others)])
+
+
+def _why(path: Path) -> str:
+    """In our words: the package's are those of numpy."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) == b"GGUF":
+                return f"it is damaged; it has {path.stat().st_size:,} bytes"
+    except OSError as error:
+        return error.strerror or str(error)
+    return "it does not begin with GGUF"
 
 
 def _elements(flat: Array, dtype: DType, stored: np.dtype[Any]) -> Array:

@@ -94,7 +94,7 @@ def _document(path: Path) -> Mapping[str, Any]:
     try:
         document = json_text.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}, which says how the weights are quantized: {error}") from error
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
-        raise CheckpointError(f"{path} is no JSON object, so it does not say how the weights are quantized")
+        raise CheckpointError(f"{path} is no JSON object: it has a {type(document).__name__}")
     return document

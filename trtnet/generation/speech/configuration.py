@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trtnet.support.errors import InputError
+from trtnet.support.configuration.ranges import check_ranges
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,15 @@ class TranscriptionConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        numbers = bool(self.temperatures) and all(t >= 0 for t in self.temperatures)
         ranges = {
-            "task": self.task in ("transcribe", "translate"), "beam_size": self.beam_size >= 1,
-            "best_of": self.best_of >= 1, "seed": self.seed >= 0,
-            "temperatures": bool(self.temperatures) and all(t >= 0 for t in self.temperatures),
-        }  # fmt: skip
-        if wrong := [name for name, right in ranges.items() if not right]:
-            raise InputError(f"{wrong[0]} is {getattr(self, wrong[0])!r}, out of range: see TranscriptionConfig")
+            "task": (self.task in ("transcribe", "translate"), "'transcribe' or 'translate'"),
+            "beam_size": (self.beam_size >= 1, "at least 1"),
+            "best_of": (self.best_of >= 1, "at least 1"),
+            "seed": (self.seed >= 0, "at least 0"),
+            "temperatures": (numbers, "at least one number, each at least 0"),
+        }
+        check_ranges(self, ranges)
 
 
 GREEDY = TranscriptionConfig()

@@ -108,8 +108,9 @@ def _translated(document: Document, default: C, family: Family) -> C:
     kind = document.get(family.key)
     form = family.forms.get(str(kind))
     if form is None:
-        families = " or ".join(map(repr, family.forms))
-        raise ModelError(f"{family.key} is {kind!r}; {_of(default)} is that of {families}")
+        known = ", ".join(map(repr, sorted(family.forms)))
+        found = f"it has no {family.key}" if kind is None else f"{family.key} is {kind!r}, which is not read here"
+        raise ModelError(f"{found}; known: {known}")
     keys: dict[str, str] = {}
     values = dict(form.defaults)
     for name in _names(default):
@@ -132,8 +133,7 @@ def _check(fixed: Mapping[str, Allowed], document: Document, config: Any) -> Non
         if not (isinstance(found, list) and found and all(each in allowed for each in found)):
             has = " or ".join(repr(value) for value in allowed if value not in (None, {}))
             raise ModelError(
-                f"{key} is {found!r}, which the model of {_of(config)} does not compute"
-                + (f"; it has {has}" if has else "")
+                f"{key} is {found!r}, which the model does not compute" + (f"; it has {has}" if has else "")
             )
 
 

@@ -15,7 +15,7 @@ from trtnet.generation.chat import ChatTemplate
 from trtnet.generation.tokenizer import FileTokenizer, from_file, from_gguf
 from trtnet.nn import Module
 from trtnet.support import json_text
-from trtnet.support.errors import CheckpointError
+from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.tools.generation.gguf_fields import llama_fields
 from trtnet.weights import rules
 
@@ -68,10 +68,15 @@ def _number(metadata: Mapping[str, Any], kind: str) -> int | None:
 
 
 def _of_folder(path: Path, capacity: int) -> PublishedText:
-    weights = rules("llama").apply(_in_floats(open_checkpoint(path)))
+    if not (path / "config.json").is_file():
+        raise CheckpointError(f"there is no {path / 'config.json'}, which says what the model is")
     config, settings = _read(path / "config.json"), _read(path / "tokenizer_config.json")
+    weights = rules("llama").apply(_in_floats(open_checkpoint(path)))
     described = {key: value for key, value in config.items() if key != "quantization_config"}  # said by the weights
-    model = models.llama(described, capacity=capacity)
+    try:
+        model = models.llama(described, capacity=capacity)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     ends = _read(path / "generation_config.json").get("eos_token_id", config.get("eos_token_id"))
     names = {key: _text(settings[key]) for key in ("bos_token", "eos_token") if settings.get(key) is not None}
     file = path / "chat_template.jinja"
