@@ -235,6 +235,16 @@ def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
             run(*arguments)
 
 
+def test_a_model_of_trtnet_is_no_reference_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import trtnet\nfrom trtnet import models\n\ndef net():\n    return models.lenet()\n"
+    )
+    shown = trtnet("compare", "mine.py:net", "--weights", "trtnet:lenet.safetensors", folder=tmp_path)
+    assert shown.returncode == 2
+    assert "mine.py:net makes a model of trtnet, not a torch.nn.Module" in shown.stderr
+    assert "in compare as the last argument (torch:FILE.py:FACTORY, or what trtnet run mine.py:net" in shown.stderr
+
+
 def test_a_quantized_network_is_held_to_the_tolerance_of_its_scheme(tmp_path: Path) -> None:
     (tmp_path / "original.py").write_text(FACTORY)
     (tmp_path / "int8.toml").write_text('"*" = "int8_weights"\n')

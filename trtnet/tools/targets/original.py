@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import trtnet.reference  # noqa: F401  (says which extra brings torch)
 from trtnet.checkpoint import shaped
+from trtnet.nn import Module
 from trtnet.reference.step import to_torch
 from trtnet.support.errors import ModelError, WeightsError
 from trtnet.tools.targets import models
@@ -26,12 +27,18 @@ log = logging.getLogger("trtnet.tools")
 def original(name: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> torch.nn.Module:
     """The torch module that a factory makes, with those of the arguments that it takes.
 
-    Raises ModelError for what is not a torch module.
+    Raises ModelError for what is not a torch module, with what to name instead of a model of trtnet.
     """
     import torch
 
     factory = models.find(name)
     module: Any = models.called(factory, models.taken(factory, arguments))
+    if isinstance(module, Module):
+        raise ModelError(
+            f"{name} makes a model of trtnet, not a torch.nn.Module, so it is no reference of itself: name one, in"
+            f" compare as the last argument (torch:FILE.py:FACTORY, or what trtnet run {name} --random 0 --save o.npz"
+            f" wrote), in bisect by --torch FILE.py:FACTORY"
+        )
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"{name} returned a {type(module).__name__}, not a torch.nn.Module")
     return module
