@@ -36,7 +36,7 @@ def original(name: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> 
     if isinstance(module, Module):
         raise ModelError(
             f"{name} makes a model of trtnet, not a torch.nn.Module, so it is no reference of itself: name one, in"
-            f" compare as the last argument (torch:FILE.py:FACTORY, or what trtnet run {name} --random 0 --save o.npz"
+            f" compare as the last argument (torch:FILE.py:FACTORY, or what trtnet run {name} --save o.npz"
             f" wrote), in bisect by --torch FILE.py:FACTORY"
         )
     if not isinstance(module, torch.nn.Module):
