@@ -35,7 +35,7 @@ ARRAYS = [np.full(2, value, np.float32) for value in (5, 3, 10)]
         (("mask", "image"), -2),
         (("scale", "image", "mask"), -35),
         (("a", "b"), 2),
-        (("image", "other"), 2),
+        (("m", "image_of_it"), 2),
     ],
 )
 def test_inputs_are_bound_by_name_or_in_order(names: tuple[str, ...], expected: int) -> None:
@@ -46,8 +46,13 @@ def test_inputs_are_bound_by_name_or_in_order(names: tuple[str, ...], expected: 
 @pytest.mark.parametrize(
     ("names", "pattern"),
     [
-        (("mask", "other"), r"takes \(image, mask, scale\), the inputs are \(mask, other\): mask stands where another"),
-        (("other", "image"), r"the inputs are \(other, image\): image stands where another parameter is"),
+        (
+            ("mask", "other"),
+            r"takes \(image, mask, scale\), the inputs are \(mask, other\): other is the name of no param",
+        ),
+        (("other", "image"), r"the inputs are \(other, image\): other is the name of no parameter"),
+        (("image", "maks"), r"maks is the name of no parameter; did you mean mask\? Name all inputs as"),
+        (("imgae", "other"), r"imgae is the name of no parameter; did you mean image\?"),
         (("image",), r"missing a required argument: 'mask'"),
         (("image", "mask", "scale", "other"), r"too many positional arguments"),
     ],
@@ -94,3 +99,32 @@ def test_what_a_models_own_code_raises_stays_what_it_is() -> None:
 
     with pytest.raises(AttributeError, match="a Tensor has no 'nothing_of_the_kind'"):
         trtnet.define(Wrong(), inputs("x"))
+
+
+ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "dims": ({"dims": None}, r"dims is a dict of the dynamic axes of examples, .*; found None"),
+    "axes": ({"dims": {"x": ["n"]}}, r"dims: the axes of x are a dict, \{0: 'batch'\}; found \['n'\]"),
+    "forms": ({"forms": ["gelu=layer"]}, r"forms is a dict of kinds .*; found \['gelu=layer'\]"),
+    "no forms": ({"forms": None}, r"forms is a dict of kinds .*; found None"),
+    "ignored": ({"ignored": "^fc"}, r"ignored is a list of regular expressions, .*; found '\^fc'"),
+    "ignored numbers": ({"ignored": [5]}, r"ignored is a list of regular expressions, .*; found \[5\]"),
+    "quantization": ({"quantization": 8}, r"quantization is trtnet.Quantize, .*; found 8"),
+    "parallel": ({"parallel": {"a": "column"}}, r"parallel is trtnet.TensorParallel; found dict"),
+    "capabilities": ({"compute_capabilities": "9.0"}, r"compute_capabilities is a list .*; found '9.0'"),
+    "name": ({"name": 5}, r"name is a str; found 5"),
+    "arguments": ({"arguments": [1]}, r"arguments is a dict, .*; found \[1\]"),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_argument_of_another_type_is_named(name: str) -> None:
+    given, pattern = ARGUMENTS[name]
+    with pytest.raises(ModelError, match=rf"^{pattern}{HERE}"):
+        trtnet.define(Difference(), inputs("image", "mask"), **given)
+
+
+def test_a_form_that_is_no_text_is_named() -> None:
+    with pytest.raises(
+        ModelError, match=r"forms: gelu is a form, or a dict of module paths to forms; found \['layer'\]"
+    ):
+        trtnet.define(Difference(), inputs("image", "mask"), forms={"gelu": ["layer"]})  # type: ignore[dict-item]

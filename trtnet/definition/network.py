@@ -14,6 +14,7 @@ from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
 from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
 from trtnet.definition.forward import run_forward
+from trtnet.definition.given import check_given
 from trtnet.definition.inputs import Axes, Declared, declared
 from trtnet.definition.models import Model, as_module, torch_module_of
 from trtnet.definition.own_weights import with_own_weights
@@ -111,20 +112,19 @@ def define(
 ) -> DefinedNetwork:
     """Translates a model into a TensorRT network, its weights taken from a checkpoint by name.
 
-    model: a Module, or a PyTorch module in eval mode, whose own ``forward`` is called. inputs: name -> Input (shape and
-    dtype), by the names of ``forward``'s parameters or in their order; by default ``model.inputs``. An example tensor
-    declares an input of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or
-    dict are one argument, with joined names: ``images.0``. weights: a checkpoint file, a state_dict, a torch module,
-    or a mapping of arrays; None for a model without weights, or to use the weights of a PyTorch module or member.
-    dtype: of the floating weights, and of the floating inputs where they enter. May map module paths to dtypes: the
-    longest path wins, "" is the whole model; weights in such a module are cast to its dtype, and tensors where they
-    enter and leave it. ignored: regular expressions of checkpoint keys to ignore; one that matches none is a warning.
-    strict=False: ignores other keys too, listed in ``network.skipped``; the model's own weights must all be present.
-    forms: the layers for kinds of operations, in the whole network or by patterns of module paths: see
-    ``ops.formulations``; or the result of :func:`trtnet.tune`, or its file. approximations: allow forms that compute
-    another function. compute_capabilities: of the target GPUs, by default this one. quantization: ``trtnet.Quantize``.
-    parallel: the part of one rank, ``trtnet.TensorParallel``. name, arguments: for the sidecar. ``forward`` returns a
-    tensor ("output"), several (``output0``, ...), or a dict. Returns the network, ready to build or to run on the CPU.
+    model: a Module, or a PyTorch module in eval mode, whose own ``forward`` is called. inputs: name -> Input, by the
+    names of ``forward``'s parameters, or all in their order; by default ``model.inputs``. An example declares an input
+    of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or dict are one
+    argument, with joined names: ``images.0``. weights: a checkpoint file, a state_dict, a torch module, or a mapping of
+    arrays; None for none, or for those of a PyTorch module or member. dtype: of the floating weights, and of the
+    floating inputs where they enter. May map module paths to dtypes: the longest wins, "" is the whole model; weights
+    in such a module are cast to its dtype, tensors where they enter and leave it. ignored: regular expressions of
+    checkpoint keys; one that matches none is a warning. strict=False: ignores other keys too, listed in
+    ``network.skipped``; the model's own weights must all be present. forms: the layers for kinds of operations, in the
+    whole network or by patterns of module paths (``ops.formulations``), or the result of :func:`trtnet.tune`, or its
+    file. approximations: allow forms that compute another function. compute_capabilities: of the target GPUs, by
+    default this one. quantization: ``trtnet.Quantize``. parallel: ``trtnet.TensorParallel``. name, arguments: for the
+    sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict. Returns the network.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
     >>> import numpy as np, trtnet
@@ -133,6 +133,7 @@ def define(
     >>> network.reference()(np.ones((4, 3), np.float32)).shape
     (4, 2)
     """
+    check_given(dims, ignored, forms, quantization, parallel, compute_capabilities, name, arguments)
     module, quantizing = as_module(model), Quantizing(quantization)
     takes = declared(module.inputs if inputs is None else inputs, dims, type(module).__name__)
     choices = choices_of(forms, takes, Precision(dtype).by_path, approximations=approximations)

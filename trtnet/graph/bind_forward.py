@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from trtnet.graph.structures import nested
 from trtnet.support.errors import ArgumentError
 from trtnet.support.source import SourceLine, at
+from trtnet.support.text.did_you_mean import did_you_mean
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def bound(forward: Callable[..., Any], inputs: Mapping[str, Any]) -> inspect.BoundArguments:
-    """The arguments: by name if each input has the name of a parameter, else in order.
+    """The arguments: by name if each input has the name of a parameter, in order if none has.
 
     Inputs of joined names (``images.0``, ``images.1``) are one argument, a list or a dict of them.
-    Raises ArgumentError for inputs that do not fit, and for an order that contradicts the names.
+    Raises ArgumentError for inputs that do not fit: one without a parameter of its name beside others that have one, or
+    whose name is nearly that of a parameter.
     """
     signature = inspect.signature(forward)
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
@@ -31,11 +34,22 @@ def bound(forward: Callable[..., Any], inputs: Mapping[str, Any]) -> inspect.Bou
         in_order = signature.bind(*inputs.values())
     except TypeError as error:
         raise ArgumentError(_message(forward, inputs, str(error))) from error
-    for name in named:
-        if in_order.arguments.get(name) is not inputs[name]:
-            text = f"{name} stands where another parameter is; name all inputs as the parameters, or order them so"
-            raise ArgumentError(_message(forward, inputs, text))
+    if inspect.Parameter.VAR_POSITIONAL not in kinds.values():
+        _check_names(forward, inputs, names)
     return in_order
+
+
+def _check_names(forward: Callable[..., Any], inputs: Mapping[str, Any], names: set[str]) -> None:
+    """Raises ArgumentError for inputs in order whose names say that they were meant by name."""
+    for name in inputs:
+        left = sorted(names - set(inputs))
+        is_misspelt = bool(get_close_matches(name, left, cutoff=0.75))
+        if name not in names and (is_misspelt or names & set(inputs)):
+            near = did_you_mean(name, left)
+            text = f"{name} is the name of no parameter{f'; {near}' if near else ''}"
+            raise ArgumentError(
+                _message(forward, inputs, f"{text} Name all inputs as the parameters, or none, to give them in order")
+            )
 
 
 def _message(forward: Callable[..., Any], inputs: Mapping[str, Any], reason: str) -> str:

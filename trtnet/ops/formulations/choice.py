@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -87,6 +87,8 @@ def check_forms(forms: Forms, *, approximations: bool = False) -> None:
         if kind not in FORMS:
             near = did_you_mean(kind, FORMS)
             raise ModelError(f"forms: there is no kind {kind!r}; {near + ' ' if near else ''}There are {_known()}")
+        if not isinstance(chosen, str | Mapping):
+            raise ModelError(f"forms: {kind} is a form, or a dict of module paths to forms; found {chosen!r}")
         for name in (chosen,) if isinstance(chosen, str) else chosen.values():
             other = APPROXIMATIONS.get(kind, ())
             if name in other and not approximations:
