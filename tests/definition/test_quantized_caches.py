@@ -144,7 +144,8 @@ def test_states_of_streams_that_take_no_part_keep_their_bits(scheme: str) -> Non
     ("said", "words"),
     [
         ({"keys": "int8_cache"}, "the cache keys is in int8, and there is no scale"),
-        ({"kies": "fp8_cache"}, "'kies' matches no input of the model; the nearest are"),
+        ({"kies": "fp8_cache"}, "'kies' matches no input of the model that may be a cache; the nearest are"),
+        ({"held": "fp8_cache"}, "'held' matches no input of the model that may be a cache"),
         ({"keys": {"scheme": "fp8_cache", "scale": [1, 2, 3]}}, "the cache keys has 2 heads, and 3 scales"),
         ({"keys": {"scheme": "fp8_cache", "scale": [1, 0]}}, "scales of a cache are above 0"),
         ({"keys": {"scheme": "fp8_cache", "dtype": "int4"}}, "dtype is one of int8, float8_e4m3fn"),

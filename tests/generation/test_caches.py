@@ -88,6 +88,11 @@ def test_caches_in_8_bits_take_turns_and_are_nearly_as_good(scheme: Any) -> None
     assert sum(a == b for a, b in pairs) >= 0.75 * len(pairs)
 
 
+def test_a_pattern_of_caches_is_not_of_the_cache_of_tokens() -> None:
+    held = quantized({"*": "fp8_cache"}).describe().quantization
+    assert sorted(held) == ["key_0", "key_1", "value_0", "value_1"]
+
+
 def test_caches_of_another_size_are_given_back_before_there_are_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     made, alive = Generator(InPlace(RESTLESS), device="cpu"), weakref.WeakSet[DeviceCaches]()
     kept: list[int] = []

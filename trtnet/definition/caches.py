@@ -8,7 +8,6 @@ from dataclasses import replace
 from trtnet.graph import Input, Network, Tensor
 from trtnet.graph.quantized import HeldCache
 from trtnet.ops.quantization.caches import held, in_floats, narrowed
-from trtnet.support import dtypes
 from trtnet.support.call_interface import output_name
 from trtnet.support.errors import ModelError
 
@@ -17,7 +16,7 @@ def declared(network: Network, inputs: Mapping[str, Input]) -> dict[str, Input]:
     """The inputs, those that are quantized caches in their 8 bits. Raises ModelError for scales of another number."""
     found = dict(inputs)
     for name, spec in inputs.items():
-        cache = network.quantized.cache_of(name) if len(spec.shape) == 4 and _is_floating(spec) else None
+        cache = network.quantized.cache_of(name, spec)
         if cache is None:
             continue
         heads = spec.shape[1]
@@ -51,7 +50,3 @@ def kept(network: Network, model: str, outputs: Mapping[str, Tensor], chosen: Ma
         already = held(tensor)
         found[output] = (already or narrowed(tensor, HeldCache(cache, tensor))).values
     return found
-
-
-def _is_floating(spec: Input) -> bool:
-    return spec.dtype is None or dtypes.get(spec.dtype).is_floating

@@ -224,7 +224,7 @@ def _defined(
     quantizing: Quantizing,
 ) -> DefinedNetwork:
     """The network with its layers."""
-    quantizing.check_caches(list(inputs))
+    quantizing.check_caches(inputs)
     with network, network.division.applied():
         run_forward(network, model, inputs)
         complete(network, plan)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trtnet.graph.inputs import Input
 from trtnet.graph.place import is_in
 from trtnet.support.dtypes import DType
 
@@ -187,7 +188,8 @@ class QuantizedParameters:
     """The quantized parameters of a network, by checkpoint key. used: the keys of those that an operation has taken.
 
     attention_of: what the attention of the module at a path is quantized to. attentions: those of the network, by path.
-    cache_of: the same of an input by its name. caches: those of the network. held: what is in 8 bits of the tensors
+    cache_of: the same of an input by its name and what is declared. caches: those of the network. held: what is in 8
+    bits of the tensors
     that a model takes for caches, by TensorRT's tensor. placed: caches that differ from those before at positions which
     sequences that take no part in a call do not read.
     watched: what is noted of the operations with weights, where that is to be known; None where not.
@@ -197,7 +199,7 @@ class QuantizedParameters:
         self.watched: Watched | None = None
         self.attention_of: Callable[[str], QuantizedAttention | None] = lambda path: None
         self.attentions: dict[str, QuantizedAttention] = {}
-        self.cache_of: Callable[[str], QuantizedCache | None] = lambda name: None
+        self.cache_of: Callable[[str, Input], QuantizedCache | None] = lambda name, spec: None
         self.caches: dict[str, QuantizedCache] = {}
         self.held: dict[Any, HeldCache] = {}
         self.placed: set[Any] = set()

@@ -21,10 +21,14 @@ class Patterns:
         self._rows = [(pattern, scheme) for pattern, said in table.items() for scheme in schemes_of(pattern, said)]
         self._used: set[tuple[str, AnyScheme | None]] = set()
 
-    def first(self, names: Sequence[str], kind: type[AnyScheme]) -> AnyScheme | None:
-        """The first scheme of a kind whose pattern fits one of some names; None for "none", and for no pattern."""
+    def first(self, names: Sequence[str], kind: type[AnyScheme], *, named: bool = False) -> AnyScheme | None:
+        """The first scheme of a kind whose pattern fits one of some names; None for "none", and for no pattern.
+
+        named: only what is one of the names itself fits.
+        """
         for pattern, scheme in self._rows:
-            if (scheme is None or isinstance(scheme, kind)) and any(fnmatchcase(name, pattern) for name in names):
+            fits = pattern in names if named else any(fnmatchcase(name, pattern) for name in names)
+            if fits and (scheme is None or isinstance(scheme, kind)):
                 self._used.add((pattern, scheme))
                 return scheme
         return None

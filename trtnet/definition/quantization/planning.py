@@ -21,6 +21,7 @@ from trtnet.checkpoint.rules.lazy_tensors import Converted, is_dequantized
 from trtnet.definition.quantization.arranging import arranged
 from trtnet.definition.quantization.patterns import Patterns
 from trtnet.definition.quantization.schemes import AttentionScheme, CacheScheme, WeightScheme
+from trtnet.graph import Input
 from trtnet.graph.quantized import (
     QuantizedArrays,
     QuantizedAttention,
@@ -144,16 +145,23 @@ class Quantizing:
         found = self._patterns.first((path,), AttentionScheme)
         return found.quantized(path) if isinstance(found, AttentionScheme) else None
 
-    def cache_of(self, name: str) -> QuantizedCache | None:
-        """What the cache that is the input of a name is quantized to. Raises ModelError for int8 without a scale."""
-        found = self._patterns.first((name,), CacheScheme)
+    def cache_of(self, name: str, spec: Input) -> QuantizedCache | None:
+        """What an input that may be a cache is quantized to: floats of four axes, by a pattern.
+
+        One that declares a dtype of its own, whatever the network's is, is only meant by its name: the cache of tokens
+        is no cache of keys. Raises ModelError for int8 without a scale.
+        """
+        if len(spec.shape) != 4 or not (spec.dtype is None or dtypes.get(spec.dtype).is_floating):
+            return None
+        found = self._patterns.first((name,), CacheScheme, named=spec.dtype is not None)
         return found.quantized(name) if isinstance(found, CacheScheme) else None
 
-    def check_caches(self, inputs: Sequence[str]) -> None:
+    def check_caches(self, inputs: Mapping[str, Input]) -> None:
         """Raises ModelError for a scheme of caches that fits none of a network's inputs, and as cache_of."""
-        for name in inputs:
-            self.cache_of(name)
-        self._patterns.check(CacheScheme, inputs, "input of the model")
+        for name, spec in inputs.items():
+            self.cache_of(name, spec)
+        advice = ". Caches are floats [batch, heads, capacity, dim]; those that declare a dtype are named without *"
+        self._patterns.check(CacheScheme, list(inputs), "input of the model that may be a cache", advice)
 
     def _check_used(self, parameters: QuantizedParameters) -> None:
         """Raises ModelError for what was said of no attention that the network has, or of nothing at all."""
