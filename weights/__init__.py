@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def rules(family: str) -> RuleSet:
         return UNWRAP
     if family not in families():
         raise CheckpointError(f"there are no rules for {family!r}; there are {', '.join(families())}")
-    return read_rules(_FOLDER / f"{family}.toml")
+    return replace(read_rules(_FOLDER / f"{family}.toml"), name=family)
 
 
 @dataclass(frozen=True)

@@ -262,6 +262,8 @@ BAD_FILES = {
         "fold = 'weight_norm' takes at, optional; found dim",
     ),
     "unknown group": ("[[rules]]\nrename = 'a'\nto = '\\1'", "refers to a group that its pattern does not have"),
+    "no rules": ("about = 'x'", "the rules test are none: write each under [[rules]]"),
+    "a pattern as it is written": ("[[rules]]\ndrop = '\\d('", r"the pattern '\d(' is not a regular expression"),
     "type": ("[[rules]]\nrotary = 'a'\nhead_dim = 'x'", "head_dim is an int, found 'x'"),
     "fold": ("[[rules]]\nfold = 'x'", "fold is one of batch_norm, weight_norm, spectral_norm; found 'x'"),
 }

@@ -160,6 +160,12 @@ def test_what_triton_cannot_serve(engine: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "repo").exists()
 
 
+@pytest.mark.parametrize(("name", "value"), [("version", 0), ("versions", 0), ("instances", -1), ("delay", -5)])
+def test_a_number_that_is_too_small_is_named(name: str, value: int) -> None:
+    with pytest.raises(PlanError, match=rf"^{name} is {value}; it is at least [01]$"):
+        Serving(**{name: value}).check()  # type: ignore[arg-type]
+
+
 # model.py, in a server that is not there
 class Response(SimpleNamespace):
     def __init__(self, output_tensors: list[Any], error: Any = None) -> None:

@@ -253,7 +253,7 @@ def test_a_tuning_of_something_else_is_refused(searched: tuple[Any, str], tmp_pa
         ({"forms": replace(found, backend="tensorrt")}, "the backend was tensorrt when"),
         ({"forms": replace(found, forms=None)}, "did not finish: continue it with trtnet tune --resume"),
         ({"forms": replace(found, forms={"gelu": {"head.act": "layer"}})}, "no module 'head.act' has an operation"),
-        ({"forms": tmp_path / "none.json"}, "is not a file that trtnet tune wrote"),
+        ({"forms": tmp_path / "none.json"}, "is not a file that trtnet tune wrote: No such file or directory$"),
     ):
         with pytest.raises(ModelError, match=words):
             define(**changes)

@@ -46,7 +46,7 @@ class Pattern:
         starts = len(key) + 1 if self.everywhere else 1
         if starts * self.choices * math.prod(runs) * len(self.text) > MOST_STEPS:
             raise CheckpointError(
-                f"the pattern {self.text!r} might take too long on the key {key[:100]!r}: repeat less, or something"
+                f"the pattern '{self.text}' might take too long on the key {key[:100]!r}: repeat less, or something"
                 f" narrower than any character, such as \\d or [^.]"
             )
         return self.regex.search(key)
@@ -63,24 +63,24 @@ def pattern(text: object) -> Pattern:
     tokens = _TOKEN.findall(text)
     if any(re.fullmatch(r"\\[1-9]", what) for what, _ in tokens):
         raise CheckpointError(
-            f"the pattern {text!r} has a backreference, such as \\1, which patterns may not have: it belongs in the"
+            f"the pattern '{text}' has a backreference, such as \\1, which patterns may not have: it belongs in the"
             f" template; write a rule for each name instead"
         )
     if _is_intricate(tokens):
         raise CheckpointError(
-            f"the pattern {text!r} is too complex: nested, repeated or special groups and groups that come again are"
+            f"the pattern '{text}' is too complex: nested, repeated or special groups and groups that come again are"
             f" not allowed, nor more than {MOST_REPEATS} repeats"
         )
     try:
         regex = re.compile(text)
         repeated = tuple(re.compile(f"(?:{what})+") for what, repeat in tokens if repeat not in ("", "?"))
     except (re.error, OverflowError, RecursionError) as error:
-        raise CheckpointError(f"the pattern {text!r} is not a regular expression: {error}") from error
+        raise CheckpointError(f"the pattern '{text}' is not a regular expression: {error}") from error
     body, anchors = _without_anchors(text)
     alternatives = _alternatives(tokens)
     choices = math.prod(alternatives) << sum(repeat == "?" for _, repeat in tokens)
     if choices * len(text) > MOST_STEPS:
-        raise CheckpointError(f"the pattern {text!r} is too complex: its alternatives have {choices:,} combinations")
+        raise CheckpointError(f"the pattern '{text}' is too complex: its alternatives have {choices:,} combinations")
     return Pattern(text, regex, _parts(body), anchors, repeated, choices, not anchors[0] or alternatives[0] > 1)
 
 
@@ -110,7 +110,7 @@ def template(text: object, groups: int) -> str:
     beyond = [int(n) for n in re.findall(r"\\(\d)", text) if not 1 <= int(n) <= groups]
     if beyond or re.search(r"\\\D|\\$", text):
         raise CheckpointError(
-            f"the template {text!r} refers to a group that its pattern does not have: it has {groups}"
+            f"the template '{text}' refers to a group that its pattern does not have: it has {groups}"
         )
     return text
 

@@ -42,7 +42,7 @@ class Move(KeyRule):
         moves = self._moves(tensors)
         taken = self._taken(tensors, moves)
         result: Tensors = {}
-        what = f"{self.doing} {self.source.text!r}"
+        what = f"{self.doing} '{self.source.text}'"
         for key, lazy in tensors.items():
             if key not in taken:
                 put(result, key, lazy, what)
@@ -72,7 +72,7 @@ class Move(KeyRule):
             need(tensors, keys, f"a rule takes it with {keys[0]}")
             for key in keys:
                 if taken.setdefault(key, keys) is not keys or keys.count(key) > 1:
-                    raise CheckpointError(f"{self.doing} {self.source.text!r} takes {key} twice")
+                    raise CheckpointError(f"{self.doing} '{self.source.text}' takes {key} twice")
         return taken
 
     def _check_way_back(self, moves: Moves, result: Tensors) -> None:
@@ -85,7 +85,7 @@ class Move(KeyRule):
         if wrong:
             first = min(wrong)
             raise CheckpointError(
-                f"{self.doing} {self.source.text!r} could not be undone: {first[0]} would become"
+                f"{self.doing} '{self.source.text}' could not be undone: {first[0]} would become"
                 f" {', '.join(found.get(first, first[:1]))} on the way back. Make the pattern narrower"
                 f" (^ and $ are the ends of a key), or say one_way = true if no way back is needed"
             )

@@ -80,7 +80,7 @@ def read(path: str | os.PathLike[str]) -> RuleSet:
     # ValueError: text that is not UTF-8, or a name that no file can have
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the rules {path}: {getattr(error, 'strerror', '') or error}") from error
-    return parse(text, Path(path).stem)
+    return parse(text, os.fspath(path))
 
 
 def parse(text: str, name: str) -> RuleSet:
@@ -98,6 +98,8 @@ def parse(text: str, name: str) -> RuleSet:
             raise CheckpointError(f"the rules {name}: {section} is {words}, found {document[section]!r}")
     rules = [_made(f"the rules {name}: rule {n}", make, entry) for n, entry in enumerate(document["rules"], start=1)]
     signs = [_made(f"the rules {name}: signs", pattern, sign) for sign in document["signs"]]
+    if not document["rules"]:
+        raise CheckpointError(f"the rules {name} are none: write each under [[rules]]")
     return RuleSet(name, tuple(rules), document["about"], tuple(signs))
 
 

@@ -66,7 +66,8 @@ class Tuning:
         try:
             document = json_text.loads(Path(path).read_bytes())
         except (OSError, ValueError) as error:
-            raise ModelError(f"{os.fspath(path)} is not a file that trtnet tune wrote: {error}") from error
+            why = getattr(error, "strerror", None) or error
+            raise ModelError(f"{os.fspath(path)} is not a file that trtnet tune wrote: {why}") from error
         names = {each.name for each in fields(cls)}
         if (
             not isinstance(document, dict)

@@ -9,6 +9,7 @@ from trtnet.support.errors import PlanError
 
 LARGEST = 2**31
 LONGEST = 10**9
+LEAST = {"version": 1, "versions": 1, "instances": 1, "delay": 0}
 STRATEGIES = ("oldest", "direct")
 """Which requests make a batch: those that wait longest, of any sequences; or those of all slots, each of a sequence."""
 
@@ -40,8 +41,10 @@ class Serving:
 
     def check(self) -> None:
         """Raises PlanError for numbers that Triton does not take."""
-        if (self.version or 1) < 1 or self.version == 0 or self.instances < 1 or self.versions < 1 or self.delay < 0:
-            raise PlanError("a model's version, the versions that are served and its instances are at least 1")
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise PlanError(f"{name} is {value}; it is at least {least}")
         if self.sequences not in STRATEGIES:
             raise PlanError(f"sequences are batched by one of {', '.join(STRATEGIES)}; found {self.sequences!r}")
         if not 1e-6 <= self.idle <= LONGEST:
