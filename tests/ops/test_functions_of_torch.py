@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -43,3 +44,47 @@ def test_an_absent_function_says_what_to_do(name: str) -> None:
     if name in ("svd", "view_as_complex", "bincount"):
         with pytest.raises(ModelError, match=rf"{re.escape(reason(name))}\n  in tests/ops/test_functions_of_torch\.py"):
             network_of(lambda x: function(x), {"x": trtnet.Input((4, 2))})
+
+
+INSTEAD: dict[str, tuple[Any, Any]] = {  # torch's function, and what its error says to write
+    "isin": (lambda x: torch.isin(x, x[0]), lambda x: (x.unsqueeze(-1) == x[0]).any(-1)),
+    "logcumsumexp": (
+        lambda x: torch.logcumsumexp(x, 1),
+        lambda x: (x - x.amax(1, keepdim=True)).exp().cumsum(1).log() + x.amax(1, keepdim=True),
+    ),
+    "trapezoid": (lambda x: torch.trapezoid(x, dx=0.5), lambda x: ((x[..., 1:] + x[..., :-1]) / 2 * 0.5).sum(-1)),
+    "cumulative_trapezoid": (
+        lambda x: torch.cumulative_trapezoid(x, dx=0.5),
+        lambda x: ((x[..., 1:] + x[..., :-1]) / 2 * 0.5).cumsum(-1),
+    ),
+    "heaviside": (
+        lambda x: torch.heaviside(x, x[:1] + 3),
+        lambda x: torch.where(x > 0, 1, torch.where(x == 0, x[:1] + 3, 0)),
+    ),
+    "special_entr": (torch.special.entr, lambda x: torch.where(x == 0, 0, -x * x.log())),
+}
+
+
+class Of(torch.nn.Module):
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_what_an_error_says_to_write_is_the_function(name: str) -> None:
+    function, instead = INSTEAD[name]
+    x = torch.tensor([[0.5, 2.0, 0.0], [1.0, 0.0, 3.0]])
+    with pytest.raises(ModelError, match=rf"torch's {name} of a symbolic tensor: {re.escape(reason(name))}"):
+        trtnet.define(Of(function).eval(), {"x": trtnet.Input((2, 3))})
+    found = trtnet.define(Of(instead).eval(), {"x": trtnet.Input((2, 3))}).reference()(x)
+    torch.testing.assert_close(found, function(x), check_dtype=False)
+
+
+@pytest.mark.parametrize("function", [torch.linalg.inv, torch.linalg.det, torch.special.erfcx])
+def test_families_that_are_absent_say_why(function: Any) -> None:
+    with pytest.raises(ModelError, match=r"TensorRT has no .*compute it outside|TensorRT has no layer for this"):
+        trtnet.define(Of(function).eval(), {"x": trtnet.Input((3, 3))})

@@ -45,18 +45,13 @@ _NAMES: dict[str, str] = {
         " matrix_power orgqr ormqr pinverse qr slogdet svd triangular_solve nuclear_norm frobenius_norm renorm"
         " norm_except_dim vander"
     ),
-    _SPECIAL: (
-        "digamma erfinv i0 igamma igammac lgamma mvlgamma polygamma ldexp float_power logaddexp2 heaviside signbit"
-    ),
+    _SPECIAL: ("digamma erfinv i0 igamma igammac lgamma mvlgamma polygamma ldexp float_power logaddexp2 signbit"),
     _SIZE: (
         "argwhere bincount histc histogram histogramdd masked_select masked_scatter nonzero_static unique_consecutive"
         " segment_reduce"
     ),
     _BITS: "bitwise_left_shift bitwise_right_shift frexp gcd lcm nextafter hash_tensor unravel_index",
-    _ORDER: (
-        "cummax cummin kthvalue median mode msort nanmedian nanquantile quantile searchsorted bucketize logcumsumexp"
-        " isin"
-    ),
+    _ORDER: ("cummax cummin kthvalue median mode msort nanmedian nanquantile quantile searchsorted bucketize"),
     _SUMS: "nanmean nansum isneginf isposinf",
     _PLACES: (
         "atleast_1d atleast_2d atleast_3d block_diag broadcast_tensors cartesian_prod column_stack combinations diag"
@@ -73,7 +68,12 @@ _NAMES: dict[str, str] = {
         " tril_indices triu_indices empty_permuted empty_strided empty_quantized from_file from_numpy frombuffer"
         " to_dlpack"
     ),
-    _SPREAD: "corrcoef cov pdist cumulative_trapezoid trapezoid trapz gradient",
+    _SPREAD: "corrcoef cov pdist gradient",
+    "write it with comparisons that broadcast: (x.unsqueeze(-1) == values).any(-1)": "isin",
+    "for x within 80 of their largest, m, write (x - m).exp().cumsum(dim).log() + m": "logcumsumexp",
+    "write it with slices: (y[..., 1:] + y[..., :-1]) / 2 * dx, and ops.sum": "trapezoid trapz",
+    "write it with slices: (y[..., 1:] + y[..., :-1]) / 2 * dx, and ops.cumsum": "cumulative_trapezoid",
+    "write it with ops.where: where(x > 0, 1, where(x == 0, values, 0))": "heaviside",
     _QUESTION: (
         "allclose equal is_nonzero is_same_size is_signed is_floating_point is_distributed is_inference get_device"
         " can_cast promote_types result_type"
@@ -109,6 +109,9 @@ _PATTERNS: dict[str, str] = {
     r"__(int|float|index|complex)__": "its value is known only when the engine runs; compute with it as a tensor",
     r"__contains__": _QUESTION,
     r"numpy|__array__": "it has no values while a network is being defined; compute with functions of tensors",
+    r"linalg_.*": _LINALG,
+    r"special_entr": "write it with ops.where: where(x == 0, 0, -x * log(x)) for x of 0 or more",
+    r"special_.*": _SPECIAL,
     r"fft_.*": "TensorRT has no complex numbers; ops.stft gives real and imaginary part in a last axis of 2",
     r"ps_roi_align|(ps_)?roi_pool": "TensorRT has no such layer; use roi_align",
     r"box_iou_rotated": "it is not written for rotated boxes",
