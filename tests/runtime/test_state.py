@@ -146,7 +146,9 @@ def test_there_is_no_such_stream(kind: str, number: int) -> None:
 
 
 def test_the_rows_are_those_of_all_streams(kind: str) -> None:
-    with pytest.raises(InputError, match="streams is "):
+    """The error names the input that the caller gives, and no state."""
+    text = r"input x \[streams, 3\] float32: streams is 2 in \[2, 3\], and there are 3 streams: give the rows of all"
+    with pytest.raises(InputError, match=text):
         streams_of(kind, 3)(np.zeros((2, 3), np.float32))
 
 

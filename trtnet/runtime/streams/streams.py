@@ -80,9 +80,20 @@ class Streams:
         active: the streams that take part; by default all. The rows of the others are not read into their states, which
         stay as they are, and the results in their rows mean nothing. Raises as the session or the reference does.
         """
+        self._check_rows(bind(self.inputs, args, kwargs))
         with self._lock:
             self._states.select(range(self.count) if active is None else active)
             return self._call(*args, **kwargs)
+
+    def _check_rows(self, given: Mapping[str, Any]) -> None:
+        """Raises InputError for an input with the rows of another number of streams, before it meets the states."""
+        for info in self.inputs:
+            shape = tuple(getattr(given[info.name], "shape", ()))
+            if isinstance(self._axis_size, str) and self._axis_size in info.shape and len(shape) == len(info.shape):
+                rows = shape[info.shape.index(self._axis_size)]
+                if rows != self.count:
+                    text = f"input {info}: {self._axis_size} is {rows} in {list(shape)}"
+                    raise InputError(f"{text}, and there are {self.count} streams: give the rows of all")
 
     def step(self, chunks: Mapping[int, Chunk]) -> dict[int, Any]:
         """One step of those streams that have a chunk: what each gets, by its number.
