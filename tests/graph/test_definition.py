@@ -48,7 +48,7 @@ def test_inputs_are_bound_by_name_or_in_order(names: tuple[str, ...], expected: 
     [
         (
             ("mask", "other"),
-            r"takes \(image, mask, scale\), the inputs are \(mask, other\): other is the name of no param",
+            r"takes \(image, mask, scale\), the inputs are \(mask, other\): other is the name of no parameter\. Name",
         ),
         (("other", "image"), r"the inputs are \(other, image\): other is the name of no parameter"),
         (("image", "maks"), r"maks is the name of no parameter; did you mean mask\? Name all inputs as"),

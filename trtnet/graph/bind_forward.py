@@ -46,7 +46,7 @@ def _check_names(forward: Callable[..., Any], inputs: Mapping[str, Any], names: 
         is_misspelt = bool(get_close_matches(name, left, cutoff=0.75))
         if name not in names and (is_misspelt or names & set(inputs)):
             near = did_you_mean(name, left)
-            text = f"{name} is the name of no parameter{f'; {near}' if near else ''}"
+            text = f"{name} is the name of no parameter{f'; {near}' if near else '.'}"
             raise ArgumentError(
                 _message(forward, inputs, f"{text} Name all inputs as the parameters, or none, to give them in order")
             )
