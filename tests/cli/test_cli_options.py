@@ -116,3 +116,9 @@ def test_control_c_while_the_command_is_imported() -> None:
     program += "def stop(): raise KeyboardInterrupt\nfrom trtnet.__main__ import main\nmain()"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (found.returncode, found.stderr) == (130, "interrupted\n")
+
+
+def test_what_is_said_twice_of_one_name_is_refused() -> None:
+    for texts, read in ((["x=1,3", "x=2,3"], arguments.inputs), (["batch=1", "batch=2"], arguments.dims)):
+        with pytest.raises(ModelError, match=r"^--(declare x|dim batch) is given twice$"):
+            read(texts)

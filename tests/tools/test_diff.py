@@ -187,6 +187,13 @@ def test_the_command(net: str) -> None:
     assert result.exit_code == 1 and document["differs"] and document["layers"][0]["status"] == "changed"
     assert document["layers"][0]["changes"].keys() == {"alpha"}
     assert run(app, ["diff", net, net, "--other-dtype", "float16"]).exit_code == 1
+    forms = "--form", "gelu=layer", "--other-form", "gelu=float32"
+    assert (
+        run(
+            app, ["diff", "vit_b_16", "vit_b_16", "--arg", "num_hidden_layers=1", "--dtype", "float16", *forms]
+        ).exit_code
+        == 1
+    )
 
 
 def test_json_says_everything(net: str) -> None:

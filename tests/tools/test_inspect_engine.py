@@ -190,3 +190,17 @@ def test_json_says_the_same() -> None:
     assert found["precisions"] == dict(precisions(parse(DETAILED)))
     assert found["layers"][2]["modules"] == ["conv1", "bn1", ""]
     assert found["layers"][2]["outputs"][0]["shape"] == [-1, 64, 112, 112]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "dtypes", "is_said"),
+    [("float32", {}, True), ("float16", {}, False), ("float16", {"norm": "float32"}, True)],
+)
+def test_how_float32_is_multiplied_is_said_where_there_is_some(
+    dtype: str, dtypes: dict[str, str], is_said: bool
+) -> None:
+    from trtnet.builder.plan import PlanInfo, Sidecar
+    from trtnet.tools.inspect.plan import _table
+
+    info = PlanInfo("", "", (), (), (), dtype=dtype, dtypes=dtypes, tf32=True)
+    assert ("TensorFloat-32" in printed(_table("x", Sidecar(info, 1, "0" * 64)))) is is_said

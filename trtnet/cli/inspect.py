@@ -52,15 +52,22 @@ class OtherOptions:
     other_config: Annotated[
         str | None, typer.Option(metavar="FILE", help="Configuration of SECOND; FIRST's by default.")
     ] = None
+    other_form: Annotated[list[str], typer.Option(help="Form of SECOND's operations; FIRST's by default.")] = field(
+        default_factory=list
+    )
 
     def choices(self, first: Choices) -> Choices:
         """Those of the first with these in their places."""
+        from trtnet.tools.targets.forms_choice import forms_choice
+
+        forms = forms_choice(self.other_form, first.forms.approximations) if self.other_form else first.forms
         return replace(
             first,
             weights=first.checkpoint.other(self.other_weights),
             dtype=self.other_dtype or first.dtype,
             arguments=self.other_arg or first.arguments,
             config=self.other_config or first.config,
+            forms=forms,
         )
 
 

@@ -137,7 +137,7 @@ def test_without_a_choice_it_is_the_measured_form_else_the_neutral_one(monkeypat
         ({"gelu": "fast"}, "there is no form 'fast' of 'gelu'; gelu: layer or float32"),
         ({"gelu": "float23"}, "there is no form 'float23' of 'gelu'; did you mean float32?"),
         ({"softmaks": "layer"}, "there is no kind 'softmaks'; did you mean softmax?"),
-        ({"xyz": "layer"}, "there is no kind 'xyz'; There are attention: fused or products"),
+        ({"xyz": "layer"}, "there is no kind 'xyz'; there are attention: fused or products"),
     ],
 )
 def test_an_unknown_form_is_an_error_that_lists_the_known_ones(forms: dict[str, str], text: str) -> None:

@@ -86,7 +86,7 @@ def check_forms(forms: Forms, *, approximations: bool = False) -> None:
     for kind, chosen in forms.items():
         if kind not in FORMS:
             near = did_you_mean(kind, FORMS)
-            raise ModelError(f"forms: there is no kind {kind!r}; {near + ' ' if near else ''}There are {_known()}")
+            raise ModelError(f"forms: there is no kind {kind!r}; {near + ' There' if near else 'there'} are {_known()}")
         if not isinstance(chosen, str | Mapping):
             raise ModelError(f"forms: {kind} is a form, or a dict of module paths to forms; found {chosen!r}")
         for name in (chosen,) if isinstance(chosen, str) else chosen.values():

@@ -144,7 +144,9 @@ def _table(name: str, sidecar: Sidecar) -> Table:
         ranges = "\n".join(f"{key} {'  '.join(map(_sizes, shapes))}" for key, shapes in profile.items())
         table.add_row(f"profile {index} (min, opt, max)", Text(ranges))
     table.add_row("built by", Text(f"{info.backend} {info.backend_version}, trtnet {info.trtnet_version}"))
-    table.add_row("float32 products", Text({True: "TensorFloat-32", False: "float32", None: "not recorded"}[info.tf32]))
+    if {"", "float32"} & {info.dtype, *info.dtypes.values()}:
+        said = {True: "TensorFloat-32", False: "float32", None: "not recorded"}[info.tf32]
+        table.add_row("float32 products", Text(said))
     table.add_row("compiled for", Text(", ".join(info.compute_capabilities) or "what the backend decides"))
     table.add_row("plan", Text(f"{quantity(sidecar.plan_bytes, 'B')}, digest {sidecar.plan_digest[:16]}..."))
     table.add_row("weights", Text(_weights(info)))

@@ -142,7 +142,11 @@ def _pairs(texts: Sequence[str], option: str, example: str) -> list[tuple[str, s
     for text in texts:
         if not re.fullmatch(r"[^=]+=.+", text):
             raise ModelError(f"{option} is written {example}; found {text!r}")
-    return [(name, value) for name, _, value in (text.partition("=") for text in texts)]
+    found = [(name, value) for name, _, value in (text.partition("=") for text in texts)]
+    names = [name for name, _ in found]
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise ModelError(f"{option} {doubled} is given twice")
+    return found
 
 
 def _range(name: str, value: str) -> int | tuple[int, int, int]:
