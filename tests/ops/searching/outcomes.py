@@ -20,6 +20,8 @@ EQUAL, BOTH, ALONE, ACCEPTED, DIFFERENT, CRASHED = OUTCOMES = (
 FAULTS = (DIFFERENT, CRASHED)
 EMPTY = "no axis may be empty"
 """What calls of networks say of inputs without elements."""
+NOT_FOR = "the network is not for that"
+"""What they say of sizes that its operations do not take."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ def _compared(
     except InputError as error:
         if EMPTY in str(error):
             return Outcome(ALONE, f"an input that has {EMPTY}", where)
+        if NOT_FOR in str(error):
+            return Outcome(ALONE, "sizes that the network says it is not for", where)
         return Outcome(CRASHED, f"running: {type(error).__name__}: {_first_line(error)}", where)
     except Exception as error:
         return Outcome(CRASHED, f"running: {type(error).__name__}: {_first_line(error)}", where)

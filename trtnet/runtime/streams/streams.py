@@ -80,7 +80,7 @@ class Streams:
         active: the streams that take part; by default all. The rows of the others are not read into their states, which
         stay as they are, and the results in their rows mean nothing. Raises as the session or the reference does.
         """
-        self._check_rows(bind(self.inputs, args, kwargs))
+        self._check_rows({**kwargs, **dict(zip((info.name for info in self.inputs), args, strict=False))})
         with self._lock:
             self._states.select(range(self.count) if active is None else active)
             return self._call(*args, **kwargs)
@@ -88,7 +88,7 @@ class Streams:
     def _check_rows(self, given: Mapping[str, Any]) -> None:
         """Raises InputError for an input with the rows of another number of streams, before it meets the states."""
         for info in self.inputs:
-            shape = tuple(getattr(given[info.name], "shape", ()))
+            shape = tuple(getattr(given.get(info.name), "shape", ()))
             if isinstance(self._axis_size, str) and self._axis_size in info.shape and len(shape) == len(info.shape):
                 rows = shape[info.shape.index(self._axis_size)]
                 if rows != self.count:
