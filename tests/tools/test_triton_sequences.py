@@ -141,6 +141,13 @@ def test_slots_of_the_direct_strategy() -> None:
     assert direct.minimum_slot_utilization == 1 and not found.parameters
 
 
+@pytest.mark.parametrize("serving", [Serving(sequences="direct"), Serving(idle=5)])
+def test_a_model_without_states_has_no_sequences(serving: Serving) -> None:
+    described = info(states=())
+    with pytest.raises(PlanError, match="--sequences and --idle are for a model with states, and m has none"):
+        config(described, "m", serving, python=True)
+
+
 def test_streams_are_the_first_axis_wherever_the_model_has_them() -> None:
     shapes = {"x": ((5, 1, 2), (5, 4, 2), (5, 8, 2)), "h": ((1, 3), (4, 3), (8, 3)), "active": ((1,), (4,), (8,))}
     described = info(

@@ -30,7 +30,12 @@ REFERENCE = "reference"
 
 
 def config(info: PlanInfo, name: str, serving: Serving, *, python: bool) -> str:
-    """The text of config.pbtxt. Raises PlanError for a batch size that the engine does not take."""
+    """The text of config.pbtxt.
+
+    Raises PlanError for a batch size that the engine does not take, and for what is said of sequences without states.
+    """
+    if not info.states and (serving.sequences, serving.idle) != (Serving.sequences, Serving.idle):
+        raise PlanError(f"--sequences and --idle are for a model with states, and {name} has none")
     size = max_batch_size(info, serving)
     backend = "python" if python else "tensorrt"
     by = "run by the CPU reference" if info.backend == REFERENCE else f"built by {info.backend} {info.backend_version}"
