@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import benchmarks
 from helpers.comparing import relative_l2
+from helpers.definition.quantized_networks import LARGEST, Attention
 
 import trtnet
 from trtnet import nn, ops
@@ -32,13 +33,7 @@ from trtnet.tools.bench.statistics import summarize
 
 SHAPES = {"ViT-B/16, batch 32": (32, 12, 197, 64), "prompt of 2,048": (1, 32, 2048, 128)}
 CACHE = (8, 8, 4096, 128)
-LARGEST = {"int8": 127, "fp8": 448}
 Arrays = dict[str, torch.Tensor]
-
-
-class Attention(nn.Module):
-    def forward(self, q: trtnet.Tensor, k: trtnet.Tensor, v: trtnet.Tensor) -> trtnet.Tensor:
-        return ops.scaled_dot_product_attention(q, k, v)
 
 
 class Step(nn.Module):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,22 +19,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers.benchmarks import machine
+
 from trtnet.generation.speech.audio import RATE, read_sound
 from trtnet.generation.speech.configuration import TranscriptionConfig
-from trtnet.support import backend
+from trtnet.tools.bench.statistics import Summary, summarize
 from trtnet.tools.speech.transcribe import load_transcriber
 
 GREEDY, BEAMS = TranscriptionConfig(), TranscriptionConfig(beam_size=5)
 
 
-def seconds(work: Callable[[], Any], repeats: int) -> list[float]:
-    """Of each repetition, after three that are not counted."""
+def seconds(work: Callable[[], Any], repeats: int) -> Summary:
+    """Of the repetitions, after three that are not counted."""
     times = []
     for _ in range(repeats + 3):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
-    return times[3:]
+    return summarize(times[3:])
 
 
 def main() -> None:
@@ -49,7 +53,7 @@ def main() -> None:
     samples = read_sound(options.sound)
     expected = load_transcriber(options.folder)(samples)
     found: dict[str, Any] = {
-        "backend": f"{backend.name()} {backend.version()}",
+        "machine": machine(),
         "seconds of sound": len(samples) / RATE,
         "words": len(expected.text.split()),
         "tokens": sum(len(segment.tokens) for segment in expected.segments),
@@ -62,7 +66,7 @@ def main() -> None:
         found["equal words"] = transcriber(samples).text == expected.text
         for way, config in {"greedy": GREEDY, "5 beams": BEAMS}.items():
             times = seconds(partial(transcriber, samples, config), options.repeats)
-            found[f"seconds, {way}"] = {"median": statistics.median(times), "least": min(times), "most": max(times)}
+            found[f"seconds, {way}"] = {"median": times.median, "least": times.min, "most": times.max}
     print(json.dumps(found, indent=2))
     print(expected.text)
     if options.json:

@@ -9,9 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 from helpers.comparing import relative_l2
+from helpers.definition.quantized_networks import CacheStep
 
 import trtnet
-from trtnet import nn, ops
+from trtnet import ops
 from trtnet.builder import BuildConfig
 from trtnet.definition.again import unquantized
 from trtnet.support.errors import BuildError, ModelError
@@ -21,21 +22,11 @@ Array = np.ndarray[Any, Any]
 SCALES = (0.02, 0.03)
 
 
-class Decoder(nn.Module):
-    """A step of attention over a cache that it writes."""
+class Decoder(CacheStep):
+    """Of two heads, over twelve tokens."""
 
-    inputs = {
-        "query": trtnet.Input(("batch", 2, "length", 8)),
-        "update": trtnet.Input(("batch", 2, "length", 8)),
-        "held": trtnet.Input(("batch",), "int32"),
-        "keys": trtnet.Input(("batch", 2, 12, 8)),
-    }
-
-    def forward(
-        self, query: trtnet.Tensor, update: trtnet.Tensor, held: trtnet.Tensor, keys: trtnet.Tensor
-    ) -> dict[str, trtnet.Tensor]:
-        keys = ops.kv_cache_update(keys, update, held)
-        return {"scores": query @ keys.mT, "new_keys": keys}
+    def __init__(self) -> None:
+        super().__init__(2, 12, 8)
 
 
 class Sliding(Decoder):
@@ -120,11 +111,10 @@ def test_it_is_built_ahead_of_time_and_what_it_costs_is_said(
 
 
 class Streams(Sliding):
-    inputs = {
-        **Decoder.inputs,
-        "update": trtnet.Input(("batch", 2, 1, 8)),
-        "keys": trtnet.State(("batch", 2, 12, 8), output="new_keys"),
-    }
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs["update"] = trtnet.Input(("batch", 2, 1, 8))
+        self.inputs["keys"] = trtnet.State(("batch", 2, 12, 8), output="new_keys")
 
 
 @pytest.mark.parametrize("scheme", ["int8_cache", "fp8_cache"])

@@ -8,36 +8,16 @@ import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
+from helpers.definition.quantized_networks import LARGEST, Attention, CacheStep
 from helpers.generating import PROMPTS, REPETITIVE, quantized
 
 import trtnet
-from trtnet import GenerationConfig, nn, ops
+from trtnet import GenerationConfig
 from trtnet.generation import Generator, profiles
 from trtnet.support import dtypes
 
 pytestmark = pytest.mark.gpu
-LARGEST = {"int8": 127, "fp8": 448}
 TOLERANCES = {"int8": 1e-2, "fp8": 3e-2}
-
-
-class Attention(nn.Module):
-    def forward(self, q: trtnet.Tensor, k: trtnet.Tensor, v: trtnet.Tensor) -> trtnet.Tensor:
-        return ops.scaled_dot_product_attention(q, k, v)
-
-
-class Decoder(nn.Module):
-    inputs = {
-        "query": trtnet.Input(("batch", 4, "length", 64)),
-        "update": trtnet.Input(("batch", 4, "length", 64)),
-        "held": trtnet.Input(("batch",), "int32"),
-        "keys": trtnet.Input(("batch", 4, 128, 64)),
-    }
-
-    def forward(
-        self, query: trtnet.Tensor, update: trtnet.Tensor, held: trtnet.Tensor, keys: trtnet.Tensor
-    ) -> dict[str, trtnet.Tensor]:
-        keys = ops.kv_cache_update(keys, update, held)
-        return {"scores": query @ keys.mT, "new_keys": keys}
 
 
 @pytest.mark.parametrize("form", ["fused", "products"])
@@ -64,7 +44,7 @@ def test_attention_in_8_bits_is_that_of_the_reference(kind: str, form: str) -> N
 @pytest.mark.parametrize("length", [1, 5])
 def test_caches_in_8_bits_keep_their_bits(kind: str, length: int) -> None:
     said = {"keys": {"scheme": f"{kind}_cache", "scale": 4.5 / LARGEST[kind]}}
-    network = trtnet.define(Decoder(), dtype="float16", quantization=said)
+    network = trtnet.define(CacheStep(4, 128, 64), dtype="float16", quantization=said)
     engine, reference = network.build({"batch": (1, 2, 2), "length": (1, 1, 8)}), network.reference()
     kept = next(each.dtype for each in reference.inputs if each.name == "keys")
     keys: Any = np.zeros((2, 4, 128, 64), dtypes.get(kept).numpy)

@@ -55,6 +55,32 @@ class Up(nn.Module):
         return self.up(x)
 
 
+LARGEST = {"int8": 127, "fp8": 448}
+"""The magnitude that the largest value has, by the first part of a scheme's name."""
+
+
+class Attention(nn.Module):
+    """Attention without a mask."""
+
+    def forward(self, q: trtnet.Tensor, k: trtnet.Tensor, v: trtnet.Tensor) -> trtnet.Tensor:
+        return ops.scaled_dot_product_attention(q, k, v)
+
+
+class CacheStep(nn.Module):
+    """A step of attention's scores over a cache of `capacity` keys that it writes."""
+
+    def __init__(self, heads: int, capacity: int, width: int) -> None:
+        new = trtnet.Input(("batch", heads, "length", width))
+        keys = trtnet.Input(("batch", heads, capacity, width))
+        self.inputs = {"query": new, "update": new, "held": trtnet.Input(("batch",), "int32"), "keys": keys}
+
+    def forward(
+        self, query: trtnet.Tensor, update: trtnet.Tensor, held: trtnet.Tensor, keys: trtnet.Tensor
+    ) -> dict[str, trtnet.Tensor]:
+        keys = ops.kv_cache_update(keys, update, held)
+        return {"scores": query @ keys.mT, "new_keys": keys}
+
+
 PLACEMENTS = (
     "channels", "channels, float32 scales", "one scale", "one scale, channels after",
     "one scale, float32 channels after", "float32", "bfloat16",

@@ -13,7 +13,7 @@ from trtnet.runtime.execution.states import check_streams, row_of
 from trtnet.runtime.streams.host_states import HostStates
 from trtnet.support import dtypes
 from trtnet.support.call_interface import StateInfo, TensorInfo, bind, by_name, check, returned
-from trtnet.support.errors import InputError
+from trtnet.support.errors import InputError, TrtnetError
 
 Array = np.ndarray[Any, Any]
 Chunk = Any
@@ -80,13 +80,16 @@ class Streams:
         active: the streams that take part; by default all. The rows of the others are not read into their states, which
         stay as they are, and the results in their rows mean nothing. Raises as the session or the reference does.
         """
-        self._check_rows({**kwargs, **dict(zip((info.name for info in self.inputs), args, strict=False))})
         with self._lock:
             self._states.select(range(self.count) if active is None else active)
-            return self._call(*args, **kwargs)
+            try:
+                return self._call(*args, **kwargs)
+            except TrtnetError:
+                self._check_rows({**kwargs, **dict(zip((info.name for info in self.inputs), args, strict=False))})
+                raise
 
     def _check_rows(self, given: Mapping[str, Any]) -> None:
-        """Raises InputError for an input with the rows of another number of streams, before it meets the states."""
+        """Raises InputError for an input with the rows of another number of streams: it, and no state, is at fault."""
         for info in self.inputs:
             shape = tuple(getattr(given.get(info.name), "shape", ()))
             if isinstance(self._axis_size, str) and self._axis_size in info.shape and len(shape) == len(info.shape):

@@ -63,7 +63,7 @@ def join(network: Network, whole: Whole, outputs: Sequence[Tensor]) -> None:
     assert isinstance(made, PendingLayer)
     with network.at(place_of([part.after.path for part in parts], first)):
         y = _activated(y, kind)
-    for node in _concatenations(parts, wiring):
+    for node in _readers_that_join([part.after.tensor for part in parts], wiring):
         _concatenate(network, node, parts, y)
     for part in parts:
         _connect(network, part, y, made)
@@ -128,10 +128,6 @@ def _readers_that_join(tensors: Sequence[trt.ITensor], wiring: Wiring) -> list[N
         for node in nodes
         if node.layer.axis == 1 and sum(x in tensors for x in node.inputs) > 1 and wiring.is_movable(node.outputs[0])
     ]
-
-
-def _concatenations(parts: Sequence[Part], wiring: Wiring) -> list[Node]:
-    return _readers_that_join([part.after.tensor for part in parts], wiring)
 
 
 def _concatenate(network: Network, node: Node, parts: Sequence[Part], y: Tensor) -> None:

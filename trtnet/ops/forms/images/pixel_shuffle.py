@@ -17,17 +17,15 @@ from trtnet.ops.convolutions.batch_norm_folding import Convolution, array_of
 from trtnet.ops.convolutions.conv import conv2d
 from trtnet.ops.convolutions.conv_transpose import conv_transpose2d, has_deconvolution
 from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.forms.convolutions.copying import MOST_CHANNELS
 from trtnet.ops.formulations import form
 from trtnet.ops.shapes.joining import stack
 from trtnet.ops.shapes.slicing import Cut, cut
 
-MOST = 1024
-"""The most channels that are copied by a convolution, which multiplies each with all."""
-
 
 def is_transposed(x: Tensor, r: int) -> bool:
     """Whether x is a floating image of up to 1024 channels, with a batch, in a dtype of transposed convolutions."""
-    return _is_floating_image(x) and int(x.shape[1]) <= MOST and has_deconvolution(x, r, 1, 2)
+    return _is_floating_image(x) and int(x.shape[1]) <= MOST_CHANNELS and has_deconvolution(x, r, 1, 2)
 
 
 def _is_floating_image(x: Tensor) -> bool:
@@ -95,7 +93,7 @@ def merged(x: Tensor, r: int) -> Tensor:
 
 def is_copied(x: Tensor, r: int) -> bool:
     """Whether x is a floating image with a batch that becomes up to 1024 channels."""
-    return _is_floating_image(x) and int(x.shape[1]) * r * r <= MOST
+    return _is_floating_image(x) and int(x.shape[1]) * r * r <= MOST_CHANNELS
 
 
 @form("pixel_unshuffle", "convolution", applies=is_copied)

@@ -9,13 +9,12 @@ import numpy as np
 
 from trtnet.graph import Shape, Tensor
 from trtnet.ops.convolutions.conv import conv2d
+from trtnet.ops.forms.convolutions.copying import MOST_CHANNELS
 from trtnet.ops.forms.shapes.regrouping import gathered
 from trtnet.ops.formulations import form
 from trtnet.ops.shapes.merging import Merging
 from trtnet.ops.shapes.regrouping import MOST
 from trtnet.ops.shapes.shape import shuffle
-
-MOST_CHANNELS = 1024
 
 
 @form("merging", "permute")

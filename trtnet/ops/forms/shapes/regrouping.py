@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.graph import Size, Tensor
 from trtnet.graph.shapes import constant
 from trtnet.ops.convolutions.conv import conv2d
+from trtnet.ops.forms.convolutions.copying import MOST_CHANNELS
 from trtnet.ops.formulations import form
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.shapes.joining import cat
@@ -19,7 +20,7 @@ from trtnet.ops.shapes.shape import shuffle
 from trtnet.ops.shapes.slicing import Cut, cut
 
 Places = np.ndarray[Any, Any]
-MOST_SLICES, MOST_CHANNELS = 16, 1024
+MOST_SLICES = 16
 
 
 @form("regrouping", "gather")
