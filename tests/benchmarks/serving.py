@@ -5,9 +5,9 @@
     python tests/benchmarks/serving.py triton --engine r50.engine       # where there is none
 
 Whole batches of images travel: to Triton by gRPC from processes, in memory that they share with the server, to Ray
-Serve by its handle, in Ray's shared memory, from tasks of one process. Each first answer is compared with a call in
-this process. Exits with 1 for a wrong one. --reference --side 32 tries it without a GPU. Needs nvidia-pytriton (see
-tests/helpers/tools/triton_server.py) and tritonclient; ray[serve].
+Serve by its handle, in Ray's shared memory, from tasks of several processes. Each first answer is compared with a
+call in this process. Exits with 1 for a wrong one. --reference --side 32 tries it without a GPU. Needs nvidia-pytriton
+(see tests/helpers/tools/triton_server.py) and tritonclient; ray[serve].
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from trtnet.tools.targets.networks import Choices
 HERE = Path(__file__).parent
 WARM_UP = 1.0
 """Seconds before a measurement begins."""
+TASKS = 4
+"""Clients of Ray Serve in one process."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def main() -> None:
         show("engine.pipeline", pipeline, pipeline)
         for count in options.instances if "triton" in options.what else []:
             show(f"Triton, {count} instances", triton(asked, folder, count, expected), pipeline)
-        if "ray" in options.what:
-            show("Ray Serve", ray_serve(asked, expected), pipeline)
+        for count in options.instances if "ray" in options.what else []:
+            show(f"Ray Serve, {count} replicas", ray_serve(asked, count, expected), pipeline)
 
 
 def show(what: str, rate: float, pipeline: float) -> None:
@@ -192,21 +194,27 @@ def triton_client(asked: Asked, port: int, number: int, began: float, expected: 
 
 
 # Ray Serve
-def ray_serve(asked: Asked, expected: np.ndarray) -> float:
+def ray_serve(asked: Asked, replicas: int, expected: np.ndarray) -> float:
     import ray
     from ray import serve
 
     function = Function(asked.target, asked.choices)
-    gpus, environment = int(function.is_engine), {"PYTHONPATH": ":".join(sys.path)}
+    gpus, environment = int(function.is_engine) / replicas, {"PYTHONPATH": ":".join(sys.path)}
     ray.init(
-        num_cpus=8, num_gpus=gpus, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": environment}
+        num_cpus=16, num_gpus=int(function.is_engine), include_dashboard=False, log_to_driver=False,
+        runtime_env={"env_vars": environment},
     )  # fmt: skip
     serve.start(proxy_location="Disabled")
-    deployment = serve.deployment(max_ongoing_requests=64, ray_actor_options={"num_gpus": gpus})(Deployed)
+    options = {"num_gpus": gpus}
+    deployment = serve.deployment(num_replicas=replicas, max_ongoing_requests=64, ray_actor_options=options)(Deployed)
     handle = serve.run(deployment.bind(function))
     try:
         check(handle.remote(asked.images[0]).result(), expected)
-        return asyncio.run(ray_clients(asked, handle))
+        processes, began = max(1, asked.clients // TASKS), time.time() + 5  # when all clients have started
+        client = ray.remote(num_cpus=0)(ray_client)
+        return asked.rate(
+            sum(ray.get([client.remote(asked, began + WARM_UP) for _ in range(processes)])), asked.seconds
+        )
     finally:
         serve.shutdown()
         ray.shutdown()
@@ -224,18 +232,23 @@ class Deployed:
         return np.asarray(await asyncio.to_thread(self.called, image))
 
 
-async def ray_clients(asked: Asked, handle: Any) -> float:
-    """Images a second of tasks, each with one request at a time."""
-    counts, began = [0] * asked.clients, time.perf_counter() + WARM_UP
+def ray_client(asked: Asked, began: float) -> int:
+    """How many batches the tasks of one process had answered in the time of all, each with one request at a time."""
+    from ray import serve
+
+    handle, counts = serve.get_app_handle("default"), [0] * TASKS
 
     async def client(number: int) -> None:
         image = asked.images[number % 8]
-        while (now := time.perf_counter()) < began + asked.seconds:
+        while (now := time.time()) < began + asked.seconds:
             await handle.remote(image)
             counts[number] += now >= began
 
-    await asyncio.gather(*map(client, range(asked.clients)))
-    return asked.rate(sum(counts), asked.seconds)
+    async def clients() -> None:
+        await asyncio.gather(*map(client, range(TASKS)))
+
+    asyncio.run(clients())
+    return sum(counts)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ def test_ten_thousand_tokens_take_no_more_memory() -> None:
     made, config = Generator(engine(), device="cuda", chunk=8), GenerationConfig(40, temperature=0.8, top_p=0.9)
     made(PROMPTS, config)
     torch.cuda.synchronize()
-    before = torch.cuda.memory_allocated()
+    before, free = torch.cuda.memory_allocated(), torch.cuda.mem_get_info()[0]
     for _ in range(90):
         made(PROMPTS, config)
     assert torch.cuda.memory_allocated() == before
+    assert free - torch.cuda.mem_get_info()[0] <= 1 << 20, "the device's memory grew by more than a MiB"

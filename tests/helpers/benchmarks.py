@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 import trtnet
 from trtnet.support import backend
+
+TURN = FileLock(Path(tempfile.gettempdir()) / "trtnet_benchmarks.lock")
+"""Held while something is timed: benchmarks that run side by side build together, and time one after another."""
 
 
 def save(built: Any, file: Path, inputs: dict[str, torch.Tensor]) -> None:
