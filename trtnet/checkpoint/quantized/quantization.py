@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.checkpoint.quantized.caches import PublishedCaches, caches_of, is_of_caches, said_of_caches
 from trtnet.checkpoint.quantized.configuration import Configuration, configuration_of, given
 from trtnet.checkpoint.quantized.families import (
     amax,
@@ -23,7 +24,7 @@ from trtnet.checkpoint.quantized.families import (
 from trtnet.checkpoint.quantized.parts import modules
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.reading import Source, open_checkpoint
-from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, is_dequantized, tensors_of
+from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, tensors_of
 from trtnet.graph.quantized import QuantizedAttention
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
@@ -51,8 +52,6 @@ ATTENTION = ("q_scale", "k_scale", "prob_scale", "v_scale")
 """The scales of attention's operands in a module, by vLLM's names: of queries, keys, probabilities and values."""
 ATTENTION_DTYPE = "attention_dtype"
 """What a safetensors file calls the dtype of these operands in its metadata; float8_e4m3fn where it does not say."""
-_CACHES = (*ATTENTION, "kv_scale", "k_bias", "v_bias")
-"""What attention modules have for caches and products that are quantized; no weight of the float model."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +59,21 @@ class Quantization:
     """The quantized weights of a checkpoint.
 
     format: the family's name. weights: by the key of the float weight. others: the keys of scales and ranges that are
-    of no weight: of caches, of the inputs of other operations.
+    of no weight: of caches, of the inputs of other operations. config: what its configuration says.
     """
 
     checkpoint: Checkpoint
     format: str
     weights: Mapping[str, QuantizedWeight]
     others: tuple[str, ...] = ()
+    config: Configuration = field(default_factory=Configuration)
 
     def dequantized(self) -> Checkpoint:
         """The checkpoint with float weights, each read and dequantized when it is asked for."""
         hidden = {part for weight in self.weights.values() for part in weight.parts} | {*self.others}
         plain = tensors_of(self.checkpoint)
         tensors: Tensors = {key: lazy for key, lazy in plain.items() if key not in hidden}
-        return Converted(self.checkpoint, tensors | {key: _lazy(weight) for key, weight in self.weights.items()})
+        return Dequantized(self, tensors | {key: _lazy(weight) for key, weight in self.weights.items()})
 
     def attentions(self) -> dict[str, QuantizedAttention]:
         """What attention's products are quantized to, by the module's path, where all four scales are there."""
@@ -85,10 +85,29 @@ class Quantization:
                 found[path] = QuantizedAttention(dtype, *(parts.number(name) for name in ATTENTION))
         return found
 
+    def caches(self) -> PublishedCaches:
+        """What is said of the caches of keys and values. Raises CheckpointError for scales that are none."""
+        return caches_of(self.checkpoint, self.config, self.attentions())
+
     def __str__(self) -> str:
         counts = Counter(str(weight.scheme) for weight in self.weights.values())
         each = "; ".join(f"{count:,} of {scheme}" for scheme, count in counts.most_common())
-        return f"{self.format}: {each}"
+        return f"{self.format}: {each or 'caches of keys and values alone'}"
+
+
+class Dequantized(Converted):
+    """A checkpoint of floats that a quantized one shows, which is known."""
+
+    def __init__(self, of: Quantization, tensors: Tensors) -> None:
+        super().__init__(of.checkpoint, tensors)
+        self.quantization = of
+
+
+def quantization_behind(checkpoint: Checkpoint) -> Quantization | None:
+    """What a checkpoint of floats was dequantized from, whatever rules have been applied since; None for another."""
+    while isinstance(checkpoint, Converted) and not isinstance(checkpoint, Dequantized):
+        checkpoint = checkpoint.source
+    return checkpoint.quantization if isinstance(checkpoint, Dequantized) else None
 
 
 def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> Quantization | None:
@@ -100,18 +119,18 @@ def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> 
     configuration, and a format that is not known.
     """
     checkpoint = open_checkpoint(source)
-    if is_dequantized(checkpoint):
+    if quantization_behind(checkpoint) is not None:
         return None
     about = configuration_of(checkpoint) if config is None else given(config)
     family = _family(checkpoint, about)
     if family is None:
         return None
     weights = {weight.key: weight for weight in family.weights(checkpoint, about)}
-    if not weights:
+    if not weights and not said_of_caches(about):
         raise CheckpointError(
             f"{checkpoint.name}: {about.where} says {family.NAME}, but no tensor is quantized that way"
         )
-    return Quantization(checkpoint, family.NAME, weights, tuple(filter(_is_of_no_weight, checkpoint)))
+    return Quantization(checkpoint, family.NAME, weights, tuple(filter(_is_of_no_weight, checkpoint)), about)
 
 
 def _family(checkpoint: Checkpoint, about: Configuration) -> Family | None:
@@ -129,7 +148,7 @@ def _family(checkpoint: Checkpoint, about: Configuration) -> Family | None:
 
 def _is_of_no_weight(key: str) -> bool:
     *modules, name = key.split(".")
-    return name in _CACHES or any(module.endswith(amax.QUANTIZERS) for module in modules)
+    return name in ATTENTION or is_of_caches(key) or any(module.endswith(amax.QUANTIZERS) for module in modules)
 
 
 def _lazy(weight: QuantizedWeight) -> Lazy:

@@ -59,11 +59,11 @@ Tensors = dict[str, Lazy]
 
 
 class Converted(Checkpoint):
-    """A checkpoint as rules show it: names and shapes at once, the data when a tensor is asked for."""
+    """A checkpoint as rules show it: names and shapes at once, the data when a tensor is asked for. source: that."""
 
     def __init__(self, source: Checkpoint, tensors: Mapping[str, Lazy]) -> None:
         super().__init__(source.name, tensors, source.metadata)
-        self._source, self._tensors = source, tensors
+        self.source, self._tensors = source, tensors
         self.flat = source.flat
 
     def _spec(self, key: str) -> TensorSpec:
@@ -86,12 +86,7 @@ class Converted(Checkpoint):
         return self._tensors[key]
 
     def _release(self) -> None:
-        self._source.close()
-
-
-def is_dequantized(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint shows floats in the place of weights that its file holds quantized."""
-    return isinstance(checkpoint, Converted) and any(checkpoint.lazy(key).quantized_keys for key in checkpoint)
+        self.source.close()
 
 
 def tensors_of(checkpoint: Checkpoint) -> Tensors:

@@ -1,21 +1,26 @@
 """Which parameters of a network are quantized, and how: from a checkpoint, a file, or a mapping."""
 
-from trtnet.definition.quantization.planning import Given, Quantize, Quantizing, Schemes, Watch, advised, parameter_of
+from trtnet.definition.quantization.patterns import Schemes
+from trtnet.definition.quantization.planning import Given, Quantize, Quantizing, Watch, advised, parameter_of
 from trtnet.definition.quantization.schemes import (
     ATTENTION,
     CACHES,
+    CHECKPOINT,
     NAMED,
     AttentionScheme,
     CacheScheme,
+    CheckpointScheme,
     WeightScheme,
 )
 
 __all__ = [
     "ATTENTION",
     "CACHES",
+    "CHECKPOINT",
     "NAMED",
     "AttentionScheme",
     "CacheScheme",
+    "CheckpointScheme",
     "Given",
     "Quantize",
     "Quantizing",

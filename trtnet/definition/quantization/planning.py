@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
-from trtnet.checkpoint.quantized.quantization import quantization_of
+from trtnet.checkpoint.quantized.caches import PublishedCaches
+from trtnet.checkpoint.quantized.quantization import quantization_behind, quantization_of
 from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
-from trtnet.checkpoint.rules.lazy_tensors import Converted, is_dequantized
+from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy
 from trtnet.definition.quantization.arranging import arranged
-from trtnet.definition.quantization.patterns import Patterns
-from trtnet.definition.quantization.schemes import AttentionScheme, CacheScheme, WeightScheme
+from trtnet.definition.quantization.patterns import Patterns, Schemes, table_of
+from trtnet.definition.quantization.published_caches import CachesByName
+from trtnet.definition.quantization.schemes import (
+    AttentionScheme,
+    CacheScheme,
+    CheckpointScheme,
+    WeightScheme,
+)
 from trtnet.graph import Input
 from trtnet.graph.quantized import (
     QuantizedArrays,
@@ -29,16 +32,13 @@ from trtnet.graph.quantized import (
     QuantizedParameter,
     QuantizedParameters,
 )
-from trtnet.support import dtypes, json_text
+from trtnet.support import dtypes
 from trtnet.support.errors import ModelError, WeightsError
 
 log = logging.getLogger("trtnet.quantization")
 
-CHECKPOINT = "checkpoint"
 _LINES = 10
 _WEIGHT = "module with a weight of its own"
-Schemes = str | os.PathLike[str] | Mapping[str, Any]
-"""``"checkpoint"`` for what the checkpoint holds quantized; schemes by patterns of module paths, or a file of them."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ class Quantize:
 
     Weights are held in int8, int4, float8_e4m3fn or float4_e2m1fn, and dequantized to the dtype of their module.
 
-    schemes: ``"checkpoint"`` to keep the checkpoint's quantized weights; or schemes by patterns of module paths, of
-    which the first that matches decides, or a .toml or .json file of them: ``{"layers.*.mlp.*": "int4_weights"}``.
+    schemes: ``"checkpoint"`` to keep what the checkpoint holds quantized; or schemes by patterns of module paths, of
+    which the first that matches decides, or a .toml or .json file of them: ``{"layers.*.mlp.*": "int4_weights"}``,
+    ``{"lm_head": "none", "*": "checkpoint"}``.
     fallback: "error", or "warn" to continue with a warning, if something that should be quantized stays in floats.
     Raises ModelError for another fallback.
     """
@@ -98,12 +99,10 @@ class Quantizing:
         self._attentions = dict(given.attentions) if isinstance(given, Given) else {}
         self.fallback = given.fallback if isinstance(given, Quantize) else "error"
         said = given.schemes if isinstance(given, Quantize) else given
-        self.from_checkpoint = said == CHECKPOINT
-        self._patterns, self._modules = Patterns({}), list[str]()
+        self._patterns, self._modules = Patterns(table_of(said)), list[str]()
+        self.from_checkpoint = self._patterns.keep_the_checkpoint
+        self._caches = CachesByName(PublishedCaches())
         self.problems: list[str] = []
-        if said is not None and not self.from_checkpoint:
-            table = said if isinstance(said, Mapping) else _table(Path(said))
-            self._patterns = Patterns(table)
 
     def opened(self, source: Source | None) -> Source | None:
         """The checkpoint with floats in the place of what it holds quantized, where that is asked for.
@@ -113,26 +112,27 @@ class Quantizing:
         if not self.from_checkpoint or source is None:
             return source
         checkpoint = open_checkpoint(source)
-        if is_dequantized(checkpoint):
-            return checkpoint
-        found = quantization_of(checkpoint)
+        behind = quantization_behind(checkpoint)
+        found = behind or quantization_of(checkpoint)
         if found is None:
             raise ModelError(f'{checkpoint.name} has no quantized weights: quantization="checkpoint" needs them')
-        self._attentions = found.attentions()
-        return found.dequantized()
+        self._attentions, self._caches = found.attentions(), CachesByName(found.caches())
+        return found.dequantized() if behind is None else checkpoint
 
     def parameters(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
         """The quantized parameters of a model, by key. Raises ModelError for a pattern of weights that fits none."""
-        if self.from_checkpoint:
-            return self._published(checkpoint, shapes)
         if self._given:
             return dict(self._given)
-        found = {}
+        found: dict[str, QuantizedParameter] = {}
         for key, shape in shapes.items():
-            if len(shape) < 2 or not checkpoint.info(key).dtype.is_floating:
+            lazy = self._lazy(checkpoint, key)
+            floats = len(shape) >= 2 and checkpoint.info(key).dtype.is_floating
+            if not floats and (lazy is None or not lazy.quantized_keys):
                 continue
             scheme = self._patterns.first((key.rpartition(".")[0], key), WeightScheme)
-            if isinstance(scheme, WeightScheme):
+            if isinstance(scheme, CheckpointScheme) and lazy is not None:
+                found |= self._published(key, lazy)
+            elif isinstance(scheme, WeightScheme) and floats:
                 found[key] = self._rounded(checkpoint, key, scheme)
         self._modules = sorted({key.rpartition(".")[0] for key, shape in shapes.items() if len(shape) > 1})
         self._patterns.check(WeightScheme, self._modules, _WEIGHT)
@@ -140,9 +140,11 @@ class Quantizing:
 
     def attention_of(self, path: str) -> QuantizedAttention | None:
         """What the attention of the module at a path is quantized to. Raises ModelError for one without scales."""
-        if path in self._attentions:
+        if not self.from_checkpoint and path in self._attentions:
             return self._attentions[path]
         found = self._patterns.first((path,), AttentionScheme)
+        if isinstance(found, CheckpointScheme):
+            return self._attentions.get(path)
         return found.quantized(path) if isinstance(found, AttentionScheme) else None
 
     def cache_of(self, name: str, spec: Input) -> QuantizedCache | None:
@@ -154,6 +156,8 @@ class Quantizing:
         if len(spec.shape) != 4 or not (spec.dtype is None or dtypes.get(spec.dtype).is_floating):
             return None
         found = self._patterns.first((name,), CacheScheme, named=spec.dtype is not None)
+        if isinstance(found, CheckpointScheme):
+            return self._caches.of(name)
         return found.quantized(name) if isinstance(found, CacheScheme) else None
 
     def check_caches(self, inputs: Mapping[str, Input]) -> None:
@@ -168,25 +172,31 @@ class Quantizing:
         paths = list(parameters.attentions)
         advice = ". Products that a model writes out itself are not attention"
         self._patterns.check(AttentionScheme, paths, "module that calls scaled_dot_product_attention", advice)
-        self._patterns.check(None, [*self._modules, *paths], _WEIGHT)
+        for kind in (None, CheckpointScheme):
+            self._patterns.check(kind, [*self._modules, *paths], _WEIGHT)
+        self.problems += self._caches.problems()
         self.problems += [
             f"{path} has scales of attention's products, and does not call scaled_dot_product_attention"
             for path in self._attentions
-            if path not in paths
+            if path not in paths and (not self.from_checkpoint or self._is_kept(path))
         ]
 
-    def _published(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
-        if not isinstance(checkpoint, Converted):
+    def _is_kept(self, path: str) -> bool:
+        return isinstance(self._patterns.first((path,), AttentionScheme), CheckpointScheme)
+
+    def _lazy(self, checkpoint: Checkpoint, key: str) -> Lazy | None:
+        """A weight that is not read yet, None where nothing is kept as the checkpoint has it."""
+        if self.from_checkpoint and not isinstance(checkpoint, Converted):
             raise ModelError(f"{checkpoint.name}: a checkpoint with weights of several sources is not kept quantized")
-        kept = {}
-        for key in shapes:
-            lazy = checkpoint.lazy(key)
-            if lazy.quantized is not None and self._fits(key, lazy.quantized):
-                kept[key] = self._kept(key, lazy.quantized)
-            elif lazy.quantized is None and lazy.quantized_keys:
-                made = ", ".join(lazy.quantized_keys)
-                self.problems.append(f"{key} is computed by a rule, in floats, from {made}")
-        return kept
+        return checkpoint.lazy(key) if self.from_checkpoint and isinstance(checkpoint, Converted) else None
+
+    def _published(self, key: str, lazy: Lazy) -> dict[str, QuantizedParameter]:
+        if lazy.quantized is not None and self._fits(key, lazy.quantized):
+            return {key: self._kept(key, lazy.quantized)}
+        if lazy.quantized is None and lazy.quantized_keys:
+            made = ", ".join(lazy.quantized_keys)
+            self.problems.append(f"{key} is computed by a rule, in floats, from {made}")
+        return {}
 
     def _fits(self, key: str, weight: QuantizedWeight) -> bool:
         if weight.scheme.dtype == dtypes.float8_e5m2:
@@ -260,19 +270,3 @@ def advised(checkpoint: Checkpoint) -> Iterator[None]:
             f" trtnet.weights.quantization_of(path).dequantized() is one of floats"
         )
         raise WeightsError(text, error.missing, error.unexpected, error.mismatched) from error
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json_text.loads}
-
-
-def _table(path: Path) -> Mapping[str, Any]:
-    """The schemes of a file, by patterns. Raises ModelError if it is none."""
-    if path.suffix not in _READERS:
-        raise ModelError(f'quantization is "{CHECKPOINT}", a mapping, or a .toml or .json file; found {str(path)!r}')
-    try:
-        found = _READERS[path.suffix](path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read the quantization {path}: {getattr(error, 'strerror', '') or error}") from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{path} has no table of schemes by patterns of module paths")
-    return found

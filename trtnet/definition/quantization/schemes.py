@@ -175,7 +175,16 @@ CACHES: Mapping[str, CacheScheme] = {
 }
 """Schemes of caches, by name."""
 
-AnyScheme = WeightScheme | AttentionScheme | CacheScheme
+CHECKPOINT = "checkpoint"
+"""The name of the scheme of what the checkpoint holds quantized."""
+
+
+@dataclass(frozen=True)
+class CheckpointScheme:
+    """What the checkpoint holds quantized is kept as it is: weights, attention's products, caches."""
+
+
+AnyScheme = WeightScheme | AttentionScheme | CacheScheme | CheckpointScheme
 """What a pattern of module paths, or of names of inputs that are caches, may have."""
 
 
@@ -186,7 +195,7 @@ def schemes_of(pattern: str, said: Any) -> tuple[AnyScheme | None, ...]:
 
 def scheme_of(pattern: str, said: Any) -> AnyScheme | None:
     """What a mapping says for a pattern: a name, a table of fields, or a scheme. Raises ModelError for others."""
-    everything: Mapping[str, AnyScheme | None] = {**NAMED, **ATTENTION, **CACHES}
+    everything: Mapping[str, AnyScheme | None] = {**NAMED, **ATTENTION, **CACHES, CHECKPOINT: CheckpointScheme()}
     if isinstance(said, AnyScheme) or said is None:
         return said
     if isinstance(said, str) and said in everything:

@@ -12,6 +12,7 @@ from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, Quantize, define
 from trtnet.definition.again import define_again
 from trtnet.definition.models import torch_module_of
+from trtnet.definition.quantization.patterns import Patterns, table_of
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.layers.read import Node
 from trtnet.graph.layers.work import shaped
@@ -107,7 +108,8 @@ class Choices:
     def checkpoint(self) -> WeightsChoice:
         """What is said of the weights."""
         said = self.weights if isinstance(self.weights, WeightsChoice) else WeightsChoice(self.weights)
-        return replace(said, dequantize=True) if self.quantization == "checkpoint" and said.file is not None else said
+        keeps = said.file is not None and Patterns(table_of(self.quantization)).keep_the_checkpoint
+        return replace(said, dequantize=True) if keeps else said
 
     @property
     def definition(self) -> dict[str, Any]:
