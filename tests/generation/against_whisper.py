@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import re
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import whisper as original_library
+from helpers.openai_whispers import openai_whisper
 
 import trtnet
 from trtnet.generation.speech import TranscriptionConfig
@@ -29,45 +28,12 @@ from trtnet.generation.speech.audio import read_sound
 from trtnet.tools.speech.transcribe import load_transcriber
 from trtnet.weights import rules, whisper
 
-NAMES = (
-    ("decoder.embed_tokens.weight", "decoder.token_embedding.weight"),
-    (r"(en|de)coder\.embed_positions\.weight", r"\1coder.positional_embedding"),
-    (r"encoder\.layer_norm\.", "encoder.ln_post."),
-    (r"decoder\.layer_norm\.", "decoder.ln."),
-    (r"(en|de)coder\.layers\.", r"\1coder.blocks."),
-    ("self_attn_layer_norm", "attn_ln"),
-    ("encoder_attn_layer_norm", "cross_attn_ln"),
-    ("final_layer_norm", "mlp_ln"),
-    ("self_attn", "attn"),
-    ("encoder_attn", "cross_attn"),
-    (r"\.fc1\.", ".mlp.0."),
-    (r"\.fc2\.", ".mlp.2."),
-    (r"out_proj", "out"),
-    ("q_proj", "query"),
-)
+SIZES = 80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4
 
 
 def original() -> Any:
     """openai-whisper's model with the weights of the published file."""
-    weights = rules("ctranslate2_whisper").apply(trtnet.open_checkpoint(whisper.folder()))
-    state: dict[str, torch.Tensor] = {}
-    for key in weights:
-        value, name = torch.from_numpy(weights[key].astype(np.float32)), key
-        for pattern, replacement in NAMES:
-            name = re.sub(pattern, replacement, name)
-        parts = {"in_proj_": ("query", "key", "value"), "kv_proj.": ("key", "value")}
-        joined = next((each for each in parts if each in name), None)
-        if joined is None:
-            state[name] = value
-            continue
-        for part, each in zip(parts[joined], value.chunk(len(parts[joined])), strict=True):
-            if (part, name.endswith("bias")) != ("key", True):  # their keys have no bias: it is zero here
-                state[name.replace(joined, f"{part}.")] = each
-    sizes = original_library.model.ModelDimensions(80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4)
-    model = original_library.model.Whisper(sizes)
-    missing = model.load_state_dict(state, strict=False)
-    assert not missing.unexpected_keys and all("mask" in key for key in missing.missing_keys), missing
-    return model.eval()
+    return openai_whisper(rules("ctranslate2_whisper").apply(trtnet.open_checkpoint(whisper.folder())), SIZES)
 
 
 def main() -> None:

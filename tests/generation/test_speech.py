@@ -6,6 +6,7 @@ import itertools
 import struct
 import wave
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from helpers import originals
 from trtnet import InputError, TranscriptionConfig
 from trtnet.generation.speech.audio import RATE, read_sound, read_wav, resampled, to_samples
 from trtnet.generation.speech.decoding import Decoding, log_softmax
-from trtnet.generation.speech.tokens import SpeechTokens
+from trtnet.generation.speech.tokens import SpeechTokens, speech_tokens
 from trtnet.generation.speech.transcriber import Transcriber
 
 RNG = np.random.default_rng(0)
@@ -107,13 +108,14 @@ class Scripted:
     capacity = 16
 
     def __init__(self, table: np.ndarray) -> None:
-        self.table, self.rows = table, list[list[int]]()
+        self.table, self.rows, self.calls = table, list[list[int]](), 0
 
     def begin(self, prompt: Sequence[int], places: Sequence[int], rows: int) -> np.ndarray:
         self.rows = [[prompt[-1]] for _ in range(rows)]
         return self.table[[prompt[place] for place in places]]
 
     def next(self, tokens: Sequence[int], sources: Sequence[int]) -> np.ndarray:
+        self.calls += 1
         self.rows = [[*self.rows[source], token] for token, source in zip(tokens, sources, strict=True)]
         return self.table[list(tokens)]
 
@@ -124,9 +126,13 @@ LETTERS = SpeechTokens(
 )  # fmt: skip
 
 
-def decoded(table: np.ndarray, temperature: float = 0.0, seed: int = 0, **options: Any) -> Any:
-    config = TranscriptionConfig(timestamps=False, **options)
-    return Decoding(Scripted(table), LETTERS, config)([5], 0, temperature, np.random.default_rng(seed))  # type: ignore[arg-type]
+def decoded(
+    table: np.ndarray, temperature: float = 0.0, seed: int = 0, prompt: Sequence[int] = (5,), **options: Any
+) -> Any:
+    config, steps = TranscriptionConfig(timestamps=False, **options), Scripted(table)
+    found = Decoding(steps, LETTERS, config)(prompt, 0, temperature, np.random.default_rng(seed))  # type: ignore[arg-type]
+    assert len(prompt) + steps.calls <= steps.capacity
+    return found
 
 
 def likelihood(table: np.ndarray, tokens: Sequence[int]) -> float:
@@ -163,14 +169,18 @@ def test_a_text_ends_where_the_caches_do_and_samples_have_a_seed() -> None:
     table[:, 4] = -50
     table[:, 1] = 1
     assert decoded(table).tokens == [1] * 8
+    for held, count in ((6, 8), (12, 5), (16, 1)):  # the last token is chosen, and not given to the network
+        assert decoded(table, prompt=[5] * held).tokens == [1] * count
     samples = [tuple(decoded(table, 1.0, seed, best_of=3).tokens) for seed in (0, 0, 1, 2)]
     assert samples[0] == samples[1] and len({*samples}) == 3
     assert all(len(sample) == 8 and {*sample} <= {0, 1, 2, 3} for sample in samples)
 
 
 class Words:
+    """A word a token; 0 is a space."""
+
     def decode(self, tokens: Sequence[int]) -> str:
-        return "".join(f" w{token}" for token in tokens)
+        return "".join(f" w{token}" if token else " " for token in tokens)
 
 
 class Speaker:
@@ -235,6 +245,66 @@ def test_silence_has_no_text_and_a_text_that_repeats_itself_is_tried_again() -> 
     transcriber = Transcriber(endless.encoder, endless.decoder, Words(), TOKENS, lambda sound: -1.0)
     (segment,) = transcriber(samples, TranscriptionConfig(temperatures=(0.0, 0.01), best_of=1)).segments
     assert segment.temperature == 0.01 and len(endless.prompts) == 2
+
+
+class Polyglot(Speaker):
+    """Says the language 41 of sound that fills the window, and 40 of what is shorter."""
+
+    def _step(self, input_ids: np.ndarray, write_indices: np.ndarray, places: np.ndarray, **held: Any) -> Any:
+        found = super()._step(input_ids, write_indices, places, **held)
+        if input_ids.tolist() == [[61]]:
+            found["logits"][..., [7, 40, 41]] = 50, 40, 39 + 2 * (self.heard[-1][0] == 32000)
+        return found
+
+
+def test_the_language_is_that_of_the_sound_and_the_silence_after_it() -> None:
+    speaker, tokens = Polyglot([[], [TIMES, 7, TIMES + 50]]), replace(TOKENS, languages={"de": 40, "ja": 41})
+    transcriber = Transcriber(speaker.encoder, speaker.decoder, Words(), tokens, lambda sound: -1.0)
+    found = transcriber(np.ones(RATE, np.int32), TranscriptionConfig(task="translate", temperatures=(0.0,)))
+    assert found.language == "ja"
+    assert [length for length, _ in speaker.heard] == [32000, 16000]
+    assert speaker.prompts == [[61], [61, 41, 63]]
+    assert [segment.text for segment in found.segments] == [" w7"]
+
+
+def test_segments_without_text_are_not_in_the_next_prompt() -> None:
+    speaker = Speaker([[TIMES, 0, 0, TIMES + 10, TIMES + 10, 2, TIMES + 30, TIMES + 30], [TIMES, 8]])
+    assert [text for _, _, text in transcribed(speaker, 2.5)] == [" w2", " w8"]
+    assert speaker.prompts[1] == [65, TIMES + 10, 2, TIMES + 30, 61]
+
+
+def test_the_end_of_sound_is_in_whole_hundredths() -> None:
+    assert transcribed(Speaker([[TIMES, 1]]), 1.2349) == [(0.0, 1.23, " w1")]
+
+
+def test_a_text_that_is_thought_silence_is_not_tried_again_though_it_repeats_itself() -> None:
+    config = {"no_speech_threshold": 0.5, "logprob_threshold": -0.001}
+    for no_speech, calls in ((0.9, 1), (0.1, 2)):
+        speaker = Speaker([[TIMES, *[7] * 200, TIMES + 100]], no_speech, sure=12.0)
+        transcriber = Transcriber(speaker.encoder, speaker.decoder, Words(), TOKENS, lambda sound: -1.0)
+        transcriber(np.zeros(2 * RATE, np.int32), TranscriptionConfig(temperatures=(0.0, 0.01), best_of=1, **config))
+        assert len(speaker.prompts) == calls
+
+
+def test_tokens_that_are_no_speech_are_known_without_lists() -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    names = ["endoftext", "startoftranscript", "en", "translate", "transcribe", "startoflm", "startofprev", "nospeech"]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merged = {"##": 256, "Ġ#": 257, "âĻ": 258, "âĻª": 259, "ab": 260}  # the last but one is a note
+    merges = [("#", "#"), ("Ġ", "#"), ("â", "Ļ"), ("âĻ", "ª"), ("a", "b")]
+    made = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)} | merged, merges))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    made.add_special_tokens([f"<|{name}|>" for name in [*names, "notimestamps"]])
+    found = speech_tokens(made, 1800, {})
+    special = {made.token_to_id(f"<|{name}|>") for name in names if name not in ("endoftext", "en")}
+    symbols = {letters.index(letter) for letter in '"#()*+/:;<=>@[\\]^_`{|}~Ġ'}  # Ġ: of " -" and " '"
+    assert {*found.suppressed} == special | symbols | {257, 258, 259}
+    assert {*found.suppressed_first} == {letters.index("Ġ"), found.end}
+    assert not found.languages
+    assert speech_tokens(made, 51865, {}).languages == speech_tokens(made, 9, {"is_multilingual": True}).languages
+    listed = speech_tokens(made, 51865, {"is_multilingual": False, "suppress_tokens": [], "begin_suppress_tokens": [1]})
+    assert {*listed.suppressed} == special and listed.suppressed_first == (1,) and not listed.languages
 
 
 def test_what_a_model_does_not_have_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,23 @@ import numpy as np
 import pytest
 import torch
 from helpers.docs.pages import ROOT, read
-from helpers.whispers import END, WORDS, features, original, sound, write_ctranslate2, write_folder, write_wav
+from helpers.whispers import (
+    END,
+    LANGUAGES,
+    SUPPRESSED,
+    SUPPRESSED_FIRST,
+    TOKENS,
+    WORDS,
+    features,
+    original,
+    sound,
+    write_ctranslate2,
+    write_folder,
+    write_wav,
+)
 from typer.testing import CliRunner
 
-from trtnet import CheckpointError, ModelError, TranscriptionConfig
+from trtnet import CheckpointError, InputError, ModelError, TranscriptionConfig
 from trtnet.cli.main import app
 from trtnet.tools.speech.transcribe import load_transcriber, transcribe
 from trtnet.weights import detect, rules
@@ -23,17 +37,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("whisper"))
 
 
-def greedy(samples: np.ndarray) -> list[int]:
-    """transformers' most likely tokens, each by the whole text before it, without times."""
-    tokens, forbidden = [END + 1, END + 7], [3, 4, END + 1, END + 3, END + 4, END + 5, END + 6]
+@pytest.fixture(scope="module")
+def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("multilingual"), is_multilingual=True)
+
+
+NEVER = ("startoftranscript", "translate", "transcribe", "startoflm", "startofprev", "nospeech")
+
+
+def logits_of(samples: np.ndarray, tokens: list[int]) -> np.ndarray:
+    """transformers' logits of what follows."""
     with torch.inference_mode():
-        while len(tokens) < 14:
-            logits = original()(features(samples[None]), decoder_input_ids=torch.tensor([tokens])).logits[0, -1]
-            logits[forbidden + ([5] if len(tokens) == 2 else [])] = -torch.inf
-            tokens.append(int(logits.argmax()))
-            if tokens[-1] == END:
-                return tokens[2:-1]
-    return tokens[2:]
+        found = original()(features(samples[None]), decoder_input_ids=torch.tensor([tokens])).logits
+    return found[0, -1].numpy().copy()
+
+
+def greedy(samples: np.ndarray, *forced: str) -> list[int]:
+    """transformers' most likely tokens, each by the whole text before it, without times."""
+    tokens = [TOKENS[name] for name in ("startoftranscript", *forced, "notimestamps")]
+    begin, forbidden = len(tokens), [*SUPPRESSED, *(TOKENS[name] for name in NEVER)]
+    while len(tokens) < begin + 12:
+        logits = logits_of(samples, tokens)
+        logits[forbidden + (SUPPRESSED_FIRST if len(tokens) == begin else [])] = -np.inf
+        tokens.append(int(logits.argmax()))
+        if tokens[-1] == END:
+            return tokens[begin:-1]
+    return tokens[begin:]
 
 
 def test_the_text_is_transformers_from_both_kinds_of_folder(folder: Path, tmp_path: Path) -> None:
@@ -46,6 +75,30 @@ def test_the_text_is_transformers_from_both_kinds_of_folder(folder: Path, tmp_pa
         (segment,) = load_transcriber(source)(samples, config).segments
         assert segment.tokens == wanted
         assert segment.text == "".join(WORDS[token] for token in wanted if token < END)
+
+
+@pytest.mark.parametrize("task", ["transcribe", "translate"])
+@pytest.mark.parametrize("language", ["de", "ja"])
+def test_a_model_of_many_languages_is_told_the_language_and_the_task(
+    multilingual: Path, language: str, task: str
+) -> None:
+    samples, transcriber = sound(6), load_transcriber(multilingual)
+    plain = TranscriptionConfig(timestamps=False, temperatures=(0.0,), no_speech_threshold=1.0)
+    found = transcriber(samples, replace(plain, language=language.upper(), task=task))
+    assert found.language == language
+    assert [each.tokens for each in found.segments] == [greedy(samples, language, task)]
+
+
+def test_a_model_of_many_languages_says_which_it_hears(multilingual: Path) -> None:
+    samples, transcriber = sound(0), load_transcriber(multilingual)
+    logits = logits_of(samples, [TOKENS["startoftranscript"]])
+    wanted = max(LANGUAGES, key=lambda code: float(logits[TOKENS[code]]))
+    assert logits.argmax() != TOKENS[wanted] and wanted != LANGUAGES[0]  # of the languages alone
+    found = transcriber(samples, TranscriptionConfig(temperatures=(0.0,), timestamps=False, no_speech_threshold=1.0))
+    assert found.language == wanted
+    assert [each.tokens for each in found.segments] == [greedy(samples, wanted, "transcribe")]
+    with pytest.raises(InputError, match="does not know the language 'xx'; it knows en, de, ja, haw"):
+        transcriber(samples, TranscriptionConfig(language="xx"))
 
 
 def test_the_rules_of_both_kinds_come_back() -> None:

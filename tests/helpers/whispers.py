@@ -18,7 +18,11 @@ from trtnet.checkpoint.formats.ctranslate2_file import DTYPES
 from trtnet.weights import rules
 
 WORDS = [f"{'' if n % 3 else ' '}{chr(97 + n % 26)}{n}" for n in range(60)]
-SPECIAL = ["endoftext", "startoftranscript", "en", "translate", "transcribe", "startofprev", "nospeech", "notimestamps"]
+LANGUAGES = ["en", "de", "ja", "haw"]
+SPECIAL = [
+    "endoftext", "startoftranscript", *LANGUAGES, "translate", "transcribe", "startoflm", "startofprev", "nospeech",
+    "notimestamps",
+]  # fmt: skip
 TIMES = 1501
 SIZES = {
     "d_model": 48, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
@@ -27,6 +31,9 @@ SIZES = {
 }  # fmt: skip
 SECONDS = 3
 END = len(WORDS)
+TOKENS = {name: END + i for i, name in enumerate(SPECIAL)}
+"""The numbers of the special tokens."""
+SUPPRESSED, SUPPRESSED_FIRST = [3, 4], [5]
 
 
 @cache
@@ -55,11 +62,11 @@ def sound(seed: int = 0, seconds: float = SECONDS) -> np.ndarray:
     return (rng.normal(0, 4000, count) * np.linspace(1, 0.2, count)).astype(np.int32)
 
 
-def features(samples: np.ndarray) -> torch.Tensor:
-    """transformers' log-mel features of whole windows, [batch, 80, frames]."""
+def features(samples: np.ndarray, mels: int = 80) -> torch.Tensor:
+    """transformers' log-mel features of whole windows, [batch, mels, frames]."""
     import transformers
 
-    extractor = transformers.WhisperFeatureExtractor(chunk_length=SECONDS)
+    extractor = transformers.WhisperFeatureExtractor(mels, chunk_length=SECONDS)
     return extractor([*(samples / 32768)], sampling_rate=16000, return_tensors="pt").input_features
 
 
@@ -72,13 +79,13 @@ def write_tokenizer(path: Path) -> None:
     made.save(str(path))
 
 
-def write_folder(folder: Path) -> Path:
+def write_folder(folder: Path, is_multilingual: bool = False) -> Path:
     """As save_pretrained writes it, with lists of tokens that are suppressed."""
     original().save_pretrained(folder)
     write_tokenizer(folder / "tokenizer.json")
-    (folder / "generation_config.json").write_text(
-        json.dumps({"suppress_tokens": [3, 4], "begin_suppress_tokens": [5]})
-    )
+    suppressed = {"suppress_tokens": SUPPRESSED, "begin_suppress_tokens": SUPPRESSED_FIRST}
+    settings = suppressed | {"is_multilingual": is_multilingual}
+    (folder / "generation_config.json").write_text(json.dumps(settings))
     return folder
 
 
@@ -98,7 +105,9 @@ def write_ctranslate2(folder: Path) -> Path:
     aliases = {"decoder/projection/weight": "decoder/embeddings/weight"}
     write_model_bin(folder / "model.bin", {**arrays, **settings}, aliases)
     write_tokenizer(folder / "tokenizer.json")
-    (folder / "config.json").write_text(json.dumps({"suppress_ids": [3, 4], "suppress_ids_begin": [5]}))
+    (folder / "config.json").write_text(
+        json.dumps({"suppress_ids": SUPPRESSED, "suppress_ids_begin": SUPPRESSED_FIRST})
+    )
     return folder
 
 

@@ -54,12 +54,13 @@ def test_the_networks_build_for_several_texts() -> None:
     assert len(plan.info.profiles) == 2
 
 
-def test_features_after_the_sound_are_zero_and_quiet_parts_are_measured_by_the_loudest() -> None:
+@pytest.mark.parametrize("mels", [80, 128])  # the latter of large-v3
+def test_features_after_the_sound_are_zero_and_quiet_parts_are_measured_by_the_loudest(mels: int) -> None:
     class Features(trtnet.nn.Module):
         inputs = models.whisper_encoder(**SIZES).inputs
 
         def __init__(self) -> None:
-            self.features = models.whisper_encoder(**SIZES).features
+            self.features = models.whisper_encoder(**SIZES, num_mel_bins=mels).features
 
         def forward(self, samples: Any, length: Any, loudest: Any) -> Any:
             return self.features(samples, length, loudest)
@@ -68,11 +69,11 @@ def test_features_after_the_sound_are_zero_and_quiet_parts_are_measured_by_the_l
     reference = trtnet.define(Features(), weights={}).reference()
     own = np.array([-10], np.float32)
     found = reference(samples[None], np.array([len(samples)], np.int32), own)
-    assert relative_l2(found, features(samples[None]).numpy()) <= 1e-5
+    assert relative_l2(found, features(samples[None], mels).numpy()) <= 1e-5
     short = reference(samples[None], np.array([16000], np.int32), own)
     np.testing.assert_array_equal(short[..., :100], found[..., :100])
     assert not short[..., 100:].any()
-    most = loudest(samples)
+    most = loudest(samples, mels)
     assert abs(float(found.max()) - (most + 4) / 4) <= 1e-5
     lifted = reference(samples[None], np.array([len(samples)], np.int32), np.array([most + 7], np.float32))
     assert abs(float(lifted.min()) - (most - 1 + 4) / 4) <= 1e-5

@@ -60,7 +60,8 @@ class Decoding:
         no_speech = float(np.exp(log_softmax(first[0])[self._tokens.no_speech]))
         live, ended = [_Text((), 0.0, 0)], list[_Text]()
         logits = first[1:]
-        for _ in range(min(self._most, self._steps.capacity - len(prompt))):
+        most = min(self._most, self._steps.capacity - len(prompt) + 1)  # no step is needed after the last token
+        for count in range(1, most + 1):
             likely = self._log_probabilities(logits, live)
             if temperature:
                 starting = live * rows if not live[0].tokens and not ended else live
@@ -68,7 +69,7 @@ class Decoding:
             else:
                 live, done = self._followed(likely, live, rows)
             ended = [*ended, *done][:rows]
-            if not live or len(ended) == rows:
+            if not live or len(ended) == rows or count == most:
                 break
             padded = [*live, *[live[-1]] * (rows - len(live))]
             logits = self._steps.next([text.tokens[-1] for text in padded], [text.source for text in padded])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,34 @@ from trtnet.support.errors import CheckpointError, InputError
 Array = np.ndarray[Any, Any]
 _LATEST_BEGIN = 50
 """The latest time that a window's text begins at, in steps of 20 ms."""
+_MULTILINGUAL = 51865
+"""The fewest tokens of a model of many languages."""
+_SYMBOLS = (
+    *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
+    *[
+        "<<",
+        ">>",
+        "<<<",
+        ">>>",
+        "--",
+        "---",
+        "-(",
+        "-[",
+        "('",
+        '("',
+        "((",
+        "))",
+        "(((",
+        ")))",
+        "[[",
+        "]]",
+        "{{",
+        "}}",
+        "♪♪",
+        "♪♪♪",
+    ],
+)
+_NOTES = (*"♩♪♫♬♭♮♯",)
 
 
 @dataclass(frozen=True)
@@ -39,10 +67,10 @@ class SpeechTokens:
     def times(self) -> int:
         return self.no_times + 1
 
-    def prompt(self, config: TranscriptionConfig, language: str | None) -> list[int]:
+    def prompt(self, config: TranscriptionConfig, language: str) -> list[int]:
         """The tokens that a text begins with. Raises InputError for a language or task that the model does not have."""
         if not self.languages:
-            if config.task != "transcribe" or config.language not in (None, "en"):
+            if config.task != "transcribe" or language != "en":
                 raise InputError("this model is of English alone: it neither translates nor knows another language")
             found = [self.begin]
         elif language not in self.languages:
@@ -84,32 +112,51 @@ class SpeechTokens:
             scores[:times] = -np.inf
 
 
-def speech_tokens(tokenizer: Any, vocabulary: int, suppressed: Sequence[int], first: Sequence[int]) -> SpeechTokens:
+def speech_tokens(tokenizer: Any, vocabulary: int, settings: Mapping[str, Any]) -> SpeechTokens:
     """The special tokens of a tokenizer of the package tokenizers.
 
-    vocabulary: the number of tokens of the model, by which those of English alone are known. suppressed, first: see
-    :class:`SpeechTokens`.
+    vocabulary: the number of tokens of the model, by which those of English alone are known where the settings do not
+    say it. settings: of Hugging Face's generation_config.json or CTranslate2's config.json; suppressed tokens that they
+    do not name are those of openai-whisper.
     Raises CheckpointError for a tokenizer without them.
     """
+    known = tokenizer.get_vocab()
 
     def of(*names: str) -> int:
-        numbers = [number for name in names if (number := tokenizer.token_to_id(f"<|{name}|>")) is not None]
+        numbers = [known[f"<|{name}|>"] for name in names if f"<|{name}|>" in known]
         if not numbers:
             raise CheckpointError(f"the tokenizer has no token <|{names[0]}|>: it is not a Whisper's")
         return int(numbers[0])
 
     end, begin = of("endoftext"), of("startoftranscript")
     tasks = {name: of(name) for name in ("transcribe", "translate")}
-    is_multilingual = vocabulary >= 51865
-    known = tokenizer.get_vocab()
+    is_multilingual = settings.get("is_multilingual", vocabulary >= _MULTILINGUAL)
     languages = {
         name[2:-2]: number
         for name, number in sorted(known.items(), key=lambda item: item[1])
         if is_multilingual and begin < number < min(tasks.values()) and name.startswith("<|")
     }
-    found = SpeechTokens(
-        end, begin, of("startofprev"), of("nospeech", "nocaptions"), of("notimestamps"), tasks, languages,
-        tuple(suppressed), tuple(first),
-    )  # fmt: skip
-    special = (begin, found.previous, found.no_speech, *tasks.values())
-    return replace(found, suppressed=tuple(sorted({*suppressed, *special})))
+    previous, no_speech = of("startofprev"), of("nospeech", "nocaptions")
+    suppressed = {begin, previous, no_speech, *tasks.values(), known.get("<|startoflm|>", begin)}
+    suppressed |= {*_said(settings, "suppress_ids", "suppress_tokens", lambda: _unspoken(tokenizer))}
+    first = _said(settings, "suppress_ids_begin", "begin_suppress_tokens", lambda: [*_numbers(tokenizer, " "), end])
+    return SpeechTokens(
+        end, begin, previous, no_speech, of("notimestamps"), tasks, languages, tuple(sorted(suppressed)), tuple(first)
+    )
+
+
+def _said(settings: Mapping[str, Any], name: str, other: str, default: Callable[[], list[int]]) -> list[int]:
+    found = settings.get(name, settings.get(other))
+    return default() if found is None else found
+
+
+def _unspoken(tokenizer: Any) -> list[int]:
+    """Tokens of what is written and not spoken: openai-whisper's list. Notes are known by their first token."""
+    texts = [*_SYMBOLS, *_NOTES]
+    encoded = [(text, _numbers(tokenizer, space + text)) for text in texts for space in ("", " ")]
+    kept = [numbers[0] for text, numbers in encoded if len(numbers) == 1 or text in _NOTES]
+    return [*kept, *(_numbers(tokenizer, text)[0] for text in (" -", " '"))]
+
+
+def _numbers(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer.encode(text, add_special_tokens=False).ids)

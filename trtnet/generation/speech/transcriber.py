@@ -91,8 +91,9 @@ class Transcriber:
 
     def _language(self, samples: Array, config: TranscriptionConfig) -> str:
         if not self._tokens.languages or config.language is not None:
-            return config.language or "en"
-        self._steps.listen(samples, self._loudest(samples))
+            return (config.language or "en").lower()
+        silence = np.zeros(max(0, self._steps.samples - len(samples)), np.int32)  # which is heard, as in the original
+        self._steps.listen(np.concatenate([samples, silence]), self._loudest(samples))
         logits = self._steps.begin([self._tokens.begin], [0], 1)[0]
         return max(self._tokens.languages, key=lambda code: logits[self._tokens.languages[code]])
 
@@ -109,9 +110,10 @@ class Transcriber:
             if silent and decoded.mean_logprob <= config.logprob_threshold:
                 start += len(window)
                 continue
-            segments, step = self._cut(decoded, start, len(window))
-            yield from (segment for segment in segments if segment.text.strip() and segment.end > segment.start)
-            before += [token for segment in segments for token in segment.tokens]
+            segments, step = self._cut(decoded, start, len(window) // FRAME * FRAME)
+            said = [segment for segment in segments if segment.text.strip() and segment.end > segment.start]
+            yield from said
+            before += [token for segment in said for token in segment.tokens]
             if decoded.temperature > 0.5 or not config.condition_on_previous_text:
                 before = []
             start += step
@@ -127,14 +129,15 @@ class Transcriber:
             random = np.random.default_rng([config.seed, start, number])
             found = decode(prompt, len(prompt) - len(beginning), temperature, random)
             results.append(found)
-            is_likely = found.mean_logprob >= config.logprob_threshold or found.no_speech > config.no_speech_threshold
-            if is_likely and self._repetition(found.tokens) <= config.compression_ratio_threshold:
+            is_likely = found.mean_logprob >= config.logprob_threshold
+            is_silent = found.no_speech > config.no_speech_threshold and not is_likely
+            if is_silent or (is_likely and self._repetition(found.tokens) <= config.compression_ratio_threshold):
                 return found
         return results[-1]
 
     def _repetition(self, tokens: Sequence[int]) -> float:
         """How much shorter zlib makes the text."""
-        text = self._text(tokens).encode()
+        text = self._text(tokens).strip().encode()
         return len(text) / len(zlib.compress(text))
 
     def _text(self, tokens: Sequence[int]) -> str:

@@ -48,9 +48,7 @@ def load_transcriber(
     weights, config = _weights(folder)
     tokenizer = from_file(folder / "tokenizer.json")
     settings = _read(folder / "config.json") | _read(folder / "generation_config.json")
-    first = settings.get("suppress_ids_begin", settings.get("begin_suppress_tokens")) or ()
-    suppressed = settings.get("suppress_ids", settings.get("suppress_tokens")) or ()
-    tokens = speech_tokens(tokenizer.tokenizer, config["vocab_size"], suppressed, first)
+    tokens = speech_tokens(tokenizer.tokenizer, config["vocab_size"], settings)
     made = partial(
         Transcriber, tokenizer=tokenizer, tokens=tokens, loudest=partial(loudest, count=config["num_mel_bins"])
     )
