@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
 
 
@@ -45,6 +46,18 @@ class Parts:
         if array.size != 1:
             raise self.wrong(f"{name} is one number, found {list(array.shape)}")
         return float(array.astype(np.float32).reshape(()))
+
+    def check(self, name: str, *kinds: DType, rank: int = 0) -> TensorSpec:
+        """The shape and dtype of one. kinds: what dtypes it may have, all floats if none; rank: its axes, 0 for any.
+
+        Raises CheckpointError for another, and as spec.
+        """
+        spec = self.spec(name)
+        if spec.dtype not in kinds if kinds else not spec.dtype.is_floating:
+            raise self.wrong(f"{name} is {' or '.join(map(str, kinds)) or 'of floats'}, found {spec.dtype}")
+        if rank and len(spec.shape) != rank:
+            raise self.wrong(f"{name} has {rank} axes, found {list(spec.shape)}")
+        return spec
 
     def keys(self, names: Sequence[str]) -> tuple[str, ...]:
         """The keys of those that are there."""

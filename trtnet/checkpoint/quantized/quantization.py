@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
 from trtnet.checkpoint.quantized.caches import PublishedCaches, caches_of, is_of_caches, said_of_caches
+from trtnet.checkpoint.quantized.checking import check_complete, checked
 from trtnet.checkpoint.quantized.configuration import Configuration, configuration_of, given
 from trtnet.checkpoint.quantized.families import (
     amax,
@@ -125,17 +126,18 @@ def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> 
     family = _family(checkpoint, about)
     if family is None:
         return None
-    weights = {weight.key: weight for weight in family.weights(checkpoint, about)}
+    weights = {weight.key: checked(checkpoint, weight) for weight in family.weights(checkpoint, about)}
     if not weights and not said_of_caches(about):
         raise CheckpointError(
             f"{checkpoint.name}: {about.where} says {family.NAME}, but no tensor is quantized that way"
         )
+    check_complete(checkpoint, weights.values(), family.NAME)
     return Quantization(checkpoint, family.NAME, weights, tuple(filter(_is_of_no_weight, checkpoint)), about)
 
 
 def _family(checkpoint: Checkpoint, about: Configuration) -> Family | None:
     for family in FAMILIES:
-        if about.method in family.METHODS:
+        if about.method.lower() in family.METHODS:
             return family
     found = next((family for family in FAMILIES if family.fits(checkpoint)), None)
     if about.method and found is None:

@@ -16,7 +16,7 @@ class QuantizedWeight:
 
     key: of the float weight, as a model names it. shape: of the float weight. scheme: how it is quantized. dtype: of
     the float weight. parts: the keys that it is stored under. read: reads them. input_scale: reads the scale of the
-    inputs of its product, a multiplier, where the file has one.
+    inputs of its product, a multiplier, where the file has one. input_offset: whether the inputs have zero points.
     """
 
     key: str
@@ -26,3 +26,15 @@ class QuantizedWeight:
     parts: tuple[str, ...]
     read: Callable[[], QuantizedTensor] = field(repr=False)
     input_scale: Callable[[], float] | None = field(default=None, repr=False)
+    input_offset: bool = False
+
+    @property
+    def inputs_problem(self) -> str:
+        """Why a network cannot quantize the inputs as the scheme says, "" where it can."""
+        if self.scheme.dynamic:
+            return "with scales measured at run time"
+        if self.scheme.activations not in ("int8", "float8_e4m3fn"):
+            return "with scales of the file, which a network has of int8 and float8"
+        if self.input_offset:
+            return "with zero points, which TensorRT does not have"
+        return "and the file has no input_scale" if self.input_scale is None else ""

@@ -209,8 +209,8 @@ class Quantizing:
             return arranged(key, weight.read(), weight.scheme.dtype)
 
         scheme, inputs = weight.scheme, None
-        if scheme.activations and (scheme.dynamic or weight.input_scale is None):
-            self.problems.append(f"{key}: its inputs were in {scheme.activations} with scales measured at run time")
+        if scheme.activations and weight.inputs_problem:
+            self.problems.append(f"{key}: its inputs were in {scheme.activations} {weight.inputs_problem}")
         elif scheme.activations:
             inputs = dtypes.get(scheme.activations)
         scale = weight.input_scale() if inputs is not None and weight.input_scale is not None else 1.0

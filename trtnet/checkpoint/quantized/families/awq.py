@@ -13,7 +13,7 @@ import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint
 from trtnet.checkpoint.quantized.configuration import Configuration
-from trtnet.checkpoint.quantized.families.gptq import bits_of, group_size
+from trtnet.checkpoint.quantized.families.gptq import WORDS, bits_of, group_size
 from trtnet.checkpoint.quantized.packing import from_words
 from trtnet.checkpoint.quantized.parts import Parts, modules
 from trtnet.checkpoint.quantized.scheme import Scheme
@@ -52,11 +52,15 @@ def _is_awq(parts: Parts) -> bool:
 
 
 def _weight(parts: Parts, config: Configuration) -> QuantizedWeight:
-    rows = parts.spec("qweight").shape[0]
-    blocks, columns = parts.spec("scales").shape
+    rows, words = parts.check("qweight", *WORDS, rank=2).shape
+    blocks, columns = parts.check("scales", rank=2).shape
     bits = bits_of(parts, columns, config)
     if bits != 4:
         raise parts.wrong(f"AWQ has 4 bits, found {bits}")
+    if columns != 8 * words:
+        raise parts.wrong(
+            f"qweight [{rows}, {words}] has {8 * words} output channels, and scales [{blocks}, {columns}]"
+        )
     group = group_size(parts, rows, blocks, config)
     dtype = parts.spec("scales").dtype
 

@@ -10,18 +10,19 @@ Source: compressed-tensors, compressors/.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint
 from trtnet.checkpoint.quantized.configuration import Configuration
 from trtnet.checkpoint.quantized.families.scaled import beside, float4_weight, scaled
+from trtnet.checkpoint.quantized.groups import Group, group_of, groups_of
 from trtnet.checkpoint.quantized.packing import from_words, words_needed
 from trtnet.checkpoint.quantized.parts import Parts, modules
-from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
+from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of, described
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.support import dtypes
@@ -44,14 +45,13 @@ def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[Quantized
             raise CheckpointError(
                 f"{checkpoint.name}: {key}: sparse weights (2 of 4) are not read. Decompress the model first"
             )
-    activations, dynamic = _inputs(config)
+    groups = groups_of(config)
     for parts in modules(checkpoint, "weight_packed"):
+        group = group_of(groups, parts.stem.removesuffix("."))
         packed = parts.spec("weight_packed").dtype
-        yield _words(parts, config) if packed == dtypes.int32 else _float4(parts)
-    structures = [group["block_structure"] for group in _groups(config, "weights") if group.get("block_structure")]
-    block = tuple(map(int, structures[0])) if structures else (128, 128)
+        yield _words(parts, config, group) if packed == dtypes.int32 else _float4(parts)
     for parts in filter(_is_plain, _plain(checkpoint)):
-        yield scaled(parts, config, activations, dynamic, block)
+        yield _values(parts, config, group_of(groups, parts.stem.removesuffix(".")))
 
 
 def _plain(checkpoint: Checkpoint) -> Iterator[Parts]:
@@ -62,22 +62,49 @@ def _is_plain(parts: Parts) -> bool:
     return "weight" in parts and parts.spec("weight").dtype in _VALUES
 
 
-def _words(parts: Parts, config: Configuration) -> QuantizedWeight:
-    shape = tuple(int(n) for n in parts.read("weight_shape"))
-    words, scale = parts.spec("weight_packed").shape, parts.spec("weight_scale")
+def _values(parts: Parts, config: Configuration, group: Group | None) -> QuantizedWeight:
+    if group is None:
+        return scaled(parts, config, None if config.document.get("config_groups") or not config.document else "")
+    found = scaled(parts, config, group.inputs, group.dynamic, group.block or (128, 128))
+    kind = {"int": False, "float": True}.get(group.kind)
+    if group.bits not in (None, 8) or kind not in (None, found.scheme.dtype.is_floating):
+        raise parts.wrong(f"weight is {found.scheme.dtype}, and {config.where} says {group.bits} bits of {group.kind}")
+    return _fitting(parts, config, group, found)
+
+
+def _fitting(parts: Parts, config: Configuration, group: Group, found: QuantizedWeight) -> QuantizedWeight:
+    """A weight that is what its group says. Raises CheckpointError for another one."""
+    if not group.shares(found.scheme.blocks, found.shape):
+        size = f" of {group.size}" if group.size else ""
+        raise parts.wrong(
+            f"weight {list(found.shape)} has {described(found.scheme.blocks)}, its scales are"
+            f" {list(parts.spec('weight_scale').shape)}; {config.where} says the strategy {group.strategy}{size}, which"
+            f" does not match scales of this shape"
+        )
+    if not group.symmetric and "weight_zero_point" not in parts:
+        raise parts.wrong(f"weight_zero_point is missing, and {config.where} says that weights are not symmetric")
+    return replace(found, input_offset=found.input_offset or group.offset)
+
+
+def _shape(parts: Parts) -> tuple[int, ...]:
+    """That of the weight, which a tensor says."""
+    said = parts.read("weight_shape")
+    if said.ndim != 1 or said.size < 2 or said.dtype.kind not in "iu" or (said < 1).any():
+        raise parts.wrong(f"weight_shape is the sizes of rows and columns, found {said.tolist()}")
+    return tuple(int(n) for n in said)
+
+
+def _words(parts: Parts, config: Configuration, group: Group | None) -> QuantizedWeight:
+    shape = _shape(parts)
+    words, scale = parts.spec("weight_packed").shape, parts.check("weight_scale")
     fitting = [bits for bits in range(1, 9) if (*shape[:-1], words_needed(bits, shape[-1])) == words]
-    said = {int(group["num_bits"]) for group in _groups(config, "weights") if "num_bits" in group}
-    fitting = [bits for bits in fitting if not said or bits in said]
+    said = None if group is None else group.bits
+    fitting = [bits for bits in fitting if said in (None, bits)]
     if len(fitting) != 1:
-        asked = f", and {config.where} says {sorted(said)} bits" if said else ""
+        asked = "" if said is None else f", and {config.where} says {said} bits"
         raise parts.wrong(f"weight_packed {list(words)} cannot hold a weight {list(shape)} of 1 to 8 bits{asked}")
     bits = fitting[0]
     blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
-    sizes = {group.get("group_size") for group in _groups(config, "weights")} - {None, -1}
-    if blocks[0] not in (1, 0) or (sizes and blocks[1] not in (0, *sizes)):
-        raise parts.wrong(
-            f"weight {list(shape)} in blocks of {sizes or 'columns'} does not match scales {list(scale.shape)}"
-        )
 
     def read() -> QuantizedTensor:
         codes = from_words(parts.read("weight_packed"), bits, shape[-1])
@@ -86,13 +113,14 @@ def _words(parts: Parts, config: Configuration) -> QuantizedWeight:
         zeros = half if zero is None else zero.astype(np.int16)
         return QuantizedTensor(
             codes, parts.read("weight_scale"), blocks, scale.dtype, bits, 0, np.broadcast_to(zeros, scale.shape),
-            groups=_columns(parts, scale.shape[-1]),
+            groups=_columns(parts, scale.shape[-1], shape[-1]),
         )  # fmt: skip
 
-    activations, dynamic = _inputs(config)
+    inputs, dynamic = ("", False) if group is None else (group.inputs, group.dynamic)
     kind = dtypes.int4 if bits <= 4 else dtypes.int8
-    scheme = Scheme(kind, bits, blocks, "weight_zero_point" in parts, activations or "", dynamic)
-    return beside(parts, shape, scheme, scale.dtype, read)
+    scheme = Scheme(kind, bits, blocks, "weight_zero_point" in parts, inputs, dynamic)
+    found = beside(parts, shape, scheme, scale.dtype, read)
+    return found if group is None else _fitting(parts, config, group, found)
 
 
 def _zero_point(parts: Parts, bits: int, shape: tuple[int, ...]) -> Array | None:
@@ -101,39 +129,33 @@ def _zero_point(parts: Parts, bits: int, shape: tuple[int, ...]) -> Array | None
     if stored is None:
         return None
     if stored.dtype != np.int32 or stored.shape == shape:
+        if stored.size != math.prod(shape):
+            raise parts.wrong(f"weight_zero_point {list(stored.shape)} does not fit scales {list(shape)}")
         return stored.astype(np.int16).reshape(shape) + np.int16(1 << (bits - 1))
     if stored.shape != (words_needed(bits, shape[0]), shape[1]):
         raise parts.wrong(f"weight_zero_point {list(stored.shape)} does not fit scales {list(shape)}")
     return from_words(np.ascontiguousarray(stored.T), bits, shape[0]).T
 
 
-def _columns(parts: Parts, blocks: int) -> Array | None:
+def _columns(parts: Parts, blocks: int, columns: int) -> Array | None:
     """The block of each column, None where blocks are runs of columns; -1 says that none was chosen."""
     index = parts.optional("weight_g_idx")
     if index is None or -1 in index:
         return None
-    if index.max() >= blocks:
-        raise parts.wrong(f"weight_g_idx has the block {index.max()}, but there are {blocks}")
+    if index.shape != (columns,):
+        raise parts.wrong(f"weight_g_idx has a block for each of {columns} columns, found {list(index.shape)}")
+    if not 0 <= index.min() <= index.max() < blocks:
+        raise parts.wrong(f"weight_g_idx has the blocks {index.min()} to {index.max()}, but there are {blocks}")
     return index.astype(np.int64)
 
 
 def _float4(parts: Parts) -> QuantizedWeight:
     inputs = "float4_e2m1fn" if "input_global_scale" in parts else ""
     found = float4_weight(parts, "weight_packed", "weight_global_scale", dtypes.bfloat16, inputs, divides=True)
-    return replace(found, input_scale=lambda: 1 / parts.number("input_global_scale")) if inputs else found
+    return replace(found, input_scale=lambda: _reciprocal(parts, "input_global_scale")) if inputs else found
 
 
-def _groups(config: Configuration, of: str) -> Iterator[Mapping[str, Any]]:
-    groups = config.document.get("config_groups")
-    for group in groups.values() if isinstance(groups, dict) else ():
-        if isinstance(group, dict) and isinstance(group.get(of), dict):
-            yield group[of]
-
-
-def _inputs(config: Configuration) -> tuple[str | None, bool]:
-    """(the dtype that the configuration says inputs have, None where it says nothing; whether scales are measured)."""
-    kinds = {(group.get("type", "int"), bool(group.get("dynamic"))) for group in _groups(config, "input_activations")}
-    if len(kinds) != 1:
-        return None if kinds or not config.document else "", False
-    ((kind, dynamic),) = kinds
-    return "float8_e4m3fn" if kind == "float" else "int8", dynamic
+def _reciprocal(parts: Parts, name: str) -> float:
+    """That of a number, infinite of 0."""
+    number = parts.number(name)
+    return 1 / number if number else math.inf

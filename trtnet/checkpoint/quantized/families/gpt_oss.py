@@ -42,7 +42,7 @@ def _packed(checkpoint: Checkpoint) -> Iterator[Parts]:
 
 
 def _weight(parts: Parts, config: Configuration) -> QuantizedWeight:
-    packed, scales = parts.spec("blocks"), parts.spec("scales")
+    packed, scales = parts.check("blocks", dtypes.uint8), parts.check("scales", dtypes.uint8, dtypes.float8_e8m0fnu)
     if packed.shape[:-1] != scales.shape or packed.shape[-1:] != (_BLOCK // 2,) or len(scales.shape) != 3:
         raise parts.wrong(
             f"blocks {list(packed.shape)} are [experts, rows, K / 32, 16], scales {list(scales.shape)} beside them"

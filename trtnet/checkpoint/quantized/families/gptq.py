@@ -24,6 +24,8 @@ from trtnet.support.errors import CheckpointError
 
 NAME = "GPTQ"
 METHODS = ("gptq",)
+WORDS = (dtypes.int32,)
+"""The dtypes of packed values."""
 _PARTS = ("qweight", "qzeros", "scales", "g_idx")
 
 
@@ -46,12 +48,16 @@ def _is_gptq(parts: Parts) -> bool:
 
 
 def _weight(parts: Parts, config: Configuration) -> QuantizedWeight:
-    words, columns = parts.spec("qweight").shape
-    blocks = parts.spec("scales").shape[0]
+    words, columns = parts.check("qweight", *WORDS, rank=2).shape
+    blocks = parts.check("scales", rank=2).shape[0]
     bits = bits_of(parts, columns, config)
     rows = words * 32 // bits
     if "g_idx" in parts:
-        rows = parts.spec("g_idx").shape[0]
+        (rows,) = parts.check("g_idx", *WORDS, dtypes.int64, rank=1).shape
+        if words_needed(bits, rows) != words:
+            raise parts.wrong(f"qweight [{words}, {columns}] of {bits} bits does not fit g_idx [{rows}]")
+    elif config.document.get("desc_act") and blocks > 1:
+        raise parts.wrong(f"g_idx is missing, and {config.where} says desc_act: blocks of channels in another order")
     group = group_size(parts, rows, blocks, config)
     surplus = _surplus(config)
     scheme = Scheme(dtypes.int4 if bits <= 4 else dtypes.int8, bits, (1, group), zero_points=True)
@@ -75,7 +81,10 @@ def bits_of(parts: Parts, columns: int, config: Configuration) -> int:
 
     Raises CheckpointError where none fit, or others than the configuration says.
     """
-    words, said = parts.spec("qzeros").shape[-1], config.number("bits", "w_bit")
+    blocks, words = parts.check("qzeros", *WORDS, rank=2).shape
+    if blocks != parts.spec("scales").shape[0]:
+        raise parts.wrong(f"qzeros [{blocks}, {words}] does not fit scales {list(parts.spec('scales').shape)}")
+    said = config.number("bits", "w_bit")
     fitting = [bits for bits in (2, 3, 4, 8) if words_needed(bits, columns) == words and said in (None, bits)]
     if len(fitting) != 1:
         asked = "" if said is None else f" of {said} bits, as {config.where} says"
@@ -95,7 +104,7 @@ def group_size(parts: Parts, rows: int, blocks: int, config: Configuration) -> i
 
 def _surplus(config: Configuration) -> int:
     """What is added to stored zero points. Raises CheckpointError where the configuration does not tell."""
-    if config.method not in METHODS:
+    if config.method.lower() not in METHODS:
         raise CheckpointError(
             "a GPTQ checkpoint without its configuration: the tensors do not show whether zero points are stored minus"
             " one (checkpoint_format gptq) or as they are (gptq_v2). Put its config.json or quantize_config.json"

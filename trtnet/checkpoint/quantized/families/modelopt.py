@@ -56,10 +56,12 @@ def _is_quantized(parts: Parts) -> bool:
 
 
 def _int4(parts: Parts, config: Configuration) -> QuantizedWeight:
-    rows, columns = 2 * parts.spec("weight").shape[0], parts.spec("weight").shape[1]
+    half, columns = parts.check("weight", dtypes.uint8, rank=2).shape
+    rows = 2 * half
+    parts.check("weight_scale")
     blocks = blocks_of(f"{parts.stem}weight", (rows, columns), parts.spec("weight_scale").shape)
     said = config.number("group_size")
-    if blocks[0] != 1 or (said and blocks[1] not in (said, 0)):
+    if blocks[0] != 1 or (said and blocks[1] != said and not (blocks[1] == 0 and said >= columns)):
         found = list(parts.spec("weight_scale").shape)
         raise parts.wrong(f"weight [{rows}, {columns}] in blocks of {said or 'columns'} does not match scales {found}")
     dtype = config.dtype or dtypes.float32

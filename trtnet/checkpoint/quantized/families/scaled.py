@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -39,6 +40,10 @@ def scaled(
     Raises CheckpointError for scales that do not fit.
     """
     spec, scale = parts.spec("weight"), parts.spec("weight_scale")
+    if scale.dtype != dtypes.uint8:
+        parts.check("weight_scale")
+    if len(spec.shape) < 2:
+        raise parts.wrong(f"weight has rows and columns, found {list(spec.shape)}")
     shape = ranked(scale.shape, spec.shape)
     blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape, block)
     # an E8M0 scale is stored as its exponent, and a scale of 16 bits says what the float model was
@@ -72,14 +77,19 @@ def float4_weight(
     multiplied, or, with divides, divided. activations: of the inputs; their scales are measured where that is float4.
     Raises CheckpointError for scales that do not fit.
     """
-    *outer, half = parts.spec(stored).shape
-    shape, scale = (*outer, 2 * half), parts.spec("weight_scale")
+    spec = parts.check(stored, dtypes.uint8)
+    scale = parts.check("weight_scale", dtypes.float8_e4m3fn, dtypes.uint8, dtypes.float8_e8m0fnu)
+    if len(spec.shape) < 2:
+        raise parts.wrong(f"{stored} has rows and columns, found {list(spec.shape)}")
+    *outer, half = spec.shape
+    shape = (*outer, 2 * half)
     nv = scale.dtype == dtypes.float8_e4m3fn
     blocks, wanted = blocks_of(f"{parts.stem}weight", shape, scale.shape), 16 if nv else 32
+    blocks = (*blocks[:-1], blocks[-1] or shape[-1])
     if blocks[:-1] != (1,) * len(outer) or blocks[-1] != wanted:
         raise parts.wrong(f"weight {list(shape)} in blocks of {wanted} does not match scales {list(scale.shape)}")
-    if nv:
-        parts.spec(second)
+    if nv and math.prod(parts.check(second).shape) not in (1, shape[0] if outer[1:] else 1):
+        raise parts.wrong(f"{second} is one number, or one for each expert; found {list(parts.spec(second).shape)}")
 
     def read() -> QuantizedTensor:
         scales = parts.read("weight_scale")
@@ -101,7 +111,9 @@ def beside(
     """The weight of a module, with what else the module has beside it."""
     has = "input_scale" in parts
     scale = (lambda: parts.number("input_scale")) if has else None
-    return QuantizedWeight(f"{parts.stem}weight", shape, scheme, dtype, parts.keys(AUXILIARY), read, scale)
+    stored = parts.optional("input_zero_point")
+    offset = stored is not None and bool(np.any(stored))
+    return QuantizedWeight(f"{parts.stem}weight", shape, scheme, dtype, parts.keys(AUXILIARY), read, scale, offset)
 
 
 def ranked(scale: tuple[int, ...], weight: tuple[int, ...]) -> tuple[int, ...]:
@@ -111,4 +123,8 @@ def ranked(scale: tuple[int, ...], weight: tuple[int, ...]) -> tuple[int, ...]:
 
 def _zero_point(parts: Parts, shape: tuple[int, ...]) -> Array | None:
     stored = parts.optional("weight_zero_point")
-    return None if stored is None or not np.any(stored) else stored.astype(np.int16).reshape(shape)
+    if stored is None or not np.any(stored):
+        return None
+    if stored.size != math.prod(shape):
+        raise parts.wrong(f"weight_zero_point {list(stored.shape)} does not fit scales {list(shape)}")
+    return stored.astype(np.int16).reshape(shape)

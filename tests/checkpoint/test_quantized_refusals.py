@@ -1,0 +1,233 @@
+"""Quantized checkpoints with a part that is missing, of another type, or no number: refused with what was found."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from trtnet.checkpoint.quantized.quantization import quantization_of
+from trtnet.support.errors import CheckpointError
+
+DATA = Path(__file__).parents[1] / "data" / "quantized"
+Tensors = dict[str, torch.Tensor]
+Change = Callable[[torch.Tensor], torch.Tensor]
+INT4, FLOAT8, CHANNEL = "compressed_tensors_int4", "compressed_tensors_float8", "compressed_tensors_float8_channel"
+ASYMMETRIC, BLOCKS = "compressed_tensors_int4_zero_points", "compressed_tensors_float8_blocks"
+NVFP4, MXFP4 = "compressed_tensors_nvfp4", "compressed_tensors_mxfp4"
+
+
+def given(name: str) -> tuple[Tensors, dict[str, Any]]:
+    file = DATA / name / "config.json"
+    config = json.loads(file.read_text()) if file.exists() else {}
+    return load_file(DATA / name / "model.safetensors"), config.get("quantization_config", {})
+
+
+def read(tensors: Tensors, config: dict[str, Any]) -> dict[str, Any]:
+    """The float weights, and by "inputs" the scales of the inputs of products."""
+    found = quantization_of(tensors, config=config)
+    assert found is not None
+    floats = found.dequantized()
+    return {key: floats[key] for key in floats} | {
+        "inputs": [weight.input_scale() for weight in found.weights.values() if weight.input_scale]
+    }
+
+
+def filled(value: float) -> Change:
+    return lambda x: torch.full_like(x.float(), value).to(x.dtype)
+
+
+def one(value: float) -> Change:
+    """The first element is another one."""
+
+    def change(x: torch.Tensor) -> torch.Tensor:
+        flat = x.float().reshape(-1).clone()
+        flat[0] = value
+        return flat.reshape(x.shape).to(x.dtype)
+
+    return change
+
+
+NAN, INF = float("nan"), float("inf")
+CASES: list[tuple[str, str, Change | None, str]] = [
+    (INT4, "up.weight_scale", one(NAN), "up.weight: 1 of its 96 scales are NaN or infinite"),
+    (INT4, "up.weight_scale", one(INF), "1 of its 96 scales are NaN or infinite"),
+    (INT4, "up.weight_scale", filled(0), "all of its scales are 0, and not its values"),
+    (INT4, "up.weight_scale", lambda x: x.long(), "weight_scale is of floats, found int64"),
+    (INT4, "up.weight_packed", None, "no tensor is quantized that way"),
+    (INT4, "up.weight_packed", lambda x: x.long(), "weight_packed is uint8, found int64"),
+    (INT4, "up.weight_shape", lambda x: x[:0], "weight_shape is the sizes of rows and columns, found []"),
+    (INT4, "up.weight_shape", lambda x: x[None], "weight_shape is the sizes of rows and columns, found [["),
+    (INT4, "up.weight_shape", lambda x: -x, "weight_shape is the sizes of rows and columns, found [-24"),
+    (ASYMMETRIC, "up.weight_zero_point", None, "weight_zero_point is missing, and the given configuration says that"),
+    (ASYMMETRIC, "up.weight_zero_point", lambda x: x.long(), "weight_zero_point [3, 4] does not fit scales [20, 4]"),
+    ("compressed_tensors_int3", "up.weight_scale", lambda x: x[:, :1].contiguous(), "does not match scales of this"),
+    (FLOAT8, "up.input_scale", filled(NAN), "the scale of its inputs is a number above 0, found nan"),
+    (FLOAT8, "up.input_scale", filled(0), "the scale of its inputs is a number above 0, found 0.0"),
+    (FLOAT8, "up.input_scale", filled(-1), "the scale of its inputs is a number above 0, found -1.0"),
+    (FLOAT8, "up.input_scale", filled(INF), "the scale of its inputs is a number above 0, found inf"),
+    (FLOAT8, "up.weight", one(NAN), "up.weight: 1 of its values are NaN"),
+    (CHANNEL, "up.weight", lambda x: x.reshape(-1), "weight has rows and columns, found [3072]"),
+    (NVFP4, "up.input_global_scale", filled(0), "the scale of its inputs is a number above 0, found inf"),
+    (NVFP4, "up.weight_global_scale", filled(INF), "the scale of its scales is NaN or infinite"),
+    (NVFP4, "up.weight_global_scale", filled(0), "scales are NaN or infinite"),
+    (NVFP4, "up.weight_global_scale", lambda x: x[:0], "weight_global_scale is one number, or one for each expert"),
+    (NVFP4, "up.weight_packed", lambda x: x.long(), "weight_packed is uint8, found int64"),
+    (MXFP4, "up.weight_scale", lambda x: x.long(), "weight_scale is float8_e4m3fn or uint8 or float8_e8m0fnu, found"),
+    ("gpt_oss", "experts.gate_up_proj_scales", lambda x: x.long(), "scales is uint8 or float8_e8m0fnu, found int64"),
+    ("modelopt_int4_awq", "up.weight", lambda x: x.reshape(-1), "weight has 2 axes, found [1536]"),
+    ("awq", "up.scales", lambda x: x.reshape(-1), "scales has 2 axes, found [128]"),
+    ("awq", "up.scales", lambda x: x[:, :-1].contiguous(), "has 32 output channels, and scales [4, 31]"),
+    ("awq", "up.qzeros", lambda x: x[:-1].contiguous(), "qzeros [3, 4] does not fit scales [4, 32]"),
+    ("awq", "up.qweight", lambda x: x.float(), "qweight is int32, found float32"),
+    ("gptq", "up.qweight", lambda x: x[:-1].contiguous(), "qweight [15, 32] of 4 bits does not fit g_idx [128]"),
+    ("gptq", "up.qzeros", lambda x: x[:-1].contiguous(), "qzeros [3, 4] does not fit scales [4, 32]"),
+    ("gptq", "up.scales", filled(NAN), "128 of its 128 scales are NaN or infinite"),
+    ("gptq_act_order", "up.g_idx", None, "g_idx is missing, and the given configuration says desc_act"),
+    ("gptq_act_order", "up.g_idx", lambda x: x[None], "g_idx has 1 axes, found [1, 128]"),
+    ("fp8_blocks", "up.weight_scale_inv", lambda x: x[:1].contiguous(), "match no blocks of 128 x 128: [2, 1] do."),
+    ("fp8_blocks", "up.weight_scale_inv", filled(INF), "2 of its 2 scales are NaN or infinite"),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "change", "words"), CASES)
+def test_a_part_that_is_none_is_refused(name: str, key: str, change: Change | None, words: str) -> None:
+    tensors, config = given(name)
+    part = tensors.pop(key)
+    if change is not None:
+        tensors[key] = change(part)
+    with pytest.raises(CheckpointError, match=re.escape(words)):
+        read(tensors, config)
+
+
+@pytest.mark.parametrize(
+    ("name", "lost", "left"),
+    [(INT4, "weight_packed", "weight_shape"), (FLOAT8, "weight", "weight_scale"), ("awq", "qweight", "qzeros"),
+     ("gptq", "qweight", "g_idx"), ("fp8_blocks", "weight", "weight_scale_inv"),
+     ("modelopt_nvfp4", "weight", "weight_scale_2")],
+)  # fmt: skip
+def test_what_a_lost_shard_leaves_is_refused(name: str, lost: str, left: str) -> None:
+    tensors, config = given(name)
+    other = {key.replace("up.", "down."): tensor.clone() for key, tensor in tensors.items() if key.startswith("up.")}
+    assert {"up.weight", "down.weight"} <= {*read(tensors | other, config)}
+    del other[f"down.{lost}"]
+    with pytest.raises(
+        CheckpointError, match=r"down\.\w+ is (a part of a quantized weight, and|missing, wi).* Is a shard mi"
+    ):
+        read(tensors | other, config)
+    assert f"down.{left}" in other
+
+
+def test_scales_of_channels_where_groups_are_said_are_refused() -> None:
+    tensors, _ = given("modelopt_int4_awq")
+    tensors["up.weight_scale"] = tensors["up.weight_scale"][:, :1].contiguous()
+    for size in (32, 64):
+        with pytest.raises(CheckpointError, match=rf"in blocks of {size} does not match scales \[24, 1\]"):
+            read(tensors, {"quant_method": "modelopt", "group_size": size})
+    assert read(tensors, {"quant_method": "modelopt", "group_size": 128})["up.weight"].shape == (24, 128)
+
+
+def test_the_weights_of_another_type_beside_a_scale_are_refused() -> None:
+    tensors, config = given(FLOAT8)
+    tensors |= {"down.weight": torch.ones(3, 4), "down.weight_scale": torch.ones(())}
+    with pytest.raises(
+        CheckpointError, match=r"down.weight_scale is a part of a quantized weight.* down.weight float32"
+    ):
+        read(tensors, config)
+
+
+GROUP = "config_groups.group_0"
+WEIGHTS = f"{GROUP}.weights"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "words"),
+    [
+        (INT4, f"{WEIGHTS}.num_bits", "four", "group_0.weights.num_bits is an integer, found 'four'"),
+        (INT4, f"{WEIGHTS}.group_size", 32.5, "group_0.weights.group_size is an integer, found 32.5"),
+        (INT4, f"{WEIGHTS}.strategy", "row", "group_0.weights.strategy is one of tensor, channel, group,"),
+        (INT4, f"{WEIGHTS}.strategy", "channel", "says the strategy channel of 32, which does not match scales"),
+        (INT4, f"{WEIGHTS}.strategy", "tensor", "says the strategy tensor of 32, which does not match scales"),
+        (INT4, f"{WEIGHTS}.symmetric", False, "weight_zero_point is missing, and"),
+        (FLOAT8, f"{WEIGHTS}.strategy", "channel", "weight [24, 128] has one scale, its scales are [1]"),
+        (FLOAT8, f"{WEIGHTS}.type", "int", "weight is float8_e4m3fn, and the given configuration says 8 bits of int"),
+        (FLOAT8, f"{WEIGHTS}.num_bits", 4, "weight is float8_e4m3fn, and the given configuration says 4 bits of float"),
+        (BLOCKS, f"{WEIGHTS}.block_structure", ["a", 2], "block_structure is rows and columns, found ['a', 2]"),
+        (BLOCKS, f"{WEIGHTS}.block_structure", [16], "block_structure is rows and columns, found [16]"),
+        (INT4, "config_groups", [], "config_groups is a table of tables, found []"),
+        (INT4, GROUP, 3, "config_groups is a table of tables, found"),
+        (INT4, WEIGHTS, 3, "config_groups.group_0.weights is a table, found 3"),
+        (INT4, f"{GROUP}.targets", "Linear", "group_0.targets is a list of names, found 'Linear'"),
+        (INT4, f"{GROUP}.targets", ["re:("], "the target 're:(' is not a regular expression"),
+        ("fp8_blocks", "weight_block_size", [128], "weight_block_size is rows and columns, found [128]"),
+        ("fp8_blocks", "weight_block_size", [0, 0], "weight_block_size is rows and columns, found [0, 0]"),
+        ("fp8_blocks", "weight_block_size", "128", "weight_block_size is rows and columns, found '128'"),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_is_none_or_another_checkpoints_is_refused(
+    name: str, path: str, value: Any, words: str
+) -> None:
+    tensors, config = given(name)
+    *places, last = path.split(".")
+    inner = config
+    for place in places:
+        inner = inner[place]
+    inner[last] = value
+    with pytest.raises(CheckpointError, match=re.escape(words)):
+        read(tensors, config)
+
+
+def test_older_ways_to_write_a_configuration_are_read() -> None:
+    tensors, config = given(BLOCKS)
+    wanted = read(tensors, config)["up.weight"]
+    config["config_groups"]["group_0"]["weights"]["block_structure"] = "16x32"
+    np.testing.assert_array_equal(read(tensors, config)["up.weight"], wanted)
+    tensors, config = given("gptq")
+    wanted = read(tensors, config)["up.weight"]
+    np.testing.assert_array_equal(read(tensors, config | {"quant_method": "GPTQ"})["up.weight"], wanted)
+
+
+def test_each_module_has_the_inputs_of_its_own_group() -> None:
+    tensors, config = given(INT4)
+    floats, _ = given(FLOAT8)
+    tensors |= {key.replace("up.", "layers.0.down."): tensor for key, tensor in floats.items()}
+    inputs = {"num_bits": 8, "type": "float", "dynamic": False}
+    named = {"targets": ["re:.*down"], "weights": {"num_bits": 8, "type": "float", "strategy": "tensor"}}
+    config["config_groups"]["group_1"] = named | {"input_activations": inputs}
+    found = quantization_of(tensors, config=config)
+    assert found is not None
+    assert {key: weight.scheme.activations for key, weight in found.weights.items()} == {
+        "up.weight": "", "layers.0.down.weight": "float8_e4m3fn"
+    }  # fmt: skip
+
+
+def test_autofp8_has_one_scale_and_that_of_the_inputs() -> None:
+    tensors, _ = given(FLOAT8)
+    static = {"quant_method": "fp8", "activation_scheme": "static"}
+    found = quantization_of(tensors, config=static)
+    assert str(found) == "FP8 blocks: 1 of float8_e4m3fn, one scale, inputs in float8_e4m3fn"
+    product = tensors["up.weight"].float() * tensors["up.weight_scale"].float()
+    ours = read(tensors, static)
+    np.testing.assert_array_equal(ours["up.weight"], product.to(torch.from_numpy(ours["up.weight"]).dtype).numpy())
+    assert ours["inputs"] == [float(tensors["up.input_scale"])]
+    del tensors["up.input_scale"]
+    assert str(quantization_of(tensors, config=static)).endswith("inputs in float8_e4m3fn (measured)")
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_one_number_in_the_place_of_blocks(shape: tuple[int, ...]) -> None:
+    tensors, config = given("fp8_blocks")
+    tensors["up.weight_scale_inv"] = torch.full(shape, 0.25)
+    with pytest.raises(CheckpointError, match="match no blocks of 128 x 128"):
+        read(tensors, config)
+    tensors["up.activation_scale"] = torch.tensor(0.5)
+    found = read(tensors, config | {"weight_block_size": None, "activation_scheme": "static"})
+    np.testing.assert_array_equal(found["up.weight"].astype(np.float32), tensors["up.weight"].float().numpy() * 0.25)
+    assert found["inputs"] == [0.5]

@@ -1,0 +1,86 @@
+"""What every quantized weight has to be when it is read, and what no checkpoint has left over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from trtnet.checkpoint.base import Array, Checkpoint
+from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.support import dtypes
+from trtnet.support.errors import CheckpointError
+
+_PARTS = (
+    "weight_scale", "weight_scale_2", "weight_scale_inv", "weight_packed", "weight_shape", "weight_global_scale",
+    "weight_zero_point", "weight_g_idx", "qweight", "qzeros", "g_idx", "pre_quant_scale",
+)  # fmt: skip
+"""Names of parts of quantized weights that no weight of floats has."""
+
+
+def check_complete(checkpoint: Checkpoint, weights: Iterable[QuantizedWeight], kind: str) -> None:
+    """Raises CheckpointError for a part of a quantized weight that none of the weights has.
+
+    kind: of the format, for messages.
+    """
+    taken = {part for weight in weights for part in weight.parts}
+    for key in checkpoint:
+        stem, _, name = key.rpartition(".")
+        if name in _PARTS and key not in taken:
+            beside = [other for other in checkpoint if other.rpartition(".")[0] == stem and other != key]
+            found = ", ".join(f"{other} {checkpoint.listed(other).dtype}" for other in beside) or "nothing"
+            raise CheckpointError(
+                f"{checkpoint.name}: {key} is a part of a quantized weight, and {kind} makes none of what is beside it:"
+                f" {found}. Is a shard missing, or is the configuration that of another checkpoint?"
+            )
+
+
+def checked(checkpoint: Checkpoint, weight: QuantizedWeight) -> QuantizedWeight:
+    """The weight, whose values and scales are finite when they are read, and whose inputs have a scale above 0."""
+
+    def read() -> QuantizedTensor:
+        found = weight.read()
+        _check_finite(f"{checkpoint.name}: {weight.key}", found)
+        return found
+
+    scale = weight.input_scale
+    above = None if scale is None else lambda: _above_0(f"{checkpoint.name}: {weight.key}", scale)
+    return replace(weight, read=read, input_scale=above)
+
+
+def _above_0(where: str, read: Callable[[], float]) -> float:
+    scale = read()
+    if not (math.isfinite(scale) and scale > 0):
+        raise CheckpointError(
+            f"{where}: the scale of its inputs is a number above 0, found {scale}. Export the checkpoint again"
+        )
+    return scale
+
+
+def _check_finite(where: str, found: QuantizedTensor) -> None:
+    with np.errstate(all="ignore"):
+        arrays = {
+            "scales": found.scales(), "offsets": found.offset, "factors of inputs": found.input_factor,
+        }  # fmt: skip
+    for name, array in arrays.items():
+        if array is not None and not (finite := np.isfinite(array.astype(np.float32))).all():
+            raise CheckpointError(
+                f"{where}: {np.count_nonzero(~finite):,} of its {array.size:,} {name} are NaN or infinite. Export the"
+                f" checkpoint again"
+            )
+    if found.outer_scale is not None and not np.isfinite(found.outer_scale.astype(np.float32)).all():
+        raise CheckpointError(f"{where}: the scale of its scales is NaN or infinite. Export the checkpoint again")
+    if not np.any(found.scales()) and np.any(found.values.astype(np.float32)):
+        raise CheckpointError(f"{where}: all of its scales are 0, and not its values. Export the checkpoint again")
+    if count := _nans(found.values):
+        raise CheckpointError(f"{where}: {count:,} of its values are NaN. Export the checkpoint again")
+
+
+def _nans(values: Array) -> int:
+    """How many there are: of the types of weights, only float8 have them."""
+    if values.dtype == dtypes.float8_e4m3fn.numpy:
+        return int(np.count_nonzero((values.view(np.uint8) & 0x7F) == 0x7F))
+    return int(np.count_nonzero(np.isnan(values))) if values.dtype == dtypes.float8_e5m2.numpy else 0
