@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.support.errors import CheckpointError
@@ -231,3 +232,112 @@ def test_one_number_in_the_place_of_blocks(shape: tuple[int, ...]) -> None:
     found = read(tensors, config | {"weight_block_size": None, "activation_scheme": "static"})
     np.testing.assert_array_equal(found["up.weight"].astype(np.float32), tensors["up.weight"].float().numpy() * 0.25)
     assert found["inputs"] == [0.5]
+
+
+def torchao(folder: Path, change: Callable[[Tensors, dict[str, str]], Any]) -> Path:
+    """The file of torchao, changed."""
+    with safe_open(DATA / "torchao" / "model.safetensors", "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(DATA / "torchao" / "model.safetensors")
+    change(tensors, metadata)
+    save_file(tensors, folder / "model.safetensors", metadata)
+    return folder / "model.safetensors"
+
+
+def attribute(key: str, name: str, value: Any) -> Callable[[Tensors, dict[str, str]], Any]:
+    def change(tensors: Tensors, metadata: dict[str, str]) -> None:
+        said = json.loads(metadata[key])
+        said["_data"][name] = value
+        metadata[key] = json.dumps(said)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t, m: t.pop("zeros._weight_zero_point"), "zeros._weight_zero_point is missing, without which"),
+        (lambda t, m: t.update({"zeros._weight_zero_point": torch.zeros(23, 1)}), "zero_point [23, 1] does not fit"),
+        (lambda t, m: t.update({"int8._weight_qdata": torch.zeros(24, 128)}), "found float32"),
+        (lambda t, m: t.update({"int8._weight_scale": torch.ones(24, 1).long()}), "scale is of floats, found int64"),
+        (lambda t, m: m.update({"int8.weight": "3"}), "metadata of 'int8.weight' has a class and attributes, found 3"),
+        (lambda t, m: m.update({"int8.weight": '{"_type": "x", "_data": 3}'}), "has a class and attributes, found"),
+        (lambda t, m: m.update({"tensor_names": "3"}), "metadata 'tensor_names' is a list, found 3"),
+        (attribute("float8.weight", "dtype", {"_data": "float7"}), "its dtype is one of floats, found {'_data'"),
+        (attribute("int4.weight", "target_dtype", {"_data": "float4"}), "its target_dtype is int1 to int8, found"),
+    ],
+)  # fmt: skip
+def test_torchaos_metadata_and_tensors_that_are_none_are_refused(change: Any, words: str, tmp_path: Path) -> None:
+    file = torchao(tmp_path, change)
+    with pytest.raises(CheckpointError, match=re.escape(words)):
+        found = quantization_of(file)
+        assert found is not None
+        _ = [found.dequantized()[key] for key in found.weights]
+
+
+def test_shards_of_torchao_have_the_metadata_of_all(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = torchao(tmp_path / "whole", lambda tensors, metadata: None)
+    with safe_open(whole, "pt") as file:
+        metadata = file.metadata()
+    tensors, names = load_file(whole), json.loads(metadata["tensor_names"])
+    for number, own in enumerate((names[:3], names[3:]), start=1):
+        modules = [name.removesuffix("weight") for name in own]
+        shard = {key: tensor for key, tensor in tensors.items() if key.startswith(tuple(modules))}
+        about = {name: metadata[name] for name in own} | {"tensor_names": json.dumps(own)}
+        save_file(shard, tmp_path / f"model-{number:05}-of-00002.safetensors", about)
+    found, wanted = quantization_of(tmp_path), quantization_of(whole)
+    assert found is not None and wanted is not None and {*found.weights} == {*wanted.weights} == {*names[:5]}
+    for key in names:
+        np.testing.assert_array_equal(found.dequantized()[key], wanted.dequantized()[key])
+
+
+AMAX = "up._weight_quantizer._amax"
+WEIGHT = torch.randn(12, 64, generator=torch.Generator().manual_seed(1))
+RANGED = {"up.weight": WEIGHT, AMAX: WEIGHT.abs().amax(1, keepdim=True)}
+FAKE = {
+    "up.weight": WEIGHT,
+    "up.weight_fake_quant.scale": WEIGHT.abs().amax(1) / 127,
+    "up.weight_fake_quant.zero_point": torch.zeros(12, dtype=torch.int32),
+}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "key", "change", "words"),
+    [
+        (RANGED, AMAX, one(NAN), "_weight_quantizer._amax is a range of 0 or more, found nan"),
+        (RANGED, AMAX, one(-1), "_weight_quantizer._amax is a range of 0 or more, found -1.0"),
+        (RANGED, AMAX, one(0), "_weight_quantizer._amax has a range of 0 for weights that are not 0"),
+        (RANGED, "up.weight", one(NAN), "weight has 1 values that are NaN or infinite"),
+        (RANGED, "up.weight", one(INF), "weight has 1 values that are NaN or infinite"),
+        (RANGED, "up.weight", lambda x: x.to(torch.int8), "weight is of floats, found int8"),
+        (FAKE, "up.weight_fake_quant.scale", one(-1), "weight_fake_quant.scale is above 0, found -1.0"),
+        (FAKE, "up.weight_fake_quant.zero_point", one(3), "zero points of weights are 0"),
+        (FAKE, "up.weight", one(INF), "weight has 1 values that are NaN or infinite"),
+    ],
+)  # fmt: skip
+def test_ranges_that_are_none_are_refused(tensors: Tensors, key: str, change: Change, words: str) -> None:
+    with pytest.raises(CheckpointError, match=re.escape(words)):
+        read(tensors | {key: change(tensors[key])}, {})
+
+
+def test_ranges_of_channels_of_zeros_and_of_blocks() -> None:
+    weight = WEIGHT.clone()
+    weight[3] = 0
+    found = read({"up.weight": weight, AMAX: weight.abs().amax(1, keepdim=True)}, {})["up.weight"]
+    assert not found[3].any() and found[2].any()
+    blocks = WEIGHT.reshape(12, 4, 16).abs().amax(2)
+    found = read({"up.weight": WEIGHT, AMAX: blocks}, {})["up.weight"]
+    scale = (blocks / 127).repeat_interleave(16, 1)
+    np.testing.assert_array_equal(found, ((WEIGHT / scale).round() * scale).numpy())
+
+
+def test_modelopts_factor_of_the_inputs_is_part_of_the_weight() -> None:
+    """The product is of ``round(inputs * pre_quant_scale)`` with the weight, which was divided by it before."""
+    factor = torch.linspace(0.5, 2, 64)
+    tensors = {"up.weight": WEIGHT, "up.weight_quantizer._amax": RANGED[AMAX]}
+    config = {"quant_method": "amax", "dtype": "int8"}
+    plain = read(dict(tensors), config)["up.weight"]
+    found = read(tensors | {"up.input_quantizer._pre_quant_scale": factor}, config)
+    assert {*found} == {"up.weight", "inputs"}
+    np.testing.assert_array_equal(found["up.weight"], plain * factor.numpy())

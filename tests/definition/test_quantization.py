@@ -478,3 +478,33 @@ def test_what_tensorrt_does_not_build_says_what_to_do() -> None:
     said = "TensorRT: Myelin (MyelinCheckException: cudnn_impl.cpp:89: CHECK(dtype == myelinTypeFloat ...)"
     assert "no int8 convolutions for an H200: leave them floats" in advice(said, trtnet.BuildConfig())
     assert advice("something else", trtnet.BuildConfig()) == ""
+
+
+def test_blocks_of_a_type_that_a_network_does_not_have_are_not_silently_floats(tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    writer = gguf.GGUFWriter(str(tmp_path / "model.gguf"), "llama")
+    kinds = gguf.GGMLQuantizationType
+    weight = np.random.default_rng(0).standard_normal((6, 64)).astype(np.float32)
+    for key, kind in (("fc1.weight", kinds.Q8_0), ("fc2.weight", kinds.IQ4_NL)):
+        blocks = np.ones((6, 36), np.uint8) if kind == kinds.IQ4_NL else gguf.quants.quantize(weight, kind)
+        writer.add_tensor(key, blocks, raw_dtype=kind)
+    for write in (
+        writer.write_header_to_file,
+        writer.write_kv_data_to_file,
+        writer.write_tensors_to_file,
+        writer.close,
+    ):
+        write()
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.fc1, self.fc2 = nn.Linear(64, 6, bias=False), nn.Linear(64, 6, bias=False)
+
+        def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+            return self.fc1(x) + self.fc2(x)
+
+    with pytest.raises(ModelError, match=r"fc2.weight is IQ4_NL in the file, which a network does not have"):
+        trtnet.define(Both(), {"x": trtnet.Input((2, 64))}, tmp_path / "model.gguf", quantization="checkpoint")
+    said = {"fc2": "none", "*": "checkpoint"}
+    network = trtnet.define(Both(), {"x": trtnet.Input((2, 64))}, tmp_path / "model.gguf", quantization=said)
+    assert {*network.describe().quantization} == {"fc1.weight"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
@@ -15,7 +16,7 @@ class ShardedCheckpoint(Checkpoint):
 
     def __init__(self, name: str, shards: Mapping[str, Checkpoint]) -> None:
         self._shards = dict(shards)
-        super().__init__(name, shards)
+        super().__init__(name, shards, _merged({id(shard): shard for shard in shards.values()}.values()))
 
     @classmethod
     def joined(cls, name: str, shards: Sequence[Checkpoint]) -> ShardedCheckpoint:
@@ -75,6 +76,25 @@ def open_shards(
             f"{', ...' if len(names) > 3 else ''}. Download the others too"
         )
     return ShardedCheckpoint.joined(str(folder), [open_file(folder / name) for name in names])
+
+
+def _merged(shards: Iterable[Checkpoint]) -> dict[str, str]:
+    """The metadata of shards: the first that has a name says what it is; of lists in JSON, one of all."""
+    found: dict[str, str] = {}
+    for shard in shards:
+        for name, value in shard.metadata.items():
+            found[name] = _both(found[name], value) if found.get(name, value) != value else value
+    return found
+
+
+def _both(first: str, second: str) -> str:
+    try:
+        lists = json_text.loads(first), json_text.loads(second)
+    except ValueError:
+        return first
+    if not all(isinstance(each, list) for each in lists):
+        return first
+    return json.dumps(list(dict.fromkeys(str(one) for each in lists for one in each)))
 
 
 def _weight_map(path: Path) -> dict[str, str]:

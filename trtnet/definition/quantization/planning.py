@@ -38,6 +38,8 @@ from trtnet.support.errors import ModelError, WeightsError
 log = logging.getLogger("trtnet.quantization")
 
 _LINES = 10
+_DTYPES = frozenset(dtype.name for dtype in dtypes.TABLE)
+"""The dtypes of tensors that are no blocks of values and scales."""
 _WEIGHT = "module with a weight of its own"
 
 
@@ -196,6 +198,8 @@ class Quantizing:
         if lazy.quantized is None and lazy.quantized_keys:
             made = ", ".join(lazy.quantized_keys)
             self.problems.append(f"{key} is computed by a rule, in floats, from {made}")
+        elif lazy.quantized is None and (kind := lazy.listed().dtype) not in _DTYPES:
+            self.problems.append(f"{key} is {kind} in the file, which a network does not have: it is read as floats")
         return {}
 
     def _fits(self, key: str, weight: QuantizedWeight) -> bool:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from trtnet.checkpoint.base import Checkpoint
+from trtnet.checkpoint.base import Array, Checkpoint
 from trtnet.checkpoint.quantized.configuration import Configuration
 from trtnet.checkpoint.quantized.parts import Parts, modules
 from trtnet.checkpoint.quantized.rounding import LARGEST, rounded
@@ -30,6 +31,11 @@ METHODS = ("amax",)
 _TORCH = "weight_fake_quant.scale"
 _AMAX = {"_weight_quantizer._amax": "_input_quantizer._amax", "weight_quantizer._amax": "input_quantizer._amax"}
 """The range of a weight -> that of its inputs."""
+_FACTOR = {
+    "_weight_quantizer._amax": "_input_quantizer._pre_quant_scale",
+    "weight_quantizer._amax": "input_quantizer._pre_quant_scale",
+}
+"""The same -> what the inputs are multiplied by before they are quantized (SmoothQuant, AWQ)."""
 QUANTIZERS = ("_quantizer", "_fake_quant", "activation_post_process")
 """How the names of modules end that keep ranges."""
 
@@ -62,14 +68,23 @@ def _type(name: str, config: Configuration) -> DType:
 
 
 def _ranged(parts: Parts, name: str, inputs: str, kind: DType, kept: list[str]) -> QuantizedWeight:
-    spec, largest = parts.spec("weight"), LARGEST[kind.name]
+    spec, largest = parts.check("weight"), LARGEST[kind.name]
+    if len(spec.shape) < 2:
+        raise parts.wrong(f"weight has rows and columns, found {list(spec.shape)}")
     shape = _ranked(parts.spec(name).shape, len(spec.shape))
     blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape)
 
     def read() -> QuantizedTensor:
-        weight, amax = parts.read("weight").astype(np.float32), parts.read(name).astype(np.float32).reshape(shape)
+        weight, amax = _finite(parts), parts.read(name).astype(np.float32).reshape(shape)
+        if not (amax >= 0).all():
+            raise parts.wrong(f"{name} is a range of 0 or more, found {amax[~(amax >= 0)][0]}. Calibrate again")
         scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(largest)
-        return QuantizedTensor(rounded(weight / scale, kind), scale, blocks, spec.dtype)
+        form = QuantizedTensor(np.empty(0), scale, blocks, spec.dtype, input_factor=parts.optional(_FACTOR[name]))
+        form = replace(form, values=weight)
+        form = replace(form, values=rounded(weight / form.spread(scale), kind))
+        if np.any(form.values.astype(np.float32) * form.spread(amax == 0)):
+            raise parts.wrong(f"{name} has a range of 0 for weights that are not 0. Calibrate again")
+        return form
 
     scheme = Scheme(kind, 8, blocks, activations=kind.name if inputs in parts else "")
     scale = (lambda: parts.number(inputs) / largest) if inputs in parts else None
@@ -79,15 +94,16 @@ def _ranged(parts: Parts, name: str, inputs: str, kind: DType, kept: list[str]) 
 
 
 def _fake_quantized(parts: Parts, kept: list[str]) -> QuantizedWeight:
-    spec = parts.spec("weight")
+    spec = parts.check("weight")
     shape = _ranked(parts.spec(_TORCH).shape, len(spec.shape))
     blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape)
 
     def read() -> QuantizedTensor:
-        weight, scale = parts.read("weight").astype(np.float32), parts.read(_TORCH).astype(np.float32).reshape(shape)
-        zero = parts.read("weight_fake_quant.zero_point").reshape(shape)
-        if np.any(zero):
+        weight, scale = _finite(parts), parts.read(_TORCH).astype(np.float32).reshape(shape)
+        if np.any(parts.read("weight_fake_quant.zero_point")):
             raise parts.wrong("zero points of weights are 0: quantize them symmetrically")
+        if (scale <= 0).any():
+            raise parts.wrong(f"{_TORCH} is above 0, found {scale.min()}. Train or calibrate again")
         return QuantizedTensor(rounded(weight * (np.float32(1) / scale), dtypes.int8), scale, blocks, spec.dtype)
 
     return QuantizedWeight(
@@ -98,6 +114,14 @@ def _fake_quantized(parts: Parts, kept: list[str]) -> QuantizedWeight:
         (f"{parts.stem}weight", *kept),
         read,
     )
+
+
+def _finite(parts: Parts) -> Array:
+    """The weight in float32. Raises CheckpointError for NaN and infinities."""
+    weight = parts.read("weight").astype(np.float32)
+    if not np.isfinite(weight).all():
+        raise parts.wrong(f"weight has {np.count_nonzero(~np.isfinite(weight)):,} values that are NaN or infinite")
+    return weight
 
 
 def _ranked(scale: tuple[int, ...], rank: int) -> tuple[int, ...]:

@@ -53,10 +53,26 @@ def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[Quantized
 
 def _classes(checkpoint: Checkpoint) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """(key, class, attributes) of the weights that are no plain tensors."""
-    for key in _json(checkpoint, _LIST):
+    named = _json(checkpoint, _LIST)
+    if not isinstance(named, list):
+        raise CheckpointError(f"{checkpoint.name}: torchao's metadata {_LIST!r} is a list, found {named!r}")
+    for key in named:
         about = _json(checkpoint, key)
+        attributes = about.get("_data", {}) if isinstance(about, dict) else None
+        if not isinstance(attributes, dict):
+            raise CheckpointError(
+                f"{checkpoint.name}: torchao's metadata of {key!r} has a class and attributes, found {about!r}"
+            )
         if about.get("_type") != "Tensor":
-            yield key, str(about.get("_type")), about.get("_data", {})
+            _check_parts(checkpoint, key, about.get("_tensor_data_names"))
+            yield key, str(about.get("_type")), attributes
+
+
+def _check_parts(checkpoint: Checkpoint, key: str, named: Any) -> None:
+    """Raises CheckpointError where a part is missing that the metadata names."""
+    module, _, name = key.rpartition(".")
+    for part in named if isinstance(named, list) else ():
+        Parts(checkpoint, f"{module}._{name}_").spec(str(part))
 
 
 def _json(checkpoint: Checkpoint, key: str) -> Any:
@@ -67,14 +83,18 @@ def _json(checkpoint: Checkpoint, key: str) -> Any:
 
 
 def _values(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedWeight:
-    spec = parts.spec("qdata")
-    dtype = _dtype(attributes, parts.spec("scale").dtype)
+    spec = parts.check("qdata", dtypes.int8, dtypes.float8_e4m3fn, dtypes.float8_e5m2)
+    parts.check("scale")
+    dtype = _dtype(parts, attributes, parts.spec("scale").dtype)
     blocks = _blocks(parts, attributes, spec.shape)
     counts = tuple(1 if size == WHOLE else -(-n // size) for n, size in zip(spec.shape, blocks, strict=True))
     if np.prod(counts) != np.prod(parts.spec("scale").shape):
         raise parts.wrong(
             f"qdata {list(spec.shape)} in blocks {list(blocks)} does not match scales {list(parts.spec('scale').shape)}"
         )
+
+    if "zero_point" in parts and np.prod(parts.spec("zero_point").shape) != np.prod(counts):
+        raise parts.wrong(f"zero_point {list(parts.spec('zero_point').shape)} does not fit scales {list(counts)}")
 
     def read() -> QuantizedTensor:
         zero = parts.optional("zero_point")
@@ -84,18 +104,23 @@ def _values(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedW
         )  # fmt: skip
 
     inputs = spec.dtype.name if attributes.get("act_quant_kwargs") or attributes.get("activation_quantization") else ""
-    bits = _bits(attributes)
+    bits = _bits(parts, attributes)
     kind = dtypes.int4 if bits <= 4 else spec.dtype
     measured = bool(inputs) and "act_quant_scale" not in parts
     zero = parts.optional("zero_point")  # a symmetric one is stored too
     scheme = Scheme(kind, bits, blocks, zero is not None and bool(np.any(zero)), inputs, measured)
-    return QuantizedWeight(key, spec.shape, scheme, dtype, parts.keys(_PARTS), read)
+    scale = (lambda: parts.number("act_quant_scale")) if "act_quant_scale" in parts else None
+    offset = parts.optional("act_quant_zero_point")
+    shifted = offset is not None and bool(np.any(offset))
+    return QuantizedWeight(key, spec.shape, scheme, dtype, parts.keys(_PARTS), read, scale, shifted)
 
 
 def _int4(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedWeight:
     """values * scale + zero_point; scales [K / g, N] stand on their side."""
-    *outer, half = parts.spec("qdata").shape
-    shape, scale = (*outer, 2 * half), parts.spec("scale")
+    *outer, half = parts.check("qdata", dtypes.int8, dtypes.uint8).shape
+    shape, scale = (*outer, 2 * half), parts.check("scale")
+    if len(shape) < 2 or parts.spec("zero_point").shape != scale.shape:
+        raise parts.wrong(f"zero_point {list(parts.spec('zero_point').shape)} does not fit scales {list(scale.shape)}")
     blocks = _blocks(parts, attributes, shape)
     if scale.shape != (*shape[:-2], shape[-1] // (blocks[-1] or shape[-1]), shape[-2]):
         raise parts.wrong(
@@ -126,12 +151,24 @@ def _blocks(parts: Parts, attributes: Mapping[str, Any], shape: tuple[int, ...])
     return tuple(WHOLE if size >= n and n > 1 else size for size, n in zip(said, shape, strict=True))
 
 
-def _dtype(attributes: Mapping[str, Any], default: DType) -> DType:
+def _dtype(parts: Parts, attributes: Mapping[str, Any], default: DType) -> DType:
+    """The dtype of the float weight."""
     said = attributes.get("dtype")
-    return dtypes.get(said["_data"]) if isinstance(said, dict) and "_data" in said else default
+    if said is None:
+        return default
+    name = said.get("_data") if isinstance(said, dict) else said
+    known = {dtype.name: dtype for dtype in dtypes.TABLE if dtype.is_floating}
+    if not isinstance(name, str) or name not in known:
+        raise parts.wrong(f"its dtype is one of floats, found {said!r}")
+    return known[name]
 
 
-def _bits(attributes: Mapping[str, Any]) -> int:
+def _bits(parts: Parts, attributes: Mapping[str, Any]) -> int:
+    """How many bits of the int8 values are used: 8 where nothing is said."""
     said = attributes.get("target_dtype")
-    name = str(said.get("_data", "")) if isinstance(said, dict) else ""
-    return int(name.removeprefix("int")) if name.removeprefix("int").isdigit() else 8
+    if said is None:
+        return 8
+    name = str(said.get("_data")) if isinstance(said, dict) else str(said)
+    if name not in [f"int{bits}" for bits in range(1, 9)]:
+        raise parts.wrong(f"its target_dtype is int1 to int8, found {said!r}")
+    return int(name.removeprefix("int"))
