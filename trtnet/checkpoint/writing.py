@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, combine_digests, is_text, raw_bytes, tensor_digest
 from trtnet.checkpoint.casting import cast
+from trtnet.checkpoint.finite import NotFinite
 from trtnet.checkpoint.formats.safetensors_file import DTYPES
 from trtnet.checkpoint.reading import Source, open_checkpoint
 from trtnet.support import dtypes
@@ -117,8 +118,9 @@ def _header(specs: Mapping[str, TensorSpec], metadata: Mapping[str, str]) -> byt
 def _write_data(
     file: BinaryIO, checkpoint: Checkpoint, specs: Mapping[str, TensorSpec], progress: Progress | None
 ) -> str:
-    """Writes every tensor and returns the digest of them all."""
+    """Writes every tensor and returns the digest of them all; warns of those that are not finite."""
     digests: dict[str, str] = {}
+    lost = NotFinite()
     done, total = 0, sum(spec.nbytes for spec in specs.values())
     for key, spec in specs.items():
         array = checkpoint[key]
@@ -127,7 +129,9 @@ def _write_data(
             raise CheckpointError(f"{checkpoint.name}: {key} was declared as {spec}, but read as {found}")
         file.write(raw_bytes(array))
         digests[key] = tensor_digest(key, array)
+        lost.look(key, array)
         done += spec.nbytes
         if progress:
             progress(done, total)
+    lost.warn(checkpoint.name)
     return combine_digests(digests)

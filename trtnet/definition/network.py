@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trtnet.builder import BuildConfig, Dims, PlanInfo, build_plan, describe
-from trtnet.checkpoint import IGNORED, Checkpoint, Source, cast, match, open_checkpoint, shaped
+from trtnet.checkpoint import IGNORED, Checkpoint, Source, match, open_checkpoint, shaped
 from trtnet.checkpoint.base import raw_bytes
 from trtnet.definition.forward import run_forward
 from trtnet.definition.given import check_given
@@ -21,16 +21,16 @@ from trtnet.definition.own_weights import with_own_weights
 from trtnet.definition.parallel import TensorParallel
 from trtnet.definition.parallel.applying import complete, part_of
 from trtnet.definition.quantization import Quantize, Quantizing, Schemes, advised
+from trtnet.definition.reading import Reading
 from trtnet.graph import Input, Network, Parameter
 from trtnet.graph.forms import FormChoices
-from trtnet.graph.memory.division import Part
 from trtnet.graph.precision import Precision
 from trtnet.graph.quantized import Watched
 from trtnet.nn import Module
 from trtnet.ops.formulations import GivenForms, check_used, choices_of
 from trtnet.runtime import Engine
 from trtnet.runtime.cuda.capability import compute_capability_here
-from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import WeightsError
 from trtnet.support.version import version
 
@@ -46,8 +46,8 @@ DTypes = DTypeLike | Mapping[str, DTypeLike]
 class DefinedNetwork(Network):
     """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
 
-    checkpoint: where its weights come from. keys: the checkpoint keys that the model uses. skipped: those that
-    strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: as given to define.
+    checkpoint, reading: where its weights come from. keys: the checkpoint keys that the model uses. skipped: those
+    that strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: as given to define.
     original: the PyTorch module that it was defined from, if it has that module's own weights; None otherwise.
     Raises ProfileError and BuildError when it is built.
     """
@@ -58,6 +58,7 @@ class DefinedNetwork(Network):
         self.skipped: tuple[str, ...] = ()
         self.keys: tuple[str, ...] = ()
         self.original: torch.nn.Module | None = None
+        self.reading = Reading(checkpoint, {}, self.division)
         self.model, self.arguments = model, dict(arguments)
 
     def build(self, dims: Dims | Sequence[Dims] | None = None, config: BuildConfig | None = None) -> Engine:
@@ -124,7 +125,7 @@ def define(
     whole network or by patterns of module paths (``ops.formulations``), or the result of :func:`trtnet.tune`, or its
     file. approximations: allow forms that compute another function. compute_capabilities: of the target GPUs, by
     default this one. quantization: ``trtnet.Quantize``. parallel: ``trtnet.TensorParallel``. name, arguments: for the
-    sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict. Returns the network.
+    sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict. Warns of weights with NaN.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
     >>> import numpy as np, trtnet
@@ -170,12 +171,12 @@ def _prepare(
 ) -> None:
     """What a network knows of its model before it has a layer."""
     network.keys = tuple(keys.values())
+    network.reading = Reading(network.checkpoint, keys, network.division)
+    network.bind(keys, network.reading)
     network.forms = forms
     forms.targets = partial(tuple, targets) if targets else compute_capability_here
     network.modules = {part: path for path, part in module.named_modules()}
     network.precision.check(network.modules.values())
-    parts = {key: network.division.of(parameter) for parameter, key in keys.items()}
-    network.bind(keys, lambda key, wanted: _read(network.checkpoint, key, wanted, parts[key]))
     network.quantized.watched = Watched() if quantizing.watches else None
     network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
     network.quantized.attention_of, network.quantized.cache_of = quantizing.attention_of, quantizing.cache_of
@@ -230,6 +231,7 @@ def _defined(
         complete(network, plan)
     check_used(network.forms)
     quantizing.report(network.quantized)
+    network.reading.warn()
     return network
 
 
@@ -249,8 +251,3 @@ def _keys(model: Module) -> tuple[dict[Parameter, str], dict[str, str]]:
         if keys.setdefault(parameter, key) != key:
             aliases[key] = keys[parameter]
     return keys, aliases
-
-
-def _read(checkpoint: Checkpoint, key: str, dtype: DType | None, part: Part | None) -> np.ndarray[Any, Any]:
-    array = checkpoint[key] if part is None else part.of(checkpoint[key])
-    return array if dtype is None else cast(array, dtype, key)

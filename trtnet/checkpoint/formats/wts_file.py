@@ -15,6 +15,7 @@ import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain
 from trtnet.checkpoint.casting import cast
+from trtnet.checkpoint.finite import NotFinite
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
 from trtnet.support.files import atomic_write
@@ -87,16 +88,19 @@ def save_wts(
     Raises CheckpointError for a name with blanks or an integer that float32 cannot hold, WeightsError for a number that
     float32 cannot hold; `path` then stays as it was.
     """
+    lost = NotFinite()
     with atomic_write(path) as file:
         file.write(f"{len(tensors)}\n".encode())
         for done, key in enumerate(tensors, start=1):
             if not key or len(key.split()) != 1:
                 raise CheckpointError(f"{tensors.name}: a .wts file cannot hold the name {key!r}: it has blanks")
             numbers = _float32(tensors.name, key, tensors[key]).reshape(-1)
+            lost.look(key, numbers)
             digits = numbers.astype(">f4").tobytes().hex(" ", 4)
             file.write(f"{key} {numbers.size}{' ' if digits else ''}{digits}\n".encode())
             if progress:
                 progress(done, len(tensors))
+    lost.warn(tensors.name)
 
 
 def _float32(name: str, key: str, array: Array) -> Array:

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Column, Table
 
-from trtnet.checkpoint import Array, Checkpoint, open_checkpoint
+from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.checkpoint.base import combine_digests, tensor_digest
+from trtnet.checkpoint.finite import counts
 from trtnet.checkpoint.formats.shipped import located
 from trtnet.checkpoint.writing import DIGEST
 from trtnet.support.errors import CheckpointError
@@ -152,7 +152,7 @@ def _tensor_checks(checkpoint: Checkpoint, advance: Advance) -> list[Check]:
             continue
         digests[key] = tensor_digest(key, array)
         advance(array.nbytes)
-        if words := _not_finite(array):
+        if words := counts(array):
             checks.append(Check(key, words, True))
         else:
             sound += 1
@@ -161,17 +161,3 @@ def _tensor_checks(checkpoint: Checkpoint, advance: Advance) -> list[Check]:
         digest = combine_digests(digests)
         checks.append(Check(f"{DIGEST} in its metadata", digest, digest != wanted))
     return checks
-
-
-def _not_finite(array: Array) -> str:
-    """How many elements are NaN or infinite; nothing where none is."""
-    nans = infinities = 0
-    flat = array.reshape(-1)
-    for start in range(0, flat.size, PIECE):
-        piece = flat[start : start + PIECE]
-        finite = np.isfinite(piece)
-        if not finite.all():
-            count = int(np.isnan(piece).sum())
-            nans, infinities = nans + count, infinities + int((~finite).sum()) - count
-    parts = [f"{count:,} {name}" for count, name in ((nans, "NaN"), (infinities, "Inf")) if count]
-    return f"{' and '.join(parts)} of {flat.size:,}" if parts else ""
