@@ -46,8 +46,8 @@ DTypes = DTypeLike | Mapping[str, DTypeLike]
 class DefinedNetwork(Network):
     """A network with its outputs marked: what :func:`define` returns, ready to build or to run on the CPU.
 
-    checkpoint, reading: where its weights come from. keys: the checkpoint keys that the model uses. skipped: those
-    that strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: as given to define.
+    checkpoint, reading: where its weights come from. keys: the checkpoint keys that the model uses. skipped: what
+    strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: as given to define.
     original: the PyTorch module that it was defined from, if it has that module's own weights; None otherwise.
     Raises ProfileError and BuildError when it is built.
     """
