@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tokenize
 import zipfile
 import zlib
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ StaticShape: TypeAlias = tuple[int, ...]
 
 DAMAGED = (
     OSError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    tokenize.TokenError,
 )  # fmt: skip
 """What numpy.load raises for files that numpy did not write, or damaged ones."""
 _CARRIERS = {1: "uint8", 2: "int16"}

@@ -27,11 +27,16 @@ except ImportError as error:
 def rows_of(path: Path, count: int) -> Iterator[dict[str, Any]]:
     """The rows of a Parquet file: numbers and lists of them are arrays, other values as Python has them.
 
-    count: rows in memory at a time. Raises InputError for a file that is not Parquet.
+    So are lists with nulls in them, and lists of lists of several lengths, which are no arrays.
+    count: rows in memory at a time. Raises InputError for a file that is not Parquet, or has two columns of one name.
     """
     with _opened(path) as file:
+        names = file.schema_arrow.names
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            raise InputError(f"{path} has two columns that are called {doubled}; it has {', '.join(names)}")
         for batch in file.iter_batches(count):
-            columns = {name: list(_values(batch.column(name))) for name in batch.schema.names}
+            columns = {name: list(_values(batch.column(name))) for name in names}
             for index in range(batch.num_rows):
                 yield {name: column[index] for name, column in columns.items()}
 
@@ -65,7 +70,7 @@ def _values(column: Any) -> Iterator[Any]:
     inner = kind
     while pa.types.is_list(inner) or pa.types.is_large_list(inner) or pa.types.is_fixed_size_list(inner):
         inner = inner.value_type
-    if not pa.types.is_primitive(inner):
+    if not _is_number(inner):
         yield from column.to_pylist()
         return
     numbers = np.dtype(inner.to_pandas_dtype())
@@ -74,18 +79,33 @@ def _values(column: Any) -> Iterator[Any]:
 
 
 def _scalar(value: Any, kind: Any) -> Any:
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    return value if value is None or not is_number else np.asarray(value, kind.to_pandas_dtype())
+    return value if value is None or not _is_number(kind) else np.asarray(value, kind.to_pandas_dtype())
 
 
-def _array(value: Any, numbers: np.dtype[Any]) -> Array | None:
-    """A list's array: a flat one without a copy, one of lists by way of Python."""
+def _is_number(kind: Any) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def _array(value: Any, numbers: np.dtype[Any]) -> Array | list[Any] | None:
+    """A list's array: a flat one without a copy, one of lists by way of Python. What is none is a list."""
     if not value.is_valid:
         return None
     values = value.values
     if pa.types.is_primitive(values.type) and not values.null_count:
         return np.asarray(values.to_numpy(zero_copy_only=False), numbers)
-    return np.asarray(value.as_py(), numbers)
+    found: list[Any] = value.as_py()
+    if _has_nulls(values):  # numpy would make NaN of them
+        return found
+    try:
+        return np.asarray(found, numbers)
+    except ValueError:  # several lengths
+        return found
+
+
+def _has_nulls(values: Any) -> bool:
+    while not pa.types.is_primitive(values.type) and not values.null_count:
+        values = values.flatten()
+    return bool(values.null_count)
 
 
 def column_type(info: TensorInfo) -> Any:
@@ -129,4 +149,8 @@ def table(columns: Mapping[str, Any], schema: Any) -> Any:
 
 
 def _column(values: Any, kind: Any) -> Any:
-    return values if isinstance(values, pa.Array) else pa.array(values, kind)
+    if isinstance(values, pa.Array):
+        return values
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(kind, pa.array(values, kind.storage_type))
+    return pa.array(values, kind)

@@ -27,22 +27,32 @@ class ImageOptions:
     std: tuple[float, ...] = (1.0,)
 
 
+_WIDE = ("I", "F")
+"""Modes of Pillow that its convert cuts off."""
+
+
 def takes_images(info: TensorInfo) -> bool:
     """Whether a sample, without its batch axis, is [channels, height, width] or [height, width, channels]."""
     return len(info.shape) == 3 and (info.shape[0] in (1, 3) or info.shape[2] in (1, 3)) and _number(info) is not None
 
 
 def decoded(data: bytes, channels: int) -> Array:
-    """[height, width, channels] uint8, RGB or gray. Raises InputError for bytes that are no image."""
+    """[height, width, channels] uint8, RGB or gray. Raises InputError for bytes that are no image of 8 bits."""
     try:
         from PIL import Image
     except ImportError as error:
         raise DependencyError("images are decoded by Pillow: pip install 'trtnet[batch]'") from error
     try:
         with Image.open(io.BytesIO(data)) as image:
+            mode = image.mode
             found = np.asarray(image.convert("RGB" if channels == 3 else "L"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise many
         raise InputError(f"it is not an image that can be decoded: {error}") from error
+    if mode.startswith(_WIDE):
+        raise InputError(
+            f"its pixels have more than 8 bits (Pillow's mode {mode}), and would be cut off at 255: give the array that"
+            f" the model is to get, by --prepare"
+        )
     return found.reshape(*found.shape[:2], channels)
 
 

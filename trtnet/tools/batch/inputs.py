@@ -79,7 +79,7 @@ class Inputs:
             return fitted(value, info, self._options.images)
         if value is None or isinstance(value, bytes | str | Mapping):
             raise InputError(f"input {info} takes an array; found {type(value).__name__}")
-        return self._cast(info, _shaped(np.asarray(value), info))
+        return self._cast(info, _shaped(_array(value, info), info))
 
     def _field(self, name: str, fields: Mapping[str, Any]) -> str:
         wanted = self._options.columns.get(name, name)
@@ -108,6 +108,17 @@ class Inputs:
         if self._options.cast or np.array_equal(made.astype(array.dtype), array, equal_nan=floating):
             return made
         raise InputError(f"input {info}: found {array.dtype} values that it does not have; --cast rounds them")
+
+
+def _array(value: Any, info: TensorInfo) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"input {info} takes an array; found lists of several lengths, which are none") from error
+    if array.dtype == object:
+        found = {"a null" if each is None else type(each).__name__ for each in array.flat}
+        raise InputError(f"input {info} takes numbers; found {', '.join(sorted(found))}")
+    return array
 
 
 def _is_picture(value: Any, info: TensorInfo) -> bool:

@@ -12,7 +12,7 @@ from trtnet.support.errors import InputError, TrtnetError
 from trtnet.support.files import FileState, digest
 from trtnet.tools.batch.first_rows import check_names
 from trtnet.tools.batch.ledger import Ledger, opened
-from trtnet.tools.batch.shards import Shard, check_unchanged, find, plan
+from trtnet.tools.batch.shards import Shard, check_free, check_unchanged, find, plan
 from trtnet.tools.batch.work import Job, Outcome, Worker, on_devices
 from trtnet.tools.workers import Pool
 
@@ -56,6 +56,7 @@ def run_job(job: Job, run: Run, images: int = 1024, told: Callable[[str], None] 
 
     run: takes shards to workers. images: how many are a shard. told: is told how far it is.
     Raises InputError for an input folder that is none, names of fields that no row has, and another job's results,
+    files among the results that are not of this job,
     FileError if the disk is full, JobError if shards fail. In each case, the same job goes on where it was.
     """
     began = time.monotonic()
@@ -65,6 +66,7 @@ def run_job(job: Job, run: Run, images: int = 1024, told: Callable[[str], None] 
     with opened(job.out, _identity(job)) as ledger:
         check_unchanged(sources, ledger.shards.values(), job.out)
         left = plan(job.kind, sources, ledger.shards, images)
+        check_free(job.out, left)
         check_names(job, left)
         before = len(ledger.finished)
         with closing(run(job, left)) as outcomes:

@@ -74,12 +74,20 @@ class Ledger:
     def _read(self) -> None:
         data = self._path.read_bytes()
         self._size = data.rfind(b"\n") + 1  # a line without an end was being written
+        before, number = self._job, 0
         try:
-            entries = [json_text.loads(line) for line in data[: self._size].splitlines()]
-            before = _job(entries[0]) if entries else self._job
-            self.finished = {found.shard.name: found for found in map(_finished, entries[1:])}
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self._path} is not a ledger that trtnet wrote: {error!r}") from error
+            for number, line in enumerate(data[: self._size].split(b"\n")[:-1], 1):
+                entry = json_text.loads(line)
+                if number == 1:
+                    before = _job(entry)
+                else:
+                    found = _finished(entry)
+                    self.finished[found.shard.name] = found
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{self._path}, line {number}, is not what trtnet writes: {error!r}. Put back a copy of it, or remove"
+                f" {self._out} to begin anew"
+            ) from error
         if not self.finished:  # nothing was done with other options
             self._size = 0
             return
@@ -96,15 +104,18 @@ class Ledger:
                 )
 
     def _mend(self) -> None:
-        """Makes the folder what the ledger says. Raises InputError if results are gone."""
+        """Makes the folder what the ledger says. Raises InputError if results are gone, or of another size."""
         folder = staging(self._out)
         for done in self.finished.values():
             if (folder / done.staged).is_file():
                 self._publish(done)
-            elif not self._place(done.shard).is_file():
+            place = self._place(done.shard)
+            size = place.stat().st_size if place.is_file() else None
+            if size != done.nbytes:
+                what = "is gone" if size is None else f"has {size:,} bytes, not {done.nbytes:,}"
                 raise InputError(
-                    f"{self._place(done.shard)} is gone, which {self._path} says is finished: put it back,"
-                    f" or remove {self._out} to begin anew"
+                    f"{place} {what}, which {self._path} says is finished: put it back, or remove {self._out} to begin"
+                    f" anew"
                 )
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -173,9 +184,16 @@ def _job(header: Mapping[str, Any]) -> Mapping[str, Any]:
     if header["trtnet_batch"] != VERSION:
         raise ValueError(f"version {header['trtnet_batch']}, this trtnet writes {VERSION}")
     job: Mapping[str, Any] = header["job"]
+    if not isinstance(job["options"], dict) or not isinstance(job["files"], dict):
+        raise TypeError("a job has options and files")
     return job
 
 
 def _finished(entry: Mapping[str, Any]) -> Finished:
     shard = Shard(entry["shard"]["name"], tuple(Source(**source) for source in entry["shard"]["files"]))
-    return Finished(shard, entry["staged"], entry["rows"], entry["errors"], entry["nbytes"])
+    numbers = [entry[name] for name in ("rows", "errors", "nbytes")]
+    if not all(isinstance(text, str) for text in (shard.name, entry["staged"])):
+        raise TypeError("names are text")
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError("rows, errors and nbytes are numbers")
+    return Finished(shard, entry["staged"], *numbers)

@@ -99,9 +99,16 @@ def _type(kind: str, path: Path, name: str) -> Any:
 
         arrays = read_npz(path)
         if name in arrays and arrays[name].ndim == 1:
-            return pa.from_numpy_dtype(arrays[name].dtype)
+            return _arrow(arrays[name].dtype, f"{path}: --keep {name}")
         raise InputError(f"{path} has no array {name!r} of one number a row to keep; it has {', '.join(arrays)}")
     raise InputError(f"--keep {name}: an image has nothing to keep but its name, which is in the column file")
+
+
+def _arrow(dtype: Any, where: str) -> Any:
+    try:
+        return pa.from_numpy_dtype(dtype)
+    except pa.ArrowException as error:
+        raise InputError(f"{where}: Parquet has no {dtype}") from error
 
 
 def _kept(prediction: Prediction, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 
 from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.errors import InputError
-from trtnet.tools.batch.shards import KINDS, Shard
+from trtnet.tools.batch.shards import KINDS, Shard, checked_utf8
+from trtnet.tools.batch.tars import opened_tar
 
 TEXT = ("txt", "json", "cls")
 """Ends of files in a tar that are text."""
@@ -44,7 +46,7 @@ def read(kind: str, folder: Path, shard: Shard) -> Iterator[Row]:
         try:
             for index, (key, fields) in enumerate(_READERS[kind](path)):
                 yield Row(source.path, index, key, fields)
-        except (OSError, ValueError, tarfile.TarError, EOFError) as error:
+        except (OSError, ValueError, tarfile.TarError, EOFError, zlib.error) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} cannot be read: {error}") from error
@@ -70,24 +72,32 @@ def _npz(path: Path) -> Found:
 
 def _tar(path: Path) -> Found:
     """Neighbouring files with one name up to the first dot are one sample, as in WebDataset."""
-    with tarfile.open(path, "r|*") as tar:
-        key, fields = "", dict[str, Any]()
+    key, fields = "", dict[str, Any]()
+    for sample, end, data, name in _members(path):
+        if fields and sample != key:
+            yield key, fields
+            fields = {}
+        key = sample
+        if end in fields:
+            raise InputError(f"{path}: {name} is there twice in one sample")
+        fields[end] = _decoded(end, data, f"{path}: {name}")
+    if fields:
+        yield key, fields
+
+
+def _members(path: Path) -> Iterator[tuple[str, str, bytes, str]]:
+    """(key of the sample, end, content, name) of the files in a tar that are fields of samples."""
+    with opened_tar(path) as tar:
         for member in tar:
-            folder, slash, name = member.name.removeprefix("./").rpartition("/")
+            folder, slash, name = checked_utf8(member.name, path).removeprefix("./").rpartition("/")
             stem, dot, end = name.partition(".")
-            if not member.isfile() or not dot or not stem:
+            if member.isdir() or not dot or not stem:
                 continue
-            if fields and f"{folder}{slash}{stem}" != key:
-                yield key, fields
-                fields = {}
-            key = f"{folder}{slash}{stem}"
-            if end in fields:
-                raise InputError(f"{path}: {member.name} is there twice in one sample")
+            if not member.isfile():
+                raise InputError(f"{path}: {member.name} is a link or a device, not a file: write it with its content")
             file = tar.extractfile(member)
             assert file is not None, "it is a regular file"
-            fields[end] = _decoded(end, file.read(), f"{path}: {member.name}")
-        if fields:
-            yield key, fields
+            yield f"{folder}{slash}{stem}", end, file.read(), member.name
 
 
 def _decoded(end: str, data: bytes, name: str) -> Any:
@@ -96,7 +106,12 @@ def _decoded(end: str, data: bytes, name: str) -> Any:
             return np.load(io.BytesIO(data), allow_pickle=False)
         except DAMAGED as error:
             raise InputError(f"{name} is not a .npy file of numbers: {not_numbers(error)}") from error
-    return data.decode() if end in TEXT else data
+    if end not in TEXT:
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not text in UTF-8: {error}") from error
 
 
 def _parquet(path: Path) -> Found:

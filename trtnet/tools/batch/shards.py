@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,12 @@ class Source:
     mtime_ns: int
 
 
+def source_of(folder: Path, name: str) -> Source:
+    """A file as it is now."""
+    state = (folder / name).stat()
+    return Source(name, state.st_size, state.st_mtime_ns)
+
+
 @dataclass(frozen=True)
 class Shard:
     """name: of its result, NAME.parquet. files: what it is read from; one file, or some images."""
@@ -42,19 +49,23 @@ class Shard:
 def find(folder: Path, kind: str | None) -> tuple[str, list[Source]]:
     """The kind of the files in a folder and in folders in it, and the files, sorted; hidden ones do not count.
 
-    kind: of KINDS; None where all have one. Raises InputError for none, several kinds, or no folder.
+    Links to files and folders are followed; a folder is looked at once.
+    kind: of KINDS; None where all have one. Raises InputError for none, several kinds, no folder, a link to a file that
+    is not there, and for a name that is not UTF-8.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
     if kind is not None and kind not in KINDS:
         raise InputError(f"unknown kind {kind!r}; there are {', '.join(KINDS)}")
     found: dict[str, list[Source]] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        which = kind_of(path.name)
-        if which is not None and not any(part.startswith(".") for part in name.parts) and path.is_file():
-            state = path.stat()
-            found.setdefault(which, []).append(Source(name.as_posix(), state.st_size, state.st_mtime_ns))
+    for path in sorted(_seen(folder)):
+        which, name = kind_of(path.name), path.relative_to(folder).as_posix()
+        if which is None or (kind is not None and kind != which):
+            continue
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path} is a link to {path.readlink()}, which is not there: remove it, or mend it")
+        if path.is_file():
+            found.setdefault(which, []).append(source_of(folder, checked_utf8(name, folder)))
     wanted = [kind] if kind is not None else [*found]
     if len(wanted) > 1:
         raise InputError(f"{folder} holds {' and '.join(sorted(wanted))}; choose one with --kind")
@@ -62,6 +73,28 @@ def find(folder: Path, kind: str | None) -> tuple[str, list[Source]]:
         ends = ", ".join(end for name in (wanted or KINDS) for end in KINDS[name])
         raise InputError(f"{folder} holds no files that end in {ends}")
     return wanted[0], found[wanted[0]]
+
+
+def _seen(folder: Path) -> Iterator[Path]:
+    """What is not hidden and no folder."""
+    looked_at: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        real = os.path.realpath(here)
+        if real in looked_at:
+            folders.clear()
+            continue
+        looked_at.add(real)
+        yield from (Path(here, name) for name in files if not name.startswith("."))
+
+
+def checked_utf8(name: str, where: Path) -> str:
+    """The name, which Parquet's text can hold. Raises InputError for one that is not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name!r} in {where} is not UTF-8, as the results need it: rename it") from error
+    return name
 
 
 def kind_of(name: str) -> str | None:
@@ -80,14 +113,38 @@ def check_unchanged(sources: Sequence[Source], finished: Collection[Shard], out:
             )
 
 
+def check_as_planned(folder: Path, shard: Shard) -> None:
+    """Raises InputError for a file that is another than when the shard was planned."""
+    for source in shard.files:
+        if source_of(folder, source.path) != source:
+            raise InputError(f"{folder / source.path} changed while the job ran: its results are not kept")
+
+
+def check_free(out: Path, shards: Sequence[Shard]) -> None:
+    """Raises InputError for a file that is where a shard's results would be."""
+    for shard in shards:
+        place = out / f"{shard.name}.parquet"
+        if place.exists():
+            raise InputError(
+                f"{place} is there already, and no run of this job wrote it: choose another folder for the results, or"
+                f" remove it"
+            )
+
+
 def plan(kind: str, sources: Sequence[Source], finished: Mapping[str, Shard], images: int) -> list[Shard]:
     """The shards that are still to be done. images: how many are one shard.
 
-    A finished shard keeps its files, so that files that come later are shards of their own.
+    A finished shard keeps its files, so that files that come later are shards of their own. Raises InputError for two
+    files whose results would have one name.
     """
     done = {source.path for shard in finished.values() for source in shard.files}
     left = [source for source in sources if source.path not in done]
     if kind != "images":
+        names = {name: str(shard) for name, shard in finished.items()}
+        for source in left:
+            other = names.setdefault(_name(source.path), source.path)
+            if other != source.path:
+                raise InputError(f"the results of {other} and of {source.path} would have one name: rename one of them")
         return [Shard(_name(source.path), (source,)) for source in left]
     first = 1 + max((int(name.rpartition("-")[2]) for name in finished), default=-1)
     groups = [tuple(left[start : start + images]) for start in range(0, len(left), images)]

@@ -14,7 +14,7 @@ from trtnet.tools.batch.inputs import InputOptions, Inputs
 from trtnet.tools.batch.ledger import Finished, staged_name, staging
 from trtnet.tools.batch.predictions import Prepare, check_batched, checked, predictions
 from trtnet.tools.batch.rows import read
-from trtnet.tools.batch.shards import Shard
+from trtnet.tools.batch.shards import Shard, check_as_planned
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -96,6 +96,7 @@ class Worker:
             with ResultsFile(path, schema, function.outputs, job.keep) as file:
                 for each in predictions(function, rows, inputs, job.batch, job.record):
                     file.add(each)
+            check_as_planned(job.folder, shard)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
