@@ -341,3 +341,33 @@ def test_modelopts_factor_of_the_inputs_is_part_of_the_weight() -> None:
     found = read(tensors | {"up.input_quantizer._pre_quant_scale": factor}, config)
     assert {*found} == {"up.weight", "inputs"}
     np.testing.assert_array_equal(found["up.weight"], plain * factor.numpy())
+
+
+@pytest.mark.parametrize(("name", "lost"), [(FLOAT8, "weight_scale"), ("fp8_blocks", "weight_scale_inv")])
+def test_values_that_have_lost_their_scale_are_refused(name: str, lost: str) -> None:
+    tensors, config = given(name)
+    tensors |= {key.replace("up.", "down."): tensor.clone() for key, tensor in tensors.items() if key.startswith("up.")}
+    del tensors[f"down.{lost}"]
+    with pytest.raises(CheckpointError, match=r"down.weight is float8_e4m3fn, and has no scale that .* Is a shard mis"):
+        read(tensors, config)
+
+
+def test_experts_in_bytes_that_are_not_read_are_refused_and_masks_are_not() -> None:
+    tensors, config = given("modelopt_nvfp4")
+    tensors |= {"attn.bias": torch.ones(1, 1, 4, 4, dtype=torch.uint8)}
+    assert {"up.weight", "attn.bias"} <= {*read(tensors, config)}
+    tensors |= {
+        "experts.up_proj": torch.ones(2, 8, 16, dtype=torch.uint8),
+        "experts.up_proj_weight_scale": torch.ones(2),
+    }
+    with pytest.raises(CheckpointError, match=r"experts.up_proj is uint8, and has no scale that ModelOpt knows"):
+        read(tensors, config)
+
+
+@pytest.mark.parametrize("said", [[1], "awq", 3])
+def test_a_quantization_that_is_no_table_is_refused(said: Any, tmp_path: Path) -> None:
+    tensors, _ = given(INT4)
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": said}))
+    with pytest.raises(CheckpointError, match=r"config.json: quantization_config is a table, found"):
+        quantization_of(tmp_path)

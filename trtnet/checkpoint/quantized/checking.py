@@ -21,8 +21,12 @@ _PARTS = (
 """Names of parts of quantized weights that no weight of floats has."""
 
 
+_SCALES = ("_scale", "_weight_scale", "_scale_inv", ".absmax")
+_NARROW = (dtypes.float8_e4m3fn, dtypes.float8_e5m2, dtypes.int8, dtypes.uint8)
+
+
 def check_complete(checkpoint: Checkpoint, weights: Iterable[QuantizedWeight], kind: str) -> None:
-    """Raises CheckpointError for a part of a quantized weight that none of the weights has.
+    """Raises CheckpointError for a part of a quantized weight that none of the weights has, and for values without one.
 
     kind: of the format, for messages.
     """
@@ -36,6 +40,20 @@ def check_complete(checkpoint: Checkpoint, weights: Iterable[QuantizedWeight], k
                 f"{checkpoint.name}: {key} is a part of a quantized weight, and {kind} makes none of what is beside it:"
                 f" {found}. Is a shard missing, or is the configuration that of another checkpoint?"
             )
+        if key not in taken and _is_narrow(checkpoint, key):
+            raise CheckpointError(
+                f"{checkpoint.name}: {key} is {checkpoint.info(key).dtype}, and has no scale that {kind} knows. Is a"
+                f" shard missing? trtnet reads products and convolutions with a weight_scale of their own"
+            )
+
+
+def _is_narrow(checkpoint: Checkpoint, key: str) -> bool:
+    """Whether a tensor has the values of a quantized weight: masks and tables in bytes are none."""
+    if checkpoint.block_type(key) or checkpoint.listed(key).dtype not in [str(dtype) for dtype in _NARROW]:
+        return False
+    spec = checkpoint.info(key)
+    named = key.rpartition(".")[2] == "weight" or any(f"{key}{end}" in checkpoint for end in _SCALES)
+    return len(spec.shape) > 1 and named
 
 
 def checked(checkpoint: Checkpoint, weight: QuantizedWeight) -> QuantizedWeight:

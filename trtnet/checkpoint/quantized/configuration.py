@@ -60,7 +60,7 @@ def configuration_of(checkpoint: Checkpoint) -> Configuration:
         if document is None:
             continue
         dtype = dtype or _dtype(document)
-        for found in _parts(document, part):
+        for found in _parts(document, part, str(folder / name)):
             named = found.get("quant_method", found.get("quantization_method", method))
             return Configuration(str(named), found, dtype, str(folder / name))
     return Configuration(dtype=dtype)
@@ -68,20 +68,26 @@ def configuration_of(checkpoint: Checkpoint) -> Configuration:
 
 def given(document: Mapping[str, Any]) -> Configuration:
     """A configuration that is given as a mapping: of a whole ``config.json``, or of its quantization."""
-    for found in _parts(document, "quantization_config"):
+    for found in _parts(document, "quantization_config", "the given configuration"):
         return Configuration(str(found.get("quant_method", "")), found, _dtype(document), "the given configuration")
     return Configuration(str(document.get("quant_method", "")), document, None, "the given configuration")
 
 
-def _parts(document: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
-    """The part of a document that is of quantization: models of several parts have it in that of the text."""
+def _parts(document: Mapping[str, Any], part: str, where: str) -> Iterator[Mapping[str, Any]]:
+    """The part of a document that is of quantization: models of several parts have it in that of the text.
+
+    Raises CheckpointError for one that is no table.
+    """
     if not part:
         yield document
         return
     texts = document.get("text_config")
     for holder in (document, texts if isinstance(texts, dict) else {}):
-        if isinstance(holder.get(part), dict):
-            yield holder[part]
+        found = holder.get(part)
+        if isinstance(found, dict):
+            yield found
+        elif found is not None:
+            raise CheckpointError(f"{where}: {part} is a table, found {found!r}")
 
 
 def _dtype(document: Mapping[str, Any]) -> DType | None:
