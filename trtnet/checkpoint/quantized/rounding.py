@@ -67,7 +67,8 @@ def best(weight: Array, dtype: DType, blocks: Blocks) -> QuantizedTensor:
 
 def _lost(exact: Array, dtype: DType, blocks: Blocks, part: float) -> Array:
     """The squared error of each block, with a part of its range."""
-    return summed((quantize(exact, dtype, blocks, shrunk=part).dequantize("float32") - exact) ** 2, blocks)
+    with np.errstate(over="ignore"):
+        return summed((quantize(exact, dtype, blocks, shrunk=part).dequantize("float32") - exact) ** 2, blocks)
 
 
 def summed(values: Array, blocks: Blocks) -> Array:

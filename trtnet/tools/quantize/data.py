@@ -26,6 +26,12 @@ class Batches:
     """
 
     def __init__(self, data: Data, takes: Sequence[TensorInfo], size: int) -> None:
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise InputError(f"a call has at least one sample, found the batch {size!r}")
+        if not isinstance(data, (Mapping, str, os.PathLike)):
+            raise InputError(
+                f"data is arrays of samples by input, an .npz file or a folder of them; found {type(data).__name__}"
+            )
         self._takes = takes
         fixed = {info.shape[0] for info in takes if info.shape and isinstance(info.shape[0], int)}
         self._fixed = bool(fixed)
@@ -43,6 +49,9 @@ class Batches:
         missing = [info.name for info in self._takes if info.name not in arrays]
         if missing:
             raise InputError(f"{name} does not have the input {missing[0]}; it has {', '.join(arrays)}")
+        single = [info.name for info in self._takes if not np.ndim(arrays[info.name])]
+        if single:
+            raise InputError(f"{name}: the input {single[0]} has samples along its first axis, found one number")
         counts = {len(arrays[info.name]) for info in self._takes}
         if len(counts) != 1 or not (count := counts.pop()):
             raise InputError(f"{name}: the inputs have the same number of samples, at least one")

@@ -13,11 +13,11 @@ import numpy as np
 
 from trtnet.checkpoint import Checkpoint, Source, check_apart, save_safetensors
 from trtnet.checkpoint.base import Array
-from trtnet.checkpoint.quantized.quantization import ATTENTION, ATTENTION_DTYPE
+from trtnet.checkpoint.quantized.quantization import ATTENTION, ATTENTION_DTYPE, quantization_of
 from trtnet.checkpoint.quantized.scheme import WHOLE
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.graph.quantized import QuantizedAttention
-from trtnet.support import dtypes
+from trtnet.support import dtypes, json_text
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
 from trtnet.support.files import atomic_write
@@ -26,10 +26,40 @@ CONFIG = "config.json"
 
 
 def check_file(path: Path, source: Source | None) -> None:
-    """Raises CheckpointError for a file that is no .safetensors by its name, and for that of the source."""
+    """Raises CheckpointError for a file that is no .safetensors by its name, and for that of the source.
+
+    Also for a folder that is not there, and for one with the config.json of another checkpoint, which would be lost.
+    """
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: quantize writes .safetensors files, so name it that")
     check_apart(source, path)
+    if not path.parent.is_dir():
+        raise CheckpointError(f"{path}: there is no folder {path.parent}: make it first")
+    config = path.parent / CONFIG
+    if config.exists() and set(_document(config)) != {"quantization_config"}:
+        raise CheckpointError(f"{config} is there already, of another checkpoint: write to a folder of its own")
+
+
+def _check_beside(path: Path, document: Mapping[str, Any]) -> None:
+    """Raises CheckpointError where a configuration would be replaced that says how another file is quantized."""
+    config = path.parent / CONFIG
+    if not config.exists() or _document(config) == document:
+        return
+    for other in sorted(path.parent.glob("*.safetensors")):
+        if not (path.exists() and other.samefile(path)) and quantization_of(other, config={}) is not None:
+            raise CheckpointError(
+                f"{config} is there already, and says how {other.name} is quantized: write {path.name} to a folder of"
+                f" its own"
+            )
+
+
+def _document(config: Path) -> Mapping[str, Any]:
+    """What a config.json says, nothing where it is none."""
+    try:
+        document = json_text.loads(config.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -53,11 +83,8 @@ def write(
     """Writes the tensors of `keys`, quantized where `weights` has them, and the configuration beside them.
 
     arrays: tensors that differ from those of `source`. attentions: by module path; their scales have vLLM's names.
-    Raises CheckpointError for a folder that has a config.json of something else, FileError if it cannot be written.
+    Raises CheckpointError for a folder whose configuration is that of another file, FileError if it cannot be written.
     """
-    config = path.parent / CONFIG
-    if config.exists() and "quantization_config" not in config.read_text("utf-8", errors="replace"):
-        raise CheckpointError(f"{config} is there already, of another checkpoint: write to a folder of its own")
     tensors: dict[str, Array] = {}
     for key in keys:
         floats = {key: arrays[key] if key in arrays else source[key]}
@@ -69,8 +96,9 @@ def write(
         tensors |= {stem + name: np.array([one], np.float32) for name, one in zip(ATTENTION, scales, strict=True)}
         metadata[ATTENTION_DTYPE] = found.dtype.name
     document = {"quantization_config": configuration(list(weights.values()))}
+    _check_beside(path, document)
     save_safetensors(path, tensors, metadata)
-    with atomic_write(config) as file:
+    with atomic_write(path.parent / CONFIG) as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")
 
 
@@ -84,15 +112,17 @@ def configuration(weights: Sequence[Written]) -> dict[str, Any]:
         return {"quant_method": "modelopt", "quant_algo": _algorithm(first), "kv_cache_quant_algo": None}
     bits = first.weight.bits
     floats = bits == 8 and first.weight.values.dtype != np.int8
-    block = first.weight.blocks[-1]
+    sizes = {each.weight.blocks[-1] for each in weights} - {WHOLE, 1}  # a weight of one block has a whole one
     group: dict[str, Any] = {
         "num_bits": bits,
         "type": "float" if floats else "int",
         "symmetric": True,
         "dynamic": False,
     }
-    strategy = "tensor" if first.weight.scale.size == 1 else "channel" if block in (WHOLE, 1) else "group"
-    group |= {"strategy": strategy, **({"group_size": block} if strategy == "group" else {})}
+    several = any(each.weight.scale.size > 1 for each in weights)
+    group |= (
+        {"strategy": "group", "group_size": max(sizes)} if sizes else {"strategy": "channel" if several else "tensor"}
+    )
     kind = None if first.inputs is None else "float" if first.inputs.is_floating else "int"
     inputs = kind and {"num_bits": 8, "type": kind, "symmetric": True, "strategy": "tensor", "dynamic": False}
     form = "pack-quantized" if bits == 4 else "float-quantized" if floats else "int-quantized"
