@@ -229,7 +229,10 @@ def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
         (("lenet", torch_module, "--html", "rep.png"), "ends in .html or .htm; found rep.png"),
         (("lenet", torch_module, "--dim", "batch=1", "--atol", "nan"), "tolerance atol is .* found nan"),
         (("lenet", torch_module, "--dim", "batch=1", "--cosine", "2"), "tolerance cosine is between -1 and 1"),
-        (("a=original.py:lenet", torch_module), "LeNet does not declare its inputs.*--declare"),
+        (
+            ("a=original.py:lenet", torch_module),
+            "its inputs: write torch:original.py:lenet to .*--declare",
+        ),
     ):
         with pytest.raises(TrtnetError, match=words.replace("(", r"\(")):
             run(*arguments)

@@ -137,6 +137,8 @@ def test_a_script_for_polygraphy_makes_the_same_network(inside: Path, monkeypatc
         ("net.py:net --arg width=3", "a Net is a model, not a factory: it takes no arguments {'width': 3}"),
         ("net.py:Net --arg widht=3", "Net takes no widht; did you mean width"),
         ("net.py:Net", "does not declare its inputs.*--declare x="),
+        ("net.py:Net --dim batch=8", "does not declare its inputs.*--declare x="),
+        ("net.py:Net --declare x=8x3", "--declare x=8x3: '8x3' is neither a size nor a name; sizes are separated by"),
         ("resnet5", "unknown model 'resnet5'.*did you mean resnet50.*torchvision:NAME"),
         ("torchvision:resnet5", "torchvision has no 'resnet5'; did you mean .*resnet50"),
         ("timm:convnext_tinny", "timm has no 'convnext_tinny'; did you mean convnext_tiny"),

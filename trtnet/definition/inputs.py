@@ -10,7 +10,9 @@ import numpy as np
 
 from trtnet.checkpoint.memory import is_array
 from trtnet.graph import Input
+from trtnet.graph.bind_forward import required
 from trtnet.graph.structures import joined
+from trtnet.nn import Module
 from trtnet.support import dtypes
 from trtnet.support.errors import DTypeError, ModelError
 from trtnet.support.source import here
@@ -27,24 +29,21 @@ Axes = Mapping[int, str]
 
 
 def declared(
-    inputs: Mapping[str, Declared], axes: Mapping[str, Axes] = MappingProxyType({}), model: str = "the model"
+    inputs: Mapping[str, Declared], axes: Mapping[str, Axes] = MappingProxyType({}), model: Module | None = None
 ) -> dict[str, Input]:
     """Inputs by name; those in lists and dicts have the names of both, joined by a dot: ``images.0``.
 
-    axes: by the names of inputs that are given by an example. Raises ModelError for what declares no input, for an axis
-    that are missing from an example, and for axes of one name with different sizes.
+    axes: by the names of inputs that are given by an example. model: for messages. Raises ModelError for what declares
+    no input, for an axis that is missing from an example, and for axes of one name with different sizes.
     """
     if not isinstance(inputs, Mapping):
         raise ModelError(here(f"inputs are a dict, {{'x': trtnet.Input((...))}}; found {inputs!r}"))
-    given = dict(_named(inputs, ""))
+    given, called = dict(_named(inputs, "")), "the model" if model is None else type(model).__name__
     if not given:
-        raise ModelError(
-            f"{model} does not declare its inputs; give define(inputs={{'x': trtnet.Input(('batch', 3))}}), or on the"
-            f" command line --declare x=batch,3"
-        )
+        raise ModelError(_undeclared(called, model))
     for name in axes:
         if name not in given:
-            raise ModelError(here(f"dims names {name!r}, which is not an input of {model}; {nearest(name, given)}"))
+            raise ModelError(here(f"dims names {name!r}, which is not an input of {called}; {nearest(name, given)}"))
         if isinstance(given[name], Input):
             raise ModelError(
                 here(
@@ -53,6 +52,19 @@ def declared(
             )
     _check_sizes(given, axes)
     return {name: _input(name, value, axes.get(name, {})) for name, value in given.items()}
+
+
+def _undeclared(called: str, model: Module | None) -> str:
+    """That a model has no inputs, and how those that its forward takes are declared; sizes are of an example."""
+    takes = required(model.forward) if hasattr(model, "forward") else []
+    names = takes or ["x"]
+    in_python = ", ".join(f"{name!r}: trtnet.Input(('batch', 3))" for name in names)
+    options = " ".join(f"--declare {name}=batch,3" for name in names)
+    takes_them = f", and forward takes {', '.join(takes)}" if takes else ""
+    return (
+        f"{called} does not declare its inputs{takes_them}; give define(inputs={{{in_python}}}), or on the command line"
+        f" {options}, with the sizes that the model takes"
+    )
 
 
 def _named(value: Any, name: str) -> Iterator[tuple[str, Any]]:

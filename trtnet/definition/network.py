@@ -136,7 +136,7 @@ def define(
     """
     check_given(dims, ignored, forms, quantization, parallel, compute_capabilities, name, arguments)
     module, quantizing = as_module(model), Quantizing(quantization)
-    takes = declared(module.inputs if inputs is None else inputs, dims, type(module).__name__)
+    takes = declared(module.inputs if inputs is None else inputs, dims, module)
     choices = choices_of(forms, takes, Precision(dtype).by_path, approximations=approximations)
     keys, checkpoint, skipped = _matched(module, quantizing.opened(weights), ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})

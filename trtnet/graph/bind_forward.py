@@ -13,6 +13,7 @@ from trtnet.support.source import SourceLine, at
 from trtnet.support.text.did_you_mean import did_you_mean
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+GIVEN = (inspect.Parameter.POSITIONAL_ONLY, *NAMED)
 
 
 def bound(forward: Callable[..., Any], inputs: Mapping[str, Any]) -> inspect.BoundArguments:
@@ -37,6 +38,12 @@ def bound(forward: Callable[..., Any], inputs: Mapping[str, Any]) -> inspect.Bou
     if inspect.Parameter.VAR_POSITIONAL not in kinds.values():
         _check_names(forward, inputs, names)
     return in_order
+
+
+def required(forward: Callable[..., Any]) -> list[str]:
+    """The names of the parameters that a call must give; none where the code says no names."""
+    parameters = inspect.signature(forward).parameters.values()
+    return [each.name for each in parameters if each.kind in GIVEN and each.default is inspect.Parameter.empty]
 
 
 def _check_names(forward: Callable[..., Any], inputs: Mapping[str, Any], names: set[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.definition import DefinedNetwork, define
+from trtnet.definition.models import torch_module_of
 from trtnet.runtime import Engine
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.call_interface import TensorInfo
@@ -106,11 +107,17 @@ class _Opener:
         factory = models.find(text)
         values = models.taken(factory, self._choices.values)
         model = models.create(factory, values)
+        declared = arguments.inputs(self._choices.inputs) or model.inputs
+        if not declared and torch_module_of(model) is not None:
+            raise ModelError(
+                f"{text} makes a PyTorch module, which does not declare its inputs: write torch:{text} to run it in"
+                f" torch, or --declare image=batch,3,224,224 to compare a network of it"
+            )
         weights = self._weights(text) if any(model.named_parameters()) else None
         self.weighted |= {text} if weights is not None else set()
         network = define(
             model,
-            arguments.inputs(self._choices.inputs) or None,
+            declared,
             weights,
             strict=self._strict,
             name=text,

@@ -84,7 +84,8 @@ def factory_arguments(texts: Sequence[str], config: str | None) -> dict[str, Any
 
 def inputs(texts: Sequence[str], option: str = "--declare") -> dict[str, Input]:
     """``["image=batch,3,224,224:float16"]`` -> Inputs; the dtype may be left out. Raises ModelError."""
-    return {name: _input(value) for name, value in _pairs(texts, option, "image=batch,3,224,224:float16")}
+    example = "image=batch,3,224,224:float16"
+    return {name: _input(f"{option} {name}={value}", value, example) for name, value in _pairs(texts, option, example)}
 
 
 def dtype(text: str) -> str | dict[str, str]:
@@ -118,7 +119,12 @@ def nbytes(text: str) -> int:
 
 
 def with_sizes(specs: Mapping[str, Input], sizes: Mapping[str, Any]) -> dict[str, Input]:
-    """Inputs with the dimensions that have one size made static. Raises ModelError for a size that no input has."""
+    """Inputs with the dimensions that have one size made static. Raises ModelError for a size that no input has.
+
+    Where no inputs are declared, which is an error of its own, sizes are of nothing.
+    """
+    if not specs:
+        return {}
     _check_names(sizes, {size for spec in specs.values() for size in spec.shape if isinstance(size, str)})
     fixed = {name: size for name, size in sizes.items() if isinstance(size, int)}
     return {
@@ -177,7 +183,9 @@ def _literal(value: str) -> Any:
         return value
 
 
-def _input(value: str) -> Input:
+def _input(text: str, value: str, example: str) -> Input:
     shape, _, dtype = value.partition(":")
     sizes = [size.strip() for size in shape.split(",")]
+    if wrong := next((size for size in sizes if size and not (size.isdecimal() or size.isidentifier())), None):
+        raise ModelError(f"{text}: {wrong!r} is neither a size nor a name; sizes are separated by commas, {example}")
     return Input(tuple(int(size) if size.isdecimal() else size for size in sizes), dtype or None)

@@ -89,7 +89,7 @@ def tune(
     float32, and what define and build raise.
     """
     module = as_module(model)
-    specs = declared(module.inputs if inputs is None else inputs, model=type(module).__name__)
+    specs = declared(module.inputs if inputs is None else inputs, model=module)
     subject = Given(model, with_sizes(specs, dims), weights, dtype, ignored)
     how = How(budget, tuple(devices), builders, file, resume, config or BuildConfig(), progress, approximations)
     return run(subject, type(module).__name__, dims, arrays or {}, how)
