@@ -142,6 +142,8 @@ def test_the_table_shows_a_tree_as_deep_as_asked() -> None:
     assert "resnet18 ResNet" in text and "    0 BasicBlock" in text and "      conv1" not in text
     assert "11,689,512" in text and "[1, 64, 56, 56]" in text and "3.63 G" in text
     assert "counted  at batch=1 (--dim batch=8 counts for another size)" in text
+    assert "inputs   image [1, 3, 224, 224] float32, declared [batch, 3, 224, 224]" in text
+    assert "declared" not in printed(render(summary_of("resnet18", dims=["batch=2"]), depth=0))
     assert "20 convolution" in text and "float32 where no other" in text
 
 

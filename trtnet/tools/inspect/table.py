@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
@@ -74,7 +76,7 @@ def _totals(summary: NetworkSummary, usual: str) -> str:
     work, model = summary.work, summary.modules[0]
     at = ", ".join(f"{name}={size}" for name, size in summary.sizes.items())
     lines = [
-        f"inputs   {', '.join(_first([str(x) for x in summary.inputs]))}",
+        f"inputs   {', '.join(_first([_counted(x, summary.sizes) for x in summary.inputs]))}",
         f"outputs  {', '.join(_first([str(x) for x in summary.outputs]))}",
     ]
     if at:
@@ -92,6 +94,13 @@ def _totals(summary: NetworkSummary, usual: str) -> str:
     if work.unknown:
         lines.append(f"not all is known of {len(work.unknown)} layers, the first {work.unknown[0]}")
     return "\n".join(lines)
+
+
+def _counted(info: TensorInfo, sizes: Mapping[str, int]) -> str:
+    """An input at the sizes that are counted for, as all others are shown, and as it was declared."""
+    shape = tuple(sizes.get(str(size), size) for size in info.shape)
+    declared = "" if shape == info.shape else f", declared [{', '.join(map(str, info.shape))}]"
+    return f"{replace(info, shape=shape)}{declared}"
 
 
 def _hint(summary: NetworkSummary) -> str:
