@@ -9,23 +9,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Input, Json, ModelOptions
+from trtnet.cli.options import Input, Json, ModelOptions, existing, parsed, writable
 
 if TYPE_CHECKING:
     from trtnet.tools.bench.findings import Wishes
     from trtnet.tools.bench.measurement import Setting
     from trtnet.tools.bench.reports.files import Files
 
-Export = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON to write, like trtexec's export of that name.")]
+Export = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", callback=writable, help="JSON to write, like trtexec's export of that name."),
+]
+
+
+def _routes(text: str | None) -> str | None:
+    from trtnet.tools.bench.other_tools.routes import routes
+
+    if text:
+        routes(text)
+    return text
 
 
 @dataclass(frozen=True)
 class BenchOptions(ModelOptions):
     """What the engine is built of, if it is not a file."""
 
-    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights by default.")] = None
+    weights: Annotated[
+        str | None, typer.Option(callback=existing, help="Checkpoint of a model; random weights by default.")
+    ] = None
     dim: Annotated[
-        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; by default the profile's opt.")
+        list[str],
+        typer.Option(
+            "--dim", callback=parsed("dims"), help="Size of a dynamic dimension: batch=8; by default the profile's opt."
+        ),
     ] = field(default_factory=list)
 
 
@@ -72,7 +88,8 @@ class Reporting:
         ),
     ] = False
     against: Annotated[
-        str | None, typer.Option(help="Other tools to measure, alternating: torch,compile,onnx or some of them.")
+        str | None,
+        typer.Option(callback=_routes, help="Other tools to measure, alternating: torch,compile,onnx or some of them."),
     ] = None
     torch: Annotated[
         str | None, typer.Option(help="The PyTorch original: path.py:factory; by default torchvision's of that name.")
@@ -80,7 +97,7 @@ class Reporting:
 
     def wishes(self, exports: Exports) -> Wishes:
         from trtnet.tools.bench.findings import Wishes
-        from trtnet.tools.bench.other_tools.against import routes
+        from trtnet.tools.bench.other_tools.routes import routes
 
         profile = self.profile or exports.export_profile is not None
         return Wishes(profile, self.measure_peaks, routes(self.against) if self.against else (), self.torch)

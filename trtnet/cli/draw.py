@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Json, ModelOptions, Size
+from trtnet.cli.options import Json, ModelOptions, Size, existing
 from trtnet.support.files import check_writable
 
 
@@ -17,7 +17,9 @@ from trtnet.support.files import check_writable
 class DrawOptions(ModelOptions):
     """What a model is made with; a picture needs no weights."""
 
-    weights: Annotated[str | None, typer.Option(help="A model's checkpoint; a drawing needs none.")] = None
+    weights: Annotated[
+        str | None, typer.Option(callback=existing, help="A model's checkpoint; a drawing needs none.")
+    ] = None
     dim: Size = field(default_factory=list)
 
 
@@ -47,17 +49,35 @@ def draw(
     As an interactive page, an image for a document, or a graph for other tools.
     """
     from trtnet.support.errors import ModelError
-    from trtnet.tools.draw import measured, summary
-    from trtnet.tools.draw.files import writing
-    from trtnet.tools.draw.reading import read
-    from trtnet.tools.output import show
+    from trtnet.tools.draw.files.suffixes import check_suffix
 
-    writing.check_suffix(output)
+    check_suffix(output)
     check_writable(output)
     if profile and comparison:
         raise ModelError("a drawing has one colour per layer: give --profile or --comparison")
     if open and output.suffix != ".json":
         raise ModelError(f"--open is for Netron, which opens a .json: write one with -o {output.with_suffix('.json')}")
+    _draw(target, output, options, depth, profile, comparison, json)
+    if open:
+        from trtnet.tools.draw.files.writing import open_in_netron
+
+        open_in_netron(output)
+
+
+def _draw(
+    target: str,
+    output: Path,
+    options: DrawOptions,
+    depth: int | None,
+    profile: Path | None,
+    comparison: Path | None,
+    json: str | None,
+) -> None:
+    from trtnet.tools.draw import measured, summary
+    from trtnet.tools.draw.files import writing
+    from trtnet.tools.draw.reading import read
+    from trtnet.tools.output import show
+
     drawing = read(target, options.choices)
     if profile:
         drawing = measured.with_profile(drawing, profile)
@@ -67,5 +87,3 @@ def draw(
     writing.write(layout, output)
     result = summary.summarize(layout, output)
     show(summary.text(result), asdict(result), json)
-    if open:
-        writing.open_in_netron(output)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +25,34 @@ def writable(file: str | None) -> str | None:
     return file
 
 
+def parsed(how: str, *given: Any) -> Callable[[Any], Any]:
+    """A callback of typer that reads an option at once, so that what is mistyped is an error before the work.
+
+    how: the function of ``trtnet.tools.targets.arguments`` that reads it; given: its further arguments.
+    """
+
+    def read(value: Any) -> Any:
+        from trtnet.tools.targets import arguments
+
+        if value:
+            getattr(arguments, how)(value, *given)
+        return value
+
+    return read
+
+
+def existing(file: str | None) -> str | None:
+    """A checkpoint that a command reads; one that is not there is an error before the work."""
+    if file is None or file.startswith("trtnet:") or Path(file).exists():
+        return file
+    from trtnet.support.errors import CheckpointError
+    from trtnet.support.text.did_you_mean import did_you_mean
+
+    folder = Path(file).parent
+    near = did_you_mean(Path(file).name, [each.name for each in folder.iterdir()] if folder.is_dir() else [])
+    raise CheckpointError(f"cannot read the checkpoint {file}: No such file or directory{near and f'; {near}'}")
+
+
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", callback=writable, help="Write the result as JSON; - is standard output."),
@@ -35,7 +65,10 @@ Model = Annotated[
     ),
 ]
 WeightsFile = Annotated[
-    str | None, typer.Option(help="Checkpoint: .safetensors, .pth, .npz, .gguf, .wts, a folder; see trtnet weights ls.")
+    str | None,
+    typer.Option(
+        callback=existing, help="Checkpoint: .safetensors, .pth, .npz, .gguf, .wts, a folder; see trtnet weights ls."
+    ),
 ]
 Rules = Annotated[
     str | None, typer.Option(help="Convert with the rules of a family, of a .toml file, or auto: detect the family.")
@@ -46,7 +79,11 @@ Ignore = Annotated[
     list[str], typer.Option(help="Regular expression of keys in the checkpoint that the model may leave out.")
 ]
 DType = Annotated[
-    str, typer.Option(help="dtype of the network: float32, float16, bfloat16, or the JSON of trtnet precision.")
+    str,
+    typer.Option(
+        callback=parsed("dtype"),
+        help="dtype of the network: float32, float16, bfloat16, or the JSON of trtnet precision.",
+    ),
 ]
 Quantization = Annotated[
     str | None,
@@ -61,24 +98,38 @@ Floats = Annotated[
     ),
 ]
 Dim = Annotated[
-    list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8, or batch=1:8:32 (min:opt:max).")
+    list[str],
+    typer.Option(
+        "--dim", callback=parsed("dims"), help="Size of a dynamic dimension: batch=8, or batch=1:8:32 (min:opt:max)."
+    ),
 ]
-Size = Annotated[list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8.")]
+Size = Annotated[
+    list[str], typer.Option("--dim", callback=parsed("dims"), help="Size of a dynamic dimension: batch=8.")
+]
 Arg = Annotated[
     list[str],
-    typer.Option("--arg", help="Argument of the model's factory, a field of its configuration: num_classes=10."),
+    typer.Option(
+        "--arg",
+        callback=parsed("literals"),
+        help="Argument of the model's factory, a field of its configuration: num_classes=10.",
+    ),
 ]
 Config = Annotated[
     str | None, typer.Option(metavar="FILE", help="The model's configuration: a published config.json, or its folder.")
 ]
 Declare = Annotated[list[str], typer.Option("--declare", help="An input of the model: image=batch,3,224,224:float16.")]
-Input = Annotated[list[str], typer.Option("--input", help="An input's array: image=photo.npy.")]
+Input = Annotated[
+    list[str], typer.Option("--input", callback=parsed("files"), help="An input's array: image=photo.npy.")
+]
 AllInputs = Annotated[
     str | None, typer.Option("--inputs", help="All inputs: an .npz, or polygraphy's .json with one or more calls.")
 ]
 Seed = Annotated[int, typer.Option("--random", min=0, help="Seed of the random values of inputs that are not given.")]
 Range = Annotated[
-    list[str], typer.Option("--range", help="Random values of an input: input_ids=0:30000, the end excluded.")
+    list[str],
+    typer.Option(
+        "--range", callback=parsed("ranges"), help="Random values of an input: input_ids=0:30000, the end excluded."
+    ),
 ]
 Pairs = Annotated[
     list[str], typer.Option("--output", help="Pairs of outputs to compare: expected=found; only these are compared.")
@@ -180,11 +231,16 @@ class ModelOptions(FormOptions, FactoryOptions, WeightsOptions):
 class LookOptions(ModelOptions):
     """The same for commands that look at a network's structure, at one size of each dimension."""
 
-    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; not needed to look at its structure.")] = (
-        None
-    )
+    weights: Annotated[
+        str | None, typer.Option(callback=existing, help="Checkpoint of a model; not needed to look at its structure.")
+    ] = None
     dim: Annotated[
-        list[str], typer.Option("--dim", help="Size of a dynamic dimension: batch=8; 1 for those that are not given.")
+        list[str],
+        typer.Option(
+            "--dim",
+            callback=parsed("dims"),
+            help="Size of a dynamic dimension: batch=8; 1 for those that are not given.",
+        ),
     ] = field(default_factory=list)
 
 
@@ -193,7 +249,8 @@ class OriginalOptions(ModelOptions):
     """The same for commands that compare with a torch module."""
 
     weights: Annotated[
-        str | None, typer.Option(help="Checkpoint of the model; by default the weights of the torch module.")
+        str | None,
+        typer.Option(callback=existing, help="Checkpoint of the model; by default the weights of the torch module."),
     ] = None
     dim: Size = field(default_factory=list)
     load: Load = None

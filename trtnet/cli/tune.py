@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Input, ModelOptions
+from trtnet.cli.options import Input, ModelOptions, existing, parsed
 from trtnet.support.errors import ModelError
 from trtnet.support.files import check_writable
 
@@ -19,7 +19,9 @@ from trtnet.support.files import check_writable
 class TunedModel(ModelOptions):
     """The model, with the values that it is tuned with."""
 
-    weights: Annotated[str | None, typer.Option(help="Checkpoint of a model; random weights by default.")] = None
+    weights: Annotated[
+        str | None, typer.Option(callback=existing, help="Checkpoint of a model; random weights by default.")
+    ] = None
     input: Input = field(default_factory=list)
 
 
@@ -28,7 +30,9 @@ class Searching:
     """How the search goes."""
 
     budget: Annotated[float | None, typer.Option(min=0, help="Time limit in seconds; no limit by default.")] = None
-    gpus: Annotated[str, typer.Option(help="The GPUs to time on, in parallel: 0,1.")] = "0"
+    gpus: Annotated[
+        str, typer.Option(callback=parsed("numbers", "--gpus"), help="The GPUs to time on, in parallel: 0,1.")
+    ] = "0"
     jobs: Annotated[int, typer.Option(min=0, help="Engines built in parallel; 0 is one per core.")] = 0
     resume: Annotated[bool, typer.Option("--resume", help="Continue from what the file has.")] = False
     progress: Annotated[bool, typer.Option(help="Show progress.")] = True
@@ -71,6 +75,13 @@ def tune(
 
 
 def _search(model: str, options: TunedModel, searching: Searching, output: Path | None) -> None:
+    if options.form:
+        raise ModelError("trtnet tune chooses the forms: omit --form; --approximations allows more of them")
+    if output is not None:
+        check_writable(output)
+    from trtnet.runtime.cuda.device import CudaDevice
+
+    CudaDevice()  # before what takes seconds to import
     from trtnet.tools.output import show
     from trtnet.tools.run import read_inputs
     from trtnet.tools.targets import arguments
@@ -78,8 +89,6 @@ def _search(model: str, options: TunedModel, searching: Searching, output: Path 
     from trtnet.tools.tune.report import picture
     from trtnet.tools.tune.tune import How, run
 
-    if options.form:
-        raise ModelError("trtnet tune chooses the forms: omit --form; --approximations allows more of them")
     file = output or file_of(model)
     check_writable(file)
     subject = Named(model, options.choices)

@@ -56,7 +56,7 @@ def declared(
 
 def _undeclared(called: str, model: Module | None) -> str:
     """That a model has no inputs, and how those that its forward takes are declared; sizes are of an example."""
-    takes = required(model.forward) if hasattr(model, "forward") else []
+    takes = [] if model is None or not hasattr(model, "forward") else required(model.forward)
     names = takes or ["x"]
     in_python = ", ".join(f"{name!r}: trtnet.Input(('batch', 3))" for name in names)
     options = " ".join(f"--declare {name}=batch,3" for name in names)

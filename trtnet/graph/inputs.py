@@ -9,9 +9,7 @@ from trtnet.graph.sizes.dim import Dim
 from trtnet.graph.sizes.origins import Value
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
-
-LARGEST_SIZE = 2**31 - 1
-"""The largest size of an axis that TensorRT takes."""
+from trtnet.support.size_limit import LARGEST_SIZE
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+LARGEST_SIZE = 2**31 - 1
+"""The largest size of an axis that TensorRT takes."""
 LOOKED_AT = 1 << 16
 """Of how many sizes of a range, from its smallest, each one is looked at."""
 

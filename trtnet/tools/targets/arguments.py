@@ -7,13 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trtnet.graph import Input
-from trtnet.graph.inputs import LARGEST_SIZE
 from trtnet.support import dtypes, json_text
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import ModelError
+from trtnet.support.size_limit import LARGEST_SIZE
+
+if TYPE_CHECKING:
+    from trtnet.graph import Input  # needs TensorRT, without which a command looks at its options
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -184,6 +186,8 @@ def _literal(value: str) -> Any:
 
 
 def _input(text: str, value: str, example: str) -> Input:
+    from trtnet.graph import Input
+
     shape, _, dtype = value.partition(":")
     sizes = [size.strip() for size in shape.split(",")]
     if wrong := next((size for size in sizes if size and not (size.isdecimal() or size.isidentifier())), None):

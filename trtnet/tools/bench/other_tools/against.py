@@ -8,8 +8,9 @@ from typing import Any
 
 from trtnet.runtime import Engine
 from trtnet.support.call_interface import by_name
-from trtnet.support.errors import InputError, TrtnetError
+from trtnet.support.errors import TrtnetError
 from trtnet.tools.bench.other_tools.onnx_route import onnx_engine
+from trtnet.tools.bench.other_tools.routes import ROUTES
 from trtnet.tools.bench.peaks import torch_times
 from trtnet.tools.bench.statistics import Summary, summarize
 
@@ -19,7 +20,6 @@ Timer = Callable[[Call, int], list[float]]
 """Milliseconds of so many calls."""
 
 TRTNET = "trtnet"
-ROUTES = ("torch", "compile", "onnx")
 NAMES = {
     "torch": "torch, eager",
     "compile": "torch.compile, max-autotune",
@@ -43,15 +43,6 @@ class Rival:
     @property
     def name(self) -> str:
         return NAMES[self.route]
-
-
-def routes(text: str) -> tuple[str, ...]:
-    """``"torch,onnx"`` -> routes. Raises InputError for one that is none."""
-    found = tuple(text.split(","))
-    unknown = [route for route in found if route not in ROUTES]
-    if unknown:
-        raise InputError(f"--against takes {', '.join(ROUTES)}; found {unknown[0]!r}")
-    return found
 
 
 def compare(

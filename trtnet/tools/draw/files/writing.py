@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtnet.support.errors import DependencyError, ModelError
+from trtnet.support.errors import DependencyError
 from trtnet.support.files import atomic_write
 from trtnet.tools.draw import opening
 from trtnet.tools.draw.drawing import Drawing
@@ -15,6 +15,7 @@ from trtnet.tools.draw.files.dot import dot
 from trtnet.tools.draw.files.netron import onnx_json
 from trtnet.tools.draw.files.page import page
 from trtnet.tools.draw.files.png import png
+from trtnet.tools.draw.files.suffixes import check_suffix
 from trtnet.tools.draw.files.svg import svg
 from trtnet.tools.draw.layout.picture import Picture, picture
 from trtnet.tools.draw.layout.placing import place
@@ -53,12 +54,6 @@ FORMATS: dict[str, Callable[[Layout], bytes]] = {
     ".json": lambda layout: onnx_json(layout.drawing).encode(),
 }
 """What each suffix is written by."""
-
-
-def check_suffix(path: Path) -> None:
-    """Raises ModelError for a file that no writer is for."""
-    if path.suffix not in FORMATS:
-        raise ModelError(f"{path}: a drawing is written as {', '.join(FORMATS)}")
 
 
 def write(layout: Layout, path: Path) -> None:

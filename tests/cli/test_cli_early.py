@@ -1,0 +1,49 @@
+"""What is mistyped is an error at once: before TensorRT, torch or a model is loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from trtnet.tools.draw.files.suffixes import SUFFIXES
+from trtnet.tools.draw.files.writing import FORMATS
+
+MISTYPED = {
+    "draw lenet -o x.pdf": "a drawing is written as .html",
+    "draw lenet -o none/x.html": "cannot write none/x.html",
+    "draw lenet -o x.html --dim batch": "--dim is written batch=1:8:32",
+    "inspect lenet --dtype flat16": "unknown dtype 'flat16'",
+    "tune lenet --gpus x": "--gpus is written 0,1",
+    "tune lenet --form gelu=layer": "omit --form",
+    "bench lenet --against torch,compil": "--against takes torch, compile, onnx; found 'compil'",
+    "bench lenet --export-times none/t.json": "cannot write none/t.json",
+    "bench lenet --input image.npy": "--input is written image=photo.npy",
+    "compare lenet lenet --range image=1": "--range is written input_ids=0:30000",
+    "build lenet -o a.engine --weights lenett.npz": "cannot read the checkpoint lenett.npz: No such file or directory;"
+    " did you mean lenet.npz?",
+    "run lenet --arg x": "--arg is written num_classes=10",
+}
+SCRIPT = """
+import sys
+from trtnet.cli.main import app
+from trtnet.support.errors import TrtnetError
+for line in sys.argv[1:]:
+    try:
+        app(line.split(), standalone_mode=False)
+    except TrtnetError as error:
+        print(error)
+print({"torch", "tensorrt", "tensorrt_rtx", "trtnet.graph", "trtnet.models"} & {*sys.modules})
+"""
+
+
+def test_a_mistyped_option_is_an_error_before_anything_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "lenet.npz").touch()
+    command = [sys.executable, "-c", SCRIPT, *MISTYPED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    *found, loaded = done.stdout.splitlines()
+    assert len(found) == len(MISTYPED)
+    assert [line for line, words in zip(found, MISTYPED.values(), strict=True) if words not in line] == []
+    assert loaded == "set()"
+
+
+def test_every_suffix_has_a_writer() -> None:
+    assert tuple(FORMATS) == SUFFIXES
