@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ from trtnet.tools.export.triton import config as triton
 from trtnet.tools.export.triton.config import config
 from trtnet.tools.export.triton.ensembles import Step, write_ensemble
 from trtnet.tools.export.triton.models import open_model, served as served_by
-from trtnet.tools.export.triton.repository import Repository, of_engine, publish
+from trtnet.tools.export.triton.repository import Repository, of_engine, publish, template
 from trtnet.tools.export.triton.serving import Serving
 from trtnet.tools.targets.networks import Choices
 
@@ -265,6 +267,50 @@ def test_requests_that_fail_together_have_their_own_answers(served: Any) -> None
     assert [len(response.outputs.get("output", ())) for response in responses] == [20, 0, 2]
 
 
+def test_values_that_the_model_does_not_take_fail_only_their_request(served: Any) -> None:
+    engine = served.function
+
+    class Looking:
+        inputs, outputs = engine.inputs, engine.outputs
+
+        def __call__(self, image: Any) -> Any:
+            if (image > 1).any():
+                raise IndexError("index 2 is out of range")
+            return engine(image)
+
+    served.function = Looking()
+    responses = answers(served, [np.full((2, 1, 28, 28), value, np.float16) for value in (1, 2, 0)])
+    assert [each.error for each in responses] == [None, "IndexError: index 2 is out of range", None]
+    assert [len(each.outputs.get("output", ())) for each in responses] == [2, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "gave"),
+    [("None", "not a dict but NoneType"), ("{'a': x}", "a"), ("{'y': x}", "float32, the model takes int64")],
+)
+def test_a_step_that_gives_something_else_says_what(
+    given: str, gave: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = SimpleNamespace(
+        get_input_tensor_by_name=lambda request, name: ServersTensor(request[name]),
+        triton_string_to_numpy={"TYPE_INT64": np.int64}.get, InferenceResponse=Response, TritonError=str,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", server)
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/function.py").write_text(f"def f(x): return {given}\n")
+    (tmp_path / "1/step.json").write_text(json.dumps({"function": "f", "inputs": ["x"], "outputs": ["y"]}))
+    namespace: dict[str, Any] = {"__name__": "model"}
+    exec(compile(template("python_step.py"), "model.py", "exec"), namespace)
+    step, output = namespace["TritonPythonModel"](), {"name": "y", "data_type": "TYPE_INT64"}
+    step.initialize({
+        "model_repository": str(tmp_path), "model_version": "1", "model_name": "s",
+        "model_config": json.dumps({"output": [output]}),
+    })  # fmt: skip
+    (response,) = step.execute([{"x": np.ones(2, np.float32)}])
+    assert response.error.startswith("TypeError") and response.error.endswith(gave)
+    assert "dict" not in gave or "f is to give y" in response.error
+
+
 def test_whatever_the_model_raises_every_request_has_an_answer(served: Any) -> None:
     served.function = SimpleNamespace(inputs=served.function.inputs, outputs=served.function.outputs)
     images = [np.ones((2, 1, 28, 28), np.float16)] * 2
@@ -320,6 +366,35 @@ def test_nothing_is_left_of_a_version_that_cannot_be_written(
         with pytest.raises(PlanError, match="No space left on device"):
             write(engine, tmp_path / "repo", "m", python=True)
     assert list((tmp_path / "repo").iterdir()) == [] and [path.name for path in tmp_path.iterdir()] == ["repo"]
+
+
+@pytest.mark.parametrize("reason", [errno.EXDEV, errno.EACCES, errno.EROFS])
+def test_a_repository_that_is_a_mount_gets_whole_versions_too(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    rename, repository = Path.rename, tmp_path / "repo"
+
+    def inside_only(self: Path, target: Path) -> Path:
+        if not self.is_relative_to(repository):
+            raise OSError(reason, os.strerror(reason), str(self), None, str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", inside_only)
+    assert [write(engine, repository, "m", python=True).version for _ in range(2)] == [1, 2]
+    assert [path.name for path in repository.iterdir()] == ["m"] and [path.name for path in tmp_path.iterdir()] == [
+        "repo"
+    ]
+    assert (repository / "m/2/model.plan").read_bytes() == engine.read_bytes()
+
+
+def test_a_configuration_of_others_is_not_written_over(engine: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/config.pbtxt").write_bytes(b'platform: "onnxruntime_onnx"\n# caf\xe9\n')
+    was = (tmp_path / "m/config.pbtxt").read_bytes()
+    with pytest.raises(PlanError, match=r"m has a model with other tensors"):
+        write(engine, tmp_path, "m", python=True)
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["config.pbtxt"]
+    assert (tmp_path / "m/config.pbtxt").read_bytes() == was
 
 
 def test_several_gpus_warm_up_and_a_cache() -> None:
@@ -388,6 +463,19 @@ def test_an_ensemble_connects_functions_and_the_model(engine: Path, tmp_path: Pa
         )
     with pytest.raises(ModelError, match=r"bfloat16 excepted"):
         Step("f.py:f", {"x": trtnet.Input(("batch",), "bfloat16")}).infos  # noqa: B018
+
+
+def test_nothing_is_written_of_an_ensemble_of_which_a_part_cannot_be(engine: Path, tmp_path: Path) -> None:
+    (tmp_path / "steps.py").write_text("def after(output): ...\n")
+    after = Step(f"{tmp_path}/steps.py:after", {"digit": trtnet.Input(("batch",), "int64")})
+    of_lenet, repository = of_engine(engine, python=True), tmp_path / "repo"
+    write_ensemble(of_lenet, repository, "m", Serving(), None, after)
+    other = replace(after, tensors={"number": trtnet.Input(("batch",), "int64")})
+    with pytest.raises(PlanError, match=r"m_after has a model with other tensors"):
+        write_ensemble(of_lenet, repository, "m", Serving(), None, other)
+    assert sorted(str(path.relative_to(repository)) for path in repository.glob("*/[0-9]*")) == [
+        "m/1", "m_after/1", "m_model/1",
+    ]  # fmt: skip
 
 
 # the command

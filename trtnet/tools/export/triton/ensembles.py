@@ -14,8 +14,9 @@ from pathlib import Path
 from trtnet.graph import Input
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import ModelError
-from trtnet.tools.export.triton.config import TYPES, tensors
-from trtnet.tools.export.triton.repository import Repository, Served, place, publish, template
+from trtnet.tools.export.triton.config import TYPES, max_batch_size, tensors
+from trtnet.tools.export.triton.placing import Version, check, place
+from trtnet.tools.export.triton.repository import Repository, Served, placed, template, version_of
 from trtnet.tools.export.triton.serving import Serving
 from trtnet.tools.targets.model_file import factory_in
 
@@ -44,26 +45,31 @@ class Step:
 def write_ensemble(
     served: Served, repository: Path, name: str, serving: Serving, before: Step | None, after: Step | None
 ) -> Repository:
-    """Writes a model and the steps around it.
+    """Writes a model and the steps around it. Nothing is written if one of them cannot be.
 
     Raises ModelError for a function that is not there or that has no tensors, PlanError as ``repository.publish``.
     """
     _check(before, after)
     info = served.info
-    model = publish(served, repository, f"{name}_model", serving)
-    size, files = model.max_batch_size, [*model.files]
+    versions = [version_of(served, f"{name}_model", serving)]
+    size = max_batch_size(info, serving)
     takes = info.inputs if before is None else before.infos
     gives = info.outputs if after is None else after.infos
     steps = [(f"{name}_model", info.inputs, info.outputs)]
     if before is not None:
         steps.insert(0, (f"{name}_before", takes, info.inputs))
-        files += _write_step(repository, steps[0], before.function, size, serving)
+        versions.append(_version_of_step(steps[0], before.function, size, serving))
     if after is not None:
         steps.append((f"{name}_after", info.outputs, gives))
-        files += _write_step(repository, steps[-1], after.function, size, serving)
-    written, version = place(repository, name, _ensemble(name, takes, gives, steps, size), {"ensemble": b""})
+        versions.append(_version_of_step(steps[-1], after.function, size, serving))
+    versions.append(Version(name, _ensemble(name, takes, gives, steps, size), {"ensemble": b""}))
+    for version in versions:
+        check(repository, version)
+    written = [place(repository, version) for version in versions]  # the ensemble last
+    files = tuple(file for each, _ in written for file in each)
     note = "a step's file is copied alone: what it imports must be there in the server's Python"
-    return Repository((*files, *written), version, size, (*model.notes, note))
+    model = placed(served, serving, *written[0])
+    return Repository(files, written[-1][1], size, (*model.notes, note))
 
 
 def _check(before: Step | None, after: Step | None) -> None:
@@ -79,7 +85,7 @@ Connected = tuple[str, Infos, Infos]
 """A model in the ensemble: its name, what it takes and what it gives."""
 
 
-def _write_step(repository: Path, step: Connected, function: str, size: int, serving: Serving) -> tuple[str, ...]:
+def _version_of_step(step: Connected, function: str, size: int, serving: Serving) -> Version:
     name, takes, gives = step
     file, _, attribute = function.rpartition(":")
     text = "\n".join(
@@ -100,7 +106,7 @@ def _write_step(repository: Path, step: Connected, function: str, size: int, ser
         "function.py": Path(file).read_bytes(),
         STEP: json.dumps(described).encode(),
     }
-    return place(repository, name, text + "\n", files)[0]
+    return Version(name, text + "\n", files)
 
 
 def _ensemble(name: str, takes: Infos, gives: Infos, steps: Sequence[Connected], size: int) -> str:

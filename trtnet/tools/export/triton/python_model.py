@@ -59,7 +59,7 @@ class TritonPythonModel:
         if self.batched and len(requests) > 1:
             try:
                 return self._answered(requests)
-            except TrtnetError:  # one by one, so that each has its own answer
+            except Exception:  # one by one, so that each has its own answer
                 pass
         return [self._answer(request) for request in requests]
 
@@ -68,6 +68,8 @@ class TritonPythonModel:
             return self._answered([request])[0]
         except TrtnetError as error:
             return _error(str(error))
+        except Exception as error:  # of values that the model does not take
+            return _error(f"{type(error).__name__}: {error}")
 
     def _answered(self, requests: Sequence[Any]) -> list[Any]:
         names = [info.name for info in self.function.inputs]

@@ -46,6 +46,11 @@ class TritonPythonModel:
             )
 
     def _tensor(self, found: Mapping[str, Any], name: str) -> Any:
+        if not isinstance(found, Mapping) or name not in found:
+            gave = (
+                ", ".join(map(str, found)) if isinstance(found, Mapping) else f"not a dict but {type(found).__name__}"
+            )
+            raise TypeError(f"{self.step['function']} is to give {', '.join(self.step['outputs'])}; it gave {gave}")
         array = np.asarray(found[name])
         if array.dtype != self.dtypes[name]:
             raise TypeError(f"{name} is {array.dtype}, the model takes {np.dtype(self.dtypes[name])}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,14 +9,10 @@ from pathlib import Path
 from trtnet.builder import Plan, PlanInfo
 from trtnet.builder.plan import sidecar_path
 from trtnet.support.errors import PlanError
-from trtnet.support.files import atomic_write
 from trtnet.tools.export.triton.config import PLAN, REFERENCE, TYPES, config, max_batch_size, notes
+from trtnet.tools.export.triton.placing import Files, Version, place
 from trtnet.tools.export.triton.sequence_config import of_sequences
 from trtnet.tools.export.triton.serving import Serving
-
-CONFIG = "config.pbtxt"
-Files = Mapping[str, bytes | memoryview]
-"""The files of a version, by name."""
 
 
 @dataclass(frozen=True)
@@ -74,50 +67,21 @@ def publish(served: Served, repository: Path, name: str, serving: Serving) -> Re
     Raises PlanError for a name or a number that Triton does not take, a version that is there, a model that takes other
     tensors, or files that cannot be written.
     """
+    written, number = place(repository, version_of(served, name, serving))
+    return placed(served, serving, written, number)
+
+
+def version_of(served: Served, name: str, serving: Serving) -> Version:
+    """What :func:`publish` writes. Raises PlanError for what Triton does not take."""
     serving.check()
-    size = max_batch_size(served.info, serving)
     text = config(served.info, name, serving, python=served.python)
-    written, version = place(repository, name, text, served.files, serving.version)
-    return Repository(written, version, size, tuple(notes(served.info, size, served.python)))
+    return Version(name, text, served.files, serving.version)
 
 
-def place(
-    repository: Path, name: str, text: str, files: Files, version: int | None = None
-) -> tuple[tuple[str, ...], int]:
-    """Puts a version with its files into the repository, whole: (what was written, its number).
-
-    A server that looks meanwhile sees the model as it was, or with the version. Raises PlanError as :func:`publish`.
-    """
-    if not re.fullmatch(r"[\w-][\w.-]*", name):
-        raise PlanError(f"a model's name has only letters, digits, _ - . and does not begin with a dot: {name!r}")
-    model = repository / name
-    try:
-        repository.mkdir(parents=True, exist_ok=True)
-        there = [int(each.name) for each in model.glob("*") if each.name.isdecimal()]
-        number = max(there, default=0) + 1 if version is None else version
-        if number in there:
-            raise PlanError(
-                f"{model} has a version {number}, which is never changed; by default the next one is written"
-            )
-        if there:
-            _check_same(model / CONFIG, text)
-        with tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=repository.resolve().parent) as temporary:
-            made = Path(temporary) / name
-            folder = made / str(number)
-            folder.mkdir(parents=True)
-            for file, data in files.items():
-                with atomic_write(folder / file) as out:
-                    out.write(data)
-            if model.exists():
-                with atomic_write(model / CONFIG) as out:
-                    out.write(text.encode())
-                folder.rename(model / str(number))
-            else:
-                (made / CONFIG).write_text(text)
-                made.rename(model)
-    except OSError as error:
-        raise PlanError(f"cannot write {error.filename or repository}: {error.strerror or error}") from error
-    return tuple(map(str, (model / CONFIG, *(model / str(number) / file for file in files)))), number
+def placed(served: Served, serving: Serving, written: tuple[str, ...], number: int) -> Repository:
+    """What there is to know of a version that was written."""
+    size = max_batch_size(served.info, serving)
+    return Repository(written, number, size, tuple(notes(served.info, size, served.python)))
 
 
 def check(info: PlanInfo, what: str, python: bool) -> None:
@@ -142,18 +106,3 @@ def check(info: PlanInfo, what: str, python: bool) -> None:
             raise PlanError(f"{tensor}: Triton does not have this dtype; it has {', '.join(TYPES)}")
         if python and tensor.dtype == "bfloat16":
             raise PlanError(f"{tensor}: Triton's python backend uses numpy arrays, which have no bfloat16")
-
-
-def _check_same(path: Path, text: str) -> None:
-    """Raises PlanError if versions of one model would take different tensors: they have one configuration."""
-    if path.exists() and _tensors(path.read_text()) != _tensors(text):
-        raise PlanError(
-            f"{path.parent} has a model with other tensors or another max_batch_size: the versions of a model share its"
-            f" configuration. Choose another --name"
-        )
-
-
-def _tensors(text: str) -> list[str]:
-    """The lines of a configuration that all versions have in common."""
-    kept = ("max_batch_size", "backend", "input", "output", "  { name")
-    return [line.rstrip(",") for line in text.splitlines() if line.startswith(kept)]
