@@ -24,6 +24,8 @@ _CARRIERS = {
 class MappingCheckpoint(Checkpoint):
     """Named numpy arrays or torch tensors; the arrays it returns share their memory.
 
+    Complex numbers are their real and imaginary part in a last axis of 2, as torch.view_as_real gives them.
+
     Raises CheckpointError for a key that is not a str or a value that is not a tensor, naming it.
     """
 
@@ -31,7 +33,7 @@ class MappingCheckpoint(Checkpoint):
         kept = without_extra_state(tensors, is_array)
         for key, value in kept.items():
             _require_tensor(name, key, value)
-        self._tensors = dict(kept)
+        self._tensors = {key: _in_two_parts(value) for key, value in kept.items()}
         super().__init__(name, self._tensors)
 
     def _spec(self, key: str) -> TensorSpec:
@@ -58,6 +60,14 @@ class MappingCheckpoint(Checkpoint):
 
     def _release(self) -> None:
         self._tensors = {}
+
+
+def _in_two_parts(value: Any) -> Any:
+    if is_tensor(value) and value.is_complex():
+        return sys.modules["torch"].view_as_real(value.detach().resolve_conj())
+    if isinstance(value, np.ndarray) and value.dtype.kind == "c":
+        return np.ascontiguousarray(value).view(value.real.dtype).reshape(*value.shape, 2)
+    return value
 
 
 def is_tensor(value: object) -> bool:

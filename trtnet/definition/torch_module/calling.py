@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from trtnet.definition.torch_module.exchanged import exchanged
-from trtnet.definition.torch_module.symbolic import SymbolicTensor
+from trtnet.definition.torch_module.symbolic import ComplexTensor, SymbolicTensor
 from trtnet.definition.torch_module.tracing import Tracing
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Network, current
@@ -105,4 +105,6 @@ def _value(leaf: Any) -> Any:
 
 
 def _fresh(leaf: Any) -> Any:
+    if isinstance(leaf, ComplexTensor):
+        return [leaf.value.fresh(), leaf.imaginary.fresh()]
     return leaf.value.fresh() if isinstance(leaf, SymbolicTensor) else leaf

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trtnet import ops
+from trtnet.definition.torch_module.complex_numbers.fourier import shifted
 from trtnet.graph import Tensor, current
 from trtnet.nn import weight_functions
 from trtnet.ops.images.detection import need_kernels
@@ -19,10 +20,10 @@ WEIGHTED = frozenset(
         *(f"{kind}{n}d" for kind in ("conv", "conv_transpose") for n in (1, 2, 3)),
         *("linear", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "embedding", "prelu"),
         *("multi_head_attention_forward", "deform_conv2d", "lstm", "gru", "rnn_tanh", "rnn_relu"),
-        *("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"),
+        *("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "stft", "istft"),
     )
 )
-"""Operations whose second and further arguments are weights: they get the parameters themselves, not tensors."""
+"""Operations whose further arguments are weights, or a window: they get the parameters themselves, not tensors."""
 CAST = frozenset(name for name in WEIGHTED if name.startswith("conv") or name == "linear")
 """Operations whose input is cast to the dtype of their weights, as autocast does; torch without it refuses another.
 
@@ -85,6 +86,8 @@ TABLE: dict[str, Callable[..., Any]] = {
         f"max_pool{n}d_with_indices": functools.partial(getattr(ops, f"max_pool{n}d"), return_indices=True)
         for n in (1, 2, 3)
     },
+    "fft_fftshift": shifted,
+    "fft_ifftshift": functools.partial(shifted, back=True),
     # torchvision's, in the order of arguments of its compiled functions
     "nms": _nms,
     "roi_align": _roi_align,

@@ -15,15 +15,14 @@ SIZE, FAKE = torch.Size, FakeTensor
 """torch's own, which are exchanged while a module is being called."""
 
 
-class SymbolicTensor(torch.Tensor):
-    """A torch tensor without values. What is not here, it answers as the tensor of the network does.
+class Placeholder(torch.Tensor):
+    """A torch tensor without values.
 
-    value: the tensor of the network that it stands for. place: the module's device. table: see ``repeated``.
+    value: the tensor of the network that it stands for. place: the module's device.
     """
 
     value: Tensor
     place: torch.device
-    table: tuple[torch.Tensor, int] | None = None
     instead_of_ops = (
         "a PyTorch module calls torch's functions; to use others, make it a member of a trtnet Module that calls"
         " them: self.part = trtnet.TorchModule(module)"
@@ -37,22 +36,50 @@ class SymbolicTensor(torch.Tensor):
         return SymbolicSize(shape) if self.value.network.dims or is_symbolic(shape) else SIZE(shape)
 
     @property
-    def dtype(self) -> torch.dtype:  # type: ignore[override]
-        found: torch.dtype = getattr(torch, self.value.dtype.name)
-        return found
-
-    @property
     def device(self) -> torch.device:  # type: ignore[override]
         return self.place
 
     def get_device(self) -> int:
         return -1 if self.place.type == "cpu" else self.place.index or 0
 
+
+class SymbolicTensor(Placeholder):
+    """One of real values. What is not here, it answers as the tensor of the network does. table: see ``repeated``."""
+
+    table: tuple[torch.Tensor, int] | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        found: torch.dtype = getattr(torch, self.value.dtype.name)
+        return found
+
     def __repr__(self) -> str:  # type: ignore[override]
         return repr(self.value)
 
     def __format__(self, _: str) -> str:
         return repr(self.value)
+
+
+class ComplexTensor(Placeholder):
+    """One of complex values: `value` and `imaginary` are two tensors of the network, of one shape and dtype.
+
+    whole: where it is torch.view_as_complex of a tensor, that: [..., 2]. copies: what torch.view_as_real gave of
+    others, and how often these had been written to; see ``complex_numbers``.
+    """
+
+    imaginary: Tensor
+    whole: Tensor | None = None
+    copies: list[tuple[Tensor, int]]
+
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        return torch.complex32 if self.value.dtype.name == "float16" else torch.complex64
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"ComplexTensor({self.value!r}, {self.imaginary!r})"
+
+    def __format__(self, _: str) -> str:
+        return repr(self)
 
 
 class _OfEither(type):
@@ -91,6 +118,14 @@ def become_symbolic(tensor: torch.Tensor, value: Tensor, place: torch.device) ->
     return made
 
 
+def become_complex(tensor: torch.Tensor, real: Tensor, imaginary: Tensor, place: torch.device) -> ComplexTensor:
+    """A torch tensor, from now on a complex one of the network to all who hold it."""
+    made: Any = tensor
+    made.__class__ = ComplexTensor
+    made.value, made.imaginary, made.place, made.copies = real, imaginary, place, []
+    return made
+
+
 def is_symbolic(value: Any) -> bool:
     """Whether a value, or something in a structure of values, is known only when the engine runs."""
-    return any(isinstance(leaf, SymbolicTensor | Dim | Real) for leaf in leaves(value))
+    return any(isinstance(leaf, Placeholder | Dim | Real) for leaf in leaves(value))

@@ -13,8 +13,15 @@ from torch.overrides import TorchFunctionMode
 
 from trtnet import ops
 from trtnet.definition.torch_module import repeated
+from trtnet.definition.torch_module.complex_numbers import ComplexNumbers, is_complex
 from trtnet.definition.torch_module.exceptions import CAST, TABLE, WEIGHTED
-from trtnet.definition.torch_module.symbolic import SymbolicTensor, become_symbolic, is_symbolic, symbolic
+from trtnet.definition.torch_module.symbolic import (
+    ComplexTensor,
+    SymbolicTensor,
+    become_symbolic,
+    is_symbolic,
+    symbolic,
+)
 from trtnet.definition.torch_module.views import Views
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.definition.torch_module.writes import Made, written_to
@@ -40,7 +47,7 @@ class Tracing(TorchFunctionMode):
     def __init__(self, network: Network, weights: ModuleWeights, place: torch.device) -> None:
         super().__init__()
         self.network, self.weights, self.place = network, weights, place
-        self.views, self.made = Views(weights), Made()
+        self.views, self.made, self.complex = Views(weights), Made(), ComplexNumbers(self)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -53,6 +60,8 @@ class Tracing(TorchFunctionMode):
         known = repeated.answer(name, args)
         if known is not None:
             return known
+        if self.complex.concern(name, args, given):
+            return self.complex.answer(func, name, args, given)
         for target in written_to(name, args, given):
             self.take_over(target, name)
         result = self.operation(func, name, args, given)
@@ -86,9 +95,13 @@ class Tracing(TorchFunctionMode):
         """
         if isinstance(target, SymbolicTensor) or not isinstance(target, torch.Tensor):
             return
+        self.check_alone(target, name)
+        become_symbolic(target, self.value(target).clone(), self.place)
+
+    def check_alone(self, target: torch.Tensor, name: str) -> None:
+        """Raises ModelError for a weight, and for a tensor of torch's whose memory another shares."""
         self.weights.check_writable(target, name)
         self.made.check_alone(target, name)
-        become_symbolic(target, self.value(target).clone(), self.place)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -175,6 +188,10 @@ class Tracing(TorchFunctionMode):
             return leaf.value
         if not isinstance(leaf, torch.Tensor):
             return leaf
+        if isinstance(leaf, ComplexTensor):
+            raise ModelError(here("a complex tensor, of which TensorRT has none: give torch.view_as_real of it"))
+        if is_complex(leaf) and self.weights.parameter(leaf) is None:
+            leaf = self.torchs(torch.view_as_real, "view_as_real", (leaf.resolve_conj(),), {})
         weight, view = self.weights.parameter(leaf), self.views.of(leaf)
         if view is not None and not raw:
             whole = symbolic(self.value(view.source), self.place)

@@ -65,7 +65,7 @@ class ModuleWeights:
         self._memory = {each.untyped_storage().data_ptr() for each in (*module.parameters(), *module.buffers())}
         for buffer in module.buffers():
             if id(buffer) not in stored:
-                self._derived[id(buffer)] = Known(buffer)
+                self._derived[id(buffer)] = Known(buffer, own=buffer.is_complex())
         for tensor in _plain_attributes(module):
             if id(tensor) not in stored and not self.is_weight(tensor):
                 self._derived[id(tensor)] = Known(tensor, kept=True)
@@ -76,8 +76,7 @@ class ModuleWeights:
                 continue
             if id(tensor) not in self._parameters:
                 kind = Parameter if isinstance(tensor, torch.nn.Parameter) else Buffer
-                dtype = None if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
-                self._parameters[id(tensor)] = tensor, kind(*tensor.shape, dtype=dtype)
+                self._parameters[id(tensor)] = tensor, kind(*_stored_shape(tensor), dtype=_stored_dtype(tensor))
             yield key, self._parameters[id(tensor)][1]
 
     def keys(self) -> list[tuple[str, Parameter]]:
@@ -149,6 +148,7 @@ class ModuleWeights:
                 text = f"{network.key(parameter)} is on torch's meta device, and the module computes with its values"
                 raise ModelError(here(f"{text}: make the module on the CPU, load_state_dict(..., assign=True)"))
             found = to_torch(network.stored(parameter))
+            found = torch.view_as_complex(found) if tensor.is_complex() else found
             self._filled[id(tensor)] = tensor, tensor.data
             if found.data_ptr() != tensor.data_ptr():  # they are not the module's own
                 tensor.data = found.to(tensor.device, tensor.dtype)
@@ -180,7 +180,7 @@ class ModuleWeights:
 
     def _known(self, tensor: torch.Tensor) -> Known:
         if id(tensor) in self._parameters:
-            return Known(tensor, frozenset([self._parameters[id(tensor)][1]]))
+            return Known(tensor, frozenset([self._parameters[id(tensor)][1]]), own=tensor.is_complex())
         return self._derived[id(tensor)]
 
     def array(self, tensor: torch.Tensor, network: Network, beside: Collection[DType] = ()) -> np.ndarray[Any, Any]:
@@ -204,6 +204,18 @@ class ModuleWeights:
                 wanted = floats.pop().numpy
         with np.errstate(over="ignore"):
             return array.astype(wanted)
+
+
+def _stored_shape(tensor: torch.Tensor) -> tuple[int, ...]:
+    """The shape of a weight in a checkpoint: a complex one has its two parts in a last axis."""
+    return (*tensor.shape, 2) if tensor.is_complex() else tuple(tensor.shape)
+
+
+def _stored_dtype(tensor: torch.Tensor) -> str | None:
+    """The dtype of a weight in a network; None for that of the network. half() does not convert complex weights."""
+    if tensor.is_complex():
+        return "float32"
+    return None if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
 
 
 def _check_values(tensor: torch.Tensor) -> None:

@@ -126,7 +126,9 @@ def _arguments(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str,
 def _values(name: str, value: Any) -> Iterator[Value]:
     """The tensors of a structure, copied: a later module may write into them."""
     value = opened(value)
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, torch.Tensor) and value.is_complex():
+        yield from _values(name, [value.real, value.imag])  # as the network has them
+    elif isinstance(value, torch.Tensor):
         if value.layout == torch.strided:
             yield Value(name, to_numpy(value.detach().cpu().clone()))
     elif isinstance(value, Mapping):
