@@ -143,3 +143,21 @@ def test_bisect_names_the_module_in_which_a_bug_was_planted(block: type[nn.Modul
     found = trtnet.bisect(network, original, torch.randn(2, 3, 32, 32))
     assert not found.passed and found.module == path
     assert found.findings[0].row.alone is not None and why in str(found)
+
+
+class Registers(nn.Module):
+    """DINOv3: register tokens, of which there are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.registers = nn.Parameter(torch.randn(1, 1, 4)), nn.Parameter(torch.empty(1, 0, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([each.expand(x.shape[0], -1, -1) for each in (self.token, self.registers)] + [x], 1)
+
+
+@pytest.mark.parametrize("batch", [2, "batch"])
+def test_a_weight_without_elements(batch: int | str) -> None:
+    module, x = Registers().eval(), torch.randn(2, 3, 4)
+    network = trtnet.define(module, {"x": trtnet.Input((batch, 3, 4))})
+    assert (network.reference()(x.numpy()) == module(x).detach().numpy()).all()

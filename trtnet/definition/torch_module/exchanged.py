@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
 import torch
 
+from trtnet.definition.torch_module.libraries import of_libraries
 from trtnet.definition.torch_module.symbolic import AnyFake, AnySize, is_symbolic
 from trtnet.graph import Dim, Real
 
@@ -65,39 +65,13 @@ def scripted(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def pooled(
-    features: Sequence[torch.Tensor],
-    boxes: Sequence[torch.Tensor],
-    output_size: Sequence[int],
-    sampling_ratio: int,
-    scales: Sequence[float],
-    mapper: Callable[[Sequence[torch.Tensor]], torch.Tensor],
-) -> torch.Tensor:
-    """torchvision's MultiScaleRoIAlign: all boxes at every level, and then each one's level.
-
-    torchvision's own sorts the boxes by level, and how many a level has depends on values.
-    """
-    rois = sys.modules["torchvision.ops.poolers"]._convert_to_roi_format(boxes)
-    sizes = int(output_size[0]), int(output_size[1])
-    found = [
-        torch.ops.torchvision.roi_align(feature, rois, scale, *sizes, sampling_ratio, False)
-        for feature, scale in zip(features, scales, strict=True)
-    ]
-    result = found[0]
-    if len(found) > 1:
-        level = mapper(boxes)[:, None, None, None]
-        for index, each in enumerate(found[1:], 1):
-            result = torch.where(level == index, each, result)
-    return result
-
-
 @contextmanager
 def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
     """Inside, torch's modules are called by `call_module`, and functions of sizes take sizes of the network.
 
     What ``torch.compile`` made runs as it was before.
     """
-    compiled, poolers = torch.jit.ScriptFunction, sys.modules.get("torchvision.ops.poolers")
+    compiled = torch.jit.ScriptFunction
     exchanges: list[tuple[Any, str, Any]] = [
         *((torch, name, packed(getattr(torch, name), 0)) for name in FACTORIES),
         *((torch.Tensor, name, packed(getattr(torch.Tensor, name), 1)) for name in METHODS),
@@ -106,7 +80,7 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
         (torch._subclasses, "FakeTensor", AnyFake),
         (math, "sqrt", root(math.sqrt)),
         (compiled, "__call__", scripted(compiled.__call__)),
-        *([(poolers, "_multiscale_roi_align", pooled)] if poolers else []),
+        *of_libraries(),
     ]
     with LOCK, ExitStack() as stack:
         for owner, name, instead in exchanges:

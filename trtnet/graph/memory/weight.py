@@ -75,6 +75,8 @@ class Weight:
 
     @cached_property
     def handle(self) -> trt.Weights:
+        if self.array.size == 0:  # of which TensorRT wants no address
+            return empty(self.dtype)
         return trt.Weights(self.array) if self.readable else opaque(self.dtype, self.memory, self.array.size)
 
     @property
