@@ -9,7 +9,7 @@ import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -147,8 +147,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def loaded(name: str) -> list[ModuleType]:
+    """The modules of trtnet that have a function of that name."""
+    return [each for key, each in sys.modules.items() if key.partition(".")[0] == "trtnet" and name in vars(each)]
+
+
+def give_back(name: str, fake: object, real: object) -> None:
+    """What was imported while a fake stood in its place has the real function again."""
+    for module in loaded(name):
+        if vars(module)[name] is fake:
+            setattr(module, name, real)
+
+
 @pytest.fixture
-def spy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spy:
+def spy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spy]:
     """In the place of `define`, wherever it is called."""
     for module in pkgutil.walk_packages(trtnet.tools.__path__, "trtnet.tools."):
         # Triton alone imports its models; Parquet is an extra
@@ -157,8 +169,8 @@ def spy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spy:
         ):
             importlib.import_module(module.name)
     spy = Spy()
-    for module in [each for name, each in sys.modules.items() if name.partition(".")[0] == "trtnet"]:
-        if vars(module).get("define") is spy.define:
+    for module in loaded("define"):
+        if vars(module)["define"] is spy.define:
             monkeypatch.setattr(module, "define", spy)
     info = PlanInfo("", "", (TensorInfo("x", (2, 4), "float32"),), (), (), dtype="float32")
     monkeypatch.setattr("trtnet.runtime.load", lambda _: SimpleNamespace(info=info, refit=None))
@@ -166,7 +178,16 @@ def spy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spy:
     monkeypatch.setattr(tune.run, "__defaults__", (list,))  # whatever the GPUs are
     monkeypatch.setenv("TRTNET_BACKEND", backend.name())  # polygraphy's script says it anew, for its own process
     monkeypatch.chdir(folder)
-    return spy
+    yield spy
+    give_back("define", spy, spy.define)
+
+
+def test_what_is_imported_beside_the_spy_gets_the_function_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    spy, late = Spy(), ModuleType("trtnet.late")
+    monkeypatch.setitem(sys.modules, late.__name__, late)
+    monkeypatch.setattr(late, "define", spy, raising=False)
+    give_back("define", spy, spy.define)
+    assert vars(late)["define"] is trtnet.define
 
 
 def test_every_command_is_known() -> None:

@@ -10,7 +10,7 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from helpers.docs.output import agrees
 from helpers.docs.pages import ROOT, Block, Page
 
 from trtnet.cli.main import app, main
+from trtnet.support.errors import CheckpointError, FileError
 
 NOT_RUN = {"apt-get", "nsys", "polygraphy", "pre-commit", "tensorrt_rtx", "tritonserver", "trtexec"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -123,12 +124,16 @@ def commands(block: Block) -> list[tuple[str, str]]:
 
 
 def check_options(arguments: list[str]) -> None:
-    """Raises an error of the command line for a command or an option that trtnet does not have."""
+    """Raises an error of the command line for a command or an option that trtnet does not have.
+
+    Files that a command names need not be there.
+    """
     command: Any = typer.main.get_command(app)
     context = command.make_context("trtnet", list(arguments))
-    while hasattr(command, "commands"):
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        context = command.make_context(name, rest, parent=context)
+    with suppress(FileError, CheckpointError):
+        while hasattr(command, "commands"):
+            name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+            context = command.make_context(name, rest, parent=context)
 
 
 def run_trtnet(arguments: list[str]) -> tuple[str, int]:
