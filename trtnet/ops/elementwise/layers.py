@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from trtnet.graph import OpenNetwork, Tensor
 from trtnet.graph.tensors.operand import Operand
+from trtnet.ops.arguments.operand_order import is_apart, ordered
 from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of, tensor
 from trtnet.ops.formulations import formulated
+from trtnet.ops.shapes.shape import reshape
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, DTypeLike
@@ -30,6 +32,13 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
 def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     """One IElementWiseLayer of operands of a dtype."""
     a, b = align(name, x, y, dtype=dtype)
+    if is_apart(operation, a, b):
+        flat = [reshape(each, (*a.shape[:2], -1)) for each in (a, b)]
+        return reshape(_layer(operation, flat[0], flat[1], name), a.shape)
+    return _layer(operation, *ordered(operation, a, b), name)
+
+
+def _layer(operation: str, a: Tensor, b: Tensor, name: str) -> Tensor:
     arguments = {"input1": a, "input2": b, "op": getattr(trt.ElementWiseOperation, operation)}
     hint = f"{name} got shapes that do not broadcast, or dtypes it does not take"
     (result,) = a.network.add("elementwise", arguments, name=name, hint=hint, dims=[broadcast(a, b)])
