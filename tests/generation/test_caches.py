@@ -119,3 +119,21 @@ def test_sequences_that_end_on_the_way_and_those_that_fill_the_caches() -> None:
             assert made(PROMPTS, GenerationConfig(100)) == wanted
     assert [each.finish_reason for each in wanted][0::2] == ["stop", "stop"]
     assert len({len(each.tokens) for each in wanted}) == 3
+
+
+def test_prompts_on_a_gpu_have_few_lengths() -> None:
+    """TensorRT-RTX compiles kernels for each length that it sees."""
+    lengths: list[int] = []
+
+    class Seen(InPlace):
+        def run(self, out: dict[str, Any], **inputs: Any) -> None:
+            lengths.append(inputs["input_ids"].shape[1])
+            super().run(out, **inputs)
+
+    made = Generator(Seen(RESTLESS), device="cpu", chunk=32)
+    for length in (1, 2, 7, 9, 17, 33, 47, 48):
+        prompt = [(7 * i) % 40 for i in range(length)]
+        lengths.clear()
+        found = made([prompt], GenerationConfig(1))[0].tokens
+        assert found == generator()([prompt], GenerationConfig(1))[0].tokens
+        assert set(lengths) <= {1, 8, 16, 32} and sum(lengths) >= length

@@ -18,6 +18,8 @@ from trtnet.support.errors import InputError
 
 Prompt = str | Sequence[int]
 Configs = GenerationConfig | Sequence[GenerationConfig]
+LEAST = 8
+"""The fewest tokens of a prompt that an engine is given; more are a power of two."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,11 @@ class Generator:
 
     step: the reference, an engine or a session of a :class:`trtnet.generation.Step`, of any dtype. tokenizer: turns
     text into tokens and back; without one, prompts are lists of tokens. eos_token_id: tokens that end a text.
-    chat_template: writes messages as a prompt. chunk: the most tokens of a prompt in a step. device: torch's name of
-    the GPU that the caches are on, "cuda"; None for numpy arrays on the host. prompts: runs prompts and guesses, where
-    `step` takes single tokens alone: another engine of the same decoder's Step, for as many sequences. Where the batch
-    of a step is fixed, the rows that prompts leave free run along.
+    chat_template: writes messages as a prompt. chunk: the most tokens of a prompt in a step; an engine's have zeros
+    behind them, to a power of two. device: torch's name of the GPU that the caches are on, "cuda"; None for numpy
+    arrays on the host. prompts: runs prompts and guesses, where `step` takes single tokens alone: another engine of the
+    same decoder's Step, for as many sequences. Where the batch of a step is fixed, the rows that prompts leave free run
+    along.
     Raises InputError for what is not a step, and for two that differ in their caches.
     """
 
@@ -105,6 +108,7 @@ class Generator:
         self._fixed, self.capacity = _checked(step, self._prompts)
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
         self._step, self._chunk, self._device = step, chunk, device
+        self._pads = device is not None or hasattr(self._prompts, "submit")
         self._samples = any(info.name == "uniform" for info in step.inputs)
         self._caches: dict[int, HostCaches | DeviceCaches] = {}
         self._running: list[_Sequence] = []
@@ -193,13 +197,19 @@ class Generator:
         for row, sequence in zip(ids, rows, strict=True):
             row[: len(sequence.prompt)] = sequence.prompt
         for start in range(0, ids.shape[1], self._chunk):
-            part = np.ascontiguousarray(ids[:, start : start + self._chunk])
+            part = self._padded(ids[:, start : start + self._chunk], start)
             last = lengths - 1 - start
             places = last.clip(0, part.shape[1] - 1)[:, None]
             chosen = caches(part, np.full(len(rows), start, np.int32), places)
             for i, row in enumerate(rows):
                 if 0 <= last[i] < part.shape[1] and not row.finish_reason:
                     row.take(int(chosen[i, 0]))
+
+    def _padded(self, ids: Array, start: int) -> Array:
+        """With zeros behind them to a power of two, for an engine: TensorRT-RTX compiles kernels for each length."""
+        length = ids.shape[1]
+        wanted = min(max(LEAST, 1 << (length - 1).bit_length()), self._chunk, self.capacity - start)
+        return np.pad(ids, ((0, 0), (0, wanted - length if self._pads and length > 1 else 0)))
 
     def _decode(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
         """A step: a token of each sequence, and more where guesses were right."""
