@@ -7,8 +7,8 @@
     python tests/benchmarks/zoo.py table FOLDER      # zoo.json as Markdown, with the geometric means
 
 float16, static shapes, batch 1 and 32, random weights with batch norms that have seen data. A process a row; `build`
-and `compile` run many side by side, `time` and `profile` one after another. All of them go on where they ended: a row
-that FOLDER has is not done again.
+and `compile` run many side by side, `time` one after another on each GPU of the machine, `profile` one after another.
+All of them go on where they ended: a row that FOLDER has is not done again.
 
 Inputs and results stay on the GPU; engines run as CUDA graphs, in turns with the others in one process; medians of CUDA
 event times. "neutral": the engine with neutral forms, where the measured ones are others. "tuned": with the forms of
@@ -21,11 +21,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +60,8 @@ def rows(only: str) -> Iterator[tuple[str, int]]:
 def job(options: argparse.Namespace, kind: str, name: str, batch: int, limit: float, *further: str) -> Job:
     """This program for one row."""
     command = (sys.executable, __file__, f"{kind}-row", str(options.folder), "--row", name, str(batch), *further)
-    return Job(command, options.folder / "logs" / f"{stem(name, batch)}.{kind}.log", limit)
+    gpu = [*FAMILIES].index(name) % max(1, torch.cuda.device_count())
+    return Job(command, options.folder / "logs" / f"{stem(name, batch)}.{kind}.log", limit, gpu)
 
 
 def build(options: argparse.Namespace) -> None:
@@ -95,39 +100,65 @@ def compile_all(options: argparse.Namespace) -> None:
     report("compiled", [*jobs], side_by_side([*jobs], options.jobs, options.seconds, ended))
 
 
+class Timing:
+    """Rows that wait, and those that were timed."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.folder, self.until = options.folder, time.monotonic() + options.seconds
+        self.file = options.folder / "zoo.json"
+        known = json.loads(self.file.read_text()) if self.file.exists() else []
+        self.found: list[dict[str, Any]] = [row for row in known if "ms" in row]
+        done = {(row["family"], row["batch"]) for row in self.found}
+        self.waiting = [row for row in rows(options.only) if row not in done]
+        self.left: list[tuple[str, int]] = []
+        self._lock = threading.Lock()
+
+    def next(self) -> tuple[str, int] | None:
+        with self._lock:
+            return self.waiting.pop(0) if self.waiting else None
+
+    def keep(self, row: dict[str, Any]) -> None:
+        with self._lock:
+            self.found.append(row)
+            print(json.dumps(row), flush=True)
+            write_json(self.file, self.found)
+
+    def lane(self, gpu: int) -> None:
+        """Rows one after another on a GPU; the next ones make their models meanwhile, without it."""
+        ready: deque[tuple[tuple[str, int], subprocess.Popen[str]]] = deque()
+        while True:
+            while len(ready) < AHEAD and (row := self.next()):
+                ready.append((row, making(self.folder, *row, gpu)))
+            if not ready:
+                return
+            row, process = ready.popleft()
+            found = answer(process, min(self.until - time.monotonic(), 180.0))
+            if "skipped" in found and time.monotonic() >= self.until:
+                self.left.append(row)
+            else:
+                self.keep({"family": row[0], "batch": row[1]} | found)
+
+
 def time_all(options: argparse.Namespace) -> None:
-    """Rows one after another; the next ones make their models meanwhile, without the GPU."""
-    began, file = time.monotonic(), options.folder / "zoo.json"
-    found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
-    done = {(row["family"], row["batch"]) for row in found if "ms" in row}
-    found = [row for row in found if "ms" in row]
-    waiting = [row for row in rows(options.only) if row not in done]
-    ready: list[tuple[tuple[str, int], subprocess.Popen[str]]] = []
-    print(
-        f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}", flush=True
-    )
-    while waiting or ready:
-        while waiting and len(ready) < AHEAD:
-            ready.append((waiting[0], making(options.folder, *waiting.pop(0))))
-        left = options.seconds - (time.monotonic() - began)
-        (name, batch), process = ready.pop(0)
-        row = {"family": name, "batch": batch} | answer(process, min(left, 180.0))
-        if left <= 0 or ("skipped" in row and time.monotonic() - began >= options.seconds):
-            for _, other in ready:
-                answer(other, 0.0)
-            print(f"left: {', '.join(stem(*each) for each in ((name, batch), *(r for r, _ in ready), *waiting))}")
-            break
-        found.append(row)
-        print(json.dumps(row), flush=True)
-        write_json(file, found)
-    print(table(found))
+    """Rows one after another on each GPU."""
+    timing, gpus = Timing(options), torch.cuda.device_count()
+    name = torch.cuda.get_device_name()
+    print(f"{gpus} {name}, {backend.name()} {backend.version()}, torch {torch.__version__}", flush=True)
+    with ThreadPoolExecutor(gpus) as lanes:
+        list(lanes.map(timing.lane, range(gpus)))
+    if timing.left:
+        print(f"left: {', '.join(stem(*row) for row in timing.left)}")
+    print(table(timing.found))
 
 
-def making(folder: Path, name: str, batch: int) -> subprocess.Popen[str]:
+def making(folder: Path, name: str, batch: int, gpu: int) -> subprocess.Popen[str]:
     """The process of a row, which makes its model and waits for the word before it touches the GPU."""
     command = [sys.executable, __file__, "time-row", str(folder), "--row", name, str(batch)]
     log = (folder / "logs" / f"{stem(name, batch)}.time.log").open("w")
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": str(gpu)}
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+    )
 
 
 def answer(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from trtnet.generation import Generator, profiles
 from trtnet.support import dtypes
 
 pytestmark = pytest.mark.gpu
-TOLERANCES = {"int8": 1e-2, "fp8": 3e-2}
+TOLERANCES = {"int8": 3e-2, "fp8": 3e-2}
+"""Probabilities are a few steps of 8 bits: one that is rounded the other way, as by other kernels, is a step off."""
 
 
 @pytest.mark.parametrize("form", ["fused", "products"])
@@ -38,6 +39,8 @@ def test_attention_in_8_bits_is_that_of_the_reference(kind: str, form: str) -> N
         found = engine(**{name: each.cuda() for name, each in x.items()}).cpu()
         wanted = network.reference()(**{name: each.numpy() for name, each in x.items()})
         assert relative_l2(found, wanted.astype(np.float32)) < TOLERANCES[kind]
+        exact = torch.nn.functional.scaled_dot_product_attention(*(each.float() for each in x.values()))
+        assert relative_l2(found.float(), exact) < 1.05 * relative_l2(torch.from_numpy(wanted).float(), exact)
 
 
 @pytest.mark.parametrize("kind", LARGEST)

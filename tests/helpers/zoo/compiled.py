@@ -48,7 +48,7 @@ def compiled(model: torch.nn.Module, mode: str, inputs: Sequence[torch.Tensor]) 
 
 def compile_row(folder: Path, made: Family, batch: int, mode: str, why: str = "") -> None:
     """Compiles a row and says so in its file. why: of another mode than max-autotune."""
-    benchmarks_take_turns(folder / "gpu.lock")
+    benchmarks_take_turns(folder / f"gpu{os.environ.get('CUDA_VISIBLE_DEVICES', '')}.lock")
     began = time.perf_counter()
     with torch.inference_mode():
         call = compiled(made.original.half().cuda(), mode, [x.cuda() for x in halves(made.inputs(batch))])

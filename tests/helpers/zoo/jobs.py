@@ -16,11 +16,16 @@ KILLED = -1
 
 @dataclass(frozen=True)
 class Job:
-    """A command. log: the file of what it prints. limit: seconds, after which it is ended."""
+    """A command. log: of what it prints. limit: seconds, after which it is ended. gpu: the one that it sees."""
 
     command: tuple[str, ...]
     log: Path
     limit: float = float("inf")
+    gpu: int = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"CUDA_VISIBLE_DEVICES": str(self.gpu)}
 
 
 Ended = Callable[[Job, int, float], Job | None]
@@ -55,7 +60,9 @@ def started(job: Job) -> subprocess.Popen[bytes]:
     """The process of a job, in a group of its own with all that it starts."""
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("wb") as log:
-        return subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=job.environment
+        )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
