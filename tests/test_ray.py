@@ -11,6 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from helpers.tools.batches import ROWS, Doubling, check_results, job, written
 
 import trtnet
 from trtnet.models import lenet
-from trtnet.support.errors import InputError, TrtnetError
+from trtnet.support.errors import ExecutionError, InputError, TrtnetError
 from trtnet.tools.batch.inputs import InputOptions
 from trtnet.tools.batch.job import JobError, run_job
 
@@ -72,6 +74,17 @@ def test_a_batch_that_does_not_fit_says_why() -> None:
         predictor({"x": np.zeros((1, 2), np.float32), "y": np.zeros(1)})
     with pytest.raises(InputError, match=r"x \[2\] float32: found \[3\]"):
         predictor({"x": np.zeros((1, 3), np.float32)})
+
+
+def test_values_that_the_model_does_not_take_are_said() -> None:
+    class Refusing:
+        inputs, outputs = Doubling().open().inputs, Doubling().open().outputs
+
+        def __call__(self, x: Any) -> Any:
+            raise ExecutionError("the layer does not take these values")
+
+    with pytest.raises(ExecutionError, match="does not take these values"):
+        Predictor(SimpleNamespace(open=Refusing), InputOptions(), 8)({"x": np.zeros((1, 2), np.float32)})
 
 
 def test_a_shard_that_kills_every_actor_fails_and_the_others_are_finished(tmp_path: Path) -> None:

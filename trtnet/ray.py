@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.support.errors import DependencyError, InputError
+from trtnet.support.errors import DependencyError, ExecutionError, InputError
 from trtnet.tools.batch.inputs import InputOptions, Inputs
 from trtnet.tools.batch.job import ATTEMPTS, Run
 from trtnet.tools.batch.predictions import check_batched, results
@@ -43,15 +43,23 @@ class Predictor:
         self._inputs, self._batch = Inputs(self._function.inputs, inputs), batch
 
     def __call__(self, columns: dict[str, Array]) -> dict[str, Any]:
-        """The columns with those of the outputs added. Raises InputError for rows that do not fit."""
+        """The columns with those of the outputs added.
+
+        Raises InputError for rows that do not fit, ExecutionError for values that a reference does not take.
+        """
         outputs = self._function.outputs
         for info in outputs:
             if info.name in columns:
                 raise InputError(f"the dataset has a column {info.name} already, which is an output's name")
         count = len(next(iter(columns.values())))
         samples = (self._inputs({name: column[row] for name, column in columns.items()}) for row in range(count))
-        rows = [by_name(result, outputs) for result in results(self._function, samples, self._batch)]
+        rows = [self._row(result) for result in results(self._function, samples, self._batch)]
         return columns | {info.name: _column([row[info.name] for row in rows]) for info in outputs}
+
+    def _row(self, result: Any) -> dict[str, Any]:
+        if isinstance(result, ExecutionError):
+            raise result
+        return by_name(result, self._function.outputs)
 
 
 def map_batches(

@@ -12,7 +12,7 @@ from helpers.runtime.fakes import Opener
 from helpers.runtime.stateful import Cached, alone, chunks, engine_of, network, streams_of
 
 import trtnet
-from trtnet.support.errors import ClosedError, InputError, ProfileError, TrtnetError
+from trtnet.support.errors import ClosedError, ExecutionError, InputError, ProfileError, TrtnetError
 
 KINDS = ("reference", "engine")
 LENGTHS = (5, 1, 9, 3, 7, 2, 9, 4)
@@ -90,6 +90,25 @@ def test_what_does_not_fit_in_one_stream_leaves_the_others_right(kind: str) -> N
     close(broken[1]["y"], alone(good[1])[2])
     streams.reset(0)
     close(streams.step({0: good[0][0]})[0]["y"], alone(good[0])[0])
+
+
+def test_values_that_were_refused_are_not_in_the_next_step_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams, good = streams_of("reference", 3), chunks(0, 2)
+    call = streams._call
+
+    class Refusing:
+        inputs, outputs, states = call.inputs, call.outputs, None
+
+        def __call__(self, x: Any, **inputs: Any) -> Any:
+            if (x > 1e6).any():
+                raise ExecutionError("the layer does not take these values")
+            return call(x=x, **inputs)
+
+    monkeypatch.setattr(streams, "_call", Refusing())
+    close(streams.step({0: good[0]})[0]["y"], alone(good)[0])
+    with pytest.raises(ExecutionError):
+        streams.step({1: np.full(3, 1e7, np.float32)})
+    close(streams.step({0: good[1]})[0]["y"], alone(good)[1])
 
 
 def test_a_sequence_that_raises_is_an_error_in_its_place(kind: str) -> None:

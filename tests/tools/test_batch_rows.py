@@ -15,7 +15,7 @@ from helpers.runtime.engines import doubling_engine
 from PIL import Image
 
 from trtnet.support.call_interface import TensorInfo
-from trtnet.support.errors import InputError, ModelError
+from trtnet.support.errors import ExecutionError, InputError, ModelError
 from trtnet.tools.batch.images import ImageOptions
 from trtnet.tools.batch.inputs import InputOptions, Inputs
 from trtnet.tools.batch.job import here, run_job
@@ -234,6 +234,29 @@ def test_rows_of_several_shapes_and_a_fixed_batch() -> None:
     for value, each in zip(values, found, strict=True):
         np.testing.assert_array_equal(each.outputs["y"], value + 1)
         assert each.outputs["z"] == value.sum()
+
+
+class Table:
+    """Rows of a table, as the reference refuses a number that it does not have."""
+
+    inputs = (TensorInfo("x", ("batch",), "int64"),)
+    outputs = (TensorInfo("y", ("batch",), "int64"),)
+
+    def __call__(self, x: Any) -> Any:
+        if (x >= 5).any():
+            raise ExecutionError(f"the layer does not take these values: {x.min()} to {x.max()}")
+        return x * 10
+
+
+def test_values_that_the_model_does_not_take_are_an_error_of_their_row() -> None:
+    given = [Row("f", index, None, {"x": np.int64(value)}) for index, value in enumerate([1, 7, 2, 3, 9])]
+    prepare = Inputs(Table.inputs, InputOptions())
+    found = list(predictions(Table(), iter(given), prepare, 3, record=True))
+    assert [(each.row.index, each.error[-6:] or each.outputs["y"]) for each in found] == [
+        (0, 10), (1, "7 to 7"), (2, 20), (3, 30), (4, "9 to 9"),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r"^f, row 1: the layer does not take these values: 7 to 7"):
+        list(predictions(Table(), iter(given), prepare, 3, record=False))
 
 
 def test_a_model_without_a_batch_axis_is_refused() -> None:

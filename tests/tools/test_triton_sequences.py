@@ -19,7 +19,7 @@ import trtnet
 from trtnet.builder import PlanInfo
 from trtnet.cli.main import app
 from trtnet.support.call_interface import StateInfo, TensorInfo
-from trtnet.support.errors import InputError, PlanError, TrtnetError
+from trtnet.support.errors import ExecutionError, InputError, PlanError, TrtnetError
 from trtnet.tools.export.triton.config import config
 from trtnet.tools.export.triton.repository import check, of_engine, publish
 from trtnet.tools.export.triton.sequence_config import of_sequences
@@ -85,6 +85,45 @@ def test_a_model_that_fails_is_the_error_of_all_and_ends_those_that_end(monkeypa
         found = sequences.answers([chunk(1, x[0], start=True), chunk(2, x[0], start=True, end=True)])
     assert [str(each) for each in found] == ["out of memory"] * 2 and [*sequences.held] == [1]
     assert sequences.answers([]) == []
+
+
+class Looking(trtnet.nn.Module):
+    """The sum of the rows of a table that were asked for."""
+
+    inputs = {"ids": trtnet.Input(("streams", 1), "int64"), "total": trtnet.State(("streams", 1))}
+
+    def __init__(self) -> None:
+        self.table = trtnet.nn.Embedding(5, 1)
+
+    def forward(self, ids: Any, total: Any) -> Any:
+        total = total + self.table(ids).sum(1)
+        return {"y": total * 1, "total": total}
+
+
+def test_values_that_the_model_does_not_take_fail_only_their_chunk() -> None:
+    reference = trtnet.define(Looking(), weights={"table.weight": np.float32([[0], [1], [2], [3], [4]])}).reference()
+    sequences = Sequences(trtnet.Streams(reference, 3))
+
+    def step(ids: dict[int, int], start: bool = False) -> list[Any]:
+        given = [Chunk(sequence, start, False, {"ids": np.array([[value]])}) for sequence, value in ids.items()]
+        return [each["y"].item() if isinstance(each, dict) else each for each in sequences.answers(given)]
+
+    assert step({1: 1, 2: 2, 3: 3}, start=True) == [1, 2, 3]
+    right, wrong, other = step({1: 4, 2: 5, 3: 1})
+    assert (right, other) == (5, 4) and isinstance(wrong, ExecutionError) and "0 to 5" in str(wrong)
+    assert step({3: 1}) == [5] and step({2: 1, 1: 0}) == [3, 5], "what was refused is not computed again"
+
+
+def test_what_is_no_error_of_trtnets_has_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = streams_of("reference", 2)
+    sequences, x = Sequences(streams), chunks(0, 1)
+
+    def failing(chunks: Any) -> Any:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(streams, "step", failing)
+    found = sequences.answers([chunk(1, x[0], start=True), chunk(2, x[0], start=True, end=True)])
+    assert [str(each) for each in found] == ["RuntimeError: out of memory"] * 2 and [*sequences.held] == [1]
 
 
 def test_a_new_sequence_gets_the_stream_that_was_heard_least_recently(sequences: Sequences) -> None:

@@ -111,7 +111,11 @@ class Streams:
             taking = [number for number, problem in results.items() if problem is None]
             if taking:
                 self._states.select(taking)
-                outputs = by_name(self._call(**self._buffers()), self.outputs)
+                try:
+                    outputs = by_name(self._call(**self._buffers()), self.outputs)
+                except BaseException:  # the rows are computed in each step: what was refused must not be in the next
+                    self._clear(taking)
+                    raise
                 results |= {number: self._of(number, outputs) for number in taking}
             return results
 
@@ -198,6 +202,11 @@ class Streams:
         for name, values in rows.items():
             buffers[name][row_of(axes[name], number)] = values
         return None
+
+    def _clear(self, numbers: Iterable[int]) -> None:
+        for info in self.inputs:
+            for number in numbers:
+                self._batch[info.name][row_of(self._axis(info), number)] = 0
 
     def _of(self, number: int, outputs: Mapping[str, Array]) -> Any:
         axes = {info.name: self._axis(info, outputs[info.name].shape) for info in self.outputs}

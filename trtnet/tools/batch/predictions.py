@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.support.call_interface import by_name, returned
-from trtnet.support.errors import InputError, ProfileError
+from trtnet.support.errors import ExecutionError, InputError, ProfileError
 from trtnet.tools.batch.rows import Row
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +32,8 @@ def predictions(function: Any, rows: Iterator[Row], prepare: Prepare, batch: int
     """The results of rows, in their order.
 
     function: an engine, whose pipeline copies and computes at once, or a reference. batch: rows in a call. record: give
-    a row that does not fit as one with an error; else InputError is raised, with where the row is from.
+    a row that does not fit, or has values that a reference does not take, as one with an error; else InputError is
+    raised, with where the row is from.
     """
     waiting: deque[Prediction] = deque()
 
@@ -51,12 +52,21 @@ def predictions(function: Any, rows: Iterator[Row], prepare: Prepare, batch: int
     for result in results(function, samples(), batch):
         while waiting[0].error:
             yield waiting.popleft()
-        yield Prediction(waiting.popleft().row, by_name(result, function.outputs))
+        row = waiting.popleft().row
+        if not isinstance(result, ExecutionError):
+            yield Prediction(row, by_name(result, function.outputs))
+        elif record:
+            yield Prediction(row, error=str(result))
+        else:
+            raise InputError(f"{row}: {result}") from result
     yield from waiting
 
 
 def results(function: Any, samples: Iterator[Arrays], batch: int) -> Iterator[Any]:
-    """What an engine or a reference returns for each of the samples, by itself."""
+    """What an engine or a reference returns for each of the samples, by itself.
+
+    In its place is the ExecutionError of a sample whose values a reference does not take.
+    """
     if hasattr(function, "pipeline"):
         yield from function.pipeline(samples, batch=batch)
         return
@@ -98,7 +108,15 @@ def _called(function: Any, group: list[Arrays], rows: int | None) -> Iterator[An
     """One call. A model of a fixed batch gets zeros in the rows that there are not."""
     padding = [{name: np.zeros_like(array) for name, array in group[0].items()}] * ((rows or len(group)) - len(group))
     stacked = {name: np.stack([sample[name] for sample in (*group, *padding)]) for name in group[0]}
-    outputs = by_name(function(**stacked), function.outputs)
+    try:
+        outputs = by_name(function(**stacked), function.outputs)
+    except ExecutionError as error:
+        if len(group) == 1:
+            yield error
+        else:
+            for sample in group:
+                yield from _called(function, [sample], rows)
+        return
     for index in range(len(group)):
         yield returned({name: array[index] for name, array in outputs.items()})
 

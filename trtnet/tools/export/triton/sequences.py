@@ -11,7 +11,7 @@ import numpy as np
 from trtnet.runtime.streams import Streams
 from trtnet.support import dtypes
 from trtnet.support.call_interface import by_name
-from trtnet.support.errors import InputError, TrtnetError
+from trtnet.support.errors import ExecutionError, InputError, TrtnetError
 
 Array = np.ndarray[Any, Any]
 WARM_CALLS = 4
@@ -48,8 +48,8 @@ class Sequences:
     def answers(self, chunks: Sequence[Chunk]) -> list[dict[str, Array] | TrtnetError]:
         """What each chunk gets, of chunks of different sequences: outputs by name, with a first axis of one.
 
-        In its place is the error of a chunk that does not fit, or of a sequence that has not begun here; its state is
-        as it was. If the model fails, all get its error.
+        In its place is the error of a chunk that does not fit, or whose values the model does not take, or of a
+        sequence that has not begun here; its state is as it was. If the model fails otherwise, all get its error.
         """
         found: dict[int, dict[str, Array] | TrtnetError] = {}
         places: dict[int, int] = {}
@@ -84,8 +84,14 @@ class Sequences:
         }
         try:
             return {stream: self._answer(result) for stream, result in self._streams.step(rows).items()}
+        except ExecutionError as error:  # of the values of one of them: each by itself
+            if len(chunks) > 1:
+                return {stream: self._step({stream: chunk})[stream] for stream, chunk in chunks.items()}
+            return dict.fromkeys(chunks, error)
         except TrtnetError as error:
             return dict.fromkeys(chunks, error)
+        except Exception as error:  # all have an answer, and those that end have ended
+            return dict.fromkeys(chunks, TrtnetError(f"{type(error).__name__}: {error}"))
 
     def _answer(self, result: Any) -> dict[str, Array] | TrtnetError:
         if isinstance(result, TrtnetError):
