@@ -167,6 +167,10 @@ def test_metadata_with_quotes_is_named_as_the_cause() -> None:
         ('{"Layers": [3]}', "not in TensorRT's format"),
         ('{"Layers": [{"LayerType": "gemm"}]}', "not in TensorRT's format: KeyError.*Name"),
         ('{"Layers": ["x"], "Bindings": [3]}', "not in TensorRT's format"),
+        ('{"Layers": [{"Name": ["fc"]}]}', r"not in TensorRT's format: .*Name is text, found \['fc'\]"),
+        ('{"Layers": [{"Name": "fc", "LayerType": 3}]}', "not in TensorRT's format: .*LayerType is text, found 3"),
+        ('{"Layers": [{"Name": "fc", "TacticName": 3}]}', "not in TensorRT's format: .*TacticName is text, found 3"),
+        ('{"Layers": [{"Name": "fc", "Inputs": [{"Name": 3}]}]}', "not in TensorRT's format: .*Name is text, found 3"),
     ],
 )
 def test_other_texts_are_refused(text: str, words: str) -> None:

@@ -123,15 +123,24 @@ def _layer(fields: Any) -> EngineLayer:
         return EngineLayer(fields)
     found = provenance.read(fields.get("Metadata", ""))
     return EngineLayer(
-        name=fields["Name"],
-        type=fields.get("LayerType", ""),
+        name=_text(fields, "Name"),
+        type=_text(fields, "LayerType", ""),
         inputs=tuple(_tensor(tensor) for tensor in fields.get("Inputs", [])),
         outputs=tuple(_tensor(tensor) for tensor in fields.get("Outputs", [])),
-        tactic=fields.get("TacticName") or fields.get("TacticValue", ""),
+        tactic=_text(fields, "TacticName", "") or str(fields.get("TacticValue") or ""),
         modules=tuple(dict.fromkeys(place.module for place in found)),
         sources=tuple(dict.fromkeys(place.source for place in found if place.source)),
         constants=(*map(_tensor, fields.get("Constants", [])), *_counted(fields)),
     )
+
+
+def _text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """A field that is text; null is the default. Raises KeyError and TypeError."""
+    found = fields[name] if default is None else fields.get(name)
+    found = default if found is None else found
+    if not isinstance(found, str):
+        raise TypeError(f"{name} is text, found {found!r}")
+    return found
 
 
 def _counted(fields: Mapping[str, Any]) -> Iterator[EngineTensor]:
@@ -146,7 +155,7 @@ def _tensor(tensor: Mapping[str, Any]) -> EngineTensor:
     both = tensor.get("Format/Datatype", "")
     dtype = tensor.get("Datatype", tensor.get("DataType", both))
     return EngineTensor(
-        name=tensor["Name"],
+        name=_text(tensor, "Name"),
         shape=tuple(int(size) for size in tensor.get("Dimensions", [])),
         dtype=_dtype(dtype),
         format=tensor.get("Format", both),
