@@ -234,3 +234,24 @@ def test_scales_that_are_none_are_refused(
     folder = checkpoint(tmp_path, tensors, config)
     with pytest.raises(error, match=re.escape(words)):
         trtnet.define(models.llama(CONFIG), weights=folder, quantization="checkpoint")
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0, -1.0, float("inf")])
+def test_scales_of_attention_are_above_0(value: float, tmp_path: Path) -> None:
+    names = ("q_scale", "k_scale", "prob_scale", "v_scale")
+    products = {f"model.layers.0.self_attn.{name}": torch.tensor(0.1) for name in names}
+    products["model.layers.0.self_attn.prob_scale"] = torch.tensor(value)
+    folder = checkpoint(tmp_path, products, SCHEME | {"kv_cache_scheme": None})
+    with pytest.raises(CheckpointError, match=r"self_attn: prob_scale is a number above 0, found"):
+        trtnet.define(models.llama(CONFIG), weights=folder, quantization="checkpoint")
+
+
+def test_attention_and_its_caches_may_both_be_in_8_bits(tmp_path: Path) -> None:
+    more = {
+        f"model.layers.{i}.self_attn.{name}": torch.tensor(0.1) for i in (0, 1) for name in ("q_scale", "prob_scale")
+    }
+    folder = checkpoint(tmp_path, scales("k_scale", "v_scale") | more, SCHEME)
+    network = trtnet.define(models.llama(CONFIG), weights=folder, quantization="checkpoint")
+    assert caches(network) == FLOAT8 and {*network.quantized.attentions} == {
+        f"model.layers.{i}.self_attn" for i in (0, 1)
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,13 @@ class Parts:
         if array.size != 1:
             raise self.wrong(f"{name} is one number, found {list(array.shape)}")
         return float(array.astype(np.float32).reshape(()))
+
+    def above_0(self, name: str) -> float:
+        """One that is a single number above 0. Raises CheckpointError for another."""
+        found = self.number(name)
+        if not (math.isfinite(found) and found > 0):
+            raise self.wrong(f"{name} is a number above 0, found {found}. Export the checkpoint again")
+        return found
 
     def check(self, name: str, *kinds: DType, rank: int = 0) -> TensorSpec:
         """The shape and dtype of one. kinds: what dtypes it may have, all floats if none; rank: its axes, 0 for any.

@@ -77,13 +77,20 @@ class Quantization:
         return Dequantized(self, tensors | {key: _lazy(weight) for key, weight in self.weights.items()})
 
     def attentions(self) -> dict[str, QuantizedAttention]:
-        """What attention's products are quantized to, by the module's path, where all four scales are there."""
-        dtype = dtypes.get(self.checkpoint.metadata.get(ATTENTION_DTYPE, "float8_e4m3fn"))
-        found = {}
+        """What attention's products are quantized to, by the module's path, where all four scales are there.
+
+        Raises CheckpointError for scales that are not above 0, and for another dtype than int8 or float8_e4m3fn.
+        """
+        said, found = self.checkpoint.metadata.get(ATTENTION_DTYPE, "float8_e4m3fn"), {}
+        if said not in ("int8", "float8_e4m3fn"):
+            raise CheckpointError(
+                f"{self.checkpoint.name}: {ATTENTION_DTYPE} in its metadata is int8 or float8_e4m3fn, found {said!r}"
+            )
+        dtype = dtypes.get(said)
         for parts in modules(self.checkpoint, ATTENTION[2]):
             if all(name in parts for name in ATTENTION):
                 path = parts.stem.removesuffix(".")
-                found[path] = QuantizedAttention(dtype, *(parts.number(name) for name in ATTENTION))
+                found[path] = QuantizedAttention(dtype, *(parts.above_0(name) for name in ATTENTION))
         return found
 
     def caches(self) -> PublishedCaches:
