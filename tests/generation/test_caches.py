@@ -93,6 +93,17 @@ def test_a_pattern_of_caches_is_not_of_the_cache_of_tokens() -> None:
     assert sorted(held) == ["key_0", "key_1", "value_0", "value_1"]
 
 
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_text_that_overflowed_leaves_nothing_in_the_next(device: str | None) -> None:
+    made = generator() if device is None else Generator(InPlace(RESTLESS), device=device)
+    wanted = made(PROMPTS, GenerationConfig(4))
+    (caches,) = made._caches.values()
+    for name, cache in caches._caches.items():
+        if name != "history":
+            cache[...] = float("nan")
+    assert made(PROMPTS, GenerationConfig(4)) == wanted
+
+
 def test_caches_of_another_size_are_given_back_before_there_are_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     made, alive = Generator(InPlace(RESTLESS), device="cpu"), weakref.WeakSet[DeviceCaches]()
     kept: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,26 @@ def test_a_text_ends_at_a_stop_string_and_streams_the_same() -> None:
     assert len(pieces) > 1
 
 
+class WithEnd(Letters):
+    """The text <end> is the token 50, which no text shows."""
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        return [50] if text == "<end>" else super().encode(text)
+
+    def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
+        return super().decode([token for token in token_ids if token != 50])
+
+
+def test_a_stop_string_may_be_a_token_that_no_text_shows() -> None:
+    prompt, whole = next(
+        (prompt, found) for n in range(40) if 50 in (found := greedy(prompt := [n, 3, n, 8], 12))[1:]
+    )  # fmt: skip
+    for stops, count in ((("~<end>", "<end>"), whole.index(50)), (("~<end>",), 12)):
+        found = generator(tokenizer=WithEnd())([prompt], GenerationConfig(12, stop_strings=stops))[0]
+        assert found.tokens == whole[:count]
+        assert found.finish_reason == ("stop" if count < 12 else "length")
+
+
 def test_a_stream_does_not_go_on_in_the_caches_of_another_text() -> None:
     made = generator(tokenizer=Letters())
     pieces = made.stream("hello there", GenerationConfig(20))
@@ -199,8 +220,18 @@ def test_what_does_not_fit_is_refused() -> None:
         generator()([[1] * 49])
     with pytest.raises(InputError, match="a prompt has no tokens"):
         generator()([[]])
+    with pytest.raises(InputError, match="a prompt has the token -1; tokens are numbers of the vocabulary, from 0"):
+        generator()([[5, -1]])
+    for prompt in ([1.5], [[1]], 7):
+        with pytest.raises(InputError, match="a prompt is a text, or a list of whole numbers"):
+            generator()([prompt])  # type: ignore[list-item]
     with pytest.raises(InputError, match="a prompt that is text needs a tokenizer"):
         generator()(["hello"])
+    with pytest.raises(InputError, match="pieces of text need a tokenizer"):
+        list(generator().stream([1, 2]))
+    for chunk in (0, -1):
+        with pytest.raises(InputError, match=f"chunk is {chunk}; it is at least 1"):
+            generator(chunk=chunk)
     with pytest.raises(InputError, match="prompts are a list, also for a single text"):
         generator(tokenizer=Letters())("hello")
     with pytest.raises(InputError, match="stop_strings need a tokenizer"):
@@ -214,6 +245,12 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_values_out_of_range_are_refused_by_name() -> None:
     for name, value in (("temperature", -1.0), ("top_p", 0.0), ("min_p", 2.0), ("max_new_tokens", 0), ("top_k", -1)):
         with pytest.raises(InputError, match=f"{name} is {value}; it is (at least|above) [01]"):
+            GenerationConfig(**{name: value})
+    for name in ("max_new_tokens", "top_k", "seed", "prompt_lookup_num_tokens"):
+        with pytest.raises(InputError, match=rf"{name} is 2\.5; it is at least [01], a whole number"):
+            GenerationConfig(**{name: 2.5})
+    for name, value in (("temperature", 1e39), ("repetition_penalty", 1e39), ("repetition_penalty", 1e-39)):
+        with pytest.raises(InputError, match=rf"{name} is {re.escape(str(value))}; it is .*finite in float32"):
             GenerationConfig(**{name: value})
     with pytest.raises(InputError, match="stop_strings are non-empty strings, found 'abc'"):
         GenerationConfig(stop_strings="abc")  # type: ignore[arg-type]

@@ -79,6 +79,25 @@ def test_a_gguf_file_brings_its_tokenizer_and_its_chat_template(tmp_path: Path) 
     assert len(text) > 2
 
 
+def test_positions_are_scaled_by_a_factor_without_a_type(tmp_path: Path) -> None:
+    original = published("Llama", **SMALL)
+    for key in ("llama__rope__scaling__factor", "llama__rope__scale_linear"):
+        path = write_gguf(tmp_path / "x.gguf", original, "llama", llama__expert_count=0, **{key: 4.0})
+        assert llama_fields(GGUFFile(path).fields(), open_checkpoint(path))["rope_factors"] == (4.0,)
+
+
+def test_a_tokenizer_may_lie_beside_a_file_without_one(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models as kinds
+
+    path = write_gguf(tmp_path / "x.gguf", published("Llama", **SMALL), "llama", tokens=False)
+    with pytest.raises(CheckpointError, match=r"its tokenizer cannot be made, .*Put the tokenizer\.json"):
+        load_generator(path, capacity=16)
+    Tokenizer(kinds.BPE({token: i for i, token in enumerate([*BYTES, *SPECIAL])}, [])).save(
+        str(tmp_path / "tokenizer.json")
+    )
+    assert load_generator(path, capacity=16)(["!#"], GenerationConfig(2))[0].tokens
+
+
 def test_a_folder_of_transformers(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models as kinds
 
@@ -87,6 +106,7 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     vocabulary = {token: i for i, token in enumerate([*BYTES, *SPECIAL])}
     Tokenizer(kinds.BPE(vocabulary, [])).save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "chat_template.jinja").write_text(TEMPLATE)
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": null}')
     generator = load_generator(tmp_path, capacity=32)
     assert generator.eos_token_id == {91}
     assert generator([PROMPT], GenerationConfig(8))[0].tokens == greedy_of(original, PROMPT, 8, end=91)
@@ -104,6 +124,14 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
     yarn = write_gguf(tmp_path / "yarn.gguf", original, "llama", llama__rope__scaling__type="yarn")
     with pytest.raises(ModelError, match="scales rotary positions by 'yarn'"):
         load_generator(yarn)
+    layers = write_gguf(tmp_path / "layers.gguf", original, "llama", llama__block_count=2**31)
+    with pytest.raises(ModelError, match="says it has 2147483648 layers, and has the weights of 2: it is damaged"):
+        load_generator(layers)
+    partly: dict[str, Any] = {"rope__dimension_count": 8, "attention__value_length": 8, "attention__causal": False}
+    for key, value in partly.items():
+        path = write_gguf(tmp_path / f"{key}.gguf", original, "llama", **{f"llama__{key}": value})
+        with pytest.raises(ModelError, match=rf"says llama\.{key.replace('__', '.')} is {value}; the model computes"):
+            load_generator(path)
     (tmp_path / "broken.gguf").write_bytes(b"GGUF\x03\0\0\0")
     with pytest.raises(CheckpointError, match=r"broken\.gguf is not a readable GGUF file"):
         load_generator(tmp_path / "broken.gguf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from trtnet import CheckpointError, InputError
 from trtnet.generation.chat import ChatTemplate
 from trtnet.generation.drafts import draft
 from trtnet.generation.text import Text
-from trtnet.generation.tokenizer import from_gguf
+from trtnet.generation.tokenizer import from_file, from_gguf
 
 EURO = [42, 43, 44]  # its three bytes, a token each
 
@@ -47,6 +48,20 @@ def test_what_may_be_a_stop_string_waits() -> None:
     assert (text.whole, text.stopped) == ("the en", False)
 
 
+class Ends(Letters):
+    """The token 60 is "end" and the first byte of another character."""
+
+    def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
+        return "".join("end\ufffd" if token == 60 else super(Ends, self).decode([token]) for token in token_ids)
+
+
+def test_a_stop_string_before_half_a_character_ends_a_text_at_its_limit() -> None:
+    for stops, wanted in ((("end",), ("ab", True)), (("ends",), ("abend\ufffd", False)), (("b",), ("a", True))):
+        text = Text(Ends(), stops)
+        given = "".join([*map(text.add, [0, 1, 60][: 2 + (stops != ("b",))]), text.end()])
+        assert (text.whole, text.stopped) == (given, wanted[1]) == wanted
+
+
 def test_the_first_of_several_stop_strings_ends() -> None:
     assert pieces(Letters().encode("abcdef"), ("cd", "bc"))[1].whole == "a"
 
@@ -78,6 +93,46 @@ def test_what_a_template_refuses_is_said() -> None:
         ChatTemplate("{% for %}", {})
     with pytest.raises(InputError, match="does not take these messages"):  # the sandbox
         ChatTemplate("{{ messages.__class__.__mro__[1].__subclasses__() }}", {})([])
+
+
+def test_a_template_is_given_what_transformers_gives() -> None:
+    said = [{"role": "user", "content": "Hi"}]
+    assert ChatTemplate("{{ tools is none and documents is none }}", {})(said) == "True"
+    marked = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}!{% endfor %}"
+    assert ChatTemplate(marked, {})(said) == "Hi!"
+    assert ChatTemplate("{{ strftime_now('%Y')|int > 2000 }}", {})(said) == "True"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ 1 / 0 }}", "{{ 'a' + 1 }}", "{{ range(10 ** 9)|list }}", "{{ messages|join(5)|sum }}", "{% include 'x' %}",
+     "{{ cycler.__init__.__globals__ }}", "{{ messages.append(1) }}", "{{ 'x'.encode('zz') }}"],
+)  # fmt: skip
+def test_whatever_a_template_does_is_an_error_that_names_it(text: str) -> None:
+    with pytest.raises(InputError, match="the chat template does not take these messages: "):
+        ChatTemplate(text, {})([{"role": "user", "content": "Hi"}])
+    with pytest.raises(InputError, match="the chat template cannot be read"):
+        ChatTemplate(5, {})  # type: ignore[arg-type]
+
+
+def test_a_file_that_cuts_and_fills_texts_does_not_cut_a_prompt(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models
+
+    made = Tokenizer(models.BPE({letter: i for i, letter in enumerate("abc")}, []))
+    made.enable_truncation(2)
+    made.enable_padding(length=5)
+    made.save(str(tmp_path / "tokenizer.json"))
+    assert from_file(tmp_path / "tokenizer.json").encode("abca") == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("missing", ["tokens", "bos_token_id", "scores"])
+def test_a_damaged_tokenizer_of_a_gguf_file_is_named(missing: str) -> None:
+    fields = {"model": "llama", "tokens": ["<unk>", "<s>", "a"], "scores": [0.0, 0.0, 0.0], "bos_token_id": 1}
+    metadata = {f"tokenizer.ggml.{key}": value for key, value in fields.items()}
+    assert from_gguf(metadata, "x.gguf").encode("a")[0] == 1
+    del metadata[f"tokenizer.ggml.{missing}"]
+    with pytest.raises(CheckpointError, match=rf"x\.gguf: its tokenizer cannot be made, .*{missing}.*tokenizer\.json"):
+        from_gguf(metadata, "x.gguf")
 
 
 def test_an_unknown_tokenizer_is_named() -> None:

@@ -20,7 +20,7 @@ class Letters:
     """A letter a token; those beyond are the bytes of a euro sign, in turn."""
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
-        return [LETTERS.index(letter) for letter in text]
+        return [LETTERS.index(letter) for letter in text if letter in LETTERS]
 
     def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
         euro = "€".encode()

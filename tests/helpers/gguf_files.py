@@ -35,12 +35,13 @@ def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
     return halves.swapaxes(1, 2).reshape(weight.shape)
 
 
-def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", **more: Any) -> Path:
+def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", tokens: bool = True, **more: Any) -> Path:
+    """more: further fields, or other values of those that are written. tokens: the file has a tokenizer."""
     import gguf
 
     config = original.config
     writer = gguf.GGUFWriter(path, family)
-    writer.add_block_count(config.num_hidden_layers)
+    writer.add_block_count(more.pop(f"{family}__block_count", config.num_hidden_layers))
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
@@ -50,14 +51,16 @@ def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", **more
     writer.add_key_length(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([*BYTES, *SPECIAL, *(f"<{n}>" for n in range(99 - len(BYTES) - len(SPECIAL)))])
+    if tokens:
+        writer.add_token_list([*BYTES, *SPECIAL, *(f"<{n}>" for n in range(99 - len(BYTES) - len(SPECIAL)))])
     writer.add_token_types([1] * len(BYTES) + [3] * (99 - len(BYTES)))
     writer.add_token_merges([])
     writer.add_bos_token_id(len(BYTES))
     writer.add_eos_token_id(len(BYTES) + 1)
     writer.add_chat_template(TEMPLATE)
     for key, value in more.items():
-        writer.add_string(key.replace("__", "."), value)
+        writers = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+        writers[type(value)](key.replace("__", "."), value)
     for key, weight in original.state_dict().items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue

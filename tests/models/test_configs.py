@@ -432,6 +432,14 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
         models.qwen2, {"model_type": "qwen2", "rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6}},
         "rope_parameters.rope_type is 'yarn'.*'default'",
     ),
+    "scaled positions without their numbers": (
+        models.llama, {"model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
+        "rope_factors cannot be computed from what the configuration says: KeyError.'low_freq_factor'",
+    ),
+    "no heads": (
+        models.llama, {"model_type": "llama", "num_attention_heads": 0},
+        "head_dim cannot be computed from what the configuration says: ZeroDivisionError",
+    ),
     "windows of another kind": (
         models.qwen2, {"model_type": "qwen2", "use_sliding_window": True, "layer_types": ["chunked_attention"]},
         "layer_types is",

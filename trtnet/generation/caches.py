@@ -24,13 +24,14 @@ class HostCaches:
     def __init__(self, step: Any, prompts: Any, batch: int) -> None:
         self._calls = {False: step, True: prompts}
         self._caches: dict[str, Array] = {
-            info.name: np.zeros((batch, *_sizes(info)), dtypes.get(info.dtype).numpy) for info in caches_of(step)
+            info.name: np.empty((batch, *_sizes(info)), dtypes.get(info.dtype).numpy) for info in caches_of(step)
         }
         self._controls: dict[str, Array] = {}
 
     def begin(self, controls: dict[str, Array]) -> None:
-        """Other sequences come next. controls: inputs that stay the same for them."""
+        """Other sequences come next, in empty caches. controls: inputs that stay the same for them."""
         self._controls = controls
+        self._caches = {name: np.zeros_like(cache) for name, cache in self._caches.items()}
 
     def __call__(self, ids: Array, held: Array, places: Array) -> Array:
         """The tokens that are chosen next, [batch, count]."""
@@ -73,8 +74,10 @@ class DeviceCaches:
         self._buffers: dict[tuple[int, int], tuple[dict[str, Any], dict[str, Any]]] = {}
 
     def begin(self, controls: dict[str, Array]) -> None:
-        """Other sequences come next. controls: inputs that stay the same for them."""
+        """Other sequences come next, in empty caches. controls: inputs that stay the same for them."""
         self._send(self._controls, controls)
+        for cache in self._caches.values():
+            cache.zero_()  # a NaN that another sequence left would be of all: 0 * NaN
 
     def __call__(self, ids: Array, held: Array, places: Array) -> Array:
         """The tokens that are chosen next, [batch, count]."""

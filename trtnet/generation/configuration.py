@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from numbers import Integral
 
 from trtnet.support.configuration.ranges import check_ranges
 from trtnet.support.errors import InputError
@@ -35,18 +35,27 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         ranges = {
-            "max_new_tokens": (self.max_new_tokens >= 1, "at least 1"),
-            "temperature": (0 <= self.temperature < inf, "at least 0, and finite"),
-            "top_k": (self.top_k >= 0, "at least 0"),
+            **{name: _whole(getattr(self, name), least) for name, least in _WHOLE.items()},
+            "temperature": (0 <= self.temperature <= _LARGEST, "at least 0, and finite in float32"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "min_p": (0 <= self.min_p <= 1, "at least 0 and at most 1"),
-            "seed": (self.seed >= 0, "at least 0"),
-            "repetition_penalty": (0 < self.repetition_penalty < inf, "above 0, and finite"),
-            "prompt_lookup_num_tokens": (self.prompt_lookup_num_tokens >= 0, "at least 0"),
+            "repetition_penalty": (
+                1 / _LARGEST < self.repetition_penalty <= _LARGEST,
+                "above 0, and finite in float32",
+            ),
         }
         check_ranges(self, ranges)
         if isinstance(self.stop_strings, str) or not all(self.stop_strings):
             raise InputError(f"stop_strings are non-empty strings, found {self.stop_strings!r}")
+
+
+_LARGEST = 3e38
+_WHOLE = {"max_new_tokens": 1, "top_k": 0, "seed": 0, "prompt_lookup_num_tokens": 0}
+"""Whole numbers, and the least of each."""
+
+
+def _whole(value: object, least: int) -> tuple[bool, str]:
+    return isinstance(value, Integral) and int(value) >= least, f"at least {least}, a whole number"
 
 
 GREEDY = GenerationConfig()

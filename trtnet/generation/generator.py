@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ class _Sequence:
         self.finish_reason = reason
         if self.text is not None:
             self.pieces.append(self.text.end())
+            self.finish_reason = "stop" if self.text.stopped else reason
 
     def completion(self) -> Completion:
         return Completion("" if self.text is None else self.text.whole, self.tokens, self.finish_reason, self.steps)
@@ -90,7 +92,7 @@ class Generator:
     arrays on the host. prompts: runs prompts and guesses, where `step` takes single tokens alone: another engine of the
     same decoder's Step, for as many sequences. Where the batch of a step is fixed, the rows that prompts leave free run
     along.
-    Raises InputError for what is not a step, and for two that differ in their caches.
+    Raises InputError for what is not a step, for two that differ in their caches, and for a chunk below 1.
     """
 
     def __init__(
@@ -104,6 +106,8 @@ class Generator:
         device: str | None = None,
         prompts: Any = None,
     ) -> None:
+        if chunk < 1:
+            raise InputError(f"chunk is {chunk}; it is at least 1, the most tokens of a prompt in a step")
         self._prompts = step if prompts is None else prompts
         self._fixed, self.capacity = _checked(step, self._prompts)
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
@@ -129,8 +133,11 @@ class Generator:
     def stream(self, prompt: Prompt, config: GenerationConfig = GREEDY) -> Iterator[str]:
         """The pieces of one text as they come.
 
-        Raises as a call, and InputError where another text was begun meanwhile: the caches are its.
+        Raises as a call, and InputError without a tokenizer, and where another text was begun meanwhile: the caches are
+        its.
         """
+        if self.tokenizer is None:
+            raise InputError("pieces of text need a tokenizer: Generator(step, tokenizer)")
         (row,) = self._rows([prompt], config)
         for _ in self._run([row]):
             yield from filter(None, row.pieces)
@@ -147,15 +154,30 @@ class Generator:
             tokens = self._tokens(prompt)
             text = None if self.tokenizer is None else Text(self.tokenizer, config.stop_strings)
             limit = min(config.max_new_tokens, self.capacity - len(tokens) + 1)
-            rows.append(_Sequence(tokens, config, self.eos_token_id, limit, text))
+            rows.append(_Sequence(tokens, config, self.eos_token_id | self._ends(config), limit, text))
         return rows
 
+    def _ends(self, config: GenerationConfig) -> set[int]:
+        """The tokens of stop strings that no text shows, as "<|im_end|>"."""
+        if self.tokenizer is None:
+            return set()
+        encoded = [self.tokenizer.encode(text, add_special_tokens=False) for text in config.stop_strings]
+        return {tokens[0] for tokens in encoded if len(tokens) == 1 and not self.tokenizer.decode(tokens)}
+
     def _tokens(self, prompt: Prompt) -> list[int]:
-        if isinstance(prompt, str) and self.tokenizer is None:
+        if not isinstance(prompt, str):
+            try:
+                tokens = [index(token) for token in prompt]
+            except TypeError as error:
+                raise InputError(f"a prompt is a text, or a list of whole numbers: {error}") from error
+        elif self.tokenizer is None:
             raise InputError("a prompt that is text needs a tokenizer: Generator(step, tokenizer)")
-        tokens = self.tokenizer.encode(prompt) if isinstance(prompt, str) and self.tokenizer else [*map(int, prompt)]
+        else:
+            tokens = self.tokenizer.encode(prompt)
         if not tokens:
             raise InputError("a prompt has no tokens")
+        if min(tokens) < 0:
+            raise InputError(f"a prompt has the token {min(tokens)}; tokens are numbers of the vocabulary, from 0")
         if len(tokens) > self.capacity:
             text = f"a prompt has {len(tokens):,} tokens, the caches hold {self.capacity:,}"
             raise InputError(f"{text}: shorten it, or define the model with a larger capacity")

@@ -44,12 +44,15 @@ class Text:
 
     def end(self) -> str:
         """What is left when no more tokens come."""
+        if self.stopped:
+            return ""
         rest = self._tokenizer.decode(self._tokens[self._start :])
         known = self._tokenizer.decode(self._tokens[self._start : self._done])
-        left = "" if self.stopped else self._held + rest[len(known) :]
+        given = self._given(self._held + rest[len(known) :])
+        left = "" if self.stopped else self._held
         self._held, self._done = "", len(self._tokens)
         self.whole += left
-        return left
+        return given + left
 
     def _given(self, text: str) -> str:
         ends = [place for stop in self._stops if (place := text.find(stop)) >= 0]

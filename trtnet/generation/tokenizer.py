@@ -40,7 +40,10 @@ class FileTokenizer:
 def from_file(path: Path) -> FileTokenizer:
     """The tokenizer of a tokenizer.json. Raises CheckpointError if it cannot be read."""
     try:
-        return FileTokenizer(_library().Tokenizer.from_file(str(path)))
+        made = _library().Tokenizer.from_file(str(path))
+        made.no_truncation()  # which a file may ask for, and which would cut a prompt
+        made.no_padding()
+        return FileTokenizer(made)
     except Exception as error:  # the package raises Exception itself
         raise CheckpointError(f"{path} is not a readable tokenizer: {error}") from error
 
@@ -49,28 +52,37 @@ def from_gguf(metadata: Mapping[str, Any], name: str) -> FileTokenizer:
     """The tokenizer of a GGUF file. name: of the file, for errors.
 
     Raises CheckpointError for one of another kind than pairs of bytes ("gpt2") and SentencePiece's pairs of pieces
-    ("llama"), and for a split that is not known.
+    ("llama"), for a split that is not known, and for fields that are missing or damaged.
     """
     kind, split = metadata.get("tokenizer.ggml.model"), str(metadata.get("tokenizer.ggml.pre", "default"))
-    if kind == "gpt2" and split in SPLITS:
-        made = _of_bytes(metadata, split)
-    elif kind == "llama":
-        made = _of_pieces(metadata)
-    else:
+    beside = "Put the tokenizer.json of the original next to it"
+    if kind != "llama" and (kind != "gpt2" or split not in SPLITS):
         raise CheckpointError(
             f"{name}: its tokenizer is {kind} with the split {split}, which is not known; known are llama, and gpt2"
-            f" with {', '.join(SPLITS)}. Put the tokenizer.json of the original next to it"
+            f" with {', '.join(SPLITS)}. {beside}"
         )
+    _library()
+    try:
+        return FileTokenizer(
+            _special(_of_pieces(metadata) if kind == "llama" else _of_bytes(metadata, split), metadata)
+        )
+    except Exception as error:  # the package raises Exception itself
+        raise CheckpointError(f"{name}: its tokenizer cannot be made, {error!r}. {beside}") from error
+
+
+def _special(made: Any, metadata: Mapping[str, Any]) -> Any:
+    """A tokenizer with the tokens that are no text, and the one that begins each text."""
     library, tokens = _library(), metadata["tokenizer.ggml.tokens"]
     kinds = dict(zip(tokens, metadata.get("tokenizer.ggml.token_type", [1] * len(tokens)), strict=True))
     made.add_special_tokens([token for token, kind in kinds.items() if kind == _CONTROL])
     made.add_tokens([library.AddedToken(token, normalized=False) for token, kind in kinds.items() if kind == _USERS])
-    if metadata.get("tokenizer.ggml.add_bos_token", kind == "llama" or split == "llama-bpe"):
+    begins = "llama" in (metadata["tokenizer.ggml.model"], str(metadata.get("tokenizer.ggml.pre")).removesuffix("-bpe"))
+    if metadata.get("tokenizer.ggml.add_bos_token", begins):
         number = metadata["tokenizer.ggml.bos_token_id"]
         made.post_processor = library.processors.TemplateProcessing(
             single=f"{tokens[number]} $A", special_tokens=[(tokens[number], number)]
         )
-    return FileTokenizer(made)
+    return made
 
 
 def _of_bytes(metadata: Mapping[str, Any], split: str) -> Any:

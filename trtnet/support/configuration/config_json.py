@@ -115,7 +115,7 @@ def _translated(document: Document, default: C, family: Family) -> C:
     values = dict(form.defaults)
     for name in _names(default):
         if name in form.computed:
-            values[name] = form.computed[name](document)
+            values[name] = _computed(name, form.computed[name], document)
             continue
         for key in form.names.get(name, (name,)):
             if _at(document, key) is not NOWHERE:
@@ -123,6 +123,13 @@ def _translated(document: Document, default: C, family: Family) -> C:
     config = _replaced(default, values, lambda name: keys.get(name, name))
     _check({**OF_ALL, **form.fixed}, document, config)
     return config
+
+
+def _computed(name: str, function: Callable[[Document], Any], document: Document) -> Any:
+    try:
+        return function(document)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise ModelError(f"{name} cannot be computed from what the configuration says: {error!r}") from error
 
 
 def _check(fixed: Mapping[str, Allowed], document: Document, config: Any) -> None:

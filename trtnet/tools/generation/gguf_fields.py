@@ -16,10 +16,11 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
     """The fields of :class:`trtnet.models.llama.LlamaConfig`, without its capacity.
 
     metadata: what the file says. checkpoint: its tensors, whose names say which biases and norms there are.
-    Raises ModelError for another family, mixtures of experts and positions scaled otherwise than by one number.
+    Raises ModelError for another family, mixtures of experts, positions scaled otherwise than by one number, heads that
+    are rotated in part, and attention to what comes after.
     """
     family = str(metadata.get("general.architecture"))
-    if family not in FAMILIES or f"{family}.expert_count" in metadata:
+    if family not in FAMILIES or metadata.get(f"{family}.expert_count"):
         what = "a mixture of experts" if family in FAMILIES else f"of the family {family}"
         raise ModelError(
             f"{checkpoint.name} is {what}; a decoder here is one of {', '.join(FAMILIES)}, without experts"
@@ -31,8 +32,18 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
             raise ModelError(f"{checkpoint.name} does not say {family}.{key}")
         return found
 
+    layers = {key.split(".")[1] for key in checkpoint if key.startswith("blk.")}
+    if "token_embd.weight" not in checkpoint or of("block_count") != len(layers):
+        raise ModelError(
+            f"{checkpoint.name} says it has {of('block_count')} layers, and has the weights of {len(layers)}"
+            f"{'' if 'token_embd.weight' in checkpoint else ' and none of token_embd'}: it is damaged, or a part"
+        )
     heads, hidden = of("attention.head_count"), of("embedding_length")
     width = of("attention.key_length", hidden // heads)
+    computed = {"rope.dimension_count": width, "attention.value_length": width, "attention.causal": True}
+    for key, wanted in computed.items():
+        if of(key, wanted) != wanted:
+            raise ModelError(f"{checkpoint.name} says {family}.{key} is {of(key)}; the model computes {wanted}")
     return {
         "vocab_size": checkpoint.info("token_embd.weight").shape[0],
         "hidden_size": hidden,
@@ -56,9 +67,11 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
 
 
 def _rope_factors(of: Any, checkpoint: Checkpoint) -> tuple[float, ...]:
-    if "rope_freqs.weight" in checkpoint:
-        return tuple(checkpoint["rope_freqs.weight"].tolist())
-    kind = of("rope.scaling.type", "none")
+    """Of each frequency, and of all: a factor without a type is of all, as in llama.cpp."""
+    kind = of("rope.scaling.type", "linear")
     if kind not in ("none", "linear"):
         raise ModelError(f"{checkpoint.name} scales rotary positions by {kind!r}, which the model does not compute")
-    return (float(of("rope.scaling.factor")),) if kind == "linear" else ()
+    factor = float(of("rope.scaling.factor", of("rope.scale_linear", 1.0))) if kind == "linear" else 1.0
+    if "rope_freqs.weight" in checkpoint:
+        return tuple((checkpoint["rope_freqs.weight"] * factor).tolist())
+    return () if factor == 1 else (factor,)

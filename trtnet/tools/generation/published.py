@@ -49,9 +49,10 @@ def _of_gguf(path: Path, capacity: int) -> PublishedText:
     model = models.llama(**llama_fields(metadata, checkpoint), capacity=capacity)
     beside = path.with_name("tokenizer.json")
     tokenizer = from_file(beside) if beside.is_file() else from_gguf(metadata, path.name)
-    ends = [metadata[key] for key in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id") if key in metadata]
-    tokens = metadata["tokenizer.ggml.tokens"]
-    names = {f"{kind}_token": tokens[n] for kind in ("bos", "eos") if (n := _number(metadata, kind)) is not None}
+    ends = [n for kind in ("eos", "eot") if (n := _number(metadata, kind)) is not None]
+    tokens = metadata.get("tokenizer.ggml.tokens", ())
+    numbers = {kind: _number(metadata, name) for kind, name in _TOKENS.items()}
+    names = {kind: tokens[n] for kind, n in numbers.items() if n is not None and n < len(tokens)}
     template = metadata.get("tokenizer.chat_template")
     weights = rules("gguf_llama").apply(_in_floats(checkpoint))
     return PublishedText(model, weights, tokenizer, tuple(ends), template and ChatTemplate(template, names))
@@ -61,6 +62,10 @@ def _in_floats(checkpoint: Checkpoint) -> Checkpoint:
     """The float weights of a checkpoint, which stay known as quantized where they are."""
     found = quantization_of(checkpoint)
     return checkpoint if found is None else found.dequantized()
+
+
+_TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+"""Tokens that a chat template may name, and their names in GGUF files."""
 
 
 def _number(metadata: Mapping[str, Any], kind: str) -> int | None:
@@ -77,8 +82,9 @@ def _of_folder(path: Path, capacity: int) -> PublishedText:
         model = models.llama(described, capacity=capacity)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    ends = _read(path / "generation_config.json").get("eos_token_id", config.get("eos_token_id"))
-    names = {key: _text(settings[key]) for key in ("bos_token", "eos_token") if settings.get(key) is not None}
+    ends = _read(path / "generation_config.json").get("eos_token_id")
+    ends = config.get("eos_token_id") if ends is None else ends
+    names = {key: _text(settings[key]) for key in _TOKENS if settings.get(key) is not None}
     file = path / "chat_template.jinja"
     template = file.read_text() if file.is_file() else _default(settings.get("chat_template"))
     tokenizer = from_file(path / "tokenizer.json")
