@@ -130,7 +130,7 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
     partly: dict[str, Any] = {"rope__dimension_count": 8, "attention__value_length": 8, "attention__causal": False}
     for key, value in partly.items():
         path = write_gguf(tmp_path / f"{key}.gguf", original, "llama", **{f"llama__{key}": value})
-        with pytest.raises(ModelError, match=rf"says llama\.{key.replace('__', '.')} is {value}; the model computes"):
+        with pytest.raises(ModelError, match=rf"says that {key.replace('__', '.')} is {value}; the model computes"):
             load_generator(path)
     (tmp_path / "broken.gguf").write_bytes(b"GGUF\x03\0\0\0")
     with pytest.raises(CheckpointError, match=r"broken\.gguf is not a readable GGUF file"):

@@ -32,20 +32,11 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
             raise ModelError(f"{checkpoint.name} does not say {family}.{key}")
         return found
 
-    layers = {key.split(".")[1] for key in checkpoint if key.startswith("blk.")}
-    if "token_embd.weight" not in checkpoint or of("block_count") != len(layers):
-        raise ModelError(
-            f"{checkpoint.name} says it has {of('block_count')} layers, and has the weights of {len(layers)}"
-            f"{'' if 'token_embd.weight' in checkpoint else ' and none of token_embd'}: it is damaged, or a part"
-        )
     heads, hidden = of("attention.head_count"), of("embedding_length")
     width = of("attention.key_length", hidden // heads)
-    computed = {"rope.dimension_count": width, "attention.value_length": width, "attention.causal": True}
-    for key, wanted in computed.items():
-        if of(key, wanted) != wanted:
-            raise ModelError(f"{checkpoint.name} says {family}.{key} is {of(key)}; the model computes {wanted}")
+    _check(of, checkpoint, width)
     return {
-        "vocab_size": checkpoint.info("token_embd.weight").shape[0],
+        "vocab_size": _vocabulary(checkpoint),
         "hidden_size": hidden,
         "intermediate_size": of("feed_forward_length"),
         "num_hidden_layers": of("block_count"),
@@ -66,6 +57,18 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
     }
 
 
+def _check(of: Any, checkpoint: Checkpoint, width: int) -> None:
+    """Raises ModelError for a file without some layers, and what the model does not compute. width: of a head."""
+    layers = {key.split(".")[1] for key in checkpoint if key.startswith("blk.")}
+    if of("block_count") != len(layers):
+        text = f"{checkpoint.name} says it has {of('block_count')} layers, and has the weights of {len(layers)}"
+        raise ModelError(f"{text}: it is damaged, or a part")
+    computed = {"rope.dimension_count": width, "attention.value_length": width, "attention.causal": True}
+    for key, wanted in computed.items():
+        if of(key, wanted) != wanted:
+            raise ModelError(f"{checkpoint.name} says that {key} is {of(key)}; the model computes {wanted}")
+
+
 def _rope_factors(of: Any, checkpoint: Checkpoint) -> tuple[float, ...]:
     """Of each frequency, and of all: a factor without a type is of all, as in llama.cpp."""
     kind = of("rope.scaling.type", "linear")
@@ -75,3 +78,9 @@ def _rope_factors(of: Any, checkpoint: Checkpoint) -> tuple[float, ...]:
     if "rope_freqs.weight" in checkpoint:
         return tuple((checkpoint["rope_freqs.weight"] * factor).tolist())
     return () if factor == 1 else (factor,)
+
+
+def _vocabulary(checkpoint: Checkpoint) -> int:
+    if "token_embd.weight" not in checkpoint:
+        raise ModelError(f"{checkpoint.name} has no token_embd.weight: it is damaged, or a part")
+    return checkpoint.info("token_embd.weight").shape[0]
