@@ -305,9 +305,9 @@ def test_damaged_torch_files_never_raise_anything_else(tmp_path):
 @pytest.mark.parametrize(
     ("saved", "words"),
     [
-        ({"a": torch.ones(1), "epoch": 3}, "epoch is a int, not a tensor"),
+        ({"a": torch.ones(1), "epoch": 3}, "epoch is an int, not a tensor"),
         ({"model": {"a": torch.ones(1), "b": None}}, "b is a NoneType"),
-        ({3: torch.ones(1)}, "the key 3 is a int"),
+        ({3: torch.ones(1)}, "the key 3 is an int"),
         ({"model": {"a": torch.ones(1)}, "ema": {"a": torch.ones(1)}}, "several state dicts: model, ema"),
         (torch.ones(1), "holds a Tensor, not a state dict"),
         ([torch.ones(1)], "holds a list"),

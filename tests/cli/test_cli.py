@@ -256,5 +256,5 @@ def test_a_model_without_weights_needs_no_checkpoint(tmp_path: Path) -> None:
     assert run.returncode == 0 and json.loads(run.stdout)["outputs"][0]["shape"] == [2, 8], run.stderr
     build = trtnet("build", "mistakes.py:Plain", *sizes, "-o", "p.engine", folder=tmp_path)
     assert build.returncode == 0 and (tmp_path / "p.engine").is_file(), build.stderr
-    wrong = trtnet("run", "p.engine", "--weights", "w.npz", folder=tmp_path)
+    wrong = trtnet("run", "p.engine", "--weights", "trtnet:lenet.safetensors", folder=tmp_path)
     assert wrong.returncode == 2 and "p.engine is not a model, so it takes no --weights" in wrong.stderr

@@ -132,7 +132,7 @@ def test_a_script_for_polygraphy_makes_the_same_network(inside: Path, monkeypatc
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        ("net.py:number", "number returned a int, neither a trtnet.nn.Module nor a torch.nn.Module"),
+        ("net.py:number", "number returned an int, neither a trtnet.nn.Module nor a torch.nn.Module"),
         ("net.py:make_modle", "has no function 'make_modle'; did you mean make_model"),
         ("net.py:net --arg width=3", "a Net is a model, not a factory: it takes no arguments {'width': 3}"),
         ("net.py:Net --arg widht=3", "Net takes no widht; did you mean width"),

@@ -324,7 +324,7 @@ def test_the_worst_of_several_iterations_counts() -> None:
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"LeNet has no weights yet: compare trtnet.define\(model, weights=...\)"):
         compare(models.lenet(), lambda x: x)
-    with pytest.raises(ModelError, match="a int cannot be compared"):
+    with pytest.raises(ModelError, match="an int cannot be compared"):
         compare(3, lambda x: x)
     with pytest.raises(InputError, match="none of the sources declares its inputs: give inputs"):
         compare(lambda x: x, lambda y: y)

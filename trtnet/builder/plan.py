@@ -13,6 +13,7 @@ from trtnet.support import json_text
 from trtnet.support.call_interface import StateInfo, TensorInfo
 from trtnet.support.errors import PlanError
 from trtnet.support.files import atomic_write
+from trtnet.support.text.counted import counted
 
 SIDECAR_VERSION = 2
 
@@ -100,8 +101,9 @@ class Plan:
         sidecar = read_sidecar(sidecar_path(path))
         if sidecar.plan_digest != digest:
             raise PlanError(
-                f"{path} is not the plan that {sidecar_path(path)} describes: it has {len(data):,} bytes, the sidecar"
-                f" describes {sidecar.plan_bytes:,} with another checksum. Build it again, or copy both files."
+                f"{path} is not the plan that {sidecar_path(path)} describes: it has"
+                f" {counted(len(data), 'byte')}, the sidecar describes {sidecar.plan_bytes:,} with another checksum."
+                f" Build it again, or copy both files."
             )
         return cls(data, sidecar.info)
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 Array = npt.NDArray[Any]
 
@@ -162,7 +163,7 @@ class Checkpoint(Mapping[str, Array]):
         return key in self._keys
 
     def __repr__(self) -> str:
-        return f"<Checkpoint {self.name}: {len(self)} tensors>"
+        return f"<Checkpoint {self.name}: {counted(len(self), 'tensor')}>"
 
     def _check(self, key: str) -> None:
         if self._closed:

@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError, plain, supported_dtype
 from trtnet.checkpoint.state_dicts import without_extra_state
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import an
 
 # torch has no numpy dtype for these; an integer of the same width carries their bits across.
 _CARRIERS = {
@@ -55,7 +56,7 @@ class MappingCheckpoint(Checkpoint):
             return plain(value.view(getattr(sys.modules["torch"], carrier)).numpy().view(dtype.numpy), dtype)
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise CheckpointError(
-                f"{self.name}: {key} is a {type(value).__name__} that torch cannot hand to numpy: {error}"
+                f"{self.name}: {key} is {an(type(value).__name__)} that torch cannot hand to numpy: {error}"
             ) from error
 
     def _release(self) -> None:
@@ -89,10 +90,10 @@ def is_module(value: object) -> bool:
 
 def _require_tensor(name: str, key: object, value: object) -> None:
     if not isinstance(key, str):
-        raise CheckpointError(f"{name}: the key {key!r} is a {type(key).__name__}; keys are strings")
+        raise CheckpointError(f"{name}: the key {key!r} is {an(type(key).__name__)}; keys are strings")
     if not is_array(value):
         raise CheckpointError(
-            f"{name}: {key} is a {type(value).__name__}, not a tensor. A state dict holds nothing but"
+            f"{name}: {key} is {an(type(value).__name__)}, not a tensor. A state dict holds nothing but"
             f" tensors: save model.state_dict(), or pass the part that is one."
         )
 

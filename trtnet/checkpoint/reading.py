@@ -27,6 +27,7 @@ from trtnet.checkpoint.formats.wts_file import WtsFile
 from trtnet.checkpoint.memory import MappingCheckpoint, is_array, is_module
 from trtnet.checkpoint.state_dicts import choose
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import an, counted
 
 log = logging.getLogger("trtnet.checkpoint")
 
@@ -81,14 +82,14 @@ def open_checkpoint(source: Source, key: str | None = None) -> Checkpoint:
         _require_no_key(source.name, "an open checkpoint", key)
         return source
     if isinstance(source, Mapping):
-        name = f"a mapping of {len(source)} tensors"
+        name = f"a mapping of {counted(len(source), 'tensor')}"
         return MappingCheckpoint(name, _part(name, source, key))
     if is_module(source):
         return MappingCheckpoint(
             f"a live {type(source).__name__}", _part(type(source).__name__, source.state_dict(), key)
         )
     raise CheckpointError(
-        f"a {type(source).__name__} holds no weights; pass a path, a mapping of names to tensors, or a torch module"
+        f"{an(type(source).__name__)} holds no weights; pass a path, a mapping of names to tensors, or a torch module"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from trtnet.checkpoint.formats.pickled.modules import is_module_note, module_state
 from trtnet.checkpoint.formats.pickled.objects import Global, Object
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import an
 
 EXTRA_STATE = "_extra_state"
 """Where torch's state dicts have what ``get_extra_state`` of a module returned: any object, and no weight."""
@@ -162,7 +163,7 @@ def _described(value: object) -> str:
         return f"an object of {value.name[:100]}"
     if isinstance(value, Global):
         return f"the name {str(value)[:100]}"
-    return f"a {type(value).__name__}"
+    return an(type(value).__name__)
 
 
 def _shape(value: Any) -> tuple[int, ...]:

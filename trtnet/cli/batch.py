@@ -12,6 +12,7 @@ import typer
 from trtnet.cli.build import RunOptions
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import Json
+from trtnet.support.text.counted import counted
 
 if TYPE_CHECKING:
     from trtnet.tools.batch.inputs import InputOptions
@@ -95,8 +96,8 @@ def batch(
     with StatusLine(sys.stderr.isatty(), f"{model} over {folder}") as told:
         done = run_job(job, run, images, told)
     failed = f", {done.errors:,} of them with an error" if done.errors else ""
-    shards = f"{done.shards:,} shards, {done.before:,} of them finished before"
-    text = f"{shards}; {done.rows:,} rows{failed}; {done.seconds:.1f} s"
+    shards = f"{counted(done.shards, 'shard')}, {done.before:,} of them finished before"
+    text = f"{shards}; {counted(done.rows, 'row')}{failed}; {done.seconds:.1f} s"
     show(Text(text), asdict(done), json)
 
 

@@ -32,6 +32,7 @@ from trtnet.runtime import Engine
 from trtnet.runtime.cuda.capability import compute_capability_here
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import WeightsError
+from trtnet.support.text.counted import counted
 from trtnet.support.version import version
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _defined(
 def _without_weights(model: str, keys: Mapping[Parameter, str]) -> str:
     (parameter, key), *_ = keys.items()
     return (
-        f"{model} has {len(keys)} weights, such as {key} {list(parameter.shape)}, and was given none:"
+        f"{model} has {counted(len(keys), 'weight')}, such as {key} {list(parameter.shape)}, and was given none:"
         f" say where they are, by define(weights=...) or --weights FILE"
     )
 

@@ -12,6 +12,7 @@ from trtnet.graph import Input, Network, Size, State, Tensor
 from trtnet.support.backend import trt
 from trtnet.support.call_interface import ACTIVE, StateInfo, output_name
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import counted
 
 _ONE = np.array(1, np.float32)
 _UNNAMED = re.compile(r"output\d*(\.\d+)*")
@@ -60,7 +61,7 @@ def chosen(model: str, outputs: Mapping[str, Tensor], states: Mapping[str, State
     names = list(outputs)
     if all(_UNNAMED.fullmatch(name) for name in names) and not any(spec.output for spec in states.values()):
         if len(names) < len(states):
-            raise ModelError(f"{model} has {len(states)} states and {len(names)} results")
+            raise ModelError(f"{model} has {counted(len(states), 'state')} and {counted(len(names), 'result')}")
         return dict(zip(states, names[-len(states) :], strict=True))
     found: dict[str, str] = {}
     for name, spec in states.items():

@@ -16,6 +16,7 @@ from trtnet.generation.drafts import draft
 from trtnet.generation.sampling import CONTROLS
 from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 
 Prompt = str | Sequence[int]
 Configs = GenerationConfig | Sequence[GenerationConfig]
@@ -179,7 +180,7 @@ class Generator:
         if min(tokens) < 0:
             raise InputError(f"a prompt has the token {min(tokens)}; tokens are numbers of the vocabulary, from 0")
         if len(tokens) > self.capacity:
-            text = f"a prompt has {len(tokens):,} tokens, the caches hold {self.capacity:,}"
+            text = f"a prompt has {counted(len(tokens), 'token')}, the caches hold {self.capacity:,}"
             raise InputError(f"{text}: shorten it, or define the model with a larger capacity")
         return tokens
 

@@ -19,6 +19,7 @@ from trtnet.ops.arguments.operands import axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import bool_
+from trtnet.support.text.counted import counted
 from trtnet.support.text.messages import type_name
 
 
@@ -190,7 +191,9 @@ class _Loop:
     def next(self, values: tuple[Tensor, ...]) -> None:
         """What the next iteration carries."""
         if len(values) != len(self.state):
-            self.network.fail(f"{self.name} carries {len(self.state)} tensors, the body returned {len(values)}", {})
+            self.network.fail(
+                f"{self.name} carries {counted(len(self.state), 'tensor')}, the body returned {len(values)}", {}
+            )
         for before, after in zip(self.state, values, strict=True):
             if before.dtype != after.dtype or before.ndim != after.ndim:
                 text = f"{self.name}: what is carried changes its dtype or rank"

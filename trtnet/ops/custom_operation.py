@@ -16,6 +16,7 @@ from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.support import backend
 from trtnet.support.backend import supports, trt
 from trtnet.support.errors import LayerError
+from trtnet.support.text.counted import counted
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _apart(
         results = decomposition(*inputs, **arguments)
         results = (results,) if isinstance(results, Tensor) else tuple(results)
         if len(results) != count:
-            raise LayerError(f"the plugin has {count} outputs, its decomposition {len(results)}")
+            raise LayerError(f"the plugin has {counted(count, 'output')}, its decomposition {len(results)}")
         for index, result in enumerate(results):
             apart.mark_output(f"output{index}", result)
     return apart

@@ -9,6 +9,7 @@ from typing import Any
 from trtnet.support import dtypes
 from trtnet.support.arrays import is_torch as is_torch
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def bind(inputs: Sequence[TensorInfo], args: Sequence[Any], kwargs: Mapping[str,
     """Arrays by input name, in the order of the inputs. Raises InputError for missing, unknown or doubled ones."""
     names = [info.name for info in inputs]
     if len(args) > len(names):
-        raise InputError(f"{len(args)} inputs given by position; {_takes(inputs)}")
+        raise InputError(f"{counted(len(args), 'input')} given by position; {_takes(inputs)}")
     given = dict(zip(names, args, strict=False))
     doubled, unknown = sorted(set(given) & set(kwargs)), sorted(set(kwargs) - set(names))
     if doubled:
@@ -144,7 +145,7 @@ def check(inputs: Sequence[TensorInfo], arrays: Mapping[str, Any]) -> dict[str, 
             raise InputError(f"input {info} takes an array; found {type(array).__name__}")
         _check_dtype(info, array, found)
         if len(array.shape) != len(info.shape):
-            raise InputError(f"input {info} has {len(info.shape)} dimensions; {found}")
+            raise InputError(f"input {info} has {counted(len(info.shape), 'dimension')}; {found}")
         for expected, size in zip(info.shape, array.shape, strict=True):
             if isinstance(expected, int) and size != expected:
                 raise InputError(f"input {info}: {found}")

@@ -19,6 +19,7 @@ from trtnet.checkpoint.finite import NotFinite
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
 from trtnet.support.files import atomic_write
+from trtnet.support.text.counted import counted
 
 
 class WtsFile(Checkpoint):
@@ -38,7 +39,7 @@ class WtsFile(Checkpoint):
                     raise ValueError(f"it has {key} twice")
                 self._places[key] = count, begin, end
             if promised != len(self._places):
-                raise ValueError(f"it has {len(self._places):,} tensors, its first line says {promised:,}")
+                raise ValueError(f"it has {counted(len(self._places), 'tensor')}, its first line says {promised:,}")
         except ValueError as error:
             raise CheckpointError(f"{path} is not a readable .wts file: {error}. Write it again.") from error
         super().__init__(str(path), self._places)
@@ -69,7 +70,7 @@ class WtsFile(Checkpoint):
         try:
             words = text.split()
             if len(words) != count:
-                raise ValueError(f"{len(words):,} words instead of {count:,}")
+                raise ValueError(f"{counted(len(words), 'word')} instead of {count:,}")
             whole = len(b"".join(words)) == 8 * count and all(len(word) == 8 for word in words)
             data = bytes.fromhex(text.decode()) if whole else b"".join(int(w, 16).to_bytes(4, "big") for w in words)
             return plain(np.frombuffer(data, ">u4").astype(np.uint32).view(np.float32), dtypes.float32)

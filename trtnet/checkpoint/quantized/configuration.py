@@ -11,6 +11,7 @@ from trtnet.checkpoint.base import Checkpoint
 from trtnet.support import dtypes, json_text
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import an
 
 _FILES: Mapping[str, tuple[str, str]] = {
     "config.json": ("quantization_config", ""),
@@ -102,5 +103,5 @@ def _document(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
-        raise CheckpointError(f"{path} is no JSON object: it has a {type(document).__name__}")
+        raise CheckpointError(f"{path} is no JSON object: it has {an(type(document).__name__)}")
     return document

@@ -12,6 +12,7 @@ from trtnet.checkpoint.rules.pattern import Pattern
 from trtnet.checkpoint.rules.rule import KeyRule, Rule, each
 from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Transpose(KeyRule):
     def apply(self, tensors: Tensors) -> Tensors:
         def turned(shape: StaticShape) -> StaticShape:
             if len(shape) != 2:
-                raise CheckpointError(f"has {len(shape)} dimensions: transpose takes two, permute takes more")
+                raise CheckpointError(
+                    f"has {counted(len(shape), 'dimension')}: transpose takes two, permute takes more"
+                )
             return shape[::-1]
 
         return _mapped(tensors, self.source, turned, lambda x: x.T)
@@ -39,7 +42,9 @@ class Permute(KeyRule):
     def apply(self, tensors: Tensors) -> Tensors:
         def permuted(shape: StaticShape) -> StaticShape:
             if len(shape) != len(self.dims):
-                raise CheckpointError(f"has {len(shape)} dimensions: dims {list(self.dims)} are for {len(self.dims)}")
+                raise CheckpointError(
+                    f"has {counted(len(shape), 'dimension')}: dims {list(self.dims)} are for {len(self.dims)}"
+                )
             return tuple(shape[dim] for dim in self.dims)
 
         return _mapped(tensors, self.source, permuted, lambda x: x.transpose(self.dims))

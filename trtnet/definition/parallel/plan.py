@@ -12,6 +12,7 @@ from trtnet.graph import Input, Parameter
 from trtnet.graph.memory.division import Division, Part
 from trtnet.nn import Module
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import an
 
 STYLES = "column", "row"
 PACKED = "in_proj_weight", "in_proj_bias"
@@ -91,7 +92,7 @@ class TensorParallel:
         kind = _kind(module)
         if not kind or (kind == "MultiheadAttention" and not style.startswith("column")):
             ways = "a linear layer is column- or row-parallel, an attention layer column-parallel"
-            raise ModelError(f"parallel: {path or 'the model'} is a {type(module).__name__}, found {style!r}: {ways}")
+            raise ModelError(f"parallel: {path or 'the model'} is {an(type(module).__name__)}, found {style!r}: {ways}")
         blocks = int(style.partition(":")[2] or 1)
         for name, weight in _own(module):
             axis = _AXES[kind](name, style)

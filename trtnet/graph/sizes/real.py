@@ -34,6 +34,7 @@ from trtnet.graph.symbolic import Symbolic
 from trtnet.support.arrays import is_torch
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import an
 
 SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "remainder": "%", "pow": "**"}
 FLOATS = {"add": "SUM", "sub": "SUB", "mul": "PROD", "div": "DIV", "pow": "POW"}
@@ -115,7 +116,7 @@ def _computed(name: str, left: Any, right: Any) -> Any:
         return _of_arrays(name, left, right)
     for operand in (left, right):
         if not isinstance(operand, int | float | Dim | Real):
-            raise ModelError(here(f"{SIGNS.get(name, name)} of a size and a {type(operand).__name__}"))
+            raise ModelError(here(f"{SIGNS.get(name, name)} of a size and {an(type(operand).__name__)}"))
     if name not in SIGNS:
         return _of_bits(name, left, right)
     whole = isinstance(left, int | Dim) and isinstance(right, int | Dim)

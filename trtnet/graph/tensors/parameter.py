@@ -15,6 +15,7 @@ from trtnet.graph.tensors.tensor import Tensor
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import an
 from trtnet.support.text.did_you_mean import missing
 
 OF_TENSORS = {name for kind in (Casts, Methods, Questions) for name in vars(kind) if not name.startswith("_")}
@@ -41,7 +42,7 @@ class Parameter(DeclaredWeight, InPlace, Operators[Tensor]):
 
     def __getattr__(self, name: str) -> Any:
         if name not in OF_TENSORS and not (name.endswith("_") and not name.startswith("_")):
-            raise missing(f"a {type(self).__name__}", name, OF_TENSORS)
+            raise missing(an(type(self).__name__), name, OF_TENSORS)
         return getattr(self._tensor(), name)
 
 

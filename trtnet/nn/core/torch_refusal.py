@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import an
 from trtnet.support.text.messages import type_name
 
 FOREIGN = {("torch.nn.modules.module", "Module"), ("torch.nn.parameter", "Parameter")}
@@ -18,7 +19,7 @@ def refuse_foreign(place: str, values: Iterable[object], ours: Iterable[type]) -
     """
     for value in values:
         if any((cls.__module__, cls.__name__) in FOREIGN for cls in type(value).__mro__):
-            raise ModelError(here(f"{place} is a {type_name(value)}; {_instead(value, ours)}"))
+            raise ModelError(here(f"{place} is {an(type_name(value))}; {_instead(value, ours)}"))
 
 
 def _instead(value: object, ours: Iterable[type]) -> str:

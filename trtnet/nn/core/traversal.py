@@ -10,6 +10,7 @@ from trtnet.support import dtypes
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import DTypeError, ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import an
 from trtnet.support.text.did_you_mean import missing
 
 M = TypeVar("M", bound="Traversal[Any]")
@@ -147,7 +148,7 @@ class Traversal(Generic[M]):
 
     def __getattr__(self, name: str) -> NoReturn:
         names = [] if name.startswith("_") else [*vars(self), *dir(type(self))]
-        raise missing(f"a {type(self).__name__}", name, names, REFUSED.get(name, ""))
+        raise missing(an(type(self).__name__), name, names, REFUSED.get(name, ""))
 
 
 def _named(module: Any) -> list[tuple[str, Any]]:

@@ -24,6 +24,7 @@ from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.ops.quantization.held_scales import HeldScales, bias_of, operands
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
+from trtnet.support.text.counted import counted
 
 Kernel = Operand
 """Weights of the checkpoint, an array, or a tensor of the network."""
@@ -294,5 +295,5 @@ def mismatch(x: Tensor, given: ConvolutionWeights, channels: int, name: str) -> 
     if given.bias is not None and x.dtype != given.bias.dtype:
         return f"{name} got an input of {x.dtype}, its bias is {given.bias.dtype}"
     if x.shape[1] != channels:
-        return f"{name} got an input with {x.shape[1]} channels, but its kernel has {channels}"
+        return f"{name} got an input with {counted(x.shape[1], 'channel')}, but its kernel has {channels}"
     return ""

@@ -12,6 +12,7 @@ from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
+from trtnet.support.text.counted import counted
 
 
 def product(left: Operand, right: Operand, op1: str) -> Tensor:
@@ -28,7 +29,7 @@ def product(left: Operand, right: Operand, op1: str) -> Tensor:
         network.fail(f"matmul of {a.dtype} and {b.dtype}; cast one of them with .to()", shown)
     k0, k1 = a.shape[-1], b.shape[-2] if op1 == "NONE" else b.shape[-1]
     columns = b.shape[-1] if op1 == "NONE" else b.shape[-2]
-    hint = f"matmul got {k0} columns on the left and {k1} rows on the right" if k0 != k1 else ""
+    hint = f"matmul got {counted(k0, 'column')} on the left and {counted(k1, 'row')} on the right" if k0 != k1 else ""
     axes = [axis for axis, vector in zip((-2, -1), vectors, strict=True) if vector]
     if not a.dtype.is_floating or k0 == k1 == 0:
         summed = _summed(a, b if op1 == "NONE" else b.mT, shown)

@@ -16,6 +16,7 @@ from trtnet.ops.products.matmul import bmm, matmul, outer, plus, ranked
 from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.shapes.rearrange import roll
 from trtnet.ops.shapes.views import diagonal
+from trtnet.support.text.counted import counted
 
 
 def mv(x: Operand, vec: Operand) -> Tensor:
@@ -71,7 +72,9 @@ def tensordot(a: Operand, b: Operand, dims: int | Sequence[Sequence[int]] = 2) -
         dims = (range(left.ndim - dims, left.ndim), range(dims))
     ours, theirs = ([axis(x, d, "tensordot") for d in which] for x, which in zip((left, right), dims, strict=True))
     if len(ours) != len(theirs):
-        network.fail(f"tensordot along {len(ours)} axes of one and {len(theirs)} of the other", named)
+        network.fail(
+            f"tensordot along {counted(len(ours), 'axis', 'axes')} of one and {len(theirs)} of the other", named
+        )
     letters = string.ascii_lowercase
     first = list(letters[: left.ndim])
     second = list(letters[left.ndim : left.ndim + right.ndim])

@@ -15,6 +15,7 @@ from trtnet.support import dtypes
 from trtnet.support.backend import supports, trt
 from trtnet.support.diagnostics import ErrorRecorder, logger
 from trtnet.support.errors import PlanError, TrtnetError, WeightsError
+from trtnet.support.text.counted import counted
 
 REDEFINE = "engine.refit(trtnet.define(model, inputs, weights)), or trtnet refit --model"
 
@@ -37,7 +38,7 @@ def check_refittable(info: PlanInfo, by_keys: bool = True) -> None:
     if by_keys and info.folded:
         some = ", ".join(info.folded[:3])
         raise PlanError(
-            f"{len(info.folded):,} weights of the engine were folded into others when it was defined ({some}"
+            f"{counted(len(info.folded), 'weight')} of the engine went folded into others when it was defined ({some}"
             f"{', ...' if info.folded[3:] else ''}), so a checkpoint does not have their new values. Define the network"
             f" again: {REDEFINE}"
         )

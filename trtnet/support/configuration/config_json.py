@@ -12,6 +12,7 @@ from trtnet.support import json_text
 from trtnet.support.configuration.field_types import as_type, described
 from trtnet.support.errors import ModelError
 from trtnet.support.files import is_folder
+from trtnet.support.text.counted import an
 from trtnet.support.text.did_you_mean import nearest
 
 C = TypeVar("C")
@@ -88,7 +89,7 @@ def _load(path: Path) -> Document:
     except (OSError, ValueError) as error:
         raise ModelError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
-        raise ModelError(f"{file} has a {type(document).__name__}; a configuration is an object of keys and values")
+        raise ModelError(f"{file} has {an(type(document).__name__)}; a configuration is an object of keys and values")
     return document
 
 

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from trtnet.support.text.counted import counted
 from trtnet.tools.audit.audit import Audit, AuditedModule
 from trtnet.tools.quantities import quantity
 
@@ -29,7 +30,7 @@ def render(found: Audit) -> RenderableType:
 
 def _lines(found: Audit) -> list[str]:
     held = ", ".join(f"{quantity(size, 'B')} in {dtype}" for dtype, size in found.weight_bytes.items())
-    lines = [f"{found.layers:,} layers; they hold {held or 'no constants that the inspector lists'}"]
+    lines = [f"{counted(found.layers, 'layer')}; they hold {held or 'no constants that the inspector lists'}"]
     if found.own_layers:
         lines.append(f"{len(found.own_layers):,} layers only quantize or dequantize: {_some(found.own_layers)}")
     if found.unknown:

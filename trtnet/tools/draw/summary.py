@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from trtnet.support.text.counted import counted
 from trtnet.tools.draw.drawing import INPUT, OUTPUT
 from trtnet.tools.draw.files.writing import Layout
 
@@ -33,5 +34,6 @@ def summarize(layout: Layout, path: Path) -> Summary:
 
 def text(summary: Summary) -> Text:
     """The same, to read."""
-    first = f"{summary.path}: {summary.layers:,} layers in {summary.modules:,} modules, {summary.bytes:,} bytes"
+    first = f"{summary.path}: {counted(summary.layers, 'layer')} in {counted(summary.modules, 'module')}"
+    first += f", {summary.bytes:,} bytes"
     return Text("\n".join([first, *summary.notes]))

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import counted
 from trtnet.tools.inspect.layer_lists import Described, DescribedLayer
 
 Change = tuple[str | None, str | None]
@@ -155,7 +156,7 @@ def _verdict(found: Diff) -> str:
     if not found.complete:
         return "" if found.differs else "no difference in what is known of both"
     if not found.differs:
-        return f"no difference: {found.alike} layers are alike"
+        return f"no difference: {counted(found.alike, 'layer')} alike"
     return f"layers: {', '.join([f'{found.alike} alike', *layers])}"
 
 

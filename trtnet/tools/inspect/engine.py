@@ -18,6 +18,7 @@ from rich.text import Text
 
 from trtnet.support import json_text, provenance
 from trtnet.support.errors import PlanError
+from trtnet.support.text.counted import counted
 
 BUILD_DETAILED = 'build it with profiling_verbosity="detailed"'
 UNKNOWN = "unknown"
@@ -193,7 +194,7 @@ def _row(one: EngineLayer, detailed: bool) -> list[Text]:
 
 
 def _headline(description: EngineDescription, memory: Mapping[str, int]) -> str:
-    parts = [f"{len(description.layers)} layers"]
+    parts = [f"{counted(len(description.layers), 'layer')}"]
     parts += [f"{count} write {dtype}" for dtype, count in precisions(description).most_common()]
     parts += [f"{name} {size:,} bytes" for name, size in memory.items()]
     advice = "" if description.detailed else f"; the engine has only their names: {BUILD_DETAILED} for more"

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trtnet.support.call_interface import TensorInfo
+from trtnet.support.text.counted import counted
 from trtnet.tools.inspect import forms as inspect_forms
 from trtnet.tools.inspect.network import ModuleSummary, NetworkSummary
 from trtnet.tools.quantities import quantity, shape
@@ -92,7 +93,7 @@ def _totals(summary: NetworkSummary, usual: str) -> str:
         f"backend  {summary.backend}",
     ]
     if work.unknown:
-        lines.append(f"not all is known of {len(work.unknown)} layers, the first {work.unknown[0]}")
+        lines.append(f"not all is known of {counted(len(work.unknown), 'layer')}, the first {work.unknown[0]}")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.saved import read_npz
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -56,7 +57,7 @@ class Batches:
         if len(counts) != 1 or not (count := counts.pop()):
             raise InputError(f"{name}: the inputs have the same number of samples, at least one")
         if self._fixed and count % self._size:
-            raise InputError(f"{name} has {count} samples; the model takes {self._size} at a time")
+            raise InputError(f"{name} has {counted(count, 'sample')}; the model takes {self._size} at a time")
         for start in range(0, count, self._size):
             call = {info.name: np.asarray(arrays[info.name][start : start + self._size]) for info in self._takes}
             _check(call, name, start)

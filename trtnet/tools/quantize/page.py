@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.support.files import atomic_write
+from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.report import COLUMNS, attention_cells, cells
 from trtnet.tools.quantize.result import QuantizedCheckpoint, Row
 from trtnet.verify.comparison.page import STYLE
@@ -35,7 +36,7 @@ def page(found: QuantizedCheckpoint, model: str, settings: Mapping[str, Any]) ->
     )
     body = [
         f"<h1>trtnet quantize: {escape(model)}</h1>",
-        f"<p>{escape(str(found.path))}: {len(found.rows)} weights quantized; {escape(said)}</p>",
+        f"<p>{escape(str(found.path))}: {counted(len(found.rows), 'weight')} quantized; {escape(said)}</p>",
         off,
         _weights(found.rows),
         _attentions(found),

@@ -16,6 +16,7 @@ from trtnet.nn import Buffer, Module
 from trtnet.support.errors import ModelError
 from trtnet.support.files import is_file
 from trtnet.support.source import at, raised_at
+from trtnet.support.text.counted import an
 from trtnet.support.text.did_you_mean import did_you_mean, nearest
 from trtnet.tools.targets.libraries import LIBRARIES, Published, is_published, published
 from trtnet.tools.targets.model_file import factory_in
@@ -76,7 +77,7 @@ def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
         return model
     if not is_module(model):
         raise ModelError(
-            f"{factory.__name__} returned a {type(model).__name__}, neither a trtnet.nn.Module nor a torch.nn.Module"
+            f"{factory.__name__} returned {an(type(model).__name__)}, neither a trtnet.nn.Module nor a torch.nn.Module"
         )
     made = as_module(model.eval())
     if isinstance(factory, Published):
@@ -89,7 +90,7 @@ def called(factory: Factory, arguments: Mapping[str, Any]) -> Any:
     if isinstance(factory, Module) or is_module(factory):
         if arguments:
             raise ModelError(
-                f"a {type(factory).__name__} is a model, not a factory: it takes no arguments {dict(arguments)}"
+                f"{an(type(factory).__name__)} is a model, not a factory: it takes no arguments {dict(arguments)}"
             )
         return factory
     known = argument_names(factory)

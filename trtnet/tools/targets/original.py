@@ -13,6 +13,7 @@ from trtnet.checkpoint import shaped
 from trtnet.nn import Module
 from trtnet.reference.step import to_torch
 from trtnet.support.errors import ModelError, WeightsError
+from trtnet.support.text.counted import an
 from trtnet.tools.targets import models
 from trtnet.tools.targets.libraries import Published
 from trtnet.tools.targets.weights_choice import WeightsChoice
@@ -40,7 +41,7 @@ def original(name: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> 
             f" wrote), in bisect by --torch FILE.py:FACTORY"
         )
     if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"{name} returned a {type(module).__name__}, not a torch.nn.Module")
+        raise ModelError(f"{name} returned {an(type(module).__name__)}, not a torch.nn.Module")
     return module
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trtnet.ops.formulations import Tuning
+from trtnet.support.text.counted import counted
 from trtnet.tools.tune.merging import Merged
 from trtnet.tools.tune.searching.contests import WHOLE, Measured, Verdict, judge
 from trtnet.tools.tune.searching.recording import read
@@ -61,7 +62,7 @@ def _tried(form: str, measured: Measured, verdict: Verdict) -> str:
 
 def of_table(merged: Merged) -> RenderableType:
     """The rows that were added, and what results do not agree on."""
-    table = Table("operation", "form", "dtype", "numbers", "GPU", title=f"{merged.added} rows added")
+    table = Table("operation", "form", "dtype", "numbers", "GPU", title=f"{counted(merged.added, 'row')} added")
     for row in merged.rows[: merged.added]:
         numbers = ", ".join(f"{name} {low} to {row.most[name]}" for name, low in row.least.items())
         table.add_row(row.kind, row.form, ", ".join(row.dtypes), numbers, f"{row.gpu}, {row.measured_with}")

@@ -17,6 +17,7 @@ from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoi
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 from trtnet.support.text.printing import visible
 from trtnet.support.text.status_line import StatusLine
 from trtnet.tools.weights.distance import distance
@@ -97,7 +98,9 @@ def quantization(source: Source) -> str:
 def table(found: list[Row], quantized: str = "") -> Table:
     """The tensors, to read."""
     elements = sum(int(np.prod(row.shape, dtype=np.int64)) for row in found)
-    total = f"{len(found):,} tensors, {elements:,} elements, {sum(row.bytes for row in found):,} bytes"
+    total = (
+        f"{counted(len(found), 'tensor')}, {counted(elements, 'element')}, {sum(row.bytes for row in found):,} bytes"
+    )
     total += f"\nquantized: {escape(quantized)}" if quantized else ""
     picture = Table(Column("key", overflow="fold"), "shape", "dtype", "bytes", caption=total)
     for row in found[:MOST_ROWS]:

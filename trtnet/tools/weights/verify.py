@@ -18,6 +18,7 @@ from trtnet.checkpoint.finite import counts
 from trtnet.checkpoint.formats.shipped import located
 from trtnet.checkpoint.writing import DIGEST
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 from trtnet.support.text.printing import visible
 from trtnet.support.text.status_line import StatusLine
 
@@ -135,7 +136,7 @@ def _crcs(file: Path) -> list[Check]:
             # a damaged member fails in zipfile or zlib, each with its own types
             except Exception as error:
                 wrong.append(Check(f"{file.name}: {info.filename}", str(error), True))
-    return wrong or [Check(f"{file.name}: CRC-32", f"of all {len(members):,} members", False)]
+    return wrong or [Check(f"{file.name}: CRC-32", f"of all {counted(len(members), 'member')}", False)]
 
 
 def _tensor_checks(checkpoint: Checkpoint, advance: Advance) -> list[Check]:

@@ -14,6 +14,7 @@ import numpy as np
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.feeding import Array, Arrays
 
 SIX_DIGITS = 10**6
@@ -36,7 +37,7 @@ def read_raw(path: str | os.PathLike[str], info: TensorInfo, dims: Mapping[str, 
         raise InputError(f"input {info.name}: cannot read {path}: {error.strerror or error}") from error
     if len(data) != prod(shape) * dtype.numpy.itemsize:
         raise InputError(
-            f"input {info.name}: {path} has {len(data):,} bytes; {shape} {dtype} has"
+            f"input {info.name}: {path} has {counted(len(data), 'byte')}; {shape} {dtype} has"
             f" {prod(shape) * dtype.numpy.itemsize:,}"
         )
     return np.frombuffer(data, dtype.numpy).reshape(shape).copy()

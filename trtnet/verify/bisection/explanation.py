@@ -8,6 +8,7 @@ import numpy as np
 
 from trtnet.definition import DefinedNetwork
 from trtnet.graph.calls import Call
+from trtnet.support.text.counted import an
 from trtnet.verify.bisection.diagnosis import scale, settings_that_differ, weights_that_differ
 from trtnet.verify.bisection.module_values import is_leaf
 from trtnet.verify.bisection.pairs import Pair, Pairs
@@ -50,7 +51,7 @@ class Explanation:
             kinds = row.kind, type(theirs).__name__
             of_torch = type(theirs).__module__.startswith("torch.nn")
             if of_torch and is_leaf(call.module) and kinds[0] != kinds[1] and not set(kinds) <= PLAIN:
-                yield f"it is a {kinds[0]} here, a {kinds[1]} in torch"
+                yield f"it is {an(kinds[0])} here, {an(kinds[1])} in torch"
         yield from weights_that_differ(self.network, row.path, call.module, self.original)
 
     def _numbers(self, row: Row, call: Call) -> Iterator[str]:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trtnet.support.text.counted import counted
 from trtnet.verify.bisection.result import NAMED, BisectionResult, Finding, Row, Verdict
 from trtnet.verify.comparison.result import SHOWN
 
@@ -78,7 +79,7 @@ def shown(bisection: BisectionResult) -> list[int]:
 def table(bisection: BisectionResult) -> Table:
     """Calls of modules with their errors, what they may be, and the verdicts; "..." stands for those left out."""
     rows, places = bisection.rows, shown(bisection)
-    made = Table(title=f"{len(rows)} calls of modules, in order; relative L2")
+    made = Table(title=f"{counted(len(rows), 'call')} of modules, in order; relative L2")
     has_floats = quantized(bisection)
     for name in columns(bisection):
         made.add_column(name, justify="right" if name in (*COLUMNS[2:6], IN_FLOATS) else "left", overflow="fold")

@@ -16,6 +16,7 @@ from trtnet.runtime import Engine, Session, load
 from trtnet.support import dtypes
 from trtnet.support.call_interface import StateInfo, TensorInfo, by_name
 from trtnet.support.errors import InputError, ModelError
+from trtnet.support.text.counted import an
 from trtnet.verify.arrays.feeding import Array, Notes, fed
 from trtnet.verify.arrays.inputs import to_array
 from trtnet.verify.arrays.saved import read_iterations, split_runner
@@ -130,7 +131,7 @@ def open_side(thing: Any) -> Side:
     if callable(thing):
         return Function(thing)
     raise ModelError(
-        f"a {type(thing).__name__} cannot be compared; give an engine, a session, a reference, a defined network, a"
+        f"{an(type(thing).__name__)} cannot be compared; give an engine, a session, a reference, a defined network, a"
         f" torch module, a function, or a file (.onnx, .engine, .npz, .json)"
     )
 
@@ -144,7 +145,7 @@ def unquantized_side(side: Side) -> Side | None:
 def original_of(network: Any) -> Any:
     """The PyTorch module that a network was defined from. Raises InputError if there is none."""
     if not isinstance(network, DefinedNetwork):
-        raise InputError(f"give the reference: a {type(network).__name__} does not know what it was defined from")
+        raise InputError(f"give the reference: {an(type(network).__name__)} does not know what it was defined from")
     if network.original is None:
         text = "was defined with other weights than a PyTorch module's own, or from none"
         raise InputError(f"give the original: the network {network.model} {text}")

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trtnet.support.text.counted import counted
 from trtnet.support.text.printing import as_text
 
 
@@ -65,7 +66,7 @@ class PrecisionResult:
 
     def __rich__(self) -> RenderableType:
         found = f"{len(self.best.modules)} of {self.total} modules ({self.share:.1%}), error {self.best.error:.1e}"
-        table = Table("module", "dtype", title=f"{found}, {len(self.trials)} candidates tried")
+        table = Table("module", "dtype", title=f"{found}, {counted(len(self.trials), 'candidate')} tried")
         for path, dtype in self.mapping.items():
             table.add_row(Text(path or "(the model)"), dtype)
         return Group(table, Text(f"define(dtype={self.mapping!r})"), *map(Text, self.notes))

@@ -16,6 +16,7 @@ from trtnet.nn import Module
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import DifferenceError, InputError, TrtnetError
+from trtnet.support.text.counted import counted
 from trtnet.support.text.status_line import StatusLine
 from trtnet.verify.arrays.feeding import Arrays
 from trtnet.verify.arrays.inputs import Inputs, given_inputs, to_array
@@ -132,7 +133,9 @@ class _Search:
             self.expected = [side.run(i, each).outputs for i, each in enumerate(given)]
         for count, what in ((len(given), "reference inputs"), (len(self.expected), "expected outputs")):
             if count != len(self.inputs):
-                raise InputError(f"{len(self.inputs)} inputs and {count} {what}: each of the inputs has its own")
+                raise InputError(
+                    f"{counted(len(self.inputs), 'input')} and {count} {what}: each of the inputs has its own"
+                )
 
     def run(self) -> PrecisionResult:
         if not self.passes([]):

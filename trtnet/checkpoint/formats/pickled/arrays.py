@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trtnet.checkpoint.formats.pickled.machine import PickleError
+from trtnet.support.text.counted import an
 
 MOST_DIMENSIONS = 64
 
@@ -69,4 +70,4 @@ def short(value: object) -> str:
     """A value that a pickle made, to print: it may be deep, and long."""
     if isinstance(value, tuple | list) and all(isinstance(n, int | str) and len(str(n)) < 30 for n in value[:9]):
         return str(tuple(value[:9]))
-    return f"a {type(value).__name__}"
+    return an(type(value).__name__)

@@ -12,6 +12,7 @@ from typing import Any
 
 from trtnet.support.errors import DependencyError, TrtnetError
 from trtnet.support.files import atomic_write
+from trtnet.support.text.counted import counted
 from trtnet.tools.bench.profile import Row
 from trtnet.tools.bench.reports.report import Bench, title
 
@@ -88,7 +89,7 @@ def _distribution(axes: Any, bench: Bench) -> None:
         axes.axvline(value, color=INK, linewidth=1, linestyle=style, label=f"{name} {value:.4f} ms")
     axes.legend(frameon=False, fontsize=8)
     beyond = sum(value > end for value in values)
-    words = f"latency, ms: {len(values):,} queries"
+    words = f"latency, ms: {counted(len(values), 'query', 'queries')}"
     words += f", {beyond:,} beyond the picture" if beyond else ""
     words += f", the floor is {bench.floor.ms:.4f} ms" if bench.floor else ""
     axes.set_xlabel(words)

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trtnet.builder import PlanInfo
+from trtnet.support.text.counted import counted
 from trtnet.tools.bench.measurement import Measurement
 from trtnet.tools.bench.other_tools.against import TRTNET, Rival
 from trtnet.tools.bench.profile import Profile, Row
@@ -92,7 +93,7 @@ def _numbers(summary: Summary) -> Iterator[float]:
 def _facts(bench: Bench) -> Table:
     found, timing = bench.measurement, bench.measurement.timing
     facts = {
-        "Throughput": f"{timing.throughput:,.2f} qps, {timing.queries:,} queries",
+        "Throughput": f"{timing.throughput:,.2f} qps, {counted(timing.queries, 'query', 'queries')}",
         "Total Host Walltime": f"{timing.walltime:.3f} s",
         "Total GPU Compute Time": f"{timing.compute_time:.3f} s",
         "Floor": _floor(bench),

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from trtnet.support.text.counted import counted
 from trtnet.tools.draw.drawing import INPUT, OUTPUT
 from trtnet.tools.draw.layout.ranks import BEND, Arrangement
 from trtnet.tools.draw.tree import ENTRY, EXIT, GROUP, LAYER, Group, Key, Tree, ports
@@ -63,7 +64,7 @@ def subtitle(tree: Tree, group: Group) -> str:
     """What a closed group says under its name."""
     kinds = [tree.drawing.layers[index].kind for index in tree.layers(group)]
     count = sum(kind not in (INPUT, OUTPUT) for kind in kinds)
-    text = f"{count:,} layer" if count == 1 else f"{count:,} layers"
+    text = counted(count, "layer")
     kind = tree.drawing.types.get(group.path, "")
     return f"{kind} · {text}" if kind else text
 
