@@ -13,8 +13,8 @@ from trtnet.cli import main as cli
 
 COMMANDS = [
     "build lenet -o l.engine", "run lenet", "doctor", "models", "compare lenet o.npz",
-    "bisect lenet --weights trtnet:lenet.safetensors --torch t.py:t", "precision lenet --weights w.npz --torch t.py:t", "inspect lenet",
-    "diff a.engine b.engine", "draw lenet -o l.html", "bench lenet", "warm l.engine", "refit l.engine --weights trtnet:lenet.safetensors",
+    "bisect lenet --weights . --torch t.py:t", "precision lenet --weights . --torch t.py:t", "inspect lenet",
+    "diff a.engine b.engine", "draw lenet -o l.html", "bench lenet", "warm l.engine", "refit l.engine --weights .",
     "audit l.engine", "convert w.npz v.npz", "weights diff w.npz v.npz", "weights ls w.npz", "generate x.gguf hello",
 ]  # fmt: skip
 
