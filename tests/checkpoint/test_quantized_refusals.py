@@ -371,3 +371,27 @@ def test_a_quantization_that_is_no_table_is_refused(said: Any, tmp_path: Path) -
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": said}))
     with pytest.raises(CheckpointError, match=r"config.json: quantization_config is a table, found"):
         quantization_of(tmp_path)
+
+
+def test_integers_of_few_bits_may_be_stored_in_bytes() -> None:
+    """compressed-tensors packs weights alone; beside quantized inputs (W4A8) they are int8."""
+    tensors, config = given("compressed_tensors_int8")
+    config["config_groups"]["group_0"]["weights"]["num_bits"] = 4
+    few = {**tensors, "up.weight": tensors["up.weight"].clamp(-8, 7)}
+    product = few["up.weight"].float() * few["up.weight_scale"].float()
+    found = read(few, config)["up.weight"]
+    np.testing.assert_array_equal(found.astype(np.float32), product.to(torch.bfloat16).float().numpy())
+    with pytest.raises(CheckpointError, match=r"up: its values are not of 4 bits, as .* says: -\d+ to \d+"):
+        read(tensors, config)
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(4, "float4_e2m1fn"), (8, "float8_e4m3fn")])
+def test_measured_inputs_of_mxfp4_are_known(bits: int, kind: str) -> None:
+    tensors, config = given(MXFP4)
+    group = config["config_groups"]["group_0"]
+    group["input_activations"] = {"num_bits": bits, "type": "float", "dynamic": True}
+    found = quantization_of(tensors, config=config)
+    assert str(found) == f"compressed-tensors: 1 of float4_e2m1fn, a scale a block of 32, inputs in {kind} (measured)"
+    group["weights"]["num_bits"] = 6
+    with pytest.raises(CheckpointError, match=r"says 6 bits of float in bytes; trtnet reads those of 4 bits"):
+        quantization_of(tensors, config=config)

@@ -4,7 +4,7 @@ pack-quantized: ``weight_packed`` int32, dense bits along K, each value plus 2 *
 [N, K / g], ``weight_shape``, ``weight_zero_point`` packed along N, ``weight_g_idx`` [K]. int-, float- and
 naive-quantized: ``weight`` and ``weight_scale``; mxfp8-quantized has exponents as scales. nvfp4-pack-quantized:
 ``weight_packed`` uint8 [N, K / 2], ``weight_scale`` float8_e4m3fn, which is *divided* by ``weight_global_scale``.
-mxfp4-pack-quantized: scales are exponents, 2 ** (code - 127).
+mxfp4-pack-quantized: scales are exponents, 2 ** (code - 127). Integers of fewer than 8 bits may be stored in int8.
 Source: compressed-tensors, compressors/.
 """
 
@@ -49,7 +49,7 @@ def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[Quantized
     for parts in modules(checkpoint, "weight_packed"):
         group = group_of(groups, parts.stem.removesuffix("."))
         packed = parts.spec("weight_packed").dtype
-        yield _words(parts, config, group) if packed == dtypes.int32 else _float4(parts)
+        yield _words(parts, config, group) if packed == dtypes.int32 else _float4(parts, config, group)
     for parts in filter(_is_plain, _plain(checkpoint)):
         yield _values(parts, config, group_of(groups, parts.stem.removesuffix(".")))
 
@@ -66,10 +66,23 @@ def _values(parts: Parts, config: Configuration, group: Group | None) -> Quantiz
     if group is None:
         return scaled(parts, config, None if config.document.get("config_groups") or not config.document else "")
     found = scaled(parts, config, group.inputs, group.dynamic, group.block or (128, 128))
-    kind = {"int": False, "float": True}.get(group.kind)
-    if group.bits not in (None, 8) or kind not in (None, found.scheme.dtype.is_floating):
+    floats = found.scheme.dtype.is_floating
+    kind = {"int": False, "float": True}.get(group.kind, floats)
+    if kind != floats or (group.bits is not None and not (1 if not floats else 8) <= group.bits <= 8):
         raise parts.wrong(f"weight is {found.scheme.dtype}, and {config.where} says {group.bits} bits of {group.kind}")
-    return _fitting(parts, config, group, found)
+    fitted = _fitting(parts, config, group, found)
+    return (
+        fitted if floats or group.bits in (None, 8) else replace(fitted, read=lambda: _few(parts, config, group, found))
+    )
+
+
+def _few(parts: Parts, config: Configuration, group: Group, weight: QuantizedWeight) -> QuantizedTensor:
+    """Integers of fewer bits than they are stored in. Raises CheckpointError for larger ones."""
+    found, half = weight.read(), 1 << (int(group.bits or 8) - 1)
+    low, high = int(found.values.min(initial=0)), int(found.values.max(initial=0))
+    if low < -half or high >= half:
+        raise parts.wrong(f"its values are not of {group.bits} bits, as {config.where} says: {low} to {high}")
+    return found
 
 
 def _fitting(parts: Parts, config: Configuration, group: Group, found: QuantizedWeight) -> QuantizedWeight:
@@ -149,10 +162,17 @@ def _columns(parts: Parts, blocks: int, columns: int) -> Array | None:
     return index.astype(np.int64)
 
 
-def _float4(parts: Parts) -> QuantizedWeight:
-    inputs = "float4_e2m1fn" if "input_global_scale" in parts else ""
+def _float4(parts: Parts, config: Configuration, group: Group | None) -> QuantizedWeight:
+    if group is not None and group.bits not in (None, 4):
+        raise parts.wrong(
+            f"{config.where} says {group.bits} bits of {group.kind or 'floats'} in bytes; trtnet reads those of 4 bits"
+        )
+    scaled_inputs = "input_global_scale" in parts
+    inputs = group.inputs if group is not None else "float4_e2m1fn" if scaled_inputs else ""
     found = float4_weight(parts, "weight_packed", "weight_global_scale", dtypes.bfloat16, inputs, divides=True)
-    return replace(found, input_scale=lambda: _reciprocal(parts, "input_global_scale")) if inputs else found
+    if group is not None:
+        found = replace(found, scheme=replace(found.scheme, dynamic=found.scheme.dynamic or group.dynamic))
+    return replace(found, input_scale=lambda: _reciprocal(parts, "input_global_scale")) if scaled_inputs else found
 
 
 def _reciprocal(parts: Parts, name: str) -> float:
