@@ -199,6 +199,10 @@ ERRORS: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Through(torch.jit.trace(linear().eval(), X)).eval(),
         r"inner \(TopLevelTracedModule\) is a TorchScript module",
     ),
+    "quantized": (
+        lambda: nn.Sequential(torch.ao.nn.quantized.Linear(4, 4)).eval(),
+        r"0 \(Linear\) is a quantized module of torch's, which has weights in integers: give the float module",
+    ),
     "a container": (lambda: nn.ModuleList([linear()]).eval(), r"ModuleList has no forward\(\)"),
     "lazy": (lambda: Lazy().eval(), "layer.weight has no shape yet: call the module once"),
     "sparse": (lambda: sparse().eval(), r"weight is a sparse tensor \(sparse_coo\): make it dense"),

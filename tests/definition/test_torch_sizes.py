@@ -301,3 +301,24 @@ def test_a_count_of_elements_is_one_that_a_tensor_can_have() -> None:
     x = torch.randn(3, 5, 6)
     torch.testing.assert_close(torch.as_tensor(network.reference()(x)), x)
     assert not network.limits
+
+
+class Shapes(nn.Module):
+    """transformers: a shape of a weight behind a size of the network (Reformer); whether no axis is empty (LongT5)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sizes = (x.shape[0], *self.weight.shape), (x.shape[0],) + self.weight.shape  # noqa: RUF005
+        assert sizes[0] == sizes[1] and isinstance(self.weight.shape, torch.Size) and self.weight.size().numel() == 4
+        return self.weight.expand(sizes[1]) + x[:, None] if all(x.shape) else x
+
+
+def test_shapes_of_weights_are_joined_with_sizes() -> None:
+    module = Shapes().eval()
+    network = trtnet.define(module, {"x": trtnet.Input(("batch", 4))})
+    for batch in (1, 3):
+        x = torch.randn(batch, 4)
+        assert (network.reference()(x.numpy()) == module(x).detach().numpy()).all()

@@ -15,6 +15,8 @@ import torch
 from trtnet.definition.torch_module.libraries import of_libraries
 from trtnet.definition.torch_module.symbolic import AnyFake, AnySize, is_symbolic
 from trtnet.graph import Dim, Real
+from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 LOCK = threading.RLock()
 """torch's names are one for all threads: one module is defined at a time."""
@@ -65,6 +67,25 @@ def scripted(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def unmapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """torch.vmap, whose functions take no tensors of the network."""
+
+    @functools.wraps(function)
+    def vmap(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        mapped = function(func, *args, **kwargs)
+
+        @functools.wraps(func)
+        def call(*given: Any, **named: Any) -> Any:
+            if is_symbolic((given, named)):
+                text = "torch.vmap of a tensor of the network, which torch lets nobody answer: write the function"
+                raise ModelError(here(f"{text} with torch's plain functions of whole tensors"))
+            return mapped(*given, **named)
+
+        return call
+
+    return vmap
+
+
 @contextmanager
 def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
     """Inside, torch's modules are called by `call_module`, and functions of sizes take sizes of the network.
@@ -78,6 +99,8 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
         (torch.nn.Module, "__call__", call_module),
         (torch, "Size", AnySize),
         (torch._subclasses, "FakeTensor", AnyFake),
+        (torch, "vmap", unmapped(torch.vmap)),
+        (torch.func, "vmap", unmapped(torch.func.vmap)),
         (math, "sqrt", root(math.sqrt)),
         (compiled, "__call__", scripted(compiled.__call__)),
         *of_libraries(),

@@ -8,6 +8,8 @@ from torch.nn.parameter import is_lazy
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
+_QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
+
 
 def check(module: torch.nn.Module) -> None:
     """Raises ModelError for a module in training mode, and for one whose code or weights are not there to be read."""
@@ -21,6 +23,9 @@ def check(module: torch.nn.Module) -> None:
         if isinstance(each, torch.jit.ScriptModule):
             text = f"{where} is a TorchScript module, which has no Python code: give the module of which it was made"
             raise ModelError(here(text))
+        if type(each).__module__.startswith(_QUANTIZED):
+            text = f"{where} is a quantized module of torch's, which has weights in integers: give the float module"
+            raise ModelError(here(f"{text}, and quantize it by trtnet.quantize"))
         if each.training:
             raise ModelError(here(f"{path} is in training mode: call {name}.eval()"))
         for key, tensor in (*each.named_parameters(recurse=False), *each.named_buffers(recurse=False)):

@@ -26,12 +26,14 @@ from trtnet.definition.torch_module.views import Views
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.definition.torch_module.writes import Made, written_to
 from trtnet.graph import Network, Parameter, Tensor
+from trtnet.graph.sizes.shape import SymbolicSize
 from trtnet.graph.structures import leaves, mapped
 from trtnet.ops.arguments.keywords import accepted
 from trtnet.ops.arguments.unsupported import reason
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.value_checks import passing
 
 QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size", "dim", "numel", "is_floating_point"])
 """What is asked of a tensor that its values do not change."""
@@ -58,6 +60,8 @@ class Tracing(TorchFunctionMode):
         if not is_symbolic(args) and not is_symbolic(given):
             return self.torchs(func, name, args, given)
         known = repeated.answer(name, args)
+        if known is None and name == "__bool__":
+            known = passing()
         if known is not None:
             return known
         if self.complex.concern(name, args, given):
@@ -73,7 +77,8 @@ class Tracing(TorchFunctionMode):
         if name == "dtype.__get__":
             return self.dtype_of(args[0])
         if name in QUESTIONS:
-            return func(*args, **kwargs)
+            found = func(*args, **kwargs)
+            return SymbolicSize(found) if isinstance(found, torch.Size) and self.network.dims else found
         operands = list(leaves((args, kwargs)))
         self.weights.fill(operands, self.network)
         for target in written_to(name, args, kwargs):

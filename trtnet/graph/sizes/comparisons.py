@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph.sizes.origins import Arithmetic, Axis
+from trtnet.graph.sizes.origins import Arithmetic, Axis, Value
 from trtnet.support.size_limit import SizeLimit, SizeRule
 from trtnet.support.source import caller, here
+from trtnet.support.value_checks import passing
 
 log = logging.getLogger("trtnet.definition")
 
@@ -40,7 +41,8 @@ def general_sizes() -> Iterator[None]:
     one sample, such as an expansion; what they do in general holds for one sample, too. Where other code asks, the
     network is not for 1. One that is compared with a larger number
     by < and its like is taken to be smaller than that: the network is then for such sizes only. What is computed from
-    sizes is smaller than 2**31: models ask it of a count of elements, and TensorRT has no tensor of more.
+    sizes is smaller than 2**31: models ask it of a count of elements, and TensorRT has no tensor of more. Values are
+    compared only where the other answer raises.
     """
     token = _GENERAL.set(True)
     try:
@@ -60,6 +62,8 @@ def decided(sign: str, size: Any, number: object) -> bool | None:
         return found
     if sign != "==" and number >= MOST_ELEMENTS:
         return SIGNS[sign](0, number)
+    if isinstance(size.origin, Value):
+        return passing()
     return _taken(sign, size, number) if isinstance(size.origin, Axis) and least == 1 else None
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
-from trtnet.graph.sizes.comparisons import decided
+from trtnet.graph.sizes.comparisons import at_least, decided
 from trtnet.graph.sizes.origins import Arithmetic, Axis, Value
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
@@ -125,7 +125,7 @@ class Dim(SizeOperators):
     ``**`` with ints and other Dims give Dims, with floats a Real (float32 in a tensor); no layer is added until
     TensorRT needs the value of a Dim, as an int64 tensor.
     Raises ModelError where a model asks for its value: in comparisons, but for those that hold for every size, such as
-    ``n > 0``, and as an int or a bool.
+    ``n > 0``, and as an int.
 
     >>> import trtnet
     >>> class Halves(trtnet.nn.Module):
@@ -157,7 +157,13 @@ class Dim(SizeOperators):
     def _not_known(self, *_: object) -> NoReturn:
         raise not_known(self)
 
-    __int__ = __index__ = __float__ = __complex__ = __bool__ = _not_known
+    __int__ = __index__ = __float__ = __complex__ = _not_known
+
+    def __bool__(self) -> bool:
+        """True for a size that is never 0, as that of an input's axis; else it is not known."""
+        if at_least(self) >= 1:
+            return True
+        raise not_known(self)
 
 
 def _described(size: Any) -> str:
