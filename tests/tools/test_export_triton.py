@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import sys
@@ -32,6 +33,7 @@ from trtnet.tools.export.triton import config as triton
 from trtnet.tools.export.triton.config import config
 from trtnet.tools.export.triton.ensembles import Step, write_ensemble
 from trtnet.tools.export.triton.models import open_model, served as served_by
+from trtnet.tools.export.triton.placing import Version, place
 from trtnet.tools.export.triton.repository import Repository, of_engine, publish, template
 from trtnet.tools.export.triton.serving import Serving
 from trtnet.tools.targets.networks import Choices
@@ -141,7 +143,7 @@ def test_tensorrt_rtx_is_served_only_by_python(engine: Path, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
     write(engine, tmp_path, "lenet", python=True)
     files = {path.name for path in (tmp_path / "lenet" / "1").iterdir()}
-    assert files == {"model.plan", "model.plan.json", "model.py"}
+    assert files == {"model.plan", "model.plan.json", "model.py", "__pycache__"}
     made = text_format.Parse((tmp_path / "lenet" / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
     assert made.backend == "python" and made.platform == "" and made.max_batch_size == 32
     assert trtnet.load(tmp_path / "lenet" / "1" / "model.plan").info == Plan.load(engine).info
@@ -366,6 +368,17 @@ def test_nothing_is_left_of_a_version_that_cannot_be_written(
         with pytest.raises(PlanError, match="No space left on device"):
             write(engine, tmp_path / "repo", "m", python=True)
     assert list((tmp_path / "repo").iterdir()) == [] and [path.name for path in tmp_path.iterdir()] == ["repo"]
+
+
+def test_python_writes_nothing_beside_a_version_that_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    place(tmp_path, Version("m", "", {"model.py": b"def f(): return 3\n"}))
+    there = sorted(tmp_path.rglob("*"))
+    spec = importlib.util.spec_from_file_location("model_of_m", tmp_path / "m/1/model.py")
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    assert module.f() == 3 and module.f.__code__.co_filename == str(tmp_path / "m/1/model.py")
+    assert sorted(tmp_path.rglob("*")) == there
 
 
 @pytest.mark.parametrize("reason", [errno.EXDEV, errno.EACCES, errno.EROFS])

@@ -79,6 +79,14 @@ def test_the_last_two_versions_are_served(server: Server) -> None:
     assert [each.tolist() for each in found] == [[[2 * factor, 2 * factor]] for factor in (2, 3, 3)]
 
 
+def test_arrays_of_no_elements_are_answered(server: Server) -> None:
+    with grpc.InferenceServerClient(f"127.0.0.1:{server.grpc}") as client:
+        given = [grpc.InferInput(name, (2, 0), "FP32") for name in "ab"]
+        for each in given:
+            each.set_data_from_numpy(np.ones((2, 0), np.float32))
+        assert client.infer("sum_model", given).as_numpy("output").shape == (2, 0)
+
+
 def test_shared_memory_and_the_response_cache(server: Server) -> None:
     arrays = {name: np.random.default_rng(0).integers(0, 9, (4, 7)).astype(np.float32) for name in "ab"}
     hits = server.counts("nv_cache_num_hits_per_model")["sum_model"]

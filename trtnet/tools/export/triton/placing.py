@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import py_compile
 import re
 import tempfile
 from collections.abc import Mapping
@@ -81,6 +82,8 @@ def _place(repository: Path, version: Version, number: int, beside: Path) -> Non
         for file, data in version.files.items():
             with atomic_write(folder / file) as out:
                 out.write(data)
+            if file.endswith(".py"):
+                _compile(folder / file, model / str(number) / file)
         if model.exists():
             with atomic_write(model / CONFIG) as out:
                 out.write(version.config.encode())
@@ -88,6 +91,12 @@ def _place(repository: Path, version: Version, number: int, beside: Path) -> Non
         else:
             (made / CONFIG).write_text(version.config)
             made.rename(model)
+
+
+def _compile(source: Path, place: Path) -> None:
+    """Writes the bytecode now: a server that polls takes it for a change if Python writes it, and loads all again."""
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the source never changes
+    py_compile.compile(str(source), dfile=str(place), doraise=True, invalidation_mode=mode)
 
 
 def _tensors(text: str) -> list[str]:
