@@ -46,7 +46,7 @@ class Server:
         self.kill()
 
     def start(self) -> None:
-        """Starts it, and waits until its models are ready."""
+        """Starts it, and waits until its models are ready and it tells its metrics, which it does a little later."""
         home = package()
         assert home is not None, "nvidia-pytriton is not installed"
         server = home / "tritonserver"
@@ -78,7 +78,7 @@ class Server:
 
     def _wait(self) -> None:
         until = time.monotonic() + READY
-        while not self.is_ready():
+        while not (self.is_ready() and _answers(f"http://127.0.0.1:{self.metrics}/metrics")):
             assert self._process is not None
             if self._process.poll() is not None or time.monotonic() > until:
                 self.kill()
@@ -87,11 +87,7 @@ class Server:
             time.sleep(0.02)
 
     def is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/v2/health/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return _answers(f"http://127.0.0.1:{self.http}/v2/health/ready")
 
     def load(self, model: str) -> None:
         """Loads a model as it is in the repository now, in the place of what is served."""
@@ -119,6 +115,14 @@ class Server:
                 model = line.split('model="')[1].split('"')[0]
                 found[model] = found.get(model, 0.0) + float(line.rpartition(" ")[2])
         return found
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _kill_session(leader: int) -> None:
