@@ -209,6 +209,14 @@ def test_each_module_has_the_inputs_of_its_own_group() -> None:
     }  # fmt: skip
 
 
+def test_a_configuration_of_other_paths_is_that_of_all_where_there_is_one() -> None:
+    tensors, config = given(CHANNEL)
+    wanted = str(quantization_of(tensors, config=config))
+    assert wanted.endswith("inputs in float8_e4m3fn (measured)")
+    config["config_groups"]["group_0"]["targets"] = ["model.language_model.up"]
+    assert str(quantization_of(tensors, config=config)) == wanted
+
+
 def test_autofp8_has_one_scale_and_that_of_the_inputs() -> None:
     tensors, _ = given(FLOAT8)
     static = {"quant_method": "fp8", "activation_scheme": "static"}

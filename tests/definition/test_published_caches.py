@@ -85,6 +85,8 @@ def test_each_cache_has_the_scale_of_its_layer(names: tuple[str, str], config: A
     assert caches(network) == FLOAT8
     found = quantization_of(folder)
     assert found is not None
+    caches_said = "; caches in float8_e4m3fn" if config else "one scale"
+    assert str(found).endswith(caches_said)
     assert {*found.dequantized()} == {key for key, _ in models.llama(CONFIG).named_parameters()}
 
 
@@ -133,7 +135,7 @@ def test_a_checkpoint_whose_caches_alone_are_quantized(tmp_path: Path) -> None:
     save_file(tensors | scales("k_proj.k_scale", "v_proj.v_scale"), tmp_path / "model.safetensors")
     quantization = {"quant_algo": None, "kv_cache_quant_algo": "FP8"}
     (tmp_path / "hf_quant_config.json").write_text(json.dumps({"quantization": quantization}))
-    assert str(quantization_of(tmp_path)) == "ModelOpt: caches of keys and values alone"
+    assert str(quantization_of(tmp_path)) == "ModelOpt: caches in float8_e4m3fn"
     network = trtnet.define(models.llama(CONFIG), weights=tmp_path, quantization="checkpoint")
     assert caches(network) == FLOAT8
 

@@ -66,6 +66,15 @@ def said_of_caches(config: Configuration) -> str:
     return next((name for name in _SAID if config.document.get(name) is not None), "")
 
 
+def caches_in_words(config: Configuration) -> str:
+    """What a configuration says of caches, "" for nothing."""
+    name = said_of_caches(config)
+    if not name:
+        return ""
+    dtype = _dtype(config, name)[0] if isinstance(config.document[name], (str, dict)) else None
+    return f"caches in {dtype}" if dtype else f"caches as {name} says, which a network does not have"
+
+
 def caches_of(checkpoint: Checkpoint, config: Configuration, attentions: Mapping[str, Any]) -> PublishedCaches:
     """What a checkpoint says of its caches. attentions: by path; their scales are those of products.
 

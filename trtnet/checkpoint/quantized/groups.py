@@ -68,10 +68,15 @@ def groups_of(config: Configuration) -> tuple[Group, ...]:
 
 
 def group_of(groups: tuple[Group, ...], module: str) -> Group | None:
-    """The group of a module: that which names it, else that of classes; None where several of these differ."""
+    """The group of a module: that which names it, else that of classes, else any; None where several of these differ.
+
+    Checkpoints of models in parts (text, vision) may have other paths than their configuration.
+    """
     named = [group for group in groups if group.names(module)]
-    classes = {replace(group, targets=()) for group in groups if group.of_classes}
-    return named[0] if named else classes.pop() if len(classes) == 1 else None
+    others = {replace(group, targets=()) for group in groups if group.of_classes} or {
+        replace(group, targets=()) for group in groups
+    }
+    return named[0] if named else others.pop() if len(others) == 1 else None
 
 
 def _fits(target: str, module: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
-from trtnet.checkpoint.quantized.caches import PublishedCaches, caches_of, is_of_caches, said_of_caches
+from trtnet.checkpoint.quantized.caches import PublishedCaches, caches_in_words, caches_of, is_of_caches, said_of_caches
 from trtnet.checkpoint.quantized.checking import check_complete, checked
 from trtnet.checkpoint.quantized.configuration import Configuration, configuration_of, given
 from trtnet.checkpoint.quantized.families import (
@@ -100,7 +100,7 @@ class Quantization:
     def __str__(self) -> str:
         counts = Counter(str(weight.scheme) for weight in self.weights.values())
         each = "; ".join(f"{count:,} of {scheme}" for scheme, count in counts.most_common())
-        return f"{self.format}: {each or 'caches of keys and values alone'}"
+        return f"{self.format}: {'; '.join(filter(None, (each, caches_in_words(self.config))))}"
 
 
 class Dequantized(Converted):
