@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.comparing import network_of, same_plan
 
@@ -54,12 +55,40 @@ def test_a_static_network_needs_no_dims() -> None:
         ({"n": 1, "h": 1, "w": 1}, "dims names w, which no input has; they have n, h"),
         ({"n": (2, 1, 4), "h": 1}, r"n is \(min 2, opt 1, max 4\)"),
         ({"n": 0, "h": 1}, r"n is \(min 0, opt 0, max 0\)"),
+        ({"n": 1}, r"for \(min, opt, max\), --dim h=1:8:32"),
+        ({"n": (1, 8), "h": 1}, r"the size of n is an int or \(min, opt, max\), as in \(1, 8, 32\); found \(1, 8\)"),
+        ({"n": "8", "h": 1}, r"the size of n is an int or .*; found '8'"),
+        (3, "dims is a mapping of names to sizes, or a sequence of these.*; found 3"),
+        ([{"n": 1, "h": 1}, 3], "dims is a mapping of names to sizes, or a sequence of these"),
         ([], "dims is an empty sequence"),
     ],
 )
 def test_dims_that_do_not_fit(dims: Any, text: str) -> None:
     with pytest.raises(ProfileError, match=text):
         network().build(dims)
+
+
+def test_sizes_may_be_numpy_integers() -> None:
+    assert network().build({"n": np.int64(2), "h": (1, np.int32(2), 4)}).info.profiles[0]["x"] == (
+        (2, 3, 1), (2, 3, 2), (2, 3, 4),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("config", [3, {"workspace": 1}, "fast"])
+def test_a_configuration_is_a_build_config(config: Any) -> None:
+    with pytest.raises(BuildError, match=r"config is a trtnet.BuildConfig, as BuildConfig\(.*; found"):
+        network().build({"n": 1, "h": 1}, config)
+
+
+def test_a_workspace_is_a_number_of_bytes() -> None:
+    with pytest.raises(BuildError, match=r"workspace is 0 to .* bytes, found '4GiB'"):
+        network().build({"n": 1, "h": 1}, BuildConfig(workspace="4GiB"))  # type: ignore[arg-type]
+
+
+def test_a_plan_without_its_sidecar_says_where_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "x.engine").write_bytes(b"a plan")
+    with pytest.raises(PlanError, match=r"x.engine.json: No such file or directory. trtnet writes it beside each plan"):
+        Plan.load(tmp_path / "x.engine")
 
 
 def test_options_reach_tensorrt() -> None:

@@ -135,9 +135,9 @@ def test_wts_both_ways(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("2\na 1 3f800000\n", "it has 1 tensors, its first line says 2"),
+        ("2\na 1 3f800000\n", "it has 1 tensor, its first line says 2"),
         ("2\na 1 3f800000\na 1 3f800000\n", "it has a twice"),
-        ("1\na 2 3f800000\n", "a cannot be read: 1 words instead of 2"),
+        ("1\na 2 3f800000\n", "a cannot be read: 1 word instead of 2"),
     ],
 )
 def test_a_damaged_wts(text: str, words: str, tmp_path: Path) -> None:

@@ -158,8 +158,8 @@ WRONG = {
     ),
     "collision": ("rename = '(q|k)'\nto = 'x'", "renaming '\\(q\\|k\\)' makes a.x.weight, which already exists"),
     "prefix": ("strip_prefix = 'b.'", "a.q.weight does not begin with 'b.', which a rule strips"),
-    "transpose": ("transpose = 'bias'", "a.q.bias has 1 dimensions: transpose takes two, permute takes more"),
-    "permute": ("permute = 'bias'\ndims = [1, 0]", r"a.q.bias has 1 dimensions: dims \[1, 0\] are for 2"),
+    "transpose": ("transpose = 'bias'", "a.q.bias has 1 dimension: transpose takes two, permute takes more"),
+    "permute": ("permute = 'bias'\ndims = [1, 0]", r"a.q.bias has 1 dimension: dims \[1, 0\] are for 2"),
     "slice": ("slice = 'bias'\nstart = 4", r"a.q.bias \[4\] has no row 4 to begin at"),
     "slice from before": ("slice = 'bias'\nstart = -5", r"a.q.bias \[4\] has no row -5 to begin at"),
     "back": (

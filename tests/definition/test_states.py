@@ -133,7 +133,7 @@ def test_what_is_no_state(declare: Any, says: str) -> None:
         (lambda x, h: {"y": x, "z": h}, {"h": state()}, "state h: Model returns y, z, and none is h .* output='z'"),
         (lambda x, h: {"y": x, "z": h}, {"h": state(output="w")}, "none is w; say which"),
         (lambda x, h: h + x, {"h": state()}, "every result of Model is a state"),
-        (lambda x, h, c: x, {"h": state(), "c": state()}, "2 states and 1 results"),
+        (lambda x, h, c: x, {"h": state(), "c": state()}, "2 states and 1 result"),
         (lambda x, h: (x, h[:, :1]), {"h": state()}, r"state h \[n, 2\]: .* output1, is \[n, 1\]"),
         (lambda x, h: (x, h > 0), {"h": state()}, "state h is float32; its next value, output output1, is bool"),
         (lambda x, h: (x, h), {"h": state(), "active": X}, "an input 'active', which is the name of the mask"),

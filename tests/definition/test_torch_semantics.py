@@ -189,7 +189,10 @@ def partly_training() -> nn.Module:
 
 
 ERRORS: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "training": (lambda: linear().train(), "Linear is in training mode: a network is for inference, eval()"),
+    "training": (
+        lambda: linear().train(),
+        "Linear is in training mode, and a network is for inference: call its eval\\(\\) first",
+    ),
     "partly training": (partly_training, "1 is in training mode: call Sequential.eval()"),
     "scripted": (
         lambda: torch.jit.script(nn.Sequential(linear())).eval(),

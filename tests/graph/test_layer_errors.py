@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -252,3 +253,9 @@ def test_names_are_unique() -> None:
     network.mark_output("y", network.add_input("x", trtnet.Input((1, 2))))
     with pytest.raises(ModelError, match="the name 'y' is taken: inputs and outputs need names of their own"):
         network.mark_output("y", network.inputs["x"])
+
+
+@pytest.mark.parametrize("python", [float, int, math.sqrt])
+def test_a_tensor_is_no_number_of_python(python: Callable[[Any], Any]) -> None:
+    with pytest.raises(ModelError, match=r"(float|int)\(\) of Tensor.* has no value .*: compute with it as a tensor"):
+        network_of(lambda x: x * python(x.sum()), {"x": trtnet.Input(("n", 2))})

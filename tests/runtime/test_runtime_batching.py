@@ -110,7 +110,7 @@ def test_a_sample_that_does_not_fit_fails_alone(doubling: tuple[Engine, Opener])
     with engine.batcher(max_batch=4, max_delay=LONG) as batcher:
         futures = [batcher.submit(sample(i)) for i in range(2)]
         for wrong, error, text in (
-            (x(1), InputError, r"input x \[3\] float32 has 1 dimensions"),
+            (x(1), InputError, r"input x \[3\] float32 has 1 dimension"),
             (np.ones(3), InputError, "convert it first"),
             ([1.0, 2.0, 3.0], InputError, "takes an array; found list"),
         ):

@@ -218,7 +218,7 @@ def test_samples_of_several_inputs_and_outputs() -> None:
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        (x(1), r"input x \[3\] float32 has 1 dimensions; found \[1, 3\] float32"),
+        (x(1), r"input x \[3\] float32 has 1 dimension; found \[1, 3\] float32"),
         (np.ones(4, np.float32), r"found \[4\] float32"),
         (np.ones(3), "convert it first"),
         (torch.ones(3), "samples are numpy arrays"),

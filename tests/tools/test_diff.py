@@ -173,6 +173,17 @@ def test_sidecars_and_what_is_not_known(tmp_path: Path) -> None:
     assert "no difference in what is known" in printed(render(compare(one, one)))
 
 
+def test_of_mappings_in_sidecars_what_differs_is_shown_alone(tmp_path: Path) -> None:
+    model, inputs = trtnet.nn.Sequential(trtnet.nn.GELU(), trtnet.nn.GELU()), {"x": trtnet.Input((2, 4))}
+    for name, form in ("a", "layer"), ("b", "float32"):
+        network = trtnet.define(model, inputs, dtype="float16", forms={"gelu": {"1": form, "*": "layer"}})
+        network.build().save(tmp_path / f"{name}.engine")
+    one, other = (describe(f"{tmp_path}/{name}.engine.json", Choices(), values=False) for name in "ab")
+    facts = compare(one, other).facts
+    assert facts["forms: 1"] == ("gelu=layer", "gelu=float32")
+    assert [name for name in facts if name.startswith("forms")] == ["forms: 1"]
+
+
 def test_a_network_is_not_compared_with_an_engine() -> None:
     one = describe("lenet", Choices(), values=False)
     with pytest.raises(ModelError, match="compare two networks or two engines"):

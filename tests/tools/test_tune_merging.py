@@ -96,7 +96,7 @@ def test_the_command(tmp_path: Path) -> None:
     tuning(("gelu", {}, "layer")).save(tmp_path / "b.json")
     write_table([], tmp_path / "table.json")
     done = command("tune", "--merge", "a.json", "b.json", "-o", "table.json", folder=tmp_path)
-    assert done.returncode == 0 and "1 rows added" in done.stdout, done.stderr
+    assert done.returncode == 0 and "1 row added" in done.stdout, done.stderr
     assert "not agreed, so neutral: gelu in float16" in done.stdout
     assert [row.kind for row in read_table(tmp_path / "table.json")] == ["stem"]
 

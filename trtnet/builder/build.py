@@ -33,6 +33,8 @@ def build_plan(
     Raises ProfileError for sizes that do not fit or that a layer does not take, BuildError with TensorRT's words if it
     does not build.
     """
+    if not isinstance(config, BuildConfig):
+        raise BuildError(f"config is a trtnet.BuildConfig, as BuildConfig(workspace=1 << 30); found {config!r}")
     if not network.outputs:
         raise BuildError("the network has no outputs")
     profiles = profile_shapes(network, dims)

@@ -65,8 +65,8 @@ def apply(config: BuildConfig, network: Network) -> trt.IBuilderConfig:
     """TensorRT's configuration. Raises BuildError for an option this backend does not have or a bad value."""
     target = network.builder.create_builder_config()
     if config.workspace is not None:
-        if not 0 <= config.workspace < 2**63:
-            raise BuildError(f"workspace is 0 to 2**63 - 1 bytes, found {config.workspace}")
+        if not isinstance(config.workspace, int) or not 0 <= config.workspace < 2**63:
+            raise BuildError(f"workspace is 0 to 2**63 - 1 bytes, found {config.workspace!r}")
         target.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, config.workspace)
     if config.optimization_level is not None:
         if not 0 <= config.optimization_level <= 5:

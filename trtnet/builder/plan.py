@@ -126,7 +126,10 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         document = json_text.loads(Path(path).read_bytes())
         return Sidecar(_info(document), document["plan_bytes"], document["plan_digest"])
     except OSError as error:
-        raise PlanError(f"cannot read the engine description {path}: {error.strerror or error}") from error
+        raise PlanError(
+            f"cannot read the engine description {path}: {error.strerror or error}. trtnet writes it beside each plan,"
+            f" FILE.json: copy both files"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(f"{path} is not a sidecar that trtnet wrote beside an engine: {error!r}") from error
 

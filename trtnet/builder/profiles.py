@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
 
 from trtnet.builder.plan import ShapeRange
 from trtnet.graph import Dim, Network, Tensor
@@ -23,10 +25,18 @@ def profile_shapes(network: Network, dims: Dims | Sequence[Dims] | None) -> tupl
     """
     for name, tensor in network.inputs.items():
         _check_values(tensor, network.values.get(name, ()))
+    if not (dims is None or isinstance(dims, Mapping) or _is_sequence(dims, Mapping)):
+        raise ProfileError(
+            f'dims is a mapping of names to sizes, or a sequence of these: {{"batch": 8}}; found {dims!r}'
+        )
     profiles = [dims or {}] if dims is None or isinstance(dims, Mapping) else list(dims)
     if not profiles:
         raise ProfileError("dims is an empty sequence: give at least one mapping of names to (min, opt, max)")
     return tuple(_shapes(network, _ranges(network, profile)) for profile in profiles)
+
+
+def _is_sequence(value: object, of: type) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(each, of) for each in value)
 
 
 def _check_values(tensor: Tensor, names: tuple[str, ...]) -> None:
@@ -49,8 +59,9 @@ def _ranges(network: Network, dims: Dims) -> dict[str, tuple[int, int, int]]:
         raise ProfileError(f"dims names {', '.join(unknown)}, which no input has; {known}")
     if missing:
         example = ", ".join(f'"{name}": (1, 8, 32)' for name in missing)
+        options = " ".join(f"--dim {name}=1:8:32" for name in missing)
         raise ProfileError(
-            f"dims needs the sizes of {', '.join(missing)}: build(dims={{{example}}}) for (min, opt, max)"
+            f"dims needs the sizes of {', '.join(missing)}: build(dims={{{example}}}) for (min, opt, max), {options}"
         )
     ranges = {name: _range(name, size) for name, size in dims.items()}
     problem = network.limits.problem(ranges)
@@ -60,7 +71,10 @@ def _ranges(network: Network, dims: Dims) -> dict[str, tuple[int, int, int]]:
 
 
 def _range(name: str, size: DimRange) -> tuple[int, int, int]:
-    low, best, high = (size, size, size) if isinstance(size, int) else size
+    sizes: Any = (size, size, size) if isinstance(size, Integral) else size
+    if not _is_sequence(sizes, Integral) or len(sizes) != 3:
+        raise ProfileError(f"dims: the size of {name} is an int or (min, opt, max), as in (1, 8, 32); found {size!r}")
+    low, best, high = map(int, sizes)
     if not 0 <= low <= best <= high or best == 0:
         text = f"{name} is (min {low}, opt {best}, max {high})"
         raise ProfileError(f"{text}; it must be 0 <= min <= opt <= max, with opt at least 1")

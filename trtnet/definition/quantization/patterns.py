@@ -52,7 +52,7 @@ class Patterns:
         """
         for row in self._rows:
             if row not in self._used and (row[1] is None if kind is None else isinstance(row[1], kind)):
-                near = ", ".join(nearest(row[0], list(there))) or "(none)"
+                near = ", ".join(nearest(row[0], list(filter(None, there)))) or "(none)"
                 raise ModelError(f"quantization: {row[0]!r} matches no {what}; the nearest are {near}{advice}")
 
 

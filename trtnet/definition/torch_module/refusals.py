@@ -15,7 +15,7 @@ def check(module: torch.nn.Module) -> None:
     """Raises ModelError for a module in training mode, and for one whose code or weights are not there to be read."""
     name = type(module).__name__
     if module.training:
-        raise ModelError(here(f"{name} is in training mode: a network is for inference, eval()"))
+        raise ModelError(here(f"{name} is in training mode, and a network is for inference: call its eval() first"))
     if getattr(module.forward, "__func__", None) is torch.nn.Module.forward:
         raise ModelError(here(f"{name} has no forward(): give a module that has one"))
     for path, each in module.named_modules():

@@ -21,6 +21,8 @@ from trtnet.support.text.did_you_mean import missing
 if TYPE_CHECKING:
     from trtnet.support.backend import trt
 
+NO_NUMBER = "which has no value while the network is being defined: compute with it as a tensor"
+
 
 class Tensor(Casts["Tensor"], Methods["Tensor"], Questions["Tensor"], InPlace, Operators["Tensor"]):
     """A value of the network: TensorRT's ITensor with the network it belongs to.
@@ -92,6 +94,12 @@ class Tensor(Casts["Tensor"], Methods["Tensor"], Questions["Tensor"], InPlace, O
                 f" shapes, dtypes or arguments of the model, or compute both sides and choose with ops.where."
             )
         )
+
+    def __float__(self) -> NoReturn:
+        raise ModelError(here(f"float() of {self!r}, {NO_NUMBER}"))
+
+    def __int__(self) -> NoReturn:
+        raise ModelError(here(f"int() of {self!r}, {NO_NUMBER}"))
 
     def __len__(self) -> int:
         if self.ndim == 0 or not isinstance(self.shape[0], int):

@@ -156,7 +156,7 @@ def _verdict(found: Diff) -> str:
     if not found.complete:
         return "" if found.differs else "no difference in what is known of both"
     if not found.differs:
-        return f"no difference: {counted(found.alike, 'layer')} alike"
+        return f"no difference: {counted(found.alike, 'layer')} {'is' if found.alike == 1 else 'are'} alike"
     return f"layers: {', '.join([f'{found.alike} alike', *layers])}"
 
 

@@ -139,9 +139,16 @@ def _sidecar(sidecar: Sidecar) -> dict[str, str]:
     facts |= {f"output {x.name}": f"{shape(x.shape)} {x.dtype}" for x in info.outputs}
     facts |= {f"profile {i}": str(profile) for i, profile in enumerate(info.profiles)}
     written = {"inputs", "outputs", "profiles"}
-    facts |= {name.replace("_", " "): _said(value) for name, value in vars(info).items() if name not in written}
+    for name, value in vars(info).items():
+        title = name.replace("_", " ")
+        if isinstance(value, Mapping):
+            facts |= {f"{title}: {key or 'the model'}": _said(of_it) for key, of_it in value.items()}
+        elif name not in written:
+            facts[title] = _said(value)
     return facts | {"plan bytes": f"{sidecar.plan_bytes:,}", "plan": sidecar.plan_digest}
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={of_it}" for key, of_it in value.items())
     return f"{len(value)}: {', '.join(map(str, value))}" if isinstance(value, tuple) else str(value)
