@@ -508,3 +508,14 @@ def test_blocks_of_a_type_that_a_network_does_not_have_are_not_silently_floats(t
     said = {"fc2": "none", "*": "checkpoint"}
     network = trtnet.define(Both(), {"x": trtnet.Input((2, 64))}, tmp_path / "model.gguf", quantization=said)
     assert {*network.describe().quantization} == {"fc1.weight"}
+
+
+@pytest.mark.parametrize("key", ["up.activation_post_process.scale", "add._input_quantizer._amax"])
+def test_ranges_of_what_is_no_weight_are_warned_of(key: str, caplog: pytest.LogCaptureFixture) -> None:
+    weight = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    tensors = {"up.weight": weight, "up.weight_fake_quant.scale": torch.full((4,), 0.02)}
+    tensors |= {"up.weight_fake_quant.zero_point": torch.zeros(4, dtype=torch.int32), "norm.weight": torch.ones(4)}
+    trtnet.define(Up(4, 8), {"x": trtnet.Input((2, 8))}, dict(tensors), quantization="checkpoint")
+    assert not caplog.text
+    trtnet.define(Up(4, 8), {"x": trtnet.Input((2, 8))}, tensors | {key: torch.ones(1)}, quantization="checkpoint")
+    assert f"1 ranges, such as {key}, are of results or of other operations' inputs: those stay floats" in caplog.text

@@ -93,6 +93,16 @@ class Quantization:
                 found[path] = QuantizedAttention(dtype, *(parts.above_0(name) for name in ATTENTION))
         return found
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The keys of ranges of results and of other operations' inputs, which a network does not quantize."""
+        taken = {part for weight in self.weights.values() for part in weight.parts}
+        return tuple(
+            key
+            for key in self.checkpoint
+            if key.endswith(amax.RESULTS) or (key.endswith("_quantizer._amax") and key not in taken)
+        )
+
     def caches(self) -> PublishedCaches:
         """What is said of the caches of keys and values. Raises CheckpointError for scales that are none."""
         return caches_of(self.checkpoint, self.config, self.attentions())

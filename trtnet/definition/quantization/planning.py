@@ -119,6 +119,9 @@ class Quantizing:
         if found is None:
             raise ModelError(f'{checkpoint.name} has no quantized weights: quantization="checkpoint" needs them')
         self._attentions, self._caches = found.attentions(), CachesByName(found.caches())
+        if left := found.left_out:
+            text = "%s: %s ranges, such as %s, are of results or of other operations' inputs: those stay floats"
+            log.warning(text, checkpoint.name, f"{len(left):,}", left[0])
         return found.dequantized() if behind is None else checkpoint
 
     def parameters(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:

@@ -40,6 +40,10 @@ QUANTIZERS = ("_quantizer", "_fake_quant", "activation_post_process")
 """How the names of modules end that keep ranges."""
 
 
+RESULTS = ("activation_post_process.scale", "output_quantizer._amax")
+"""How the keys of ranges end that are of what a module gives."""
+
+
 def fits(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint has such weights."""
     return any(key.endswith((*_AMAX, _TORCH)) for key in checkpoint)
