@@ -41,17 +41,18 @@ def loudest(samples: np.ndarray, count: int = 80) -> float:
 
 
 class LogMel(nn.Module):
-    """Sound of 16 kHz [batch, samples] int32, from -32768 to 32767 -> features [batch, mels, samples / 160] float32.
+    """Sound of 16 kHz, from -32768 to 32767, to features [batch, mels, samples / 160] float32.
 
-    length: [batch] int32, the samples that are sound: the features after them are zero, as in the original. loudest:
-    [batch] floating, the largest feature elsewhere in the recording, as a power of ten.
+    Takes [batch, 200 + samples + 200] int32: spectra reach what is before and after. length: [batch] int32, the samples
+    that are sound: the features after them are zero, as in the original. loudest: [batch] floating, the largest feature
+    elsewhere in the recording, as a power of ten.
     """
 
     def __init__(self, count: int) -> None:
         self.filters, self.window = mel_filters(count), np.hanning(WINDOW + 1)[:-1]
 
     def forward(self, samples: trtnet.Tensor, length: trtnet.Tensor, loudest: trtnet.Tensor) -> trtnet.Tensor:
-        spectrum = ops.stft(samples.float() / 32768, WINDOW, HOP, window=self.window)[:, :, :-1]
+        spectrum = ops.stft(samples.float() / 32768, WINDOW, HOP, window=self.window, center=False)[:, :, :-1]
         mels = ops.matmul(self.filters, spectrum.square().sum(-1))
         loudness = ops.log10(mels.clamp(min=1e-10))
         most = ops.maximum(loudness.amax((1, 2), keepdim=True), loudest.float()[:, None, None])
@@ -73,14 +74,15 @@ class Sounds(nn.Module):
 class WhisperEncoder(nn.Module):
     """30 seconds of sound to what each layer of the decoder attends to.
 
-    samples: [batch, 480000] int32, from -32768 to 32767, 16,000 a second. length: [batch] int32, how many of
-    them are sound. loudest: [batch], what :func:`loudest` says of the whole recording; -10 if there is no other.
-    Results: sound_key_i, sound_value_i, [batch,
-    heads, 1500, width / heads]. The features need float32: define(dtype={"": "float16", "features": "float32"}).
+    samples: [batch, 480400] int32, from -32768 to 32767, 16,000 a second: 30 seconds, and 200 samples of what is before
+    and after them; a recording begins with its reflection, and ends with zeros. length: [batch] int32, how many of the
+    30 seconds are sound. loudest: [batch], what :func:`loudest` says of the whole recording; -10 if there is no other.
+    Results: sound_key_i, sound_value_i, [batch, heads, 1500, width / heads].
+    The features need float32: define(dtype={"": "float16", "features": "float32"}).
     """
 
     def __init__(self, config: WhisperConfig) -> None:
-        samples = 2 * config.max_source_positions * HOP
+        samples = 2 * config.max_source_positions * HOP + WINDOW
         self.inputs = {
             "samples": trtnet.Input(("batch", samples), "int32"),
             "length": trtnet.Input(("batch",), "int32"),

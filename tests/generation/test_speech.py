@@ -191,7 +191,7 @@ class Speaker:
         self.prompts: list[list[int]] = []
         self.heard: list[tuple[int, float]] = []
         shape = (1, 1, 448, 2)
-        self.encoder = self._network(self._listen, samples=(1, 32000))
+        self.encoder = self._network(self._listen, samples=(1, 32400))
         self.decoder = self._network(self._step, key_0=shape, value_0=shape, sound_key_0=(1, 1, 9, 2))
 
     def _network(self, call: Any, **shapes: tuple[int, ...]) -> Any:
@@ -202,7 +202,7 @@ class Speaker:
 
     def _listen(self, samples: np.ndarray, length: np.ndarray, loudest: np.ndarray) -> dict[str, np.ndarray]:
         self.window += 1
-        self.heard.append((int(length[0]), float(samples[0, 0])))
+        self.heard.append((int(length[0]), float(samples[0, 200])))
         return {"sound_key_0": np.zeros((1, 1, 9, 2), np.float32)}
 
     def _step(self, input_ids: np.ndarray, write_indices: np.ndarray, places: np.ndarray, **held: Any) -> Any:
@@ -235,6 +235,19 @@ def test_windows_begin_where_the_last_whole_segment_ends() -> None:
     assert speaker.heard == [(32000, 0), (32000, 22400), (9600, 54400 % 30000)]
     assert speaker.prompts[0] == [61]
     assert speaker.prompts[1][:3] == [65, TIMES, 1] and speaker.prompts[1][-1] == 61
+
+
+def test_a_window_is_heard_with_what_is_around_it() -> None:
+    speaker, heard = Speaker([[TIMES, 1, TIMES + 90, TIMES + 90], [TIMES, 2]]), list[np.ndarray]()
+    said = speaker.encoder
+    speaker.encoder = speaker._network(
+        lambda **given: heard.append(given["samples"][0]) or said(**given), samples=(1, 32400)
+    )
+    transcribed(speaker, 2.5)
+    recording = np.pad(np.arange(40000, dtype=np.int32) % 30000, (0, 32000))  # as openai-whisper pads it
+    whole = np.pad(recording, (200, 0), "reflect")
+    for window, start in zip(heard, (0, 28800), strict=True):
+        np.testing.assert_array_equal(window, whole[start : start + 32400])
 
 
 def test_silence_has_no_text_and_a_text_that_repeats_itself_is_tried_again() -> None:

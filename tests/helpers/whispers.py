@@ -62,6 +62,11 @@ def sound(seed: int = 0, seconds: float = SECONDS) -> np.ndarray:
     return (rng.normal(0, 4000, count) * np.linspace(1, 0.2, count)).astype(np.int32)
 
 
+def around(samples: np.ndarray) -> np.ndarray:
+    """Windows with their reflections, as transformers has them: [batch, samples] -> [batch, 200 + samples + 200]."""
+    return np.pad(samples, [(0, 0), (200, 200)], "reflect")
+
+
 def features(samples: np.ndarray, mels: int = 80) -> torch.Tensor:
     """transformers' log-mel features of whole windows, [batch, mels, frames]."""
     import transformers

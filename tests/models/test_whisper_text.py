@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
-from helpers.whispers import SIZES, features, original, sound
+from helpers.whispers import SIZES, around, features, original, sound
 
 import trtnet
 from trtnet import models
@@ -33,7 +33,7 @@ def test_from_sound_to_logits_with_caches(dtype: str) -> None:
     with torch.inference_mode():
         wanted = original()(features(samples), decoder_input_ids=torch.from_numpy(ids)).logits.numpy()
     whole = np.full(2, samples.shape[1], np.int32)
-    heard = dict(encoder(samples=samples, length=whole, loudest=np.full(2, -10, np.float32)))
+    heard = dict(encoder(samples=around(samples), length=whole, loudest=np.full(2, -10, np.float32)))
     caches = {i.name: np.zeros((2, *i.shape[1:]), dtype) for i in decoder.inputs if i.name.startswith(("key", "value"))}
     limit = {"float32": 2e-5, "float16": 1e-2}[dtype]
     for begin, end in ((0, 5), (5, 6), (6, 7)):
@@ -68,14 +68,14 @@ def test_features_after_the_sound_are_zero_and_quiet_parts_are_measured_by_the_l
     samples = sound(3)
     reference = trtnet.define(Features(), weights={}).reference()
     own = np.array([-10], np.float32)
-    found = reference(samples[None], np.array([len(samples)], np.int32), own)
+    found = reference(around(samples[None]), np.array([len(samples)], np.int32), own)
     assert relative_l2(found, features(samples[None], mels).numpy()) <= 1e-5
-    short = reference(samples[None], np.array([16000], np.int32), own)
+    short = reference(around(samples[None]), np.array([16000], np.int32), own)
     np.testing.assert_array_equal(short[..., :100], found[..., :100])
     assert not short[..., 100:].any()
     most = loudest(samples, mels)
     assert abs(float(found.max()) - (most + 4) / 4) <= 1e-5
-    lifted = reference(samples[None], np.array([len(samples)], np.int32), np.array([most + 7], np.float32))
+    lifted = reference(around(samples[None]), np.array([len(samples)], np.int32), np.array([most + 7], np.float32))
     assert abs(float(lifted.min()) - (most - 1 + 4) / 4) <= 1e-5
 
 

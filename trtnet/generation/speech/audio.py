@@ -14,6 +14,8 @@ from trtnet.support.errors import InputError
 
 RATE = 16000
 """Samples a second of what speech networks take."""
+AROUND = 200
+"""Samples before and after a window of sound that its spectra reach."""
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _UNKNOWN_SIZES = (0x7FFFFFFF, 0xFFFFFFFF)
 """What is written for a size by programs that do not know it yet."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trtnet.generation.speech.audio import AROUND
 from trtnet.support import dtypes
 from trtnet.support.errors import InputError
 
@@ -28,21 +29,23 @@ class Steps:
         if "sound_key_0" not in named or not sound:
             raise InputError("a Transcriber runs the networks of models.whisper_encoder() and models.whisper_decoder()")
         self._own = {name: info for name, info in named.items() if name.startswith(("key_", "value_"))}
-        self.samples, self.capacity = int(sound[0].shape[1]), int(self._own["key_0"].shape[2])
+        self.samples, self.capacity = int(sound[0].shape[1]) - 2 * AROUND, int(self._own["key_0"].shape[2])
         self._sound: dict[str, Any] = {}
         self._caches: dict[str, Any] = {}
         self._held = 0
 
-    def listen(self, samples: Array, loudest: float) -> None:
-        """Takes in a window of sound, [samples] int32; what is shorter is silent at its end.
+    def listen(self, samples: Array, start: int, length: int, loudest: float) -> None:
+        """Takes in a window of a recording, [samples] int32, from a sample on; after its end there is silence.
 
-        loudest: the largest feature of the recording.
+        length: how many samples of the window are heard. loudest: the largest feature of the recording.
         """
-        window = np.zeros((1, self.samples), np.int32)
-        window[0, : len(samples)] = samples[: self.samples]
+        window, begin = np.zeros((1, self.samples + 2 * AROUND), np.int32), max(0, AROUND - start)
+        part = samples[start - AROUND + begin : start + self.samples + AROUND]
+        window[0, begin : begin + len(part)] = part
+        window[0, :begin] = window[0, 2 * begin : begin : -1]  # a recording begins with its reflection
         inputs = {
             "samples": window,
-            "length": np.array([len(samples)], np.int32).clip(max=self.samples),
+            "length": np.array([length], np.int32),
             "loudest": np.array([loudest], np.float32),
         }
         self._sound = dict(self._encoder(**{name: self._there(each) for name, each in inputs.items()}))

@@ -92,8 +92,7 @@ class Transcriber:
     def _language(self, samples: Array, config: TranscriptionConfig) -> str:
         if not self._tokens.languages or config.language is not None:
             return (config.language or "en").lower()
-        silence = np.zeros(max(0, self._steps.samples - len(samples)), np.int32)  # which is heard, as in the original
-        self._steps.listen(np.concatenate([samples, silence]), self._loudest(samples))
+        self._steps.listen(samples, 0, self._steps.samples, self._loudest(samples))  # and the silence after it
         logits = self._steps.begin([self._tokens.begin], [0], 1)[0]
         return max(self._tokens.languages, key=lambda code: logits[self._tokens.languages[code]])
 
@@ -103,14 +102,14 @@ class Transcriber:
         before: list[int] = []
         start, loudest = 0, self._loudest(samples)
         while start < len(samples) // FRAME * FRAME:
-            window = samples[start : start + self._steps.samples]
-            self._steps.listen(window, loudest)
+            length = min(len(samples) - start, self._steps.samples)
+            self._steps.listen(samples, start, length, loudest)
             decoded = self._decoded(decode, beginning, before, config, start)
             silent = decoded.no_speech > config.no_speech_threshold
             if silent and decoded.mean_logprob <= config.logprob_threshold:
-                start += len(window)
+                start += length
                 continue
-            segments, step = self._cut(decoded, start, len(window) // FRAME * FRAME)
+            segments, step = self._cut(decoded, start, length // FRAME * FRAME)
             said = [segment for segment in segments if segment.text.strip() and segment.end > segment.start]
             yield from said
             before += [token for segment in said for token in segment.tokens]
