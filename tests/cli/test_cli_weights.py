@@ -107,7 +107,10 @@ def test_ls_of_eight_gigabytes_reads_only_the_header(tmp_path: Path) -> None:
 
 
 def test_diff(weights: Path, tmp_path: Path) -> None:
+    from trtnet.tools.weights.files import differences_table
+
     assert "0 of 2 keys differ" in trtnet("weights", "diff", weights, weights, "--values").stdout
+    assert "--values compares the numbers" in str(differences_table([], values=False).caption)
     other = load_file(weights) | {"b": np.ones(1, np.float32)}
     other["a.weight"][0, 0] = 3
     save_file(other, tmp_path / "o.safetensors")

@@ -102,8 +102,11 @@ def test_a_scan_gives_a_carry_and_a_y(gives: Callable[..., Any]) -> None:
 
 
 def test_errors_of_unknown_arguments_name_the_layer() -> None:
-    with pytest.raises(TypeError, match=r"^GELU\(\) got an unexpected keyword argument 'aproximate'" + HERE):
+    text = r"^GELU\(\) got an unexpected keyword argument 'aproximate'; did you mean approximate\?"
+    with pytest.raises(TypeError, match=text + HERE):
         nn.GELU(aproximate="tanh")
+    with pytest.raises(TypeError, match=r"^Conv2d\(\) got an .* 'kernal_size'; did you mean kernel_size"):
+        nn.Conv2d(3, 4, kernal_size=3)
 
 
 def test_layers_and_modules_show_what_they_have() -> None:

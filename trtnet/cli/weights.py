@@ -54,7 +54,7 @@ def diff(
 
     a, b = weights_choice(first, None, key, None, []), weights_choice(second, None, other_key, None, [])
     found = tool.differences(a.open(), b.open(), values)
-    show(tool.differences_table(found), tool.differences_json(found), json)
+    show(tool.differences_table(found, values), tool.differences_json(found), json)
     raise typer.Exit(1 if any(row.differs for row in found) else 0)
 
 

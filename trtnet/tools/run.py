@@ -50,7 +50,11 @@ def random_inputs(inputs: tuple[TensorInfo, ...], sizes: Mapping[str, int], seed
 
 
 def call(function: Any, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
-    """(outputs by name, seconds) of one call of an engine or a reference."""
+    """(outputs by name, seconds) of one call of an engine or a reference. Raises InputError for a missing input."""
+    if missing := next((info for info in function.inputs if info.name not in inputs), None):
+        raise InputError(
+            f"input {missing} is missing: give --input {missing.name}=FILE.npy, or --random 0 for random values"
+        )
     start = time.perf_counter()
     result = function(**inputs)
     seconds = time.perf_counter() - start

@@ -273,7 +273,8 @@ def advised(checkpoint: Checkpoint) -> Iterator[None]:
         if found is None:
             raise
         text = (
-            f'{error}\n  the checkpoint is quantized ({found}):\n  quantization="checkpoint" keeps it so,'
+            f'{error}\n  the checkpoint is quantized ({found}):\n  quantization="checkpoint" or'
+            f" --quantization checkpoint keeps it so,"
             f" trtnet.weights.quantization_of(path).dequantized() is one of floats"
         )
         raise WeightsError(text, error.missing, error.unexpected, error.mismatched) from error

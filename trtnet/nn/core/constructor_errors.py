@@ -9,6 +9,7 @@ from typing import Any
 
 from trtnet.support.errors import ArgumentError
 from trtnet.support.source import here
+from trtnet.support.text.did_you_mean import nearest
 
 
 def checked(constructor: Callable[..., None]) -> Callable[..., None]:
@@ -28,8 +29,13 @@ def checked(constructor: Callable[..., None]) -> Callable[..., None]:
 
 def _mistake(constructor: Callable[..., None], layer: Any, args: Any, kwargs: Any) -> str | None:
     """What is wrong about the arguments; None if the error came from elsewhere."""
+    signature = inspect.signature(constructor)
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+    unknown = next((name for name in kwargs if name not in signature.parameters), None)
+    if unknown is not None and not takes_any:
+        return f"got an unexpected keyword argument {unknown!r}; {nearest(unknown, [*signature.parameters][1:])}"
     try:
-        inspect.signature(constructor).bind(layer, *args, **kwargs)
+        signature.bind(layer, *args, **kwargs)
     except TypeError as error:
         return str(error)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -26,7 +27,8 @@ def factory_in(name: str) -> Callable[..., Any]:
     """
     file, _, attribute = name.rpartition(":")
     if not file or not attribute:
-        raise ModelError(f"{name!r} names no factory; write it as path/to/file.py:factory")
+        text = f"{name!r} names no factory; write it as path/to/file.py:factory"
+        raise ModelError(f"{text}{_factories(Path(name))}")
     path = Path(file)
     if not path.is_file():
         raise ModelError(f"no model file {file}")
@@ -37,6 +39,16 @@ def factory_in(name: str) -> Callable[..., Any]:
         there = [name for name, value in loaded.items() if callable(value) and not name.startswith("_")]
         raise ModelError(f"{file} has no function {attribute!r}; {nearest(attribute, there)}")
     return factory
+
+
+def _factories(path: Path) -> str:
+    """What a file defines at its top, as examples, without running it."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    names = [one.name for one in body if isinstance(one, ast.ClassDef | ast.FunctionDef) and one.name[0] != "_"]
+    return f", such as {' or '.join(f'{path}:{name}' for name in names[-3:])}" if names else ""
 
 
 def _enter(folder: str) -> None:

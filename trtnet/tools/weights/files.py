@@ -148,11 +148,12 @@ def _is_lost(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def differences_table(found: list[Difference]) -> Table:
-    """What differs, to read."""
+def differences_table(found: list[Difference], values: bool = True) -> Table:
+    """What differs, to read. values: whether values were compared."""
     unequal = [row for row in found if row.differs]
     picture = Table(Column("key", overflow="fold"), "first", "second", "largest difference", "relative L2")
-    picture.caption = f"{len(unequal):,} of {len(found):,} keys differ"
+    compared = "" if values else " in shape or dtype; --values compares the numbers"
+    picture.caption = f"{len(unequal):,} of {len(found):,} keys differ{compared}"
     for row in unequal[:MOST_ROWS]:
         numbers = ["" if x is None else str(x) if isinstance(x, int) else f"{x:.3g}" for x in (row.max_abs, row.rel_l2)]
         picture.add_row(row.key, row.a or "-", row.b or "-", *numbers)

@@ -123,6 +123,8 @@ def read_npz(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
+    except FileNotFoundError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
     except DAMAGED as error:
         raise InputError(f"{path} is not an .npz of arrays: {not_numbers(error)}") from error
 

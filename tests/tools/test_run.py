@@ -1,0 +1,33 @@
+"""`trtnet run` and what it names: what is missing is an error that says what to give."""
+
+from pathlib import Path
+
+import pytest
+
+import trtnet
+from trtnet.support.errors import InputError, ModelError
+from trtnet.tools.run import call
+from trtnet.tools.targets.model_file import factory_in
+from trtnet.verify.arrays.saved import read_npz
+
+
+def test_a_missing_input_says_which_options_give_it() -> None:
+    reference = trtnet.define(trtnet.nn.ReLU(), {"x": trtnet.Input((2,))}).reference()
+    text = r"input x \[2\] float32 is missing: give --input x=FILE.npy, or --random 0 for random values"
+    with pytest.raises(InputError, match=text):
+        call(reference, {})
+
+
+def test_a_file_without_a_name_in_it_is_told_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text("class Net: pass\ndef make(): pass\ndef _hidden(): pass\n")
+    with pytest.raises(ModelError, match=r"'net.py' names no factory; .*, such as net.py:Net or net.py:make$"):
+        factory_in("net.py")
+    Path("net.py").write_text("class Net(\n")
+    with pytest.raises(ModelError, match=r"names no factory; write it as path/to/file.py:factory$"):
+        factory_in("net.py")
+
+
+def test_saved_outputs_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^cannot read .*o.npz: No such file or directory$"):
+        read_npz(tmp_path / "o.npz")
