@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import trtnet
 from trtnet.checkpoint import save_safetensors
 from trtnet.cli.main import app
 from trtnet.generation import Generator
+from trtnet.runtime.cuda.device import CudaDevice
+from trtnet.support.errors import DeviceError
 from trtnet.tools.generation.generate import as_chat, load_generator
 
 
@@ -96,3 +99,18 @@ def test_what_is_no_language_model_is_said(file: Path, tmp_path: Path) -> None:
     said = str(run(tmp_path, "x").exception)
     assert said.startswith(f"{tmp_path}: ") and "LlamaConfig" not in said
     assert "model_type is 'gemma2', which is not read here; known: 'llama', 'mistral', 'qwen2', 'qwen3'" in said
+
+
+def test_without_a_gpu_no_plan_is_built(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(self: CudaDevice, index: int = 0) -> None:
+        raise DeviceError("no usable GPU")
+
+    monkeypatch.setattr(CudaDevice, "__init__", absent)
+    sound = tmp_path / "x.wav"
+    with wave.open(str(sound), "wb") as written:
+        written.setparams((1, 2, 16_000, 0, "NONE", ""))
+        written.writeframes(bytes(320))
+    for command in (["generate", file, "x", "--engine"], ["transcribe", sound, "--model", tmp_path, "--engines"]):
+        result = CliRunner().invoke(app, [*map(str, command), str(tmp_path / "made")])
+        assert isinstance(result.exception, DeviceError), result.output
+        assert not list(tmp_path.glob("made*"))

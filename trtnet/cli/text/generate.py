@@ -62,12 +62,15 @@ def generate(
     ] = 1024,
 ) -> None:
     """Writes text with a language model: Llama, Mistral, Qwen2, Qwen3, SmolLM2."""
+    from trtnet.runtime.cuda.device import CudaDevice
     from trtnet.support.errors import InputError
     from trtnet.tools.generation.generate import as_chat, load_generator
 
     config = options.config
     if prompt is None and not chat:
         raise InputError("give a prompt, or --chat to talk line by line")
+    if engine is not None:
+        CudaDevice()  # before plans are built, which takes minutes
     generator = load_generator(
         source, capacity=capacity, dtype=dtype, engine=engine, drafted=options.lookup, fixed=fixed,
         quantization=quantization,

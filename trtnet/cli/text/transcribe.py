@@ -56,9 +56,12 @@ def transcribe(
 ) -> None:
     """Writes down what a WAV file says, with Whisper."""
     from trtnet.generation.speech.audio import read_sound
+    from trtnet.runtime.cuda.device import CudaDevice
     from trtnet.tools.speech.transcribe import load_transcriber
 
     samples, config = read_sound(sound), options.config
+    if engines is not None:
+        CudaDevice()  # before plans are built, which takes minutes
     transcriber = load_transcriber(model, dtype=dtype, engines=engines, rows=max(5, config.beam_size))
     for segment in transcriber.stream(samples, config):
         times = f"[{_time(segment.start)} - {_time(segment.end)}] " if config.timestamps else ""
