@@ -42,6 +42,15 @@ class Bytes(nn.Module):
         return x.clamp(0, 1).mul_(255).round_().byte() / 255.0
 
 
+class Committed(nn.Module):
+    """transformers' DAC: how far a codebook's entries are, which is a loss in training."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        near = x.round()
+        each = nn.functional.mse_loss(x, near, reduction="none").mean(1, keepdim=True)
+        return x + each + nn.functional.mse_loss(x, near) + nn.functional.l1_loss(near, x, reduction="sum")
+
+
 @torch.jit.script
 def snake(x: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     return x + (alpha + 1e-9).reciprocal() * torch.sin(alpha * x).pow(2)
@@ -55,7 +64,9 @@ class Scripted(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "module", [Keywords(), Questions(), Reversed(), Bytes(), Scripted()], ids=lambda module: type(module).__name__
+    "module",
+    [Keywords(), Questions(), Reversed(), Bytes(), Scripted(), Committed()],
+    ids=lambda module: type(module).__name__,
 )
 def test_it_equals_torch(module: nn.Module) -> None:
     x = torch.randn(2, 6)

@@ -231,6 +231,13 @@ def test_what_no_network_can_be_of_is_one_clear_error(name: str) -> None:
         trtnet.define(module, {"x": X})
 
 
+def test_random_numbers_of_a_named_size_are_an_error_too() -> None:
+    module = Through(lambda x: x + torch.rand(x.shape[0], 4)).eval()
+    text = r"torch\.rand and torch\.randn are random at every call(.|\n)*in tests/definition/test_torch_semantics"
+    with pytest.raises(trtnet.ModelError, match=text):
+        trtnet.define(module, {"x": trtnet.Input(("batch", 4))})
+
+
 def test_a_module_without_data_takes_the_weights_of_a_checkpoint() -> None:
     module, real = meta(linear).eval(), linear().eval()
     network = trtnet.define(module, {"input": X}, real.state_dict())

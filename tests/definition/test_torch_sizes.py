@@ -322,3 +322,23 @@ def test_shapes_of_weights_are_joined_with_sizes() -> None:
     for batch in (1, 3):
         x = torch.randn(batch, 4)
         assert (network.reference()(x.numpy()) == module(x).detach().numpy()).all()
+
+
+class Windows(nn.Module):
+    """Segment Anything: images cut into windows, and put together by the number of windows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, height, width, channels = x.shape
+        cut = x.view(batch, height // 4, 4, width // 4, 4, channels).transpose(2, 3).reshape(-1, 4, 4, channels)
+        assert cut.shape[0] % 4 == 0
+        images = cut.shape[0] // (height * width // 16)
+        whole = cut.view(images, height // 4, width // 4, 4, 4, -1).transpose(2, 3).reshape(images, height, width, -1)
+        assert whole.shape == x.shape
+        return whole + x
+
+
+def test_a_multiple_is_divided_without_a_division() -> None:
+    network = trtnet.define(Windows().eval(), {"x": trtnet.Input(("batch", 8, 8, 3))})
+    for batch in (1, 3):
+        x = torch.randn(batch, 8, 8, 3)
+        assert (network.reference()(x.numpy()) == 2 * x.numpy()).all()

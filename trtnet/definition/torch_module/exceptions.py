@@ -14,6 +14,8 @@ from trtnet.definition.torch_module.complex_numbers.fourier import shifted
 from trtnet.graph import Tensor, current
 from trtnet.nn import weight_functions
 from trtnet.ops.images.detection import need_kernels
+from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 WEIGHTED = frozenset(
     (
@@ -44,6 +46,22 @@ def _norm(x: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
     if ord not in (None, "fro") and axes == 2:
         x.network.fail(f"linalg.norm of a matrix is written for ord=None and 'fro', found {ord!r}", {"x": x})
     return ops.norm(x, 2 if ord is None else ord, dim, keepdim, dtype)
+
+
+def _loss(measure: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A loss of what tells two tensors apart, which models of codebooks compute in every mode."""
+
+    def loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+        each = measure(ops.sub(x, target))
+        reduced: Tensor = each if reduction == "none" else getattr(ops, reduction)(each)
+        return reduced
+
+    return loss
+
+
+def _random(*_: Any, **__: Any) -> Tensor:
+    text = "torch.rand and torch.randn are random at every call: give the random numbers as an input"
+    raise ModelError(here(f"{text}, or use ops.rand and ops.randn"))
 
 
 def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -82,6 +100,9 @@ TABLE: dict[str, Callable[..., Any]] = {
     "where": _where,  # of a condition alone it is nonzero
     "linalg_vector_norm": _vector_norm,
     "linalg_norm": _norm,
+    "mse_loss": _loss(ops.square),
+    "l1_loss": _loss(ops.abs),
+    **dict.fromkeys(("rand", "randn"), _random),  # of known sizes torch makes them, and their use is an error
     **{
         f"max_pool{n}d_with_indices": functools.partial(getattr(ops, f"max_pool{n}d"), return_indices=True)
         for n in (1, 2, 3)

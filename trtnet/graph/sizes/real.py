@@ -30,6 +30,7 @@ from trtnet.graph.sizes.dim import (
     subtracted,
 )
 from trtnet.graph.sizes.origins import Arithmetic
+from trtnet.graph.sizes.products import exact_quotient
 from trtnet.graph.symbolic import Symbolic
 from trtnet.support.arrays import is_torch
 from trtnet.support.errors import ModelError
@@ -39,12 +40,26 @@ from trtnet.support.text.counted import an
 SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "floor_divide": "//", "remainder": "%", "pow": "**"}
 FLOATS = {"add": "SUM", "sub": "SUB", "mul": "PROD", "div": "DIV", "pow": "POW"}
 """The member of TensorRT's ElementWiseOperation for each."""
+
+
+def _divided(left: Size, right: Size) -> Size:
+    """left // right: of a multiple of `right`, whatever the Dims are, without a division."""
+    exact = None if right == 0 or left == 0 else exact_quotient((left,), (right,))
+    return floor_divided(left, right) if exact is None else exact
+
+
+def _rest(left: Size, right: Size) -> Size:
+    """left % right: 0 of a multiple of `right`."""
+    exact = right != 0 and left != 0 and exact_quotient((left,), (right,)) is not None
+    return 0 if exact else remainder(left, right)
+
+
 INTEGERS: dict[str, Callable[[Size, Size], Size]] = {
     "add": added,
     "sub": subtracted,
     "mul": multiplied,
-    "floor_divide": floor_divided,
-    "remainder": remainder,
+    "floor_divide": _divided,
+    "remainder": _rest,
     "pow": power,
 }
 TRIED = 1 << 20
