@@ -113,7 +113,7 @@ class Value(nn.Module):
 
 
 def test_a_value_as_a_python_number_is_an_error_that_says_so() -> None:
-    with pytest.raises(trtnet.ModelError, match=r"__int__ .*: its value is known only when the engine runs"):
+    with pytest.raises(trtnet.ModelError, match=r"int\(\) of .*, which has no value while the network is being defined"):
         trtnet.define(Value().eval(), {"x": trtnet.Input((2, 3))})
 
 
