@@ -113,7 +113,9 @@ class Value(nn.Module):
 
 
 def test_a_value_as_a_python_number_is_an_error_that_says_so() -> None:
-    with pytest.raises(trtnet.ModelError, match=r"int\(\) of .*, which has no value while the network is being defined"):
+    with pytest.raises(
+        trtnet.ModelError, match=r"int\(\) of .*, which has no value while the network is being defined"
+    ):
         trtnet.define(Value().eval(), {"x": trtnet.Input((2, 3))})
 
 
