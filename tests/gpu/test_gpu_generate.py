@@ -38,9 +38,12 @@ def engine(width: int = RIGHT) -> Engine:
 
 
 @cache
-def engines(batch: int) -> tuple[Engine, Engine]:
-    """For single tokens, and for prompts."""
-    prompts = fixed(batch, scale=REPETITIVE, width=RIGHT).build(profiles(batch, 8, 3, fixed=True))
+def engines(batch: int, length: int = 0) -> tuple[Engine, Engine]:
+    """For single tokens, and for prompts: in steps of any length, or of one."""
+    if length:
+        prompts = fixed(batch, scale=REPETITIVE, width=RIGHT, length=length, count=1).build()
+    else:
+        prompts = fixed(batch, scale=REPETITIVE, width=RIGHT).build(profiles(batch, 8, 3, fixed=True))
     return fixed(batch, scale=REPETITIVE, width=RIGHT, **SINGLE).build(), prompts
 
 
@@ -61,6 +64,14 @@ def test_an_engine_gives_the_tokens_of_the_reference(name: str, device: str | No
 def test_two_engines_of_a_fixed_batch_give_the_tokens_of_the_reference(name: str, batch: int) -> None:
     single, prompts = engines(batch)
     made = Generator(single, prompts=prompts, device="cuda", chunk=8)
+    check(made, name, RIGHT, [[prompt] for prompt in PROMPTS] if batch == 1 else (PROMPTS, PROMPTS[1:]))
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if not config.prompt_lookup_num_tokens])
+def test_prompts_in_steps_of_one_length_give_the_tokens_of_the_reference(name: str, batch: int) -> None:
+    single, prompts = engines(batch, 16)
+    made = Generator(single, prompts=prompts, device="cuda")
     check(made, name, RIGHT, [[prompt] for prompt in PROMPTS] if batch == 1 else (PROMPTS, PROMPTS[1:]))
 
 

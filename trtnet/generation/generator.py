@@ -13,6 +13,7 @@ from trtnet.generation.caches import Array, DeviceCaches, HostCaches, caches_of
 from trtnet.generation.chat import ChatTemplate
 from trtnet.generation.configuration import GREEDY, GenerationConfig
 from trtnet.generation.drafts import draft
+from trtnet.generation.prompts import Parts
 from trtnet.generation.sampling import CONTROLS
 from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
@@ -20,8 +21,6 @@ from trtnet.support.text.counted import counted
 
 Prompt = str | Sequence[int]
 Configs = GenerationConfig | Sequence[GenerationConfig]
-LEAST = 8
-"""The fewest tokens of a prompt that an engine is given; more are a power of two."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,8 @@ class Generator:
         self._prompts = step if prompts is None else prompts
         self._fixed, self.capacity = _checked(step, self._prompts)
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
-        self._step, self._chunk, self._device = step, chunk, device
-        self._pads = device is not None or hasattr(self._prompts, "submit")
+        self._step, self._device = step, device
+        self._parts = _parts(self._prompts, chunk, self.capacity, device is not None)
         self._samples = any(info.name == "uniform" for info in step.inputs)
         self._caches: dict[int, HostCaches | DeviceCaches] = {}
         self._running: list[_Sequence] = []
@@ -148,6 +147,11 @@ class Generator:
         configs = [given] * len(prompts) if isinstance(given, GenerationConfig) else given
         if len(configs) != len(prompts):
             raise InputError(f"{len(prompts)} prompts take one config or {len(prompts)}; found {len(configs)}")
+        if self._parts.length and any(config.prompt_lookup_num_tokens for config in configs):
+            known = f"the step takes {self._parts.length} tokens or one"
+            raise InputError(
+                f"{known}: guesses (prompt_lookup_num_tokens) need one of any length, profiles(drafted=...)"
+            )
         if self.tokenizer is None and any(config.stop_strings for config in configs):
             raise InputError("stop_strings need a tokenizer: Generator(step, tokenizer)")
         rows = []
@@ -214,25 +218,12 @@ class Generator:
         return DeviceCaches(self._step, self._prompts, batch, self._device)
 
     def _prefill(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
-        """Prompts into the caches; what the shorter ones have in their place is overwritten before it is read."""
-        lengths = np.array([len(row.prompt) for row in rows])
-        ids = np.zeros((len(rows), lengths.max()), np.int64)
-        for row, sequence in zip(ids, rows, strict=True):
-            row[: len(sequence.prompt)] = sequence.prompt
-        for start in range(0, ids.shape[1], self._chunk):
-            part = self._padded(ids[:, start : start + self._chunk], start)
-            last = lengths - 1 - start
-            places = last.clip(0, part.shape[1] - 1)[:, None]
-            chosen = caches(part, np.full(len(rows), start, np.int32), places)
-            for i, row in enumerate(rows):
-                if 0 <= last[i] < part.shape[1] and not row.finish_reason:
-                    row.take(int(chosen[i, 0]))
-
-    def _padded(self, ids: Array, start: int) -> Array:
-        """With zeros behind them to a power of two, for an engine: TensorRT-RTX compiles kernels for each length."""
-        length = ids.shape[1]
-        wanted = min(max(LEAST, 1 << (length - 1).bit_length()), self._chunk, self.capacity - start)
-        return np.pad(ids, ((0, 0), (0, wanted - length if self._pads and length > 1 else 0)))
+        """Prompts into the caches."""
+        for part in self._parts.of([row.prompt for row in rows]):
+            chosen = caches(part.ids, np.full(len(rows), part.at, np.int32), part.places)
+            for row, token, ends in zip(rows, chosen[:, 0], part.ends, strict=True):
+                if ends and not row.finish_reason:
+                    row.take(int(token))
 
     def _decode(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
         """A step: a token of each sequence, and more where guesses were right."""
@@ -275,3 +266,14 @@ def _checked(step: Any, prompts: Any) -> tuple[int, int]:
         raise InputError("the step for prompts has other caches: make both of one decoder, with the same sampling")
     fixed = [info.shape[0] for info in (found[0], others[0]) if isinstance(info.shape[0], int)]
     return fixed[0] if fixed else 0, int(found[0].shape[2])
+
+
+def _parts(prompts: Any, chunk: int, capacity: int, on_gpu: bool) -> Parts:
+    """How a step's prompts are cut. Raises InputError for a fixed length that the caches do not hold."""
+    length = next(info.shape[1] for info in prompts.inputs if info.name == "input_ids")
+    pads = on_gpu or hasattr(prompts, "submit")
+    if not isinstance(length, int):
+        return Parts(chunk, capacity, pads=pads)
+    if length > capacity:
+        raise InputError(f"the step takes {length} tokens, its caches hold {capacity}: make it with a smaller length")
+    return Parts(length, capacity, length)

@@ -35,7 +35,8 @@ def load_generator(
     there, and run on the GPU; None runs the network on the CPU reference. batch: the most sequences of a new engine.
     drafted: the prompt_lookup_num_tokens that a new engine has a profile for. fixed: new engines take `batch` sequences
     each time, so that TensorRT knows the sizes of a step of single tokens, which is faster; prompts then have an engine
-    of their own beside it, FILE.prompts, and the weights are on the GPU twice. quantization: as in
+    of their own beside it, FILE.prompts, of 256 tokens a step unless there are guesses, and the weights are on the GPU
+    twice. quantization: as in
     :class:`trtnet.Quantize`: "checkpoint" keeps the blocks of a quantized checkpoint; None makes floats of them.
     Raises CheckpointError and ModelError for what is no such model, BuildError, and DeviceError without a GPU for an
     engine.
@@ -51,8 +52,9 @@ def load_generator(
     if not single.exists():
         chunk = min(256, capacity)
         sizes = {"batch": batch} if fixed else {}
-        step = Step(found.model, sizes=sizes)
-        several = define(step, **options).build(profiles(batch, chunk, drafted, fixed=fixed))
+        static = {"length": chunk, "count": 1} if fixed and not drafted else {}
+        step = define(Step(found.model, sizes=sizes | static), **options)
+        several = step.build({} if static else profiles(batch, chunk, drafted, fixed=fixed))
         several.save(prompts if fixed else single)
         if fixed:
             define(Step(found.model, sizes=sizes | SINGLE), **options).build().save(single)
