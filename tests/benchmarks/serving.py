@@ -35,7 +35,7 @@ from trtnet.tools.targets.function import Function
 from trtnet.tools.targets.networks import Choices
 
 HERE = Path(__file__).parent
-WARM_UP = 1.0
+WARM_UP = 4.0
 """Seconds before a measurement begins."""
 TASKS = 4
 """Clients of Ray Serve in one process."""
@@ -143,7 +143,7 @@ def triton(asked: Asked, folder: Path, instances: int, expected: np.ndarray) -> 
 
     at = folder / f"of{instances}"
     at.mkdir()
-    serving = Serving(max_batch_size=0, instances=instances)
+    serving = Serving(max_batch_size=0, instances=instances, warmup=True)
     publish(served(asked.target, asked.choices, python=True), at / "models", "r50", serving)
     context = multiprocessing.get_context("spawn")
     with Server(at / "models", at) as server, context.Pool(asked.clients) as pool:
