@@ -115,18 +115,18 @@ def define(
     """Translates a model into a TensorRT network, its weights taken from a checkpoint by name.
 
     model: a Module, or a PyTorch module in eval mode, whose own ``forward`` is called. inputs: name -> Input, by the
-    names of ``forward``'s parameters, or all in their order; by default ``model.inputs``. An example declares an input
-    of its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or dict are one
+    names of ``forward``'s parameters, or in their order; by default ``model.inputs``. An example declares an input of
+    its shape and dtype; dims names its dynamic axes: ``{"x": {0: "batch"}}``. Inputs in a list or dict are one
     argument, with joined names: ``images.0``. weights: a checkpoint file, a state_dict, a torch module, or a mapping of
     arrays; None for none, or for those of a PyTorch module or member. dtype: of the floating weights, and of the
     floating inputs where they enter. May map module paths to dtypes: the longest wins, "" is the whole model; weights
     in such a module are cast to its dtype, tensors where they enter and leave it. ignored: regular expressions of
     checkpoint keys; one that matches none is a warning. strict=False: ignores other keys too, listed in
-    ``network.skipped``; the model's own weights must all be present. forms: the layers for kinds of operations, in the
-    whole network or by patterns of module paths (``ops.formulations``), or the result of :func:`trtnet.tune`, or its
-    file. approximations: allow forms that compute another function. compute_capabilities: of the target GPUs, by
-    default this one. quantization: ``trtnet.Quantize``. parallel: ``trtnet.TensorParallel``. name, arguments: for the
-    sidecar. ``forward`` returns a tensor ("output"), several (``output0``, ...), or a dict. Warns of weights with NaN.
+    ``network.skipped``; the model's own weights must all be there. forms: the layers for kinds of operations, in all or
+    by patterns of module paths (``ops.formulations``), or the result of :func:`trtnet.tune`, or its file.
+    approximations: allow forms that compute another function. compute_capabilities: of the target GPUs, by default this
+    one. quantization: ``trtnet.Quantize``. parallel: ``trtnet.TensorParallel``. name, arguments: for the sidecar.
+    Returns the network; its outputs: a tensor ("output"), several (``output0``, ...), or a dict. Warns of weights' NaN.
     Raises CheckpointError and WeightsError before TensorRT is used, ModelError, LayerError, and what the model raises.
 
     >>> import numpy as np, trtnet
