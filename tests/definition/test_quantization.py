@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
+from helpers.definition.measured_inputs import rounded
 from safetensors.numpy import save_file
 
 import trtnet
@@ -52,8 +53,12 @@ def test_a_published_checkpoint_is_kept_and_gives_what_its_floats_give(name: str
     inputs = {"x": trtnet.Input(("n", columns))}
     keep = trtnet.Quantize("checkpoint", fallback="warn")
     network = trtnet.define(Up(rows, columns), inputs, file, quantization=keep)
-    scale = found.weights["up.weight"].input_scale
-    if scale is not None and not found.weights["up.weight"].scheme.dynamic:
+    held = found.weights["up.weight"]
+    scale = held.input_scale
+    if held.input_block:
+        assert name == "compressed_tensors_nvfp4" and scale is not None
+        x_seen = rounded(x, "nvfp4", scale())
+    elif scale is not None and not held.scheme.dynamic:
         assert name == "compressed_tensors_float8"
         x8 = torch.from_numpy(x / np.float32(scale())).clamp(-448, 448).to(torch.float8_e4m3fn)
         x_seen = x8.float().numpy() * np.float32(scale())
@@ -61,10 +66,9 @@ def test_a_published_checkpoint_is_kept_and_gives_what_its_floats_give(name: str
         x_seen = x
     y = network.reference()(x)["y"]
     assert relative_l2(y, x_seen @ weight.T) < 1e-6
-    held = [np.asarray(a).dtype for a in network.weights.values()]
     constants = [layer.get_output(0).dtype for layer in network.trt if layer.type.name == "CONSTANT"]
     narrow = {"INT8", "INT4", "FP8", "FP4"}
-    assert narrow & {dtype.name for dtype in constants}, held  # the weight itself, and not its floats
+    assert narrow & {dtype.name for dtype in constants}, constants  # the weight itself, and not its floats
 
 
 class Net(nn.Module):

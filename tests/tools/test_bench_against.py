@@ -22,6 +22,7 @@ from trtnet.tools.bench.feeds import RandomWeights
 from trtnet.tools.bench.other_tools import against
 from trtnet.tools.bench.other_tools.onnx_route import onnx_engine
 from trtnet.tools.bench.other_tools.originals import original
+from trtnet.tools.bench.other_tools.routes import routes
 from trtnet.tools.bench.target import Choices, open_target
 
 
@@ -129,9 +130,9 @@ def test_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_routes_by_name() -> None:
-    assert against.routes("torch,onnx") == ("torch", "onnx")
+    assert routes("torch,onnx") == ("torch", "onnx")
     with pytest.raises(InputError, match="--against takes torch, compile, onnx; found 'tvm'"):
-        against.routes("torch,tvm")
+        routes("torch,tvm")
 
 
 def test_torchvisions_original_with_the_checkpoints_weights(tmp_path: Path) -> None:

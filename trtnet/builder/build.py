@@ -62,8 +62,8 @@ def build_plan(
 
 
 def _works(network: Network, profiles: Sequence[Mapping[str, ShapeRange]]) -> list[Work]:
-    """What an inference takes, by profile; nothing if sizes come from values, as shapes do not tell it then."""
-    if network.sized_by_values:  # TensorRT-RTX 1.7 loses its shapes when they are tried
+    """What an inference takes, by profile; nothing where TensorRT-RTX loses the shapes that are tried."""
+    if network.loses_shapes:
         return []
     return [count(network.trt, {name: shapes[1] for name, shapes in profile.items()}) for profile in profiles]
 

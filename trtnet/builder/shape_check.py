@@ -19,9 +19,9 @@ def check_shapes(network: Network, profiles: Sequence[Mapping[str, ShapeRange]])
     """Raises ProfileError for a profile whose min, opt or max shapes some layer does not take, with that layer's line.
 
     TensorRT builds such an engine with a warning, and the first call of that size fails. Not checked where sizes come
-    from values: TensorRT-RTX 1.7 loses its shapes when they are tried.
+    from values, or scales of blocks are measured: TensorRT-RTX 1.7 loses its shapes when they are tried.
     """
-    if network.sized_by_values:
+    if network.loses_shapes:
         return
     for profile in profiles:
         tried: list[Mapping[str, tuple[int, ...]]] = []

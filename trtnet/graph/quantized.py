@@ -57,7 +57,8 @@ class QuantizedParameter:
 
     scheme: in words. dtype: of the values. blocks: what shares a scale, by axis, 0 for a whole one. read: gives the
     arrays. inputs: the dtype that the inputs of its product are quantized to, None
-    for floats; input_scale: their scale.
+    for floats; input_scale: their scale. input_block: how many columns of them share a scale that is measured at run
+    time, 0 for none; of float4, input_scale is then that of the scales.
     """
 
     scheme: str
@@ -66,6 +67,7 @@ class QuantizedParameter:
     read: Callable[[], QuantizedArrays] = field(repr=False)
     inputs: DType | None = None
     input_scale: float = 1.0
+    input_block: int = 0
 
 
 ATTENTION_IN = "attention in "

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 
 from trtnet.checkpoint.quantized.scheme import Scheme
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
+
+NVFP4_BLOCK = 16
+"""Columns that share a scale in NVFP4."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,17 @@ class QuantizedWeight:
     input_offset: bool = False
 
     @property
+    def input_block(self) -> int:
+        """How many columns of the inputs share a scale that is measured at run time, where TensorRT can (NVFP4)."""
+        scheme = self.scheme
+        is_nvfp4 = scheme.dtype == dtypes.float4_e2m1fn and scheme.blocks[-1] == NVFP4_BLOCK
+        return NVFP4_BLOCK if is_nvfp4 and scheme.dynamic and scheme.activations == "float4_e2m1fn" else 0
+
+    @property
     def inputs_problem(self) -> str:
         """Why a network cannot quantize the inputs as the scheme says, "" where it can."""
+        if self.input_block:
+            return "and the file has no scale of their scales" if self.input_scale is None else ""
         if self.scheme.dynamic:
             return "with scales measured at run time"
         if self.scheme.activations not in ("int8", "float8_e4m3fn"):

@@ -84,8 +84,8 @@ def parameter_of(key: str, scheme: WeightScheme, read: Callable[[], QuantizedTen
     """A weight of this rank that is quantized by a scheme, as a network takes it. read: gives its values."""
     inputs = None if scheme.inputs is None else dtypes.get(scheme.inputs)
     arrays = cache(lambda: arranged(key, read(), scheme.dtype))
-    scale = scheme.input_scale or 1.0
-    return QuantizedParameter(str(scheme), scheme.dtype, scheme.blocks(rank), arrays, inputs, scale)
+    scale, block = scheme.input_scale or 1.0, scheme.input_block or 0
+    return QuantizedParameter(str(scheme), scheme.dtype, scheme.blocks(rank), arrays, inputs, scale, block)
 
 
 class Quantizing:
@@ -221,10 +221,12 @@ class Quantizing:
         elif scheme.activations:
             inputs = dtypes.get(scheme.activations)
         scale = weight.input_scale() if inputs is not None and weight.input_scale is not None else 1.0
-        return QuantizedParameter(str(scheme), scheme.dtype, scheme.blocks, read, inputs, scale)
+        block, words = weight.input_block if inputs is not None else 0, str(scheme)
+        words = words.replace("(measured)", f"(measured in blocks of {block})") if block else words
+        return QuantizedParameter(words, scheme.dtype, scheme.blocks, read, inputs, scale, block)
 
     def _rounded(self, checkpoint: Checkpoint, key: str, scheme: WeightScheme) -> QuantizedParameter:
-        if scheme.inputs is not None and scheme.input_scale is None:
+        if scheme.inputs is not None and scheme.input_scale is None and not scheme.input_block:
             raise ModelError(
                 f"quantization: {key} quantizes its inputs to {scheme.inputs}, and there is no scale for them: give"
                 f" input_scale, or a scheme for weights only"

@@ -17,6 +17,8 @@ from trtnet.support.errors import DTypeError, ModelError
 
 _WEIGHTS = ("int8", "int4", "float8_e4m3fn", "float4_e2m1fn")
 _INPUTS = ("int8", "float8_e4m3fn")
+_MEASURED = {"float8_e4m3fn": 32, "float4_e2m1fn": 16}
+"""Inputs with scales that TensorRT measures, of blocks of so many columns: MXFP8, NVFP4."""
 
 
 def _check(name: str, what: str, known: tuple[str, ...]) -> None:
@@ -35,7 +37,8 @@ class WeightScheme:
     weights: "int8", "int4", "float8_e4m3fn" or "float4_e2m1fn". block: what shares a scale: "channel", "tensor", a
     number of columns, or (rows, columns). powers_of_two: scales of blocks are powers of two (MX formats). inputs: the
     dtype that the inputs of the product are quantized to, "int8" or "float8_e4m3fn"; None leaves them floats.
-    input_scale: their scale.
+    input_scale: their scale. input_block: how many columns share a scale that is measured at run time: 32 of float8
+    (MXFP8), 16 of float4 (NVFP4), whose scales then have the scale input_scale, by default 1.
     """
 
     weights: str = "int8"
@@ -43,11 +46,18 @@ class WeightScheme:
     powers_of_two: bool = False
     inputs: str | None = None
     input_scale: float | None = None
+    input_block: int | None = None
 
     def __post_init__(self) -> None:
         """Raises ModelError for what is none."""
         _check(self.weights, "weights", _WEIGHTS)
-        if self.inputs is not None:
+        if self.input_block is not None:
+            _check(str(self.inputs), "inputs with input_block", tuple(_MEASURED))
+            if self.input_block != (wanted := _MEASURED[dtypes.get(str(self.inputs)).name]):
+                raise ModelError(
+                    f"quantization: input_block is {wanted} for inputs in {self.inputs}, found {self.input_block!r}"
+                )
+        elif self.inputs is not None:
             _check(self.inputs, "inputs", _INPUTS)
         pair = isinstance(self.block, tuple) and len(self.block) == 2
         sizes = self.block if pair else (self.block,)
@@ -76,7 +86,8 @@ class WeightScheme:
         shared = {"channel": "a scale a channel", "tensor": "one scale"}
         block = self.block if isinstance(self.block, tuple) else (self.block,)
         words = shared.get(str(self.block)) or f"a scale a block of {' x '.join(map(str, block))}"
-        inputs = f", inputs in {self.inputs}" if self.inputs else ""
+        measured = f" (measured in blocks of {self.input_block})" if self.input_block else ""
+        inputs = f", inputs in {self.inputs}{measured}" if self.inputs else ""
         return f"{self.weights}, {words}{inputs}"
 
 
@@ -87,9 +98,11 @@ NAMED: Mapping[str, WeightScheme | None] = {
     "fp8_channel": WeightScheme("float8_e4m3fn", inputs="float8_e4m3fn"),
     "fp8_blocks": WeightScheme("float8_e4m3fn", (128, 128)),
     "fp8_weights": WeightScheme("float8_e4m3fn"),
+    "mxfp8": WeightScheme("float8_e4m3fn", 32, powers_of_two=True, inputs="float8_e4m3fn", input_block=32),
     "mxfp8_weights": WeightScheme("float8_e4m3fn", 32, powers_of_two=True),
     "int8_weights": WeightScheme("int8"),
     "int4_weights": WeightScheme("int4", 128),
+    "nvfp4": WeightScheme("float4_e2m1fn", 16, inputs="float4_e2m1fn", input_block=16),
     "nvfp4_weights": WeightScheme("float4_e2m1fn", 16),
     "mxfp4_weights": WeightScheme("float4_e2m1fn", 32, powers_of_two=True),
 }

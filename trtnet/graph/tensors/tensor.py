@@ -143,7 +143,7 @@ def _elements(tensor: Tensor) -> tuple[Dim, ...]:
         instead = "compute with it as a tensor, without item() or tolist()"
         only = "only integers of rank 1 or 0 and of known size are read, as sizes"
         raise ModelError(here(f"{tensor!r} has no values while the network is being defined: {instead}; {only}"))
-    network.sized_by_values = True
+    network.loses_shapes = True
     if not tensor.trt.is_network_input:
         still = tensor.fresh()  # a write in place changes no size that was read before
         return tuple(Dim(f"{tensor.name}[{index}]", Value(still, index)) for index in range(count))

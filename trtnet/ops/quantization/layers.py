@@ -97,16 +97,16 @@ def dynamic_quantize(
     Source: OCP Microscaling Formats (MX) specification, 1.0 (MXFP8).
     """
     kinds = {"output_type": dtypes.get(dtype).trt, "scale_type": dtypes.get(scale_dtype).trt}
+    along = [(a, size) for a, size in enumerate(block_shape) if size > 1]
     block: dict[str, Any]
-    if supports("dynamic_quantize_v2"):
+    if len(along) == 1:
+        method, block = "dynamic_quantize", {"axis": along[0][0], "block_size": along[0][1]}
+    elif supports("dynamic_quantize_v2"):
         method, block = "dynamic_quantize_v2", {"block_shape": tuple(block_shape)}
     else:
-        along = [(a, size) for a, size in enumerate(block_shape) if size > 1]
-        if len(along) != 1:
-            x.network.fail(f"this TensorRT quantizes along one axis, found blocks of {tuple(block_shape)}", {"x": x})
-        method, block = "dynamic_quantize", {"axis": along[0][0], "block_size": along[0][1]}
+        x.network.fail(f"this TensorRT quantizes along one axis, found blocks of {tuple(block_shape)}", {"x": x})
     inputs = {} if global_scale is None else {1: tensor(global_scale, x.network, dtypes.float32)}
-    shape = tuple(size // n for size, n in zip(x.shape, block_shape, strict=True))
+    shape = tuple(size if n == 1 else size // n for size, n in zip(x.shape, block_shape, strict=True))
     values, scales = x.network.add(
         method, {"input": x, **block, **kinds}, inputs=inputs, name="dynamic_quantize", dims=[x.shape, shape]
     )
@@ -131,6 +131,7 @@ def _blocks(
         x.network.fail(f"{operation}: this TensorRT does not have blocks along several axes, found {blocks}", shown)
     if len(blocks) != x.ndim:
         x.network.fail(f"{operation}: block_shape has a size for each axis, found {blocks}", shown)
-    if tuple(-(-size // block) for size, block in zip(x.shape, blocks, strict=True)) != scale.shape:
+    counts = (size if block == 1 else -(-size // block) for size, block in zip(x.shape, blocks, strict=True))
+    if tuple(counts) != scale.shape:
         x.network.fail(f"{operation}: blocks {blocks} do not have this many scales", shown)
     return {"block_shape": blocks}

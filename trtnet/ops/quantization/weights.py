@@ -15,6 +15,7 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import mul, sub
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.quantization.layers import dequantize, fake_quantize
+from trtnet.ops.quantization.measured import dynamically_quantized
 from trtnet.ops.quantization.scaling import divided
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support import dtypes
@@ -55,6 +56,8 @@ def quantized_inputs(x: Tensor, found: QuantizedParameter) -> Tensor:
     if found.inputs is None:
         return x
     scale = np.array(found.input_scale, np.float32)
+    if found.input_block:
+        return dynamically_quantized(x, found.input_block, found.inputs, scale)
     return fake_quantize(x, _scale(x, scale, x.dtype), dtype=found.inputs)
 
 

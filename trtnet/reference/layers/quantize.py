@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 
 from trtnet.reference.step import LayerFunction, Step, describe
 from trtnet.support.errors import ExecutionError
 
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int4": (-8, 7)}
+_FLOAT4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+_FLOAT4_HALVES = tuple(((low + high) / 2, i % 2 == 0) for i, (low, high) in enumerate(pairwise(_FLOAT4)))
+"""What lies between two of them, and whether the lower one is even."""
 
 
 def quantize(step: Step) -> list[torch.Tensor]:
@@ -31,20 +36,36 @@ def dequantize(step: Step) -> list[torch.Tensor]:
 
 
 def dynamic_quantize(step: Step) -> list[torch.Tensor]:
-    """(values, scales) with the scale of each block measured: the smallest power of two at least max / 448 (MXFP8)."""
-    layer, x = step.layer, step.x
-    if step.output_dtype.name != "float8_e4m3fn" or step.optional(1) is not None:
-        raise ExecutionError(
-            f"{describe(layer)}: the reference does not execute dynamic quantization to {step.output_dtype}"
-        )
-    block = _block(step)
+    """(values, scales) with the scale of each block measured.
+
+    float8: the smallest power of two at least max / 448 (MXFP8). float4: max / 6 over the second input, in float8, at
+    least its smallest number (NVFP4).
+    """
+    x, block, name = step.x, _block(step), step.output_dtype.name
     grouped = x.reshape([part for size, n in zip(x.shape, block, strict=True) for part in (size // n, n)])
-    largest = grouped.abs().amax([2 * axis + 1 for axis in range(x.ndim)])
-    scales = torch.exp2(torch.ceil(torch.log2(largest.clamp(min=2.0**-118) / 448)))
-    spread = scales
+    largest = grouped.abs().amax([2 * axis + 1 for axis in range(x.ndim)]).float()
+    if name == "float8_e4m3fn":
+        scales = torch.exp2(torch.ceil(torch.log2(largest.clamp(min=2.0**-118) / 448)))
+        return [(x / _repeated(scales, block)).clamp(-448, 448).to(torch.float8_e4m3fn).float(), scales]
+    outer = step.optional(1)
+    if name != "float4_e2m1fn" or outer is None:
+        raise ExecutionError(f"{describe(step.layer)}: the reference does not execute dynamic quantization to {name}")
+    scales = (largest / (6 * outer.float())).clamp(2.0**-9, 448).to(torch.float8_e4m3fn).float()
+    return [_to_float4(x.float() / (_repeated(scales, block) * outer.float())), scales]
+
+
+def _repeated(scales: torch.Tensor, block: list[int]) -> torch.Tensor:
+    """The scale of each element."""
     for axis, n in enumerate(block):
-        spread = spread.repeat_interleave(n, axis)
-    return [(x / spread).clamp(-448, 448).to(torch.float8_e4m3fn).float(), scales]
+        scales = scales.repeat_interleave(n, axis)
+    return scales
+
+
+def _to_float4(x: torch.Tensor) -> torch.Tensor:
+    """The nearest float4_e2m1fn, halves to even: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives."""
+    size = x.abs()
+    places = sum((size > half if even else size >= half).long() for half, even in _FLOAT4_HALVES)
+    return torch.tensor(_FLOAT4)[places].copysign(x)
 
 
 def _block(step: Step) -> list[int]:
@@ -52,10 +73,8 @@ def _block(step: Step) -> list[int]:
     scales = step.layer.get_output(1).shape
     if min(*scales, *step.layer.get_input(0).shape) >= 0:
         return [size // n for size, n in zip(step.x.shape, scales, strict=True)]
-    layer, shape = step.layer, getattr(step.layer, "block_shape", None)  # TensorRT 10.15
-    if shape is not None:
-        return list(shape)
-    return [layer.block_size if axis == layer.axis % step.x.ndim else 1 for axis in range(step.x.ndim)]
+    layer = step.layer
+    return _said(step) or [layer.block_size if axis == layer.axis % step.x.ndim else 1 for axis in range(step.x.ndim)]
 
 
 def _said(step: Step) -> list[int]:

@@ -15,7 +15,7 @@ class Asked:
 
     key: the weight's in the checkpoint, of an attention the module's path. module: its path. words: the scheme.
     weights, inputs: dtypes of the operands that were asked for; inputs is "" for floats, weights for an attention.
-    quantizes: whether the network quantizes the inputs; it cannot with scales that are measured at run time.
+    quantizes: whether the network quantizes the inputs; it cannot with scales that are measured for each token.
     """
 
     key: str
