@@ -65,7 +65,7 @@ PLANTED = {
     "squeezenet_ceil_mode": Case("SqueezeNet('ceil_mode')", SQUEEZE, "features.8", "ceil_mode is False here, True"),
     "squeezenet_concat": Case("SqueezeNet('concat')", SQUEEZE, "features.10", "in its own forward"),
     "squeezenet_flatten": Case("SqueezeNet('flatten')", SQUEEZE, "", LAYOUT),
-    "squeezenet_relu": Case("SqueezeNet('relu')", SQUEEZE, "classifier.2", "a Identity here, a ReLU in torch"),
+    "squeezenet_relu": Case("SqueezeNet('relu')", SQUEEZE, "classifier.2", "an Identity here, a ReLU in torch"),
     "shufflenet_shuffle": Case("ShuffleNet('shuffle')", SHUFFLE, "stage2.2", "in its own forward", TWO),
     "shufflenet_pooling": Case("ShuffleNet('pooling')", SHUFFLE, "", "before it calls fc", TWO),
     "resnet_residual": Case("resnet('residual')", RESNET, "layer2.1", "in its own forward"),

@@ -38,7 +38,7 @@ def check_refittable(info: PlanInfo, by_keys: bool = True) -> None:
     if by_keys and info.folded:
         some = ", ".join(info.folded[:3])
         raise PlanError(
-            f"{counted(len(info.folded), 'weight')} of the engine went folded into others when it was defined ({some}"
+            f"the engine has folded {counted(len(info.folded), 'weight')} into others when it was defined ({some}"
             f"{', ...' if info.folded[3:] else ''}), so a checkpoint does not have their new values. Define the network"
             f" again: {REDEFINE}"
         )
