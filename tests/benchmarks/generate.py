@@ -125,12 +125,10 @@ def engines(model: Any, route: str, batch: int) -> list[Any]:
 def ours(made: list[Any], route: str, batch: int, report: Callable[[str, float], None]) -> None:
     """One route and batch. made: its engines."""
     single, prompting, plain = made
-    given, generator = (
-        prompts(batch, SMOLLM2["vocab_size"]),
-        Generator(single, prompts=prompting, device="cuda", chunk=PROMPT),
-    )
-    for call in (partial(bare_step, single), partial(bare_step, plain)):  # their kernels are compiled here
-        call(batch)
+    given = prompts(batch, SMOLLM2["vocab_size"])
+    generator = Generator(single, prompts=prompting, device="cuda", chunk=PROMPT)
+    for engine in (single, plain):  # whose kernels are compiled here
+        bare_step(engine, batch)
     generator(given, GenerationConfig(2))
     with TURN:
         bare = bare_step(single, batch)

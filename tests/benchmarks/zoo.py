@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -40,7 +39,7 @@ import torch
 from helpers.zoo import compiled
 from helpers.zoo.engines import attempt, build_row, facts, routes, stem, write_json
 from helpers.zoo.families import FAMILIES, family
-from helpers.zoo.jobs import KILLED, Job, side_by_side
+from helpers.zoo.jobs import KILLED, Job, seeing, side_by_side
 from helpers.zoo.tables import profile_table, table
 from helpers.zoo.timing import profile_row, time_row
 
@@ -114,8 +113,9 @@ class Timing:
         self._lock = threading.Lock()
 
     def next(self) -> tuple[str, int] | None:
+        """The next row, as long as there is time."""
         with self._lock:
-            return self.waiting.pop(0) if self.waiting else None
+            return self.waiting.pop(0) if self.waiting and time.monotonic() < self.until else None
 
     def keep(self, row: dict[str, Any]) -> None:
         with self._lock:
@@ -146,8 +146,8 @@ def time_all(options: argparse.Namespace) -> None:
     print(f"{gpus} {name}, {backend.name()} {backend.version()}, torch {torch.__version__}", flush=True)
     with ThreadPoolExecutor(gpus) as lanes:
         list(lanes.map(timing.lane, range(gpus)))
-    if timing.left:
-        print(f"left: {', '.join(stem(*row) for row in timing.left)}")
+    if left := [*timing.left, *timing.waiting]:
+        print(f"left: {', '.join(stem(*row) for row in left)}")
     print(table(timing.found))
 
 
@@ -155,9 +155,8 @@ def making(folder: Path, name: str, batch: int, gpu: int) -> subprocess.Popen[st
     """The process of a row, which makes its model and waits for the word before it touches the GPU."""
     command = [sys.executable, __file__, "time-row", str(folder), "--row", name, str(batch)]
     log = (folder / "logs" / f"{stem(name, batch)}.time.log").open("w")
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": str(gpu)}
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=seeing(gpu)
     )
 
 

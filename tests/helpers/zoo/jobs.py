@@ -23,10 +23,6 @@ class Job:
     limit: float = float("inf")
     gpu: int = 0
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return os.environ | {"CUDA_VISIBLE_DEVICES": str(self.gpu)}
-
 
 Ended = Callable[[Job, int, float], Job | None]
 """Called with the exit code and the seconds that a command took; what it returns is run next."""
@@ -56,12 +52,17 @@ def side_by_side(jobs: Sequence[Job], width: int, seconds: float, ended: Ended) 
     return []
 
 
+def seeing(gpu: int) -> dict[str, str]:
+    """The environment of a process that sees one GPU."""
+    return os.environ | {"CUDA_VISIBLE_DEVICES": str(gpu)}
+
+
 def started(job: Job) -> subprocess.Popen[bytes]:
     """The process of a job, in a group of its own with all that it starts."""
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("wb") as log:
         return subprocess.Popen(
-            job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=job.environment
+            job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=seeing(job.gpu)
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from trtnet.checkpoint.quantized.rounding import LARGEST
 from trtnet.checkpoint.quantized.scheme import WHOLE
+from trtnet.checkpoint.quantized.weight import NVFP4_BLOCK
 from trtnet.graph.quantized import QuantizedAttention, QuantizedCache
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
@@ -17,7 +18,7 @@ from trtnet.support.errors import DTypeError, ModelError
 
 _WEIGHTS = ("int8", "int4", "float8_e4m3fn", "float4_e2m1fn")
 _INPUTS = ("int8", "float8_e4m3fn")
-_MEASURED = {"float8_e4m3fn": 32, "float4_e2m1fn": 16}
+_MEASURED = {"float8_e4m3fn": 32, "float4_e2m1fn": NVFP4_BLOCK}
 """Inputs with scales that TensorRT measures, of blocks of so many columns: MXFP8, NVFP4."""
 
 

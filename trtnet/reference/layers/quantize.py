@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
+import numpy as np
 import torch
 
 from trtnet.reference.step import LayerFunction, Step, describe
+from trtnet.support import dtypes
 from trtnet.support.errors import ExecutionError
 
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int4": (-8, 7)}
-_FLOAT4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-_FLOAT4_HALVES = tuple(((low + high) / 2, i % 2 == 0) for i, (low, high) in enumerate(pairwise(_FLOAT4)))
-"""What lies between two of them, and whether the lower one is even."""
 
 
 def quantize(step: Step) -> list[torch.Tensor]:
@@ -62,10 +59,9 @@ def _repeated(scales: torch.Tensor, block: list[int]) -> torch.Tensor:
 
 
 def _to_float4(x: torch.Tensor) -> torch.Tensor:
-    """The nearest float4_e2m1fn, halves to even: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives."""
-    size = x.abs()
-    places = sum((size > half if even else size >= half).long() for half, even in _FLOAT4_HALVES)
-    return torch.tensor(_FLOAT4)[places].copysign(x)
+    """The nearest float4_e2m1fn, halves to even."""
+    nearest = x.clamp(-6, 6).numpy().astype(dtypes.float4_e2m1fn.numpy)
+    return torch.from_numpy(nearest.astype(np.float32))
 
 
 def _block(step: Step) -> list[int]:
