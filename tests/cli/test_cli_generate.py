@@ -95,6 +95,8 @@ def test_what_is_no_language_model_is_said(file: Path, tmp_path: Path) -> None:
     assert f"there is no {tmp_path}/config.json" in str(run(tmp_path, "x").exception)
     (tmp_path / "config.json").write_text("{broken")
     assert f"{tmp_path}/config.json cannot be read as JSON" in str(run(tmp_path, "x").exception)
+    (tmp_path / "config.json").write_text("[]")
+    assert f"{tmp_path}/config.json is no JSON object: it has a list" in str(run(tmp_path, "x").exception)
     (tmp_path / "config.json").write_text('{"model_type": "gemma2"}')
     said = str(run(tmp_path, "x").exception)
     assert said.startswith(f"{tmp_path}: ") and "LlamaConfig" not in said

@@ -328,7 +328,8 @@ def test_what_a_model_does_not_have_is_refused() -> None:
         transcriber(samples, TranscriptionConfig(language="de"))
     with pytest.raises(InputError, match=r"int32, 16,000 a second, found \[16000\] float32"):
         transcriber(samples.astype(np.float32))
-    with pytest.raises(InputError, match="beam_size is 0"):
-        TranscriptionConfig(beam_size=0)
+    for size in (0, 1.5):
+        with pytest.raises(InputError, match=f"beam_size is {size}; it is at least 1, a whole number"):
+            TranscriptionConfig(beam_size=size)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="whisper_encoder"):
         Transcriber(speaker.decoder, speaker.decoder, Words(), TOKENS, lambda sound: -1.0)

@@ -10,10 +10,11 @@ import pytest
 from helpers.generating import Letters
 
 from trtnet import CheckpointError, InputError
-from trtnet.generation.chat import ChatTemplate
 from trtnet.generation.drafts import draft
 from trtnet.generation.text import Text
-from trtnet.generation.tokenizer import from_file, from_gguf
+from trtnet.tools.generation.chat import ChatTemplate
+from trtnet.tools.generation.gguf_tokenizer import from_gguf
+from trtnet.tools.generation.tokenizer import from_file
 
 EURO = [42, 43, 44]  # its three bytes, a token each
 

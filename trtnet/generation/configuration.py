@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
 from trtnet.support.configuration.ranges import check_ranges
 from trtnet.support.errors import InputError
@@ -34,29 +33,18 @@ class GenerationConfig:
     prompt_lookup_num_tokens: int = 0
 
     def __post_init__(self) -> None:
+        finite = "and finite in float32"
         ranges = {
-            **{name: _whole(getattr(self, name), least) for name, least in _WHOLE.items()},
-            "temperature": (0 <= self.temperature <= _LARGEST, "at least 0, and finite in float32"),
+            "temperature": (0 <= self.temperature <= _LARGEST, f"at least 0, {finite}"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "min_p": (0 <= self.min_p <= 1, "at least 0 and at most 1"),
-            "repetition_penalty": (
-                1 / _LARGEST < self.repetition_penalty <= _LARGEST,
-                "above 0, and finite in float32",
-            ),
+            "repetition_penalty": (1 / _LARGEST < self.repetition_penalty <= _LARGEST, f"above 0, {finite}"),
         }
-        check_ranges(self, ranges)
+        check_ranges(self, ranges, max_new_tokens=1, top_k=0, seed=0, prompt_lookup_num_tokens=0)
         if isinstance(self.stop_strings, str) or not all(self.stop_strings):
             raise InputError(f"stop_strings are non-empty strings, found {self.stop_strings!r}")
 
 
 _LARGEST = 3e38
-_WHOLE = {"max_new_tokens": 1, "top_k": 0, "seed": 0, "prompt_lookup_num_tokens": 0}
-"""Whole numbers, and the least of each."""
-
-
-def _whole(value: object, least: int) -> tuple[bool, str]:
-    return isinstance(value, Integral) and int(value) >= least, f"at least {least}, a whole number"
-
-
 GREEDY = GenerationConfig()
 """The most likely token each time."""

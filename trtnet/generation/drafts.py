@@ -12,12 +12,14 @@ LONGEST = 3
 
 def draft(tokens: Sequence[int], count: int) -> list[int]:
     """`count` tokens that followed when the last ones came before, filled up with the last token."""
-    known = np.asarray(tokens, np.int64)
+    if not count:
+        return []
+    known, found = np.asarray(tokens, np.int64), list[int]()
     for length in range(min(LONGEST, known.size - 1), 0, -1):
         windows = np.lib.stride_tricks.sliding_window_view(known[:-1], length)
         places = np.flatnonzero((windows == known[-length:]).all(1))
         if places.size:
             after = int(places[-1]) + length
             found = known[after : after + count].tolist()
-            return [*found, *[int(known[-1])] * (count - len(found))]
-    return [int(known[-1])] * count
+            break
+    return [*found, *[tokens[-1]] * (count - len(found))]

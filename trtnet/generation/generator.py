@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import index
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from trtnet.generation.caches import Array, DeviceCaches, HostCaches, caches_of
-from trtnet.generation.chat import ChatTemplate
 from trtnet.generation.configuration import GREEDY, GenerationConfig
 from trtnet.generation.drafts import draft
 from trtnet.generation.prompts import Parts
@@ -39,47 +38,28 @@ class Completion:
 
 @dataclass
 class _Sequence:
-    """One prompt and what follows. limit: the most tokens of it."""
+    """A prompt and what follows, together in `whole`. ends: tokens that end it. limit: the most tokens that follow."""
 
-    prompt: list[int]
+    whole: list[int]
     config: GenerationConfig
     ends: frozenset[int]
     limit: int
-    text: Text | None
+    text: Text
     tokens: list[int] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     finish_reason: str = ""
     steps: int = 0
 
-    @property
-    def whole(self) -> list[int]:
-        return [*self.prompt, *self.tokens]
-
-    @property
-    def last(self) -> int:
-        return self.tokens[-1] if self.tokens else self.prompt[-1]
-
     def take(self, token: int) -> None:
         """Goes on with the token that was chosen."""
-        if token in self.ends:
-            self._finish("stop")
-            return
-        self.tokens.append(token)
-        if self.text is not None:
+        is_end = token in self.ends
+        if not is_end:
+            self.whole.append(token)
+            self.tokens.append(token)
             self.pieces.append(self.text.add(token))
-        if self.text is not None and self.text.stopped:
-            self._finish("stop")
-        elif len(self.tokens) == self.limit:
-            self._finish("length")
-
-    def _finish(self, reason: str) -> None:
-        self.finish_reason = reason
-        if self.text is not None:
+        if is_end or self.text.stopped or len(self.tokens) == self.limit:
             self.pieces.append(self.text.end())
-            self.finish_reason = "stop" if self.text.stopped else reason
-
-    def completion(self) -> Completion:
-        return Completion("" if self.text is None else self.text.whole, self.tokens, self.finish_reason, self.steps)
+            self.finish_reason = "stop" if is_end or self.text.stopped else "length"
 
 
 class Generator:
@@ -101,20 +81,18 @@ class Generator:
         tokenizer: Tokenizer | None = None,
         *,
         eos_token_id: Sequence[int] = (),
-        chat_template: ChatTemplate | None = None,
+        chat_template: Callable[[Sequence[Mapping[str, Any]]], str] | None = None,
         chunk: int = 256,
         device: str | None = None,
         prompts: Any = None,
     ) -> None:
         if chunk < 1:
             raise InputError(f"chunk is {chunk}; it is at least 1, the most tokens of a prompt in a step")
-        self._prompts = step if prompts is None else prompts
-        self._fixed, self.capacity = _checked(step, self._prompts)
+        self._steps, self._device = (step, step if prompts is None else prompts), device
+        self._fixed, self._parts = _checked(*self._steps, chunk, device is not None)
+        self.capacity = self._parts.capacity
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
-        self._step, self._device = step, device
-        self._parts = _parts(self._prompts, chunk, self.capacity, device is not None)
-        self._samples = any(info.name == "uniform" for info in step.inputs)
-        self._caches: dict[int, HostCaches | DeviceCaches] = {}
+        self._caches: HostCaches | DeviceCaches | None = None
         self._running: list[_Sequence] = []
 
     def __call__(self, prompts: Sequence[Prompt], config: Configs = GREEDY) -> list[Completion]:
@@ -128,7 +106,7 @@ class Generator:
         rows = self._rows(prompts, config)
         for _ in self._run(rows):
             pass
-        return [row.completion() for row in rows]
+        return [Completion(row.text.whole, row.tokens, row.finish_reason, row.steps) for row in rows]
 
     def stream(self, prompt: Prompt, config: GenerationConfig = GREEDY) -> Iterator[str]:
         """The pieces of one text as they come.
@@ -136,49 +114,45 @@ class Generator:
         Raises as a call, and InputError without a tokenizer, and where another text was begun meanwhile: the caches are
         its.
         """
-        if self.tokenizer is None:
-            raise InputError("pieces of text need a tokenizer: Generator(step, tokenizer)")
+        self._tokenizer_for("pieces of text need")
         (row,) = self._rows([prompt], config)
         for _ in self._run([row]):
             yield from filter(None, row.pieces)
             row.pieces.clear()
+
+    def _tokenizer_for(self, what: str) -> Tokenizer:
+        if self.tokenizer is None:
+            raise InputError(f"{what} a tokenizer: Generator(step, tokenizer)")
+        return self.tokenizer
 
     def _rows(self, prompts: Sequence[Prompt], given: Configs) -> list[_Sequence]:
         configs = [given] * len(prompts) if isinstance(given, GenerationConfig) else given
         if len(configs) != len(prompts):
             raise InputError(f"{len(prompts)} prompts take one config or {len(prompts)}; found {len(configs)}")
         if self._parts.length and any(config.prompt_lookup_num_tokens for config in configs):
-            known = f"the step takes {self._parts.length} tokens or one"
             raise InputError(
-                f"{known}: guesses (prompt_lookup_num_tokens) need one of any length, profiles(drafted=...)"
+                f"the step takes {self._parts.length} tokens or one: guesses (prompt_lookup_num_tokens) need one of any"
+                " length, profiles(drafted=...)"
             )
-        if self.tokenizer is None and any(config.stop_strings for config in configs):
-            raise InputError("stop_strings need a tokenizer: Generator(step, tokenizer)")
-        rows = []
-        for prompt, config in zip(prompts, configs, strict=True):
-            tokens = self._tokens(prompt)
-            text = None if self.tokenizer is None else Text(self.tokenizer, config.stop_strings)
-            limit = min(config.max_new_tokens, self.capacity - len(tokens) + 1)
-            rows.append(_Sequence(tokens, config, self.eos_token_id | self._ends(config), limit, text))
-        return rows
+        return [self._row(self._tokens(prompt), config) for prompt, config in zip(prompts, configs, strict=True)]
 
-    def _ends(self, config: GenerationConfig) -> set[int]:
-        """The tokens of stop strings that no text shows, as "<|im_end|>"."""
-        if self.tokenizer is None:
-            return set()
-        encoded = [self.tokenizer.encode(text, add_special_tokens=False) for text in config.stop_strings]
-        return {tokens[0] for tokens in encoded if len(tokens) == 1 and not self.tokenizer.decode(tokens)}
+    def _row(self, prompt: list[int], config: GenerationConfig) -> _Sequence:
+        ends = set(self.eos_token_id)
+        for text in config.stop_strings:
+            tokenizer = self._tokenizer_for("stop_strings need")
+            tokens = tokenizer.encode(text, add_special_tokens=False)
+            if len(tokens) == 1 and not tokenizer.decode(tokens):  # no text shows it, as "<|im_end|>"
+                ends.update(tokens)
+        limit = min(config.max_new_tokens, self.capacity - len(prompt) + 1)
+        return _Sequence(prompt, config, frozenset(ends), limit, Text(self.tokenizer, config.stop_strings))
 
     def _tokens(self, prompt: Prompt) -> list[int]:
-        if not isinstance(prompt, str):
-            try:
-                tokens = [index(token) for token in prompt]
-            except TypeError as error:
-                raise InputError(f"a prompt is a text, or a list of whole numbers: {error}") from error
-        elif self.tokenizer is None:
-            raise InputError("a prompt that is text needs a tokenizer: Generator(step, tokenizer)")
-        else:
-            tokens = self.tokenizer.encode(prompt)
+        if isinstance(prompt, str):
+            prompt = self._tokenizer_for("a prompt that is text needs").encode(prompt)
+        try:
+            tokens = [index(token) for token in prompt]
+        except TypeError as error:
+            raise InputError(f"a prompt is a text, or a list of whole numbers: {error}") from error
         if not tokens:
             raise InputError("a prompt has no tokens")
         if min(tokens) < 0:
@@ -194,15 +168,16 @@ class Generator:
             return
         if self._fixed and len(rows) > self._fixed:
             raise InputError(f"{len(rows)} prompts: this step was made for {self._fixed} sequences at a time")
-        idle = _Sequence([0], GREEDY, self.eos_token_id, 0, None, finish_reason="length")
+        idle = _Sequence([0], GREEDY, frozenset(), 0, Text(None), finish_reason="length")
         rows = [*rows, *[idle] * (self._fixed - len(rows))]
-        if len(rows) not in self._caches:
-            self._caches.clear()  # those of another size are given back before there are new ones
-            self._caches[len(rows)] = self._new_caches(len(rows))
-        caches = self._caches[len(rows)]
+        caches = self._caches_for(len(rows))
         caches.begin(self._controls(rows))
         self._running = rows
-        self._prefill(rows, caches)
+        for part in self._parts.of([row.whole for row in rows]):
+            chosen = caches(part.ids, np.full(len(rows), part.at, np.int32), part.places)
+            for row, token, ends in zip(rows, chosen[:, 0], part.ends, strict=True):
+                if ends and not row.finish_reason:
+                    row.take(int(token))
         yield
         while not all(row.finish_reason for row in rows):
             if self._running is not rows:
@@ -212,25 +187,21 @@ class Generator:
             self._decode(rows, caches)
             yield
 
-    def _new_caches(self, batch: int) -> HostCaches | DeviceCaches:
-        if self._device is None:
-            return HostCaches(self._step, self._prompts, batch)
-        return DeviceCaches(self._step, self._prompts, batch, self._device)
-
-    def _prefill(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
-        """Prompts into the caches."""
-        for part in self._parts.of([row.prompt for row in rows]):
-            chosen = caches(part.ids, np.full(len(rows), part.at, np.int32), part.places)
-            for row, token, ends in zip(rows, chosen[:, 0], part.ends, strict=True):
-                if ends and not row.finish_reason:
-                    row.take(int(token))
+    def _caches_for(self, batch: int) -> HostCaches | DeviceCaches:
+        if self._caches is None or self._caches.batch != batch:
+            self._caches = None  # those of another size are given back before there are new ones
+            if self._device is None:
+                self._caches = HostCaches(*self._steps, batch)
+            else:
+                self._caches = DeviceCaches(*self._steps, batch, self._device)
+        return self._caches
 
     def _decode(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
         """A step: a token of each sequence, and more where guesses were right."""
-        held = np.array([len(row.prompt) + len(row.tokens) - 1 for row in rows], np.int32)
+        held = np.array([len(row.whole) - 1 for row in rows], np.int32)
         guesses = max(row.config.prompt_lookup_num_tokens for row in rows)
         guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
-        ids = np.array([[row.last, *(draft(row.whole, guesses) if guesses else ())] for row in rows], np.int64)
+        ids = np.array([[row.whole[-1], *draft(row.whole, guesses)] for row in rows], np.int64)
         held = held.clip(0, self.capacity - 1 - guesses)
         places = np.tile(np.arange(1 + guesses), (len(rows), 1))
         chosen = caches(ids, held, places) if guesses else caches.next(ids, held)
@@ -244,7 +215,7 @@ class Generator:
 
     def _controls(self, rows: list[_Sequence]) -> dict[str, Array]:
         """What the network chooses tokens by. Raises InputError where it takes the most likely ones alone."""
-        if not self._samples:
+        if all(info.name != "uniform" for info in self._steps[0].inputs):
             if any(row.config.temperature != 0 or row.config.repetition_penalty != 1 for row in rows):
                 raise InputError("the step was made for the most likely tokens alone: leave out Step(sampling=False)")
             return {}
@@ -254,26 +225,22 @@ class Generator:
         return controls
 
 
-def _checked(step: Any, prompts: Any) -> tuple[int, int]:
-    """(how many sequences there are if that is fixed, else 0; the tokens that the caches hold). Raises InputError."""
+def _checked(step: Any, prompts: Any, chunk: int, on_gpu: bool) -> tuple[int, Parts]:
+    """(how many sequences there are if that is fixed, else 0; how prompts are cut). Raises InputError."""
     found, others = caches_of(step), caches_of(prompts)
     inputs = {info.name: info for info in prompts.inputs}
     if not found or "places" not in inputs:
         raise InputError("a Generator runs the step of a decoder: define(trtnet.generation.Step(model), weights=...)")
-    if inputs["input_ids"].shape[1] == 1:
+    length, capacity = inputs["input_ids"].shape[1], int(found[0].shape[2])
+    if length == 1:
         raise InputError("this step takes single tokens: give prompts= a step of any length, Step(model)")
     if [(info.name, *info.shape[1:]) for info in found] != [(info.name, *info.shape[1:]) for info in others]:
         raise InputError("the step for prompts has other caches: make both of one decoder, with the same sampling")
     fixed = [info.shape[0] for info in (found[0], others[0]) if isinstance(info.shape[0], int)]
-    return fixed[0] if fixed else 0, int(found[0].shape[2])
-
-
-def _parts(prompts: Any, chunk: int, capacity: int, on_gpu: bool) -> Parts:
-    """How a step's prompts are cut. Raises InputError for a fixed length that the caches do not hold."""
-    length = next(info.shape[1] for info in prompts.inputs if info.name == "input_ids")
-    pads = on_gpu or hasattr(prompts, "submit")
     if not isinstance(length, int):
-        return Parts(chunk, capacity, pads=pads)
-    if length > capacity:
+        parts = Parts(chunk, capacity, pads=on_gpu or hasattr(prompts, "submit"))
+    elif length > capacity:
         raise InputError(f"the step takes {length} tokens, its caches hold {capacity}: make it with a smaller length")
-    return Parts(length, capacity, length)
+    else:
+        parts = Parts(length, capacity, length)
+    return fixed[0] if fixed else 0, parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ LEAST = 8
 """The fewest tokens of a prompt that an engine is given."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A step. at: where it begins. ids: [prompts, length]; places: [prompts, 1], where in it the last tokens of those
     prompts are that end here; ends: which these are.
     """
@@ -23,7 +22,7 @@ class Part:
     at: int
     ids: Array
     places: Array
-    ends: np.ndarray[Any, np.dtype[np.bool_]]
+    ends: Array
 
 
 @dataclass(frozen=True)
@@ -43,18 +42,17 @@ class Parts:
 
         What shorter prompts have in the place of others, and the zeros, are overwritten before they are read.
         """
-        lengths = np.array([len(prompt) for prompt in prompts])
-        whole = int(lengths.max())
-        ids = np.zeros((len(prompts), whole), np.int64)
+        ids = np.zeros((len(prompts), self.capacity), np.int64)
         for row, prompt in zip(ids, prompts, strict=True):
             row[: len(prompt)] = prompt
+        lengths = np.array([len(prompt) for prompt in prompts])
+        whole = int(lengths.max())
         for start in range(0, whole, self.chunk):
             width = self._width(min(self.chunk, whole - start), start)
             at = min(start, self.capacity - width)
-            part = np.pad(ids[:, at : at + width], ((0, 0), (0, max(0, at + width - whole))))
             last = lengths - 1 - at
             ends = (last >= start - at) & (last < width)
-            yield Part(at, part, last.clip(0, width - 1)[:, None], ends)
+            yield Part(at, ids[:, at : at + width], last.clip(0, width - 1)[:, None], ends)
 
     def _width(self, count: int, start: int) -> int:
         """Tokens of a step that has so many of prompts."""

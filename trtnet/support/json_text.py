@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import an
 
 
 def loads(text: str | bytes, *, strict: bool = True) -> Any:
@@ -12,3 +16,19 @@ def loads(text: str | bytes, *, strict: bool = True) -> Any:
         return json.loads(text, strict=strict)
     except RecursionError as error:
         raise ValueError("its lists are nested too deeply") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a file that belongs to a checkpoint. Raises CheckpointError where there is none."""
+    try:
+        document = loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise CheckpointError(f"{path} is no JSON object: it has {an(type(document).__name__)}")
+    return document
+
+
+def read_object_if_there(path: Path) -> dict[str, Any]:
+    """:func:`read_object`; an empty one without the file."""
+    return read_object(path) if path.is_file() else {}

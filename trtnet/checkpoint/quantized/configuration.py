@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.checkpoint.base import Checkpoint
-from trtnet.support import dtypes, json_text
+from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
-from trtnet.support.text.counted import an
+from trtnet.support.json_text import read_object
 
 _FILES: Mapping[str, tuple[str, str]] = {
     "config.json": ("quantization_config", ""),
@@ -57,7 +57,7 @@ def configuration_of(checkpoint: Checkpoint) -> Configuration:
     if not place.exists():
         return Configuration()
     for name, (part, method) in _FILES.items():
-        document = _document(folder / name) if (folder / name).is_file() else None
+        document = read_object(folder / name) if (folder / name).is_file() else None
         if document is None:
             continue
         dtype = dtype or _dtype(document)
@@ -95,13 +95,3 @@ def _dtype(document: Mapping[str, Any]) -> DType | None:
     name = document.get("dtype", document.get("torch_dtype"))
     known = {dtype.name: dtype for dtype in dtypes.TABLE if dtype.is_floating}
     return known.get(name) if isinstance(name, str) else None
-
-
-def _document(path: Path) -> Mapping[str, Any]:
-    try:
-        document = json_text.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise CheckpointError(f"{path} is no JSON object: it has {an(type(document).__name__)}")
-    return document

@@ -37,12 +37,9 @@ class TranscriptionConfig:
         numbers = bool(self.temperatures) and all(t >= 0 for t in self.temperatures)
         ranges = {
             "task": (self.task in ("transcribe", "translate"), "'transcribe' or 'translate'"),
-            "beam_size": (self.beam_size >= 1, "at least 1"),
-            "best_of": (self.best_of >= 1, "at least 1"),
-            "seed": (self.seed >= 0, "at least 0"),
             "temperatures": (numbers, "at least one number, each at least 0"),
         }
-        check_ranges(self, ranges)
+        check_ranges(self, ranges, beam_size=1, best_of=1, seed=0)
 
 
 GREEDY = TranscriptionConfig()

@@ -11,12 +11,13 @@ from trtnet import models
 from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.checkpoint.formats.gguf_file import GGUFFile
 from trtnet.checkpoint.quantized.quantization import quantization_of
-from trtnet.generation.chat import ChatTemplate
-from trtnet.generation.tokenizer import FileTokenizer, from_file, from_gguf
 from trtnet.nn import Module
-from trtnet.support import json_text
 from trtnet.support.errors import CheckpointError, ModelError
+from trtnet.support.json_text import read_object_if_there
+from trtnet.tools.generation.chat import ChatTemplate
 from trtnet.tools.generation.gguf_fields import llama_fields
+from trtnet.tools.generation.gguf_tokenizer import from_gguf
+from trtnet.tools.generation.tokenizer import FileTokenizer, from_file
 from trtnet.weights import rules
 
 
@@ -75,14 +76,14 @@ def _number(metadata: Mapping[str, Any], kind: str) -> int | None:
 def _of_folder(path: Path, capacity: int) -> PublishedText:
     if not (path / "config.json").is_file():
         raise CheckpointError(f"there is no {path / 'config.json'}, which says what the model is")
-    config, settings = _read(path / "config.json"), _read(path / "tokenizer_config.json")
+    config, settings = read_object_if_there(path / "config.json"), read_object_if_there(path / "tokenizer_config.json")
     weights = rules("llama").apply(_in_floats(open_checkpoint(path)))
     described = {key: value for key, value in config.items() if key != "quantization_config"}  # said by the weights
     try:
         model = models.llama(described, capacity=capacity)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    ends = _read(path / "generation_config.json").get("eos_token_id")
+    ends = read_object_if_there(path / "generation_config.json").get("eos_token_id")
     ends = config.get("eos_token_id") if ends is None else ends
     names = {key: _text(settings[key]) for key in _TOKENS if settings.get(key) is not None}
     file = path / "chat_template.jinja"
@@ -92,14 +93,6 @@ def _of_folder(path: Path, capacity: int) -> PublishedText:
     return PublishedText(
         model, weights, tokenizer, several, None if template is None else ChatTemplate(template, names)
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """An object of JSON; an empty one without the file."""
-    try:
-        return dict(json_text.loads(path.read_bytes())) if path.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
 
 
 def _text(token: Any) -> str:

@@ -16,12 +16,12 @@ from trtnet.generation.speech import Transcriber, Transcription, TranscriptionCo
 from trtnet.generation.speech.audio import read_sound
 from trtnet.generation.speech.configuration import GREEDY
 from trtnet.generation.speech.tokens import speech_tokens
-from trtnet.generation.tokenizer import from_file
 from trtnet.models.whisper_text import loudest
 from trtnet.runtime import load
-from trtnet.support import json_text
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import CheckpointError, ModelError
+from trtnet.support.json_text import read_object_if_there
+from trtnet.tools.generation.tokenizer import from_file
 from trtnet.weights import rules, whisper
 
 ENGINES = "encoder.engine", "decoder.engine"
@@ -47,7 +47,7 @@ def load_transcriber(
     folder = whisper.folder() if source is None else Path(source)
     weights, config = _weights(folder)
     tokenizer = from_file(folder / "tokenizer.json")
-    settings = _read(folder / "config.json") | _read(folder / "generation_config.json")
+    settings = read_object_if_there(folder / "config.json") | read_object_if_there(folder / "generation_config.json")
     tokens = speech_tokens(tokenizer.tokenizer, config["vocab_size"], settings)
     made = partial(
         Transcriber, tokenizer=tokenizer, tokens=tokens, loudest=partial(loudest, count=config["num_mel_bins"])
@@ -104,7 +104,7 @@ def _weights(folder: Path) -> tuple[Checkpoint, dict[str, Any]]:
     if isinstance(checkpoint, CTranslate2File):
         heads = {side: int(checkpoint.settings[f"{side}/num_heads"]) for side in ("encoder", "decoder")}
     else:
-        described = _read(folder / "config.json")
+        described = read_object_if_there(folder / "config.json")
         heads = {side: int(described[f"{side}_attention_heads"]) for side in ("encoder", "decoder")}
     return found, _fields(found, heads)
 
@@ -129,11 +129,3 @@ def _fields(weights: Checkpoint, heads: Mapping[str, int]) -> dict[str, Any]:
         **{f"{side}_attention_heads": count for side, count in heads.items()},
         **{f"{side}_ffn_dim": sizes(f"{side}.layers.0.fc1.weight")[0] for side in heads},
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """An object of JSON; an empty one without the file."""
-    try:
-        return dict(json_text.loads(path.read_bytes())) if path.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error

@@ -1,0 +1,44 @@
+"""Tokenizers of the package tokenizers, from a tokenizer.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trtnet.support.errors import CheckpointError, DependencyError
+
+
+class FileTokenizer:
+    """A tokenizer of the package tokenizers, with the two methods that text needs."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        """The tokens of a text, with those that begin one."""
+        return list(self.tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+
+    def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
+        """The text of tokens."""
+        return str(self.tokenizer.decode(token_ids, skip_special_tokens=skip_special_tokens))
+
+
+def from_file(path: Path) -> FileTokenizer:
+    """The tokenizer of a tokenizer.json. Raises CheckpointError if it cannot be read."""
+    library = tokenizers()
+    try:
+        made = library.Tokenizer.from_file(str(path))
+        made.no_truncation()  # which a file may ask for, and which would cut a prompt
+        made.no_padding()
+    except Exception as error:  # the package raises Exception itself
+        raise CheckpointError(f"{path} is not a readable tokenizer: {error}") from error
+    return FileTokenizer(made)
+
+
+def tokenizers() -> Any:
+    """The package. Raises DependencyError without it."""
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise DependencyError("text needs tokenizers: pip install 'trtnet[text]'") from error
+    return tokenizers
