@@ -1,7 +1,7 @@
 """Published models on a GPU: trtnet's engines, the ONNX parser's engine, torch.compile and torch eager.
 
     python tests/benchmarks/zoo.py build FOLDER [--only REGEX] [--jobs 16] [--seconds 500]
-    python tests/benchmarks/zoo.py compile FOLDER [--only REGEX] [--jobs 8] [--seconds 500] [--patience 300]
+    python tests/benchmarks/zoo.py compile FOLDER [--only REGEX] [--jobs 8] [--seconds 500] [--patience 300] [--mode M]
     python tests/benchmarks/zoo.py time FOLDER [--only REGEX] [--seconds 500]
     python tests/benchmarks/zoo.py profile FOLDER [--only REGEX] [--batch 32] [--routes trtnet,onnx] [--depth 2]
     python tests/benchmarks/zoo.py table FOLDER      # zoo.json as Markdown, with the geometric means
@@ -12,15 +12,17 @@ All of them go on where they ended: a row that FOLDER has is not done again.
 
 Inputs and results stay on the GPU; engines run as CUDA graphs, in turns with the others in one process; medians of CUDA
 event times. "neutral": the engine with neutral forms, where the measured ones are others. "tuned": with the forms of
-FOLDER/MODEL_BATCH.tuning.json, which tuning.py writes. torch.compile: mode max-autotune, or the default one where that
-takes more than --patience seconds; processes that compile side by side take turns when they time kernels. Errors:
-relative L2 from torch in float32. The floor is the larger of FLOP over 990 TFLOP/s and bytes over 4.8 TB/s (H200).
+FOLDER/MODEL_BATCH.tuning.json, which tuning.py writes. torch.compile: mode max-autotune, or reduce-overhead (the
+default one with CUDA graphs) where that takes more than --patience seconds, or by --mode for all; processes that
+compile side by side take turns when they time kernels. Errors: relative L2 from torch in float32. The floor is the
+larger of FLOP over 990 TFLOP/s and bytes over 4.8 TB/s (H200). While a row is timed, the next ones are made ready.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -46,8 +48,8 @@ from helpers.zoo.timing import profile_row, time_row
 from trtnet.support import backend
 
 BATCHES = (1, 32)
-AHEAD = 3
-"""So many processes make their models while a row before them is timed."""
+CORES = 2
+"""For each process that makes a row ready while one before it is timed."""
 GO = "go\n"
 
 
@@ -58,7 +60,8 @@ def rows(only: str) -> Iterator[tuple[str, int]]:
 
 def job(options: argparse.Namespace, kind: str, name: str, batch: int, limit: float, *further: str) -> Job:
     """This program for one row."""
-    command = (sys.executable, __file__, f"{kind}-row", str(options.folder), "--row", name, str(batch), *further)
+    row = ("--row", name, str(batch), "--jobs", str(options.jobs))
+    command = (sys.executable, __file__, f"{kind}-row", str(options.folder), *row, *further)
     gpu = [*FAMILIES].index(name) % max(1, torch.cuda.device_count())
     return Job(command, options.folder / "logs" / f"{stem(name, batch)}.{kind}.log", limit, gpu)
 
@@ -87,14 +90,15 @@ def compile_all(options: argparse.Namespace) -> None:
     began, missing = time.monotonic(), [
         row for row in rows(options.only) if "skipped" in compiled.state(options.folder, *row)
     ]  # fmt: skip
-    jobs = {job(options, "compile", *row, options.patience): row for row in missing}
+    why = () if options.mode == compiled.MODES[0] else ("--mode", options.mode, "--why", "chosen for all")
+    jobs = {job(options, "compile", *row, options.patience, *why): row for row in missing}
 
     def ended(done: Job, code: int, took: float) -> Job | None:
         told(began, done, code, took)
-        if code == 0 or done not in jobs:
+        if code == 0 or done not in jobs or why:
             return None
-        why = f"max-autotune took more than {took:.0f} s" if code == KILLED else "max-autotune failed"
-        return job(options, "compile", *jobs[done], 400.0, "--mode", "default", "--why", why)
+        reason = f"max-autotune took more than {took:.0f} s" if code == KILLED else "max-autotune failed"
+        return job(options, "compile", *jobs[done], 400.0, "--mode", compiled.MODES[1], "--why", reason)
 
     report("compiled", [*jobs], side_by_side([*jobs], options.jobs, options.seconds, ended))
 
@@ -110,6 +114,7 @@ class Timing:
         done = {(row["family"], row["batch"]) for row in self.found}
         self.waiting = [row for row in rows(options.only) if row not in done]
         self.left: list[tuple[str, int]] = []
+        self.ahead = max(2, (os.cpu_count() or 1) // (CORES * torch.cuda.device_count()))
         self._lock = threading.Lock()
 
     def next(self) -> tuple[str, int] | None:
@@ -124,10 +129,10 @@ class Timing:
             write_json(self.file, self.found)
 
     def lane(self, gpu: int) -> None:
-        """Rows one after another on a GPU; the next ones make their models meanwhile, without it."""
+        """Rows one after another on a GPU; the next ones are made ready meanwhile."""
         ready: deque[tuple[tuple[str, int], subprocess.Popen[str]]] = deque()
         while True:
-            while len(ready) < AHEAD and (row := self.next()):
+            while len(ready) < self.ahead and (row := self.next()):
                 ready.append((row, making(self.folder, *row, gpu)))
             if not ready:
                 return
@@ -152,7 +157,7 @@ def time_all(options: argparse.Namespace) -> None:
 
 
 def making(folder: Path, name: str, batch: int, gpu: int) -> subprocess.Popen[str]:
-    """The process of a row, which makes its model and waits for the word before it touches the GPU."""
+    """The process of a row, which makes all its routes ready and waits for the word before it times them."""
     command = [sys.executable, __file__, "time-row", str(folder), "--row", name, str(batch)]
     log = (folder / "logs" / f"{stem(name, batch)}.time.log").open("w")
     return subprocess.Popen(
@@ -199,14 +204,20 @@ def one_row(options: argparse.Namespace) -> None:
     """What the processes of rows do."""
     name, batch = options.row[0], int(options.row[1])
     torch.set_num_threads(2)
-    compiled.use_cache(options.folder, threads=4)
+    compiled.use_cache(options.folder, threads=max(1, (os.cpu_count() or 1) // options.jobs))
     made = family(name)
     if options.command == "build-row":
         build_row(options.folder, made, batch)
     elif options.command == "compile-row":
         compiled.compile_row(options.folder, made, batch, options.mode, options.why)
-    elif sys.stdin.readline() == GO:
-        print(json.dumps(attempt(lambda: time_row(options.folder, made, batch))), flush=True)
+    else:
+        print(json.dumps(attempt(lambda: time_row(options.folder, made, batch, its_turn))), flush=True)
+
+
+def its_turn() -> None:
+    """Waits for the word of the process that times rows. Ends this one if there is none."""
+    if sys.stdin.readline() != GO:
+        raise SystemExit("no turn for this row")
 
 
 def main() -> None:
@@ -223,7 +234,7 @@ def main() -> None:
     options.add_argument("--routes", default="trtnet,onnx")
     options.add_argument("--depth", type=int, default=2)
     options.add_argument("--row", nargs=2)
-    options.add_argument("--mode", choices=compiled.MODES, default="max-autotune")
+    options.add_argument("--mode", choices=compiled.MODES, default=compiled.MODES[0])
     options.add_argument("--why", default="")
     chosen = options.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)

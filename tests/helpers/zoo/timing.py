@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ MOST_LAYERS = 24
 """So many layers of a profile are kept."""
 
 
-def time_row(folder: Path, made: Family, batch: int, rounds: int = 5, calls: int = 20) -> dict[str, Any]:
-    """Milliseconds and errors by route, and why routes are missing."""
+def time_row(
+    folder: Path, made: Family, batch: int, wait: Callable[[], None], rounds: int = 5, calls: int = 20
+) -> dict[str, Any]:
+    """Milliseconds and errors by route, and why routes are missing. wait: returns when it is this row's turn."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     inputs = [x.cuda() for x in halves(made.inputs(batch))]
     expected = first(made.original.cuda()(*(x.float() if x.is_floating_point() else x for x in inputs)))
@@ -46,6 +48,7 @@ def time_row(folder: Path, made: Family, batch: int, rounds: int = 5, calls: int
         except Exception as error:  # a route that fails is said in the row
             skipped[route] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
     errors = {route: relative_l2(call().float(), expected) for route, call in calls_of.items()}
+    wait()
     times = in_turns(calls_of, rounds, calls, torch_times)
     return {
         "floor": known["trtnet"].get("floor"), "skipped": skipped, "error": errors, "compiled": mode,
