@@ -2,38 +2,80 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers.generating import PROMPTS, fixed, generator
 
 from trtnet import GenerationConfig, InputError
 from trtnet.generation import SINGLE, Generator
-from trtnet.generation.prompts import Parts
+from trtnet.support.call_interface import StateInfo, TensorInfo
 
+Array = np.ndarray[Any, Any]
 LONG = [[(7 * i) % 40 for i in range(length)] for length in (48, 9, 44, 1)]
 
 
+class Sums:
+    """What a step is to a generator: the next token is a sum of all tokens so far, each by its place."""
+
+    states = [StateInfo("key_0", "new_key_0")]
+
+    def __init__(self, length: int | str) -> None:
+        self.inputs = [
+            TensorInfo("input_ids", ("batch", length), "int64"), TensorInfo("write_indices", ("batch",), "int32"),
+            TensorInfo("places", ("batch", "count"), "int64"), TensorInfo("key_0", ("batch", 1, 48, 1), "float32"),
+        ]  # fmt: skip
+        self.widths: list[int] = []
+
+    def __call__(self, input_ids: Array, write_indices: Array, places: Array, key_0: Array) -> dict[str, Array]:
+        length, new = input_ids.shape[1], key_0.copy()
+        self.widths.append(length)
+        for row, at, ids in zip(new[:, 0, :, 0], write_indices, input_ids, strict=True):
+            assert 0 <= at <= 48 - length
+            row[at : at + length] = ids
+        sums = np.cumsum(new[:, 0, :, 0] * np.arange(1, 49), 1) % 40
+        return {"tokens": np.take_along_axis(sums, write_indices[:, None] + places, 1).astype(int), "new_key_0": new}
+
+
+class SumsOfAnEngine(Sums):
+    submit = None
+
+
+def sums(prompt: list[int], count: int) -> list[int]:
+    whole = list(prompt)
+    while len(whole) < min(len(prompt) + count, 49):
+        whole.append(sum(token * (place + 1) for place, token in enumerate(whole)) % 40)
+    return whole[len(prompt) :]
+
+
 @pytest.mark.parametrize(
-    ("parts", "widths"),
+    ("step", "chunk", "widths"),
     [
-        (Parts(5, 48), {5, 3}),
-        (Parts(5, 48, 5), {5}),
-        (Parts(32, 48, pads=True), {32, 16}),
-        (Parts(20, 48, pads=True), {20, 8}),
+        (Sums("length"), 5, [5] * 9 + [3]),
+        (Sums(5), 9, [5] * 10),
+        (SumsOfAnEngine("length"), 32, [32, 16]),
+        (SumsOfAnEngine("length"), 20, [20, 20, 8]),
+        (Sums("length"), 1, [1] * 48),
     ],
-    ids=str,
+    ids=["any length", "one length", "an engine", "an engine, and what is left", "single tokens"],
 )
-def test_each_token_is_in_the_caches_and_each_prompt_ends_once(parts: Parts, widths: set[int]) -> None:
-    held, ends = np.full((4, 48), -1), [0] * 4
-    for part in parts.of(LONG):
-        length = part.ids.shape[1]
-        assert part.at + length <= 48 and length in widths
-        held[:, part.at : part.at + length] = part.ids
-        for row in np.flatnonzero(part.ends):
-            ends[row] += 1
-            assert part.at + part.places[row, 0] == len(LONG[row]) - 1
-    assert ends == [1] * 4
-    assert all(row[: len(prompt)].tolist() == prompt for row, prompt in zip(held, LONG, strict=True))
+def test_each_token_is_in_the_caches_before_what_follows(step: Sums, chunk: int, widths: list[int]) -> None:
+    for count in (1, 3, 60):
+        step.widths.clear()
+        found = Generator(step, chunk=chunk)(LONG, GenerationConfig(count))
+        assert [each.tokens for each in found] == [sums(prompt, count) for prompt in LONG]
+        assert step.widths[: len(widths)] == widths and {*step.widths[len(widths) :]} <= {1}
+        assert [each.steps for each in found] == [len(each.tokens) - 1 for each in found]
+
+
+def test_a_short_prompt_goes_on_while_a_long_one_is_read() -> None:
+    step = Sums("length")
+    Generator(step, chunk=5)([LONG[1], LONG[3]], GenerationConfig(4))
+    assert step.widths == [5, 4, 1, 1, 1]
+    step.widths.clear()
+    Generator(step, chunk=5)([LONG[3], LONG[2][:20]], GenerationConfig(1))
+    assert step.widths == [5] * 4
 
 
 @pytest.mark.parametrize("length", [5, 16, 48])

@@ -71,6 +71,7 @@ class DeviceCaches:
 
     def begin(self, controls: dict[str, Array]) -> None:
         """Other sequences come next, in empty caches. controls: inputs that stay the same for them."""
+        self._is_ahead = False
         self._send(self._held, controls)
         for state in self._states:
             self._held[state.input].zero_()  # a NaN that another sequence left would be of all: 0 * NaN

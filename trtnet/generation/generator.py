@@ -12,7 +12,6 @@ import numpy as np
 from trtnet.generation.caches import Array, DeviceCaches, HostCaches, caches_of
 from trtnet.generation.configuration import GREEDY, GenerationConfig
 from trtnet.generation.drafts import draft
-from trtnet.generation.prompts import Parts
 from trtnet.generation.sampling import CONTROLS
 from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
@@ -20,6 +19,8 @@ from trtnet.support.text.counted import counted
 
 Prompt = str | Sequence[int]
 Configs = GenerationConfig | Sequence[GenerationConfig]
+LEAST = 8
+"""The fewest tokens of prompts in an engine's step."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Completion:
 
 @dataclass
 class _Sequence:
-    """A prompt and what follows, together in `whole`. ends: tokens that end it. limit: the most tokens that follow."""
+    """A prompt and what follows, together in `whole`.
+
+    ends: tokens that end it. limit: the most tokens that follow. held: how many of the whole are in the caches.
+    """
 
     whole: list[int]
     config: GenerationConfig
@@ -49,9 +53,21 @@ class _Sequence:
     pieces: list[str] = field(default_factory=list)
     finish_reason: str = ""
     steps: int = 0
+    held: int = 0
 
-    def take(self, token: int) -> None:
-        """Goes on with the token that was chosen."""
+    def follow(self, held: int, guesses: Sequence[int], chosen: Sequence[int]) -> None:
+        """Goes on after a step. held: up to where it wrote. chosen: the next token, and one after each guess."""
+        self.held = held
+        if held < len(self.whole):
+            return
+        self.steps += bool(self.tokens)
+        for guess, token in zip([*guesses, None], chosen, strict=True):
+            self._take(token)
+            if self.finish_reason or token != guess:
+                break
+        self.held = len(self.whole) - 1
+
+    def _take(self, token: int) -> None:
         is_end = token in self.ends
         if not is_end:
             self.whole.append(token)
@@ -89,8 +105,9 @@ class Generator:
         if chunk < 1:
             raise InputError(f"chunk is {chunk}; it is at least 1, the most tokens of a prompt in a step")
         self._steps, self._device = (step, step if prompts is None else prompts), device
-        self._fixed, self._parts = _checked(*self._steps, chunk, device is not None)
-        self.capacity = self._parts.capacity
+        self._batch, self._length, self.capacity = _checked(*self._steps)
+        self._chunk = self._length or chunk
+        self._pads = device is not None or hasattr(self._steps[1], "submit")
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
         self._caches: HostCaches | DeviceCaches | None = None
         self._running: list[_Sequence] = []
@@ -129,9 +146,9 @@ class Generator:
         configs = [given] * len(prompts) if isinstance(given, GenerationConfig) else given
         if len(configs) != len(prompts):
             raise InputError(f"{len(prompts)} prompts take one config or {len(prompts)}; found {len(configs)}")
-        if self._parts.length and any(config.prompt_lookup_num_tokens for config in configs):
+        if self._length and any(config.prompt_lookup_num_tokens for config in configs):
             raise InputError(
-                f"the step takes {self._parts.length} tokens or one: guesses (prompt_lookup_num_tokens) need one of any"
+                f"the step takes {self._length} tokens or one: guesses (prompt_lookup_num_tokens) need one of any"
                 " length, profiles(drafted=...)"
             )
         return [self._row(self._tokens(prompt), config) for prompt, config in zip(prompts, configs, strict=True)]
@@ -166,25 +183,19 @@ class Generator:
         """Steps until all sequences have an end."""
         if not rows:
             return
-        if self._fixed and len(rows) > self._fixed:
-            raise InputError(f"{len(rows)} prompts: this step was made for {self._fixed} sequences at a time")
+        if self._batch and len(rows) > self._batch:
+            raise InputError(f"{len(rows)} prompts: this step was made for {self._batch} sequences at a time")
         idle = _Sequence([0], GREEDY, frozenset(), 0, Text(None), finish_reason="length")
-        rows = [*rows, *[idle] * (self._fixed - len(rows))]
+        rows = [*rows, *[idle] * (self._batch - len(rows))]
         caches = self._caches_for(len(rows))
         caches.begin(self._controls(rows))
         self._running = rows
-        for part in self._parts.of([row.whole for row in rows]):
-            chosen = caches(part.ids, np.full(len(rows), part.at, np.int32), part.places)
-            for row, token, ends in zip(rows, chosen[:, 0], part.ends, strict=True):
-                if ends and not row.finish_reason:
-                    row.take(int(token))
-        yield
         while not all(row.finish_reason for row in rows):
             if self._running is not rows:
                 raise InputError(
                     "another text was begun with this Generator: end a stream first, or use two Generators"
                 )
-            self._decode(rows, caches)
+            self._step(rows, caches)
             yield
 
     def _caches_for(self, batch: int) -> HostCaches | DeviceCaches:
@@ -196,22 +207,37 @@ class Generator:
                 self._caches = DeviceCaches(*self._steps, batch, self._device)
         return self._caches
 
-    def _decode(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
-        """A step: a token of each sequence, and more where guesses were right."""
-        held = np.array([len(row.whole) - 1 for row in rows], np.int32)
-        guesses = max(row.config.prompt_lookup_num_tokens for row in rows)
-        guesses *= all(row.finish_reason or n + 1 + guesses <= self.capacity for row, n in zip(rows, held, strict=True))
-        ids = np.array([[row.whole[-1], *draft(row.whole, guesses)] for row in rows], np.int64)
-        held = held.clip(0, self.capacity - 1 - guesses)
-        places = np.tile(np.arange(1 + guesses), (len(rows), 1))
-        chosen = caches(ids, held, places) if guesses else caches.next(ids, held)
-        for row, given, tokens in zip(rows, ids.tolist(), chosen.tolist(), strict=True):
-            row.steps += not row.finish_reason
-            for guess, token in zip([*given[1:], None], tokens, strict=True):
-                if not row.finish_reason:
-                    row.take(token)
-                if row.finish_reason or token != guess:
-                    break
+    def _step(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
+        """A step: tokens of prompts that the caches lack, else one of each sequence, and more where guesses were right.
+
+        What is behind a sequence's tokens, zeros and wrong guesses, is overwritten before it is read.
+        """
+        running = [row for row in rows if not row.finish_reason]
+        lacking = max(len(row.whole) - row.held for row in running)
+        guesses = max(row.config.prompt_lookup_num_tokens for row in running)
+        if lacking > 1 or any(len(row.whole) + guesses > self.capacity for row in running):
+            guesses = 0
+        width = self._width(min(lacking, self._chunk)) + guesses
+        starts = [min(row.held, self.capacity - width) for row in rows]
+        ids = [
+            [*row.whole[start : start + width], *draft(row.whole, guesses), *[0] * width][:width]
+            for row, start in zip(rows, starts, strict=True)
+        ]
+        given = np.array(ids, np.int64), np.array(starts, np.int32)
+        if lacking == 1 and not guesses:
+            chosen = caches.next(*given)
+        else:
+            last = np.array([len(row.whole) - 1 for row in rows]) - starts
+            chosen = caches(*given, (last[:, None] + np.arange(1 + guesses)).clip(max=width - 1))
+        for row, start, tokens, following in zip(rows, starts, ids, chosen.tolist(), strict=True):
+            if not row.finish_reason:
+                row.follow(start + width, tokens[1 : 1 + guesses], following)
+
+    def _width(self, count: int) -> int:
+        """Tokens of a step that has so many of prompts."""
+        if count == 1 or not (self._pads or self._length):
+            return count
+        return self._length or min(max(LEAST, 1 << (count - 1).bit_length()), self._chunk, self.capacity)
 
     def _controls(self, rows: list[_Sequence]) -> dict[str, Array]:
         """What the network chooses tokens by. Raises InputError where it takes the most likely ones alone."""
@@ -225,22 +251,23 @@ class Generator:
         return controls
 
 
-def _checked(step: Any, prompts: Any, chunk: int, on_gpu: bool) -> tuple[int, Parts]:
-    """(how many sequences there are if that is fixed, else 0; how prompts are cut). Raises InputError."""
+def _checked(step: Any, prompts: Any) -> tuple[int, int, int]:
+    """(how many sequences there are, the length of steps for prompts, each 0 if it is not fixed; the tokens that the
+    caches hold). Raises InputError.
+    """
     found, others = caches_of(step), caches_of(prompts)
     inputs = {info.name: info for info in prompts.inputs}
     if not found or "places" not in inputs:
         raise InputError("a Generator runs the step of a decoder: define(trtnet.generation.Step(model), weights=...)")
-    length, capacity = inputs["input_ids"].shape[1], int(found[0].shape[2])
+    length, capacity = _number(inputs["input_ids"].shape[1]), int(found[0].shape[2])
     if length == 1:
         raise InputError("this step takes single tokens: give prompts= a step of any length, Step(model)")
     if [(info.name, *info.shape[1:]) for info in found] != [(info.name, *info.shape[1:]) for info in others]:
         raise InputError("the step for prompts has other caches: make both of one decoder, with the same sampling")
-    fixed = [info.shape[0] for info in (found[0], others[0]) if isinstance(info.shape[0], int)]
-    if not isinstance(length, int):
-        parts = Parts(chunk, capacity, pads=on_gpu or hasattr(prompts, "submit"))
-    elif length > capacity:
+    if length > capacity:
         raise InputError(f"the step takes {length} tokens, its caches hold {capacity}: make it with a smaller length")
-    else:
-        parts = Parts(length, capacity, length)
-    return fixed[0] if fixed else 0, parts
+    return _number(found[0].shape[0]) or _number(others[0].shape[0]), length, capacity
+
+
+def _number(size: int | str) -> int:
+    return size if isinstance(size, int) else 0
