@@ -204,3 +204,40 @@ def test_a_margin_without_rows_is_an_error() -> None:
     undecided = compare(lambda x: -scores, lambda x: scores, X, tolerance=Tolerance(margin=100))
     assert not undecided.passed and "nothing is compared: none of the 4 rows has a margin of 100" in str(undecided)
     assert compare(lambda x: scores, lambda x: scores, X, tolerance=Tolerance(margin=1e-6)).passed
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wrong_scores_beside_boxes_in_pixels_fail(dtype: str, axis: int) -> None:
+    boxes, scores = 300 * expected(2, 2000, 4), 1 / (1 + np.exp(-expected(2, 2000, 6)))
+    wanted = np.concatenate([boxes, scores], 2)
+    found = wanted.copy()
+    found[..., 7] = found[::-1, ::-1, 7]
+    found, wanted = (x.swapaxes(2, axis) for x in (found, wanted))
+    report = judged(found, wanted, dtype)
+    assert not report.passed and judged(wanted, wanted, dtype).passed
+    if dtype == "float16":
+        assert f"FAIL entry 7 of axis {axis} by itself: relative L2 " in str(report)
+
+
+def test_few_values_of_a_channel_say_nothing() -> None:
+    wanted = expected(8, 1000)
+    wanted[:, 7] *= 1e-3
+    found = wanted + np.float32(5e-3) * np.random.default_rng(1).standard_normal(wanted.shape).astype(np.float32)
+    assert judged(found, wanted, "float16").passed
+    assert not judged(found.repeat(100, 0), wanted.repeat(100, 0), "float16").passed
+
+
+@pytest.mark.parametrize("fill", [-1e9, -65504.0, 1e4])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_beside_a_mask_is_compared_by_itself(dtype: str, fill: float) -> None:
+    wanted = expected(64, 500)
+    wanted[np.random.default_rng(1).random(wanted.shape) < 0.5] = fill
+    found = np.where(wanted == np.float32(fill), wanted, 2 * wanted)
+    report = judged(found, wanted, dtype)
+    assert not report.passed and judged(wanted, wanted, dtype).passed
+    if dtype == "float16":
+        assert f"beside the places filled with {fill:.5g}: relative L2 1 > 0.04" in str(report)
+    elsewhere = wanted.copy()
+    elsewhere[wanted.argmin() // 500, wanted.argmin() % 500] *= 2
+    assert parts(elsewhere, wanted).beside is None or fill > 0

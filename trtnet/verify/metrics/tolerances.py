@@ -20,7 +20,9 @@ class Tolerance:
     relative to the expected value; where only one is given the other is 0. margin: the largest value of a row must be
     at the same place wherever it is ahead of the second by this much in the expected scores (the same top-1, the same
     token). element, sample: what a single element and a single entry of axis 0 may be off by, relative to their sizes
-    (see ``Parts``): one wrong row among thousands is hidden by the relative L2 of all.
+    (see ``Parts``): one wrong row among thousands is hidden by the relative L2 of all. channel: the same of a single
+    entry of axis 1 or of the last axis, such as scores beside boxes in pixels. Where a value fills masked places,
+    `sample` also holds for all values beside it.
     A value that is not finite fails in any case, unless the same infinity was expected at that place; so do integers
     and bools that are not equal, if nothing else is asked of them.
     Raises InputError for what is not a tolerance: NaN, an infinity, less than 0, a cosine outside of [-1, 1].
@@ -33,6 +35,7 @@ class Tolerance:
     margin: float | None = None
     element: float | None = None
     sample: float | None = None
+    channel: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -52,7 +55,7 @@ class Tolerance:
     def measure(self, found: Array, expected: Array) -> Metrics:
         """What is to be known of two arrays to say whether they pass."""
         metrics = measure(found, expected, atol=self.atol or 0.0, rtol=self.rtol or 0.0, margin=self.margin or 0.0)
-        wanted = metrics.same_shape and (self.element is not None or self.sample is not None)
+        wanted = metrics.same_shape and any(x is not None for x in (self.element, self.sample, self.channel))
         return replace(metrics, parts=parts(found, expected)) if wanted else metrics
 
     def failures(self, metrics: Metrics) -> tuple[str, ...]:
@@ -89,6 +92,11 @@ class Tolerance:
             )
         if worst and worst.sample is not None and self.sample is not None and not worst.sample <= self.sample:
             yield f"entry {worst.number} of axis 0 by itself: relative L2 {worst.sample:.3g} > {self.sample:g}"
+        if worst and self.channel is not None and not worst.channel <= self.channel:
+            where = f"entry {worst.place} of axis {worst.axis}"
+            yield f"{where} by itself: relative L2 {worst.channel:.3g} > {self.channel:g}"
+        if worst and self.sample is not None and worst.beside is not None and not worst.beside <= self.sample:
+            yield f"beside the places filled with {worst.fill:.5g}: relative L2 {worst.beside:.3g} > {self.sample:g}"
 
     def _choices(self, metrics: Metrics) -> Iterable[str]:
         ranking = metrics.ranking
@@ -106,10 +114,14 @@ ELEMENT = 10
 """How many times the relative L2 an element may be off by: of a million Gaussian errors the largest is five times."""
 SAMPLE = 4
 """The same of one entry of axis 0."""
+CHANNEL = 10
+"""The same of one channel: of those that are computed from the same values, small ones have the others' rounding."""
 
 
 def _whole(relative_l2: float, cosine: float | None = None) -> Tolerance:
-    return Tolerance(relative_l2, cosine, element=ELEMENT * relative_l2, sample=SAMPLE * relative_l2)
+    return Tolerance(
+        relative_l2, cosine, element=ELEMENT * relative_l2, sample=SAMPLE * relative_l2, channel=CHANNEL * relative_l2
+    )
 
 
 TOLERANCES: dict[str, Tolerance] = {
