@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -135,3 +137,47 @@ class Coordinates(nn.Module):
 
 def test_layers_take_floats_of_another_dtype_in_that_of_their_weights() -> None:
     assert compared(Coordinates())[1].dtype == torch.float16
+
+
+class Tables(nn.Module):
+    """Products of what it makes itself, in float32, with what is computed in the dtype of the network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+        self.gru, self.cell = nn.GRU(6, 6, batch_first=True), nn.LSTMCell(6, 6)
+        self.weight = nn.Parameter(torch.randn(6, 6) / 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        table = torch.arange(36.0).view(6, 6).cos()
+        y = torch.einsum("bi,ij->bj", x @ table, table) + torch.bmm(x[:, None], table.expand(x.shape[0], 6, 6))[:, 0]
+        z = (y + torch.arange(6.0) / 6)[:, None]
+        seen = F.scaled_dot_product_attention(x[:, None], z, z) + self.attention(z, z, z)[0] + self.gru(z)[0]
+        return seen[:, 0] + self.cell(z[:, 0])[0] + torch.mm(z[:, 0], self.weight) + torch.addmm(x, z[:, 0], table)
+
+
+def test_products_of_two_dtypes_are_of_16_bits_as_under_autocast() -> None:
+    assert compared(Tables(), "float16", 4e-3)[1].dtype == torch.float16
+    assert compared(Tables(), "float32", 1e-6)[1].dtype == torch.float32
+
+
+class Double(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6).double()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.linear(x.double())
+        return y.to(torch.float64).sum(1, keepdim=True).float() + torch.zeros(len(x), 6, dtype=torch.float64).float()
+
+
+def test_float64_is_float32_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    module = Double().eval()
+    with caplog.at_level(logging.WARNING, "trtnet.definition"):
+        network = trtnet.define(module, {"x": trtnet.Input(("batch", 6))})
+    assert caplog.text.count("float64 is float32 in the network") == 2, "once for each line"
+    assert "y = self.linear(x.double())" in caplog.text
+    x = torch.randn(3, 6)
+    found = torch.as_tensor(network.reference()(x))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, module(x).detach())

@@ -88,6 +88,25 @@ def into_what_torch_made(m: Any, x: torch.Tensor) -> Any:
     return y, seen + 1, z, own
 
 
+def into_what_is_like_another(m: Any, x: torch.Tensor) -> Any:
+    """What is converted to the dtype of a tensor is still torch's own, and may be written to."""
+    y, z = torch.zeros(2, 6).to(x), torch.zeros(4, 6, dtype=torch.float64).type_as(x)
+    y.index_add_(0, torch.tensor([0, 0, 1, 1]), x[0])
+    z.scatter_add_(0, torch.zeros(4, 6, dtype=torch.int64), x[1])
+    return y, z, x.new_tensor(x[0, :, :1]), x.new_tensor(torch.arange(6)) + x
+
+
+def of_distributions(m: Any, x: torch.Tensor) -> Any:
+    """Their checks are of values."""
+    return torch.distributions.Normal(x, x.exp()).log_prob(x[:1]), torch.distributions.Categorical(logits=x).entropy()
+
+
+def of_special(m: Any, x: torch.Tensor) -> Any:
+    y, s = x.abs(), torch.special
+    one = s.log1p(y), s.exp2(x), s.sinc(x), s.round(x, decimals=1), s.logit(x.sigmoid(), 1e-6)
+    return *one, s.softmax(x, -1), s.log_softmax(x, -1), s.logsumexp(x, 1)
+
+
 def of_masks(m: Any, x: torch.Tensor) -> Any:
     y = x.clone()
     y[:, m.keep] = 0.0
@@ -131,7 +150,7 @@ def of_cells(m: Any, x: torch.Tensor) -> Any:
 
 FUNCTIONS = (
     of_methods, of_attributes, of_to, into_out, into_what_torch_made, of_masks, of_norms, of_other_names, of_factories,
-    of_attention, of_cells,
+    of_attention, of_cells, into_what_is_like_another, of_distributions, of_special,
 )  # fmt: skip
 
 

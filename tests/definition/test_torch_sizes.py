@@ -71,7 +71,21 @@ def pooled(m: Any, x: torch.Tensor) -> torch.Tensor:
     return F.adaptive_avg_pool2d(y.expand(-1, 3, -1, -1), 2).reshape(x.shape[0], -1)
 
 
-FUNCTIONS = (masked_where_packed, windows, factories, of_numbers, pooled)
+def lengths(m: Any, x: torch.Tensor) -> torch.Tensor:
+    ones = torch.cat([torch.ones(len(x), 4, 1), x], -1)
+    assert len(m.table) == 1 and len([x, x]) == 2 and len(x[0]) == 4
+    return ones / len(x)
+
+
+def ranges(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Floats whose steps are whole numbers."""
+    n = x.shape[0]
+    relative = torch.arange(n - 1, -n, -1.0)
+    middles, more = torch.arange(0.5, n), torch.arange(-1.5, n, 2.0)
+    return x + middles[:, None, None] / n + relative.sum() + torch.arange(0.0, n, 2).sum() * more.sum()
+
+
+FUNCTIONS = (masked_where_packed, windows, factories, of_numbers, pooled, lengths, ranges)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
@@ -105,6 +119,16 @@ def test_that_one_sample_is_taken_for_many_is_said_with_the_line(caplog: pytest.
     (record,) = caplog.records
     assert "batch is assumed to be more than 1" in record.message and "1 is refused" in record.message
     assert "if x.shape[0] != positions.shape[0]:" in record.message
+
+
+def test_a_squeeze_takes_a_batch_for_many_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "trtnet.definition"):
+        network = defined(lambda m, x: x[:, :1].squeeze())
+    assert "batch is assumed to be more than 1" in caplog.text
+    x = torch.randn(3, 4, 6)
+    torch.testing.assert_close(torch.as_tensor(network.reference()(x)), x[:, :1].squeeze())
+    with pytest.raises(trtnet.InputError, match="batch is 1, and the network is not for that"):
+        network.reference()(x[:1])
 
 
 @pytest.mark.parametrize("asks", [lambda n: n == 1, lambda n: not n > 1, lambda n: n < 2], ids=["is", "above", "below"])

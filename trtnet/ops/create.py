@@ -16,6 +16,7 @@ from trtnet.graph.shapes import constant, size_tensor
 from trtnet.graph.sizes.dim import is_static, largest
 from trtnet.graph.symbolic import Symbolic
 from trtnet.ops.arguments.operands import common_type, network_of, tensor as as_operand
+from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.elementwise.comparison import eq, where
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.expansion import expand
@@ -92,8 +93,8 @@ def arange(
     three are truncated to integers first; for another integer dtype the elements are, as many as with floats,
     as in torch. Returns [count], in that dtype.
     Layer: IConstantLayer; IFillLayer LINSPACE where a size is known only at run time.
-    Raises LayerError for a float together with a size known only at run time, for bool, and for an `end` in the other
-    direction than `step`.
+    Raises LayerError for a step, an end, or a start of a falling range that has a fraction, together with a size known
+    only at run time; for bool, and for an `end` in the other direction than `step`.
     """
     network = network or current()
     low, high = (0, start) if end is None else (start, end)
@@ -103,10 +104,13 @@ def arange(
     wanted = dtypes.get(dtype or ("float32" if floating else "int64"))
     if not isinstance(low, Dim) and not isinstance(high, Dim):
         return as_operand(_range(network, low, high, step, wanted), network)
-    if isinstance(low, float) or isinstance(high, float) or isinstance(step, float):
+    begins = low if isinstance(low, Dim) or wanted.is_floating else int(low)
+    fraction = 0.0 if isinstance(begins, Dim) else begins % 1
+    if isinstance(high, float) or step % 1 or (fraction and step < 0):
         network.fail(f"arange({low}, {high}, {step}): floats and sizes known at run time; scale an arange of ints", {})
-    count = (high - low + (step - (1 if step > 0 else -1))) // step
-    return cast(_counted(network, low, count, step), wanted)
+    first, by = begins if isinstance(begins, Dim) else math.floor(begins), int(step)
+    whole = cast(_counted(network, first, (high - first + (by - (1 if by > 0 else -1))) // by, by), wanted)
+    return add(whole, fraction) if fraction else whole
 
 
 def _range(network: OpenNetwork, low: float, high: float, step: float, dtype: DType) -> np.ndarray[Any, Any]:

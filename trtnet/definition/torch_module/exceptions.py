@@ -27,10 +27,7 @@ WEIGHTED = frozenset(
 )
 """Operations whose further arguments are weights, or a window: they get the parameters themselves, not tensors."""
 CAST = frozenset(name for name in WEIGHTED if name.startswith("conv") or name == "linear")
-"""Operations whose input is cast to the dtype of their weights, as autocast does; torch without it refuses another.
-
-A module that makes floats itself, such as coordinates, makes float32 in a network of 16 bits, too.
-"""
+"""Operations whose input is cast to the dtype of their weights: see ``mixed_dtypes``."""
 
 
 def _where(condition: Tensor, *values: Any, **named: Any) -> Any:
@@ -95,6 +92,8 @@ TABLE: dict[str, Callable[..., Any]] = {
     "__rdiv__": lambda x, other: ops.div(other, x),
     "log_sigmoid": ops.logsigmoid,
     "special_expit": ops.sigmoid,
+    "_is_all_true": ops.all,
+    "_is_any_true": ops.any,
     "linalg_matmul": ops.matmul,
     # other arguments, or others in the place of a default
     "where": _where,  # of a condition alone it is nonzero

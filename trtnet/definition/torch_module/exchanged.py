@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import math
 import threading
@@ -13,7 +14,7 @@ from unittest import mock
 import torch
 
 from trtnet.definition.torch_module.libraries import of_libraries
-from trtnet.definition.torch_module.symbolic import AnyFake, AnySize, is_symbolic
+from trtnet.definition.torch_module.symbolic import AnyFake, AnySize, Placeholder, is_symbolic
 from trtnet.graph import Dim, Real
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
@@ -51,6 +52,16 @@ def root(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(function)
     def call(x: Any) -> Any:
         return x**0.5 if isinstance(x, Dim | Real) else function(x)
+
+    return call
+
+
+def length(function: Callable[[Any], int]) -> Callable[[Any], Any]:
+    """Python's len, also of a tensor whose first size is known only at run time: that size."""
+
+    @functools.wraps(function)
+    def call(x: Any, /) -> Any:
+        return x.shape[0] if isinstance(x, Placeholder) and x.dim() else function(x)
 
     return call
 
@@ -102,6 +113,9 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
         (torch, "vmap", unmapped(torch.vmap)),
         (torch.func, "vmap", unmapped(torch.func.vmap)),
         (math, "sqrt", root(math.sqrt)),
+        (builtins, "len", length(len)),
+        (torch._C, "_is_any_autocast_enabled", lambda: True),  # nn.GRU then takes floats of any dtype, which are cast
+        (torch.distributions.Distribution, "_validate_args", False),  # its checks are of values
         (compiled, "__call__", scripted(compiled.__call__)),
         *of_libraries(),
     ]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
 from trtnet import ops
 from trtnet.definition.torch_module import repeated
 from trtnet.definition.torch_module.complex_numbers import ComplexNumbers, is_complex
-from trtnet.definition.torch_module.exceptions import CAST, TABLE, WEIGHTED
+from trtnet.definition.torch_module.exceptions import TABLE, WEIGHTED
+from trtnet.definition.torch_module.mixed_dtypes import of_one_dtype
 from trtnet.definition.torch_module.symbolic import (
     ComplexTensor,
+    Placeholder,
     SymbolicTensor,
     become_symbolic,
     is_symbolic,
@@ -35,6 +37,8 @@ from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 from trtnet.support.value_checks import passing
 
+log = logging.getLogger("trtnet.definition")
+
 QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size", "dim", "numel", "is_floating_point"])
 """What is asked of a tensor that its values do not change."""
 
@@ -50,6 +54,7 @@ class Tracing(TorchFunctionMode):
         super().__init__()
         self.network, self.weights, self.place = network, weights, place
         self.views, self.made, self.complex = Views(weights), Made(), ComplexNumbers(self)
+        self.said: set[str] = set()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -59,11 +64,15 @@ class Tracing(TorchFunctionMode):
             args = (given.pop("input"),)
         if not is_symbolic(args) and not is_symbolic(given):
             return self.torchs(func, name, args, given)
+        name = "float" if name == "double" and self.narrowed() else name
         known = repeated.answer(name, args)
         if known is None and name == "__bool__":
             known = passing()
         if known is not None:
             return known
+        like = self.converted(name, args, given)
+        if like is not None:
+            return like
         if self.complex.concern(name, args, given):
             return self.complex.answer(func, name, args, given)
         for target in written_to(name, args, given):
@@ -92,6 +101,22 @@ class Tracing(TorchFunctionMode):
         self.views.note(result, func, name, args, kwargs)
         self.made.note(result)
         return result
+
+    def converted(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a tensor of torch's own is in the dtype of one of the network: torch's, which may be written to."""
+        if name not in ("to", "type_as") or len(args) < 2 or not isinstance(args[0], torch.Tensor):
+            return None
+        if isinstance(args[0], Placeholder) or not isinstance(args[1], SymbolicTensor):
+            return None
+        return self.torchs(torch.Tensor.to, "to", (args[0], args[1].dtype, *args[2:]), kwargs)
+
+    def narrowed(self) -> bool:
+        """Says, at the line that asks for it, that float64 is float32 in a network; true."""
+        text = here("float64 is float32 in the network: TensorRT computes in nothing wider")
+        if text not in self.said:
+            log.warning("%s", text)
+        self.said.add(text)
+        return True
 
     def take_over(self, target: Any, name: str) -> None:
         """Makes a tensor that torch made, and that is being written to, one of the network.
@@ -123,23 +148,15 @@ class Tracing(TorchFunctionMode):
         known = {id(x.value): x for x in leaves((args, kwargs)) if isinstance(x, SymbolicTensor)}
         beside = {x.value.dtype for x in known.values()}
         named = self.entered(name, kwargs, beside)
-        operation, rest = self.found(func, name, self.cast(name, self.entered(name, args, beside), named))
         with self.network:
+            entered, named = of_one_dtype(self.network, name, self.entered(name, args, beside), named)
+            operation, rest = self.found(func, name, entered)
             result = operation(*rest, **accepted(operation, func, name, named))
             if kwargs.get("out") is None:
                 return self.left(result, known)
             for target, value in zip(leaves(kwargs["out"]), leaves(result), strict=True):
                 target.value.copy_(value)
         return kwargs["out"]
-
-    def cast(self, name: str, args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
-        """Arguments of an operation, the first in the dtype of the second, a weight, where torch requires that."""
-        weight = args[1] if len(args) > 1 else named.get("weight")
-        if name not in CAST or not args or not isinstance(weight, Parameter | np.ndarray):
-            return args
-        x, dtype = args[0], self.network.weight(weight).dtype
-        other = isinstance(x, Tensor) and x.dtype.is_floating and x.dtype != dtype
-        return [x.to(dtype), *args[1:]] if other else args
 
     def found(
         self, func: Callable[..., Any], name: str, args: Sequence[Any]
@@ -155,7 +172,7 @@ class Tracing(TorchFunctionMode):
             args = (receiver, *args[1:])
         if name in TABLE:
             return TABLE[name], args
-        plain = plain.removeprefix("_")
+        plain = plain.removeprefix("_").removeprefix("special_")
         if hasattr(ops, plain):
             return getattr(ops, plain), args
         if args and isinstance(args[0], Tensor) and hasattr(args[0], plain):
@@ -192,7 +209,7 @@ class Tracing(TorchFunctionMode):
         if isinstance(leaf, SymbolicTensor):
             return leaf.value
         if not isinstance(leaf, torch.Tensor):
-            return leaf
+            return torch.float32 if leaf is torch.float64 and self.narrowed() else leaf
         if isinstance(leaf, ComplexTensor):
             raise ModelError(here("a complex tensor, of which TensorRT has none: give torch.view_as_real of it"))
         if is_complex(leaf) and self.weights.parameter(leaf) is None:

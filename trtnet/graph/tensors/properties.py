@@ -149,8 +149,11 @@ class Questions(StoredTensor, Symbolic, Generic[TensorT]):
         requires_grad: bool = False,
         pin_memory: bool = False,
     ) -> TensorT:
-        """Numbers as a tensor, of its dtype by default."""
-        return self.operations.as_tensor(np.asarray(data), self.dtype if dtype is None else dtype).fresh()
+        """Numbers, or a copy of a tensor, as a tensor of its dtype by default."""
+        wanted = self.dtype if dtype is None else dtype
+        if isinstance(data, Symbolic):
+            return self.operations.cast(data, wanted).clone()
+        return self.operations.as_tensor(np.asarray(data), wanted).fresh()
 
     def new_empty(
         self,

@@ -15,6 +15,7 @@ from trtnet.graph.memory.storage import View, relate, share
 from trtnet.graph.memory.strides import Strides, permuted, reshaped
 from trtnet.graph.shapes import constant, shape_tensor
 from trtnet.graph.sizes.bounds import never_zero
+from trtnet.graph.sizes.comparisons import decided
 from trtnet.graph.sizes.dim import numel as count, static
 from trtnet.graph.sizes.products import quotient
 from trtnet.ops.arguments.operands import axis
@@ -239,11 +240,11 @@ def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
 
     x: any shape and dtype. dim: an int or several. Returns [n, m] for [n, 1, m], in the dtype of `x`.
     Layer: IShuffleLayer, or ISqueezeLayer where a size cannot be named.
-    Raises LayerError for an axis whose size is known only at run time: torch would drop it if it were 1, but a
-    network's tensors keep their rank.
+    Raises LayerError for an axis whose size is known only at run time, if it may be 1: torch would drop it then, but a
+    network's tensors keep their rank. A named batch of a PyTorch module is taken to be more than 1.
     """
     chosen = range(x.ndim) if dim is None else [axis(x, d, "squeeze") for d in ints_of(x, dim, "squeeze")]
-    unknown = [a for a in chosen if isinstance(x.shape[a], Dim)]
+    unknown = [a for a in chosen if isinstance(x.shape[a], Dim) and decided("==", x.shape[a], 1) is None]
     if unknown:
         ones = tuple(a for a, size in enumerate(x.shape) if size == 1)
         text = f"squeeze of axis {unknown[0]}, whose size {x.shape[unknown[0]]} is known only when the engine runs:"
