@@ -32,15 +32,18 @@ class HostCaches:
         empty = {info.name: np.zeros(shape, dtypes.get(info.dtype).numpy) for info, shape in shapes.items()}
         self._held = controls | empty
 
-    def __call__(self, ids: Array, held: Array, places: Array) -> Array:
-        """The tokens that are chosen next, [batch, count]."""
-        found = self._calls[ids.shape[1] > 1](input_ids=ids, write_indices=held, places=places, **self._held)
+    def __call__(self, ids: Array, at: Array, places: Array) -> Array:
+        """The tokens [batch, count] that come next at some places [batch, count] of tokens.
+
+        ids: [batch, length], the tokens. at: [batch], where in the caches they begin.
+        """
+        found = self._calls[ids.shape[1] > 1](input_ids=ids, write_indices=at, places=places, **self._held)
         self._held |= {state.input: found[state.output] for state in self._states}
         return np.asarray(found["tokens"])
 
-    def next(self, ids: Array, held: Array) -> Array:
+    def next(self, ids: Array, at: Array) -> Array:
         """The tokens [batch, 1] after one more token of each sequence."""
-        return self(ids, held, np.zeros_like(ids))
+        return self(ids, at, np.zeros_like(ids))
 
 
 class DeviceCaches:
@@ -76,15 +79,15 @@ class DeviceCaches:
         for state in self._states:
             self._held[state.input].zero_()  # a NaN that another sequence left would be of all: 0 * NaN
 
-    def __call__(self, ids: Array, held: Array, places: Array) -> Array:
-        """The tokens that are chosen next, [batch, count]."""
+    def __call__(self, ids: Array, at: Array, places: Array) -> Array:
+        """As that of HostCaches."""
         given, tokens = self._buffers_of(ids.shape[1], places.shape[1])
         self._is_ahead = False
-        self._send(given, dict(zip(CALLED, (ids, held, places), strict=True)))
+        self._send(given, dict(zip(CALLED, (ids, at, places), strict=True)))
         self._run(given, tokens)
         return np.asarray(tokens.cpu().numpy())
 
-    def next(self, ids: Array, held: Array) -> Array:
+    def next(self, ids: Array, at: Array) -> Array:
         """The tokens [batch, 1] after one more token of each sequence: those of the call before.
 
         The step after it is queued before its tokens are read, so that the GPU does not wait for the host. What that
@@ -92,7 +95,7 @@ class DeviceCaches:
         """
         given, tokens = self._buffers_of(1, 1)
         if not self._is_ahead:
-            self._send(given, {"input_ids": ids, "write_indices": held})
+            self._send(given, {"input_ids": ids, "write_indices": at})
             self._run(given, tokens)
         self._tokens.copy_(tokens, non_blocking=True)
         if self._arrived is not None:
@@ -119,10 +122,8 @@ class DeviceCaches:
         return self._torch.zeros(self.batch, *sizes, dtype=getattr(self._torch, dtype), device=self._device)
 
     def _buffers_of(self, length: int, count: int) -> tuple[dict[str, Any], Any]:
-        """Tensors for what goes in and for the tokens, the same ones at each step, so that it is one CUDA graph."""
+        """What goes in, and the tokens: the same tensors for a width, so that its step is one CUDA graph."""
         if (length, count) not in self._buffers:
-            if count != length:  # prompts of many lengths: the last one's are enough
-                self._buffers = {key: value for key, value in self._buffers.items() if key[0] == key[1]}
             made = self._zeros("int64", length), self._zeros("int32"), self._zeros("int64", count)
             self._buffers[length, count] = dict(zip(CALLED, made, strict=True)), self._zeros("int64", count)
         return self._buffers[length, count]
