@@ -92,7 +92,7 @@ CASES: list[tuple[str, str, Change | None, str]] = [
     ("gptq", "up.qzeros", lambda x: x[:-1].contiguous(), "qzeros [3, 4] does not fit scales [4, 32]"),
     ("gptq", "up.scales", filled(NAN), "128 of its 128 scales are NaN or infinite"),
     ("gptq_act_order", "up.g_idx", None, "g_idx is missing, and the given configuration says desc_act"),
-    ("gptq_act_order", "up.g_idx", lambda x: x[None], "g_idx has 1 axes, found [1, 128]"),
+    ("gptq_act_order", "up.g_idx", lambda x: x[None], "g_idx has 1 axis, found [1, 128]"),
     ("fp8_blocks", "up.weight_scale_inv", lambda x: x[:1].contiguous(), "match no blocks of 128 x 128: [2, 1] do."),
     ("fp8_blocks", "up.weight_scale_inv", filled(INF), "2 of its 2 scales are NaN or infinite"),
 ]
@@ -316,12 +316,12 @@ FAKE = {
         (RANGED, AMAX, one(NAN), "_weight_quantizer._amax is a range of 0 or more, found nan"),
         (RANGED, AMAX, one(-1), "_weight_quantizer._amax is a range of 0 or more, found -1.0"),
         (RANGED, AMAX, one(0), "_weight_quantizer._amax has a range of 0 for weights that are not 0"),
-        (RANGED, "up.weight", one(NAN), "weight has 1 values that are NaN or infinite"),
-        (RANGED, "up.weight", one(INF), "weight has 1 values that are NaN or infinite"),
+        (RANGED, "up.weight", one(NAN), "weight has 1 NaN or infinite value"),
+        (RANGED, "up.weight", one(INF), "weight has 1 NaN or infinite value"),
         (RANGED, "up.weight", lambda x: x.to(torch.int8), "weight is of floats, found int8"),
         (FAKE, "up.weight_fake_quant.scale", one(-1), "weight_fake_quant.scale is above 0, found -1.0"),
         (FAKE, "up.weight_fake_quant.zero_point", one(3), "zero points of weights are 0"),
-        (FAKE, "up.weight", one(INF), "weight has 1 values that are NaN or infinite"),
+        (FAKE, "up.weight", one(INF), "weight has 1 NaN or infinite value"),
     ],
 )  # fmt: skip
 def test_ranges_that_are_none_are_refused(tensors: Tensors, key: str, change: Change, words: str) -> None:

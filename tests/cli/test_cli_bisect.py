@@ -54,7 +54,7 @@ def test_a_right_model_exits_with_0_and_precision_says_that_float16_will_do(
         chosen = CliRunner().invoke(app, [command, *arguments, "--output", "logits=output"])
         assert str(chosen.exception) == "outputs= names 'logits'; there are output"
     page = CliRunner().invoke(app, ["bisect", *arguments, "--html", "b.json"])
-    assert str(page.exception) == "a page is written to a file that ends in .html or .htm; found b.json"
+    assert str(page.exception) == "b.json: a page is written as .html or .htm: give the file a name that ends so"
     assert json.loads((tmp_path / "p.json").read_text())["mapping"] == {"": "float16"}
     assert "the values of image were random" in found.stdout
     image = np.random.default_rng(0).standard_normal((2, 1, 28, 28)).astype(np.float32)

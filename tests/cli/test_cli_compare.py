@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from trtnet import models
+from trtnet.cli.accuracy.compare import RELATIVE_L2
 from trtnet.cli.main import app
-from trtnet.support.errors import DeviceError, InputError, TrtnetError, WeightsError
+from trtnet.support.errors import DeviceError, InputError, PlanError, TrtnetError, WeightsError
 from trtnet.tools.compare import open_things
 from trtnet.tools.targets.networks import Choices
+from trtnet.verify.metrics.tolerances import ON_A_GPU, TOLERANCES
 
 FACTORY = """
 import torch
@@ -226,7 +229,7 @@ def test_wrong_arguments_say_what_is_right(inside: Path) -> None:
         (("lenets", torch_module), "unknown model 'lenets'"),
         (("lenet", torch_module, "--dim", "batch=1:2:3"), "one size is needed here, as in batch=2"),
         (("lenet", torch_module, "--range", "image=1"), "--range is written input_ids=0:30000; found 'image=1'"),
-        (("lenet", torch_module, "--html", "rep.png"), "ends in .html or .htm; found rep.png"),
+        (("lenet", torch_module, "--html", "rep.png"), "rep.png: a page is written as .html or .htm"),
         (("lenet", torch_module, "--dim", "batch=1", "--atol", "nan"), "tolerance atol is .* found nan"),
         (("lenet", torch_module, "--dim", "batch=1", "--cosine", "2"), "tolerance cosine is between -1 and 1"),
         (
@@ -258,3 +261,22 @@ def test_a_quantized_network_is_held_to_the_tolerance_of_its_scheme(tmp_path: Pa
     (tmp_path / "wide.toml").write_text('"*" = { weights = "float4_e2m1fn", block = 16 }\n')
     refused = trtnet("compare", *given, "--quantization", "wide.toml", folder=tmp_path)
     assert refused.returncode == 2 and "is not a matrix" in refused.stderr
+
+
+def test_help_says_the_tolerances_of_the_table() -> None:
+    said = {name: float(re.search(rf"\b{name} ([\de-]+)", RELATIVE_L2)[1]) for name in TOLERANCES if name != "float64"}
+    assert said == {name: one.relative_l2 for name, one in TOLERANCES.items() if name in said}
+    assert f"on a GPU {ON_A_GPU['float32'].relative_l2:.0e}".replace("e-0", "e-") in RELATIVE_L2
+
+
+def test_seed_and_tolerance(folder: Path) -> None:
+    command = "compare", "lenet", "torch:original.py:wrong", "--dim", "batch=2", "--json", "-"
+    found = [json.loads(trtnet(*command, name, "3", folder=folder).stdout) for name in ("--seed", "--random")]
+    assert found[0] == found[1]
+    assert trtnet(*command, "--tolerance", "1", folder=folder).returncode == 0
+
+
+def test_engines_have_any_name(inside: Path) -> None:
+    (inside / "lenet.bin").write_bytes(b"junk")
+    with pytest.raises(PlanError, match=r"lenet\.bin"):
+        open_things(["lenet.bin", "lenet.npz"], Choices())

@@ -20,6 +20,12 @@ MISTYPED = {
     "compare lenet lenet --range image=1": "--range is written input_ids=0:30000",
     "build lenet -o a.engine --weights lenett.npz": "cannot read the checkpoint lenett.npz: No such file or directory;"
     " did you mean lenet.npz?",
+    "run lenet --save out.xyz": "out.xyz: a file of arrays is written as .npz or .json",
+    "run lenet --save none/out.npz": "cannot write none/out.npz",
+    "compare lenet lenet --html x.txt": "x.txt: a page is written as .html or .htm",
+    "compare lenet lenet --save-inputs x.txt": "x.txt: a file of arrays is written as .npz or .json",
+    "bisect lenet --html x.txt": "x.txt: a page is written as .html or .htm",
+    "quantize lenet -o q.safetensors --html x.txt": "x.txt: a page is written as .html or .htm",
     "run lenet --arg x": "--arg is written num_classes=10",
 }
 SCRIPT = """

@@ -57,7 +57,8 @@ def test_quantized_weights_are_named_and_dequantized(tmp_path: Path) -> None:
     assert f"quantized: {words}" in " ".join(trtnet("weights", "ls", folder).stdout.split())
     assert json.loads(trtnet("weights", "ls", folder, "--json", "-").stdout)["quantization"] == words
     out = tmp_path / "floats.safetensors"
-    assert "up.weight" in trtnet("convert", folder, out, "--dequantize").stdout
+    shown = trtnet("convert", folder, out, "--dequantize").stdout
+    assert "up.weight" in shown and shown.endswith(f"\nwrote {out}\n")
     wanted = load_file(folder / "expected.safetensors")
     assert {*load_file(out)} == {*wanted}
     np.testing.assert_array_equal(load_file(out)["up.weight"], wanted["up.weight"], strict=True)
@@ -231,7 +232,7 @@ def test_a_result_that_does_not_fit_the_model_is_not_written(weights: Path, tmp_
         "of no family with rules"
         in trtnet("convert", weights, tmp_path / "x.safetensors", "--rules", "auto", code=2).stderr
     )
-    assert "writes .safetensors" in trtnet("convert", weights, tmp_path / "x.npz", code=2).stderr
+    assert "written as .safetensors" in trtnet("convert", weights, tmp_path / "x.npz", code=2).stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["w.safetensors"]
 
 

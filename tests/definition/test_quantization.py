@@ -268,7 +268,7 @@ def test_what_stays_in_floats_is_said(caplog: pytest.LogCaptureFixture) -> None:
         trtnet.define(Model(), weights=weights, quantization={"*": "int8_weights"})
     with caplog.at_level(logging.WARNING, "trtnet.quantization"):
         network = trtnet.define(Model(), weights=weights, quantization=trtnet.Quantize({"*": "int8_weights"}, "warn"))
-    assert "1 parts of the network stay in floats" in caplog.text
+    assert "1 part of the network stays in floats" in caplog.text
     assert network.reference()(np.zeros((2, 8), np.float32)).tolist() == np.ones((2, 8)).tolist()
     with pytest.raises(ModelError, match='fallback is "error" or "warn"'):
         trtnet.Quantize("checkpoint", "silent")
@@ -328,7 +328,7 @@ def test_gpus_that_lack_a_type_are_refused_and_what_brings_no_speed_is_said(capl
             network.build(config=trtnet.BuildConfig(compute_capabilities=capabilities))
         return caplog.text
 
-    with pytest.raises(BuildError, match=r"1 weights are in float8_e4m3fn, which GPUs since Ada have .8\.9.*has 8\.6"):
+    with pytest.raises(BuildError, match=r"1 weight is in float8_e4m3fn, which GPUs since Ada have .8\.9.*has 8\.6"):
         built("fp8_weights", "8.9", "8.6")
     with pytest.raises(BuildError, match=r"float4_e2m1fn, which GPUs since Blackwell have"):
         built("mxfp4_weights", "8.9")
@@ -522,4 +522,4 @@ def test_ranges_of_what_is_no_weight_are_warned_of(key: str, caplog: pytest.LogC
     trtnet.define(Up(4, 8), {"x": trtnet.Input((2, 8))}, dict(tensors), quantization="checkpoint")
     assert not caplog.text
     trtnet.define(Up(4, 8), {"x": trtnet.Input((2, 8))}, tensors | {key: torch.ones(1)}, quantization="checkpoint")
-    assert f"1 ranges, such as {key}, are of results or of other operations' inputs: those stay floats" in caplog.text
+    assert f"1 range is of results or of other operations' inputs, such as {key}: those stay floats" in caplog.text

@@ -104,9 +104,9 @@ def test_it_is_built_ahead_of_time_and_what_it_costs_is_said(
     network = trtnet.define(model(), quantization=said, dtype="float16")
     dims = {"batch": (1, 2, 2), "length": (1, 1, 4) if model is Decoder else 1}
     assert len(network.build(dims, BuildConfig(compute_capabilities=("8.9",))).plan.data) > 1000
-    assert "1 caches are in 8 bits: TensorRT writes only caches of floats in place" in caplog.text
+    assert "1 cache is in 8 bits: TensorRT writes only caches of floats in place" in caplog.text
     if scheme == "fp8_cache":
-        with pytest.raises(BuildError, match=r"1 caches are in float8_e4m3fn, which GPUs since Ada have"):
+        with pytest.raises(BuildError, match=r"1 cache is in float8_e4m3fn, which GPUs since Ada have"):
             network.build(dims, BuildConfig(compute_capabilities=("8.0",)))
 
 

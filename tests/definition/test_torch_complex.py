@@ -246,7 +246,7 @@ ERRORS: list[tuple[Function, str]] = [
     (lambda x: fft.fft(x) ** 0.5, "a power of a complex tensor is written for exponents of 1 to 4"),
     (lambda x: fft.rfft(fft.fft(x)), r"torch\.fft\.rfft takes real values"),
     (lambda x: fft.fft(x, dim=0), "a Fourier transform along axis 0, whose size batch is known only when"),
-    (lambda x: fft.fft(x, n=5000), "a Fourier transform of 5000 values; 1 to 4096 are written"),
+    (lambda x: fft.fft(x, n=5000), "a Fourier transform of 5,000 values; 1 to 4096 are written"),
     (lambda x: x.to(torch.complex128).abs(), "no complex128; use torch.complex64"),
     (writes_to_parts, "was written to, and the complex tensor is used afterwards: make it anew"),
     (writes_beside_parts, "writes to a complex tensor of which torch.view_as_real was taken"),

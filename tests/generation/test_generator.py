@@ -74,7 +74,7 @@ def test_each_prompt_may_have_a_config_of_its_own() -> None:
     together = generator()(PROMPTS, configs)
     alike = [generator()(PROMPTS, config) for config in configs]
     assert [each.tokens for each in together] == [alike[i][i].tokens for i in range(3)]
-    with pytest.raises(InputError, match="3 prompts take one config or 3; found 2"):
+    with pytest.raises(InputError, match="2 configs for 3 prompts: give one, or one for each"):
         generator()(PROMPTS, configs[:2])
 
 

@@ -125,7 +125,7 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="scales rotary positions by 'yarn'"):
         load_generator(yarn)
     layers = write_gguf(tmp_path / "layers.gguf", original, "llama", llama__block_count=2**31)
-    with pytest.raises(ModelError, match="says it has 2147483648 layers, and has the weights of 2: it is damaged"):
+    with pytest.raises(ModelError, match="says it has 2,147,483,648 layers, and has the weights of 2: it is damaged"):
         load_generator(layers)
     partly: dict[str, Any] = {"rope__dimension_count": 8, "attention__value_length": 8, "attention__causal": False}
     for key, value in partly.items():

@@ -334,7 +334,9 @@ def test_the_command_says_a_fallback_with_exit_code_1(tmp_path: Path) -> None:
 
 def test_what_cannot_be_audited(tmp_path: Path) -> None:
     _, sidecar = saved(tmp_path, [GEMM_INT8], info(fc=INT8))
-    with pytest.raises(DeviceError, match="audit the engine where its GPU is"):
+    with pytest.raises(
+        DeviceError, match=r"^[^(]*audit the engine where its GPU is.*\n  its layers are in the engine, [^\n]*$"
+    ):
         audit(sidecar)
     with pytest.raises(PlanError, match="only the names of its layers"):
         audit(DATA / "inspect_rtx_names.json")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from trtnet.cli.main import app
 from trtnet.graph.layers.titles import times
-from trtnet.support.errors import DependencyError, InputError, ModelError, TrtnetError
+from trtnet.support.errors import DependencyError, InputError, TrtnetError
 from trtnet.tools.draw.drawing import Drawing, Measurement
 from trtnet.tools.draw.files import writing
 from trtnet.tools.draw.files.netron import document
@@ -169,14 +169,14 @@ def test_the_command_draws_an_engine_in_the_colours_of_its_profile(tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["-o", "x.pdf"], r"x\.pdf: a drawing is written as \.html, \.svg, \.png, \.dot, \.json"),
+        (["-o", "x.pdf"], r"x\.pdf: a drawing is written as \.html, \.svg, \.png, \.dot or \.json"),
         (["-o", "x.html", "--open"], r"write one with -o x\.json"),
         (["-o", "x.html", "--profile", "p", "--comparison", "c"], "give --profile or --comparison"),
     ],
 )
 def test_options_that_do_not_go_together(options: list[str], words: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match=words):
+    with pytest.raises(TrtnetError, match=words):
         CliRunner().invoke(app, ["draw", "lenet", *options], catch_exceptions=False)
 
 

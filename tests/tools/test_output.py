@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from trtnet.tools.bench.reports.trtexec_export import text
 from trtnet.tools.output import show
@@ -29,3 +33,12 @@ def test_numbers_that_are_not_finite_are_text(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == "a picture\n"
     assert read((tmp_path / "result.json").read_text()) == WRITTEN
     assert read(text(RESULT)) == WRITTEN
+
+
+def test_what_is_piped_has_no_blanks_at_the_ends_of_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("key", "number", title="a title", caption="a caption")
+    table.add_row("x" * 90, "1")
+    show(Group(table, Padding(Text("advice"), (0, 0, 0, 9)), Text("")), {}, None)
+    lines = capsys.readouterr().out.split("\n")
+    assert "         advice" in lines and any("x" * 90 in line for line in lines)
+    assert lines == [line.rstrip() for line in lines]

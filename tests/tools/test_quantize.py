@@ -17,7 +17,7 @@ from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.quantized.rounding import best, quantize
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
-from trtnet.support.errors import CheckpointError, InputError, ModelError
+from trtnet.support.errors import CheckpointError, InputError, ModelError, TrtnetError
 from trtnet.tools.quantize.choosing import SCHEMES
 from trtnet.tools.quantize.data import Batches
 from trtnet.tools.quantize.ranges import METHODS, Histogram, scale_of
@@ -220,7 +220,7 @@ def test_what_cannot_be_calibrated_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match=r"there is no .*nosuch\.npz: data is an \.npz file, or a folder"):
         run(data=tmp_path / "nosuch.npz")
-    with pytest.raises(CheckpointError, match=r"q\.pth: quantize writes \.safetensors files, so name it that"):
+    with pytest.raises(TrtnetError, match=r"q\.pth: a quantized checkpoint is written as \.safetensors"):
         trtnet.quantize(Shared(), x, tmp_path / "q.pth", weights=shared())
     save_safetensors(tmp_path / "w.safetensors", shared())
     with pytest.raises(CheckpointError, match="would replace what is read"):

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import ml_dtypes
+import numpy as np
 import pytest
 
 import trtnet
 from trtnet.support.errors import InputError, ModelError
-from trtnet.tools.run import call
+from trtnet.tools.run import call, save
 from trtnet.tools.targets.model_file import factory_in
-from trtnet.verify.arrays.saved import read_npz
+from trtnet.verify.arrays.saved import read_iterations, read_npz
 
 
 def test_a_missing_input_says_which_options_give_it() -> None:
@@ -31,3 +33,10 @@ def test_a_file_without_a_name_in_it_is_told_what_it_has(tmp_path: Path, monkeyp
 def test_saved_outputs_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^cannot read .*o.npz: No such file or directory$"):
         read_npz(tmp_path / "o.npz")
+
+
+@pytest.mark.parametrize("name", ["o.npz", "o.json"])
+def test_saved_outputs_of_any_dtype_and_name_are_read_again(name: str, tmp_path: Path) -> None:
+    save({"file": np.ones(2, ml_dtypes.bfloat16), "allow_pickle": np.arange(3)}, tmp_path / name)
+    (found,) = read_iterations(tmp_path / name)
+    assert found["file"].tolist() == [1, 1] and found["allow_pickle"].tolist() == [0, 1, 2]

@@ -208,8 +208,8 @@ def test_streams_are_the_first_axis_wherever_the_model_has_them() -> None:
 def test_what_cannot_be_served_as_sequences() -> None:
     for changes, serving, words in (
         ({}, Serving(cache=True), "answers of a model with states depend on the requests before"),
-        ({}, Serving(max_batch_size=65), "65 sequences at a time were asked for; it is made for 1 to 64 streams"),
-        ({}, Serving(max_batch_size=0), "0 sequences at a time"),
+        ({}, Serving(max_batch_size=65), "65 sequences were asked for at a time; it is made for 1 to 64 streams"),
+        ({}, Serving(max_batch_size=0), "0 sequences were asked for at a time"),
         ({"states": (StateInfo("h", "h", held=False),)}, Serving(max_batch_size=4), "--max-batch-size 1 --instances 4"),
     ):
         with pytest.raises(PlanError, match=words):
@@ -234,7 +234,7 @@ def test_what_cannot_be_served_as_sequences() -> None:
 def test_an_engine_with_states_in_place_has_one_sequence_in_each_instance(tmp_path: Path) -> None:
     trtnet.define(Cached()).build({"streams": (1, 2, 4)}).save(tmp_path / "cached.engine")
     made = publish(of_engine(tmp_path / "cached.engine", python=True), tmp_path / "repo", "m", Serving(instances=3))
-    assert made.max_batch_size == 1 and "1 sequences at a time" in " ".join(made.notes)
+    assert made.max_batch_size == 1 and "1 sequence at a time" in " ".join(made.notes)
     assert "Streams" in (tmp_path / "repo/m/1/model.py").read_text()
 
 

@@ -105,7 +105,7 @@ def test_integers_and_bools_are_exact(dtype: str) -> None:
     a, b = np.array([0, 1, 1]).astype(numpy), np.array([0, 1, 0]).astype(numpy)
     assert measure(a, b).different == 1
     assert tolerance_for(dtype) == EXACT
-    assert EXACT.failures(measure(a, b)) == ("1 elements differ",)
+    assert EXACT.failures(measure(a, b)) == ("1 element differs",)
     assert not EXACT.failures(measure(a, a))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from trtnet.graph.quantized import QuantizedParameter, QuantizedParameters
 from trtnet.support import backend
 from trtnet.support.errors import BuildError
+from trtnet.support.text.counted import counted
 from trtnet.support.version import release
 
 log = logging.getLogger("trtnet.quantization")
@@ -108,21 +109,23 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
     counts = Counter(
         name for found in used for name in {found.dtype.name, *([found.inputs.name] if found.inputs else [])}
     )
-    what = "weights" if used else "attentions" if parameters.attentions else "caches"
+    what = "weight" if used else "attention" if parameters.attentions else "cache"
     counts.update(found.dtype.name for found in parameters.caches.values())
     counts.update(found.dtype.name for found in parameters.attentions.values())
     for name, (oldest, words) in OLDEST_GPU.items():
+        those = counted(counts[name], f"{what} is", f"{what}s are")
         old = [each for each in capabilities if counts[name] and release(each) < release(oldest)]
         if old:
             raise BuildError(
-                f"{counts[name]:,} {what} are in {name}, which {words} have ({oldest}); compute_capabilities has"
+                f"{those} in {name}, which {words} have ({oldest}); compute_capabilities has"
                 f" {', '.join(old)}. Build for newer GPUs, or quantize to int8 or int4"
             )
         if counts[name] and not capabilities:
-            log.warning("%s %s are in %s: the engine is for %s (%s)", f"{counts[name]:,}", what, name, words, oldest)
+            log.warning("%s in %s: the engine is for %s (%s)", those, name, words, oldest)
     if parameters.caches:
-        log.warning("%s caches are in 8 bits: %s", f"{len(parameters.caches):,}", NOT_IN_PLACE)
+        log.warning("%s in 8 bits: %s", counted(len(parameters.caches), "cache is", "caches are"), NOT_IN_PLACE)
     for row in SLOWER:
         count = sum(map(row.fits, used)) if row.is_said(capabilities) else 0
         if count:
-            log.warning("%s quantized weights are not faster: %s", f"{count:,}", row.why)
+            slow = counted(count, "quantized weight is", "quantized weights are")
+            log.warning("%s not faster: %s", slow, row.why)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtnet.cli.callbacks import existing, parsed, writable
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Input, Json, ModelOptions, existing, parsed, writable
+from trtnet.cli.options import Input, Json, ModelOptions
 
 if TYPE_CHECKING:
     from trtnet.tools.bench.findings import Wishes
@@ -50,7 +51,7 @@ class Measuring:
     """How it is measured."""
 
     input: Input = field(default_factory=list)
-    seed: Annotated[int, typer.Option(help="Seed of random inputs.")] = 0
+    seed: Annotated[int, typer.Option("--seed", "--random", min=0, help="Seed of random inputs.")] = 0
     warm_up: Annotated[float, typer.Option(min=0, help="Milliseconds of warm-up before the measurement.")] = 200
     duration: Annotated[float, typer.Option(min=0, help="Duration of the measurement in seconds.")] = 3
     iterations: Annotated[int, typer.Option(min=1, help="Least number of inferences of each stream.")] = 10

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtnet.cli.callbacks import arrays
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import Input, Json, Model, ModelOptions, Size
 from trtnet.support.files import check_writable
@@ -93,15 +94,19 @@ def run(
     target: Annotated[str, typer.Argument(help="An engine file; or a model, which then runs on the CPU reference.")],
     options: RunOptions,
     input: Input = [],
-    random: Annotated[int | None, typer.Option(min=0, help="Random inputs from this seed.")] = None,
-    save: Annotated[str | None, typer.Option(help="Write the outputs to this .npz.")] = None,
+    random: Annotated[
+        int | None, typer.Option("--random", "--seed", min=0, help="Random inputs from this seed.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(callback=arrays, help="Write the outputs: .npz, or polygraphy's .json.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Runs an engine on the GPU, or a model on the CPU reference."""
     from dataclasses import replace
 
     from trtnet.tools import run as tool
-    from trtnet.tools.output import show
+    from trtnet.tools.output import show, with_files
     from trtnet.tools.targets import arguments
     from trtnet.tools.targets.function import Function
 
@@ -110,10 +115,10 @@ def run(
     arguments.check_dims(sizes, function.inputs)
     given = tool.random_inputs(function.inputs, sizes, random) if random is not None else {}
     outputs, seconds = tool.call(function, given | tool.read_inputs(arguments.files(input)))
-    if save:
+    if save is not None:
         tool.save(outputs, save)
     summaries = tool.summarize(outputs)
-    show(tool.table(summaries, seconds), tool.to_json(summaries, seconds), json)
+    show(with_files(tool.table(summaries, seconds), save), tool.to_json(summaries, seconds), json)
 
 
 def models(json: Json = None) -> None:

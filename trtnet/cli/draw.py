@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from trtnet.cli.callbacks import existing
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Json, ModelOptions, Size, existing
+from trtnet.cli.options import Json, ModelOptions, Size
 from trtnet.support.files import check_writable
 
 
@@ -49,9 +50,9 @@ def draw(
     As an interactive page, an image for a document, or a graph for other tools.
     """
     from trtnet.support.errors import ModelError
-    from trtnet.tools.draw.files.suffixes import check_suffix
+    from trtnet.tools.draw.files.suffixes import check_drawing
 
-    check_suffix(output)
+    check_drawing(output)
     check_writable(output)
     if profile and comparison:
         raise ModelError("a drawing has one colour per layer: give --profile or --comparison")

@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from trtnet.cli.callbacks import existing, parsed, writable
 
 if TYPE_CHECKING:
     from trtnet.tools.targets.forms_choice import FormsChoice
     from trtnet.tools.targets.networks import Choices
     from trtnet.tools.targets.weights_choice import WeightsChoice
     from trtnet.verify.arrays.feeding import Arrays
-
-
-def writable(file: str | None) -> str | None:
-    """A file that a command writes at its end; a place that cannot be written is an error before the work."""
-    from trtnet.support.files import check_writable
-
-    if file is not None and file != "-":
-        check_writable(file)
-    return file
-
-
-def parsed(how: str, *given: Any) -> Callable[[Any], Any]:
-    """A callback of typer that reads an option at once, so that what is mistyped is an error before the work.
-
-    how: the function of ``trtnet.tools.targets.arguments`` that reads it; given: its further arguments.
-    """
-
-    def read(value: Any) -> Any:
-        from trtnet.tools.targets import arguments
-
-        if value:
-            getattr(arguments, how)(value, *given)
-        return value
-
-    return read
-
-
-def existing(file: str | None) -> str | None:
-    """A checkpoint that a command reads; one that is not there is an error before the work."""
-    if file is None or file.startswith("trtnet:") or Path(file).exists():
-        return file
-    from trtnet.support.errors import CheckpointError
-    from trtnet.support.text.did_you_mean import did_you_mean
-
-    folder = Path(file).parent
-    near = did_you_mean(Path(file).name, [each.name for each in folder.iterdir()] if folder.is_dir() else [])
-    raise CheckpointError(f"cannot read the checkpoint {file}: No such file or directory{near and f'; {near}'}")
 
 
 Json = Annotated[
@@ -124,7 +87,9 @@ Input = Annotated[
 AllInputs = Annotated[
     str | None, typer.Option("--inputs", help="All inputs: an .npz, or polygraphy's .json with one or more calls.")
 ]
-Seed = Annotated[int, typer.Option("--random", min=0, help="Seed of the random values of inputs that are not given.")]
+Seed = Annotated[
+    int, typer.Option("--random", "--seed", min=0, help="Seed of the random values of inputs that are not given.")
+]
 Range = Annotated[
     list[str],
     typer.Option(

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from trtnet.cli.callbacks import page
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Declare, FactoryOptions, Json, Model, WeightsOptions, writable
+from trtnet.cli.options import Declare, FactoryOptions, Json, Model, WeightsOptions
 from trtnet.support.files import check_writable
 
 
@@ -62,7 +63,7 @@ def quantize(
         ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(callback=writable, help="Write the report as a page: ranges, errors by module.")
+        Path | None, typer.Option(callback=page, help="Write the report as a page: ranges, errors by module.")
     ] = None,
     declare: Declare = [],
     json: Json = None,
@@ -73,7 +74,7 @@ def quantize(
     """
     from trtnet.checkpoint import check_apart
     from trtnet.support.text.status_line import StatusLine
-    from trtnet.tools.output import show
+    from trtnet.tools.output import show, with_files
     from trtnet.tools.quantize.page import save
     from trtnet.tools.quantize.quantize import quantize as run
     from trtnet.tools.quantize.report import table, to_json
@@ -91,4 +92,4 @@ def quantize(
         found = run(made, data, output, inputs, chosen.open(), ignored=chosen.ignored, tell=tell, **options)
     if html is not None:
         save(html, found, model, options)
-    show(table(found), to_json(found), json)
+    show(with_files(table(found), found.path, html), to_json(found), json)

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from trtnet.cli.callbacks import existing, parsed
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Input, ModelOptions, existing, parsed
+from trtnet.cli.options import Input, ModelOptions
 from trtnet.support.errors import ModelError
 from trtnet.support.files import check_writable
 

@@ -13,6 +13,7 @@ from trtnet.cli.grouping import grouped
 from trtnet.cli.options import FactoryOptions, Ignore, Json, Key, Rules, StripPrefix, weights_choice
 from trtnet.support.errors import ModelError
 from trtnet.support.files import check_writable
+from trtnet.support.text.counted import counted
 
 if TYPE_CHECKING:
     from trtnet.nn import Module
@@ -97,7 +98,7 @@ def convert(
     Tensor by tensor, whole or not at all, with a digest in its metadata.
     """
     from trtnet.checkpoint import check_apart
-    from trtnet.tools.output import show
+    from trtnet.tools.output import show, with_files
     from trtnet.tools.weights import files as tool
 
     check_writable(out)
@@ -109,7 +110,7 @@ def convert(
         _no_factory(factory)
     module = None if model is None else _made(model, factory)
     found = tool.convert_file(chosen.open(), out, dtype, module, chosen.ignored, bar=sys.stderr.isatty())
-    show(tool.table(found), tool.to_json(found), json)
+    show(with_files(tool.table(found), out), {"path": str(out), **tool.to_json(found)}, json)
 
 
 def _no_factory(factory: FactoryOptions) -> None:
@@ -157,4 +158,4 @@ def refit(
         loaded.refit(redefined(model, factory.values, loaded.info, chosen))
     loaded.save(target)
     replaced = len(loaded.info.refittable) + (0 if model is None else len(loaded.info.folded))
-    print(f"{target}: {replaced:,} weights replaced")
+    print(f"{target}: {counted(replaced, 'weight')} replaced")

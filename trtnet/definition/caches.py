@@ -10,6 +10,7 @@ from trtnet.graph.quantized import HeldCache
 from trtnet.ops.quantization.caches import held, in_floats, narrowed
 from trtnet.support.call_interface import output_name
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import counted
 
 
 def declared(network: Network, inputs: Mapping[str, Input]) -> dict[str, Input]:
@@ -21,7 +22,9 @@ def declared(network: Network, inputs: Mapping[str, Input]) -> dict[str, Input]:
             continue
         heads = spec.shape[1]
         if cache.scale.ndim and isinstance(heads, int) and cache.scale.shape != (heads,):
-            raise ModelError(f"quantization: the cache {name} has {heads} heads, and {cache.scale.size} scales")
+            raise ModelError(
+                f"quantization: the cache {name} has {counted(heads, 'head')}, and {counted(cache.scale.size, 'scale')}"
+            )
         network.quantized.caches[name] = cache
         found[name] = replace(spec, dtype=cache.dtype.name)
     return found

@@ -145,11 +145,13 @@ class Generator:
     def _rows(self, prompts: Sequence[Prompt], given: Configs) -> list[_Sequence]:
         configs = [given] * len(prompts) if isinstance(given, GenerationConfig) else given
         if len(configs) != len(prompts):
-            raise InputError(f"{len(prompts)} prompts take one config or {len(prompts)}; found {len(configs)}")
+            raise InputError(
+                f"{counted(len(configs), 'config')} for {counted(len(prompts), 'prompt')}: give one, or one for each"
+            )
         if self._length and any(config.prompt_lookup_num_tokens for config in configs):
             raise InputError(
-                f"the step takes {self._length} tokens or one: guesses (prompt_lookup_num_tokens) need one of any"
-                " length, profiles(drafted=...)"
+                f"the step takes {counted(self._length, 'token')} or one: guesses (prompt_lookup_num_tokens) need one"
+                " of any length, profiles(drafted=...)"
             )
         return [self._row(self._tokens(prompt), config) for prompt, config in zip(prompts, configs, strict=True)]
 
@@ -184,7 +186,9 @@ class Generator:
         if not rows:
             return
         if self._batch and len(rows) > self._batch:
-            raise InputError(f"{len(rows)} prompts: this step was made for {self._batch} sequences at a time")
+            raise InputError(
+                f"{counted(len(rows), 'prompt')}: this step was made for {counted(self._batch, 'sequence')} at a time"
+            )
         idle = _Sequence([0], GREEDY, frozenset(), 0, Text(None), finish_reason="length")
         rows = [*rows, *[idle] * (self._batch - len(rows))]
         caches = self._caches_for(len(rows))
@@ -265,7 +269,9 @@ def _checked(step: Any, prompts: Any) -> tuple[int, int, int]:
     if [(info.name, *info.shape[1:]) for info in found] != [(info.name, *info.shape[1:]) for info in others]:
         raise InputError("the step for prompts has other caches: make both of one decoder, with the same sampling")
     if length > capacity:
-        raise InputError(f"the step takes {length} tokens, its caches hold {capacity}: make it with a smaller length")
+        raise InputError(
+            f"the step takes {counted(length, 'token')}, its caches hold {capacity}: make it with a smaller length"
+        )
     return _number(found[0].shape[0]) or _number(others[0].shape[0]), length, capacity
 
 

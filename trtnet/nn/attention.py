@@ -16,6 +16,7 @@ from trtnet.nn.linear import Linear
 from trtnet.support.dtypes import DTypeLike, bool_
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import counted
 
 log = logging.getLogger("trtnet.nn")
 
@@ -216,8 +217,9 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
     Raises LayerError for another rank, and for a width that num_heads does not divide.
     """
     if is_confused(x, x.network.division.share(num_heads, x)):
-        text = f"{num_heads} heads of {num_heads} positions: some TensorRTs compute wrong numbers if x is a part of a"
-        log.warning(here(f"{text} product of queries, keys and values together; declare the length as dynamic"))
+        text = f"{counted(num_heads, 'head')} of {counted(num_heads, 'position')}: some TensorRTs compute wrong numbers"
+        advice = "if x is a part of a product of queries, keys and values together; declare the length as dynamic"
+        log.warning(here(f"{text} {advice}"))
     return _split(x, num_heads)
 
 
@@ -239,6 +241,6 @@ def join_heads(x: Tensor) -> Tensor:
     Raises LayerError for another rank.
     """
     if x.ndim != 4:
-        x.network.fail(f"join_heads takes [batch, heads, length, dim], found {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"join_heads takes [batch, heads, length, dim], found {counted(x.ndim, 'dimension')}", {"x": x})
     batch, heads, length, dim = x.shape
     return ops.shuffle(x, before=(0, 2, 1, 3), shape=(batch, length, heads * dim))

@@ -13,6 +13,7 @@ from trtnet.ops.arguments.window_arguments import Padding, Window, pairs
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import counted
 
 PADDINGS = ("zeros", "reflect", "replicate", "circular")
 
@@ -184,7 +185,7 @@ class _ConvTranspose(_Convolution):
         wanted = tuple(output_size)[-self.axes :]
         given = x.shape[-self.axes :]
         if len(output_size) not in (self.axes, x.ndim):
-            x.network.fail(f"output_size is {self.axes} sizes, found {len(output_size)}", {"x": x})
+            x.network.fail(f"output_size is {counted(self.axes, 'size')}, found {len(output_size)}", {"x": x})
         if not all(isinstance(size, int) for size in (*wanted, *given)):
             x.network.fail("output_size of sizes that are not known: give output_padding", {"x": x})
         zipped = zip(wanted, given, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)

@@ -12,6 +12,7 @@ from trtnet.nn.core.settings import inference_only, kept
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import counted
 
 
 class Linear(Module):
@@ -153,7 +154,7 @@ def _keep_table(
     if weight is not None:
         raise inference_only(kind, "weights come from the checkpoint, by their keys; not from an argument")
     if padding_idx is not None and not -rows <= padding_idx < rows:
-        raise ModelError(here(f"{kind}: padding_idx is one of {rows} rows, found {padding_idx}"))
+        raise ModelError(here(f"{kind}: padding_idx is one of {counted(rows, 'row')}, found {padding_idx}"))
     table.num_embeddings, table.embedding_dim, table.max_norm = rows, width, max_norm
     table.padding_idx = padding_idx if padding_idx is None else padding_idx % rows
 

@@ -11,12 +11,15 @@ from trtnet.nn.core.settings import inference_only, kept, shape_of
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
+from trtnet.support.text.counted import counted
 
 
 def _check_rank(module: Module, x: Tensor, ranks: tuple[int, ...]) -> None:
     if x.ndim not in ranks:
         wanted = " or ".join(map(str, ranks))
-        x.network.fail(f"{type(module).__name__} takes an input of {wanted} dimensions, found {x.ndim}", {"x": x})
+        x.network.fail(
+            f"{type(module).__name__} takes an input of {counted(wanted, 'dimension')}, found {x.ndim}", {"x": x}
+        )
 
 
 class _BatchNorm(Module):

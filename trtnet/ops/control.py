@@ -136,7 +136,7 @@ def cond(
     given = [_boundary(network, "input", {"input": x}, x.shape, conditional, "cond_input") for x in operands]
     yes, no = _called(network, true_fn, *given), _called(network, false_fn, *given)
     if len(_tuple(yes)) != len(_tuple(no)):
-        network.fail(f"cond: the branches return {len(_tuple(yes))} and {len(_tuple(no))} tensors", {})
+        network.fail(f"cond: the branches return {len(_tuple(yes))} and {counted(len(_tuple(no)), 'tensor')}", {})
     pairs = list(zip(_tuple(yes), _tuple(no), strict=True))
     for a, b in pairs:
         if a.dtype != b.dtype or a.ndim != b.ndim:

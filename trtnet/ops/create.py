@@ -25,6 +25,7 @@ from trtnet.support import dtypes
 from trtnet.support.arrays import is_torch, values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, DTypeLike
+from trtnet.support.text.counted import counted
 
 
 def as_tensor(data: Any, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
@@ -211,7 +212,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         current().fail(f"meshgrid: indexing is 'ij' or 'xy', found {indexing!r}", {})
     for x in tensors:
         if x.ndim != 1:
-            x.network.fail(f"meshgrid takes vectors, found {x.ndim} dimensions", {"x": x})
+            x.network.fail(f"meshgrid takes vectors, found {counted(x.ndim, 'dimension')}", {"x": x})
     rank = len(tensors)
     places = [1, 0, *range(2, rank)] if indexing == "xy" and rank > 1 else list(range(rank))
     sizes = [tensors[place].shape[0] for place in places]

@@ -7,14 +7,17 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import filelock
 
-from trtnet.support.errors import FileError
+from trtnet.support.errors import FileError, TrtnetError
+
+PAGES = (".html", ".htm")
+ARRAYS = (".npz", ".json")
 
 
 class FileState(NamedTuple):
@@ -81,6 +84,30 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
     with suppress(OSError):
         return Path(path).is_dir()
     return False
+
+
+def check_suffix(path: str | os.PathLike[str], suffixes: Sequence[str], what: str) -> None:
+    """Raises TrtnetError for a file whose name ends in none of them, where the name says the format.
+
+    what: what is written, as `a page`.
+    """
+    if Path(path).suffix not in suffixes:
+        *others, last = suffixes
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise TrtnetError(f"{os.fspath(path)}: {what} is written as {known}: give the file a name that ends so")
+
+
+def check_page(path: Path) -> None:
+    """Raises TrtnetError for the name of a page that does not end in .html or .htm."""
+    check_suffix(path, PAGES, "a page")
+
+
+def check_arrays(path: Path, *, one: bool = True) -> None:
+    """Raises TrtnetError for the name of a file of arrays that ends in neither .npz nor .json.
+
+    one: whether it is to hold one call of one thing, as an .npz does.
+    """
+    check_suffix(path, ARRAYS if one else ARRAYS[1:], "a file of arrays" if one else "a file of several results")
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

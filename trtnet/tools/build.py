@@ -17,6 +17,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.runtime import Engine
 from trtnet.runtime.cuda.capability import compute_capability_here
 from trtnet.support.errors import DeviceError, TrtnetError
+from trtnet.support.text.counted import counted
 from trtnet.tools.audit.audit import audit, recorded
 from trtnet.tools.audit.report import render, to_json as audit_json
 
@@ -86,7 +87,7 @@ def picture(result: BuildResult) -> RenderableType:
         table.add_row("profile (min, opt, max)", ranges)
     table.add_row("backend", f"{info.backend} {info.backend_version}")
     table.add_row("layers", f"{result.layers:,}")
-    table.add_row("plan", f"{result.bytes:,} bytes, built in {result.seconds:.2f} s")
+    table.add_row("plan", f"{counted(result.bytes, 'byte')}, built in {result.seconds:.2f} s")
     return Group(table, render(recorded(info))) if info.audit else table
 
 

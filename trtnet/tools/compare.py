@@ -12,7 +12,7 @@ from trtnet.runtime import Engine
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError, ModelError
-from trtnet.support.files import is_folder
+from trtnet.support.files import is_file, is_folder
 from trtnet.tools.inspect.plan import PLANS
 from trtnet.tools.run import read_inputs
 from trtnet.tools.targets import arguments, models
@@ -41,7 +41,8 @@ def open_things(
     """(the sources by the names in the report, whose weights each has): ``name=source``, or the source's own text.
 
     A source is a model (of the zoo, or ``path.py:factory``; its network runs on the CPU), ``torch:path.py:factory``, a
-    file of :data:`FILES`, or ``engine:`` and a model or an ONNX file, to be built and run on this machine's GPU.
+    file of :data:`FILES`, an engine's under any name, or ``engine:`` and a model or an ONNX file, to be built and run
+    on this machine's GPU.
     choices: of the models; weights without a file are those of the torch module, arguments go to the factories that
     take them, and sizes are for engines built here. load: whether the torch modules get the weights, too, as they are
     in the file; None: those whose own are random. strict: whether the weights must fit the models.
@@ -136,7 +137,7 @@ class _Opener:
 
 def _is_file(text: str) -> bool:
     file, _ = split_runner(text)
-    return Path(file).suffix in FILES or is_folder(text)
+    return Path(file).suffix in FILES or is_folder(text) or (is_file(text) and not models.is_model(text))
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from trtnet.support.files import atomic_write
 from trtnet.support.plain import plain
@@ -27,8 +29,24 @@ def show(picture: RenderableType, result: Any, json_file: str | None) -> None:
         sys.stdout.write(text + "\n")
         return
     console = PlainConsole()
-    # a pipe has no width: names stay whole, one row a line, for grep and the like
-    (console if console.is_terminal else PlainConsole(width=PIPE_WIDTH)).print(picture)
+    if console.is_terminal:
+        console.print(picture)
+    else:
+        _print_piped(picture)
     if json_file:
         with atomic_write(json_file) as file:
             file.write(text.encode() + b"\n")
+
+
+def with_files(picture: RenderableType, *written: Path | None) -> RenderableType:
+    """A picture and the files that were written beside it, a line each; None is none."""
+    lines = [Text(f"wrote {path}", no_wrap=True, overflow="ignore") for path in written if path is not None]
+    return Group(picture, *lines)
+
+
+def _print_piped(picture: RenderableType) -> None:
+    """A pipe has no width: names stay whole, one row a line and no blanks behind it, for grep and the like."""
+    console = PlainConsole(width=PIPE_WIDTH)
+    with console.capture() as captured:
+        console.print(picture)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())

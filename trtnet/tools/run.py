@@ -16,8 +16,8 @@ from trtnet.support import dtypes
 from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.call_interface import TensorInfo, by_name
 from trtnet.support.errors import InputError
-from trtnet.support.files import atomic_write
 from trtnet.verify.arrays.inputs import fits_in_memory
+from trtnet.verify.arrays.saved import write_outputs
 
 Array = np.ndarray[Any, Any]
 
@@ -82,10 +82,12 @@ def to_json(summaries: list[OutputSummary], seconds: float) -> dict[str, Any]:
     return {"seconds": seconds, "outputs": [asdict(summary) for summary in summaries]}
 
 
-def save(outputs: Mapping[str, Array], path: str) -> None:
-    """Writes the outputs as an ``.npz``, whole or not at all. Raises TrtnetError if it cannot be written."""
-    with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **outputs)
+def save(outputs: Mapping[str, Array], path: Path) -> None:
+    """Writes the outputs as an ``.npz`` or polygraphy's ``.json``, whole or not at all.
+
+    bfloat16 and float8 become float32. Raises TrtnetError if it cannot be written.
+    """
+    write_outputs(path, {"trtnet": [outputs]})
 
 
 def _read(name: str, path: Path) -> Array:

@@ -57,7 +57,7 @@ def test_statistics_in_float16_are_float32() -> None:
         (lambda x: ops.batch_norm(x, None, None), r"needs running_mean and running_var"),
         (lambda x: ops.batch_norm(x, x[0, :, 0], x[0, :, 0], training=True), r"training=True would change"),
         (lambda x: ops.batch_norm(x, x[0, :3, 0], x[0, :3, 0]), r"running_mean has 3 channels, its input 4"),
-        (lambda x: ops.batch_norm(x[0, 0], x[0, 0], x[0, 0]), r"found 1 dimensions"),
+        (lambda x: ops.batch_norm(x[0, 0], x[0, 0], x[0, 0]), r"found 1 dimension"),
     ],
 )
 def test_refused(function: Callable[..., Any], text: str) -> None:

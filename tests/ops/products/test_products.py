@@ -293,7 +293,7 @@ def test_stft_has_no_complex_numbers() -> None:
         (lambda x: ops.matmul(x, x.sum()), "matmul of a tensor without dimensions"),
         (lambda x: ops.matmul(x > 0, x > 0), "cast bools with"),
         (lambda x: ops.addcdiv(x.int(), x.int(), x.int()), "addcdiv takes floats"),
-        (lambda x: ops.trace(x[0]), "trace takes a matrix, found 1 dimensions"),
+        (lambda x: ops.trace(x[0]), "trace takes a matrix, found 1 dimension"),
         (lambda x: ops.embedding(x.long(), x, max_norm=1.0), "embedding: max_norm changes the weights"),
         (lambda x: ops.chain_matmul(), "chain_matmul takes at least one tensor, found none"),
         (lambda x: ops.einsum(""), "einsum takes at least one tensor, found none"),

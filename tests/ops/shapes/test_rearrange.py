@@ -122,7 +122,7 @@ REFUSED = {
     "no step": (lambda x: x.unfold(1, 2, 0), "above 0"),
     "repeat": (lambda x: x.repeat(2), "repeat got"),
     "repeats": (lambda x: ops.repeat_interleave(x, [1, 2], 1), "takes 4 repeats along dim=1"),
-    "roll": (lambda x: ops.roll(x, (1, 2), 1), "2 shifts for 1 dims"),
+    "roll": (lambda x: ops.roll(x, (1, 2), 1), "2 shifts for 1 dim"),
     "a float": (lambda x: ops.roll(x, 0.5, 1), "roll takes ints and sizes, found 0.5"),
     "meshgrid": (lambda x: ops.meshgrid(x[0, 0], indexing="yx"), "indexing is 'ij' or 'xy'"),
     "diagonal": (lambda x: x.diagonal(0, 1, 1), "needs two axes"),

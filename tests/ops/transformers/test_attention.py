@@ -100,7 +100,7 @@ def test_heads_that_key_heads_broadcast_to(form: str) -> None:
         ),
         (
             lambda q: ops.scaled_dot_product_attention(q, q, q[:, :1]),
-            "3 key heads and 1 value heads are different numbers",
+            "there are as many value heads as key heads, found 1 and 3",
         ),
     ],
 )

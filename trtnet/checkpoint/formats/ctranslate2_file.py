@@ -16,6 +16,7 @@ import numpy as np
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 DTYPES = (dtypes.float32, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.float16, dtypes.bfloat16)
 """Element types by their number in the file."""
@@ -106,7 +107,7 @@ class _Reader:
         self.place += nbytes
         width = DTYPES[dtype].bits // 8 if dtype < len(DTYPES) else 0
         if self.place > len(self.data) or nbytes != width * math.prod(shape):
-            raise ValueError(f"an array of it, {list(shape)}, does not have its {nbytes:,} bytes")
+            raise ValueError(f"an array of it, {list(shape)}, does not have its {counted(nbytes, 'byte')}")
         return found
 
 
@@ -120,7 +121,7 @@ def _entries(reader: _Reader) -> tuple[str, dict[str, _Entry]]:
         alias = reader.name()
         found[alias] = found[reader.name()]
     if reader.place != len(reader.data):
-        raise ValueError(f"it has {len(reader.data):,} bytes, its arrays end at {reader.place:,}")
+        raise ValueError(f"it has {counted(len(reader.data), 'byte')}, its arrays end at {reader.place:,}")
     return spec, found
 
 

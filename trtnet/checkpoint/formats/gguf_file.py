@@ -13,6 +13,7 @@ from trtnet.checkpoint.formats.sharded import ShardedCheckpoint
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError, DependencyError
+from trtnet.support.text.counted import counted
 
 DTYPES = {"F32": dtypes.float32, "F16": dtypes.float16, "BF16": dtypes.bfloat16, "F64": dtypes.float64}
 DTYPES |= {f"I{bits}": dtypes.get(f"int{bits}") for bits in (8, 16, 32, 64)}
@@ -110,13 +111,15 @@ def open_gguf(path: Path) -> Checkpoint:
         return first
     if named is None or int(named[1]) != 1 or int(named[2]) != first.parts:
         raise CheckpointError(
-            f"{path} is one of {first.parts} parts of a split GGUF file. Open the first one, of the name"
+            f"{path} is one of {counted(first.parts, 'part')} of a split GGUF file. Open the first one, of the name"
             f" NAME-00001-of-{first.parts:05}.gguf, with the others beside it"
         )
     stem = path.name[: named.start()]
     others = [path.with_name(f"{stem}-{part:05}-of-{first.parts:05}.gguf") for part in range(2, first.parts + 1)]
     if missing := [other.name for other in others if not other.is_file()]:
-        raise CheckpointError(f"{path} is the first of {first.parts} parts, and {missing[0]} is not beside it")
+        raise CheckpointError(
+            f"{path} is the first of {counted(first.parts, 'part')}, and {missing[0]} is not beside it"
+        )
     return ShardedCheckpoint.joined(str(path), [first, *map(GGUFFile, others)])
 
 
@@ -125,7 +128,7 @@ def _why(path: Path) -> str:
     try:
         with path.open("rb") as file:
             if file.read(4) == b"GGUF":
-                return f"it is damaged; it has {path.stat().st_size:,} bytes"
+                return f"it is damaged; it has {counted(path.stat().st_size, 'byte')}"
     except OSError as error:
         return error.strerror or str(error)
     return "it does not begin with GGUF"

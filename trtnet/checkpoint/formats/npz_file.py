@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError, plain, supported_dtype
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 _SUFFIX = ".npy"
 
@@ -71,7 +72,7 @@ class NpzFile(Checkpoint):
         bfloat16 = dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None
         spec = TensorSpec(shape, dtypes.bfloat16 if bfloat16 else supported_dtype(dtype, self.name, key, shape))
         if spec.nbytes != stored:
-            raise self._damaged(key, f"{spec} takes {spec.nbytes:,} bytes, {stored:,} are stored")
+            raise self._damaged(key, f"{spec} takes {counted(spec.nbytes, 'byte')}, {stored:,} are stored")
         return spec
 
     def _damaged(self, key: str, why: object) -> CheckpointError:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, plain, raw_bytes, supported_dtype
 from trtnet.support import dtypes, json_text
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 DTYPES = {
     "F64": dtypes.float64,
@@ -98,7 +99,7 @@ def _explain(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > size - 8:
-        return f"{words}; it has {size:,} bytes, its header alone claims {length:,}. {advice}"
+        return f"{words}; it has {counted(size, 'byte')}, its header alone claims {length:,}. {advice}"
     try:
         entries, start = _read_header(path)
         entries.pop("__metadata__", None)
@@ -109,7 +110,7 @@ def _explain(path: Path, error: Exception) -> str:
     if wrong:
         return f"{words}; {wrong[0]} has another size than its shape and dtype: {entries[wrong[0]]}. {advice}"
     if promised != size:
-        return f"{words}; its header promises {promised:,} bytes, the file has {size:,}. {advice}"
+        return f"{words}; its header promises {counted(promised, 'byte')}, the file has {size:,}. {advice}"
     return f"{words}. {advice}"
 
 

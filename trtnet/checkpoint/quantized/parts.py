@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Parts:
         if spec.dtype not in kinds if kinds else not spec.dtype.is_floating:
             raise self.wrong(f"{name} is {' or '.join(map(str, kinds)) or 'of floats'}, found {spec.dtype}")
         if rank and len(spec.shape) != rank:
-            raise self.wrong(f"{name} has {rank} axes, found {list(spec.shape)}")
+            raise self.wrong(f"{name} has {counted(rank, 'axis', 'axes')}, found {list(spec.shape)}")
         return spec
 
     def keys(self, names: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from trtnet.checkpoint.rules.pattern import Pattern, expand
 from trtnet.checkpoint.rules.rule import KeyRule, each, need, put
 from trtnet.support.arrays import StaticShape
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class FoldBatchNorm(KeyRule):
             raise CheckpointError(f"{name} {list(shape)} is not a norm of what {key} {list(weight)} makes{hint}")
         for other, its in vectors.items():
             if its != shape:
-                raise CheckpointError(f"{other} {list(its)} does not have the {shape[0]} channels of {name}")
+                raise CheckpointError(f"{other} {list(its)} does not have the {counted(shape[0], 'channel')} of {name}")
         return shape[0]
 
     def _scaled(self, weight: Array, gain: Array, variance: Array) -> Array:

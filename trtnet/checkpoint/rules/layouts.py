@@ -106,7 +106,7 @@ class Rotary(KeyRule):
 
         def same(shape: StaticShape) -> StaticShape:
             if not shape or self.head_dim < 2 or self.head_dim % 2 or shape[0] % self.head_dim:
-                raise CheckpointError(f"{list(shape)} has no heads of {self.head_dim} rows")
+                raise CheckpointError(f"{list(shape)} has no heads of {counted(self.head_dim, 'row')}")
             return shape
 
         return _mapped(tensors, self.source, same, permuted)

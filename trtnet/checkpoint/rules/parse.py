@@ -14,6 +14,7 @@ from trtnet.checkpoint.rules.pattern import Pattern, pattern, template
 from trtnet.checkpoint.rules.renames import Merge, Rename, Split
 from trtnet.checkpoint.rules.rule import Rule
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 
 def make(entry: object) -> Rule:
@@ -64,7 +65,7 @@ def _merge(entry: Mapping[str, Any]) -> Rule:
 def _sizes(entry: Mapping[str, Any], count: int) -> tuple[int, ...]:
     sizes = _ints(entry, "sizes") if "sizes" in entry else ()
     if sizes and (len(sizes) != count or min(sizes) < 1):
-        raise CheckpointError(f"sizes are {count} ints above 0, found {list(sizes)}")
+        raise CheckpointError(f"sizes are {counted(count, 'int')} above 0, found {list(sizes)}")
     return sizes
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 LONGEST = 500
 MOST_REPEATS = 6
@@ -80,7 +81,9 @@ def pattern(text: object) -> Pattern:
     alternatives = _alternatives(tokens)
     choices = math.prod(alternatives) << sum(repeat == "?" for _, repeat in tokens)
     if choices * len(text) > MOST_STEPS:
-        raise CheckpointError(f"the pattern '{text}' is too complex: its alternatives have {choices:,} combinations")
+        raise CheckpointError(
+            f"the pattern '{text}' is too complex: its alternatives have {counted(choices, 'combination')}"
+        )
     return Pattern(text, regex, _parts(body), anchors, repeated, choices, not anchors[0] or alternatives[0] > 1)
 
 

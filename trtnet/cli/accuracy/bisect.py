@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtnet.cli.callbacks import page
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import Carry, InFloats, InputOptions, Json, Model, OriginalOptions, Pairs, Steps, Strict
-from trtnet.support.files import check_writable
+
+if TYPE_CHECKING:
+    from trtnet.definition import DefinedNetwork
+    from trtnet.verify.arrays.feeding import Arrays
 
 Torch = Annotated[
     str | None,
@@ -23,6 +27,8 @@ Names = Annotated[
         "--name", help=r"A module path (regular expression) and the original's: 'layers\.(\d+)=h.\1', 'qkv=q,k,v'."
     ),
 ]
+
+Html = Annotated[Path | None, typer.Option(callback=page, help="Write the report as a page with the error by depth.")]
 
 
 @grouped
@@ -37,7 +43,7 @@ def bisect(
     engine: OnEngine = False,
     steps: Steps = None,
     carry: Carry = [],
-    html: Annotated[Path | None, typer.Option(help="Write the report as a page with the error by depth.")] = None,
+    html: Html = None,
     in_floats: InFloats = True,
     json: Json = None,
 ) -> None:
@@ -46,20 +52,19 @@ def bisect(
     Exit code 1 if one does, or if the model's own outputs differ from torch's. The torch module keeps the weights that
     its factory gave it, unless these are random; the report says which weights each side has.
     """
+    from trtnet.runtime.cuda.device import CudaDevice
     from trtnet.tools.bisect import renamed
-    from trtnet.tools.output import show
-    from trtnet.tools.run import read_inputs
+    from trtnet.tools.output import show, with_files
     from trtnet.tools.targets import arguments
-    from trtnet.tools.targets.pair import completed, open_pair
+    from trtnet.tools.targets.pair import open_pair
     from trtnet.verify.bisection.bisect import bisect as run
     from trtnet.verify.bisection.taps import EngineTaps, ReferenceTaps
 
-    _check(html, engine)
+    if engine:
+        CudaDevice()  # before anything is built
     pair = open_pair(model, torch, options.choices, options.load)
     network = pair.define(strict)
-    files, sizes = read_inputs(arguments.files(inputs.input)), arguments.sizes(options.dim)
-    is_sequence = steps is not None
-    given = completed(network, files, sizes, arguments.ranges(inputs.range), inputs.random, from_zero=is_sequence)
+    given = _given(network, options, inputs, from_zero=steps is not None)
     found = run(
         network, pair.original, given,
         original_inputs=inputs.of_torch(given),
@@ -73,17 +78,15 @@ def bisect(
     found = replace(found, notes=(*found.notes, *pair.whose_weights))
     if html is not None:
         found.save(html)
-    show(found, found.to_json(), json)
+    show(with_files(found, html), found.to_json(), json)
     raise typer.Exit(0 if found.passed else 1)
 
 
-def _check(html: Path | None, engine: bool) -> None:
-    """Raises before anything is built: DeviceError without a GPU, TrtnetError for a page that cannot be written."""
-    from trtnet.runtime.cuda.device import CudaDevice
-    from trtnet.verify.arrays.saved import check_page
+def _given(network: DefinedNetwork, options: OriginalOptions, inputs: InputOptions, *, from_zero: bool) -> Arrays:
+    """The arrays that both get, random ones where none were given."""
+    from trtnet.tools.run import read_inputs
+    from trtnet.tools.targets import arguments
+    from trtnet.tools.targets.pair import completed
 
-    if html is not None:
-        check_page(html)
-        check_writable(html)
-    if engine:
-        CudaDevice()
+    files, sizes = read_inputs(arguments.files(inputs.input)), arguments.sizes(options.dim)
+    return completed(network, files, sizes, arguments.ranges(inputs.range), inputs.random, from_zero=from_zero)

@@ -54,7 +54,12 @@ class Sought:
     narrow: Annotated[str, typer.Option(help="dtype of the modules that tolerate it: float16 or bfloat16.")] = "float16"
     wide: Annotated[str, typer.Option(help="dtype of the others.")] = "float32"
     relative_l2: Annotated[
-        float | None, typer.Option(help="Largest relative L2 of an output; by default that of the narrow dtype.")
+        float | None,
+        typer.Option(
+            "--relative-l2",
+            "--tolerance",
+            help="Largest relative L2 of an output; by default that of the narrow dtype.",
+        ),
     ] = None
 
 

@@ -12,7 +12,7 @@ from trtnet.graph import Input, Parameter
 from trtnet.graph.memory.division import Division, Part
 from trtnet.nn import Module
 from trtnet.support.errors import ModelError
-from trtnet.support.text.counted import an
+from trtnet.support.text.counted import an, counted
 
 STYLES = "column", "row"
 PACKED = "in_proj_weight", "in_proj_bias"
@@ -77,7 +77,8 @@ class TensorParallel:
             size = spec.shape[axis] if -len(spec.shape) <= axis < len(spec.shape) else None
             if not isinstance(size, int) or size % self.ranks:
                 raise ModelError(
-                    f"parallel: axis {axis} of input {name} {list(spec.shape)} does not divide among {self.ranks} ranks"
+                    f"parallel: axis {axis} of input {name} {list(spec.shape)} does not divide among"
+                    f" {counted(self.ranks, 'rank')}"
                 )
             axis %= len(spec.shape)
             division.inputs[name] = axis
@@ -100,10 +101,12 @@ class TensorParallel:
                 continue
             part = Part(axis, 3 if name in PACKED else blocks, self.rank, self.ranks)
             if not part.fits(weight.shape[axis]):
-                of = f"{('rows', 'columns')[axis]}" + (f" in {part.blocks} blocks" if part.blocks > 1 else "")
+                of = f"{('rows', 'columns')[axis]}" + (
+                    f" in {counted(part.blocks, 'block')}" if part.blocks > 1 else ""
+                )
                 raise ModelError(
                     f"parallel: {path}.{name} {list(weight.shape)}: {weight.shape[axis]} {of} do not divide among"
-                    f" {self.ranks} ranks"
+                    f" {counted(self.ranks, 'rank')}"
                 )
             division.parts[weight] = part
             if style == "row":

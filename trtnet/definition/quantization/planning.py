@@ -34,6 +34,7 @@ from trtnet.graph.quantized import (
 )
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError, WeightsError
+from trtnet.support.text.counted import counted
 
 log = logging.getLogger("trtnet.quantization")
 
@@ -120,8 +121,9 @@ class Quantizing:
             raise ModelError(f'{checkpoint.name} has no quantized weights: quantization="checkpoint" needs them')
         self._attentions, self._caches = found.attentions(), CachesByName(found.caches())
         if left := found.left_out:
-            text = "%s: %s ranges, such as %s, are of results or of other operations' inputs: those stay floats"
-            log.warning(text, checkpoint.name, f"{len(left):,}", left[0])
+            those = counted(len(left), "range is", "ranges are")
+            text = "%s: %s of results or of other operations' inputs, such as %s: those stay floats"
+            log.warning(text, checkpoint.name, those, left[0])
         return found.dequantized() if behind is None else checkpoint
 
     def parameters(self, checkpoint: Checkpoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, QuantizedParameter]:
@@ -259,7 +261,8 @@ class Quantizing:
             return
         shown = "".join(f"\n  {text}" for text in says[:_LINES])
         rest = f"\n  ... and {len(says) - _LINES:,} more" if len(says) > _LINES else ""
-        text = f"{len(says):,} parts of the network stay in floats that were to be quantized:{shown}{rest}"
+        those = counted(len(says), "part of the network stays", "parts of the network stay")
+        text = f"{those} in floats despite the quantization that was asked for:{shown}{rest}"
         if self.fallback == "error":
             raise ModelError(f'{text}\n  quantization=trtnet.Quantize(..., fallback="warn") accepts that')
         log.warning("%s", text)

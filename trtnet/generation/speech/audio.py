@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 
 RATE = 16000
 """Samples a second of what speech networks take."""
@@ -61,11 +62,13 @@ def read_wav(path: str | PathLike[str]) -> tuple[Array, int]:
         kind = int.from_bytes(form[24:26], "little")
     if (kind, bits) not in _READERS or not channels or not rate:
         raise InputError(
-            f"{path} has sound of format {kind} with {bits} bits, which is not read: convert it to 16 bits"
+            f"{path} has sound of format {kind} with {counted(bits, 'bit')}, which is not read: convert it to 16 bits"
         )
     if missing:
         promised = len(chunks[b"data"]) + missing
-        raise InputError(f"{path} ends early: it promises {promised:,} bytes of sound and has {promised - missing:,}")
+        raise InputError(
+            f"{path} ends early: it promises {counted(promised, 'byte')} of sound and has {promised - missing:,}"
+        )
     width = channels * bits // 8
     whole = chunks[b"data"][: len(chunks[b"data"]) // width * width]
     return _READERS[kind, bits](whole).reshape(-1, channels), rate

@@ -12,6 +12,7 @@ import numpy as np
 from trtnet.graph.memory.storage import StoredTensor
 from trtnet.graph.memory.weight import DeclaredWeight, Weight
 from trtnet.support.ranks import Rank
+from trtnet.support.text.counted import counted
 
 Array = np.ndarray[Any, Any]
 
@@ -79,7 +80,9 @@ class Division:
         if not self.has(x):
             return count
         if count % self.ranks:
-            x.network.fail(f"{count} heads do not divide among {self.ranks} ranks", {"x": x})
+            x.network.fail(
+                f"{counted(count, 'head does', 'heads do')} not divide among {counted(self.ranks, 'rank')}", {"x": x}
+            )
         return count // self.ranks
 
     def has(self, value: object) -> bool:

@@ -18,6 +18,7 @@ from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
 from trtnet.support.source import here
+from trtnet.support.text.counted import counted
 from trtnet.support.text.messages import type_name
 
 log = logging.getLogger("trtnet.numbers")
@@ -218,7 +219,7 @@ def _widest(sizes: tuple[Any, ...]) -> Any:
 def axis(x: Tensor, dim: int, operation: str) -> int:
     """A torch axis as one counted from the front. Raises LayerError if `x` has no such axis."""
     if not -x.ndim <= dim < x.ndim:
-        x.network.fail(f"{operation} got dim={dim}, its input has {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"{operation} got dim={dim}, its input has {counted(x.ndim, 'dimension')}", {"x": x})
     return dim % x.ndim
 
 

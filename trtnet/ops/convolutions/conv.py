@@ -229,10 +229,11 @@ class ConvolutionWeights:
         kernel, offset = (_prepared(x, w) for w in (weight, bias))
         assert kernel is not None
         operands = {"x": x, "weight": kernel} | ({} if offset is None else {"bias": offset})
+        wanted = counted(rank + 2, "dimension")
         if x.ndim not in (rank + 1, rank + 2):
-            x.network.fail(f"{name} takes an input of {rank + 2} dimensions, found {x.ndim}", operands)
+            x.network.fail(f"{name} takes an input of {wanted}, found {x.ndim}", operands)
         if len(kernel.shape) != rank + 2:
-            x.network.fail(f"{name} takes a kernel of {rank + 2} dimensions, found {len(kernel.shape)}", operands)
+            x.network.fail(f"{name} takes a kernel of {wanted}, found {len(kernel.shape)}", operands)
         if not x.dtype.is_floating:
             x.network.fail(f"{name} takes floating inputs, found {x.dtype}; x.float() makes them so", operands)
         sizes = tuple(n for n in kernel.shape if isinstance(n, int))

@@ -16,6 +16,7 @@ from trtnet.ops.images.resample import grid_sample
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.shapes.joining import stack
 from trtnet.support.dtypes import float32
+from trtnet.support.text.counted import counted
 
 
 def deform_conv2d(
@@ -43,7 +44,7 @@ def deform_conv2d(
     taps, batch, (rows, columns) = int(window[0]) * int(window[1]), x.shape[0], offset.shape[2:]
     channels = x.shape[1]
     if offset.shape[1] % (2 * taps) or not offset.shape[1] or channels % inner:
-        text = f"two offsets for each of the {taps} weights of a kernel, or of each of its groups"
+        text = f"two offsets for each of the {counted(taps, 'weight')} of a kernel, or of each of its groups"
         x.network.fail(f"deform_conv2d takes {text}", {"x": x, "offset": offset, "weight": kernel})
     pixels = _sampled(
         cast(x, float32), cast(offset, float32), (int(window[0]), int(window[1])), stride, padding, dilation

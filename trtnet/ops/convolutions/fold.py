@@ -11,6 +11,7 @@ from trtnet.ops.convolutions.sliding import sliding_windows
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.shape import shuffle
 from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.support.text.counted import counted
 
 
 def unfold(x: Tensor, kernel_size: Window, dilation: Window = 1, padding: Window = 0, stride: Window = 1) -> Tensor:
@@ -24,7 +25,9 @@ def unfold(x: Tensor, kernel_size: Window, dilation: Window = 1, padding: Window
     if x.ndim == 3:
         return unfold(x.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
     if x.ndim != 4:
-        x.network.fail(f"unfold takes an image [batch, channels, height, width], found {x.ndim} dimensions", {"x": x})
+        x.network.fail(
+            f"unfold takes an image [batch, channels, height, width], found {counted(x.ndim, 'dimension')}", {"x": x}
+        )
     kernel, dilations, pads, strides = (spread(v, 2) for v in (kernel_size, dilation, padding, stride))
     padded = pad(x, (pads[1], pads[1], pads[0], pads[0]))
     rows = sliding_windows(padded, 2, kernel[0], strides[0], dilations[0])
@@ -54,7 +57,7 @@ def fold(
     elements = kernel[0] * kernel[1]
     batch, rows = x.shape[:2]
     if not isinstance(rows, int) or rows % elements:
-        x.network.fail(f"fold of {rows} rows with a kernel of {elements} elements", {"x": x})
+        x.network.fail(f"fold of {counted(rows, 'row')} with a kernel of {counted(elements, 'element')}", {"x": x})
     counts = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, d, p, s in zip(size, kernel, dilations, pads, strides, strict=True)

@@ -16,6 +16,7 @@ from trtnet.ops.shapes.shape import reshape
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.ops.shapes.views import movedim
 from trtnet.ops.writes.part import elements
+from trtnet.support.text.counted import counted
 
 
 def unfold_dim(x: Tensor, dimension: int, size: Size, step: Size) -> Tensor:
@@ -51,10 +52,10 @@ def sliding_windows(x: Tensor, dim: int, size: Size, step: Size = 1, dilation: S
         )
     extent = dilation * (size - 1) + 1
     if is_static((extent, length)) and int(extent) > int(length):
-        x.network.fail(f"unfold: a window of {extent} elements for an axis of size {length}", {"x": x})
+        x.network.fail(f"unfold: a window of {counted(extent, 'element')} for an axis of size {length}", {"x": x})
     room = length - extent
     if isinstance(room, Dim):
-        text = f"windows of {extent} elements do not fit into less; they slide along {length}"
+        text = f"less does not hold windows of {counted(extent, 'element')}; they slide along {length}"
         require(x.network, room, lambda rooms: rooms >= 0, text)
     count = room // step + 1
     shape = (*x.shape[:along], count, size, *x.shape[along + 1 :])

@@ -22,6 +22,7 @@ from trtnet.ops.pooling.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d
 from trtnet.ops.products.matmul import matmul
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import bfloat16, float32, uint8
+from trtnet.support.text.counted import counted
 
 RANKS = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,)}
 MODES = ("nearest", "nearest-exact", "area", *RANKS)
@@ -141,7 +142,7 @@ def _check(
     given = size if size is not None else scale_factor
     count = len(given) if isinstance(given, Sequence) else rank
     if count != rank:
-        x.network.fail(f"interpolate got {count} numbers for {rank} axes", {"x": x})
+        x.network.fail(f"interpolate got {counted(count, 'number')} for {counted(rank, 'axis', 'axes')}", {"x": x})
     if align_corners is not None and mode not in RANKS:
         x.network.fail(f"interpolate: align_corners is for {', '.join(RANKS)}, mode is {mode!r}", {"x": x})
     if antialias and mode not in ("bilinear", "bicubic"):

@@ -6,6 +6,7 @@ from trtnet.graph import Dim, Size, Tensor
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.shapes.shape import shuffle
+from trtnet.support.text.counted import counted
 
 
 def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
@@ -76,10 +77,10 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     _check_rank("channel_shuffle", x, 2)
     batch, channels, *rest = x.shape
     if not isinstance(channels, int) or channels % groups:
-        x.network.fail(f"channel_shuffle of {channels} channels in {groups} groups", {"x": x})
+        x.network.fail(f"channel_shuffle of {counted(channels, 'channel')} in {counted(groups, 'group')}", {"x": x})
     return x.reshape(batch, groups, channels // groups, *rest).transpose(1, 2).reshape(batch, channels, *rest)
 
 
 def _check_rank(operation: str, x: Tensor, least: int) -> None:
     if x.ndim < least:
-        x.network.fail(f"{operation} takes {least} dimensions or more, found {x.ndim}", {"x": x})
+        x.network.fail(f"{operation} takes {counted(least, 'dimension')} or more, found {x.ndim}", {"x": x})

@@ -20,6 +20,7 @@ from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.shapes.shape import flatten, unsqueeze
 from trtnet.ops.shapes.views import broadcast_tensors
 from trtnet.support import dtypes
+from trtnet.support.text.counted import counted
 
 
 def take(x: Tensor, index: Any) -> Tensor:
@@ -47,7 +48,7 @@ def take_along_dim(x: Tensor, indices: Any, dim: int | None = None) -> Tensor:
     along = axis(x, dim, "take_along_dim")
     known = Places.of(x, indices)
     if known is None or known.ndim != x.ndim:
-        x.network.fail(f"take_along_dim takes indices of {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"take_along_dim takes indices of {counted(x.ndim, 'dimension')}", {"x": x})
     places = places_of(x, known, x.shape[along])
     others = [getitem(y, (*(slice(None),) * along, slice(0, 1))) for y in (x, places)]
     shape = broadcast_tensors(*others)[0].shape
@@ -95,6 +96,6 @@ def bucketize(input: Operand, boundaries: Operand, *, out_int32: bool = False, r
     Raises LayerError for boundaries that are not a vector.
     """
     if ndim_of(boundaries) != 1:
-        text = f"bucketize takes boundaries that are a vector, found {ndim_of(boundaries)} dimensions"
+        text = f"bucketize takes boundaries that are a vector, found {counted(ndim_of(boundaries), 'dimension')}"
         network_of(input, boundaries).fail(text, {"input": input})
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -15,6 +15,7 @@ from trtnet.ops.indexing.index_tensors import Places, chosen, is_tensor, places_
 from trtnet.ops.shapes.shape import view
 from trtnet.ops.shapes.slicing import Cut
 from trtnet.ops.writes.part import part
+from trtnet.support.text.counted import counted
 
 
 def getitem(x: Tensor, index: Index | tuple[Index, ...]) -> Tensor:
@@ -48,7 +49,7 @@ def parsed(x: Tensor, index: Any) -> list[Any]:
     items = [places if (places := Places.of(x, item)) is not None else item for item in given]
     taken = sum(_axes(item) for item in items)
     if taken > x.ndim:
-        x.network.fail(f"too many indices: {taken} for {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"too many indices: {taken} for {counted(x.ndim, 'dimension')}", {"x": x})
     ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(ellipses) > 1:
         x.network.fail("an index has at most one Ellipsis", {"x": x})

@@ -17,6 +17,7 @@ from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.reductions.reduce import mean
 from trtnet.support.arrays import values
+from trtnet.support.text.counted import counted
 
 Array = np.ndarray[Any, Any]
 
@@ -83,7 +84,7 @@ def _watch(x: Tensor, before: object, given: dict[str, Operand | None], eps: flo
 
 def _check(x: Tensor, given: dict[str, Operand | None], training: bool) -> None:
     if x.ndim < 2:
-        x.network.fail(f"batch_norm takes [batch, channels, ...], found {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"batch_norm takes [batch, channels, ...], found {counted(x.ndim, 'dimension')}", {"x": x})
     statistics = [given[name] is not None for name in ("running_mean", "running_var")]
     if training and any(statistics):
         text = "training=True would change the running statistics; at inference it is False, or they are None"
@@ -94,7 +95,9 @@ def _check(x: Tensor, given: dict[str, Operand | None], training: bool) -> None:
         shape = tuple(getattr(operand, "shape", ()))
         known = isinstance(x.shape[1], int) and all(isinstance(n, int) for n in shape)
         if operand is not None and (len(shape) != 1 or (known and shape != (x.shape[1],))):
-            text = f"{name} has {shape[0] if len(shape) == 1 else list(shape)} channels, its input {x.shape[1]}"
+            text = (
+                f"{name} has {counted(shape[0] if len(shape) == 1 else list(shape), 'channel')}, its input {x.shape[1]}"
+            )
             x.network.fail(f"batch_norm: {text}", {"x": x, name: operand})
 
 

@@ -26,6 +26,7 @@ from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.ops.shapes.views import broadcast_tensors
 from trtnet.support.backend import supports
 from trtnet.support.dtypes import float32
+from trtnet.support.text.counted import counted
 
 
 def layer_norm(
@@ -111,12 +112,12 @@ def group_norm(
     """
     channels = x.shape[1] if x.ndim > 1 else x.ndim
     if x.ndim < 2 or not isinstance(channels, int) or num_groups < 1 or channels % num_groups:
-        x.network.fail(f"group_norm of {channels} channels in {num_groups} groups", {"x": x})
+        x.network.fail(f"group_norm of {counted(channels, 'channel')} in {counted(num_groups, 'group')}", {"x": x})
     if x.ndim == 2:
         return group_norm(x.unsqueeze(-1), num_groups, weight, bias, eps).squeeze(-1)
     for each in (weight, bias):
         if each is not None:
-            _check_shape(f"group_norm of {channels} channels", x, each, (channels,))
+            _check_shape(f"group_norm of {counted(channels, 'channel')}", x, each, (channels,))
     return _group_norm(x, num_groups, weight, bias, eps)
 
 

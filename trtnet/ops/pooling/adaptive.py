@@ -20,6 +20,7 @@ from trtnet.ops.products.matmul import matmul
 from trtnet.ops.reductions.reduce import amax, mean
 from trtnet.ops.shapes.joining import cat
 from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.support.text.counted import counted
 
 OutputSize = int | Sequence[int | None]
 
@@ -181,7 +182,10 @@ def _windows(size: int, n: int) -> list[tuple[int, int]]:
 def _counts(x: Tensor, output_size: OutputSize, rank: int) -> tuple[Size, ...]:
     given = list(spread(output_size, rank) if output_size is not None else (None,) * rank)  # type: ignore[arg-type]
     if len(given) != rank or x.ndim != rank + 2:
-        x.network.fail(f"adaptive pooling of {rank} axes to {given} got {x.ndim} dimensions", {"x": x})
+        x.network.fail(
+            f"adaptive pooling of {counted(rank, 'axis', 'axes')} to {given} got {counted(x.ndim, 'dimension')}",
+            {"x": x},
+        )
     sizes = tuple(x.shape[x.ndim - rank + i] if n is None else n for i, n in enumerate(given))
     for size, n in zip(x.shape[-rank:], sizes, strict=True):
         if n != size and not (isinstance(n, int) and n > 0):

@@ -16,6 +16,7 @@ from trtnet.ops.elementwise.unary_functions import abs, neg
 from trtnet.ops.filled import zeros
 from trtnet.ops.indexing.scatter import scatter
 from trtnet.ops.pooling.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool
+from trtnet.support.text.counted import counted
 
 AVERAGES: dict[int, Callable[..., Tensor]] = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
 
@@ -139,7 +140,7 @@ def _max_unpool(
 ) -> Tensor:
     named = {"x": x, "indices": indices}
     if x.ndim not in (rank + 1, rank + 2) or indices.ndim != x.ndim:
-        text = f"max_unpool{rank}d takes an input and indices of {rank + 1} or {rank + 2} dimensions"
+        text = f"max_unpool{rank}d takes an input and indices of {rank + 1} or {counted(rank + 2, 'dimension')}"
         x.network.fail(f"{text}, found {x.ndim} and {indices.ndim}", named)
     kernel, steps = spread(kernel_size, rank), spread(kernel_size if stride is None else stride, rank)
     geometry = zip(x.shape[-rank:], kernel, steps, spread(padding, rank), strict=True)

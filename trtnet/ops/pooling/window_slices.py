@@ -15,15 +15,22 @@ from trtnet.ops.elementwise.comparison import gt, ne as differs, where
 from trtnet.ops.elementwise.logic import logical_or
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.support.text.counted import counted
 
 
 def check(x: Tensor, kernel_size: Window, padding: Window, rank: int, dilation: Window = 1, spare: int = 0) -> None:
     """Raises LayerError for what torch's pools refuse. spare: what rounding up may add to each axis."""
     if x.ndim != rank + 2:
-        x.network.fail(f"pooling of {rank} axes takes an input of {rank + 2} dimensions, found {x.ndim}", {"x": x})
+        x.network.fail(
+            f"pooling of {counted(rank, 'axis', 'axes')} takes an input of {counted(rank + 2, 'dimension')},"
+            f" found {x.ndim}",
+            {"x": x},
+        )
     window, pads = spread(kernel_size, rank), spread(padding, rank)
     if len(window) != rank or len(pads) != rank:
-        x.network.fail(f"pooling of {rank} axes got a window of {window} and padding of {pads}", {"x": x})
+        x.network.fail(
+            f"pooling of {counted(rank, 'axis', 'axes')} got a window of {window} and padding of {pads}", {"x": x}
+        )
     if any(isinstance(size, int) and 2 * side > size for side, size in zip(pads, window, strict=True)):
         x.network.fail(f"pooling: padding {pads} is more than half of the window {window}", {"x": x})
     for size, k, side, d in zip(x.shape[2:], window, pads, spread(dilation, rank), strict=True):

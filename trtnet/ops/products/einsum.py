@@ -15,6 +15,7 @@ from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.shapes.views import diagonal
+from trtnet.support.text.counted import counted
 
 
 def einsum(equation: str, *operands: Operand | Sequence[Operand]) -> Tensor:
@@ -44,7 +45,7 @@ def _einsum(network: OpenNetwork, equation: str, operands: list[Tensor], named: 
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        network.fail(f"einsum {equation!r} has {len(terms)} terms, found operands: {len(operands)}", named)
+        network.fail(f"einsum {equation!r} has {counted(len(terms), 'term')}, found operands: {len(operands)}", named)
     extra = [x.ndim - len(term.replace("...", "")) for term, x in zip(terms, operands, strict=True)]
     if any(n < 0 or (n and "..." not in term) for n, term in zip(extra, terms, strict=True)):
         network.fail(f"einsum {equation!r}: the letters of a term do not match the axes of its operand", named)

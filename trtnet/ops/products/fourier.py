@@ -15,6 +15,7 @@ from trtnet.graph import Tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.shapes.joining import cat
+from trtnet.support.text.counted import counted
 
 LONGEST = 4096
 """The table of a transform of n values has up to 4 n^2 numbers: 256 MiB for this n."""
@@ -56,7 +57,7 @@ def _values(real: Tensor, imaginary: Tensor | None, axis: int, size: int | None)
     have = _known(real, axis)
     n = have if size is None else size
     if not 0 < n <= LONGEST:
-        real.network.fail(f"a Fourier transform of {n} values; 1 to {LONGEST} are written", {"x": real})
+        real.network.fail(f"a Fourier transform of {counted(n, 'value')}; 1 to {LONGEST} are written", {"x": real})
     kept = min(have, n)
     parts = [cast(part, "float32") for part in (real, imaginary) if part is not None]
     cut = [part if kept == have else part.narrow(axis, 0, kept) for part in parts]

@@ -44,7 +44,8 @@ def product(left: Operand, right: Operand, op1: str) -> Tensor:
 def _summed(a: Tensor, b: Tensor, shown: Mapping[str, object]) -> Tensor:
     """The product of integers, of which TensorRT has no layer, and that of nothing: elements multiplied and summed."""
     if a.dtype == dtypes.bool_ or a.shape[-1] != b.shape[-2]:
-        text = f"matmul of {a.dtype}, {a.shape[-1]} columns on the left and {b.shape[-2]} rows on the right"
+        columns, rows = counted(a.shape[-1], "column"), counted(b.shape[-2], "row")
+        text = f"matmul of {a.dtype}, {columns} on the left and {rows} on the right"
         a.network.fail(f"{text}; cast bools with .float()" if a.dtype == dtypes.bool_ else text, shown)
     return cast(sum(mul(a.unsqueeze(-1), b.unsqueeze(-3)), -2), a.dtype)
 

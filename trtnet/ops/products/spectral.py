@@ -14,6 +14,7 @@ from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.joining import stack
 from trtnet.ops.shapes.pad import pad
 from trtnet.support import arrays
+from trtnet.support.text.counted import counted
 
 
 def stft(
@@ -68,7 +69,7 @@ def _window(network: OpenNetwork, window: Operand | None, length: int, n_fft: in
         else arrays.values(np.ones(length) if window is None else window)
     )
     if given.shape != (length,):
-        network.fail(f"stft takes a window of win_length={length} numbers, found {list(given.shape)}", {})
+        network.fail(f"stft takes a window of win_length={counted(length, 'number')}, found {list(given.shape)}", {})
     before = (n_fft - length) // 2
     return np.pad(given.astype(np.float64), (before, n_fft - length - before))
 

@@ -68,7 +68,8 @@ def tensordot(a: Operand, b: Operand, dims: int | Sequence[Sequence[int]] = 2) -
     named = {"a": left, "b": right}
     if isinstance(dims, int):
         if not 0 <= dims <= min(left.ndim, right.ndim):
-            network.fail(f"tensordot along {dims} axes of {left.ndim} and {right.ndim} dimensions", named)
+            ranks = f"{left.ndim} and {counted(right.ndim, 'dimension')}"
+            network.fail(f"tensordot along {counted(dims, 'axis', 'axes')} of {ranks}", named)
         dims = (range(left.ndim - dims, left.ndim), range(dims))
     ours, theirs = ([axis(x, d, "tensordot") for d in which] for x, which in zip((left, right), dims, strict=True))
     if len(ours) != len(theirs):
@@ -172,5 +173,5 @@ def trace(x: Tensor) -> Tensor:
     Raises LayerError for another rank.
     """
     if x.ndim != 2:
-        x.network.fail(f"trace takes a matrix, found {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"trace takes a matrix, found {counted(x.ndim, 'dimension')}", {"x": x})
     return sum(diagonal(x), 0)

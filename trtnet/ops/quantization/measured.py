@@ -9,6 +9,7 @@ from trtnet.ops.quantization.layers import dequantize, dynamic_quantize
 from trtnet.ops.shapes.shape import reshape
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
+from trtnet.support.text.counted import counted
 
 
 def dynamically_quantized(x: Tensor, block: int, dtype: DType, scale: Array) -> Tensor:
@@ -21,7 +22,9 @@ def dynamically_quantized(x: Tensor, block: int, dtype: DType, scale: Array) -> 
     """
     columns = x.shape[-1]
     if not isinstance(columns, int) or columns % block:
-        x.network.fail(f"inputs in blocks of {block} columns, whose scales are measured, have whole blocks", {"x": x})
+        x.network.fail(
+            f"inputs in blocks of {counted(block, 'column')}, whose scales are measured, have whole blocks", {"x": x}
+        )
     x.network.loses_shapes = True  # TensorRT-RTX 1.7: "ScaleMode is illegal", where they are tried; it builds them
     flat = x if x.ndim == 2 else reshape(x, (-1, columns))
     y = _of_matrix(flat, block, dtype, scale)

@@ -12,6 +12,7 @@ from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.shapes.shape import reshape
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
+from trtnet.support.text.counted import counted
 
 LARGEST_K = 3840
 """The most elements that TensorRT's ITopKLayer selects."""
@@ -40,7 +41,7 @@ def topk(x: Tensor, k: Size, dim: int = -1, largest: bool = True, sorted: bool =
     along = axis(x, dim, "topk")
     k, size = size_of(x, k, "topk"), x.shape[along]
     if isinstance(k, int) and isinstance(size, int) and not 0 <= k <= size:
-        x.network.fail(f"topk of k={k} elements along dim={dim}, which has {size}", {"x": x})
+        x.network.fail(f"topk of k={counted(k, 'element')} along dim={dim}, which has {size}", {"x": x})
     if isinstance(k, int) and k > LARGEST_K:
         x.network.fail(f"topk takes at most {LARGEST_K} elements in TensorRT, found k={k}", {"x": x})
     return _topk(x, k, along, largest)

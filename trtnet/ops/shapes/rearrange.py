@@ -23,6 +23,7 @@ from trtnet.ops.shapes.shape import flatten, reshape, transpose
 from trtnet.ops.shapes.slicing import Cut, cut, movable, restored
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DTypeLike
+from trtnet.support.text.counted import counted
 
 
 def flip(x: Tensor, dims: int | Sequence[int], *more: int) -> Tensor:
@@ -91,7 +92,7 @@ def roll(x: Tensor, shifts: Size | Sequence[Size], dims: int | Sequence[int] | N
         return reshape(roll(flatten(x), by, 0), x.shape)
     along = ints_of(x, dims, "roll")
     if len(by) != len(along):
-        x.network.fail(f"roll got {len(by)} shifts for {len(along)} dims", {"x": x})
+        x.network.fail(f"roll got {counted(len(by), 'shift')} for {counted(len(along), 'dim')}", {"x": x})
     total: dict[int, Size] = {}
     for shift, d in zip(by, along, strict=True):
         a = axis(x, d, "roll")
@@ -123,7 +124,7 @@ def repeat(x: Tensor, sizes: Size | Sequence[Size], *more: Size) -> Tensor:
     counts = (*sizes_of(x, sizes, "repeat"), *sizes_of(x, more, "repeat"))
     missing = len(counts) - x.ndim
     if missing < 0 or any(isinstance(n, int) and n < 0 for n in counts):
-        x.network.fail(f"repeat got {list(map(str, counts))} for {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"repeat got {list(map(str, counts))} for {counted(x.ndim, 'dimension')}", {"x": x})
     lifted = x[(None,) * missing] if missing else x
     times = {a: n for a, n in enumerate(counts) if n != 1}
     return cut(lifted, {a: Cut(0, lifted.shape[a] * n) for a, n in times.items()}, "WRAP", name="repeat")
@@ -167,7 +168,7 @@ def repeat_interleave(
         sizes = (*x.shape[: along + 1], count, *x.shape[along + 1 :])
         return x.unsqueeze(along + 1).expand(sizes).flatten(along, along + 1)
     if known.dtype.kind not in "iu" or known.shape != (x.shape[along],) or (known < 0).any():
-        text = f"repeat_interleave takes {x.shape[along]} repeats along dim={dim}, found {known.tolist()}"
+        text = f"repeat_interleave takes {counted(x.shape[along], 'repeat')} along dim={dim}, found {known.tolist()}"
         x.network.fail(text, {"x": x})
     return take(x, constant(x.network, np.repeat(np.arange(known.size, dtype=np.int64), known)), along)
 

@@ -22,6 +22,7 @@ from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
 from trtnet.ops.shapes.regrouping import Move, regrouped
 from trtnet.ops.shapes.slicing import movable, restored
+from trtnet.support.text.counted import counted
 
 
 def reshape(x: Tensor, shape: Sequence[Size]) -> Tensor:
@@ -118,7 +119,7 @@ def _order(x: Tensor, dims: Sequence[int] | None, rank: int) -> tuple[int, ...]:
     given = ints_of(x, dims, "permute")
     order = tuple(dim % rank if -rank <= dim < rank else rank for dim in given)
     if sorted(order) != list(range(rank)):
-        x.network.fail(f"permute got dims={given}, its input has {rank} dimensions", {"x": x})
+        x.network.fail(f"permute got dims={given}, its input has {counted(rank, 'dimension')}", {"x": x})
     return order
 
 
@@ -266,7 +267,7 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
     """
     (dim,) = ints_of(x, [dim], "unsqueeze")
     if not -x.ndim - 1 <= dim <= x.ndim:
-        x.network.fail(f"unsqueeze got dim={dim}, its input has {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"unsqueeze got dim={dim}, its input has {counted(x.ndim, 'dimension')}", {"x": x})
     at = dim % (x.ndim + 1)
     return _move_ones(x, "unsqueeze", [at], (*x.shape[:at], 1, *x.shape[at:]))
 

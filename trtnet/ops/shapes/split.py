@@ -16,6 +16,7 @@ from trtnet.ops.arguments.sizes import is_int, size_of, sizes_of
 from trtnet.ops.shapes.slicing import Cut
 from trtnet.ops.writes.part import part
 from trtnet.support.size_limit import Array
+from trtnet.support.text.counted import counted
 
 
 def split(x: Tensor, split_size_or_sections: Size | Sequence[Size], dim: int = 0) -> tuple[Tensor, ...]:
@@ -64,7 +65,7 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     whole = exact_quotient((size,), (chunks,))
     if whole is not None:
         return _parts(x, along, [whole] * chunks)
-    text = f"chunk cuts {size} into fewer than {chunks} parts there, tensor_split always into {chunks}"
+    text = f"chunk cuts {size} into fewer than {counted(chunks, 'part')} there, tensor_split always into {chunks}"
     require(x.network, size, lambda sizes: _parts_of_chunk(sizes, int(chunks)) == chunks, text)
     step = (size + (chunks - 1)) // chunks
     return _between(x, along, [0, step, *(smallest(step * i, size) for i in range(2, chunks)), size])

@@ -24,6 +24,7 @@ from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.shape import permute, reshape, transpose
 from trtnet.ops.shapes.slicing import Cut, movable, restored
 from trtnet.ops.writes.part import elements, part
+from trtnet.support.text.counted import counted
 
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -111,7 +112,7 @@ def diag(x: Tensor, diagonal: int = 0) -> Tensor:
     Raises LayerError for another rank.
     """
     if x.ndim not in (1, 2):
-        x.network.fail(f"diag takes a vector or a matrix, found {x.ndim} dimensions", {"x": x})
+        x.network.fail(f"diag takes a vector or a matrix, found {counted(x.ndim, 'dimension')}", {"x": x})
     return diag_embed(x, diagonal) if x.ndim == 1 else diagonal_of(x, diagonal)
 
 

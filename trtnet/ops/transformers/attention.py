@@ -23,6 +23,7 @@ from trtnet.ops.reductions.reduce import any
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
 from trtnet.support.dtypes import bool_
+from trtnet.support.text.counted import counted
 
 NOWHERE = float("-inf")
 """The score of a key that a query may not look at."""
@@ -124,16 +125,18 @@ def _of_four_dimensions(
     if not isinstance(heads, int):
         shape = (*lead, heads)
         if groups != heads or others != heads:
-            text = f"attention: {heads} query heads need as many key and value heads, found {groups} and {others}"
+            needed = counted(heads, "query head needs", "query heads need")
+            text = f"attention: {needed} as many key and value heads, found {groups} and {others}"
             query.network.fail(text, {"query": query, "key": key, "value": value})
         flat = tuple(x.reshape(numel(shape), 1, *x.shape[-2:]) for x in parts)
         return shape, flat, _flat(mask, shape, 1)
     if heads == 1 and isinstance(groups, int) and groups > 1:
         heads, parts[0] = groups, parts[0].expand(*lead, groups, -1, -1)
     if not isinstance(groups, int) or others != groups or groups < 1 or heads % groups:
-        text = f"attention: {heads} query heads are not a multiple of {groups} key heads"
+        given = counted(heads, "query head is", "query heads are")
+        text = f"attention: {given} not a multiple of {counted(groups, 'key head')}"
         if others != groups:
-            text = f"attention: {groups} key heads and {others} value heads are different numbers"
+            text = f"attention: there are as many value heads as key heads, found {others} and {groups}"
         query.network.fail(text, {"query": query, "key": key, "value": value})
     if rank == 4:
         return (*lead, heads), tuple(parts), mask

@@ -19,6 +19,7 @@ from trtnet.ops.reductions.reduce import amax, sum
 from trtnet.ops.shapes.joining import cat
 from trtnet.ops.shapes.shape import unsqueeze
 from trtnet.support import dtypes
+from trtnet.support.text.counted import counted
 
 MODES = ("mean", "sum", "max")
 
@@ -54,18 +55,18 @@ def embedding_bag(
         indices.network.fail(text, named)
     if indices.ndim not in (1, 2) or (indices.ndim == 1) == (offsets is None):
         text = "embedding_bag takes indices [bags, size], or [n] with offsets [bags]"
-        indices.network.fail(f"{text}, found {indices.ndim} dimensions, {_with(offsets)} offsets", named)
+        indices.network.fail(f"{text}, found {counted(indices.ndim, 'dimension')}, {_with(offsets)} offsets", named)
     if per_sample_weights is not None and mode != "sum":
         indices.network.fail(f"embedding_bag takes per_sample_weights with mode='sum', found {mode!r}", named)
     table = tensor(weight, indices.network)
     rows = cast(embedding(indices, table), "float32")  # [..., width]
     if per_sample_weights is not None:
         rows = mul(rows, unsqueeze(cast(per_sample_weights, "float32"), -1))
-    counted = None if padding_idx is None else ne(indices, _row(padding_idx, table.shape[0]))
+    used = None if padding_idx is None else ne(indices, _row(padding_idx, table.shape[0]))
     if offsets is None:
-        return cast(_of_rows(rows, counted, mode), table.dtype)
+        return cast(_of_rows(rows, used, mode), table.dtype)
     held = _held(indices.shape[0], tensor(offsets, indices.network), include_last_offset)
-    held = held if counted is None else logical_and(held, unsqueeze(counted, 0))
+    held = held if used is None else logical_and(held, unsqueeze(used, 0))
     return cast(_of_bags(rows, held, mode), table.dtype)
 
 

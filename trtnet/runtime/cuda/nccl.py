@@ -14,6 +14,7 @@ from typing import Any
 from trtnet.runtime.cuda.device import CudaDevice
 from trtnet.support.errors import DependencyError, DeviceError, InputError
 from trtnet.support.files import atomic_write
+from trtnet.support.text.counted import counted
 
 ID_BYTES = 128
 _CAPSULE = b"ncclComm_t"  # PyCapsules keep the address of their name
@@ -107,7 +108,7 @@ def _read_id(path: Path, timeout: float) -> UniqueId:
         if path.exists():
             content = path.read_bytes()
             if len(content) != ID_BYTES:
-                raise InputError(f"{path} is no id of NCCL's: {len(content)} bytes, expected {ID_BYTES}")
+                raise InputError(f"{path} is no id of NCCL's: {counted(len(content), 'byte')}, expected {ID_BYTES}")
             return UniqueId.from_buffer_copy(content)
         time.sleep(_POLL)
     raise DeviceError(f"rank 0 wrote no {path} within {timeout:g} seconds")

@@ -17,6 +17,7 @@ from trtnet.support import dtypes
 from trtnet.support.arrays import StaticShape
 from trtnet.support.call_interface import ACTIVE, StateInfo, TensorInfo
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 
 Array = np.ndarray[Any, Any]
 
@@ -190,7 +191,7 @@ def sized(info: TensorInfo, state: StateInfo, count: int) -> StaticShape:
     """The shape of a state of so many streams. Raises InputError for another number than the network is made for."""
     streams = info.shape[state.axis]
     if isinstance(streams, int) and streams != count:
-        raise InputError(f"state {info} is that of {streams} streams; asked for {count}")
+        raise InputError(f"state {info} is that of {counted(streams, 'stream')}; asked for {count}")
     return tuple(count if axis == state.axis else int(size) for axis, size in enumerate(info.shape))
 
 

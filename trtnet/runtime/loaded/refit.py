@@ -95,8 +95,9 @@ def _of(refitter: trt.Refitter, network: Redefined) -> dict[str, Weight]:
         size, dtype = math.prod(weight.shape), weight.dtype
         if (prototype.size, dtypes.get(prototype.dtype)) != (size, dtype):
             raise PlanError(
-                f"the network is not the one that the engine was built from: {name} is {prototype.size:,} elements of"
-                f" {dtypes.get(prototype.dtype).name} in the engine, {size:,} of {dtype.name} in the network"
+                f"the network is not the one that the engine was built from: {name} is"
+                f" {counted(prototype.size, 'element')} of {dtypes.get(prototype.dtype).name} in the engine, {size:,}"
+                f" of {dtype.name} in the network"
             )
     return {name: weights[name] for name in wanted}
 
@@ -119,7 +120,9 @@ def _check(checkpoint: Checkpoint, sizes: dict[str, int], ignored: Sequence[str]
     wrong = [(name, (sizes[name],), shape) for name, shape in shapes.items() if math.prod(shape) != sizes[name]]
     if missing or unexpected or wrong:
         lines = [f"  missing: {name}" for name in missing] + [f"  unexpected: {key}" for key in unexpected]
-        lines += [f"  {name}: {size[0]:,} elements in the engine, {list(shape)} here" for name, size, shape in wrong]
+        lines += [
+            f"  {name}: {counted(size[0], 'element')} in the engine, {list(shape)} here" for name, size, shape in wrong
+        ]
         raise WeightsError(
             "\n".join([f"{checkpoint.name} does not fit the engine; none of its weights was replaced", *lines[:30]]),
             missing,

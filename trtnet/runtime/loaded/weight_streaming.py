@@ -6,6 +6,7 @@ import re
 
 from trtnet.support.backend import trt
 from trtnet.support.errors import DeviceError, InputError, PlanError
+from trtnet.support.text.counted import counted
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
@@ -35,4 +36,6 @@ def limit_weights(engine: trt.ICudaEngine, budget: int | str) -> None:
         )
     engine.weight_streaming_budget_v2 = min(wanted, streamable)
     if (found := int(engine.weight_streaming_budget_v2)) != min(wanted, streamable):
-        raise DeviceError(f"TensorRT did not accept a budget of {wanted:,} bytes for streamed weights: it is {found:,}")
+        raise DeviceError(
+            f"TensorRT did not accept a budget of {counted(wanted, 'byte')} for streamed weights: it is {found:,}"
+        )

@@ -14,6 +14,7 @@ from trtnet.runtime.streams.host_states import HostStates
 from trtnet.support import dtypes
 from trtnet.support.call_interface import StateInfo, TensorInfo, bind, by_name, check, returned
 from trtnet.support.errors import InputError, TrtnetError
+from trtnet.support.text.counted import counted
 
 Array = np.ndarray[Any, Any]
 Chunk = Any
@@ -96,7 +97,7 @@ class Streams:
                 rows = shape[info.shape.index(self._axis_size)]
                 if rows != self.count:
                     text = f"input {info}: {self._axis_size} is {rows} in {list(shape)}"
-                    raise InputError(f"{text}, and there are {self.count} streams: give the rows of all")
+                    raise InputError(f"{text}, and there are {counted(self.count, 'stream')}: give the rows of all")
 
     def step(self, chunks: Mapping[int, Chunk]) -> dict[int, Any]:
         """One step of those streams that have a chunk: what each gets, by its number.
@@ -232,7 +233,7 @@ class Streams:
             return info.shape.index(self._axis_size)
         if (*found, 0)[0] == self.count:
             return 0
-        raise InputError(f"{info} has no axis of the {self.count} streams: call them with the rows of all")
+        raise InputError(f"{info} has no axis of the {counted(self.count, 'stream')}: call them with the rows of all")
 
 
 def _row_info(info: TensorInfo, axis: int) -> TensorInfo:

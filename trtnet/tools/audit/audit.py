@@ -92,8 +92,8 @@ def audit(engine: Engine | str | os.PathLike[str], sidecar: str | os.PathLike[st
         if file.sidecar is not None and file.sidecar.info.audit:
             return recorded(file.sidecar.info)
         raise DeviceError(
-            f"{path} does not say what the engine computes ({file.unknown}): audit the engine where its GPU is, or what"
-            f" its inspector wrote there: Path('layers.json').write_text(engine.inspect().layers)"
+            f"{path} alone does not say what the engine computes: audit the engine where its GPU is, or what its"
+            f" inspector wrote there: Path('layers.json').write_text(engine.inspect().layers)\n  {file.unknown}"
         )
     return examine(str(path), file.layers, info)
 

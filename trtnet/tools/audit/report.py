@@ -32,7 +32,9 @@ def _lines(found: Audit) -> list[str]:
     held = ", ".join(f"{quantity(size, 'B')} in {dtype}" for dtype, size in found.weight_bytes.items())
     lines = [f"{counted(found.layers, 'layer')}; they hold {held or 'no constants that the inspector lists'}"]
     if found.own_layers:
-        lines.append(f"{len(found.own_layers):,} layers only quantize or dequantize: {_some(found.own_layers)}")
+        lines.append(
+            f"{counted(len(found.own_layers), 'layer')} only to quantize or dequantize: {_some(found.own_layers)}"
+        )
     if found.unknown:
         lines.append(f"the inspector does not say enough of {_modules(found.unknown)}")
     if found.fell_back:

@@ -11,6 +11,7 @@ import numpy as np
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import DependencyError, InputError
+from trtnet.support.text.counted import counted
 
 Array = np.ndarray[Any, Any]
 
@@ -66,7 +67,7 @@ def fitted(value: bytes | Array, info: TensorInfo, options: ImageOptions) -> Arr
     channels, height, width = info.shape if first else (info.shape[2], *info.shape[:2])
     pixels = decoded(value, int(channels)) if isinstance(value, bytes) else value.reshape(*value.shape[:2], -1)
     if pixels.shape[2] != channels:
-        raise InputError(f"an image of {pixels.shape[2]} channels was given for the input {info}")
+        raise InputError(f"an image of {counted(pixels.shape[2], 'channel')} was given for the input {info}")
     pixels = _resized(pixels, height, width, options.resize)
     if info.dtype != "uint8":
         number = _number(info)

@@ -20,6 +20,7 @@ from typing import Any
 from trtnet.support import json_text
 from trtnet.support.errors import FileError, InputError
 from trtnet.support.files import locked
+from trtnet.support.text.counted import counted
 from trtnet.tools.batch.shards import Shard, Source
 
 VERSION = 2
@@ -112,7 +113,7 @@ class Ledger:
             place = self._place(done.shard)
             size = place.stat().st_size if place.is_file() else None
             if size != done.nbytes:
-                what = "is gone" if size is None else f"has {size:,} bytes, not {done.nbytes:,}"
+                what = "is gone" if size is None else f"has {counted(size, 'byte')}, not {done.nbytes:,}"
                 raise InputError(
                     f"{place} {what}, which {self._path} says is finished: put it back, or remove {self._out} to begin"
                     f" anew"

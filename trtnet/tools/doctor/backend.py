@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trtnet.support.backend import BACKENDS, INSTALL
+from trtnet.support.text.counted import counted
 from trtnet.tools.doctor.check_result import CheckResult, Status
 from trtnet.tools.doctor.system import Driver, Module, System
 from trtnet.tools.explain.api_changes import vanished
@@ -122,7 +123,7 @@ def check_wheel_on_driver(wheel: Wheel, driver: Driver) -> CheckResult:
 def check_old_code(chosen: Module) -> CheckResult:
     """A hint for who brings code of an older TensorRT."""
     count = len(vanished(chosen.module))
-    found = f"{count} names that code for TensorRT 8 and 10 uses are not in {chosen.name} {chosen.version}"
+    found = f"{counted(count, 'name')} of code for TensorRT 8 and 10, not in {chosen.name} {chosen.version}"
     return CheckResult(
         "older code", Status.OK, found, "`trtnet doctor --explain NAME` says what takes their place." if count else ""
     )

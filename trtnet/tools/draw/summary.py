@@ -35,5 +35,5 @@ def summarize(layout: Layout, path: Path) -> Summary:
 def text(summary: Summary) -> Text:
     """The same, to read."""
     first = f"{summary.path}: {counted(summary.layers, 'layer')} in {counted(summary.modules, 'module')}"
-    first += f", {summary.bytes:,} bytes"
+    first += f", {counted(summary.bytes, 'byte')}"
     return Text("\n".join([first, *summary.notes]))

@@ -7,6 +7,7 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import counted
 
 FAMILIES = ("llama", "qwen2", "qwen3")
 """Values of ``general.architecture``; files of Mistral and SmolLM2 say llama."""
@@ -61,7 +62,9 @@ def _check(of: Any, checkpoint: Checkpoint, width: int) -> None:
     """Raises ModelError for a file without some layers, and what the model does not compute. width: of a head."""
     layers = {key.split(".")[1] for key in checkpoint if key.startswith("blk.")}
     if of("block_count") != len(layers):
-        text = f"{checkpoint.name} says it has {of('block_count')} layers, and has the weights of {len(layers)}"
+        text = (
+            f"{checkpoint.name} says it has {counted(of('block_count'), 'layer')}, and has the weights of {len(layers)}"
+        )
         raise ModelError(f"{text}: it is damaged, or a part")
     computed = {"rope.dimension_count": width, "attention.value_length": width, "attention.causal": True}
     for key, wanted in computed.items():

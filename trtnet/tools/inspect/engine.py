@@ -196,7 +196,7 @@ def _row(one: EngineLayer, detailed: bool) -> list[Text]:
 def _headline(description: EngineDescription, memory: Mapping[str, int]) -> str:
     parts = [f"{counted(len(description.layers), 'layer')}"]
     parts += [f"{count} write {dtype}" for dtype, count in precisions(description).most_common()]
-    parts += [f"{name} {size:,} bytes" for name, size in memory.items()]
+    parts += [f"{name} {counted(size, 'byte')}" for name, size in memory.items()]
     advice = "" if description.detailed else f"; the engine has only their names: {BUILD_DETAILED} for more"
     return ", ".join(parts) + advice
 

@@ -15,6 +15,7 @@ from trtnet.graph.layers.attributes import WeightsAttribute, attributes
 from trtnet.graph.layers.read import Node, Tensor, needed, producers, read, sizes
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import counted
 from trtnet.tools.inspect.any import is_network
 from trtnet.tools.inspect.engine import EngineLayer, EngineTensor, precisions
 from trtnet.tools.inspect.plan import EngineFile, read_document, read_engine
@@ -114,7 +115,7 @@ def _tensor(tensor: Tensor, target: NetworkTarget) -> str:
 
 def _engine(engine: EngineFile) -> Described:
     facts = _sidecar(engine.sidecar) if engine.sidecar else {}
-    facts |= {f"memory: {name}": f"{size:,} bytes" for name, size in (engine.memory or {}).items()}
+    facts |= {f"memory: {name}": f"{counted(size, 'byte')}" for name, size in (engine.memory or {}).items()}
     if engine.layers is None:
         return Described(engine.name, "engine", facts, None)
     facts |= {f"layers that write {dtype}": str(n) for dtype, n in precisions(engine.layers).items()}

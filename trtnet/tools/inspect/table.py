@@ -84,7 +84,7 @@ def _totals(summary: NetworkSummary, usual: str) -> str:
         lines.append(f"counted  at {at}{_hint(summary)}")
     if usual:
         lines.append(f"dtype    {usual} where no other stands beside the shape")
-    learned = f"{model.parameters:,} parameters, " if model.parameters else ""
+    learned = f"{counted(model.parameters, 'parameter')}, " if model.parameters else ""
     lines += [
         f"weights  {learned}{quantity(work.weight_bytes, 'B')} in the network",
         f"FLOPs    {quantity(work.flops, '')}; {quantity(model.bytes, 'B')} moved layer by layer, at least"

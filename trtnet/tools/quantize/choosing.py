@@ -13,6 +13,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import NAMED, WeightScheme
 from trtnet.graph.quantized import attention_name
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.attention import largest_seen
 from trtnet.tools.quantize.observing import Seen, watched
 from trtnet.tools.quantize.ranges import METHODS
@@ -131,7 +132,9 @@ def seen_only(kept: Chosen, choice: Choice, seen: Mapping[str, Seen]) -> Chosen:
     lost = {key: f"{found.channels.lost:,}" for key, found in seen.items() if found.channels.lost}
     if lost:
         text = ", ".join(f"{key} ({count})" for key, count in [*lost.items()][:_SHOWN])
-        log.warning("inputs in floats are NaN or infinite, and do not count, of %d products: %s", len(lost), text)
+        log.warning(
+            "inputs in floats are NaN or infinite, and do not count, of %s: %s", counted(len(lost), "product"), text
+        )
     weights = [key for key in kept.weights if choice.scheme.inputs is not None and not seen[key].values.largest]
     attentions = [path for path in kept.attentions if not all(largest_seen(path, seen))]
     if not weights and not attentions:
@@ -154,7 +157,7 @@ def _reason(network: DefinedNetwork, key: str, scheme: WeightScheme) -> str:
     shape = network.checkpoint.info(key).shape
     if isinstance(scheme.block, str) or (len(shape) == 2 and shape[1] % int(scheme.block) == 0):  # type: ignore[arg-type]
         return ""
-    return f"{list(shape)} is no matrix of blocks of {scheme.block} columns"
+    return f"{list(shape)} is no matrix of blocks of {counted(scheme.block, 'column')}"
 
 
 def in_words(reasons: Mapping[str, str]) -> str:

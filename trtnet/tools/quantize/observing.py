@@ -14,6 +14,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.graph import Tensor
 from trtnet.graph.quantized import Use, Watched
 from trtnet.reference.schedule import outermost
+from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.ranges import Array, Histogram
 
 _NAME = "input of {key}, {index}"
@@ -108,7 +109,7 @@ class Observer:
 
         for count, call in enumerate(calls, 1):
             self._reference.observed(call, see)
-            self._tell(f"the inputs of {self._weights} weights, {count} calls")
+            self._tell(f"the inputs of {counted(self._weights, 'weight')}, {counted(count, 'call')}")
         return {key: _joined(each) for key, each in parts.items()}
 
 

@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from trtnet.support.files import atomic_write
 from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.report import COLUMNS, attention_cells, cells
 from trtnet.tools.quantize.result import QuantizedCheckpoint, Row
+from trtnet.verify.arrays.saved import write_page
 from trtnet.verify.comparison.page import STYLE
 
 _BARS = """
@@ -21,9 +21,8 @@ td.shape path { fill: #5b8def; } td.shape line { stroke: var(--bad); }
 
 
 def save(path: Path, found: QuantizedCheckpoint, model: str, settings: Mapping[str, Any]) -> None:
-    """Writes the page. Raises FileError."""
-    with atomic_write(path) as file:
-        file.write(page(found, model, settings).encode())
+    """Writes the page. Raises FileError, and TrtnetError for a name that ends in neither .html nor .htm."""
+    write_page(path, page(found, model, settings))
 
 
 def page(found: QuantizedCheckpoint, model: str, settings: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from trtnet.definition.quantization import Watch
 from trtnet.graph.quantized import attention_name
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.attention import calibrated, largest_seen, uses
 from trtnet.tools.quantize.batch_norms import folded
 from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, seen_only, taken
@@ -166,7 +167,7 @@ class _Trials:
     def error(self, prepared: PreparedModel, keys: Collection[str]) -> float:
         """The largest relative L2 distance of an output from that of the floats, in all calls."""
         self._tried += 1
-        self._tell(f"the network with {len(keys)} quantized weights, trial {self._tried}")
+        self._tell(f"the network with {counted(len(keys), 'quantized weight')}, trial {self._tried}")
         found = self._outputs(define(self._model, self._inputs, **prepared.definition(keys)))
         return max(distance(a, b) for a, b in zip(found, self._floats, strict=True))
 
@@ -187,7 +188,7 @@ def _check_finite(names: Sequence[str], outputs: Sequence[np.ndarray[Any, Any]])
                 raise ModelError(
                     f"{text}: what quantization changes cannot be seen; trtnet bisect finds where it begins"
                 )
-            log.warning("%s, in %s of %s values: its error is infinite", text, f"{lost.sum():,}", f"{lost.size:,}")
+            log.warning("%s, in %s of %s: its error is infinite", text, f"{lost.sum():,}", counted(lost.size, "value"))
 
 
 def _placed(trials: _Trials, prepared: PreparedModel, tolerance: float) -> Placement:

@@ -37,7 +37,7 @@ def table(found: QuantizedCheckpoint) -> Table:
     for attention in found.attentions:
         picture.add_row(*attention_cells(attention))
     left = f"; {len(found.floats)} of two or more axes stay floats: {in_words(found.reasons)}" if found.floats else ""
-    picture.caption = f"{found.path}: {counted(len(found.rows), 'weight')} quantized{left}"
+    picture.caption = f"{counted(len(found.rows), 'weight')} quantized{left}"
     if found.error is not None:
         picture.caption += f"\nthe outputs are off by {found.error:.2e} (relative L2) on the first calls"
     if found.alpha is not None:

@@ -20,18 +20,17 @@ from trtnet.graph.quantized import QuantizedAttention
 from trtnet.support import dtypes, json_text
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
-from trtnet.support.files import atomic_write
+from trtnet.support.files import atomic_write, check_suffix
 
 CONFIG = "config.json"
 
 
 def check_file(path: Path, source: Source | None) -> None:
-    """Raises CheckpointError for a file that is no .safetensors by its name, and for that of the source.
+    """Raises TrtnetError for a file that is no .safetensors by its name, CheckpointError for that of the source.
 
     Also for a folder that is not there, and for one with the config.json of another checkpoint, which would be lost.
     """
-    if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path}: quantize writes .safetensors files, so name it that")
+    check_suffix(path, (".safetensors",), "a quantized checkpoint")
     check_apart(source, path)
     if not path.parent.is_dir():
         raise CheckpointError(f"{path}: there is no folder {path.parent}: make it first")

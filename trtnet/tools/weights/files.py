@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Column, Table
 
 from trtnet.checkpoint import Checkpoint, Listed, Source, convert, open_checkpoint, save_wts
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.checkpoint.rules import RuleSet, read
 from trtnet.support.errors import CheckpointError
+from trtnet.support.files import check_suffix
 from trtnet.support.text.counted import counted
 from trtnet.support.text.printing import visible
 from trtnet.support.text.status_line import StatusLine
@@ -98,10 +98,9 @@ def quantization(source: Source) -> str:
 def table(found: list[Row], quantized: str = "") -> Table:
     """The tensors, to read."""
     elements = sum(int(np.prod(row.shape, dtype=np.int64)) for row in found)
-    total = (
-        f"{counted(len(found), 'tensor')}, {counted(elements, 'element')}, {sum(row.bytes for row in found):,} bytes"
-    )
-    total += f"\nquantized: {escape(quantized)}" if quantized else ""
+    size = counted(sum(row.bytes for row in found), "byte")
+    total = f"{counted(len(found), 'tensor')}, {counted(elements, 'element')}, {size}"
+    total += f"\nquantized: {quantized}" if quantized else ""
     picture = Table(Column("key", overflow="fold"), "shape", "dtype", "bytes", caption=total)
     for row in found[:MOST_ROWS]:
         dtype, size = (row.dtype, f"{row.bytes:,}") if row.readable else (f"not readable: {row.dtype}", "-")
@@ -166,10 +165,9 @@ def convert_file(
     """Writes a checkpoint as .safetensors, in another dtype if told; a model that is given must fit it exactly.
 
     ignored: regular expressions of keys that the model may leave out; they are written all the same.
-    Raises CheckpointError and WeightsError; `out` then stays as it was.
+    Raises TrtnetError for another suffix, CheckpointError and WeightsError; `out` then stays as it was.
     """
-    if out.suffix not in (".safetensors", ".wts"):
-        raise CheckpointError(f"{out}: convert writes .safetensors and .wts files, so name it that")
+    check_suffix(out, (".safetensors", ".wts"), "a checkpoint")
     if out.suffix == ".wts" and dtype is not None:
         raise CheckpointError(f"{out}: a .wts file has only float32, so it takes no dtype")
     with open_checkpoint(source) as checkpoint:

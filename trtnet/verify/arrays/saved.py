@@ -12,12 +12,10 @@ import numpy as np
 
 from trtnet.support import json_text
 from trtnet.support.arrays import DAMAGED, not_numbers
-from trtnet.support.errors import InputError, TrtnetError
-from trtnet.support.files import atomic_write
+from trtnet.support.errors import InputError
+from trtnet.support.files import atomic_write, check_arrays, check_page
 from trtnet.verify.arrays import polygraphy_files as polygraphy, trtexec_files as trtexec
 from trtnet.verify.arrays.feeding import Array, Arrays
-
-PAGES = (".html", ".htm")
 
 
 def read_runs(path: Path) -> dict[str, list[Arrays]]:
@@ -59,8 +57,9 @@ def write_inputs(path: Path, iterations: Sequence[Mapping[str, Array]]) -> None:
     """Writes polygraphy's JSON, or an ``.npz`` of one iteration, whole or not at all.
 
     bfloat16 and float8 become float32 in both. Raises InputError for several iterations in an ``.npz``, TrtnetError
-    where the file cannot be written.
+    for another suffix, and where the file cannot be written.
     """
+    check_arrays(path)
     if path.suffix == ".npz":
         _write_npz(path, iterations)
     else:
@@ -72,18 +71,13 @@ def write_outputs(path: Path, runs: Mapping[str, Sequence[Mapping[str, Array]]])
 
     As :func:`write_inputs`.
     """
+    check_arrays(path)
     if path.suffix != ".npz":
         _write_json(path, polygraphy.encode_outputs(runs))
         return
     if len(runs) != 1:
         raise InputError(f"{path}: an .npz holds the outputs of one; these are of {', '.join(runs)}: write .json")
     _write_npz(path, next(iter(runs.values())))
-
-
-def check_page(path: Path) -> None:
-    """Raises TrtnetError for the name of a page that does not end in .html or .htm."""
-    if path.suffix.lower() not in PAGES:
-        raise TrtnetError(f"a page is written to a file that ends in {' or '.join(PAGES)}; found {path}")
 
 
 def write_page(path: Path, text: str) -> None:

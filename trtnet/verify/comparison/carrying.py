@@ -10,6 +10,7 @@ import numpy as np
 from trtnet.support import dtypes
 from trtnet.support.call_interface import ACTIVE, StateInfo, TensorInfo
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.feeding import Array, Arrays, Notes, cast
 from trtnet.verify.comparison.naming import paired
 from trtnet.verify.comparison.side import Side
@@ -102,7 +103,9 @@ def sequence(sets: Sequence[Arrays], carry: Mapping[str, str], steps: int | None
     if steps is None or steps == len(sets):
         return sets
     if len(sets) > 1:
-        raise InputError(f"{steps} steps, and the inputs of {len(sets)}: give those of one, or of every step")
+        raise InputError(
+            f"{counted(steps, 'step')}, and the inputs of {len(sets)}: give those of one, or of every step"
+        )
     return list(sets) * steps
 
 

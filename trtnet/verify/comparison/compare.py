@@ -8,6 +8,7 @@ from typing import Any
 
 from trtnet.support.call_interface import check
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.feeding import Array, Arrays, fed
 from trtnet.verify.arrays.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
 from trtnet.verify.comparison.carrying import Carrying, Declared, sequence
@@ -133,7 +134,9 @@ def _carried(carry: Mapping[str, str] | None, steps: int | None, iterations: int
 def _check_used_up(sides: Iterable[Side], iterations: int) -> None:
     for side in sides:
         if isinstance(side, Saved) and side.iterations > iterations:
-            raise InputError(f"{side.kind} has the outputs of {side.iterations} iterations; there were {iterations}")
+            raise InputError(
+                f"{side.kind} has the outputs of {counted(side.iterations, 'iteration')}; there were {iterations}"
+            )
 
 
 def _read_only(array: Array) -> Array:

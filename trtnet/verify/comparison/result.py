@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from trtnet.support.plain import plain
+from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.feeding import Array, Arrays
 from trtnet.verify.metrics.array_metrics import Metrics
 from trtnet.verify.metrics.tolerances import Tolerance, smallest_passing
@@ -133,7 +134,7 @@ class OutputComparison:
             yield from self._by_step()
         elif len(self.iterations) > 1 and self.worst.different:
             numbers = ", ".join(f"{key} {value:.3g}" for key, value in self.over_iterations()["relative_l2"].items())
-            yield f"  relative L2 of {len(self.iterations)} iterations: {numbers}"
+            yield f"  relative L2 of {counted(len(self.iterations), 'iteration')}: {numbers}"
 
 
 def _picked(count: int) -> list[int]:

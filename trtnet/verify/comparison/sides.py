@@ -16,7 +16,7 @@ from trtnet.runtime import Engine, Session, load
 from trtnet.support import dtypes
 from trtnet.support.call_interface import StateInfo, TensorInfo, by_name
 from trtnet.support.errors import InputError, ModelError
-from trtnet.support.text.counted import an
+from trtnet.support.text.counted import an, counted
 from trtnet.verify.arrays.feeding import Array, Notes, fed
 from trtnet.verify.arrays.inputs import to_array
 from trtnet.verify.arrays.saved import read_iterations, split_runner
@@ -95,7 +95,9 @@ class Saved:
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         if iteration >= self.iterations:
-            raise InputError(f"{self.kind} has the outputs of {self.iterations} iterations; there are more inputs")
+            raise InputError(
+                f"{self.kind} has the outputs of {counted(self.iterations, 'iteration')}; there are more inputs"
+            )
         return Results(self._iterations[iteration])
 
 

@@ -8,6 +8,7 @@ from sys import float_info
 
 from trtnet.support import dtypes
 from trtnet.support.errors import InputError
+from trtnet.support.text.counted import counted
 from trtnet.verify.metrics.array_metrics import Array, Metrics, measure, written
 from trtnet.verify.metrics.worst_parts import parts
 
@@ -76,11 +77,12 @@ class Tolerance:
     def _elements(self, metrics: Metrics) -> Iterable[str]:
         if self.elementwise and metrics.outside:
             yield (
-                f"{metrics.outside:,} elements outside atol={self.atol or 0:g}, rtol={self.rtol or 0:g}; it passes with"
-                f" that atol and rtol={metrics.rtol_needed:.3g}, or that rtol and atol={metrics.atol_needed:.3g}"
+                f"{counted(metrics.outside, 'element')} outside atol={self.atol or 0:g}, rtol={self.rtol or 0:g};"
+                f" it passes with that atol and rtol={metrics.rtol_needed:.3g}, or that rtol and"
+                f" atol={metrics.atol_needed:.3g}"
             )
         if self == EXACT and metrics.different:
-            yield f"{metrics.different:,} elements differ"
+            yield f"{counted(metrics.different, 'element differs', 'elements differ')}"
 
     def _parts(self, metrics: Metrics) -> Iterable[str]:
         """What the whole hides."""
@@ -104,7 +106,7 @@ class Tolerance:
             wrong = round((1 - ranking.token) * ranking.decided)
             yield f"another largest value in {wrong:,} of the {ranking.decided:,} rows with a margin of {self.margin:g}"
         if self.asks_margin_alone and ranking is not None and not ranking.decided:
-            yield f"nothing is compared: none of the {ranking.rows:,} rows has a margin of {self.margin:g}"
+            yield f"nothing is compared: none of the {counted(ranking.rows, 'row')} has a margin of {self.margin:g}"
 
 
 EXACT = Tolerance()
@@ -165,7 +167,7 @@ def _not_finite(metrics: Metrics) -> Iterable[str]:
         return
     for counts, where in ((metrics.nonfinite, ""), (metrics.expected_nonfinite, " expected")):
         if counts.nan or counts.inf:
-            yield f"{counts.nan:,} NaN and {counts.inf:,} infinite values{where}"
+            yield f"{counts.nan:,} NaN and {counted(counts.inf, 'infinite value')}{where}"
 
 
 def smallest_passing(metrics: Metrics) -> str:

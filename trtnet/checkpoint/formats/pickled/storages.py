@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from trtnet.checkpoint.formats.pickled.machine import Builders, Machine, PickleError
 from trtnet.checkpoint.formats.pickled.tensors import Storage, nbytes, storage
+from trtnet.support.text.counted import counted
 
 LARGEST_PICKLE = 1 << 24
 """Bytes that a description may have once it is unpacked; one that is stored as it is may have those of the file."""
@@ -48,7 +49,7 @@ class ZipStorages:
             raise PickleError(f"it has no {name}")
         info = self._members[name]
         if info.file_size > limit:
-            raise PickleError(f"{name} has {info.file_size:,} bytes, more than the {limit:,} that it may have")
+            raise PickleError(f"{name} has {counted(info.file_size, 'byte')}, more than the {limit:,} that it may have")
         with self._zip.open(info) as file:
             return file.read(info.file_size)
 
@@ -128,6 +129,8 @@ class FileStorages:
         begin = self._map.tell()
         end = begin + nbytes(known)
         if count != known.elements or end > len(self._map):
-            raise PickleError(f"it is cut short: storage {key} has {count:,} elements instead of {known.elements:,}")
+            raise PickleError(
+                f"it is cut short: storage {key} has {counted(count, 'element')} instead of {known.elements:,}"
+            )
         self._places[known.key] = begin, end
         self._map.seek(end)

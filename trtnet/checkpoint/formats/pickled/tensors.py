@@ -14,6 +14,7 @@ from trtnet.checkpoint.formats.pickled.machine import Builders, PickleError
 from trtnet.checkpoint.formats.pickled.objects import Global
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
+from trtnet.support.text.counted import counted
 
 _TYPED = {
     "FloatStorage": "float32",
@@ -80,7 +81,7 @@ class Stored:
             self.storage.elements if self.storage.dtype != "bytes" else self.storage.elements // elements.itemsize
         )
         if elements.size != promised:
-            raise ValueError(f"its storage has {elements.size:,} elements instead of {promised:,}")
+            raise ValueError(f"its storage has {counted(elements.size, 'element')} instead of {promised:,}")
         steps = [step * elements.itemsize for step in self.stride]
         return np.lib.stride_tricks.as_strided(elements[self.offset :], self.shape, steps)
 
@@ -133,7 +134,7 @@ def _in_storage(
     assert isinstance(offset, int)
     elements = math.prod(sizes)
     if elements > max(count, LARGEST_EXPANDED):
-        raise PickleError(f"{elements:,} elements are in a storage of {count:,}")
+        raise PickleError(f"{counted(elements, 'element is', 'elements are')} in a storage of {count:,}")
     last = offset + sum((n - 1) * step for n, step in zip(sizes, steps, strict=True))
     if elements and last >= count:
         raise PickleError("it has a tensor that reaches beyond its storage")

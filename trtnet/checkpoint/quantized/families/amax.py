@@ -25,6 +25,7 @@ from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 NAME = "quantizers"
 METHODS = ("amax",)
@@ -124,7 +125,7 @@ def _finite(parts: Parts) -> Array:
     """The weight in float32. Raises CheckpointError for NaN and infinities."""
     weight = parts.read("weight").astype(np.float32)
     if not np.isfinite(weight).all():
-        raise parts.wrong(f"weight has {np.count_nonzero(~np.isfinite(weight)):,} values that are NaN or infinite")
+        raise parts.wrong(f"weight has {counted(np.count_nonzero(~np.isfinite(weight)), 'NaN or infinite value')}")
     return weight
 
 

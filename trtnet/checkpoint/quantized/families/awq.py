@@ -21,6 +21,7 @@ from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 NAME = "AutoAWQ"
 METHODS = ("awq",)
@@ -59,7 +60,7 @@ def _weight(parts: Parts, config: Configuration) -> QuantizedWeight:
         raise parts.wrong(f"AWQ has 4 bits, found {bits}")
     if columns != 8 * words:
         raise parts.wrong(
-            f"qweight [{rows}, {words}] has {8 * words} output channels, and scales [{blocks}, {columns}]"
+            f"qweight [{rows}, {words}] has {counted(8 * words, 'output channel')}, and scales [{blocks}, {columns}]"
         )
     group = group_size(parts, rows, blocks, config)
     dtype = parts.spec("scales").dtype

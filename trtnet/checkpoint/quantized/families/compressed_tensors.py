@@ -27,6 +27,7 @@ from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 NAME = "compressed-tensors"
 METHODS = ("compressed-tensors",)
@@ -69,7 +70,9 @@ def _values(parts: Parts, config: Configuration, group: Group | None) -> Quantiz
     floats = found.scheme.dtype.is_floating
     kind = {"int": False, "float": True}.get(group.kind, floats)
     if kind != floats or (group.bits is not None and not (1 if not floats else 8) <= group.bits <= 8):
-        raise parts.wrong(f"weight is {found.scheme.dtype}, and {config.where} says {group.bits} bits of {group.kind}")
+        raise parts.wrong(
+            f"weight is {found.scheme.dtype}, and {config.where} says {counted(group.bits, 'bit')} of {group.kind}"
+        )
     fitted = _fitting(parts, config, group, found)
     return (
         fitted if floats or group.bits in (None, 8) else replace(fitted, read=lambda: _few(parts, config, group, found))
@@ -81,7 +84,9 @@ def _few(parts: Parts, config: Configuration, group: Group, weight: QuantizedWei
     found, half = weight.read(), 1 << (int(group.bits or 8) - 1)
     low, high = int(found.values.min(initial=0)), int(found.values.max(initial=0))
     if low < -half or high >= half:
-        raise parts.wrong(f"its values are not of {group.bits} bits, as {config.where} says: {low} to {high}")
+        raise parts.wrong(
+            f"its values are not of {counted(group.bits, 'bit')}, as {config.where} says: {low} to {high}"
+        )
     return found
 
 
@@ -114,7 +119,7 @@ def _words(parts: Parts, config: Configuration, group: Group | None) -> Quantize
     said = None if group is None else group.bits
     fitting = [bits for bits in fitting if said in (None, bits)]
     if len(fitting) != 1:
-        asked = "" if said is None else f", and {config.where} says {said} bits"
+        asked = "" if said is None else f", and {config.where} says {counted(said, 'bit')}"
         raise parts.wrong(f"weight_packed {list(words)} cannot hold a weight {list(shape)} of 1 to 8 bits{asked}")
     bits = fitting[0]
     blocks = blocks_of(f"{parts.stem}weight", shape, scale.shape)
@@ -156,7 +161,9 @@ def _columns(parts: Parts, blocks: int, columns: int) -> Array | None:
     if index is None or -1 in index:
         return None
     if index.shape != (columns,):
-        raise parts.wrong(f"weight_g_idx has a block for each of {columns} columns, found {list(index.shape)}")
+        raise parts.wrong(
+            f"weight_g_idx has a block for each of {counted(columns, 'column')}, found {list(index.shape)}"
+        )
     if not 0 <= index.min() <= index.max() < blocks:
         raise parts.wrong(f"weight_g_idx has the blocks {index.min()} to {index.max()}, but there are {blocks}")
     return index.astype(np.int64)
@@ -165,7 +172,8 @@ def _columns(parts: Parts, blocks: int, columns: int) -> Array | None:
 def _float4(parts: Parts, config: Configuration, group: Group | None) -> QuantizedWeight:
     if group is not None and group.bits not in (None, 4):
         raise parts.wrong(
-            f"{config.where} says {group.bits} bits of {group.kind or 'floats'} in bytes; trtnet reads those of 4 bits"
+            f"{config.where} says {counted(group.bits, 'bit')} of {group.kind or 'floats'} in bytes; trtnet reads"
+            f" those of 4 bits"
         )
     scaled_inputs = "input_global_scale" in parts
     inputs = group.inputs if group is not None else "float4_e2m1fn" if scaled_inputs else ""

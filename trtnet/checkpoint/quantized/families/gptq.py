@@ -21,6 +21,7 @@ from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 NAME = "GPTQ"
 METHODS = ("gptq",)
@@ -55,7 +56,7 @@ def _weight(parts: Parts, config: Configuration) -> QuantizedWeight:
     if "g_idx" in parts:
         (rows,) = parts.check("g_idx", *WORDS, dtypes.int64, rank=1).shape
         if words_needed(bits, rows) != words:
-            raise parts.wrong(f"qweight [{words}, {columns}] of {bits} bits does not fit g_idx [{rows}]")
+            raise parts.wrong(f"qweight [{words}, {columns}] of {counted(bits, 'bit')} does not fit g_idx [{rows}]")
     elif config.document.get("desc_act") and blocks > 1:
         raise parts.wrong(f"g_idx is missing, and {config.where} says desc_act: blocks of channels in another order")
     group = group_size(parts, rows, blocks, config)
@@ -87,7 +88,7 @@ def bits_of(parts: Parts, columns: int, config: Configuration) -> int:
     said = config.number("bits", "w_bit")
     fitting = [bits for bits in (2, 3, 4, 8) if words_needed(bits, columns) == words and said in (None, bits)]
     if len(fitting) != 1:
-        asked = "" if said is None else f" of {said} bits, as {config.where} says"
+        asked = "" if said is None else f" of {counted(said, 'bit')}, as {config.where} says"
         raise parts.wrong(f"qzeros {list(parts.spec('qzeros').shape)} are not zero points{asked} of {columns} channels")
     return fitting[0]
 
@@ -97,8 +98,10 @@ def group_size(parts: Parts, rows: int, blocks: int, config: Configuration) -> i
     said = config.number("group_size", "q_group_size")
     group = rows if said == -1 else said if said is not None else -(-rows // blocks)
     if group <= 0 or -(-rows // group) != blocks:
-        source = f"{config.where} says blocks of {said}" if said is not None else f"{rows} channels"
-        raise parts.wrong(f"{source}, which do not fit {blocks} rows of scales for {rows} input channels")
+        source = f"{config.where} says blocks of {said}" if said is not None else f"{counted(rows, 'channel')}"
+        raise parts.wrong(
+            f"{source}, which do not fit {counted(blocks, 'row')} of scales for {counted(rows, 'input channel')}"
+        )
     return group
 
 
@@ -124,5 +127,7 @@ def _groups(parts: Parts, group: int, blocks: int) -> Array | None:
         return None
     index = parts.read("g_idx").astype(np.int64)
     if index.size and not 0 <= index.min() <= index.max() < blocks:
-        raise parts.wrong(f"g_idx has blocks {index.min()} to {index.max()}, but there are {blocks} rows of scales")
+        raise parts.wrong(
+            f"g_idx has blocks {index.min()} to {index.max()}, but there are {counted(blocks, 'row')} of scales"
+        )
     return None if np.array_equal(index, np.arange(index.size) // group) else index

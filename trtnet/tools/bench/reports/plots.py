@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trtnet.support.errors import DependencyError, TrtnetError
-from trtnet.support.files import atomic_write
+from trtnet.support.errors import DependencyError
+from trtnet.support.files import atomic_write, check_suffix
 from trtnet.support.text.counted import counted
 from trtnet.tools.bench.profile import Row
 from trtnet.tools.bench.reports.report import Bench, title
@@ -44,8 +44,7 @@ def save(bench: Bench, path: Path, depth: int) -> None:
 
 def check(path: Path) -> None:
     """Raises TrtnetError for a name that ends in neither .png nor .html, DependencyError without matplotlib."""
-    if path.suffix not in MAKERS:
-        raise TrtnetError(f"--plot writes .png or .html; found {path}")
+    check_suffix(path, tuple(MAKERS), "a plot")
     if importlib.util.find_spec("matplotlib") is None:
         raise DependencyError("--plot needs matplotlib: pip install 'trtnet[viz]'")
 

@@ -133,7 +133,7 @@ def _profile(bench: Bench, profile: Profile, depth: int) -> RenderableType:
     if not profile.layers:
         return Text(NO_LAYERS.format(f"{bench.info.backend} {bench.info.backend_version}"), style="yellow")
     names = ("Time(ms)", "Avg.(ms)", "Median(ms)", "Time(%)")
-    title = f"Profile ({profile.executions} iterations), modules to depth {depth}"
+    title = f"Profile ({counted(profile.executions, 'iteration')}), modules to depth {depth}"
     table = Table(*(Column(name, justify="right") for name in names), Column("Module", overflow="fold"), title=title)
     for row in profile.by_module(depth):
         table.add_row(*_row(row))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trtnet.support.errors import ModelError
+from trtnet.support.files import check_suffix
 
 SUFFIXES = (".html", ".svg", ".png", ".dot", ".json")
 
 
-def check_suffix(path: Path) -> None:
-    """Raises ModelError for a file that no writer is for."""
-    if path.suffix not in SUFFIXES:
-        raise ModelError(f"{path}: a drawing is written as {', '.join(SUFFIXES)}")
+def check_drawing(path: Path) -> None:
+    """Raises TrtnetError for a file that no writer is for."""
+    check_suffix(path, SUFFIXES, "a drawing")

@@ -15,7 +15,7 @@ from trtnet.tools.draw.files.dot import dot
 from trtnet.tools.draw.files.netron import onnx_json
 from trtnet.tools.draw.files.page import page
 from trtnet.tools.draw.files.png import png
-from trtnet.tools.draw.files.suffixes import check_suffix
+from trtnet.tools.draw.files.suffixes import check_drawing
 from trtnet.tools.draw.files.svg import svg
 from trtnet.tools.draw.layout.picture import Picture, picture
 from trtnet.tools.draw.layout.placing import place
@@ -59,9 +59,9 @@ FORMATS: dict[str, Callable[[Layout], bytes]] = {
 def write(layout: Layout, path: Path) -> None:
     """Writes the whole file or nothing.
 
-    Raises ModelError for a suffix that no writer is for, TrtnetError if the file cannot be written.
+    Raises TrtnetError for a suffix that no writer is for, and if the file cannot be written.
     """
-    check_suffix(path)
+    check_drawing(path)
     content = FORMATS[path.suffix](layout)
     with atomic_write(path) as file:
         file.write(content)

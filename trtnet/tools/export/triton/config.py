@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from trtnet.builder import PlanInfo
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import PlanError
+from trtnet.support.text.counted import counted
 from trtnet.tools.export.triton.sequence_config import sequence_batching, stream_count
 from trtnet.tools.export.triton.serving import Serving
 
@@ -145,10 +146,11 @@ def notes(info: PlanInfo, size: int, python: bool) -> list[str]:
         found = ["the server's Python needs trtnet, a TensorRT and torch, and the files where they are now"]
     if info.states:
         found.append(
-            f"{size} sequences at a time in each instance; requests bring one chunk each, and their sequence's id"
+            f"{counted(size, 'sequence')} at a time in each instance; requests bring one chunk each, and their"
+            " sequence's id"
         )
     elif size and min(_batches(info, 0)) > 1:
-        found.append(f"requests of fewer than {min(_batches(info, 0))} samples fail: no profile takes them")
+        found.append(f"requests of fewer than {counted(min(_batches(info, 0)), 'sample')} fail: no profile takes them")
     if not size:
         found.append("Triton does not batch: requests bring the whole shape")
     return found

@@ -11,6 +11,7 @@ from trtnet.builder.plan import ShapeRange
 from trtnet.runtime.execution.states import without
 from trtnet.support.call_interface import StateInfo, TensorInfo
 from trtnet.support.errors import PlanError
+from trtnet.support.text.counted import counted
 from trtnet.tools.export.triton.serving import Serving
 
 STREAMS = "streams"
@@ -77,12 +78,13 @@ def stream_count(possible: range, states: Sequence[StateInfo], serving: Serving)
         count = 1 if moving and 1 in possible else possible[-1]
     if count not in possible:
         raise PlanError(
-            f"{count} sequences at a time were asked for; it is made for {possible[0]} to {possible[-1]} streams"
+            f"{counted(count, 'sequence was', 'sequences were')} asked for at a time; it is made for {possible[0]} to"
+            f" {counted(possible[-1], 'stream')}"
         )
     if moving and count > 1:
         raise PlanError(
-            f"{moving[0]} is written in place, so that all {count} streams would go on with each request: serve one"
-            f" sequence in each instance, --max-batch-size 1 --instances {count}"
+            f"{moving[0]} is written in place, so that all {counted(count, 'stream')} would go on with each request:"
+            f" serve one sequence in each instance, --max-batch-size 1 --instances {count}"
         )
     return count
 
