@@ -15,22 +15,28 @@ Activation = Literal["quick_gelu", "gelu"]
 
 
 @dataclass(frozen=True)
-class CLIPVisionConfig:
-    """The fields of the original's config.json; the defaults are clip-vit-base-patch32's."""
+class CLIPTowerConfig:
+    """The fields of the original's config.json that both towers have."""
 
     hidden_size: int = 768
     intermediate_size: int = 3072
     projection_dim: int = 512
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
-    image_size: int = 224
-    patch_size: int = 32
     layer_norm_eps: float = 1e-5
     hidden_act: Activation = "quick_gelu"
 
 
 @dataclass(frozen=True)
-class CLIPTextConfig:
+class CLIPVisionConfig(CLIPTowerConfig):
+    """The fields of the original's config.json; the defaults are clip-vit-base-patch32's."""
+
+    image_size: int = 224
+    patch_size: int = 32
+
+
+@dataclass(frozen=True)
+class CLIPTextConfig(CLIPTowerConfig):
     """The fields of the original's config.json; the defaults are clip-vit-base-patch32's.
 
     eos_token_id: the token that ends a text. 2, as the first published files have it, is the largest token of a text.
@@ -38,13 +44,9 @@ class CLIPTextConfig:
 
     hidden_size: int = 512
     intermediate_size: int = 2048
-    projection_dim: int = 512
-    num_hidden_layers: int = 12
     num_attention_heads: int = 8
     vocab_size: int = 49408
     max_position_embeddings: int = 77
-    layer_norm_eps: float = 1e-5
-    hidden_act: Activation = "quick_gelu"
     eos_token_id: int = 49407
 
 
@@ -52,23 +54,20 @@ class CLIPTextConfig:
 class CLIPConfig(CLIPVisionConfig):
     """Of both towers: the image tower's fields, and those of texts, whose names begin with "text_"."""
 
-    text_hidden_size: int = 512
-    text_intermediate_size: int = 2048
-    text_num_hidden_layers: int = 12
-    text_num_attention_heads: int = 8
-    text_vocab_size: int = 49408
-    text_max_position_embeddings: int = 77
-    text_layer_norm_eps: float = 1e-5
-    text_hidden_act: Activation = "quick_gelu"
-    text_eos_token_id: int = 49407
+    text_hidden_size: int = CLIPTextConfig.hidden_size
+    text_intermediate_size: int = CLIPTextConfig.intermediate_size
+    text_num_hidden_layers: int = CLIPTextConfig.num_hidden_layers
+    text_num_attention_heads: int = CLIPTextConfig.num_attention_heads
+    text_vocab_size: int = CLIPTextConfig.vocab_size
+    text_max_position_embeddings: int = CLIPTextConfig.max_position_embeddings
+    text_layer_norm_eps: float = CLIPTextConfig.layer_norm_eps
+    text_hidden_act: Activation = CLIPTextConfig.hidden_act
+    text_eos_token_id: int = CLIPTextConfig.eos_token_id
 
     @property
     def text(self) -> CLIPTextConfig:
         own = {key.removeprefix("text_"): value for key, value in vars(self).items() if key.startswith("text_")}
         return CLIPTextConfig(projection_dim=self.projection_dim, **own)
-
-
-Config = CLIPVisionConfig | CLIPTextConfig
 
 
 class Embeddings(nn.Module):
@@ -101,7 +100,7 @@ class TextEmbeddings(nn.Module):
 class MLP(nn.Module):
     """Two linear layers with GELU, or x * sigmoid(1.702 x), between them."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: CLIPTowerConfig) -> None:
         self.quick = config.hidden_act == "quick_gelu"
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
@@ -114,7 +113,7 @@ class MLP(nn.Module):
 class EncoderLayer(nn.Module):
     """Attention and perceptron, each after a norm and beside a shortcut. causal: tokens look at those before them."""
 
-    def __init__(self, config: Config, causal: bool) -> None:
+    def __init__(self, config: CLIPTowerConfig, causal: bool) -> None:
         self.causal = causal
         self.self_attn = nn.MultiheadAttention(config.hidden_size, config.num_attention_heads, batch_first=True)
         self.layer_norm1 = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
@@ -130,7 +129,7 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """All layers."""
 
-    def __init__(self, config: Config, causal: bool = False) -> None:
+    def __init__(self, config: CLIPTowerConfig, causal: bool = False) -> None:
         self.layers = nn.Sequential(*(EncoderLayer(config, causal) for _ in range(config.num_hidden_layers)))
 
     def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:

@@ -153,8 +153,8 @@ FAMILIES: dict[str, tuple[Callable[[], torch.nn.Module], Callable[[], Any], Run,
     ),
     "clip": (
         lambda: hf("CLIPVisionModelWithProjection", image_size=32, patch_size=8, projection_dim=20, **SIZES),
-        lambda: CLIPVision(CLIPVisionConfig(48, 96, 20, 2, 4, 32, 8)), lambda m: m(IMAGE).image_embeds,
-        "image_embeds", image_inputs,
+        lambda: CLIPVision(CLIPVisionConfig(48, 96, 20, 2, 4, image_size=32, patch_size=8)),
+        lambda m: m(IMAGE).image_embeds, "image_embeds", image_inputs,
     ),
     "clip_text": (
         lambda: hf(
