@@ -222,6 +222,9 @@ def test_what_does_not_fit_is_refused() -> None:
         generator()([[]])
     with pytest.raises(InputError, match="a prompt has the token -1; tokens are numbers of the vocabulary, from 0"):
         generator()([[5, -1]])
+    size = original().config.vocab_size
+    with pytest.raises(InputError, match=f"a prompt has the token {size}; the model's vocabulary has {size} tokens"):
+        generator()([[5, size]])
     for prompt in ([1.5], [[1]], 7):
         with pytest.raises(InputError, match="a prompt is a text, or a list of whole numbers"):
             generator()([prompt])  # type: ignore[list-item]

@@ -46,13 +46,30 @@ def test_an_index_out_of_range_names_the_module_the_line_and_the_values() -> Non
     network = trtnet.define(Outer(), {"x": trtnet.Input(("n",), "int64")}, {"block.e.weight": floats(4, 2)})
     with pytest.raises(ExecutionError) as caught:
         network.reference()(np.array([1, 4]))
-    headline, where, table, index, words = str(caught.value).splitlines()
-    assert headline == "block.e/gather: the layer does not take these values"
+    headline, where, table, index = str(caught.value).splitlines()
+    assert headline == "block.e/gather: index 4 at [1] is out of range: axis 0 of [4, 2] has 4 rows"
     assert where.startswith("  in tests/reference/test_refused_values.py:") and where.endswith("   return self.e(x)")
     assert table.split() == ["block.e/constant", "[4,", "2]", "float32"]
     assert index.split(maxsplit=1) == ["x", "[2] int64, 1 to 4"]
-    assert words == "  torch: index out of range in self"
-    assert isinstance(caught.value.__cause__, IndexError)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (
+            lambda x, index: ops.gather(x, 1, index),
+            r"index 3 at \[1, 0\] is .*: axis 1 of \[2, 3\] has 3 entries",
+        ),
+        (lambda x, index: x[:, index[1, 0]], r"index 3.* is out of range: axis 1 of \[2, 3\] has 3 entries"),
+        (lambda x, index: ops.scatter(x, 1, index, index.float()), r"index 3 at \[1, 0\] is out of range"),
+    ],
+    ids=["gather", "select", "scatter"],
+)
+def test_indices_of_other_layers_are_named(function: Any, words: str) -> None:
+    inputs = {"x": trtnet.Input((2, 3)), "index": trtnet.Input((2, 1), "int64")}
+    reference = trtnet.define(Model(function), inputs).reference()
+    with pytest.raises(ExecutionError, match=words):
+        reference(floats(2, 3), np.array([[0], [3]]))
 
 
 def test_sizes_that_do_not_match() -> None:

@@ -40,3 +40,15 @@ def test_saved_outputs_of_any_dtype_and_name_are_read_again(name: str, tmp_path:
     save({"file": np.ones(2, ml_dtypes.bfloat16), "allow_pickle": np.arange(3)}, tmp_path / name)
     (found,) = read_iterations(tmp_path / name)
     assert found["file"].tolist() == [1, 1] and found["allow_pickle"].tolist() == [0, 1, 2]
+
+
+def test_an_index_of_no_row_is_an_error_before_the_call() -> None:
+    network = trtnet.define(
+        trtnet.nn.Embedding(4, 2), {"ids": trtnet.Input(("n",), "int64")}, {"weight": np.ones((4, 2))}
+    )
+    assert [info.rows for info in network.describe().inputs] == [4]
+    network.reference()(np.array([-4, 3]))
+    with pytest.raises(InputError, match=r"input ids \[n\] int64: the index 4 is out of range: its table has 4 rows"):
+        call(network.reference(), {"ids": np.array([0, 4])})
+    with pytest.raises(InputError, match=r"the index -5 is out of range"):
+        call(network.reference(), {"ids": np.array([-5, 3])})

@@ -74,8 +74,8 @@ def describe(network: Network) -> PlanInfo:
     return PlanInfo(
         backend=backend.name(),
         backend_version=backend.version(),
-        inputs=tuple(_info(name, tensor, network.values.get(name, ())) for name, tensor in network.inputs.items()),
-        outputs=tuple(_info(name, tensor) for name, tensor in network.outputs.items()),
+        inputs=tuple(_info(name, tensor, network) for name, tensor in network.inputs.items()),
+        outputs=tuple(_info(name, tensor, network) for name, tensor in network.outputs.items()),
         profiles=(),
         dtype=network.precision.whole.name,
         dtypes=network.precision.parts,
@@ -89,9 +89,10 @@ def describe(network: Network) -> PlanInfo:
     )
 
 
-def _info(name: str, tensor: Tensor, values: tuple[str, ...] = ()) -> TensorInfo:
+def _info(name: str, tensor: Tensor, network: Network) -> TensorInfo:
     shape = tuple(size.name if isinstance(size, Dim) else size for size in tensor.shape)
-    return TensorInfo(name, shape, tensor.dtype.name, values)
+    values, rows = network.values.get(name, ()), network.tables.get(name, 0)
+    return TensorInfo(name, shape, tensor.dtype.name, values, rows)
 
 
 def _serialize(network: Network, target: trt.IBuilderConfig, config: BuildConfig) -> bytes:

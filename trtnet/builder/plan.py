@@ -149,7 +149,8 @@ def _info(document: dict[str, Any]) -> PlanInfo:
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):
         fields[side] = tuple(
-            TensorInfo(t["name"], tuple(t["shape"]), t["dtype"], tuple(t.get("values", ()))) for t in fields[side]
+            TensorInfo(t["name"], tuple(t["shape"]), t["dtype"], tuple(t.get("values", ())), t.get("rows", 0))
+            for t in fields[side]
         )
     fields["profiles"] = tuple(
         {name: tuple(tuple(shape) for shape in shapes) for name, shapes in profile.items()}

@@ -81,7 +81,7 @@ class DefinedNetwork(Network):
             name: Reference(apart.trt, apart.weights, exact=exact) for name, apart in self.decompositions.items()
         }
         made: dict[str, Any] = {"plugins": plugins, "limits": self.limits, "rank": self.division.described}
-        made |= {"states": self.states, "outputs": describe(self).outputs}
+        made |= {"states": self.states, "outputs": describe(self).outputs, "rows": self.tables}
         return Reference(self.trt, self.weights, exact=exact, owner=self, **made)
 
     def describe(self) -> PlanInfo:

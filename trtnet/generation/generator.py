@@ -115,8 +115,9 @@ class Generator:
     def __call__(self, prompts: Sequence[Prompt], config: Configs = GREEDY) -> list[Completion]:
         """Completes prompts of any lengths together: texts or lists of tokens. config: of all, or one for each.
 
-        Raises InputError for a prompt that is empty or that the caches do not hold, for text without a tokenizer, and
-        for another number of configs; ProfileError for more prompts than the engine takes.
+        Raises InputError for a prompt that is empty, that the caches do not hold or with a token that the model does
+        not have, for text without a tokenizer, and for another number of configs; ProfileError for more prompts than
+        the engine takes.
         """
         if isinstance(prompts, str):
             raise InputError("prompts are a list, also for a single text: generator([text])")
@@ -176,10 +177,16 @@ class Generator:
             raise InputError("a prompt has no tokens")
         if min(tokens) < 0:
             raise InputError(f"a prompt has the token {min(tokens)}; tokens are numbers of the vocabulary, from 0")
+        self._check_vocabulary(max(tokens))
         if len(tokens) > self.capacity:
             text = f"a prompt has {counted(len(tokens), 'token')}, the caches hold {self.capacity:,}"
             raise InputError(f"{text}: shorten it, or define the model with a larger capacity")
         return tokens
+
+    def _check_vocabulary(self, token: int) -> None:
+        rows = next(info.rows for info in self._steps[1].inputs if info.name == "input_ids")
+        if rows and token >= rows:
+            raise InputError(f"a prompt has the token {token}; the model's vocabulary has {counted(rows, 'token')}")
 
     def _run(self, rows: list[_Sequence]) -> Iterator[None]:
         """Steps until all sequences have an end."""

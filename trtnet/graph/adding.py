@@ -40,7 +40,8 @@ class Adding(Placing, Generic[T]):
 
     precision: the dtype of each module, which its floating weights are cast to. trt: the ``INetworkDefinition``. dims:
     the named dimensions of the inputs, and the named values of inputs that say sizes; values: their names, by input;
-    loses_shapes: whether TensorRT-RTX loses the shapes where some are tried. limits: of named
+    tables: the rows of those that inputs of indices choose from. loses_shapes: whether TensorRT-RTX loses the shapes
+    where some are tried. limits: of named
     dimensions that its model compared with a number. weights: arrays TensorRT does not
     give back, by (layer name, attribute); the reference executor needs them. decompositions: what plugin layers
     compute, by layer name, as networks of their own. forms: the layers that operations are. merged: layers that take
@@ -66,6 +67,7 @@ class Adding(Placing, Generic[T]):
         self.trt.error_recorder = self.recorder
         self.dims: dict[str, Dim] = {}
         self.values: dict[str, tuple[str, ...]] = {}
+        self.tables: dict[str, int] = {}
         self.loses_shapes = False
         self.limits = SizeLimits()
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Reference:
     is: see :class:`trtnet.Lockstep`.
     states: the inputs that get what an output of the call before gave; a call is given them, :class:`trtnet.Streams`
     gives them by itself. outputs: as whoever wrote the network knows them; TensorRT knows no names of their axes.
+    rows: of the tables that inputs of indices choose from, by the inputs' names.
     Raises ExecutionError for a layer it does not know.
     """
 
@@ -51,6 +53,7 @@ class Reference:
         rank: Rank | None = None,
         states: Sequence[StateInfo] = (),
         outputs: Sequence[TensorInfo] = (),
+        rows: Mapping[str, int] = {},
     ) -> None:
         self.owner = owner
         self.rank = rank or Rank()
@@ -63,7 +66,7 @@ class Reference:
         self._inputs = [network.get_input(i) for i in range(network.num_inputs)]
         self._outputs = [network.get_output(i) for i in range(network.num_outputs)]
         self._plan = schedule(network, self._outputs)
-        self.inputs = tuple(_info(tensor) for tensor in self._inputs)
+        self.inputs = tuple(replace(_info(tensor), rows=rows.get(tensor.name, 0)) for tensor in self._inputs)
         self.outputs = tuple(outputs) or tuple(_info(tensor) for tensor in self._outputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

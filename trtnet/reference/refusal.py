@@ -15,17 +15,25 @@ from trtnet.support.source import SourceLine
 from trtnet.support.text.messages import message
 
 
+class RefusedError(ValueError):
+    """What a layer's function says of values that it does not take, in place of what torch would say."""
+
+
 @contextmanager
 def explained(layer: trt.ILayer, operands: Mapping[Any, torch.Tensor]) -> Iterator[None]:
-    """Raises what torch refuses as a ExecutionError: the layer, the user's line, the operands, torch's words."""
+    """Raises what torch or the layer's function refuses as an ExecutionError.
+
+    It names the layer, the user's line, the operands, and has the words of either.
+    """
     try:
         yield
     except (RuntimeError, IndexError, ValueError) as error:
         if isinstance(error, TrtnetError):
             raise
         rows = [(str(tensor.name), _described(tensor, value)) for tensor, value in operands.items()]
-        words = [f"torch: {line}" for line in str(error).splitlines()]
-        headline = f"{layer.name}: the layer does not take these values"
+        is_ours = isinstance(error, RefusedError)
+        words = [] if is_ours else [f"torch: {line}" for line in str(error).splitlines()]
+        headline = f"{layer.name}: {error if is_ours else 'the layer does not take these values'}"
         raise ExecutionError(message(headline, _source(layer), rows, words)) from error
 
 

@@ -6,6 +6,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trtnet.support import dtypes
 from trtnet.support.arrays import is_torch as is_torch
 from trtnet.support.errors import InputError
@@ -16,13 +18,15 @@ from trtnet.support.text.counted import counted
 class TensorInfo:
     """One input or output: its name, its shape (an int, or the name of a dynamic dimension, an axis), its dtype.
 
-    values: the names of its elements, for a shape input.
+    values: the names of its elements, for a shape input. rows: of an input of indices, how many rows the table has that
+    it chooses from, as an embedding does its tokens; 0 where it chooses from none.
     """
 
     name: str
     shape: tuple[int | str, ...]
     dtype: str
     values: tuple[str, ...] = ()
+    rows: int = 0
 
     def __str__(self) -> str:
         return f"{self.name} [{', '.join(map(str, self.shape))}] {self.dtype}"
@@ -153,6 +157,20 @@ def check(inputs: Sequence[TensorInfo], arrays: Mapping[str, Any]) -> dict[str, 
                 raise InputError(f"input {info}: {expected} is {sizes[expected]} in {first[expected]}; {found}")
             first.setdefault(str(expected), info.name)
     return sizes
+
+
+def check_rows(inputs: Sequence[TensorInfo], arrays: Mapping[str, Any]) -> None:
+    """Raises InputError for an index that a table of rows does not have, which an engine would not notice.
+
+    arrays: by input name, on the host, which are read.
+    """
+    for info in inputs:
+        array = np.asarray(arrays.get(info.name, ()))
+        if info.rows and array.size and not -info.rows <= int(array.min()) <= int(array.max()) < info.rows:
+            wrong = int(array.min() if array.min() < -info.rows else array.max())
+            raise InputError(
+                f"input {info}: the index {wrong} is out of range: its table has {counted(info.rows, 'row')}"
+            )
 
 
 def _check_dtype(info: TensorInfo, array: Any, found: str) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from trtnet.support import dtypes
 from trtnet.support.arrays import DAMAGED, not_numbers
-from trtnet.support.call_interface import TensorInfo, by_name
+from trtnet.support.call_interface import TensorInfo, by_name, check_rows
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.inputs import fits_in_memory
 from trtnet.verify.arrays.saved import write_outputs
@@ -50,11 +50,15 @@ def random_inputs(inputs: tuple[TensorInfo, ...], sizes: Mapping[str, int], seed
 
 
 def call(function: Any, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
-    """(outputs by name, seconds) of one call of an engine or a reference. Raises InputError for a missing input."""
+    """(outputs by name, seconds) of one call of an engine or a reference.
+
+    Raises InputError for a missing input, and for an index of no row.
+    """
     if missing := next((info for info in function.inputs if info.name not in inputs), None):
         raise InputError(
             f"input {missing} is missing: give --input {missing.name}=FILE.npy, or --random 0 for random values"
         )
+    check_rows(function.inputs, inputs)
     start = time.perf_counter()
     result = function(**inputs)
     seconds = time.perf_counter() - start

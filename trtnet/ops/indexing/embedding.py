@@ -20,7 +20,8 @@ def embedding(
 ) -> Tensor:
     """The rows of `weight` at the indices.
 
-    indices: [...], integer; one out of range is not checked. weight: [num_embeddings, embedding_dim], of any dtype.
+    indices: [...], integer; one out of range is an error of the reference, and is not checked by an engine. weight:
+    [num_embeddings, embedding_dim], of any dtype.
     padding_idx, scale_grad_by_freq and sparse are used in training only. Returns [..., embedding_dim], in the dtype of
     `weight`.
     Layer: IGatherLayer.
@@ -29,7 +30,16 @@ def embedding(
     if max_norm is not None:
         text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
         indices.network.fail(text, {"indices": indices})
+    _note_rows(indices, weight)
     found = quantized(indices.network, weight)
     if found is not None and isinstance(weight, Parameter):
         return take(quantized_weight(indices.network, weight, found), indices, 0)
     return take(tensor(weight, indices.network), indices, 0)
+
+
+def _note_rows(indices: Tensor, weight: Operand) -> None:
+    """How many rows there are for an input of indices: what gives it may check them, TensorRT does not."""
+    rows = getattr(weight, "shape", (None,))[0]
+    if indices.trt.is_network_input and isinstance(rows, int):
+        known = indices.network.tables
+        known[indices.trt.name] = min(rows, known.get(indices.trt.name, rows))
