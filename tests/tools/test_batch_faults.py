@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -151,7 +152,7 @@ def test_text_and_names_in_a_tar_that_are_not_utf8_are_named(folder: Path) -> No
     with pytest.raises(JobError) as raised:
         over(folder, "tar")
     assert r"'\udcff.x.npy' in " in raised.value.failed["a.tar"] and "rename it" in raised.value.failed["a.tar"]
-    assert "b.tar: 1.txt is not text in UTF-8" in raised.value.failed["b.tar"]
+    assert "b.tar, row 1: 1.txt is not text in UTF-8" in raised.value.failed["b.tar"]
 
 
 def test_odd_names_in_a_tar_are_samples(folder: Path) -> None:
@@ -161,14 +162,32 @@ def test_odd_names_in_a_tar_are_samples(folder: Path) -> None:
     assert found == [("/abs/0", [4, 4]), ("../1", [6, 6]), ("dir.with.dots/2", [8, 8]), ("é/日本", [10, 10])]
 
 
-def test_an_array_with_a_damaged_header_is_named(folder: Path) -> None:
-    data = npy(0).replace(b"}", b"{")
+@pytest.mark.parametrize("damaged", [npy(1).replace(b"}", b"{"), npy(1)[:-1], b"", b"junk"])
+def test_a_damaged_array_is_an_error_of_its_sample(folder: Path, damaged: bytes) -> None:
     with tarfile.open(folder / "in/a.tar", "w") as file:
-        member = tarfile.TarInfo("0.x.npy")
-        member.size = len(data)
-        file.addfile(member, io.BytesIO(data))
-    with pytest.raises(JobError, match=r"a.tar: 0.x.npy is not a .npy file of numbers"):
+        for name, data in {"0.x.npy": npy(0), "1.x.npy": damaged, "1.txt": b"kept", "2.x.npy": npy(2)}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            file.addfile(member, io.BytesIO(data))
+    with pytest.raises(JobError, match=r"a.tar, row 1: 1.x.npy is not a .npy file of numbers"):
         over(folder, "tar")
+    shutil.rmtree(folder / "out")
+    rows = over(folder, "tar", record=True)
+    assert [row["y"] for row in rows] == [[0, 0], None, [4, 4]]
+    assert rows[1]["error"].startswith("1.x.npy is not a .npy file of numbers") and rows[0]["error"] is None
+
+
+def test_arrays_of_a_tar_are_not_kept(folder: Path) -> None:
+    tar(folder / "in/a.tar", ["0.x.npy"])
+    with pytest.raises(JobError, match=r"--keep x\.npy: arrays of a tar are not kept"):
+        over(folder, "tar", "x.npy")
+
+
+def test_damaged_text_beside_an_array_is_an_error_of_its_sample(folder: Path) -> None:
+    tar(folder / "in/a.tar", ["0.x.npy", "1.txt", "1.x.npy", "2.x.npy"])
+    rows = over(folder, "tar", record=True)
+    assert [row["y"] is None for row in rows] == [False, True, False]
+    assert rows[1]["error"].startswith("1.txt is not text in UTF-8")
 
 
 # images

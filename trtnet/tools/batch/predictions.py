@@ -40,7 +40,7 @@ def predictions(function: Any, rows: Iterator[Row], prepare: Prepare, batch: int
     def samples() -> Iterator[Arrays]:
         for row in rows:
             try:
-                found = prepare(row.fields)
+                found = prepare(_whole(row))
             except (InputError, ProfileError) as error:
                 if not record:
                     raise InputError(f"{row}: {error}") from error
@@ -60,6 +60,13 @@ def predictions(function: Any, rows: Iterator[Row], prepare: Prepare, batch: int
         else:
             raise InputError(f"{row}: {result}") from result
     yield from waiting
+
+
+def _whole(row: Row) -> Mapping[str, Any]:
+    """The fields of a row. Raises InputError for one that is damaged."""
+    if row.damaged:
+        raise InputError(row.damaged)
+    return row.fields
 
 
 def results(function: Any, samples: Iterator[Arrays], batch: int) -> Iterator[Any]:

@@ -93,6 +93,8 @@ def _type(kind: str, path: Path, name: str) -> Any:
     if kind == "parquet":
         return type_of(path, name)
     if kind == "tar":
+        if name.endswith("npy"):
+            raise InputError(f"--keep {name}: arrays of a tar are not kept, but text, bytes and the key, in its column")
         return pa.string() if name in TEXT else pa.binary()
     if kind == "npz":
         from trtnet.verify.arrays.saved import read_npz

@@ -27,13 +27,14 @@ ROWS = 1024
 class Row:
     """A sample. file: where it is from, its path in the input folder; index: its place in it; key: its name in a tar.
 
-    fields: arrays, text, or bytes of encoded images, by name.
+    fields: arrays, text, or bytes of encoded images, by name; None is one that is damaged, as `damaged` says.
     """
 
     file: str
     index: int
     key: str | None
     fields: Mapping[str, Any]
+    damaged: str = ""
 
     def __str__(self) -> str:
         return self.file if self.key is None and not self.index else f"{self.file}, row {self.key or self.index}"
@@ -45,7 +46,9 @@ def read(kind: str, folder: Path, shard: Shard) -> Iterator[Row]:
         path = folder / source.path
         try:
             for index, (key, fields) in enumerate(_READERS[kind](path)):
-                yield Row(source.path, index, key, fields)
+                damaged = [str(value) for value in fields.values() if isinstance(value, _Damaged)]
+                whole = {name: None if isinstance(value, _Damaged) else value for name, value in fields.items()}
+                yield Row(source.path, index, key, whole, "; ".join(damaged))
         except (OSError, ValueError, tarfile.TarError, EOFError, zlib.error) as error:
             if isinstance(error, InputError):
                 raise
@@ -80,7 +83,7 @@ def _tar(path: Path) -> Found:
         key = sample
         if end in fields:
             raise InputError(f"{path}: {name} is there twice in one sample")
-        fields[end] = _decoded(end, data, f"{path}: {name}")
+        fields[end] = _decoded(end, data, name)
     if fields:
         yield key, fields
 
@@ -100,18 +103,23 @@ def _members(path: Path) -> Iterator[tuple[str, str, bytes, str]]:
             yield f"{folder}{slash}{stem}", end, file.read(), member.name
 
 
+class _Damaged(str):
+    """In the place of a field that cannot be read: why."""
+
+
 def _decoded(end: str, data: bytes, name: str) -> Any:
+    """The field, or why it is damaged, which its sample alone is to have."""
     if end.endswith("npy"):
         try:
             return np.load(io.BytesIO(data), allow_pickle=False)
         except DAMAGED as error:
-            raise InputError(f"{name} is not a .npy file of numbers: {not_numbers(error)}") from error
+            return _Damaged(f"{name} is not a .npy file of numbers: {not_numbers(error)}")
     if end not in TEXT:
         return data
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not text in UTF-8: {error}") from error
+        return _Damaged(f"{name} is not text in UTF-8: {error}")
 
 
 def _parquet(path: Path) -> Found:
