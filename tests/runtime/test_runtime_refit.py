@@ -112,6 +112,11 @@ def test_what_does_not_fit_replaces_nothing(engine: Engine, weights: dict[str, n
     assert engine.plan is before
 
 
+def test_weights_that_are_not_finite_are_named_as_in_define(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    engine.refit(WEIGHTS | {"bias": np.float32([0, np.nan])})
+    assert "1 tensor has NaN or infinite values: bias (1 NaN of 2)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("fails", "text"),
     [("set", "refused the new weight"), ("missing", "have no checkpoint key: a constant"), ("refit", "did not refit")],

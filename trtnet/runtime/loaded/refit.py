@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint import Checkpoint, cast
+from trtnet.checkpoint.finite import NotFinite
 from trtnet.checkpoint.matching import keys_apart, useful
 from trtnet.graph.memory.weight import Weight
 from trtnet.runtime.loaded.loaded_engine import OpenEngine
@@ -75,10 +76,13 @@ def _by_keys(
 ) -> dict[str, Weight]:
     prototypes = {name: refitter.get_weights_prototype(name) for name in info.refittable}
     _check(checkpoint, {name: prototype.size for name, prototype in prototypes.items()}, ignored)
-    return {
-        name: Weight(cast(checkpoint[name], dtypes.get(prototype.dtype), name), name)
-        for name, prototype in prototypes.items()
-    }
+    weights, lost = {}, NotFinite()
+    for name, prototype in prototypes.items():
+        array = checkpoint[name]
+        lost.look(name, array)
+        weights[name] = Weight(cast(array, dtypes.get(prototype.dtype), name), name)
+    lost.warn(checkpoint.name)
+    return weights
 
 
 def _of(refitter: trt.Refitter, network: Redefined) -> dict[str, Weight]:
