@@ -40,8 +40,12 @@ def test_build_writes_plan_and_sidecar(tmp_path: Path, weights: Path) -> None:
     assert "1x1x28x28  8x1x28x28  32x1x28x28" in result.stdout
     sidecar = json.loads((tmp_path / "l.engine.json").read_text())
     assert sidecar["plan_bytes"] == (tmp_path / "l.engine").stat().st_size
-    assert sidecar["inputs"] == [{"name": "image", "shape": ["batch", 1, 28, 28], "dtype": "float16", "values": []}]
-    assert sidecar["outputs"] == [{"name": "output", "shape": ["batch", 10], "dtype": "float16", "values": []}]
+    assert sidecar["inputs"] == [
+        {"name": "image", "shape": ["batch", 1, 28, 28], "dtype": "float16", "values": [], "rows": 0}
+    ]
+    assert sidecar["outputs"] == [
+        {"name": "output", "shape": ["batch", 10], "dtype": "float16", "values": [], "rows": 0}
+    ]
     assert sidecar["profiles"] == [{"image": [[1, 1, 28, 28], [8, 1, 28, 28], [32, 1, 28, 28]]}]
     assert sidecar["model"] == "lenet" and len(sidecar["checkpoint_digest"]) == 64
     assert json.loads((tmp_path / "r.json").read_text())["bytes"] == sidecar["plan_bytes"]
