@@ -81,22 +81,12 @@ class Attention(nn.Module):
         return self.output(self.self(x, mask), x)
 
 
-class Dense(nn.Module):
-    """A linear layer by the name the checkpoint gives it."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        self.dense = nn.Linear(in_features, out_features)
-
-    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
-        return self.dense(x)
-
-
 class Layer(nn.Module):
     """Attention, then a two-layer perceptron."""
 
     def __init__(self, config: BertConfig) -> None:
         self.attention = Attention(config)
-        self.intermediate = Dense(config.hidden_size, config.intermediate_size)
+        self.intermediate = nn.Sequential({"dense": nn.Linear(config.hidden_size, config.intermediate_size)})
         self.output = Output(config.intermediate_size, config)
 
     def forward(self, x: trtnet.Tensor, mask: trtnet.Tensor) -> trtnet.Tensor:
@@ -127,7 +117,8 @@ class Bert(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         self.embeddings = Embeddings(config)
         self.encoder = Encoder(config)
-        self.pooler = Dense(config.hidden_size, config.hidden_size) if config.add_pooling_layer else None
+        pooler = nn.Sequential({"dense": nn.Linear(config.hidden_size, config.hidden_size)})
+        self.pooler = pooler if config.add_pooling_layer else None
 
     def encode(
         self, input_ids: trtnet.Tensor, attention_mask: trtnet.Tensor, token_type_ids: trtnet.Tensor
@@ -152,8 +143,7 @@ class SentenceBert(Bert):
         x = self.encode(input_ids, attention_mask, token_type_ids).float()
         present = attention_mask.float().unsqueeze(-1)
         mean = (x * present).sum(1) / ops.clamp(present.sum(1), min=1e-9)
-        norm = ops.sqrt((mean * mean).sum(-1, keepdim=True))
-        return {"sentence_embedding": mean / ops.clamp(norm, min=1e-12)}
+        return {"sentence_embedding": ops.normalize(mean)}
 
 
 def minilm(config: BertConfig | Source | None = None, **fields: Any) -> SentenceBert:

@@ -71,24 +71,14 @@ class Gate(nn.Module):
         return x * ops.clamp(y * self.slope + 0.5, 0, 1)
 
 
-class RepDWConv(nn.Module):
-    """Three parallel depthwise convolutions as one."""
-
-    def __init__(self, channels: int) -> None:
-        self.reparam_conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-
-    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
-        return self.reparam_conv(x)
-
-
 class Block(nn.Module):
     """A depthwise convolution, a gate or none, and two linear layers over channels, beside a shortcut if sizes stay."""
 
     def __init__(self, before: int, after: int, stride: int | tuple[int, int], gated: bool) -> None:
         self.keeps = before == after and stride == 1
-        spatial: nn.Module = RepDWConv(before) if self.keeps else nn.Conv2d(before, before, 3, stride, 1, groups=before)
-        gate = {"se": Gate(before)} if gated else {}
-        self.token_mixer = nn.ModuleDict({"rep_dw" if self.keeps else "dw_conv": spatial, **gate})
+        conv = nn.Conv2d(before, before, 3, stride, 1, groups=before)
+        spatial = {"rep_dw": nn.Sequential({"reparam_conv": conv})} if self.keeps else {"dw_conv": conv}  # three as one
+        self.token_mixer = nn.ModuleDict({**spatial, **({"se": Gate(before)} if gated else {})})
         layers = {"expand": nn.Conv2d(before, 2 * before, 1), "compress": nn.Conv2d(2 * before, after, 1)}
         self.channel_mixer = nn.ModuleDict(layers)
 
@@ -116,22 +106,13 @@ class Level(nn.Module):
         return y + self.se_block(y)
 
 
-class LargeKernel(nn.Module):
-    """Parallel dilated depthwise convolutions as one of 7x7 pixels."""
-
-    def __init__(self, channels: int) -> None:
-        self.lk_origin = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
-
-    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
-        return self.lk_origin(x)
-
-
 class Neck(nn.Module):
     """Four levels, each added to the next larger one, joined at the largest size."""
 
     def __init__(self, levels: tuple[int, ...], channels: int) -> None:
         self.ins_conv = nn.ModuleList(Level(each, channels) for each in levels)
-        self.inp_conv_dw = nn.ModuleList(LargeKernel(channels) for _ in levels)
+        wide = (nn.Conv2d(channels, channels, 7, padding=3, groups=channels) for _ in levels)
+        self.inp_conv_dw = nn.ModuleList(nn.Sequential({"lk_origin": conv}) for conv in wide)  # parallel ones as one
         self.inp_conv_pw = nn.ModuleList(nn.Conv2d(channels, channels // 4, 1, bias=False) for _ in levels)
         self.inp_conv_se = nn.ModuleList(Gate(channels // 4, 0.2) for _ in levels)
 
