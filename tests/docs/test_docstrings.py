@@ -48,7 +48,6 @@ UNCHECKED = {
     "custom": "needs a plugin",
     "dynamic_quantize": "the search has no case of it: its dtypes are not torch's",
     "kv_cache_update": "the search has no case of it: its input shares memory with its output",
-    "masked_scatter": "always raises",
     "masked_select": "always raises",
     "non_max_suppression": "the search has no case of it: this backend has no kernels for it",
     "nonzero": "TensorRT-RTX has no kernels for it",

@@ -149,13 +149,12 @@ from trtnet.ops.indexing.choose import bucketize, searchsorted, take, take_along
 from trtnet.ops.indexing.embedding import embedding
 from trtnet.ops.indexing.gather import gather, index_select
 from trtnet.ops.indexing.index import getitem
+from trtnet.ops.indexing.masked import masked_scatter, masked_select
 from trtnet.ops.indexing.puts import (
     diagonal_scatter,
     index_copy,
     index_fill,
     index_put,
-    masked_scatter,
-    masked_select,
     select_scatter,
     slice_scatter,
 )

@@ -28,6 +28,9 @@ def halves(m: Any, *values: float) -> Any:
 
 
 SAME = {
+    "masked_scatter": lambda m, x: x.masked_scatter(x > 0, x * 2),
+    "masked_scatter broadcast": lambda m, x: m.masked_scatter(x, x[:, :1, :1] > 0, m.flip(x, [0])),
+    "masked_scatter of more": lambda m, x: m.masked_scatter(x[0, 0], x > 0, x.repeat(1, 2, 1)),
     "index_fill": lambda m, x: x.index_fill(1, ints(m, 0, -1), 2.5),
     "index_fill of the last": lambda m, x: m.index_fill(x, -1, ints(m, 3), 7),
     "index_copy": lambda m, x: x.index_copy(1, ints(m, 3, 0), x[:, :2] * 2),
@@ -82,7 +85,9 @@ def test_numbers_that_are_none() -> None:
 
 
 REFUSED = {
-    "masked_scatter": (lambda x: x.masked_scatter(x > 0, x), "as many elements of its source as the mask"),
+    "masked_scatter mask": (lambda x: x.masked_scatter(x, x), "takes a bool mask, and a source of the dtype of its"),
+    "masked_scatter dtype": (lambda x: x.masked_scatter(x > 0, x.half()), "a source of the dtype of its input"),
+    "masked_scatter of nothing": (lambda x: x.masked_scatter(x > 0, x[:0]), "a source without elements"),
     "masked_select": (lambda x: ops.masked_select(x, x > 0), "as many elements as the mask"),
     "index_put dtype": (lambda x: x.index_put(([0],), x[0].half()), "values of the dtype of its input"),
     "index_copy shape": (lambda x: x.index_copy(0, [0], x), r"a source of shape \[1, 4, 5\]"),

@@ -82,6 +82,40 @@ class ComplexTensor(Placeholder):
         return repr(self)
 
 
+class ChosenTensor(Placeholder):
+    """Rows that a mask chooses of those in `value`, which has one for each element of the mask; see ``selections``.
+
+    origin, version: the mask, and how often it had been written to. axis: of places along an axis at which the mask is
+    true, that axis. maker: what takes the rows themselves.
+    """
+
+    mask: Tensor
+    origin: Tensor
+    version: int
+    axis: int | None
+    maker: Any
+
+    @property
+    def shape(self) -> Any:  # type: ignore[override]
+        """Of the rows themselves."""
+        return self.maker.rows(self).shape
+
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        found: torch.dtype = getattr(torch, self.value.dtype.name)
+        return found
+
+    def is_like(self, other: ChosenTensor) -> bool:
+        """Whether one mask chose both."""
+        return self.origin is other.origin and self.version == other.version
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"ChosenTensor({self.value!r}, by {self.mask!r})"
+
+    def __format__(self, _: str) -> str:
+        return repr(self)
+
+
 class _OfEither(type):
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, SIZE | SymbolicSize)
@@ -123,6 +157,15 @@ def become_complex(tensor: torch.Tensor, real: Tensor, imaginary: Tensor, place:
     made: Any = tensor
     made.__class__ = ComplexTensor
     made.value, made.imaginary, made.place, made.copies = real, imaginary, place, []
+    return made
+
+
+def become_chosen(tensor: torch.Tensor, value: Tensor, mask: Tensor, axis: int | None, maker: Any) -> ChosenTensor:
+    """A torch tensor, from now on rows that a mask chooses to all who hold it."""
+    made: Any = tensor
+    made.__class__ = ChosenTensor
+    made.value, made.mask, made.axis, made.maker, made.place = value, mask.fresh(), axis, maker, maker.caller.place
+    made.origin, made.version = mask, mask.storage.version
     return made
 
 

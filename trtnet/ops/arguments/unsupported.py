@@ -47,8 +47,7 @@ _NAMES: dict[str, str] = {
     ),
     _SPECIAL: ("digamma erfinv i0 igamma igammac lgamma mvlgamma polygamma ldexp float_power logaddexp2 signbit"),
     _SIZE: (
-        "argwhere bincount histc histogram histogramdd masked_select masked_scatter nonzero_static unique_consecutive"
-        " segment_reduce"
+        "argwhere bincount histc histogram histogramdd masked_select nonzero_static unique_consecutive segment_reduce"
     ),
     _BITS: "bitwise_left_shift bitwise_right_shift frexp gcd lcm nextafter hash_tensor unravel_index",
     _ORDER: ("cummax cummin kthvalue median mode msort nanmedian nanquantile quantile searchsorted bucketize"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from trtnet.graph import Size, Tensor
 from trtnet.graph.sizes.bounds import bound
@@ -151,26 +151,3 @@ def diagonal_scatter(x: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim
     high, wide = (whole - size for whole, size in zip(matrices.shape[-2:], square.shape[-2:], strict=True))
     spread = pad(square, (0, wide, 0, high))
     return movedim(where(here, spread, matrices), (-2, -1), (a, b))
-
-
-def masked_scatter(x: Tensor, mask: Tensor, source: Tensor) -> NoReturn:
-    """Not supported: which element of the source goes where depends on the values of the mask.
-
-    x: any shape and dtype. mask: bool. source: of the dtype of `x`. Returns nothing.
-    Layer: none; ops.where with a source of the shape of `x`, or index_put at known positions, is what an engine can do.
-    Raises LayerError always, with the alternatives.
-    """
-    text = "masked_scatter takes as many elements of its source as the mask's values say; use where with a source of"
-    x.network.fail(f"{text} the shape of x, or index_put at known places", {"x": x, "mask": mask, "source": source})
-
-
-def masked_select(x: Tensor, mask: Tensor) -> NoReturn:
-    """Not supported: the number of elements depends on the values of the mask.
-
-    x: any shape and dtype. mask: bool. Returns nothing.
-    Layer: none; ops.where, masked_fill or topk of the mask have known sizes, and ``x[mask]`` works where the backend
-    has INonZeroLayer.
-    Raises LayerError always, with the alternatives.
-    """
-    text = "masked_select has as many elements as the mask's values say; use where or masked_fill, topk of the mask"
-    x.network.fail(f"{text}, or x[mask] where the backend has kernels for it", {"x": x, "mask": mask})
