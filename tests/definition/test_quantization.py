@@ -345,15 +345,15 @@ def test_gpus_that_lack_a_type_are_refused_and_what_brings_no_speed_is_said(capl
 def test_what_a_rule_computes_with_is_said() -> None:
     found = quantization_of(DATA / "gptq" / "model.safetensors")
     assert found is not None
-    halves = "[[rules]]\nsplit = '^up.weight$'\ninto = ['a.weight', 'b.weight']\ndim = 0"
+    halves = "[[rules]]\nsplit = '^up.weight$'\ninto = ['a.weight', 'b.weight']\ndim = 1"
     changed = trtnet.weights.parse_rules(halves, "halves").apply(found.dequantized())
     renamed = trtnet.weights.parse_rules("[[rules]]\nrename = '^a'\nto = 'up'", "again").apply(changed)
-    given = {"x": trtnet.Input((1, 128))}
+    given = {"x": trtnet.Input((1, 64))}
     with pytest.raises(ModelError, match=r"up.weight is computed by a rule, in floats, from up.weight"):
-        trtnet.define(Up(16, 128), given, renamed, ignored=["b.weight"], quantization="checkpoint")
-    network = trtnet.define(Up(16, 128), given, renamed, ignored=["b.weight"])
-    x = RNG.standard_normal((1, 128)).astype(np.float32)
-    wanted = x @ found.dequantized()["up.weight"][:16].astype(np.float32).T
+        trtnet.define(Up(32, 64), given, renamed, ignored=["b.weight"], quantization="checkpoint")
+    network = trtnet.define(Up(32, 64), given, renamed, ignored=["b.weight"])
+    x = RNG.standard_normal((1, 64)).astype(np.float32)
+    wanted = x @ found.dequantized()["up.weight"][:, :64].astype(np.float32).T
     assert relative_l2(network.reference()(x)["y"], wanted) < 1e-6
 
 

@@ -11,7 +11,7 @@ import torch
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.support.errors import ModelError
+from trtnet.support.errors import InputError, ModelError
 from trtnet.tools.quantize.report import table, to_json
 
 RNG = np.random.default_rng(0)
@@ -106,3 +106,72 @@ def test_where_nothing_is_quantized_the_error_says_why(tmp_path: Path) -> None:
     ):
         with pytest.raises(ModelError, match=f"has no weight that this scheme quantizes: .*{words}"):
             trtnet.quantize(Alone(), None, tmp_path / "q.safetensors", weights=weights, scheme=scheme, skip=skip)
+
+
+class Stepped(nn.Module):
+    """x [n, 4] and a state [n, 3] to the next one, which is a product of both."""
+
+    inputs = {"x": trtnet.Input(("n", 4)), "h": trtnet.State(("n", 3))}
+
+    def __init__(self) -> None:
+        self.new, self.old = nn.Linear(4, 3, bias=False), nn.Linear(3, 3, bias=False)
+        self.out = nn.Linear(3, 2, bias=False)
+
+    def forward(self, x: trtnet.Tensor, h: trtnet.Tensor) -> tuple[trtnet.Tensor, trtnet.Tensor]:
+        h = self.new(x) + self.old(h)
+        return self.out(h), h
+
+
+def test_sequences_calibrate_a_model_with_a_state(tmp_path: Path) -> None:
+    shapes = {"new": (3, 4), "old": (3, 3), "out": (2, 3)}
+    weights = {f"{name}.weight": RNG.uniform(-0.5, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
+    x = RNG.standard_normal((5, 7, 4)).astype(np.float32)  # five sequences of seven steps
+    h, largest = np.zeros((5, 3), np.float32), 0.0
+    for step in x.swapaxes(0, 1):
+        largest = max(largest, float(np.abs(h).max()))
+        h = step @ weights["new.weight"].T + h @ weights["old.weight"].T
+    for data in ({"x": x}, tmp_path):
+        np.savez(tmp_path / "x.npz", x=x)
+        found = trtnet.quantize(Stepped(), data, tmp_path / "q.safetensors", weights=weights, method="max", batch=2)
+        seen = {row.key: row.largest for row in found.rows}
+        assert seen["old.weight"] == pytest.approx(largest, rel=1e-5)
+        assert seen["new.weight"] == np.abs(x).max()
+        assert found.error is not None
+        assert 0 < found.error < 0.1
+    network = trtnet.define(Stepped(), weights=tmp_path / "q.safetensors", quantization="checkpoint")
+    assert len(network.describe().quantization) == 3
+    alone = {
+        "x": x[:, 0],
+        "h": x[:, 1, :3],
+        "active": np.ones(5, bool),
+    }  # with its states each sample is a call of its own
+    found = trtnet.quantize(Stepped(), alone, tmp_path / "r.safetensors", weights=weights, method="max", batch=2)
+    assert {row.key: row.largest for row in found.rows}["old.weight"] == np.abs(x[:, 1, :3]).max()
+    with pytest.raises(InputError, match=r"data without the states is sequences: the input x has samples, steps"):
+        trtnet.quantize(Stepped(), {"x": x[:, 0]}, tmp_path / "r.safetensors", weights=weights)
+
+
+class Attentive(nn.Module):
+    inputs = {"x": trtnet.Input(("n", 5, 128))}
+
+    def __init__(self) -> None:
+        self.attn = nn.MultiheadAttention(128, 2, batch_first=True)
+
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        return self.attn(x, x, x, need_weights=False)[0]
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int4_weights"])
+def test_the_product_for_queries_keys_and_values_is_quantized(scheme: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    original = torch.nn.MultiheadAttention(128, 2, batch_first=True)
+    weights = {f"attn.{key}": value.detach().numpy() for key, value in original.state_dict().items()}
+
+    x = RNG.standard_normal((6, 5, 128)).astype(np.float32)
+    found = trtnet.quantize(Attentive(), {"x": x}, tmp_path / "q.safetensors", weights=weights, scheme=scheme)
+    assert {row.key for row in found.rows} == {"attn.in_proj_weight", "attn.out_proj.weight"}
+    network = trtnet.define(Attentive(), weights=tmp_path / "q.safetensors", quantization="checkpoint")
+    assert {*network.describe().quantization} == {"attn.in_proj_weight", "attn.out_proj.weight"}
+    wanted = trtnet.define(Attentive(), weights=weights).reference()(x)
+    off = np.linalg.norm(network.reference()(x) - wanted) / np.linalg.norm(wanted)
+    assert 0 < off < (0.03 if scheme == "int8" else 0.3)

@@ -20,13 +20,11 @@ Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", callback=writable, help="Write the result as JSON; - is standard output."),
 ]
-Model = Annotated[
-    str,
-    typer.Argument(
-        help="A model of the zoo (trtnet models); path/to/file.py:factory, of trtnet or PyTorch; torchvision:NAME,"
-        " timm:NAME, transformers:FOLDER."
-    ),
-]
+MODEL = (
+    "A model of the zoo (trtnet models); path/to/file.py:factory, of trtnet or PyTorch; torchvision:NAME, timm:NAME,"
+    " transformers:FOLDER."
+)
+Model = Annotated[str, typer.Argument(help=MODEL)]
 WeightsFile = Annotated[
     str | None,
     typer.Option(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trtnet.cli.callbacks import page
 from trtnet.cli.grouping import grouped
-from trtnet.cli.options import Declare, FactoryOptions, Json, Model, WeightsOptions
+from trtnet.cli.options import MODEL, Declare, FactoryOptions, Json, WeightsOptions
 from trtnet.support.files import check_writable
+
+if TYPE_CHECKING:
+    from trtnet.tools.quantize.result import QuantizedCheckpoint
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,16 @@ class Calibration:
 
 @grouped
 def quantize(
-    model: Model,
+    model: Annotated[
+        str, typer.Argument(help=f"{MODEL} Or a published language model or Whisper: its folder or .gguf.")
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The .safetensors file to write, with a config.json next to it.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The .safetensors file to write, with a config.json next to it; of a published model a new folder.",
+        ),
     ],
     factory: FactoryOptions,
     weights: WeightsOptions,
@@ -59,7 +69,8 @@ def quantize(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Samples by input: an .npz, or a folder of .npz files; not needed for schemes of weights only."
+            help="Samples by input: an .npz, or a folder of .npz files; of a language model .txt files, a text a line;"
+            " of a Whisper .wav files. Not needed for schemes of weights only."
         ),
     ] = None,
     html: Annotated[
@@ -72,24 +83,47 @@ def quantize(
 
     The result is in the compressed-tensors format; --quantization checkpoint takes it.
     """
-    from trtnet.checkpoint import check_apart
     from trtnet.support.text.status_line import StatusLine
     from trtnet.tools.output import show, with_files
     from trtnet.tools.quantize.page import save
-    from trtnet.tools.quantize.quantize import quantize as run
+    from trtnet.tools.quantize.published.quantize import is_published
     from trtnet.tools.quantize.report import table, to_json
+
+    options = {name: value for name, value in vars(how).items() if value is not None}
+    run = _published if is_published(model) else _model
+    with StatusLine(sys.stderr.isatty(), "calibrating") as told:
+        tell = {"tell": lambda text: told(f"calibrating: {text}")}
+        found = run(model, data, output, factory, weights, options | tell, declare)
+    if html is not None:
+        save(html, found, model, options)
+    show(with_files(table(found), found.path, html), to_json(found), json)
+
+
+def _model(
+    model: str, data: Path | None, output: Path, factory: FactoryOptions, weights: WeightsOptions,
+    options: dict[str, Any], declare: list[str],
+) -> QuantizedCheckpoint:  # fmt: skip
+    """A model by name, and a checkpoint of it."""
+    from trtnet.checkpoint import check_apart
+    from trtnet.tools.quantize.quantize import quantize as run
     from trtnet.tools.targets import arguments, models
 
     check_writable(output)
     made, inputs = models.made(model, factory.values), arguments.inputs(declare) or None
-    chosen, options = weights.chosen, {name: value for name, value in vars(how).items() if value is not None}
+    chosen = weights.chosen
     check_apart(chosen.file, output)
-    with StatusLine(sys.stderr.isatty(), "calibrating") as told:
+    return run(made, data, output, inputs, chosen.open(), ignored=chosen.ignored, **options)
 
-        def tell(text: str) -> None:
-            told(f"calibrating: {text}")
 
-        found = run(made, data, output, inputs, chosen.open(), ignored=chosen.ignored, tell=tell, **options)
-    if html is not None:
-        save(html, found, model, options)
-    show(with_files(table(found), found.path, html), to_json(found), json)
+def _published(
+    model: str, data: Path | None, output: Path, factory: FactoryOptions, weights: WeightsOptions,
+    options: dict[str, Any], declare: list[str],
+) -> QuantizedCheckpoint:  # fmt: skip
+    """The files of a published model, which say all that other options do."""
+    from trtnet.support.errors import ModelError
+    from trtnet.tools.quantize.published.quantize import quantize_published
+
+    if declare or weights.chosen.file is not None or factory.values:
+        raise ModelError(f"{model} has its weights and its configuration: leave out --weights, --arg and --declare")
+    taken = {name: value for name, value in options.items() if name not in ("batch", "fold")}
+    return quantize_published(model, data, output, **taken)

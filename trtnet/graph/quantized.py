@@ -178,12 +178,16 @@ class AttentionUse:
 
 @dataclass
 class Watched:
-    """What is noted of a network of floats. uses, norms: by the key of the weight. attentions: by the module's path."""
+    """What is noted of a network of floats. uses, norms: by the key of the weight. attentions: by the module's path.
+
+    tables: the keys of the weights whose rows are looked up.
+    """
 
     uses: dict[str, list[Use]] = field(default_factory=dict)
     norms: dict[str, list[NormUse]] = field(default_factory=dict)
     scaled: list[ScaledNorm] = field(default_factory=list)
     attentions: dict[str, list[AttentionUse]] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)
 
 
 class QuantizedParameters:

@@ -21,6 +21,11 @@ class Parts:
     checkpoint: Checkpoint
     stem: str
 
+    @property
+    def module(self) -> str:
+        """Its path: what the stem says before its last sign."""
+        return self.stem[:-1]
+
     def __contains__(self, name: str) -> bool:
         return self.stem + name in self.checkpoint
 
@@ -77,9 +82,13 @@ class Parts:
         return CheckpointError(f"{self.checkpoint.name}: {self.stem.rstrip('._')}: {text}")
 
 
+ATTENTION_INPUTS = "in_proj_"
+"""What torch's MultiheadAttention calls the product for queries, keys and values, before "weight"."""
+
+
 def modules(checkpoint: Checkpoint, name: str) -> Iterator[Parts]:
-    """The modules that have a tensor of this name."""
+    """The modules that have a tensor of this name, and what is such a module in an attention of torch's."""
     for key in checkpoint:
         stem, last = key[: len(key) - len(name)], key[len(key) - len(name) :]
-        if last == name and (not stem or stem.endswith(".")):
+        if last == name and (not stem or stem.endswith((".", f".{ATTENTION_INPUTS}")) or stem == ATTENTION_INPUTS):
             yield Parts(checkpoint, stem)

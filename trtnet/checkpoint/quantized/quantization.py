@@ -89,7 +89,7 @@ class Quantization:
         dtype = dtypes.get(said)
         for parts in modules(self.checkpoint, ATTENTION[2]):
             if all(name in parts for name in ATTENTION):
-                path = parts.stem.removesuffix(".")
+                path = parts.module
                 found[path] = QuantizedAttention(dtype, *(parts.above_0(name) for name in ATTENTION))
         return found
 

@@ -50,9 +50,11 @@ class Lazy:
         """The keys of the weights of the file that it is or was made of, and that are quantized there."""
         return self._made_of if self.quantized is None else (self.quantized.key,)
 
-    def changed(self, shape: tuple[int, ...], function: Callable[[Array], Array]) -> Lazy:
-        """The tensor that a function makes of this one, of the same dtype."""
-        return Lazy(TensorSpec(shape, self.spec.dtype), lambda: function(self.read()), of=[self])
+    def changed(
+        self, shape: tuple[int, ...], function: Callable[[Array], Array], quantized: QuantizedWeight | None = None
+    ) -> Lazy:
+        """The tensor that a function makes of this one, of the same dtype. quantized: of the quantized one."""
+        return Lazy(TensorSpec(shape, self.spec.dtype), lambda: function(self.read()), quantized=quantized, of=[self])
 
 
 Tensors = dict[str, Lazy]

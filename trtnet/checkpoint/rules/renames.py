@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from trtnet.checkpoint.base import TensorSpec
+from trtnet.checkpoint.quantized import rows
 from trtnet.checkpoint.rules.lazy_tensors import Lazy, Tensors
 from trtnet.checkpoint.rules.pattern import expand, turned
 from trtnet.checkpoint.rules.rule import KeyRule, Nothing, Rule, need, put
@@ -126,7 +127,8 @@ class Split(Move):
 
     def _part(self, lazy: Lazy, begin: int, end: int) -> Lazy:
         shape = _resized(lazy.spec.shape, self.dim, end - begin)
-        return lazy.changed(shape, lambda x: np.take(x, range(begin, end), self.dim))
+        kept = rows.part(lazy.quantized, begin, end) if lazy.quantized is not None and self.dim == 0 else None
+        return lazy.changed(shape, lambda x: np.take(x, range(begin, end), self.dim), kept)
 
     def inverse(self) -> Rule | None:
         if self.one_way:
@@ -160,7 +162,9 @@ class Merge(Move):
                 f" split equally on the way back; say sizes = {sizes}, or one_way = true if no way back is needed"
             )
         spec = TensorSpec(_resized(first.shape, dim, sum(sizes)), first.dtype)
-        return [Lazy(spec, lambda: np.concatenate([part.read() for part in parts], dim), of=parts)]
+        weights = [part.quantized for part in parts if part.quantized is not None]
+        kept = rows.joined(weights) if dim == 0 and len(weights) == len(parts) else None
+        return [Lazy(spec, lambda: np.concatenate([part.read() for part in parts], dim), quantized=kept, of=parts)]
 
     def inverse(self) -> Rule | None:
         if self.one_way:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtnet.cli.grouping import grouped
+from trtnet.cli.options import Quantization
 
 if TYPE_CHECKING:
     from trtnet.generation.speech import TranscriptionConfig
@@ -53,6 +54,7 @@ def transcribe(
         ),
     ] = None,
     dtype: Annotated[str, typer.Option(help="dtype of the networks: float32, float16, bfloat16.")] = "float32",
+    quantization: Quantization = None,
 ) -> None:
     """Writes down what a WAV file says, with Whisper."""
     from trtnet.generation.speech.audio import read_sound
@@ -62,7 +64,9 @@ def transcribe(
     samples, config = read_sound(sound), options.config
     if engines is not None:
         CudaDevice()  # before plans are built, which takes minutes
-    transcriber = load_transcriber(model, dtype=dtype, engines=engines, rows=max(5, config.beam_size))
+    transcriber = load_transcriber(
+        model, dtype=dtype, engines=engines, rows=max(5, config.beam_size), quantization=quantization
+    )
     for segment in transcriber.stream(samples, config):
         times = f"[{_time(segment.start)} - {_time(segment.end)}] " if config.timestamps else ""
         print(f"{times}{segment.text.strip()}", flush=True)

@@ -6,7 +6,7 @@ from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.indexing.gather import take
-from trtnet.ops.quantization.weights import quantized, quantized_weight
+from trtnet.ops.quantization.weights import quantized, quantized_weight, watch_table
 
 
 def embedding(
@@ -31,6 +31,7 @@ def embedding(
         text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
         indices.network.fail(text, {"indices": indices})
     _note_rows(indices, weight)
+    watch_table(indices.network, weight)
     found = quantized(indices.network, weight)
     if found is not None and isinstance(weight, Parameter):
         return take(quantized_weight(indices.network, weight, found), indices, 0)

@@ -42,6 +42,13 @@ def watch(x: Tensor, weight: Operand, bias: Operand | None = None, axis: int = -
     watched.uses.setdefault(x.network.key(weight), []).append(Use(x.fresh(), axis, added, groups))
 
 
+def watch_table(network: OpenNetwork, weight: Operand) -> None:
+    """Notes a weight whose rows are looked up, where that is to be known."""
+    watched = network.quantized.watched
+    if watched is not None and isinstance(weight, Parameter):
+        watched.tables.add(network.key(weight))
+
+
 def watch_norm(y: Tensor, weight: Operand | None, bias: Operand | None) -> Tensor:
     """Notes the result of a norm that has a weight, where that is to be known; gives it back."""
     watched = y.network.quantized.watched

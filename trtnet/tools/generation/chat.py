@@ -13,7 +13,7 @@ from trtnet.support.errors import DependencyError, InputError
 class ChatTemplate:
     """A chat template of transformers or a GGUF file, which jinja2 runs in its sandbox.
 
-    text: the template. tokens: ``bos_token``, ``eos_token`` and others, as it may name them.
+    text: the template. tokens: ``bos_token``, ``eos_token`` and others, as it may name them. Both are kept.
     Raises DependencyError without jinja2, InputError for an invalid template.
     """
 
@@ -29,7 +29,7 @@ class ChatTemplate:
         )
         environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
         environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
-        self._tokens = dict(tokens)
+        self.text, self.tokens = text, dict(tokens)
         try:
             self._template = environment.from_string(text)
         except (TemplateError, TypeError) as error:
@@ -41,7 +41,7 @@ class ChatTemplate:
         Raises InputError for messages that the template does not take.
         """
         try:
-            return self._template.render(messages=messages, add_generation_prompt=True, **_NOTHING, **self._tokens)
+            return self._template.render(messages=messages, add_generation_prompt=True, **_NOTHING, **self.tokens)
         except InputError:
             raise
         except Exception as error:  # a template computes: it may divide by zero, or add text and numbers

@@ -95,19 +95,29 @@ class Chosen:
     reasons: dict[str, str]
 
 
+def modules_of(network: DefinedNetwork, choice: Choice) -> list[str]:
+    """The paths of the modules that the scheme fits, and of the attentions."""
+    fitting, _ = _fitting(network, choice)
+    return [*fitting.values(), *(watched(network).attentions if choice.attention else ())]
+
+
+def _fitting(network: DefinedNetwork, choice: Choice) -> tuple[dict[str, str], dict[str, str]]:
+    """(the modules of weights that the scheme fits, why the others of two or more axes stay floats), by key."""
+    matrices = [key for key in network.keys if len(network.checkpoint.info(key).shape) > 1]
+    reasons = {key: why for key in matrices if (why := _reason(network, key, choice.scheme))}
+    return {key: key.rpartition(".")[0] for key in matrices if key not in reasons}, reasons
+
+
 def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chosen:
     """The weights that the scheme fits, and the attentions, that no pattern skips.
 
     Raises ModelError for a pattern that skips nothing, where nothing is left, and for a model without attention.
     """
-    noted = watched(network)
-    matrices = [key for key in network.keys if len(network.checkpoint.info(key).shape) > 1]
-    reasons = {key: why for key in matrices if (why := _reason(network, key, choice.scheme))}
-    fitting = {key: key.rpartition(".")[0] for key in matrices if key not in reasons}
-    attentions = tuple(noted.attentions) if choice.attention else ()
+    fitting, reasons = _fitting(network, choice)
+    attentions = tuple(watched(network).attentions) if choice.attention else ()
     if choice.attention and not attentions:
         raise ModelError("the model has no attention: no module calls scaled_dot_product_attention")
-    there = [*fitting.values(), *attentions]
+    there = modules_of(network, choice)
     for pattern in skip:
         if not any(fnmatchcase(path, pattern) for path in there):
             near = ", ".join(nearest(pattern, there)) or "(none)"
@@ -152,7 +162,9 @@ def _reason(network: DefinedNetwork, key: str, scheme: WeightScheme) -> str:
     """Why a weight is not quantized by a scheme; "" where it is."""
     if key not in watched(network).uses:
         return "no linear layer or convolution takes it"
-    if key.rpartition(".")[2] != "weight":
+    if key in watched(network).tables:
+        return "it is the table of an embedding, too"
+    if key.rpartition(".")[2] not in ("weight", "in_proj_weight"):
         return 'the format quantizes what a module calls "weight"'
     shape = network.checkpoint.info(key).shape
     if isinstance(scheme.block, str) or (len(shape) == 2 and shape[1] % int(scheme.block) == 0):  # type: ignore[arg-type]

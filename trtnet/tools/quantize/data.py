@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trtnet.support.call_interface import TensorInfo
+from trtnet.definition import DefinedNetwork
+from trtnet.support import dtypes
+from trtnet.support.call_interface import ACTIVE, StateInfo, TensorInfo
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.saved import read_npz
@@ -17,6 +19,13 @@ from trtnet.verify.arrays.saved import read_npz
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 Data = Arrays | str | os.PathLike[str]
 """Arrays of samples by input, an .npz of them, or a folder of .npz files, each read when it is its turn."""
+
+
+def calls_of(data: Data, network: DefinedNetwork, size: int) -> Iterable[dict[str, np.ndarray[Any, Any]]]:
+    """The calls that data makes for a network, the same at each pass. Raises InputError as Batches and Sequences do."""
+    reference, states = network.reference(), {state.input for state in network.states}
+    batches = Batches(data, reference.inputs, size)
+    return batches if not states or states & batches.names else Sequences(data, reference, network.states, size)
 
 
 class Batches:
@@ -38,6 +47,12 @@ class Batches:
         self._fixed = bool(fixed)
         self._size = int(min(fixed)) if fixed else size
         self._parts: list[Arrays | Path] = [data] if isinstance(data, Mapping) else [*_files(Path(data))]
+
+    @property
+    def names(self) -> set[str]:
+        """The arrays that there are, of several files those of the first."""
+        first = self._parts[0]
+        return {*(read_npz(first) if isinstance(first, Path) else first)}
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
         for part in self._parts:
@@ -62,6 +77,49 @@ class Batches:
             call = {info.name: np.asarray(arrays[info.name][start : start + self._size]) for info in self._takes}
             _check(call, name, start)
             yield call
+
+
+class Sequences:
+    """The steps of sequences for a network with states, which begin with zeros: each input [samples, steps, ...].
+
+    reference: of the network. states: its own. size: sequences at a time.
+    Raises InputError for data that is none, or that does not fit.
+    """
+
+    def __init__(self, data: Data, reference: Any, states: Sequence[StateInfo], size: int) -> None:
+        carried = {state.input for state in states}
+        self._reference, self._states = reference, states
+        self._all = {info.name: info for info in reference.inputs}
+        self._takes = [info for info in reference.inputs if info.name not in {*carried, ACTIVE}]
+        self._batches = Batches(data, self._takes, size)
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        for call in self._batches:
+            for info in self._takes:
+                if call[info.name].ndim != len(info.shape) + 1:
+                    raise InputError(
+                        f"data without the states is sequences: the input {info.name} has samples, steps, and what"
+                        f" {info} has after its first axis; found {list(call[info.name].shape)}"
+                    )
+            if len({call[info.name].shape[1] for info in self._takes}) != 1:
+                raise InputError("the inputs of a sequence have the same number of steps")
+            yield from self._steps(call)
+
+    def _steps(self, call: Arrays) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        count, steps = next(iter(call.values())).shape[:2]
+        held = {state.input: self._zeros(state, count) for state in self._states}
+        held |= {ACTIVE: np.ones(count, bool)} if ACTIVE in self._all else {}
+        for step in range(steps):
+            given = {name: np.ascontiguousarray(array[:, step]) for name, array in call.items()} | held
+            yield given
+            if step + 1 < steps:
+                results = self._reference(**given)
+                held |= {state.input: results[state.output] for state in self._states}
+
+    def _zeros(self, state: StateInfo, count: int) -> np.ndarray[Any, Any]:
+        info = self._all[state.input]
+        shape = tuple(count if axis == state.axis else size for axis, size in enumerate(info.shape))
+        return np.zeros(shape, dtypes.get(info.dtype).numpy)
 
 
 def _check(call: Arrays, source: str, start: int) -> None:

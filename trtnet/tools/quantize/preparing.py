@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from trtnet.checkpoint.base import Array
+from trtnet.checkpoint import Checkpoint
+from trtnet.checkpoint.base import Array, TensorSpec
 from trtnet.checkpoint.quantized.rounding import best
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.definition import DefinedNetwork
@@ -19,9 +20,24 @@ from trtnet.support.errors import WeightsError
 from trtnet.tools.quantize.batch_norms import corrected, shift_of
 from trtnet.tools.quantize.observing import Seen, watched
 from trtnet.tools.quantize.ranges import scale_of
-from trtnet.tools.quantize.replaced import Replaced
 from trtnet.tools.quantize.smoothing import Smoothing
 from trtnet.verify.metrics.layouts import distance
+
+
+class Replaced(Checkpoint):
+    """The tensors of `keys`; where `arrays` has one, that."""
+
+    def __init__(self, checkpoint: Checkpoint, keys: Sequence[str], arrays: Mapping[str, Array]) -> None:
+        super().__init__(checkpoint.name, keys)
+        self._checkpoint, self._arrays = checkpoint, arrays
+
+    def _spec(self, key: str) -> TensorSpec:
+        if key not in self._arrays:
+            return self._checkpoint.info(key)
+        return TensorSpec(self._arrays[key].shape, dtypes.get(self._arrays[key].dtype))
+
+    def _read(self, key: str) -> Array:
+        return self._arrays[key] if key in self._arrays else self._checkpoint[key]
 
 
 @dataclass(frozen=True)

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from trtnet.checkpoint import IGNORED, Source
 from trtnet.definition import DefinedNetwork, define
 from trtnet.definition.inputs import Declared
 from trtnet.definition.models import Model
 from trtnet.definition.quantization import Watch
-from trtnet.graph.quantized import attention_name
+from trtnet.graph.quantized import QuantizedAttention, attention_name
 from trtnet.support import dtypes
-from trtnet.support.errors import ModelError
-from trtnet.support.text.counted import counted
-from trtnet.tools.quantize.attention import calibrated, largest_seen, uses
+from trtnet.support.dtypes import DType
+from trtnet.tools.quantize.attention import calibrated as calibrated_attention, largest_seen, uses
 from trtnet.tools.quantize.batch_norms import folded
 from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, seen_only, taken
-from trtnet.tools.quantize.data import Batches, Data
+from trtnet.tools.quantize.data import Data, calls_of
 from trtnet.tools.quantize.observing import Observer, watched
 from trtnet.tools.quantize.placement import Placement, Search
-from trtnet.tools.quantize.preparing import Options, PreparedModel, prepared
+from trtnet.tools.quantize.preparing import Options, Prepared, PreparedModel, prepared
 from trtnet.tools.quantize.ranges import largest_of
-from trtnet.tools.quantize.replaced import Replaced
 from trtnet.tools.quantize.result import AttentionRow, QuantizedCheckpoint, Row
 from trtnet.tools.quantize.smoothing import NONE, groups, smoothed
-from trtnet.tools.quantize.writing import Written, check_file, write
-from trtnet.verify.metrics.layouts import distance
-
-log = logging.getLogger("trtnet.quantization")
+from trtnet.tools.quantize.trials import Trials
+from trtnet.tools.quantize.writing import Form, Written, check_file, write
 
 COMPARED = 4
 """The first calls, on which outputs are compared."""
@@ -66,33 +59,78 @@ def quantize(
 
     model, inputs, weights, ignored: as define takes them; floats are float32. data: arrays of samples by input, each
     [samples, ...] of the input's dtype, an .npz of them, or a folder of .npz files, read one at a time; None for
-    schemes of weights alone. out: a .safetensors file in the compressed-tensors format, with its config.json beside it;
-    ``define(model, weights=out, quantization="checkpoint")`` takes it. scheme: "int8", "fp8", "fp8_channel",
-    "int8_weights", "fp8_weights" or "int4_weights". method: how the range of inputs is found: "max", "percentile"
-    (99.99 %), "mse" or "entropy"; by default "max" with smooth, "mse" without; that of weights has the least squared
-    error. skip: patterns of module paths that stay floats. tolerance: of the outputs on the first four calls, relative
-    L2: each module is tried alone, and the most sensitive ones stay floats until the outputs are within it. smooth:
-    SmoothQuant's alpha, from 0 to 1, for products with quantized inputs: outliers go into the weights, and the divisors
-    into the norm before, or, where other layers read it too, into factors of the inputs; with such factors the file is
-    in ModelOpt's format. "auto" tries several, and takes the smallest whose error of these outputs is within 5 % of the
-    least. attention: "int8" or "fp8" quantizes both products of scaled_dot_product_attention, too. fold: batch norms go
-    into the convolutions before them. correct: the mean error of each channel of a product is taken from the bias or
-    batch norm behind it. batch: samples in a call. tell: is told what is done. Returns what was written.
+    schemes of weights alone. Of a model with states (trtnet.State), arrays without the states are sequences, [samples,
+    steps, ...], whose states begin with zeros. out: a .safetensors file in the compressed-tensors format, with its
+    config.json beside it; ``define(model, weights=out, quantization="checkpoint")`` takes it. scheme: "int8", "fp8",
+    "fp8_channel", "int8_weights", "fp8_weights" or "int4_weights". method: how the range of inputs is found: "max",
+    "percentile" (99.99 %), "mse" or "entropy"; by default "max" with smooth, "mse" without; that of weights has the
+    least squared error. skip: patterns of module paths that stay floats. tolerance: of the outputs on the first four
+    calls, relative L2: each module is tried alone, and the most sensitive ones stay floats until the outputs are within
+    it. smooth: SmoothQuant's alpha, from 0 to 1, for products with quantized inputs: outliers go into the weights, and
+    the divisors into the norm before, or, where other layers read it too, into factors of the inputs; with such factors
+    the file is in ModelOpt's format. "auto" tries several, and takes the smallest whose error of these outputs is
+    within 5 % of the least. attention: "int8" or "fp8" quantizes both products of scaled_dot_product_attention, too.
+    fold: batch norms go into the convolutions before them. correct: the mean error of each channel of a product is
+    taken from the bias or batch norm behind it. batch: samples in a call. tell: is told what is done. Returns what was
+    written.
     Raises ModelError for what is unknown, and where nothing is quantized or outputs are NaN in floats, CheckpointError
     if `out` cannot be written, InputError and WeightsError for what does not fit or is not finite, as define does.
     """
     check_file(Path(out), weights)
     choice = chosen(scheme, method, smooth, attention, tolerance, data is not None)
     network = define(model, inputs, weights, ignored=ignored, quantization=Watch())
-    calls = Batches({} if data is None else data, network.reference().inputs, batch)
-    kept = taken(network, choice, skip)
-    trials = None if data is None else _Trials(model, inputs, network, [*islice(calls, COMPARED)], tell)
-    made = _Preparing(network, kept, choice, fold, correct, [] if data is None else calls, tell)
+    calls = None if data is None else calls_of(data, network, batch)
+    part = calibrated(Part(model, inputs, network, calls), choice, skip, tolerance, fold, correct, tell)
+    return written(Path(out), [part])
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of a checkpoint. network: of floats, defined with Watch. calls: the same at each pass, or None."""
+
+    model: Model
+    inputs: Mapping[str, Declared] | None
+    network: DefinedNetwork
+    calls: Iterable[Mapping[str, Any]] | None
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What of a network is quantized. keys: of weights, and names of attentions. norms: keys of folded batch norms.
+
+    alone: the error with each module alone, where that was tried. error: of the outputs, None without calls.
+    """
+
+    prepared: PreparedModel
+    keys: Collection[str]
+    reasons: Mapping[str, str]
+    norms: Collection[str]
+    alpha: float | None
+    alone: Mapping[str, float]
+    error: float | None
+
+
+def calibrated(
+    part: Part,
+    choice: Choice,
+    skip: Sequence[str],
+    tolerance: float | None,
+    fold: bool,
+    correct: bool,
+    tell: Callable[[str], None],
+) -> Calibrated:
+    """Calibrates a network; takes and raises what quantize does."""
+    kept = taken(part.network, choice, skip)
+    trials = None
+    if part.calls is not None:
+        trials = Trials(part.model, part.inputs, part.network, [*islice(part.calls, COMPARED)], tell)
+    made = _Preparing(part.network, kept, choice, fold, correct, part.calls or [], tell)
     prepared = made.by_alpha(trials)
     placement = None if tolerance is None or trials is None else _placed(trials, prepared, tolerance)
     keys = prepared.everything if placement is None else placement.modules
     error = placement.error if placement is not None else None if trials is None else trials.error(prepared, keys)
-    return _written(Path(out), prepared, keys, made, placement, error)
+    alone = {} if placement is None else placement.alone
+    return Calibrated(prepared, keys, made.kept.reasons, made.norms, made.alpha, alone, error)
 
 
 class _Preparing:
@@ -118,7 +156,7 @@ class _Preparing:
         self.norms = folded(network.checkpoint, watched(network), kept.weights) if fold else {}
         self.alpha: float | None = None
 
-    def by_alpha(self, trials: _Trials | None) -> PreparedModel:
+    def by_alpha(self, trials: Trials | None) -> PreparedModel:
         """With the alpha that is asked for; of several the smallest whose error is near the least.
 
         The larger an alpha, the more it trusts that other data has the same outliers in the same channels.
@@ -142,96 +180,81 @@ class _Preparing:
         made = prepared(self._network, kept.weights, seen, self.norms, smoothing, self._options)
         if not kept.attentions:
             return made
-        attentions = calibrated(kept.attentions, seen, self._choice.attention, self._choice.method)
+        attentions = calibrated_attention(kept.attentions, seen, self._choice.attention, self._choice.method)
         named = {attention_name(path): path for path in attentions}
         return replace(made, attentions={name: attentions[path] for name, path in named.items()}, paths=named)
 
 
-class _Trials:
-    """The model on some calls, with sets of its weights and attentions quantized."""
-
-    def __init__(
-        self,
-        model: Model,
-        inputs: Mapping[str, Declared] | None,
-        network: DefinedNetwork,
-        calls: Sequence[Mapping[str, Any]],
-        tell: Callable[[str], None],
-    ) -> None:
-        self._model, self._inputs, self._calls, self._tell = model, inputs, calls, tell
-        floats = define(model, inputs, Replaced(network.checkpoint, network.keys, {}))
-        self._floats = self._outputs(floats)
-        _check_finite(list(floats.outputs), self._floats)
-        self._tried = 0
-
-    def error(self, prepared: PreparedModel, keys: Collection[str]) -> float:
-        """The largest relative L2 distance of an output from that of the floats, in all calls."""
-        self._tried += 1
-        self._tell(f"the network with {counted(len(keys), 'quantized weight')}, trial {self._tried}")
-        found = self._outputs(define(self._model, self._inputs, **prepared.definition(keys)))
-        return max(distance(a, b) for a, b in zip(found, self._floats, strict=True))
-
-    def _outputs(self, network: DefinedNetwork) -> list[np.ndarray[Any, Any]]:
-        run = network.reference()
-        results = (run(**call) for call in self._calls)
-        parts = (part for one in results for part in (one if isinstance(one, tuple) else (one,)))
-        return [np.asarray(part, np.float32) for part in parts]
-
-
-def _check_finite(names: Sequence[str], outputs: Sequence[np.ndarray[Any, Any]]) -> None:
-    """Warns of outputs of calls that are NaN in floats. Raises ModelError for one that is nothing else."""
-    for index, name in enumerate(names):
-        lost = np.concatenate([np.isnan(values).reshape(-1) for values in outputs[index :: len(names)]])
-        if lost.any():
-            text = f"the output {name} is NaN in floats"
-            if lost.all():
-                raise ModelError(
-                    f"{text}: what quantization changes cannot be seen; trtnet bisect finds where it begins"
-                )
-            log.warning("%s, in %s of %s: its error is infinite", text, f"{lost.sum():,}", counted(lost.size, "value"))
-
-
-def _placed(trials: _Trials, prepared: PreparedModel, tolerance: float) -> Placement:
+def _placed(trials: Trials, prepared: PreparedModel, tolerance: float) -> Placement:
     by_module = {prepared.weights[key].module if key in prepared.weights else key: key for key in prepared.everything}
     errors = Search(list(by_module), lambda modules: trials.error(prepared, [by_module[each] for each in modules]))
     found = errors.search(tolerance)
     return replace(found, modules=tuple(by_module[each] for each in found.modules))
 
 
-def _written(
-    path: Path,
-    prepared: PreparedModel,
-    keys: Collection[str],
-    made: _Preparing,
-    placement: Placement | None,
-    error: float | None,
-) -> QuantizedCheckpoint:
-    """Writes what is quantized and the floats beside it. made: what changed in them."""
-    network, written, rows = prepared.network, {}, []
-    alone = {} if placement is None else placement.alone
-    for weight in (prepared.weights[key] for key in keys if key in prepared.weights):
-        key, kind = weight.key, None if weight.scheme.inputs is None else dtypes.get(weight.scheme.inputs)
-        scale, values = weight.scheme.input_scale or 1.0, prepared.seen[weight.key].values
-        written[key] = Written(weight.module, weight.form, kind, scale)
-        rows.append(
-            Row(
-                key, str(weight.scheme), weight.error, values.largest, scale, alone.get(weight.module),
-                prepared.smoothed(key), key in made.norms, weight.mean_error is not None,
-                0.0 if kind is None else scale * largest_of(kind), values.logarithms(),
-            )
+def written(path: Path, parts: Sequence[Calibrated], form: Form | None = None) -> QuantizedCheckpoint:
+    """Writes the networks of one checkpoint: what is quantized and the floats beside it. form: as `write` takes it."""
+    weights: dict[str, Written] = {}
+    arrays: dict[str, Any] = {}
+    by_path: dict[str, QuantizedAttention] = {}
+    for part in parts:
+        weights |= _weights(part)
+        arrays |= part.prepared.arrays(part.keys)
+        chosen = {name: found for name, found in part.prepared.attentions.items() if name in part.keys}
+        by_path |= {part.prepared.paths[name]: found for name, found in chosen.items()}
+    keys = [*dict.fromkeys(key for part in parts for key in part.prepared.network.keys)]
+    write(path, parts[0].prepared.network.checkpoint, keys, weights, arrays, by_path, form)
+    errors = [part.error for part in parts if part.error is not None]
+    return QuantizedCheckpoint(
+        path,
+        tuple(row for part in parts for row in _rows(part)),
+        {key: why for part in parts for key, why in _floats(part).items()},
+        max(errors) if errors else None,
+        tuple(each for part in parts for each in _sensitive(part)),
+        tuple(row for part in parts for row in _attention_rows(part)),
+        parts[0].alpha,
+    )
+
+
+def _chosen(part: Calibrated) -> list[Prepared]:
+    return [part.prepared.weights[key] for key in part.keys if key in part.prepared.weights]
+
+
+def _inputs(weight: Prepared) -> tuple[DType | None, float]:
+    """The dtype of the inputs of a weight's product, None for floats, and their scale."""
+    kind = weight.scheme.inputs
+    return None if kind is None else dtypes.get(kind), weight.scheme.input_scale or 1.0
+
+
+def _weights(part: Calibrated) -> dict[str, Written]:
+    return {weight.key: Written(weight.key, weight.form, *_inputs(weight)) for weight in _chosen(part)}
+
+
+def _rows(part: Calibrated) -> Iterator[Row]:
+    for weight in _chosen(part):
+        key, values, (kind, scale) = weight.key, part.prepared.seen[weight.key].values, _inputs(weight)
+        yield Row(
+            key, str(weight.scheme), weight.error, values.largest, scale, part.alone.get(weight.module),
+            part.prepared.smoothed(key), key in part.norms, weight.mean_error is not None,
+            0.0 if kind is None else scale * largest_of(kind), values.logarithms(),
         )  # fmt: skip
-    attentions = {name: found for name, found in prepared.attentions.items() if name in keys}
-    by_path = {prepared.paths[name]: found for name, found in attentions.items()}
-    write(path, network.checkpoint, network.keys, written, prepared.arrays(keys), by_path)
-    reasons = made.kept.reasons | {key: SENSITIVE for key in prepared.weights if key not in written}
-    floats = {key: reasons[key] for key in network.keys if key in reasons}
-    chosen = {*attentions, *(prepared.weights[key].module for key in written)}
-    sensitive = tuple((module, off) for module, off in alone.items() if module not in chosen)
-    attended = tuple(
-        AttentionRow(
-            name, str(found), largest_seen(prepared.paths[name], prepared.seen),
-            (found.query, found.key, found.probability, found.value), alone.get(name),
-        )
-        for name, found in attentions.items()
-    )  # fmt: skip
-    return QuantizedCheckpoint(path, tuple(rows), floats, error, sensitive, attended, made.alpha)
+
+
+def _floats(part: Calibrated) -> dict[str, str]:
+    """Why weights of two or more axes stay floats, by key."""
+    reasons = {**part.reasons, **{key: SENSITIVE for key in part.prepared.weights if key not in part.keys}}
+    return {key: reasons[key] for key in part.prepared.network.keys if key in reasons}
+
+
+def _sensitive(part: Calibrated) -> tuple[tuple[str, float], ...]:
+    chosen = {*part.keys, *(weight.module for weight in _chosen(part))}
+    return tuple((module, off) for module, off in part.alone.items() if module not in chosen)
+
+
+def _attention_rows(part: Calibrated) -> Iterator[AttentionRow]:
+    for name, found in part.prepared.attentions.items():
+        if name in part.keys:
+            yield AttentionRow(
+                name, str(found), largest_seen(part.prepared.paths[name], part.prepared.seen),
+                (found.query, found.key, found.probability, found.value), part.alone.get(name),
+            )  # fmt: skip

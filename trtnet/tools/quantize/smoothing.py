@@ -82,8 +82,8 @@ def groups(network: DefinedNetwork, chosen: Collection[str]) -> list[Group]:
 
 
 def _is_plain(network: DefinedNetwork, noted: Watched, key: str) -> bool:
-    """Whether a weight is a matrix that is used once."""
-    return len(noted.uses[key]) == 1 and len(network.checkpoint.info(key).shape) == 2
+    """Whether a weight is a matrix that is used once, as that."""
+    return key not in noted.tables and len(noted.uses[key]) == 1 and len(network.checkpoint.info(key).shape) == 2
 
 
 def _norm(noted: Watched, tensor: Any) -> ScaledNorm | None:

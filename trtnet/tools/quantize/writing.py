@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from trtnet.checkpoint import Checkpoint, Source, check_apart, save_safetensors
-from trtnet.checkpoint.base import Array
+from trtnet.checkpoint.base import Array, TensorSpec
 from trtnet.checkpoint.quantized.quantization import ATTENTION, ATTENTION_DTYPE, quantization_of
-from trtnet.checkpoint.quantized.scheme import WHOLE
+from trtnet.checkpoint.quantized.scheme import WHOLE, Scheme
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.checkpoint.rules import RuleSet
+from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy
 from trtnet.graph.quantized import QuantizedAttention
 from trtnet.support import dtypes, json_text
 from trtnet.support.dtypes import DType
@@ -63,12 +66,25 @@ def _document(config: Path) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Written:
-    """A quantized weight. module: its path. inputs: the dtype of the inputs of its product, and their scale."""
+    """A quantized weight. key: of it. inputs: the dtype of the inputs of its product, and their scale."""
 
-    module: str
+    key: str
     weight: QuantizedTensor
     inputs: DType | None
     input_scale: float
+
+    @property
+    def module(self) -> str:
+        """Its path; of torch's MultiheadAttention that of the attention, and "in_proj"."""
+        return self.key.removesuffix("weight")[:-1]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a published model is written. rules: from a model's names to the file's. config: the rest of config.json."""
+
+    rules: RuleSet
+    config: Mapping[str, Any]
 
 
 def write(
@@ -78,27 +94,60 @@ def write(
     weights: Mapping[str, Written],
     arrays: Mapping[str, Array],
     attentions: Mapping[str, QuantizedAttention] = MappingProxyType({}),
+    form: Form | None = None,
 ) -> None:
     """Writes the tensors of `keys`, quantized where `weights` has them, and the configuration beside them.
 
     arrays: tensors that differ from those of `source`. attentions: by module path; their scales have vLLM's names.
+    form: of a published model; None for the names of the model, and a config.json of quantization alone.
     Raises CheckpointError for a folder whose configuration is that of another file, FileError if it cannot be written.
     """
+    made = Converted(source, {key: _lazy(key, source, weights.get(key), arrays.get(key)) for key in keys})
+    named = made if form is None else form.rules.apply(made)
+    assert isinstance(named, Converted)
+    published = {key: _written(key, lazy.quantized) for key in named if (lazy := named.lazy(key)).quantized is not None}
+    lost = [key for key in named if key not in published and named.lazy(key).quantized_keys]
+    if lost:
+        raise CheckpointError(
+            f"{path}: the file has {lost[0]}, which has no rows and scales of its own: skip its module"
+        )
     tensors: dict[str, Array] = {}
-    for key in keys:
-        floats = {key: arrays[key] if key in arrays else source[key]}
-        tensors |= _parts(weights[key]) if key in weights else floats
+    for key in named:
+        tensors |= _parts(published[key]) if key in published else {key: named[key]}
     metadata = {"format": "pt"}
     for module, found in attentions.items():
         scales = (found.query, found.key, found.probability, found.value)
         stem = f"{module}." if module else ""
         tensors |= {stem + name: np.array([one], np.float32) for name, one in zip(ATTENTION, scales, strict=True)}
         metadata[ATTENTION_DTYPE] = found.dtype.name
-    document = {"quantization_config": configuration(list(weights.values()))}
-    _check_beside(path, document)
+    document = {"quantization_config": configuration(list(published.values()))}
+    if form is None:
+        _check_beside(path, document)
+    else:
+        document = {**form.config, **document}
     save_safetensors(path, tensors, metadata)
     with atomic_write(path.parent / CONFIG) as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")
+
+
+def _lazy(key: str, source: Checkpoint, written: Written | None, array: Array | None) -> Lazy:
+    """What is written of a key, before rules name it."""
+    if written is None:
+        return Lazy(
+            lambda: source.info(key) if array is None else TensorSpec(array.shape, dtypes.get(array.dtype)),
+            lambda: source[key] if array is None else array,
+        )
+    form, kind = written.weight, "" if written.inputs is None else written.inputs.name
+    scheme = Scheme(dtypes.get(form.values.dtype), form.bits, form.blocks, activations=kind)
+    weight = QuantizedWeight(key, form.shape, scheme, form.dtype, (), lambda: form, lambda: written.input_scale)
+    return Lazy(TensorSpec(form.shape, form.dtype), lambda: form.dequantize(), quantized=weight)
+
+
+def _written(key: str, weight: QuantizedWeight | None) -> Written:
+    assert weight is not None
+    kind = weight.scheme.activations
+    scale = 1.0 if weight.input_scale is None else weight.input_scale()
+    return Written(key, weight.read(), dtypes.get(kind) if kind else None, scale)
 
 
 def configuration(weights: Sequence[Written]) -> dict[str, Any]:
@@ -138,7 +187,7 @@ def _algorithm(first: Written) -> str:
 
 
 def _parts(written: Written) -> dict[str, Array]:
-    stem, weight = f"{written.module}." if written.module else "", written.weight
+    stem, weight = written.key.removesuffix("weight"), written.weight
     scale = weight.scale.astype(np.float32)
     scale = scale.reshape(1) if scale.size == 1 else scale
     parts = {f"{stem}weight_scale": scale}

@@ -48,11 +48,11 @@ def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[Quantized
             )
     groups = groups_of(config)
     for parts in modules(checkpoint, "weight_packed"):
-        group = group_of(groups, parts.stem.removesuffix("."))
+        group = group_of(groups, parts.module)
         packed = parts.spec("weight_packed").dtype
         yield _words(parts, config, group) if packed == dtypes.int32 else _float4(parts, config, group)
     for parts in filter(_is_plain, _plain(checkpoint)):
-        yield _values(parts, config, group_of(groups, parts.stem.removesuffix(".")))
+        yield _values(parts, config, group_of(groups, parts.module))
 
 
 def _plain(checkpoint: Checkpoint) -> Iterator[Parts]:

@@ -1,0 +1,234 @@
+"""`trtnet quantize` of published models: from their files to files that `trtnet generate` and `transcribe` take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cli.command import trtnet as command
+from helpers.comparing import relative_l2
+from helpers.decoders import published
+from helpers.gguf_files import SMALL, write_gguf
+from helpers.whispers import original, sound, write_ctranslate2, write_folder, write_wav
+
+import trtnet
+from trtnet import models
+from trtnet.checkpoint import open_checkpoint
+from trtnet.checkpoint.quantized.quantization import quantization_of
+from trtnet.definition.quantization import Watch
+from trtnet.generation import Step
+from trtnet.support.errors import CheckpointError, InputError, ModelError
+from trtnet.tools.generation.generate import load_generator
+from trtnet.tools.generation.published import published_text
+from trtnet.tools.quantize.published.quantize import quantize_published
+from trtnet.tools.quantize.published.text import Texts, texts_of
+from trtnet.tools.speech.published import published_speech
+from trtnet.tools.speech.transcribe import load_transcriber
+
+TEXTS = ["!#$%&'()*+,-./", "0123456789:;<=>?@ABCDEFG", "abc"]
+
+
+# language models
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Any:
+    return published("Llama", **SMALL, tie_word_embeddings=True, scale=0.3)
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory: pytest.TempPathFactory, decoder: Any) -> Path:
+    return write_gguf(tmp_path_factory.mktemp("gguf") / "x.gguf", decoder, "llama")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, decoder: Any, gguf: Path) -> Path:
+    """The same model as transformers saves it."""
+    made = tmp_path_factory.mktemp("folder")
+    decoder.save_pretrained(made)
+    (made / "tokenizer.json").write_text(published_text(gguf, 32).tokenizer.tokenizer.to_str())
+    return made
+
+
+def logits(source: Path, quantization: str | None = None) -> np.ndarray[Any, Any]:
+    """Of all places of a text."""
+    found = published_text(source, 32)
+    step = Step(found.model, sampling=False, logits=True)
+    reference = trtnet.define(step, weights=found.weights, quantization=quantization).reference()
+    (call,) = Texts([[*range(5, 30)]], reference.inputs)
+    return np.asarray(reference(**call)["logits"])
+
+
+def test_a_gguf_file_and_a_folder_become_the_same_quantized_folder(folder: Path, gguf: Path, tmp_path: Path) -> None:
+    wanted = logits(folder)
+    for source, out in ((folder, tmp_path / "a"), (gguf, tmp_path / "b")):
+        found = quantize_published(source, TEXTS, out)
+        assert len(found.rows) == 14
+        assert found.reasons == {"model.embed_tokens.weight": "it is the table of an embedding, too"}
+        assert relative_l2(logits(out, "checkpoint"), wanted) < 0.12
+        assert relative_l2(logits(out), wanted) < 0.08
+    ours, theirs = (open_checkpoint(tmp_path / name) for name in "ab")
+    assert {*ours} == {*theirs}
+    key = "model.layers.1.self_attn.q_proj.weight"
+    np.testing.assert_array_equal(ours[key], theirs[key])  # rows in transformers' order
+    one, other = (load_generator(tmp_path / name, capacity=32, quantization="checkpoint") for name in "ab")
+    config = trtnet.GenerationConfig(6)
+    assert one(["!#"], config)[0].tokens == other(["!#"], config)[0].tokens
+    assert other.chat_template is not None
+    assert other.eos_token_id == {91}
+
+
+def test_texts_are_lines_of_files_and_strings(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\n\ntwo\n")
+    (tmp_path / "b.txt").write_text("three")
+    assert texts_of(tmp_path) == ["one", "two", "three"]
+    assert texts_of([tmp_path / "b.txt", "four"]) == ["four", "three"]
+    for data, words in (
+        (tmp_path / "c.txt", r"c\.txt: data is texts"),
+        ("", "no text"),
+        (tmp_path / "a.npz", "data is"),
+    ):
+        with pytest.raises(InputError, match=words):
+            texts_of(data)
+
+
+def test_long_texts_are_several_calls(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trtnet.tools.quantize.published.text.LONGEST", 8)
+    found = published_text(gguf, 8)
+    network = trtnet.define(Step(found.model, sampling=False, logits=True), weights=found.weights)
+    calls = [*Texts([[*range(19)], [4]], network.reference().inputs)]
+    assert [call["input_ids"].tolist() for call in calls] == [[[*range(8)]], [[*range(8, 16)]], [[16, 17, 18]], [[4]]]
+
+
+def test_smoothing_leaves_the_table_of_an_embedding_as_it_is(folder: Path, tmp_path: Path) -> None:
+    """The head's weight is the embedding's: with divisors in it tokens would be other ones."""
+    found = quantize_published(folder, TEXTS, tmp_path / "a", smooth=0.5)
+    assert any(row.smoothed == "norm" for row in found.rows)
+    table = "model.embed_tokens.weight"
+    np.testing.assert_array_equal(open_checkpoint(tmp_path / "a")[table], open_checkpoint(folder)[table])
+    assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(folder)) < 0.15
+
+
+def test_weights_alone_need_no_texts(folder: Path, tmp_path: Path) -> None:
+    found = quantize_published(folder, None, tmp_path / "a", scheme="int8_weights", skip=["*.mlp.*"])
+    assert (len(found.rows), found.error) == (8, None)
+    assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(folder)) < 0.08
+    with pytest.raises(ModelError, match="int8 quantizes inputs, whose scales are calibrated: give data"):
+        quantize_published(folder, None, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_command_writes_a_folder_that_generate_takes(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    quantize = ("quantize", folder, "--data", "texts.txt", "-o", "out")
+    result = command(*quantize, "--json", "-", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(result.stdout)["weights"]) == 14
+    options = ("--max-new-tokens", 3, "--capacity", 32, "--quantization", "checkpoint")
+    said = command("generate", "out", "!#", *options, folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    again = command(*quantize, folder=tmp_path)
+    assert again.returncode == 2
+    assert "out is there already: name a new folder" in again.stderr
+    more = command("quantize", folder, "--weights", "trtnet:lenet.safetensors", "-o", "more", folder=tmp_path)
+    assert "leave out --weights, --arg and --declare" in more.stderr
+
+
+# Whisper
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("recordings")
+    for seed in range(2):
+        write_wav(made / f"{seed}.wav", sound(seed, 2))
+    return made
+
+
+def states(source: Path, quantization: str | None = None) -> np.ndarray[Any, Any]:
+    """What the encoder says of a recording that did not calibrate."""
+    found = published_speech(source)
+    model = models.whisper_encoder(**found.config)
+    network = trtnet.define(model, weights=found.weights, strict=False, quantization=quantization)
+    samples = np.zeros((1, 48400), np.int32)
+    samples[0, 200:48200] = sound(7)
+    results = network.reference()(samples, np.array([48000], np.int32), np.array([-10], np.float32))
+    return np.asarray(results["sound_value_1"])
+
+
+def test_a_whisper_becomes_a_quantized_folder_that_transcribes(whisper: Path, recordings: Path, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    other = write_ctranslate2(tmp_path / "c")
+    wanted, rows = states(whisper), {}
+    for source, name in ((whisper, "a"), (other, "b")):
+        found = quantize_published(source, recordings, tmp_path / name)
+        rows[name] = {row.key for row in found.rows}
+        assert found.reasons["encoder.conv1.weight"] == "skipped"
+        assert relative_l2(states(tmp_path / name, "checkpoint"), wanted) < 0.12
+        assert (tmp_path / name / "tokenizer.json").is_file()
+    assert rows["a"] == rows["b"]
+    assert {f"{side}coder.layers.1.self_attn.in_proj_weight" for side in ("en", "de")} < rows["a"]
+    file = quantization_of(tmp_path / "a")
+    assert file is not None
+    published = {key.removeprefix("model.") for key in original().state_dict()} - {"proj_out.weight"}
+    assert {*file.dequantized()} == published
+    kept = published_speech(tmp_path / "a")
+    described = {}
+    for model in (models.whisper_encoder(**kept.config), models.whisper_decoder(**kept.config)):
+        network = trtnet.define(model, weights=kept.weights, strict=False, quantization="checkpoint")
+        described |= network.describe().quantization
+    assert {*described} == rows["a"]
+    assert {*described.values()} == {"int8, a scale a channel, inputs in int8"}
+    texts = [load_transcriber(tmp_path / name, quantization="checkpoint")(sound(7)).text for name in "ab"]
+    assert texts[0] == texts[1]
+
+
+def test_a_quantized_decoder_sees_the_words_that_it_writes(whisper: Path, recordings: Path, tmp_path: Path) -> None:
+    """The largest inputs of its head's norm are those of the calls of the transcription."""
+    found = quantize_published(whisper, recordings, tmp_path / "a", method="max")
+    speech = published_speech(whisper)
+    made = models.whisper_decoder(**speech.config)
+    watched = trtnet.define(made, weights=speech.weights, strict=False, quantization=Watch())
+    use = watched.quantized.watched
+    assert use is not None
+    key = "decoder.layers.0.self_attn.in_proj_weight"
+    watched.mark_output("x", use.uses[key][0].x)
+    seen: list[float] = []
+    encoder = trtnet.define(models.whisper_encoder(**speech.config), weights=speech.weights, strict=False).reference()
+    reference = watched.reference()
+
+    class Decoder:
+        inputs = trtnet.define(made, weights=speech.weights, strict=False).reference().inputs
+
+        def __call__(self, **given: Any) -> Any:
+            results = reference(**given)
+            seen.append(float(np.abs(results["x"]).max()))
+            return results
+
+    config = trtnet.TranscriptionConfig(temperatures=(0.0,))
+    for seed in range(2):
+        samples = np.clip(sound(seed, 2), -32768, 32767).astype(np.int16).astype(np.int32)
+        speech.transcriber(encoder, Decoder())(samples, config)
+    (row,) = (row for row in found.rows if row.key == key)
+    assert row.largest == pytest.approx(max(seen), rel=1e-4)
+
+
+def test_what_cannot_be_quantized_is_said(whisper: Path, recordings: Path, tmp_path: Path) -> None:
+    for data, words in ((tmp_path, "data is recordings"), (tmp_path / "x.txt", r"x\.txt: data is recordings")):
+        with pytest.raises(InputError, match=words):
+            quantize_published(whisper, data, tmp_path / "a")
+    with pytest.raises(ModelError, match=r"skip: 'lm_head' matches no module"):
+        quantize_published(whisper, None, tmp_path / "a", scheme="int8_weights", skip=["lm_head"])
+    with pytest.raises(CheckpointError, match="a folder is written"):
+        quantize_published(whisper, recordings, tmp_path / "a.safetensors")
+    with pytest.raises(CheckpointError, match="there is no folder"):
+        quantize_published(whisper, recordings, tmp_path / "none" / "a")
+    assert [*tmp_path.iterdir()] == []

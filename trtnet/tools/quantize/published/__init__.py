@@ -1,0 +1,1 @@
+"""A published model's files to those of a quantized one: language models, Whisper."""
