@@ -173,7 +173,7 @@ def test_the_scale_of_a_shared_weight_is_that_of_all_its_inputs(tmp_path: Path) 
     file = tmp_path / "q.safetensors"
     told: list[str] = []
     found = trtnet.quantize(Shared(), {"x": x}, file, weights=weights, method="max", batch=20, tell=told.append)
-    assert told[:4] == [f"the inputs of 2 weights, {calls} calls" for calls in (1, 2, 3, 4)]
+    assert told[:4] == [f"the inputs of 2 weights, {calls}" for calls in ("1 call", "2 calls", "3 calls", "4 calls")]
     largest = {row.key: row.largest for row in found.rows}
     assert largest["up.weight"] == pytest.approx(float(second.max()), rel=1e-5)
     read = quantization_of(file)
