@@ -10,7 +10,7 @@ import pytest
 from helpers.generating import Letters
 
 from trtnet import CheckpointError, InputError
-from trtnet.generation.drafts import draft
+from trtnet.generation.sequences import draft
 from trtnet.generation.text import Text
 from trtnet.tools.generation.chat import ChatTemplate
 from trtnet.tools.generation.gguf_tokenizer import from_gguf

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import index
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from trtnet.generation.caches import Array, DeviceCaches, HostCaches, caches_of
 from trtnet.generation.configuration import GREEDY, GenerationConfig
-from trtnet.generation.drafts import draft
 from trtnet.generation.sampling import CONTROLS
+from trtnet.generation.sequences import Completion, Row, draft
 from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
@@ -21,61 +20,6 @@ Prompt = str | Sequence[int]
 Configs = GenerationConfig | Sequence[GenerationConfig]
 LEAST = 8
 """The fewest tokens of prompts in an engine's step."""
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What was generated. text: "" without a tokenizer. tokens: without the one that ended it.
-
-    finish_reason: "stop" for a token or text that ends, "length" for as many tokens as were asked for or as the caches
-    hold. steps: how many calls of the step it took, after those for the prompt.
-    """
-
-    text: str
-    tokens: list[int]
-    finish_reason: str
-    steps: int
-
-
-@dataclass
-class _Sequence:
-    """A prompt and what follows, together in `whole`.
-
-    ends: tokens that end it. limit: the most tokens that follow. held: how many of the whole are in the caches.
-    """
-
-    whole: list[int]
-    config: GenerationConfig
-    ends: frozenset[int]
-    limit: int
-    text: Text
-    tokens: list[int] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-    finish_reason: str = ""
-    steps: int = 0
-    held: int = 0
-
-    def follow(self, held: int, guesses: Sequence[int], chosen: Sequence[int]) -> None:
-        """Goes on after a step. held: up to where it wrote. chosen: the next token, and one after each guess."""
-        self.held = held
-        if held < len(self.whole):
-            return
-        self.steps += bool(self.tokens)
-        for guess, token in zip([*guesses, None], chosen, strict=True):
-            self._take(token)
-            if self.finish_reason or token != guess:
-                break
-        self.held = len(self.whole) - 1
-
-    def _take(self, token: int) -> None:
-        is_end = token in self.ends
-        if not is_end:
-            self.whole.append(token)
-            self.tokens.append(token)
-            self.pieces.append(self.text.add(token))
-        if is_end or self.text.stopped or len(self.tokens) == self.limit:
-            self.pieces.append(self.text.end())
-            self.finish_reason = "stop" if is_end or self.text.stopped else "length"
 
 
 class Generator:
@@ -105,12 +49,12 @@ class Generator:
         if chunk < 1:
             raise InputError(f"chunk is {chunk}; it is at least 1, the most tokens of a prompt in a step")
         self._steps, self._device = (step, step if prompts is None else prompts), device
-        self._batch, self._length, self.capacity = _checked(*self._steps)
+        self._batch, self._length, self.capacity, self._vocabulary = _checked(*self._steps)
         self._chunk = self._length or chunk
         self._pads = device is not None or hasattr(self._steps[1], "submit")
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
         self._caches: HostCaches | DeviceCaches | None = None
-        self._running: list[_Sequence] = []
+        self._running: list[Row] = []
 
     def __call__(self, prompts: Sequence[Prompt], config: Configs = GREEDY) -> list[Completion]:
         """Completes prompts of any lengths together: texts or lists of tokens. config: of all, or one for each.
@@ -143,7 +87,7 @@ class Generator:
             raise InputError(f"{what} a tokenizer: Generator(step, tokenizer)")
         return self.tokenizer
 
-    def _rows(self, prompts: Sequence[Prompt], given: Configs) -> list[_Sequence]:
+    def _rows(self, prompts: Sequence[Prompt], given: Configs) -> list[Row]:
         configs = [given] * len(prompts) if isinstance(given, GenerationConfig) else given
         if len(configs) != len(prompts):
             raise InputError(
@@ -156,7 +100,7 @@ class Generator:
             )
         return [self._row(self._tokens(prompt), config) for prompt, config in zip(prompts, configs, strict=True)]
 
-    def _row(self, prompt: list[int], config: GenerationConfig) -> _Sequence:
+    def _row(self, prompt: list[int], config: GenerationConfig) -> Row:
         ends = set(self.eos_token_id)
         for text in config.stop_strings:
             tokenizer = self._tokenizer_for("stop_strings need")
@@ -164,7 +108,7 @@ class Generator:
             if len(tokens) == 1 and not tokenizer.decode(tokens):  # no text shows it, as "<|im_end|>"
                 ends.update(tokens)
         limit = min(config.max_new_tokens, self.capacity - len(prompt) + 1)
-        return _Sequence(prompt, config, frozenset(ends), limit, Text(self.tokenizer, config.stop_strings))
+        return Row(prompt, config, frozenset(ends), limit, Text(self.tokenizer, config.stop_strings))
 
     def _tokens(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
@@ -177,18 +121,15 @@ class Generator:
             raise InputError("a prompt has no tokens")
         if min(tokens) < 0:
             raise InputError(f"a prompt has the token {min(tokens)}; tokens are numbers of the vocabulary, from 0")
-        self._check_vocabulary(max(tokens))
+        if 0 < self._vocabulary <= max(tokens):
+            text = f"the model's vocabulary has {counted(self._vocabulary, 'token')}"
+            raise InputError(f"a prompt has the token {max(tokens)}; {text}")
         if len(tokens) > self.capacity:
             text = f"a prompt has {counted(len(tokens), 'token')}, the caches hold {self.capacity:,}"
             raise InputError(f"{text}: shorten it, or define the model with a larger capacity")
         return tokens
 
-    def _check_vocabulary(self, token: int) -> None:
-        rows = next(info.rows for info in self._steps[1].inputs if info.name == "input_ids")
-        if rows and token >= rows:
-            raise InputError(f"a prompt has the token {token}; the model's vocabulary has {counted(rows, 'token')}")
-
-    def _run(self, rows: list[_Sequence]) -> Iterator[None]:
+    def _run(self, rows: list[Row]) -> Iterator[None]:
         """Steps until all sequences have an end."""
         if not rows:
             return
@@ -196,7 +137,7 @@ class Generator:
             raise InputError(
                 f"{counted(len(rows), 'prompt')}: this step was made for {counted(self._batch, 'sequence')} at a time"
             )
-        idle = _Sequence([0], GREEDY, frozenset(), 0, Text(None), finish_reason="length")
+        idle = Row([0], GREEDY, frozenset(), 0, Text(None), finish_reason="length")
         rows = [*rows, *[idle] * (self._batch - len(rows))]
         caches = self._caches_for(len(rows))
         caches.begin(self._controls(rows))
@@ -218,7 +159,7 @@ class Generator:
                 self._caches = DeviceCaches(*self._steps, batch, self._device)
         return self._caches
 
-    def _step(self, rows: list[_Sequence], caches: HostCaches | DeviceCaches) -> None:
+    def _step(self, rows: list[Row], caches: HostCaches | DeviceCaches) -> None:
         """A step: tokens of prompts that the caches lack, else one of each sequence, and more where guesses were right.
 
         What is behind a sequence's tokens, zeros and wrong guesses, is overwritten before it is read.
@@ -250,7 +191,7 @@ class Generator:
             return count
         return self._length or min(max(LEAST, 1 << (count - 1).bit_length()), self._chunk, self.capacity)
 
-    def _controls(self, rows: list[_Sequence]) -> dict[str, Array]:
+    def _controls(self, rows: list[Row]) -> dict[str, Array]:
         """What the network chooses tokens by. Raises InputError where it takes the most likely ones alone."""
         if all(info.name != "uniform" for info in self._steps[0].inputs):
             if any(row.config.temperature != 0 or row.config.repetition_penalty != 1 for row in rows):
@@ -262,9 +203,9 @@ class Generator:
         return controls
 
 
-def _checked(step: Any, prompts: Any) -> tuple[int, int, int]:
+def _checked(step: Any, prompts: Any) -> tuple[int, int, int, int]:
     """(how many sequences there are, the length of steps for prompts, each 0 if it is not fixed; the tokens that the
-    caches hold). Raises InputError.
+    caches hold, those of the vocabulary, 0 if that is not known). Raises InputError.
     """
     found, others = caches_of(step), caches_of(prompts)
     inputs = {info.name: info for info in prompts.inputs}
@@ -279,7 +220,8 @@ def _checked(step: Any, prompts: Any) -> tuple[int, int, int]:
         raise InputError(
             f"the step takes {counted(length, 'token')}, its caches hold {capacity}: make it with a smaller length"
         )
-    return _number(found[0].shape[0]) or _number(others[0].shape[0]), length, capacity
+    batch = _number(found[0].shape[0]) or _number(others[0].shape[0])
+    return batch, length, capacity, inputs["input_ids"].rows
 
 
 def _number(size: int | str) -> int:
