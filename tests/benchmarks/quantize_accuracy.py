@@ -142,7 +142,14 @@ def photographs(folder: Path, count: int) -> None:
     floats = trtnet.define(models.efficientnet_lite0(), weights=weights).reference()
     wanted = in_parts(floats, tested)
     say(f"EfficientNet-Lite0: {len(seen)} crops calibrate, {len(tested)} are compared")
-    for name, options in {"int8": {}, "int8 without --correct": {"correct": False}}.items():
+    kinds: dict[str, Any] = {
+        "int8": {"placement": "none"},
+        "int8 without --correct": {"placement": "none", "correct": False},
+        "int8 with --placement sums": {"placement": "sums"},
+        "int8 with --placement few_channels,ends": {"placement": "few_channels,ends"},
+        "int8 with --placement tensorrt": {"placement": "tensorrt"},
+    }
+    for name, options in kinds.items():
         run = quantized(models.efficientnet_lite0(), weights, {"image": seen}, batch=8, **options)
         tops(f"trtnet, {name}", wanted, in_parts(run, tested))
     if find_spec("onnxruntime") is not None:

@@ -54,7 +54,7 @@ def test_inputs_of_products_that_are_nan_do_not_count_and_are_warned_of(
 ) -> None:
     found = run(tmp_path, X)
     negative = int((X[:, 0] < 0).sum())
-    assert f"and do not count, of 1 products: second.weight ({negative})" in caplog.text
+    assert f"and do not count, of 1 product: second.weight ({negative})" in caplog.text
     assert f"the output output is NaN in floats, in {4 * negative} of 32 values" in caplog.text
     arrays = trtnet.define(Two(), weights=tmp_path / "q.safetensors", quantization="checkpoint").checkpoint
     assert np.isfinite(arrays["second.bias"]).all() and [row.key for row in found.rows][1] == "second.weight"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trtnet.graph.quantized import QuantizedParameter, QuantizedParameters
+from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention, QuantizedParameter, QuantizedParameters
 from trtnet.support import backend
 from trtnet.support.errors import BuildError
 from trtnet.support.text.counted import counted
@@ -109,9 +109,14 @@ def check_quantization(parameters: QuantizedParameters, capabilities: Sequence[s
     counts = Counter(
         name for found in used for name in {found.dtype.name, *([found.inputs.name] if found.inputs else [])}
     )
-    what = "weight" if used else "attention" if parameters.attentions else "cache"
+    others: dict[str, Mapping[str, QuantizedAttention | QuantizedActivation]] = {
+        "attention": parameters.attentions,
+        "activation": parameters.activations,
+    }
+    what = "weight" if used else next((name for name, found in others.items() if found), "cache")
     counts.update(found.dtype.name for found in parameters.caches.values())
-    counts.update(found.dtype.name for found in parameters.attentions.values())
+    for each in others.values():
+        counts.update(found.dtype.name for found in each.values())
     for name, (oldest, words) in OLDEST_GPU.items():
         those = counted(counts[name], f"{what} is", f"{what}s are")
         old = [each for each in capabilities if counts[name] and release(each) < release(oldest)]

@@ -47,6 +47,13 @@ class Calibration:
     ] = None
     fold: Annotated[bool, typer.Option(help="Batch norms go into the convolutions before them.")] = True
     correct: Annotated[bool, typer.Option(help="Take the mean error of each channel from the bias behind it.")] = True
+    placement: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows of the table, with commas: sums, concatenations and norms quantize these, others leave products"
+            " in floats; none; or a target whose rows count, as tensorrt:8.9. By default this backend."
+        ),
+    ] = None
     batch: Annotated[int, typer.Option(min=1, help="Samples in a call.")] = 32
 
 

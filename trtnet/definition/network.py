@@ -181,6 +181,7 @@ def _prepare(
     network.quantized.watched = Watched() if quantizing.watches else None
     network.quantized.by_key = quantizing.parameters(network.checkpoint, _shapes(keys))
     network.quantized.attention_of, network.quantized.cache_of = quantizing.attention_of, quantizing.cache_of
+    network.quantized.activation_of = quantizing.activations.of if quantizing.is_asked else None
 
 
 def match_weights(

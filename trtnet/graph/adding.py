@@ -12,6 +12,7 @@ from trtnet.graph.bindings import Bindings
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.itensors import flags, inferred_sizes, settled, unwrap
 from trtnet.graph.layers.convolved import Convolved
+from trtnet.graph.layers.feature_maps import FeatureMaps
 from trtnet.graph.layers.values import KnownValues
 from trtnet.graph.memory.division import Division
 from trtnet.graph.memory.pending import PendingLayer
@@ -48,8 +49,8 @@ class Adding(Placing, Generic[T]):
     the weights of further operations. pending: layers whose weights were not decided when they were added. byte_casts:
     what was cast to uint8. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight
     and bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the factors of the
-    results of scale layers. known: the values of what is made of constants. convolved: which convolutions
-    tensors are computed from. chosen: choices between these. sums: what
+    results of scale layers. known: the values of what is made of constants. convolved: which convolutions tensors are
+    computed from; feature_maps: the same of what a model calls convolutions. chosen: choices between these. sums: what
     was added, of sums of a tensor and a constant. moves, gathered: what permutations, reshapes and gathers of their
     results were made of. shuffled: of images of shuffled channels, the image before and the places of its channels.
     quantized: the parameters that the network holds quantized. division: the rank whose part of a larger one it is.
@@ -79,6 +80,7 @@ class Adding(Placing, Generic[T]):
         self.merged: dict[Any, Any] = {}
         self.known = KnownValues()
         self.convolved = Convolved()
+        self.feature_maps = FeatureMaps()
         self.chosen: dict[Any, T] = {}
         self.sums: dict[trt.ITensor, tuple[T, Any]] = {}
         self.moves: dict[trt.ITensor, Any] = {}
@@ -191,7 +193,7 @@ class Adding(Placing, Generic[T]):
     def _note(self, method: str, layer: trt.ILayer, operands: Mapping[str, Any], results: tuple[T, ...]) -> None:
         self.division.note(operands.values(), results)
         outputs = [result.trt for result in results]
-        for facts in (self.known, self.convolved):
+        for facts in (self.known, self.convolved, self.feature_maps):
             facts.note(method, layer, _tensors(operands.values()), outputs)
 
     def maker(self, tensor: StoredTensor) -> trt.ILayer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
+from trtnet.checkpoint.quantized.activations import activations_of, scale_key
 from trtnet.checkpoint.quantized.caches import PublishedCaches, caches_in_words, caches_of, is_of_caches, said_of_caches
 from trtnet.checkpoint.quantized.checking import check_complete, checked
 from trtnet.checkpoint.quantized.configuration import Configuration, configuration_of, given
@@ -26,7 +27,7 @@ from trtnet.checkpoint.quantized.parts import modules
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.reading import Source, open_checkpoint
 from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, tensors_of
-from trtnet.graph.quantized import QuantizedAttention
+from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
 
@@ -93,6 +94,10 @@ class Quantization:
                 found[path] = QuantizedAttention(dtype, *(parts.above_0(name) for name in ATTENTION))
         return found
 
+    def activations(self) -> dict[str, QuantizedActivation]:
+        """What operands of sums, concatenations and norms are quantized to, by name. Raises CheckpointError."""
+        return activations_of(self.checkpoint, self.config)
+
     @property
     def left_out(self) -> tuple[str, ...]:
         """The keys of ranges of results and of other operations' inputs, which a network does not quantize."""
@@ -149,7 +154,8 @@ def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> 
             f"{checkpoint.name}: {about.where} says {family.NAME}, but no tensor is quantized that way"
         )
     check_complete(checkpoint, weights.values(), family.NAME)
-    return Quantization(checkpoint, family.NAME, weights, tuple(filter(_is_of_no_weight, checkpoint)), about)
+    others = [*filter(_is_of_no_weight, checkpoint), *map(scale_key, activations_of(checkpoint, about))]
+    return Quantization(checkpoint, family.NAME, weights, tuple(others), about)
 
 
 def _family(checkpoint: Checkpoint, about: Configuration) -> Family | None:

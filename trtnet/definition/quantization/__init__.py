@@ -3,10 +3,12 @@
 from trtnet.definition.quantization.patterns import Schemes
 from trtnet.definition.quantization.planning import Given, Quantize, Quantizing, Watch, advised, parameter_of
 from trtnet.definition.quantization.schemes import (
+    ACTIVATIONS,
     ATTENTION,
     CACHES,
     CHECKPOINT,
     NAMED,
+    ActivationScheme,
     AttentionScheme,
     CacheScheme,
     CheckpointScheme,
@@ -14,10 +16,12 @@ from trtnet.definition.quantization.schemes import (
 )
 
 __all__ = [
+    "ACTIVATIONS",
     "ATTENTION",
     "CACHES",
     "CHECKPOINT",
     "NAMED",
+    "ActivationScheme",
     "AttentionScheme",
     "CacheScheme",
     "CheckpointScheme",

@@ -15,6 +15,7 @@ from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy
+from trtnet.definition.quantization.activations import ActivationsByName
 from trtnet.definition.quantization.arranging import arranged
 from trtnet.definition.quantization.patterns import Patterns, Schemes, table_of
 from trtnet.definition.quantization.published_caches import CachesByName
@@ -26,6 +27,7 @@ from trtnet.definition.quantization.schemes import (
 )
 from trtnet.graph import Input
 from trtnet.graph.quantized import (
+    QuantizedActivation,
     QuantizedArrays,
     QuantizedAttention,
     QuantizedCache,
@@ -74,11 +76,12 @@ class Watch(Quantize):
 
 @dataclass(frozen=True)
 class Given(Quantize):
-    """Parameters that are quantized already, by key, and attentions by the module's path."""
+    """Parameters that are quantized already, by key, attentions by the module's path, activations by their names."""
 
     schemes: Schemes = field(default_factory=dict)
     parameters: Mapping[str, QuantizedParameter] = field(default_factory=dict)
     attentions: Mapping[str, QuantizedAttention] = field(default_factory=dict)
+    activations: Mapping[str, QuantizedActivation] = field(default_factory=dict)
 
 
 def parameter_of(key: str, scheme: WeightScheme, read: Callable[[], QuantizedTensor], rank: int) -> QuantizedParameter:
@@ -92,12 +95,13 @@ def parameter_of(key: str, scheme: WeightScheme, read: Callable[[], QuantizedTen
 class Quantizing:
     """What is quantized in a network that is being defined.
 
-    problems: what could not be done as it was asked for, so that something stays in floats.
+    problems: what could not be done as it was asked for, so that something stays in floats. activations: of sums,
+    concatenations and norms. is_asked: whether anything is to be quantized.
     Raises ModelError for a file or a mapping that says no schemes.
     """
 
     def __init__(self, given: Quantize | Schemes | None) -> None:
-        self.watches = isinstance(given, Watch)
+        self.watches, self.is_asked = isinstance(given, Watch), given is not None
         self._given = given.parameters if isinstance(given, Given) else {}
         self._attentions = dict(given.attentions) if isinstance(given, Given) else {}
         self.fallback = given.fallback if isinstance(given, Quantize) else "error"
@@ -105,6 +109,8 @@ class Quantizing:
         self._patterns, self._modules = Patterns(table_of(said)), list[str]()
         self.from_checkpoint = self._patterns.keep_the_checkpoint
         self._caches = CachesByName(PublishedCaches())
+        activations = given.activations if isinstance(given, Given) else {}
+        self.activations = ActivationsByName(activations, self._patterns, from_checkpoint=False)
         self.problems: list[str] = []
 
     def opened(self, source: Source | None) -> Source | None:
@@ -120,6 +126,7 @@ class Quantizing:
         if found is None:
             raise ModelError(f'{checkpoint.name} has no quantized weights: quantization="checkpoint" needs them')
         self._attentions, self._caches = found.attentions(), CachesByName(found.caches())
+        self.activations = ActivationsByName(found.activations(), self._patterns, from_checkpoint=True)
         if left := found.left_out:
             those = counted(len(left), "range is", "ranges are")
             text = "%s: %s of results or of other operations' inputs, such as %s: those stay floats"
@@ -179,9 +186,10 @@ class Quantizing:
         paths = list(parameters.attentions)
         advice = ". Products that a model writes out itself are not attention"
         self._patterns.check(AttentionScheme, paths, "module that calls scaled_dot_product_attention", advice)
+        activations = self.activations.problems(parameters)
         for kind in (None, CheckpointScheme):
             self._patterns.check(kind, [*self._modules, *paths], _WEIGHT)
-        self.problems += self._caches.problems()
+        self.problems += [*self._caches.problems(), *activations]
         self.problems += [
             f"{path} has scales of attention's products, and does not call scaled_dot_product_attention"
             for path in self._attentions

@@ -11,7 +11,7 @@ import numpy as np
 from trtnet.checkpoint.quantized.rounding import LARGEST
 from trtnet.checkpoint.quantized.scheme import WHOLE
 from trtnet.checkpoint.quantized.weight import NVFP4_BLOCK
-from trtnet.graph.quantized import QuantizedAttention, QuantizedCache
+from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention, QuantizedCache
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import DTypeError, ModelError
@@ -189,17 +189,50 @@ CACHES: Mapping[str, CacheScheme] = {
 }
 """Schemes of caches, by name."""
 
+
+@dataclass(frozen=True)
+class ActivationScheme:
+    """How the operands of a sum, a concatenation or a norm after a convolution are quantized.
+
+    dtype: "int8" or "float8_e4m3fn". scale: one number, of all of them.
+    """
+
+    dtype: str = "int8"
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ModelError for what is none."""
+        _check(self.dtype, "dtype", _INPUTS)
+        if self.scale is not None and not self.scale > 0:
+            raise ModelError(f"quantization: scale is above 0, found {self.scale!r}")
+
+    def quantized(self, name: str) -> QuantizedActivation:
+        """What the operands of an operation are quantized to. Raises ModelError without a scale."""
+        if self.scale is None:
+            raise ModelError(
+                f"quantization: {name} quantizes its operands to {self.dtype}, and there is no scale: trtnet quantize"
+                f" --placement finds it, or give it"
+            )
+        return QuantizedActivation(dtypes.get(self.dtype), self.scale)
+
+
+ACTIVATIONS: Mapping[str, ActivationScheme] = {
+    "int8_activation": ActivationScheme("int8"),
+    "fp8_activation": ActivationScheme("float8_e4m3fn"),
+}
+"""Schemes of the operands of sums, concatenations and norms, by name."""
+
 CHECKPOINT = "checkpoint"
 """The name of the scheme of what the checkpoint holds quantized."""
 
 
 @dataclass(frozen=True)
 class CheckpointScheme:
-    """What the checkpoint holds quantized is kept as it is: weights, attention's products, caches."""
+    """What the checkpoint holds quantized is kept as it is: weights, attention's products, activations, caches."""
 
 
-AnyScheme = WeightScheme | AttentionScheme | CacheScheme | CheckpointScheme
-"""What a pattern of module paths, or of names of inputs that are caches, may have."""
+AnyScheme = WeightScheme | AttentionScheme | ActivationScheme | CacheScheme | CheckpointScheme
+"""What a pattern of module paths, of names of operations, or of names of inputs that are caches, may have."""
 
 
 def schemes_of(pattern: str, said: Any) -> tuple[AnyScheme | None, ...]:
@@ -209,7 +242,9 @@ def schemes_of(pattern: str, said: Any) -> tuple[AnyScheme | None, ...]:
 
 def scheme_of(pattern: str, said: Any) -> AnyScheme | None:
     """What a mapping says for a pattern: a name, a table of fields, or a scheme. Raises ModelError for others."""
-    everything: Mapping[str, AnyScheme | None] = {**NAMED, **ATTENTION, **CACHES, CHECKPOINT: CheckpointScheme()}
+    everything: Mapping[str, AnyScheme | None] = {
+        **NAMED, **ATTENTION, **ACTIVATIONS, **CACHES, CHECKPOINT: CheckpointScheme(),
+    }  # fmt: skip
     if isinstance(said, AnyScheme) or said is None:
         return said
     if isinstance(said, str) and said in everything:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Parameter, Tensor, Weight
+from trtnet.graph import Parameter, Tensor
 from trtnet.graph.memory.pending import Placeholders
-from trtnet.graph.memory.weight import empty
-from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, Geometry, offered
 from trtnet.ops.convolutions.kinds import are_patches, is_depthwise, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.convolutions.sums import plus
+from trtnet.ops.convolutions.weights import ConvolutionWeights, Kernel, mismatch
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
+from trtnet.ops.quantization.activations import convolved
 from trtnet.ops.quantization.held_scales import HeldScales, bias_of, operands
-from trtnet.support.arrays import values
 from trtnet.support.backend import trt
-from trtnet.support.text.counted import counted
-
-Kernel = Operand
-"""Weights of the checkpoint, an array, or a tensor of the network."""
 
 
 def conv1d(
@@ -47,8 +41,7 @@ def conv1d(
     Layer: IConvolutionLayer, 2-D with a height of 1.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
     """
-    x, weight, held = operands(x, weight, bias, groups)
-    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=1, held=held)
+    return _form(x, weight, bias, stride, padding, dilation, groups, 1)
 
 
 def conv2d(
@@ -78,15 +71,29 @@ def conv2d(
     >>> network.reference()(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)).tolist()
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
+    return _form(x, weight, bias, stride, padding, dilation, groups, 2)
+
+
+def _form(
+    x: Tensor,
+    weight: Kernel,
+    bias: Kernel | None,
+    stride: Window,
+    padding: Padding,
+    dilation: Window,
+    groups: int,
+    rank: int,
+) -> Tensor:
+    image, kernel = x, weight
     x, weight, held = operands(x, weight, bias, groups)
-    if isinstance(weight, Parameter | np.ndarray):
+    if rank == 2 and isinstance(weight, Parameter | np.ndarray):
         if are_patches(x, weight, stride, padding, dilation, groups):
-            return _patches(x, weight, bias, stride)
+            return convolved(_patches(x, weight, bias, stride), image, kernel)
         if is_single_pixel(x, weight, padding, groups):
-            return _pointwise(x, weight, bias)
+            return convolved(_pointwise(x, weight, bias), image, kernel)
         if is_depthwise(x, weight, padding, groups):
-            return _depthwise(x, weight, bias, stride, padding, dilation)
-    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=2, held=held)
+            return convolved(_depthwise(x, weight, bias, stride, padding, dilation), image, kernel)
+    return convolved(convolution(x, weight, bias, stride, padding, dilation, groups, rank, held), image, kernel)
 
 
 @formulated("patches", "convolution")
@@ -128,8 +135,7 @@ def conv3d(
     Layer: IConvolutionLayer.
     Raises LayerError for an `x` of integers, and for shapes or dtypes that do not fit.
     """
-    x, weight, held = operands(x, weight, bias, groups)
-    return convolution(x, weight, bias, stride, padding, dilation, groups, rank=3, held=held)
+    return _form(x, weight, bias, stride, padding, dilation, groups, 3)
 
 
 def convolution(
@@ -209,92 +215,3 @@ def _offered(
     where = None if isinstance(kernel, HeldScales) else told  # a sum takes the values of kernels
     made = Convolution(layer, empty_ones, given.weights, place, kernel, bias, again, moves, None, where, plus)
     return offered(result, made)
-
-
-@dataclass(frozen=True)
-class ConvolutionWeights:
-    """A kernel and a bias as TensorRT takes them: weights that it reads when it builds, or inputs 1 and 2 of the layer.
-
-    shape: the kernel's, of ints. kernel, bias: as errors show them.
-    """
-
-    x: Tensor
-    shape: tuple[int, ...]
-    kernel: Tensor | Weight
-    bias: Tensor | Weight | None
-
-    @classmethod
-    def of(cls, x: Tensor, weight: Kernel, bias: Kernel | None, name: str, rank: int) -> ConvolutionWeights:
-        """Raises LayerError for what fits no layer of this many axes."""
-        kernel, offset = (_prepared(x, w) for w in (weight, bias))
-        assert kernel is not None
-        operands = {"x": x, "weight": kernel} | ({} if offset is None else {"bias": offset})
-        wanted = counted(rank + 2, "dimension")
-        if x.ndim not in (rank + 1, rank + 2):
-            x.network.fail(f"{name} takes an input of {wanted}, found {x.ndim}", operands)
-        if len(kernel.shape) != rank + 2:
-            x.network.fail(f"{name} takes a kernel of {wanted}, found {len(kernel.shape)}", operands)
-        if not x.dtype.is_floating:
-            x.network.fail(f"{name} takes floating inputs, found {x.dtype}; x.float() makes them so", operands)
-        sizes = tuple(n for n in kernel.shape if isinstance(n, int))
-        if len(sizes) != rank + 2:
-            x.network.fail(f"{name} needs the sizes of its kernel", operands)
-        if offset is not None and len(offset.shape) != 1:
-            x.network.fail(f"{name} takes a bias [out_channels], found {list(offset.shape)}", operands)
-        return cls(x, sizes, kernel, offset)
-
-    def moved(self, rearranged: Rearrangement) -> ConvolutionWeights:
-        """With the kernel of another convolution, which has no name: refit does not know how it came about."""
-        kernel = self.kernel
-        assert isinstance(kernel, Weight)
-        if kernel.key:
-            self.x.network.folded.add(kernel.key)
-        shape = (self.shape[0], int(rearranged.image.shape[1]) // rearranged.groups, *rearranged.window)
-        moved = Weight(lambda: rearranged.kernel(kernel.array), like=(shape, kernel.dtype))
-        return replace(self, shape=shape, kernel=moved)
-
-    @property
-    def constant(self) -> bool:
-        """Whether neither is a tensor of the network."""
-        return not isinstance(self.kernel, Tensor) and not isinstance(self.bias, Tensor)
-
-    @property
-    def window(self) -> tuple[int, ...]:
-        return self.shape[2:]
-
-    @property
-    def weights(self) -> dict[str, Weight]:
-        """Those that TensorRT reads when it builds."""
-        given = {"kernel": self.kernel, "bias": self.bias}
-        return {name: w for name, w in given.items() if isinstance(w, Weight)}
-
-    def arguments(self, placeholders: Placeholders | None = None) -> dict[str, Any]:
-        """Arguments of the layer's method; empty ones for what is an input."""
-        none = empty(self.x.dtype)
-        return {"kernel": none, "bias": none} | (placeholders.handles if placeholders else self.weights)
-
-    @property
-    def inputs(self) -> dict[int, Tensor]:
-        """Further inputs of the layer; a kernel of one axis has a height of 1."""
-        kernel = {1: lift(self.kernel, len(self.window))[0]} if isinstance(self.kernel, Tensor) else {}
-        return kernel | ({2: self.bias} if isinstance(self.bias, Tensor) else {})
-
-
-def _prepared(x: Tensor, weight: Kernel | None) -> Tensor | Weight | None:
-    if weight is None or isinstance(weight, Tensor):
-        return weight
-    if isinstance(weight, Parameter):
-        return x.network.weight(weight)
-    array = values(weight)
-    return x.network.weight(array.astype(x.dtype.numpy) if array.dtype == np.float64 else array)
-
-
-def mismatch(x: Tensor, given: ConvolutionWeights, channels: int, name: str) -> str:
-    """What to say first if TensorRT refuses the layer."""
-    if x.dtype != given.kernel.dtype:
-        return f"{name} got an input of {x.dtype}, its kernel is {given.kernel.dtype}"
-    if given.bias is not None and x.dtype != given.bias.dtype:
-        return f"{name} got an input of {x.dtype}, its bias is {given.bias.dtype}"
-    if x.shape[1] != channels:
-        return f"{name} got an input with {counted(x.shape[1], 'channel')}, but its kernel has {channels}"
-    return ""

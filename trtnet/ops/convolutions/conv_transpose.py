@@ -7,8 +7,10 @@ import numpy as np
 from trtnet.graph import Tensor, Weight
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window, geometry, lift, pairs, spread
-from trtnet.ops.convolutions.conv import ConvolutionWeights, Kernel, convolution, mismatch
+from trtnet.ops.convolutions.conv import convolution
+from trtnet.ops.convolutions.weights import ConvolutionWeights, Kernel, mismatch
 from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.quantization.activations import convolved
 from trtnet.ops.quantization.held_scales import operands
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.rearrange import flip
@@ -35,7 +37,8 @@ def conv_transpose1d(
     Raises LayerError for an output_padding that is not below stride or dilation, and for shapes or dtypes that do not
     fit.
     """
-    return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=1)
+    y = _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=1)
+    return convolved(y, x, weight)
 
 
 def conv_transpose2d(
@@ -60,7 +63,8 @@ def conv_transpose2d(
     fit.
     Source: Dumoulin and Visin, 2016, arXiv:1603.07285.
     """
-    return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=2)
+    y = _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=2)
+    return convolved(y, x, weight)
 
 
 def conv_transpose3d(
@@ -82,7 +86,8 @@ def conv_transpose3d(
     Raises LayerError for an output_padding that is not below stride or dilation, and for shapes or dtypes that do not
     fit.
     """
-    return _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=3)
+    y = _transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, rank=3)
+    return convolved(y, x, weight)
 
 
 def _transposed(

@@ -11,6 +11,7 @@ from trtnet.ops.arguments.operands import common_type, network_of, tensor, warn
 from trtnet.ops.arguments.promotion import computed_in
 from trtnet.ops.elementwise.biases import note_sum, plus_constants
 from trtnet.ops.elementwise.layers import cast, layer, no_uint8
+from trtnet.ops.quantization.activations import summands
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 
@@ -50,6 +51,7 @@ def add(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
     Layer: IElementWiseLayer SUM; of two convolutions of one image there is another form, one convolution.
     Raises LayerError for shapes that do not broadcast, for uint8, and for integers with a floating alpha.
     """
+    x, y = summands(x, y) if alpha == 1 else (x, y)
     joined = _joined(x, y) if alpha == 1 else None
     if joined is not None:
         return joined

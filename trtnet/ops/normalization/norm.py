@@ -18,6 +18,7 @@ from trtnet.ops.elementwise.special import clamp
 from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.formulations import formulated
 from trtnet.ops.normalization.batch_norm import batch_norm
+from trtnet.ops.quantization.activations import normalized
 from trtnet.ops.quantization.weights import watch_norm
 from trtnet.ops.reductions.moments import norm
 from trtnet.ops.reductions.reduce import mean, sum
@@ -54,6 +55,7 @@ def layer_norm(
     [[-1.0, 1.0], [0.0, 0.0]]
     """
     sizes = _last_sizes("layer_norm", x, normalized_shape)
+    x = normalized(x, weight)
     scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
     y = _layer_norm(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps)
     return watch_norm(y, weight, bias)

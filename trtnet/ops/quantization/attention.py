@@ -6,8 +6,7 @@ import numpy as np
 
 from trtnet.graph import Tensor
 from trtnet.graph.quantized import AttentionUse, QuantizedAttention
-from trtnet.ops.quantization.layers import fake_quantize
-from trtnet.ops.quantization.weights import rounded_scale
+from trtnet.ops.quantization.layers import fake_quantize, rounded_scale
 
 
 def in_8_bits(x: Tensor, scale: float, found: QuantizedAttention | None) -> Tensor:

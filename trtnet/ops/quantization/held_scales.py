@@ -12,8 +12,8 @@ from trtnet.graph import OpenNetwork, Parameter, Tensor, Weight
 from trtnet.graph.quantized import Array
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import ndim_of
-from trtnet.ops.quantization.layers import dequantize
-from trtnet.ops.quantization.weights import quantized, quantized_inputs, quantized_weight, rounded_scale, watch
+from trtnet.ops.quantization.layers import dequantize, rounded_scale
+from trtnet.ops.quantization.weights import quantized, quantized_inputs, quantized_weight, watch
 from trtnet.support import backend
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, float8_e4m3fn

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis as axis_of, network_of, tensor
 from trtnet.support import dtypes
 from trtnet.support.backend import supports
-from trtnet.support.dtypes import DTypeLike
+from trtnet.support.dtypes import DType, DTypeLike
 
 
 def quantize(
@@ -111,6 +113,14 @@ def dynamic_quantize(
         method, {"input": x, **block, **kinds}, inputs=inputs, name="dynamic_quantize", dims=[x.shape, shape]
     )
     return values, scales
+
+
+def rounded_scale(scale: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
+    """A scale in the dtype of the floats, or in float32 where that one would lose more than its rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = scale.astype(dtype.numpy).astype(np.float32)
+        exact = np.abs(rounded - scale.astype(np.float32)) <= dtype.eps * np.abs(scale.astype(np.float32))
+    return scale.astype(dtype.numpy if exact.all() else np.float32)
 
 
 def _scale(x: Tensor, scale: Operand, dtype: dtypes.DType) -> Tensor:

@@ -14,7 +14,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import mul, sub
 from trtnet.ops.indexing.gather import take
-from trtnet.ops.quantization.layers import dequantize, fake_quantize
+from trtnet.ops.quantization.layers import dequantize, fake_quantize, rounded_scale
 from trtnet.ops.quantization.measured import dynamically_quantized
 from trtnet.ops.quantization.scaling import divided
 from trtnet.ops.reductions.reduce import sum
@@ -152,11 +152,3 @@ def _dequantized(network: OpenNetwork, arrays: QuantizedArrays, dtype: DType) ->
 
 def _scale(x: Tensor, scale: Array, dtype: DType) -> Tensor:
     return constant(x.network, rounded_scale(scale, dtype))
-
-
-def rounded_scale(scale: Array, dtype: DType) -> Array:
-    """A scale in the dtype of the floats, or in float32 where that one would lose more than its rounding."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        rounded = scale.astype(dtype.numpy).astype(np.float32)
-        exact = np.abs(rounded - scale.astype(np.float32)) <= dtype.eps * np.abs(scale.astype(np.float32))
-    return scale.astype(dtype.numpy if exact.all() else np.float32)

@@ -9,6 +9,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import align, axis, ndim_of, network_of, not_empty
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts
+from trtnet.ops.quantization.activations import parts_of, watch_joined
 from trtnet.ops.shapes.merging import Merging, merging
 from trtnet.ops.shapes.shape import unsqueeze
 from trtnet.ops.shapes.slicing import movable, restored
@@ -33,7 +34,10 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     parts = tuple(part for part, kept in zip(parts, full, strict=True) if kept) or parts
     along = axis(parts[0], dim, "cat")
     found = merging(tensors, along)
-    return _joined(parts, along) if found is None else _merged(*found, parts)
+    if found is not None:
+        return _merged(*found, parts)
+    name, taken = parts_of(parts)
+    return watch_joined(name, parts, _joined(taken, along))
 
 
 @formulated("merging", "slices", facts=batch_facts)

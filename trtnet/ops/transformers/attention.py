@@ -18,7 +18,7 @@ from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.formulations import formulated
 from trtnet.ops.products.heads import apart
 from trtnet.ops.quantization.attention import is_watched, operands
-from trtnet.ops.quantization.weights import rounded_scale
+from trtnet.ops.quantization.layers import rounded_scale
 from trtnet.ops.reductions.reduce import any
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt

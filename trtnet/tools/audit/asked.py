@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trtnet.builder.plan import PlanInfo
 from trtnet.checkpoint.quantized.scheme import operand_dtypes
-from trtnet.graph.quantized import ATTENTION_IN, CACHE_IN, attention_name
+from trtnet.graph.quantized import ACTIVATION_IN, ATTENTION_IN, CACHE_IN, attention_name
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def quantized(info: PlanInfo) -> tuple[Asked, ...]:
         if words.startswith(ATTENTION_IN)
         else Asked(key, key.rpartition(".")[0], words, *operand_dtypes(words))
         for key, words in info.quantization.items()
-        if not words.startswith(CACHE_IN)
+        if not words.startswith((CACHE_IN, *ACTIVATION_IN))
     )
 
 

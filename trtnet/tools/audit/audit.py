@@ -15,9 +15,10 @@ from trtnet.builder.plan import PlanInfo, read_sidecar, sidecar_path
 from trtnet.runtime import Engine
 from trtnet.support.errors import DeviceError, PlanError
 from trtnet.tools.audit import asked as of_sidecar
+from trtnet.tools.audit.activations import AskedActivation, activations, found_of
 from trtnet.tools.audit.asked import Asked
 from trtnet.tools.audit.operands import FLOATS, QUANTIZED, computed, count, is_product, matrix, nbytes
-from trtnet.tools.audit.pairs import OWN, HeldWeights, dequantized, inputs_of, weights_of
+from trtnet.tools.audit.pairs import FUSED, NOT_USED, OWN, HeldWeights, dequantized, inputs_of, own, weights_of
 from trtnet.tools.inspect.engine import BUILD_DETAILED, UNKNOWN, EngineDescription, EngineLayer, parse
 from trtnet.tools.inspect.plan import read_document, read_engine
 
@@ -36,8 +37,8 @@ class AuditedModule:
     several modules share. inputs_pair, weights_pair: what became of the quantization of its inputs, and of the
     dequantization of its weights: "fused", "its own layer", "while building", "not used", or "" where there is none.
     Each is "unknown" where the inspector does not tell. layers: of the engine. verdict: "as asked", "fell back"
-    (quantized operands became floats), "not fused" (a layer of its own makes floats of the weights, in each
-    inference), "coarser", "unknown", "not asked".
+    (quantized operands became floats), "not fused" (a layer of its own makes floats of the weights, or quantizes the
+    operands of a sum, in each inference), "coarser", "unknown", "not asked".
     """
 
     name: str
@@ -118,14 +119,15 @@ def examine(name: str, description: EngineDescription, info: PlanInfo | None) ->
     rows = [_quantized(each, asked, one, layers) for each, one in zip(asked, its, strict=True)]
     taken = {layer.name for one in its if one.sure for layer in one.found}
     taken |= {layer.name for one in its if one.sure for layer in one.others if matrix(layer)}
+    rows += [_activation(each, layers) for each in activations(info)] if info else []
     rows += _others([one for one in products if one.name not in taken], info)
     pairs = [text for row in rows for text in (row.inputs_pair, row.weights_pair)]
-    own = tuple(dict.fromkeys(text.partition(": ")[2] for text in pairs if text.startswith(OWN)))
+    alone = tuple(dict.fromkeys(text.partition(": ")[2] for text in pairs if text.startswith(OWN)))
     held = {constant.name: constant for one in layers for constant in one.constants}
     by_dtype: dict[str, int] = {}
     for constant in held.values():
         by_dtype[constant.dtype] = by_dtype.get(constant.dtype, 0) + nbytes([constant])
-    return Audit(name, tuple(rows), len(layers), dict(sorted(by_dtype.items(), key=lambda x: -x[1])), own)
+    return Audit(name, tuple(rows), len(layers), dict(sorted(by_dtype.items(), key=lambda x: -x[1])), alone)
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,8 @@ def _quantized(each: Asked, asked: Sequence[Asked], its: _Products, layers: Sequ
     siblings = sum(one.module == each.module and bool(one.weights) for one in asked)
     apart = dequantized(layers)
     kinds = {computed(one, quantizes_inputs=each.quantizes, dequantized=apart) for one in its.found}
-    own = [one for one in layers if each.module in one.modules]
-    weights = weights_of(its.found, own) if each.weights else HeldWeights("", "")
+    around = [one for one in layers if each.module in one.modules]
+    weights = weights_of(its.found, around) if each.weights else HeldWeights("", "")
     known = its.sure or bool(weights.layers)
     runs, held = kinds.pop() if len(kinds) == 1 and its.sure else UNKNOWN, weights.dtype if known else UNKNOWN
     holders = (*its.found, *weights.layers) if known else ()
@@ -158,6 +160,17 @@ def _quantized(each: Asked, asked: Sequence[Asked], its: _Products, layers: Sequ
         layers=tuple(dict.fromkeys(one.name for one in holders)),
         verdict=_verdict(each, runs, held, weights.words),
     )
+
+
+def _activation(each: AskedActivation, layers: Sequence[EngineLayer]) -> AuditedModule:
+    """What became of the quantized operands of a sum, a concatenation or a norm."""
+    found = found_of(each, layers)
+    pair = own(found.own[0]) if found.own else FUSED if found.computed == each.dtype else UNKNOWN
+    verdict = NOT_FUSED if found.own else AS_ASKED if found.computed == each.dtype else UNKNOWN
+    if found.computed in FLOATS and not found.own:
+        pair, verdict = NOT_USED, FELL_BACK
+    names = tuple(dict.fromkeys(one.name for one in (*found.own, *found.layers)))
+    return AuditedModule(each.name, each.words, found.computed, "", 0, pair, "", names, verdict)
 
 
 def _products(

@@ -12,10 +12,13 @@ from trtnet.checkpoint.nearest import nearest
 from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import NAMED, WeightScheme
 from trtnet.graph.quantized import attention_name
+from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.attention import largest_seen
 from trtnet.tools.quantize.observing import Seen, watched
+from trtnet.tools.quantize.placing.products import products
+from trtnet.tools.quantize.placing.rules import Placement, placement_of
 from trtnet.tools.quantize.ranges import METHODS
 
 log = logging.getLogger("trtnet.quantization")
@@ -33,12 +36,16 @@ SKIPPED, SENSITIVE, UNSEEN = "skipped", "left out for the tolerance", "nothing b
 
 @dataclass(frozen=True)
 class Choice:
-    """scheme, method: of weights and inputs. alphas: to be tried, None for no smoothing. attention: "" for floats."""
+    """scheme, method: of weights and inputs. alphas: to be tried, None for no smoothing. attention: "" for floats.
+
+    placement: what else is quantized, and which products are not.
+    """
 
     scheme: WeightScheme
     method: str
     alphas: tuple[float | None, ...]
     attention: str
+    placement: Placement
 
 
 def chosen(
@@ -48,6 +55,7 @@ def chosen(
     attention: str | None,
     tolerance: float | None,
     has_data: bool,
+    placement: Sequence[str] | str | None = None,
 ) -> Choice:
     """What is asked for. Raises ModelError for what there is not, and for what data is missing for."""
     found = NAMED.get(scheme) if scheme in SCHEMES else None
@@ -64,9 +72,10 @@ def chosen(
         )
     if tolerance is not None and not (has_data and tolerance > 0):
         raise ModelError(f"the tolerance is above 0, of outputs for data that is given; found {tolerance:g}")
-    return Choice(
-        found, method or (_PLAIN if smooth is None else _SMOOTH), _alphas(scheme, found, smooth), attention or ""
-    )
+    inputs = "" if found.inputs is None else dtypes.get(found.inputs).name
+    placed = placement_of(placement, inputs, measured=tolerance is not None)
+    method = method or (_PLAIN if smooth is None else _SMOOTH)
+    return Choice(found, method, _alphas(scheme, found, smooth), attention or "", placed)
 
 
 def _alphas(scheme: str, found: WeightScheme, smooth: float | str | None) -> tuple[float | None, ...]:
@@ -126,12 +135,20 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
     def stays(path: str) -> bool:
         return any(fnmatchcase(path, pattern) for pattern in skip)
 
-    kept = {key: path for key, path in fitting.items() if not stays(path)}
-    reasons |= {key: SKIPPED for key in fitting if key not in kept}
+    ruled = _ruled(network, choice)
+    kept = {key: path for key, path in fitting.items() if not stays(path) and key not in ruled}
+    reasons |= {key: SKIPPED if stays(path) else ruled[key] for key, path in fitting.items() if key not in kept}
     if not kept:
         says = in_words(reasons) or "it has none of two or more axes"
         raise ModelError(f"the model has no weight that this scheme quantizes: {says}")
     return Chosen(kept, tuple(path for path in attentions if not stays(path)), reasons)
+
+
+def _ruled(network: DefinedNetwork, choice: Choice) -> dict[str, str]:
+    """Why products stay floats by the rules of the placement, by key."""
+    dtype = "" if choice.scheme.inputs is None else dtypes.get(choice.scheme.inputs).name
+    found = {key: choice.placement.reason(product, dtype) for key, product in products(network).items()}
+    return {key: why for key, why in found.items() if why}
 
 
 def seen_only(kept: Chosen, choice: Choice, seen: Mapping[str, Seen]) -> Chosen:

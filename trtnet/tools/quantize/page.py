@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trtnet.support.text.counted import counted
-from trtnet.tools.quantize.report import COLUMNS, attention_cells, cells
+from trtnet.tools.quantize.report import COLUMNS, activation_cells, attention_cells, cells
 from trtnet.tools.quantize.result import QuantizedCheckpoint, Row
 from trtnet.verify.arrays.saved import write_page
 from trtnet.verify.comparison.page import STYLE
@@ -38,7 +38,8 @@ def page(found: QuantizedCheckpoint, model: str, settings: Mapping[str, Any]) ->
         f"<p>{escape(str(found.path))}: {counted(len(found.rows), 'weight')} quantized; {escape(said)}</p>",
         off,
         _weights(found.rows),
-        _attentions(found),
+        _listed("attention", map(attention_cells, found.attentions)),
+        _listed("operation", map(activation_cells, found.activations)),
         _floats(found),
     ]
     return (
@@ -62,14 +63,12 @@ def _weights(rows: Iterable[Row]) -> str:
     )
 
 
-def _attentions(found: QuantizedCheckpoint) -> str:
-    if not found.attentions:
-        return ""
-    head = "".join(f"<th>{escape(column)}</th>" for column in ("attention", *COLUMNS[1:]))
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in attention_cells(row))}</tr>" for row in found.attentions
-    )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+def _listed(what: str, found: Iterable[tuple[str, ...]]) -> str:
+    """What is no weight, with the cells that the report has; "" where there is nothing."""
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in found)
+    head = "".join(f"<th>{escape(column)}</th>" for column in (what, *COLUMNS[1:]))
+    table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return table if rows else ""
 
 
 def _magnitudes(row: Row) -> str:

@@ -14,11 +14,12 @@ from trtnet.checkpoint.quantized.rounding import best
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import Given, WeightScheme, parameter_of
-from trtnet.graph.quantized import QuantizedAttention, Use
+from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention, Use
 from trtnet.support import dtypes
 from trtnet.support.errors import WeightsError
 from trtnet.tools.quantize.batch_norms import corrected, shift_of
 from trtnet.tools.quantize.observing import Seen, watched
+from trtnet.tools.quantize.placing.activations import Operations
 from trtnet.tools.quantize.ranges import scale_of
 from trtnet.tools.quantize.smoothing import Smoothing
 from trtnet.verify.metrics.layouts import distance
@@ -71,7 +72,8 @@ class PreparedModel:
     """All weights that can be quantized, and what was seen of their inputs, by key.
 
     floats: the tensors that change whatever is quantized, by key. smoothing: what smoothing changed. attentions: those
-    that can be quantized, by the names that reports have for them; paths: their modules.
+    that can be quantized, by the names that reports have for them; paths: their modules. activations: those that can
+    be, by name; operations: what they are of.
     """
 
     network: DefinedNetwork
@@ -81,6 +83,8 @@ class PreparedModel:
     smoothing: Smoothing
     attentions: Mapping[str, QuantizedAttention] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
+    activations: Mapping[str, QuantizedActivation] = field(default_factory=dict)
+    operations: Operations = field(default_factory=Operations)
 
     @property
     def everything(self) -> tuple[str, ...]:
@@ -99,12 +103,18 @@ class PreparedModel:
                 changed |= corrected(changed, self.network.checkpoint, weight.shift, weight.mean_error)
         return changed
 
+    def placed(self, keys: Collection[str]) -> dict[str, QuantizedActivation]:
+        """The activations that are quantized beside these weights, by name: those of which a convolution is."""
+        there = {one.name for one in self.operations.all if any(key in keys for key in one.keys)}
+        return {name: found for name, found in self.activations.items() if name in there}
+
     def definition(self, keys: Collection[str]) -> dict[str, Any]:
         """The arguments of define for the model with these weights and attentions quantized."""
         source = Replaced(self.network.checkpoint, self.network.keys, self.arrays(keys))
         parameters = {key: _parameter(self.weights[key]) for key in keys if key in self.weights}
         attentions = {self.paths[name]: self.attentions[name] for name in keys if name in self.attentions}
-        return {"weights": source, "quantization": Given(parameters=parameters, attentions=attentions)}
+        given = Given(parameters=parameters, attentions=attentions, activations=self.placed(keys))
+        return {"weights": source, "quantization": given}
 
 
 def _parameter(weight: Prepared) -> Any:

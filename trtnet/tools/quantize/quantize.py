@@ -14,7 +14,7 @@ from trtnet.definition import DefinedNetwork, define
 from trtnet.definition.inputs import Declared
 from trtnet.definition.models import Model
 from trtnet.definition.quantization import Watch
-from trtnet.graph.quantized import QuantizedAttention, attention_name
+from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention, attention_name
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.tools.quantize.attention import calibrated as calibrated_attention, largest_seen, uses
@@ -22,10 +22,11 @@ from trtnet.tools.quantize.batch_norms import folded
 from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, seen_only, taken
 from trtnet.tools.quantize.data import Data, calls_of
 from trtnet.tools.quantize.observing import Observer, watched
-from trtnet.tools.quantize.placement import Placement, Search
+from trtnet.tools.quantize.placing.activations import operations
+from trtnet.tools.quantize.placing.search import Found, Search
 from trtnet.tools.quantize.preparing import Options, Prepared, PreparedModel, prepared
 from trtnet.tools.quantize.ranges import largest_of
-from trtnet.tools.quantize.result import AttentionRow, QuantizedCheckpoint, Row
+from trtnet.tools.quantize.result import ActivationRow, AttentionRow, QuantizedCheckpoint, Row
 from trtnet.tools.quantize.smoothing import NONE, groups, smoothed
 from trtnet.tools.quantize.trials import Trials
 from trtnet.tools.quantize.writing import Form, Written, check_file, write
@@ -51,6 +52,7 @@ def quantize(
     attention: str | None = None,
     fold: bool = True,
     correct: bool = True,
+    placement: Sequence[str] | str | None = None,
     batch: int = 32,
     ignored: Sequence[str] = IGNORED,
     tell: Callable[[str], None] = lambda text: None,
@@ -62,22 +64,21 @@ def quantize(
     schemes of weights alone. Of a model with states (trtnet.State), arrays without the states are sequences, [samples,
     steps, ...], whose states begin with zeros. out: a .safetensors file in the compressed-tensors format, with its
     config.json beside it; ``define(model, weights=out, quantization="checkpoint")`` takes it. scheme: "int8", "fp8",
-    "fp8_channel", "int8_weights", "fp8_weights" or "int4_weights". method: how the range of inputs is found: "max",
-    "percentile" (99.99 %), "mse" or "entropy"; by default "max" with smooth, "mse" without; that of weights has the
-    least squared error. skip: patterns of module paths that stay floats. tolerance: of the outputs on the first four
-    calls, relative L2: each module is tried alone, and the most sensitive ones stay floats until the outputs are within
-    it. smooth: SmoothQuant's alpha, from 0 to 1, for products with quantized inputs: outliers go into the weights, and
-    the divisors into the norm before, or, where other layers read it too, into factors of the inputs; with such factors
-    the file is in ModelOpt's format. "auto" tries several, and takes the smallest whose error of these outputs is
-    within 5 % of the least. attention: "int8" or "fp8" quantizes both products of scaled_dot_product_attention, too.
+    "fp8_channel", "int8_weights", "fp8_weights" or "int4_weights". method: of ranges of inputs: "max", "percentile"
+    (99.99 %), "mse" or "entropy"; by default "max" with smooth, "mse" without. skip: patterns of module paths that stay
+    floats. tolerance: of the outputs on the first four calls, relative L2: each module is tried alone, and the most
+    sensitive ones stay floats. smooth: SmoothQuant's alpha, from 0 to 1, for products with quantized inputs: outliers
+    go into the weights, the divisors into the norm before, or into factors of the inputs, which ModelOpt's format has;
+    "auto" takes the smallest whose error is within 5 % of the least. attention: "int8" or "fp8", of both its products.
     fold: batch norms go into the convolutions before them. correct: the mean error of each channel of a product is
-    taken from the bias or batch norm behind it. batch: samples in a call. tell: is told what is done. Returns what was
-    written.
+    taken from the bias or batch norm behind it. placement: what else is quantized, and which products are not: rows of
+    a table ("sums"), "none", or a target ("tensorrt:8.9"); by default this backend. batch: samples in a call. tell: is
+    told what is done. Returns what was written.
     Raises ModelError for what is unknown, and where nothing is quantized or outputs are NaN in floats, CheckpointError
     if `out` cannot be written, InputError and WeightsError for what does not fit or is not finite, as define does.
     """
     check_file(Path(out), weights)
-    choice = chosen(scheme, method, smooth, attention, tolerance, data is not None)
+    choice = chosen(scheme, method, smooth, attention, tolerance, data is not None, placement)
     network = define(model, inputs, weights, ignored=ignored, quantization=Watch())
     calls = None if data is None else calls_of(data, network, batch)
     part = calibrated(Part(model, inputs, network, calls), choice, skip, tolerance, fold, correct, tell)
@@ -126,10 +127,10 @@ def calibrated(
         trials = Trials(part.model, part.inputs, part.network, [*islice(part.calls, COMPARED)], tell)
     made = _Preparing(part.network, kept, choice, fold, correct, part.calls or [], tell)
     prepared = made.by_alpha(trials)
-    placement = None if tolerance is None or trials is None else _placed(trials, prepared, tolerance)
-    keys = prepared.everything if placement is None else placement.modules
-    error = placement.error if placement is not None else None if trials is None else trials.error(prepared, keys)
-    alone = {} if placement is None else placement.alone
+    found = None if tolerance is None or trials is None else _placed(trials, prepared, tolerance)
+    keys = prepared.everything if found is None else found.modules
+    error = found.error if found is not None else None if trials is None else trials.error(prepared, keys)
+    alone = {} if found is None else found.alone
     return Calibrated(prepared, keys, made.kept.reasons, made.norms, made.alpha, alone, error)
 
 
@@ -149,8 +150,10 @@ class _Preparing:
         self._network, self._choice, self._calls = network, choice, calls
         self._options = Options(choice.scheme, choice.method, correct)
         self._groups = groups(network, kept.weights) if choice.alphas != (None,) else []
+        self._operations = operations(network, kept.weights, choice.placement)
         needed = dict.fromkeys([*kept.weights, *(key for group in self._groups for key in group.keys)])
-        self._observer = Observer(network, needed, tell, uses(network, kept.attentions))
+        others = {**uses(network, kept.attentions), **self._operations.observed}
+        self._observer = Observer(network, needed, tell, others)
         self._seen = self._observer.observe(calls)
         self.kept = kept = seen_only(kept, choice, self._seen)
         self.norms = folded(network.checkpoint, watched(network), kept.weights) if fold else {}
@@ -177,7 +180,12 @@ class _Preparing:
         if alpha is not None and self._groups:
             smoothing = smoothed(self._network, self._groups, seen, alpha)
             seen = self._observer.observe(self._calls, smoothing.divisors)
+        seen = self._operations.shared(seen)
         made = prepared(self._network, kept.weights, seen, self.norms, smoothing, self._options)
+        if self._operations.all:
+            dtype = dtypes.get(str(self._choice.scheme.inputs))
+            activations = self._operations.calibrated(seen, dtype, self._choice.method)
+            made = replace(made, activations=activations, operations=self._operations)
         if not kept.attentions:
             return made
         attentions = calibrated_attention(kept.attentions, seen, self._choice.attention, self._choice.method)
@@ -185,7 +193,7 @@ class _Preparing:
         return replace(made, attentions={name: attentions[path] for name, path in named.items()}, paths=named)
 
 
-def _placed(trials: Trials, prepared: PreparedModel, tolerance: float) -> Placement:
+def _placed(trials: Trials, prepared: PreparedModel, tolerance: float) -> Found:
     by_module = {prepared.weights[key].module if key in prepared.weights else key: key for key in prepared.everything}
     errors = Search(list(by_module), lambda modules: trials.error(prepared, [by_module[each] for each in modules]))
     found = errors.search(tolerance)
@@ -197,13 +205,15 @@ def written(path: Path, parts: Sequence[Calibrated], form: Form | None = None) -
     weights: dict[str, Written] = {}
     arrays: dict[str, Any] = {}
     by_path: dict[str, QuantizedAttention] = {}
+    activations: dict[str, QuantizedActivation] = {}
     for part in parts:
         weights |= _weights(part)
         arrays |= part.prepared.arrays(part.keys)
         chosen = {name: found for name, found in part.prepared.attentions.items() if name in part.keys}
+        activations |= part.prepared.placed(part.keys)
         by_path |= {part.prepared.paths[name]: found for name, found in chosen.items()}
     keys = [*dict.fromkeys(key for part in parts for key in part.prepared.network.keys)]
-    write(path, parts[0].prepared.network.checkpoint, keys, weights, arrays, by_path, form)
+    write(path, parts[0].prepared.network.checkpoint, keys, weights, arrays, by_path, form, activations)
     errors = [part.error for part in parts if part.error is not None]
     return QuantizedCheckpoint(
         path,
@@ -213,6 +223,7 @@ def written(path: Path, parts: Sequence[Calibrated], form: Form | None = None) -
         tuple(each for part in parts for each in _sensitive(part)),
         tuple(row for part in parts for row in _attention_rows(part)),
         parts[0].alpha,
+        tuple(row for part in parts for row in _activation_rows(part)),
     )
 
 
@@ -257,4 +268,15 @@ def _attention_rows(part: Calibrated) -> Iterator[AttentionRow]:
             yield AttentionRow(
                 name, str(found), largest_seen(part.prepared.paths[name], part.prepared.seen),
                 (found.query, found.key, found.probability, found.value), part.alone.get(name),
+            )  # fmt: skip
+
+
+def _activation_rows(part: Calibrated) -> Iterator[ActivationRow]:
+    placed, found = part.prepared.placed(part.keys), part.prepared.operations
+    for one in found.all:
+        if one.name in placed:
+            inputs = tuple(key for key in part.keys if found.inputs.get(key) == one.range)
+            yield ActivationRow(
+                one.name, str(placed[one.name]), found.largest(one, part.prepared.seen), placed[one.name].scale,
+                one.range if one.range != one.name else "", inputs,
             )  # fmt: skip

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.choosing import in_words
-from trtnet.tools.quantize.result import AttentionRow, QuantizedCheckpoint, Row
+from trtnet.tools.quantize.result import ActivationRow, AttentionRow, QuantizedCheckpoint, Row
 
 COLUMNS = ("weight", "scheme", "error", "largest input", "scale of inputs", "alone", "changes")
 
@@ -29,6 +29,12 @@ def attention_cells(row: AttentionRow) -> tuple[str, ...]:
     return row.name, row.scheme, "-", largest, scales, "-" if row.alone is None else f"{row.alone:.2e}", "-"
 
 
+def activation_cells(row: ActivationRow) -> tuple[str, ...]:
+    """The same of the operands of a sum, a concatenation or a norm."""
+    shares = f"scale of {row.range}" if row.range else "-"
+    return row.name, row.scheme, "-", f"{row.largest:.3g}", f"{row.scale:.3g}", "-", shares
+
+
 def table(found: QuantizedCheckpoint) -> Table:
     """The quantized weights, to read."""
     picture = Table(Column("weight", overflow="fold"), *COLUMNS[1:])
@@ -36,6 +42,8 @@ def table(found: QuantizedCheckpoint) -> Table:
         picture.add_row(*cells(row))
     for attention in found.attentions:
         picture.add_row(*attention_cells(attention))
+    for activation in found.activations:
+        picture.add_row(*activation_cells(activation))
     left = f"; {len(found.floats)} of two or more axes stay floats: {in_words(found.reasons)}" if found.floats else ""
     picture.caption = f"{counted(len(found.rows), 'weight')} quantized{left}"
     if found.error is not None:
@@ -55,5 +63,6 @@ def to_json(found: QuantizedCheckpoint) -> dict[str, Any]:
         "error": found.error,
         "sensitive": dict(found.sensitive),
         "attentions": [asdict(row) for row in found.attentions],
+        "activations": [asdict(row) for row in found.activations],
         "alpha": found.alpha,
     }

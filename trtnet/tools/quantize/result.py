@@ -45,6 +45,21 @@ class AttentionRow:
 
 
 @dataclass(frozen=True)
+class ActivationRow:
+    """The operands of one sum, concatenation or norm. largest, scale: as of a Row.
+
+    range: whose range they have, "" for their own. inputs: the weights whose inputs have the same scale.
+    """
+
+    name: str
+    scheme: str
+    largest: float
+    scale: float
+    range: str = ""
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class QuantizedCheckpoint:
     """What was written. path: the checkpoint. rows: the quantized weights.
 
@@ -52,7 +67,7 @@ class QuantizedCheckpoint:
 
     error: of the model's outputs on the first calls, relative L2, the largest of them; None without data.
     sensitive: the modules and attentions that were left in floats for the tolerance, with their error alone.
-    attentions: those that are quantized. alpha: of SmoothQuant, None where nothing is smoothed.
+    attentions, activations: those that are quantized. alpha: of SmoothQuant, None where nothing is smoothed.
     """
 
     path: Path
@@ -62,6 +77,7 @@ class QuantizedCheckpoint:
     sensitive: tuple[tuple[str, float], ...] = ()
     attentions: tuple[AttentionRow, ...] = ()
     alpha: float | None = None
+    activations: tuple[ActivationRow, ...] = ()
 
     @property
     def floats(self) -> tuple[str, ...]:

@@ -13,19 +13,22 @@ import numpy as np
 
 from trtnet.checkpoint import Checkpoint, Source, check_apart, save_safetensors
 from trtnet.checkpoint.base import Array, TensorSpec
+from trtnet.checkpoint.quantized.activations import scale_key
 from trtnet.checkpoint.quantized.quantization import ATTENTION, ATTENTION_DTYPE, quantization_of
 from trtnet.checkpoint.quantized.scheme import WHOLE, Scheme
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.rules import RuleSet
 from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy
-from trtnet.graph.quantized import QuantizedAttention
+from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention
 from trtnet.support import dtypes, json_text
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
 from trtnet.support.files import atomic_write, check_suffix
 
 CONFIG = "config.json"
+_INPUTS = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "tensor", "dynamic": False}
+"""What a configuration says of quantized inputs."""
 
 
 def check_file(path: Path, source: Source | None) -> None:
@@ -95,11 +98,13 @@ def write(
     arrays: Mapping[str, Array],
     attentions: Mapping[str, QuantizedAttention] = MappingProxyType({}),
     form: Form | None = None,
+    activations: Mapping[str, QuantizedActivation] = MappingProxyType({}),
 ) -> None:
     """Writes the tensors of `keys`, quantized where `weights` has them, and the configuration beside them.
 
     arrays: tensors that differ from those of `source`. attentions: by module path; their scales have vLLM's names.
-    form: of a published model; None for the names of the model, and a config.json of quantization alone.
+    form: of a published model; None for the names of the model, and a config.json of quantization alone. activations:
+    by the names of operations.
     Raises CheckpointError for a folder whose configuration is that of another file, FileError if it cannot be written.
     """
     made = Converted(source, {key: _lazy(key, source, weights.get(key), arrays.get(key)) for key in keys})
@@ -120,7 +125,8 @@ def write(
         stem = f"{module}." if module else ""
         tensors |= {stem + name: np.array([one], np.float32) for name, one in zip(ATTENTION, scales, strict=True)}
         metadata[ATTENTION_DTYPE] = found.dtype.name
-    document = {"quantization_config": configuration(list(published.values()))}
+    tensors |= {scale_key(name): np.array([found.scale], np.float32) for name, found in activations.items()}
+    document = {"quantization_config": configuration(list(published.values()), activations)}
     if form is None:
         _check_beside(path, document)
     else:
@@ -150,14 +156,17 @@ def _written(key: str, weight: QuantizedWeight | None) -> Written:
     return Written(key, weight.read(), dtypes.get(kind) if kind else None, scale)
 
 
-def configuration(weights: Sequence[Written]) -> dict[str, Any]:
-    """The quantization configuration of weights that are all quantized in one way.
+def configuration(
+    weights: Sequence[Written], activations: Mapping[str, QuantizedActivation] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The quantization configuration of weights that are all quantized in one way, and of activations.
 
     That of ModelOpt where inputs have factors, which compressed-tensors does not know; its own otherwise.
     """
     first = weights[0]
     if any(each.weight.input_factor is not None for each in weights):
-        return {"quant_method": "modelopt", "quant_algo": _algorithm(first), "kv_cache_quant_algo": None}
+        found = {"quant_method": "modelopt", "quant_algo": _algorithm(first), "kv_cache_quant_algo": None}
+        return found | ({"config_groups": _bare(activations)} if activations else {})
     bits = first.weight.bits
     floats = bits == 8 and first.weight.values.dtype != np.int8
     sizes = {each.weight.blocks[-1] for each in weights} - {WHOLE, 1}  # a weight of one block has a whole one
@@ -172,13 +181,21 @@ def configuration(weights: Sequence[Written]) -> dict[str, Any]:
         {"strategy": "group", "group_size": max(sizes)} if sizes else {"strategy": "channel" if several else "tensor"}
     )
     kind = None if first.inputs is None else "float" if first.inputs.is_floating else "int"
-    inputs = kind and {"num_bits": 8, "type": kind, "symmetric": True, "strategy": "tensor", "dynamic": False}
+    inputs = kind and _INPUTS | {"type": kind}
     form = "pack-quantized" if bits == 4 else "float-quantized" if floats else "int-quantized"
     named = {"targets": [each.module for each in weights], "weights": group, "input_activations": inputs}
     return {
         "quant_method": "compressed-tensors", "quantization_status": "compressed", "format": form,
-        "config_groups": {"group_0": named}, "ignore": [],
+        "config_groups": {"group_0": named, **_bare(activations)}, "ignore": [],
     }  # fmt: skip
+
+
+def _bare(activations: Mapping[str, QuantizedActivation]) -> dict[str, Any]:
+    """The group of operations that have no weights of their own, none without such."""
+    if not activations:
+        return {}
+    kind = "float" if next(iter(activations.values())).dtype.is_floating else "int"
+    return {"group_1": {"targets": [*activations], "weights": None, "input_activations": _INPUTS | {"type": kind}}}
 
 
 def _algorithm(first: Written) -> str:

@@ -32,6 +32,7 @@ def quantize_published(
     smooth: float | str | None = None,
     attention: str | None = None,
     correct: bool = True,
+    placement: Sequence[str] | str | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> QuantizedCheckpoint:
     """Quantizes a published language model or Whisper, with all of its networks, to a folder of Hugging Face's.
@@ -46,7 +47,8 @@ def quantize_published(
     """
     folder = Path(out)
     check_new(folder)
-    how = How(chosen(scheme, method, smooth, attention, tolerance, data is not None), skip, tolerance, correct, tell)
+    choice = chosen(scheme, method, smooth, attention, tolerance, data is not None, placement)
+    how = How(choice, skip, tolerance, correct, tell)
     place = Path(source)
     return (quantize_speech if _is_speech(place) else quantize_text)(place, data, folder, how)
 

@@ -9,7 +9,7 @@ from trtnet.support.errors import ModelError
 
 
 @dataclass(frozen=True)
-class Placement:
+class Found:
     """What was chosen. modules: those that are quantized. alone: the error of the outputs with each quantized alone.
 
     error: with all of the chosen ones.
@@ -29,7 +29,7 @@ class Search:
     def __init__(self, modules: Sequence[str], error: Callable[[tuple[str, ...]], float]) -> None:
         self._modules, self.error = tuple(modules), error
 
-    def search(self, tolerance: float) -> Placement:
+    def search(self, tolerance: float) -> Found:
         """The most modules, from the least sensitive on, whose error is within the tolerance.
 
         Raises ModelError where not even one module's is.
@@ -48,4 +48,4 @@ class Search:
                 f" tolerance, another scheme or method, or --smooth auto"
             )
         kept = set(order[:low])
-        return Placement(tuple(module for module in self._modules if module in kept), alone, best)
+        return Found(tuple(module for module in self._modules if module in kept), alone, best)
