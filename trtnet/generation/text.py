@@ -41,7 +41,10 @@ class Text:
         return "" if self.stopped else self._added(is_last=True)
 
     def _added(self, is_last: bool) -> str:
-        known, found = self._decoded(self._done), self._decoded(len(self._tokens))
+        if self._tokenizer is None:
+            return ""
+        known = self._tokenizer.decode(self._tokens[self._start : self._done])
+        found = self._tokenizer.decode(self._tokens[self._start :])
         if found.endswith("\ufffd") and not is_last:  # the first bytes of a character
             return ""
         self._start, self._done = self._done, len(self._tokens)
@@ -53,6 +56,3 @@ class Text:
         self._held = text[kept:]
         self.whole += text[:kept]
         return text[:kept]
-
-    def _decoded(self, end: int) -> str:
-        return "" if self._tokenizer is None else self._tokenizer.decode(self._tokens[self._start : end])
