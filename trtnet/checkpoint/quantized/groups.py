@@ -21,7 +21,7 @@ class Group:
     bits, kind, strategy, size, block: of the weights: how many, "int" or "float", what shares a scale, the columns of a
     group and the sizes of a block; None where nothing is said. symmetric: whether they have no zero points.
     inputs: the dtype of the inputs, "" for floats. dynamic: whether their scales are measured. offset: whether they
-    have zero points.
+    have zero points. columns: of inputs that share a scale, a power of two; 0 for none.
     """
 
     targets: tuple[str, ...]
@@ -34,6 +34,7 @@ class Group:
     inputs: str
     dynamic: bool
     offset: bool = False
+    columns: int = 0
 
     def names(self, module: str) -> bool:
         """Whether a target is the path of a module, or a regular expression of it."""
@@ -115,7 +116,18 @@ def _group(where: str, name: str, said: Mapping[str, Any]) -> Group:
         inputs="" if not inputs else floats if inputs.get("type", "int") == "float" else f"int{bits}",
         dynamic=bool(inputs.get("dynamic")),
         offset=inputs.get("symmetric") is False,
+        columns=_columns(place, inputs),
     )
+
+
+def _columns(place: str, inputs: Mapping[str, Any]) -> int:
+    """How many columns of the inputs share a scale that is a power of two, 0 for none."""
+    if inputs.get("strategy") != "group" or inputs.get("scale_dtype") not in ("torch.uint8", "uint8"):
+        return 0
+    size = inputs.get("group_size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise CheckpointError(f"{place}.input_activations.group_size is an integer above 0, found {size!r}")
+    return size
 
 
 def _table(where: str, name: str, said: Mapping[str, Any], field: str) -> Mapping[str, Any]:

@@ -18,13 +18,19 @@ _EXPONENT = {"float8_e4m3fn": 8, "float4_e2m1fn": 2}
 
 
 def quantize(
-    weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = False, shrunk: Array | float = 1.0
+    weight: Array,
+    dtype: DType,
+    blocks: Blocks,
+    powers_of_two: bool = False,
+    shrunk: Array | float = 1.0,
+    divides: bool = False,
 ) -> QuantizedTensor:
     """A float weight as values of `dtype` and scales of blocks; symmetric.
 
     dtype: int8, int4, float8_e4m3fn or float4_e2m1fn. Scales are float32; those of float4 are float8_e4m3fn beside one
     of the weight (NVFP4). powers_of_two: scales of float8 and float4 are float8_e8m0fnu (MX).
-    shrunk: the part of the largest magnitude that is represented, for each block or all.
+    shrunk: the part of the largest magnitude that is represented, for each block or all. divides: the scale of float4's
+    scales is a divisor, as in compressed-tensors.
     Raises ValueError for columns that blocks of 4 bits or powers of two do not divide, and for NaN and infinities.
     Source: ModelOpt, torch/quantization (amax); OCP Microscaling Formats (MX) specification, 1.0.
     """
@@ -35,40 +41,48 @@ def quantize(
     rest = [size % block for size, block in zip(weight.shape, blocks, strict=True) if block != WHOLE]
     if any(rest) and (dtype.bits == 4 or powers_of_two):
         raise ValueError(f"blocks of {blocks[-1]} do not divide a weight {list(weight.shape)}")
-    amax, outer = largest(exact, blocks) * np.float32(shrunk), None
+    most, outer = largest(exact, blocks), None
+    amax = most * np.float32(shrunk)
     if powers_of_two:
         exponents = np.floor(np.log2(np.maximum(amax, 2.0**-100))) - _EXPONENT[dtype.name]
         scale: Array = np.exp2(exponents).astype(ml_dtypes.float8_e8m0fnu)
     elif dtype == dtypes.float4_e2m1fn:
-        outer = np.float32(max(amax.max(initial=0), 1e-30)) / np.float32(6 * 448)
-        scale = np.maximum(amax / (6 * outer), 2.0**-9).astype(ml_dtypes.float8_e4m3fn)
+        top = np.float32(max(most.max(initial=0), 1e-30))
+        outer = np.float32(6 * 448) / top if divides else top / np.float32(6 * 448)
+        scale = amax / np.float32(6) * outer if divides else amax / (6 * outer)
+        scale = np.maximum(scale, 2.0**-9).astype(ml_dtypes.float8_e4m3fn)
     else:
         scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(LARGEST[dtype.name])
     form = QuantizedTensor(
         np.empty(weight.shape, dtype.numpy), scale, blocks, dtypes.get(weight.dtype), dtype.bits,
         -(1 << (dtype.bits - 1)), outer_scale=None if outer is None else np.array(outer, np.float32),
+        outer_divides=outer is not None and divides,
     )  # fmt: skip
     form.values[...] = rounded(exact / form.spread(form.scales()), dtype)
     return form
 
 
-def best(weight: Array, dtype: DType, blocks: Blocks) -> QuantizedTensor:
-    """The same, each block's range of the least squared error, of ranges down to half of its largest magnitude."""
+def best(weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = False) -> QuantizedTensor:
+    """The same, each block's range of the least squared error: of ranges down to half of its largest magnitude.
+
+    Of scales that are powers of two the next ones; the scale of float4's scales is a divisor.
+    """
     exact = weight.astype(np.float32)
     blocks = tuple(WHOLE if block >= size else block for size, block in zip(weight.shape, blocks, strict=True))
-    lost = _lost(exact, dtype, blocks, 1.0)
-    chosen = np.ones_like(lost)
-    for part in np.linspace(0.98, 0.5, 25) if dtype != dtypes.float8_e4m3fn else ():
-        found = _lost(exact, dtype, blocks, float(part))
-        chosen = np.where(found < lost, np.float32(part), chosen)
-        lost = np.minimum(found, lost)
-    return quantize(weight, dtype, blocks, shrunk=chosen)
 
+    def lost(part: float) -> Array:
+        with np.errstate(over="ignore"):
+            rounded = quantize(exact, dtype, blocks, powers_of_two, part, divides=True).dequantize("float32")
+            return summed((rounded - exact) ** 2, blocks)
 
-def _lost(exact: Array, dtype: DType, blocks: Blocks, part: float) -> Array:
-    """The squared error of each block, with a part of its range."""
-    with np.errstate(over="ignore"):
-        return summed((quantize(exact, dtype, blocks, shrunk=part).dequantize("float32") - exact) ** 2, blocks)
+    parts = (2.0, 0.5) if powers_of_two else np.linspace(0.98, 0.5, 25) if dtype != dtypes.float8_e4m3fn else ()
+    least = lost(1.0)
+    chosen = np.ones_like(least)
+    for part in parts:
+        found = lost(float(part))
+        chosen = np.where(found < least, np.float32(part), chosen)
+        least = np.minimum(found, least)
+    return quantize(weight, dtype, blocks, powers_of_two, chosen, divides=True)
 
 
 def summed(values: Array, blocks: Blocks) -> Array:

@@ -17,15 +17,15 @@ from trtnet.support.errors import CheckpointError
 def joined(weights: Sequence[QuantizedWeight]) -> QuantizedWeight | None:
     """The weights one below the other, as one; None where they are quantized in different ways.
 
-    A scale of a whole weight becomes one a row. Scales of scales (NVFP4) are of one weight, so that such weights stay
-    apart. Reading raises CheckpointError where the scales or the factors of the inputs differ.
+    A scale of a whole weight becomes one a row. Reading raises CheckpointError where the scales or the factors of the
+    inputs differ, or the scales of the scales (NVFP4).
     """
     first = weights[0]
     blocks = _of_rows(first.scheme.blocks)
     alike = {(replace(each.scheme, blocks=_of_rows(each.scheme.blocks)), each.dtype, each.shape[1:], each.input_offset)
              for each in weights}  # fmt: skip
     ends = np.cumsum([each.shape[0] for each in weights])
-    if len(alike) > 1 or _has_outer_scale(first) or not all(_divides(blocks, int(end)) for end in ends[:-1]):
+    if len(alike) > 1 or not all(_divides(blocks, int(end)) for end in ends[:-1]):
         return None
     scales = [each.input_scale for each in weights if each.input_scale is not None]
     if len(scales) not in (0, len(weights)):
@@ -67,17 +67,13 @@ def _divides(blocks: Blocks, row: int) -> bool:
     return row % blocks[0] == 0
 
 
-def _has_outer_scale(weight: QuantizedWeight) -> bool:
-    return weight.scheme.dtype.name == "float4_e2m1fn" and weight.scheme.blocks[-1] == 16
-
-
 def _by_block(found: QuantizedTensor) -> dict[str, Array | None]:
     return {"scale": found.scale, "zero_point": found.zero_point, "offset": found.offset}
 
 
 def _joined(key: str, parts: Sequence[QuantizedTensor]) -> QuantizedTensor:
     first = parts[0]
-    for name in ("groups", "input_factor"):
+    for name in _WORDS:
         arrays = [getattr(each, name) for each in parts]
         if not all(array is None for array in arrays) and not _equal(arrays):
             raise CheckpointError(f"{key}: the {_WORDS[name]} differ, and a rule makes one weight of them. {_ADVICE}")
@@ -95,7 +91,10 @@ def _a_row(found: QuantizedTensor, blocks: Array | None) -> Array | None:
     return blocks if blocks is None or found.blocks[0] != WHOLE else blocks.repeat(found.shape[0], 0)
 
 
-_WORDS = {"groups": "orders of their columns", "input_factor": "factors of their inputs"}
+_WORDS = {
+    "groups": "orders of their columns", "input_factor": "factors of their inputs",
+    "outer_scale": "scales of their scales",
+}  # fmt: skip
 _ADVICE = 'Leave it in floats by a pattern of its own with "none"'
 
 

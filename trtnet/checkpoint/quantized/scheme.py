@@ -21,7 +21,7 @@ class Scheme:
     dtype: the type of TensorRT that holds its values. bits: of one value, which may be fewer. blocks: what shares a
     scale, by axis. zero_points: whether a block has a number that is taken off its values. activations: the dtype that
     the inputs of the weight's product were quantized to, "" for none; dynamic: with scales that are measured at run
-    time.
+    time. input_columns: of inputs that share such a scale, a power of two; 0 where that is not said.
     """
 
     dtype: DType
@@ -30,6 +30,7 @@ class Scheme:
     zero_points: bool = False
     activations: str = ""
     dynamic: bool = False
+    input_columns: int = 0
 
     def __str__(self) -> str:
         kind = f"int{self.bits}" if not self.dtype.is_floating else self.dtype.name

@@ -12,6 +12,8 @@ from trtnet.support.dtypes import DType
 
 NVFP4_BLOCK = 16
 """Columns that share a scale in NVFP4."""
+MX_BLOCK = 32
+"""The same of the MX formats."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,23 @@ class QuantizedWeight:
 
     @property
     def input_block(self) -> int:
-        """How many columns of the inputs share a scale that is measured at run time, where TensorRT can (NVFP4)."""
+        """How many columns of the inputs share a scale that is measured at run time, where TensorRT can; 0 else.
+
+        It can for NVFP4 and MXFP8, beside weights of the same.
+        """
         scheme = self.scheme
+        if not scheme.dynamic or scheme.activations != scheme.dtype.name:
+            return 0
         is_nvfp4 = scheme.dtype == dtypes.float4_e2m1fn and scheme.blocks[-1] == NVFP4_BLOCK
-        return NVFP4_BLOCK if is_nvfp4 and scheme.dynamic and scheme.activations == "float4_e2m1fn" else 0
+        is_mxfp8 = scheme.dtype == dtypes.float8_e4m3fn and scheme.blocks[-1] == scheme.input_columns == MX_BLOCK
+        return scheme.blocks[-1] if is_nvfp4 or is_mxfp8 else 0
 
     @property
     def inputs_problem(self) -> str:
         """Why a network cannot quantize the inputs as the scheme says, "" where it can."""
         if self.input_block:
-            return "and the file has no scale of their scales" if self.input_scale is None else ""
+            is_missing = self.input_block == NVFP4_BLOCK and self.input_scale is None
+            return "and the file has no scale of their scales" if is_missing else ""
         if self.scheme.dynamic:
             return "with scales measured at run time"
         if self.scheme.activations not in ("int8", "float8_e4m3fn"):

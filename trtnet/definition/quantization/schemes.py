@@ -74,6 +74,11 @@ class WeightScheme:
         """Of the values."""
         return dtypes.get(self.weights)
 
+    @property
+    def needs_scale(self) -> bool:
+        """Whether its inputs have a scale that is known before: not those of MXFP8, which are measured."""
+        return self.inputs is not None and (not self.input_block or dtypes.get(self.inputs).bits == 4)
+
     def blocks(self, rank: int) -> tuple[int, ...]:
         """The sizes of blocks of a weight of this rank, as QuantizedTensor has them."""
         if self.block == "tensor":

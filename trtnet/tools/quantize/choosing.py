@@ -23,7 +23,10 @@ from trtnet.tools.quantize.ranges import METHODS
 
 log = logging.getLogger("trtnet.quantization")
 
-SCHEMES = ("int8", "fp8", "fp8_channel", "int8_weights", "fp8_weights", "int4_weights")
+SCHEMES = (
+    "int8", "fp8", "fp8_channel", "mxfp8", "nvfp4", "int8_weights", "fp8_weights", "int4_weights", "mxfp8_weights",
+    "mxfp4_weights", "nvfp4_weights",
+)  # fmt: skip
 """Those of trtnet.Quantize that the format holds."""
 AUTO = "auto"
 ALPHAS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
@@ -65,7 +68,7 @@ def chosen(
         raise ModelError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
     if attention and attention not in _ATTENTIONS:
         raise ModelError(f"attention is quantized to {' or '.join(_ATTENTIONS)}; found {attention!r}")
-    if not has_data and (found.inputs is not None or attention):
+    if not has_data and (found.needs_scale or attention):
         raise ModelError(
             f"{'attention' if attention else scheme} quantizes inputs, whose scales are calibrated: give data, or a"
             f" scheme of weights"
@@ -85,10 +88,8 @@ def _alphas(scheme: str, found: WeightScheme, smooth: float | str | None) -> tup
         number = None if smooth == AUTO else float(smooth)
     except ValueError:
         number = -1
-    if found.inputs is None or (number is not None and not 0 <= number <= 1):
-        raise ModelError(
-            f"smooth is from 0 to 1 or {AUTO!r}, for a scheme that quantizes inputs; found {smooth} for {scheme}"
-        )
+    if found.inputs is None or found.input_block or (number is not None and not 0 <= number <= 1):
+        raise ModelError(f"smooth is from 0 to 1 or {AUTO!r}, for inputs with one scale; found {smooth} for {scheme}")
     return (None, *ALPHAS) if number is None else (number,)
 
 
@@ -162,7 +163,7 @@ def seen_only(kept: Chosen, choice: Choice, seen: Mapping[str, Seen]) -> Chosen:
         log.warning(
             "inputs in floats are NaN or infinite, and do not count, of %s: %s", counted(len(lost), "product"), text
         )
-    weights = [key for key in kept.weights if choice.scheme.inputs is not None and not seen[key].values.largest]
+    weights = [key for key in kept.weights if choice.scheme.needs_scale and not seen[key].values.largest]
     attentions = [path for path in kept.attentions if not all(largest_seen(path, seen))]
     if not weights and not attentions:
         return kept

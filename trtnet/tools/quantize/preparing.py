@@ -20,7 +20,7 @@ from trtnet.support.errors import WeightsError
 from trtnet.tools.quantize.batch_norms import corrected, shift_of
 from trtnet.tools.quantize.observing import Seen, watched
 from trtnet.tools.quantize.placing.activations import Operations
-from trtnet.tools.quantize.ranges import scale_of
+from trtnet.tools.quantize.ranges import largest_of, scale_of
 from trtnet.tools.quantize.smoothing import Smoothing
 from trtnet.verify.metrics.layouts import distance
 
@@ -143,10 +143,10 @@ def _prepared(
     network: DefinedNetwork, key: str, module: str, array: Array, seen: Seen, factor: Array | None, options: Options
 ) -> Prepared:
     scheme = options.scheme
-    if scheme.inputs is not None:
-        scheme = replace(scheme, input_scale=scale_of(seen.values, dtypes.get(scheme.inputs), options.method))
+    if scheme.needs_scale:
+        scheme = replace(scheme, input_scale=_input_scale(scheme, seen, options.method))
     try:
-        form = best(array, scheme.dtype, scheme.blocks(array.ndim))
+        form = best(array, scheme.dtype, scheme.blocks(array.ndim), scheme.powers_of_two)
     except ValueError as error:
         raise WeightsError(f"{key}: {error}; --skip {module!r} leaves it in floats") from error
     rounded = form.dequantize("float32")
@@ -155,6 +155,14 @@ def _prepared(
     mean_error = None if shift is None else _mean_error(rounded - array, seen.channels.mean, noted.uses[key][0])
     form = form if factor is None else replace(form, input_factor=factor)
     return Prepared(key, module, scheme, form, distance(rounded, array), shift, mean_error)
+
+
+def _input_scale(scheme: WeightScheme, seen: Seen, method: str) -> float:
+    """The scale of the inputs; of NVFP4 that of their scales, whose largest is that of the largest input."""
+    kind = dtypes.get(str(scheme.inputs))
+    if scheme.input_block:
+        return seen.values.largest / (largest_of(kind) * largest_of(dtypes.float8_e4m3fn))
+    return scale_of(seen.values, kind, method)
 
 
 def _mean_error(lost: Array, mean: Array, use: Use) -> Array:

@@ -21,6 +21,7 @@ from trtnet.tools.quantize.attention import calibrated as calibrated_attention, 
 from trtnet.tools.quantize.batch_norms import folded
 from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, seen_only, taken
 from trtnet.tools.quantize.data import Data, calls_of
+from trtnet.tools.quantize.format import Written
 from trtnet.tools.quantize.observing import Observer, watched
 from trtnet.tools.quantize.placing.activations import operations
 from trtnet.tools.quantize.placing.search import Found, Search
@@ -29,7 +30,7 @@ from trtnet.tools.quantize.ranges import largest_of
 from trtnet.tools.quantize.result import ActivationRow, AttentionRow, QuantizedCheckpoint, Row
 from trtnet.tools.quantize.smoothing import NONE, groups, smoothed
 from trtnet.tools.quantize.trials import Trials
-from trtnet.tools.quantize.writing import Form, Written, check_file, write
+from trtnet.tools.quantize.writing import Form, check_file, write
 
 COMPARED = 4
 """The first calls, on which outputs are compared."""
@@ -64,8 +65,8 @@ def quantize(
     schemes of weights alone. Of a model with states (trtnet.State), arrays without the states are sequences, [samples,
     steps, ...], whose states begin with zeros. out: a .safetensors file in the compressed-tensors format, with its
     config.json beside it; ``define(model, weights=out, quantization="checkpoint")`` takes it. scheme: "int8", "fp8",
-    "fp8_channel", "int8_weights", "fp8_weights" or "int4_weights". method: of ranges of inputs: "max", "percentile"
-    (99.99 %), "mse" or "entropy"; by default "max" with smooth, "mse" without. skip: patterns of module paths that stay
+    "nvfp4" or another of choosing.SCHEMES. method: of ranges of inputs: "max", "percentile" (99.99 %), "mse" or
+    "entropy"; by default "max" with smooth, "mse" without. skip: patterns of module paths that stay
     floats. tolerance: of the outputs on the first four calls, relative L2: each module is tried alone, and the most
     sensitive ones stay floats. smooth: SmoothQuant's alpha, from 0 to 1, for products with quantized inputs: outliers
     go into the weights, the divisors into the norm before, or into factors of the inputs, which ModelOpt's format has;
@@ -238,7 +239,10 @@ def _inputs(weight: Prepared) -> tuple[DType | None, float]:
 
 
 def _weights(part: Calibrated) -> dict[str, Written]:
-    return {weight.key: Written(weight.key, weight.form, *_inputs(weight)) for weight in _chosen(part)}
+    return {
+        weight.key: Written(weight.key, weight.form, *_inputs(weight), weight.scheme.input_block or 0)
+        for weight in _chosen(part)
+    }
 
 
 def _rows(part: Calibrated) -> Iterator[Row]:
@@ -247,7 +251,7 @@ def _rows(part: Calibrated) -> Iterator[Row]:
         yield Row(
             key, str(weight.scheme), weight.error, values.largest, scale, part.alone.get(weight.module),
             part.prepared.smoothed(key), key in part.norms, weight.mean_error is not None,
-            0.0 if kind is None else scale * largest_of(kind), values.logarithms(),
+            0.0 if kind is None or weight.scheme.input_block else scale * largest_of(kind), values.logarithms(),
         )  # fmt: skip
 
 

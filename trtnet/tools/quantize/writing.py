@@ -15,20 +15,17 @@ from trtnet.checkpoint import Checkpoint, Source, check_apart, save_safetensors
 from trtnet.checkpoint.base import Array, TensorSpec
 from trtnet.checkpoint.quantized.activations import scale_key
 from trtnet.checkpoint.quantized.quantization import ATTENTION, ATTENTION_DTYPE, quantization_of
-from trtnet.checkpoint.quantized.scheme import WHOLE, Scheme
-from trtnet.checkpoint.quantized.tensor import QuantizedTensor
+from trtnet.checkpoint.quantized.scheme import Scheme
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.checkpoint.rules import RuleSet
 from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy
 from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention
 from trtnet.support import dtypes, json_text
-from trtnet.support.dtypes import DType
 from trtnet.support.errors import CheckpointError
 from trtnet.support.files import atomic_write, check_suffix
+from trtnet.tools.quantize.format import Written, configuration, parts_of
 
 CONFIG = "config.json"
-_INPUTS = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "tensor", "dynamic": False}
-"""What a configuration says of quantized inputs."""
 
 
 def check_file(path: Path, source: Source | None) -> None:
@@ -68,21 +65,6 @@ def _document(config: Path) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Written:
-    """A quantized weight. key: of it. inputs: the dtype of the inputs of its product, and their scale."""
-
-    key: str
-    weight: QuantizedTensor
-    inputs: DType | None
-    input_scale: float
-
-    @property
-    def module(self) -> str:
-        """Its path; of torch's MultiheadAttention that of the attention, and "in_proj"."""
-        return self.key.removesuffix("weight")[:-1]
-
-
-@dataclass(frozen=True)
 class Form:
     """How a published model is written. rules: from a model's names to the file's. config: the rest of config.json."""
 
@@ -118,7 +100,7 @@ def write(
         )
     tensors: dict[str, Array] = {}
     for key in named:
-        tensors |= _parts(published[key]) if key in published else {key: named[key]}
+        tensors |= parts_of(published[key]) if key in published else {key: named[key]}
     metadata = {"format": "pt"}
     for module, found in attentions.items():
         scales = (found.query, found.key, found.probability, found.value)
@@ -144,7 +126,10 @@ def _lazy(key: str, source: Checkpoint, written: Written | None, array: Array | 
             lambda: source[key] if array is None else array,
         )
     form, kind = written.weight, "" if written.inputs is None else written.inputs.name
-    scheme = Scheme(dtypes.get(form.values.dtype), form.bits, form.blocks, activations=kind)
+    block = written.input_block
+    scheme = Scheme(
+        dtypes.get(form.values.dtype), form.bits, form.blocks, activations=kind, dynamic=block > 0, input_columns=block
+    )
     weight = QuantizedWeight(key, form.shape, scheme, form.dtype, (), lambda: form, lambda: written.input_scale)
     return Lazy(TensorSpec(form.shape, form.dtype), lambda: form.dequantize(), quantized=weight)
 
@@ -153,75 +138,4 @@ def _written(key: str, weight: QuantizedWeight | None) -> Written:
     assert weight is not None
     kind = weight.scheme.activations
     scale = 1.0 if weight.input_scale is None else weight.input_scale()
-    return Written(key, weight.read(), dtypes.get(kind) if kind else None, scale)
-
-
-def configuration(
-    weights: Sequence[Written], activations: Mapping[str, QuantizedActivation] = MappingProxyType({})
-) -> dict[str, Any]:
-    """The quantization configuration of weights that are all quantized in one way, and of activations.
-
-    That of ModelOpt where inputs have factors, which compressed-tensors does not know; its own otherwise.
-    """
-    first = weights[0]
-    if any(each.weight.input_factor is not None for each in weights):
-        found = {"quant_method": "modelopt", "quant_algo": _algorithm(first), "kv_cache_quant_algo": None}
-        return found | ({"config_groups": _bare(activations)} if activations else {})
-    bits = first.weight.bits
-    floats = bits == 8 and first.weight.values.dtype != np.int8
-    sizes = {each.weight.blocks[-1] for each in weights} - {WHOLE, 1}  # a weight of one block has a whole one
-    group: dict[str, Any] = {
-        "num_bits": bits,
-        "type": "float" if floats else "int",
-        "symmetric": True,
-        "dynamic": False,
-    }
-    several = any(each.weight.scale.size > 1 for each in weights)
-    group |= (
-        {"strategy": "group", "group_size": max(sizes)} if sizes else {"strategy": "channel" if several else "tensor"}
-    )
-    kind = None if first.inputs is None else "float" if first.inputs.is_floating else "int"
-    inputs = kind and _INPUTS | {"type": kind}
-    form = "pack-quantized" if bits == 4 else "float-quantized" if floats else "int-quantized"
-    named = {"targets": [each.module for each in weights], "weights": group, "input_activations": inputs}
-    return {
-        "quant_method": "compressed-tensors", "quantization_status": "compressed", "format": form,
-        "config_groups": {"group_0": named, **_bare(activations)}, "ignore": [],
-    }  # fmt: skip
-
-
-def _bare(activations: Mapping[str, QuantizedActivation]) -> dict[str, Any]:
-    """The group of operations that have no weights of their own, none without such."""
-    if not activations:
-        return {}
-    kind = "float" if next(iter(activations.values())).dtype.is_floating else "int"
-    return {"group_1": {"targets": [*activations], "weights": None, "input_activations": _INPUTS | {"type": kind}}}
-
-
-def _algorithm(first: Written) -> str:
-    """ModelOpt's name of weights and inputs of 8 bits with factors of the inputs."""
-    return "W8A8_SQ_PER_CHANNEL" if first.weight.values.dtype == np.int8 else "FP8"
-
-
-def _parts(written: Written) -> dict[str, Array]:
-    stem, weight = written.key.removesuffix("weight"), written.weight
-    scale = weight.scale.astype(np.float32)
-    scale = scale.reshape(1) if scale.size == 1 else scale
-    parts = {f"{stem}weight_scale": scale}
-    if weight.bits == 4:
-        parts[f"{stem}weight_packed"] = _words(weight.values.astype(np.int8))
-        parts[f"{stem}weight_shape"] = np.array(weight.shape, np.int64)
-    else:
-        parts[f"{stem}weight"] = weight.values
-    if written.inputs is not None:
-        parts[f"{stem}input_scale"] = np.array([written.input_scale], np.float32)
-    if weight.input_factor is not None:
-        parts[f"{stem}pre_quant_scale"] = weight.input_factor
-    return parts
-
-
-def _words(values: Array) -> Array:
-    """Signed values of 4 bits in 32-bit words along the columns, each plus 8, the first in the lowest bits."""
-    codes = (values + 8).astype(np.uint8)
-    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
-    return np.ascontiguousarray(padded[:, 0::2] | padded[:, 1::2] << 4).view(dtypes.int32.numpy)
+    return Written(key, weight.read(), dtypes.get(kind) if kind else None, scale, weight.input_block)

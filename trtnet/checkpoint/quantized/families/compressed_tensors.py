@@ -67,6 +67,7 @@ def _values(parts: Parts, config: Configuration, group: Group | None) -> Quantiz
     if group is None:
         return scaled(parts, config, None if config.document.get("config_groups") or not config.document else "")
     found = scaled(parts, config, group.inputs, group.dynamic, group.block or (128, 128))
+    found = replace(found, scheme=replace(found.scheme, input_columns=group.columns))
     floats = found.scheme.dtype.is_floating
     kind = {"int": False, "float": True}.get(group.kind, floats)
     if kind != floats or (group.bits is not None and not (1 if not floats else 8) <= group.bits <= 8):

@@ -4,13 +4,15 @@ FP8 and INT8: ``weight`` float8_e4m3fn or int8 [N, K], ``weight_scale`` one numb
 [N / 2, K], two rows a byte, the even one in the low half, two's complement; ``weight_scale`` [N, K / g]. NVFP4:
 ``weight`` uint8 [N, K / 2], the even column in the low half; ``weight_scale`` float8_e4m3fn [N, K / 16], and
 ``weight_scale_2`` is the scale of these. In W4A8 ``weight_scale_2`` is that of the product in FP8, and no part of the
-weight. ``input_scale``: of the inputs. ``pre_quant_scale`` [K]: the inputs are multiplied by it.
+weight. MXFP8: ``weight_scale`` uint8 [N, K / 32], exponents; the inputs are in the same, measured at run time.
+``input_scale``: of the inputs. ``pre_quant_scale`` [K]: the inputs are multiplied by it.
 Source: Model-Optimizer, torch/export/quant_utils.py, torch/quantization/qtensor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from trtnet.checkpoint.quantized.packing import signed4
 from trtnet.checkpoint.quantized.parts import Parts, modules
 from trtnet.checkpoint.quantized.scheme import Scheme, blocks_of
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
-from trtnet.checkpoint.quantized.weight import QuantizedWeight
+from trtnet.checkpoint.quantized.weight import MX_BLOCK, QuantizedWeight
 from trtnet.support import dtypes
 
 NAME = "ModelOpt"
@@ -40,7 +42,7 @@ def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[Quantized
         if not _is_quantized(parts):
             continue
         if parts.spec("weight").dtype != dtypes.uint8:
-            yield scaled(parts, config)
+            yield _mxfp8(parts, config) if config.document.get("quant_algo") == "MXFP8" else scaled(parts, config)
         elif parts.spec("weight_scale").dtype in (dtypes.float8_e4m3fn, dtypes.uint8):
             yield _float4(parts, config)
         else:
@@ -53,6 +55,12 @@ def _scaled(checkpoint: Checkpoint) -> Iterator[Parts]:
 
 def _is_quantized(parts: Parts) -> bool:
     return "weight" in parts and parts.spec("weight").dtype in _QUANTIZED
+
+
+def _mxfp8(parts: Parts, config: Configuration) -> QuantizedWeight:
+    """Weights in blocks of 32, and inputs, whose scales are measured at run time."""
+    found = scaled(parts, config, "float8_e4m3fn", dynamic=True)
+    return replace(found, scheme=replace(found.scheme, input_columns=MX_BLOCK))
 
 
 def _int4(parts: Parts, config: Configuration) -> QuantizedWeight:
