@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from trtnet.cli.main import app
+from trtnet.support.errors import InputError, PlanError
 from trtnet.tools.draw.files.suffixes import SUFFIXES
 from trtnet.tools.draw.files.writing import FORMATS
 
@@ -53,3 +58,29 @@ def test_a_mistyped_option_is_an_error_before_anything_is_loaded(tmp_path: Path)
 
 def test_every_suffix_has_a_writer() -> None:
     assert tuple(FORMATS) == SUFFIXES
+
+
+READ_AND_WRITTEN = {
+    "build m.py:M --weights w.npz -o m.py": "m.py would replace what is read from m.py",
+    "build m.py:M --weights w.npz -o ./w.npz": "w.npz would replace what is read from w.npz",
+    "build m.py:M --weights w.npz -o e.engine --json w.npz": "w.npz would replace",
+    "run m.py:M --input x=w.npz --save w.npz": "w.npz would replace",
+    "compare a=m.py:M b=w.npz --save-inputs w.npz": "w.npz would replace",
+    "compare torch:m.py:M --html r.html --json r.html": "r.html would be written twice",
+    "weights ls w.npz --json w.npz": "w.npz would replace",
+    "export polygraphy m.py:M -o m.py": "m.py would replace",
+    "audit e.engine --json e.engine": "e.engine would replace",
+    "refit e.engine --weights w.npz -o w.npz": "w.npz would replace",
+}
+
+
+def test_no_command_writes_over_what_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("m.py", "w.npz", "e.engine"):
+        Path(name).write_text("mine")
+    for line, words in READ_AND_WRITTEN.items():
+        found = CliRunner().invoke(app, line.split())
+        assert isinstance(found.exception, InputError) and words in str(found.exception), line
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+    found = CliRunner().invoke(app, ["refit", "e.engine", "--weights", "w.npz", "-o", "e.engine"])
+    assert isinstance(found.exception, PlanError)  # of an engine that is none

@@ -10,7 +10,7 @@ import traceback
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from trtnet.cli.accuracy.bisect import bisect
 from trtnet.cli.accuracy.compare import compare
@@ -19,6 +19,7 @@ from trtnet.cli.audit import audit
 from trtnet.cli.batch import batch
 from trtnet.cli.bench import bench, warm
 from trtnet.cli.build import build, models, run
+from trtnet.cli.callbacks import check_apart
 from trtnet.cli.doctor import doctor
 from trtnet.cli.draw import draw
 from trtnet.cli.export import export
@@ -40,6 +41,15 @@ class InOrder(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands."""
         return [_name(command) for commands in PANELS.values() for command in commands]
+
+
+class Checked(TyperCommand):
+    """A command that does not write over what it reads."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Raises InputError before anything is done."""
+        check_apart(ctx.params)
+        return super().invoke(ctx)
 
 
 app = typer.Typer(
@@ -85,9 +95,11 @@ def _name(command: Any) -> str:
 for panel, commands in PANELS.items():
     for command in commands:
         if isinstance(command, typer.Typer):
+            for each in command.registered_commands:
+                each.cls = Checked
             app.add_typer(command, rich_help_panel=panel)
         else:
-            app.command(rich_help_panel=panel)(command)
+            app.command(cls=Checked, rich_help_panel=panel)(command)
 
 STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
 
