@@ -42,3 +42,11 @@ def test_styles_stay() -> None:
 
 def test_lines_and_tabs_stay() -> None:
     assert visible("a\n\tb\r\x07") == "a\n\tb\\r\\x07"
+
+
+def test_titles_that_are_wider_than_their_table_are_not_broken() -> None:
+    table = Table("key", title="a title that is wider than its table", caption="and a caption\nof two lines, as wide")
+    table.add_row("x")
+    lines = [line.rstrip() for line in shown(table).splitlines()]
+    assert lines[0] == table.title and "\n".join(lines[-2:]) == table.caption
+    assert shown(Table("a long key", title="short")).splitlines()[0].rstrip() == "    short"

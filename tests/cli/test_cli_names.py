@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import trtnet
 from trtnet import models, nn
 from trtnet.checkpoint import IGNORED
 from trtnet.cli.main import app
-from trtnet.support.errors import CheckpointError, DTypeError, InputError, ModelError
+from trtnet.support.errors import CheckpointError, DTypeError, InputError, ModelError, TrtnetError
 
 ORIGINAL = """
 import torch
@@ -180,3 +181,22 @@ def test_parts_of_two_training_files() -> None:
     assert run(*parts, "model").exit_code == 0
     assert run(*parts, "model_ema").exit_code == 1
     assert run("weights", "verify", "two.pth", "--key", "model").exit_code == 0
+
+
+WRONG_KINDS = {
+    "weights ls e.engine": "e.engine is not a checkpoint, but an engine of TensorRT: look at it with trtnet inspect",
+    "run e.engine.json --random 0": "e.engine.json describes an engine, it is none: name the engine, e.engine",
+    "compare torch:m.py:M": "torch:m.py:M runs in torch: name what is compared with it first",
+    "run m:M": "did you mean m.py:M?",
+    "quantize lenet -o q.safetensors": "give data, --data FILE.npz, or a scheme of weights, such as int8_weights",
+}
+
+
+def test_files_of_another_kind_are_told_where_they_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.engine").write_bytes(b"vtrt" + bytes(100))
+    for name in ("e.engine.json", "m.py"):
+        Path(name).write_text("{}")
+    for line, words in WRONG_KINDS.items():
+        found = CliRunner().invoke(app, line.split())
+        assert isinstance(found.exception, TrtnetError) and words in str(found.exception), line

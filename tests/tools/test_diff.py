@@ -168,7 +168,7 @@ def test_sidecars_and_what_is_not_known(tmp_path: Path) -> None:
         built.save(tmp_path / f"{name}.engine")
     one, other = (describe(f"{tmp_path}/{name}.engine.json", Choices(), values=False) for name in "ab")
     found = compare(one, other)
-    assert {"profile 0", "plan"} <= set(found.facts) <= {"profile 0", "plan", "plan bytes"}
+    assert {"profile 0: image", "plan"} <= set(found.facts) <= {"profile 0: image", "plan", "plan bytes"}
     assert "layers are not compared" in printed(render(found)) and not found.complete
     assert "no difference in what is known" in printed(render(compare(one, one)))
 

@@ -297,7 +297,8 @@ def test_another_tools_plan_needs_the_gpu(plan: Path, tmp_path: Path, monkeypatc
     missing = r"other\.plan has no sidecar: .*other\.plan\.json is missing.* on a GPU only: no usable GPU"
     with pytest.raises(PlanError, match=missing):
         look(str(tmp_path / "other.plan"), Choices(), 3)
-    for data, words in ((b"", "it is empty"), (b"PK\x03\x04 a checkpoint", r"it begins with b'PK\\x03\\x04 a ch")):
+    kinds = {b"": "it is empty", b"hello": "it begins with b'hello'", b"GGUF": r"it is a checkpoint \(a GGUF"}
+    for data, words in kinds.items():
         (tmp_path / "no.engine").write_bytes(data)
         with pytest.raises(PlanError, match=rf"no\.engine is not a plan of TensorRT: {words}"):
             look(str(tmp_path / "no.engine"), Choices(), 3)

@@ -98,6 +98,7 @@ class Plan:
             data, digest = pieces.read(path)
         except OSError as error:
             raise PlanError(f"cannot read the engine {path}: {error.strerror or error}") from error
+        _check_no_sidecar(path)
         sidecar = read_sidecar(sidecar_path(path))
         if sidecar.plan_digest != digest:
             raise PlanError(
@@ -132,6 +133,13 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(f"{path} is not a sidecar that trtnet wrote beside an engine: {error!r}") from error
+
+
+def _check_no_sidecar(path: str | os.PathLike[str]) -> None:
+    """Raises PlanError for the description of an engine in the place of the engine."""
+    engine = os.fspath(path).removesuffix(".json")
+    if engine != os.fspath(path) and Path(engine).exists():
+        raise PlanError(f"{path} describes an engine, it is none: name the engine, {engine}")
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -126,6 +127,8 @@ def main() -> None:
         is_verdict = isinstance(end.__context__, typer.Exit)
         if end.code in (0, None, 2) or is_verdict or (isinstance(end.code, int) and end.code > 2):
             raise
+        if isinstance(end.__context__, BrokenPipeError):  # as of `trtnet models | head`
+            sys.exit(2)
         _fail(f"the command ended before its verdict, with exit code {end.code}")
     except TrtnetError as error:
         _fail(str(error))
@@ -135,7 +138,8 @@ def main() -> None:
         line, text = raised_at(error), f"{type(error).__name__}: {error}"
         if line is not None:
             _fail(at(line, text))
-        traceback.print_exc()
+        with suppress(OSError):  # nobody reads it, which is no verdict
+            traceback.print_exc()
         _fail(f"trtnet crashed, which is a fault of its own: {text}")
 
 
@@ -153,7 +157,8 @@ class _Once(logging.Filter):
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {visible(message)}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"error: {visible(message)}", file=sys.stderr, flush=True)
     sys.exit(2)
 
 

@@ -30,6 +30,9 @@ FILES = (".onnx", *PLANS, ".npz", ".json")
 def itself(text: str) -> str:
     """What a PyTorch module is compared with if nothing else is named. Raises InputError for others."""
     _, thing = _label(text)
+    if thing.startswith("torch:"):
+        module = thing.removeprefix("torch:")
+        raise InputError(f"{thing} runs in torch: name what is compared with it first, as in {module} {thing}")
     if not models.may_be_of_torch(thing):
         raise InputError("nothing to compare it with: name at least two sources, the reference last")
     return f"torch:{thing.removeprefix('engine:')}"

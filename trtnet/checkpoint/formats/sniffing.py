@@ -62,6 +62,8 @@ def sniff(path: Path) -> str:
     other = next((other.what for other in _OTHERS if start.startswith(other.start)), None)
     if start[257:262] == b"ustar":
         other = "a tar archive: unpack it first"
+    if start[1:4] == b"trt":
+        other = f"an engine of TensorRT: look at it with trtnet inspect {path}"
     if other:
         raise CheckpointError(f"{path} is not a checkpoint, but {other}")
     raise CheckpointError(f"{path} is not a checkpoint: it begins with {_begins(start)}")

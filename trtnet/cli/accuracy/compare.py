@@ -51,8 +51,8 @@ class Feeds:
     steps: Steps = None
 
 
-RELATIVE_L2 = """An output passes with at most this relative L2. By default, with limits of the cosine, of each element
-and of each sample: float32 1e-5 (on a GPU 1e-4), float16 1e-2, bfloat16 5e-2, float8_e4m3fn 1e-1, float8_e5m2 2e-1,
+RELATIVE_L2 = """An output passes with at most this relative L2. By default, with limits of the cosine, of elements,
+samples and channels: float32 1e-5 (on a GPU 1e-4), float16 1e-2, bfloat16 5e-2, float8_e4m3fn 1e-1, float8_e5m2 2e-1,
 int8 1e-1, int4 3e-1, float4_e2m1fn 3e-1; of the coarsest dtype of the sides."""
 
 

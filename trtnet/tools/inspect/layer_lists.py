@@ -18,7 +18,7 @@ from trtnet.support.errors import ModelError
 from trtnet.support.text.counted import counted
 from trtnet.tools.inspect.any import is_network
 from trtnet.tools.inspect.engine import EngineLayer, EngineTensor, precisions
-from trtnet.tools.inspect.plan import EngineFile, read_document, read_engine
+from trtnet.tools.inspect.plan import EngineFile, read_document, read_engine, sizes_text
 from trtnet.tools.quantities import shape
 from trtnet.tools.targets.networks import Choices, NetworkTarget, inputs_of, open_network
 
@@ -138,7 +138,8 @@ def _sidecar(sidecar: Sidecar) -> dict[str, str]:
     info = sidecar.info
     facts = {f"input {x.name}": f"{shape(x.shape)} {x.dtype}" for x in info.inputs}
     facts |= {f"output {x.name}": f"{shape(x.shape)} {x.dtype}" for x in info.outputs}
-    facts |= {f"profile {i}": str(profile) for i, profile in enumerate(info.profiles)}
+    for index, profile in enumerate(info.profiles):
+        facts |= {f"profile {index}: {name}": "  ".join(map(sizes_text, shapes)) for name, shapes in profile.items()}
     written = {"inputs", "outputs", "profiles"}
     for name, value in vars(info).items():
         title = name.replace("_", " ")

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from trtnet.builder.plan import Plan, PlanInfo, Sidecar, read_sidecar, sidecar_path
+from trtnet.checkpoint.formats.sniffing import sniff
 from trtnet.runtime import Engine
 from trtnet.support import backend, json_text
-from trtnet.support.errors import DeviceError, PlanError
+from trtnet.support.errors import CheckpointError, DeviceError, PlanError
 from trtnet.tools.inspect import engine as inspect_engine, forms as inspect_forms
 from trtnet.tools.inspect.engine import EngineDescription
 from trtnet.tools.quantities import quantity
@@ -113,11 +114,19 @@ def _without_sidecar(path: Path) -> EngineFile:
         return of_engine(str(path), None, Engine(plan))
     except DeviceError as error:
         if data[1:4] != MAGIC:
-            raise PlanError(f"{path} is not a plan of TensorRT: {_begins(data)}") from error
+            raise PlanError(f"{path} is not a plan of TensorRT: {_found(path, data)}") from error
         raise PlanError(
             f"{path} has no sidecar: {sidecar_path(path)} is missing. trtnet writes both, copy both; without it an"
             f" engine can be inspected on a GPU only: {error}"
         ) from error
+
+
+def _found(path: Path, data: bytes) -> str:
+    """What a file is that is no plan."""
+    try:
+        return f"it is a checkpoint ({sniff(path)}): trtnet weights ls {path} lists it"
+    except CheckpointError:
+        return _begins(data)
 
 
 def _begins(data: bytes | str) -> str:
@@ -141,7 +150,7 @@ def _table(name: str, sidecar: Sidecar) -> Table:
         for tensor in tensors:
             table.add_row(side, Text(str(tensor)))
     for index, profile in enumerate(info.profiles):
-        ranges = "\n".join(f"{key} {'  '.join(map(_sizes, shapes))}" for key, shapes in profile.items())
+        ranges = "\n".join(f"{key} {'  '.join(map(sizes_text, shapes))}" for key, shapes in profile.items())
         table.add_row(f"profile {index} (min, opt, max)", Text(ranges))
     table.add_row("built by", Text(f"{info.backend} {info.backend_version}, trtnet {info.trtnet_version}"))
     if {"", "float32"} & {info.dtype, *info.dtypes.values()}:
@@ -159,5 +168,6 @@ def _weights(info: PlanInfo) -> str:
     return f"{held}{digest}, {len(info.refittable) or 'none'} refittable"
 
 
-def _sizes(shape: tuple[int, ...]) -> str:
+def sizes_text(shape: tuple[int, ...]) -> str:
+    """``8x1x28x28``."""
     return "x".join(map(str, shape)) or "scalar"

@@ -70,8 +70,8 @@ def chosen(
         raise ModelError(f"attention is quantized to {' or '.join(_ATTENTIONS)}; found {attention!r}")
     if not has_data and (found.needs_scale or attention):
         raise ModelError(
-            f"{'attention' if attention else scheme} quantizes inputs, whose scales are calibrated: give data, or a"
-            f" scheme of weights"
+            f"{'attention' if attention else scheme} quantizes inputs, whose scales are calibrated: give data, --data"
+            f" FILE.npz, or a scheme of weights, such as {scheme.partition('_')[0]}_weights"
         )
     if tolerance is not None and not (has_data and tolerance > 0):
         raise ModelError(f"the tolerance is above 0, of outputs for data that is given; found {tolerance:g}")

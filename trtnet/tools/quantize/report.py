@@ -16,11 +16,11 @@ COLUMNS = ("weight", "scheme", "error", "largest input", "scale of inputs", "alo
 
 def cells(row: Row) -> tuple[str, ...]:
     """What is shown of a weight, by COLUMNS."""
-    scale = f"{row.scale:.3g}" if row.largest else "-"
+    largest, scale = (f"{row.largest:.3g}", f"{row.scale:.3g}") if row.largest else ("-", "-")
     alone = "-" if row.alone is None else f"{row.alone:.2e}"
     changes = {"batch norm": row.folded, f"smoothed by {row.smoothed}": row.smoothed, "mean error": row.corrected}
     made = ", ".join(name for name, done in changes.items() if done) or "-"
-    return row.key, row.scheme, f"{row.error:.2e}", f"{row.largest:.3g}", scale, alone, made
+    return row.key, row.scheme, f"{row.error:.2e}", largest, scale, alone, made
 
 
 def attention_cells(row: AttentionRow) -> tuple[str, ...]:

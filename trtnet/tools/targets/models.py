@@ -59,7 +59,9 @@ def find(name: str) -> Factory:
     if ".py" in name:
         return factory_in(name)
     if name not in zoo.__all__:
-        near, known = did_you_mean(name, zoo.__all__), ", ".join(zoo.__all__)
+        module, _, factory = name.partition(":")
+        mine = f"{module}.py:{factory}" if factory and is_file(f"{module}.py") else ""
+        near, known = f"did you mean {mine}?" if mine else did_you_mean(name, zoo.__all__), ", ".join(zoo.__all__)
         raise ModelError(
             f"unknown model {name!r}. The zoo has {known}{f'; {near}' if near else '.'} A model of your own is named as"
             f" path/to/file.py:factory, one of a library as {', '.join(f'{each}:NAME' for each in LIBRARIES)}"
