@@ -39,18 +39,18 @@ def test_names_that_do_not(name: str) -> None:
 
 
 NOUNS = """
-arguments arrays attributes axes batches bits blocks bytes caches calls channels characters columns combinations
+arguments arrays attributes axes batches bits blocks bytes caches channels characters columns combinations
 devices dims dimensions elements engines entries files groups heads images indices inputs ints iterations keys
-kinds layers lines modules names numbers offsets operands outputs parameters parts pixels positions profiles
-products prompts queries ranges ranks repeats rows runs samples scales seconds sequences shapes shards shifts
-sizes steps streams tensors terms tokens values weights windows words
+kinds layers lines modules numbers offsets operands outputs parameters parts pixels positions profiles
+products prompts queries ranges ranks repeats rows samples seconds sequences shapes shards shifts sizes steps
+streams tensors terms tokens values weights windows words
 """
 PLURAL = re.compile(
     rf" (?:(?:input|output|key|query|value|float|quantized|infinite) )*(?:{'|'.join(NOUNS.split())})\b(?!/)"
 )
 SEVERAL = re.compile(r" (?:are|do|have|take|need|were|differ|fit|hold)\b")
 TEXTS = {
-    "kind", "end", "array.dtype", "info.dtype", "path", "checkpoint.name", "version", "name", "capacity",
+    "kind", "end", "array.dtype", "info.dtype", "name", "capacity",
     "TYPES[tensor.dtype]", "text", "_with(offsets)", "picture.height",
 }  # fmt: skip
 """Expressions that are names, not numbers, before what looks like counted things."""
