@@ -1,6 +1,6 @@
 """Accuracy of `trtnet quantize` with published weights and real data, on a CPU, beside onnxruntime's quantization.
 
-    python tests/benchmarks/quantize_accuracy.py FOLDER [--only lenet,minilm,efficientnet,published,whisper,smollm2]
+    python tests/benchmarks/quantize_accuracy.py FOLDER [--only lenet,minilm,mobilenet,published,whisper,smollm2]
 
 "whisper" and "smollm2" quantize published models whole, as `trtnet quantize FOLDER` does, and compare what
 `trtnet transcribe` and `trtnet generate` make of them: words and tokens, cross-entropy, the encoder's results. Their
@@ -46,6 +46,7 @@ from trtnet.tools.quantize.published.text import Texts
 from trtnet.tools.speech.transcribe import load_transcriber
 from trtnet.verify.metrics.layouts import distance
 from trtnet.weights import efficientnet_lite0, minilm, recordings, smollm2, whisper
+from trtnet.weights.packaged import PACKAGED
 from trtnet.weights.train_lenet import load_digits_28
 
 Arrays = dict[str, Any]
@@ -69,14 +70,15 @@ IN_WHEELS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path)
-    parser.add_argument("--only", default="lenet,minilm,efficientnet,published,whisper,smollm2")
+    parser.add_argument("--only", default="lenet,minilm,efficientnet,mobilenet,published,whisper,smollm2")
     parser.add_argument("--schemes", type=int, nargs="*", help="of SPEECH or TEXT, by number")
     parser.add_argument("--crops", type=int, default=4, help="of each photograph")
     arguments = parser.parse_args()
     parts: dict[str, Callable[[], None]] = {
         "lenet": lenet,
         "minilm": lambda: sentences(arguments.photographs),
-        "efficientnet": lambda: photographs(arguments.photographs, arguments.crops),
+        "efficientnet": lambda: efficientnet(arguments.photographs, arguments.crops),
+        "mobilenet": lambda: mobilenet(arguments.photographs, arguments.crops),
         "published": lambda: published(arguments.photographs),
         "whisper": lambda: speech(arguments.photographs, arguments.schemes),
         "smollm2": lambda: text(arguments.schemes),
@@ -152,14 +154,36 @@ def crops(path: Path, count: int, seed: int) -> Any:
     return np.stack(made)
 
 
-def photographs(folder: Path, count: int) -> None:
+def images(folder: Path, count: int) -> tuple[Any, Any]:
+    """(crops that calibrate, crops of other photographs that are compared)."""
     paths = list(files(folder))
-    seen = np.concatenate([crops(path, count, i) for i, path in enumerate(paths) if i % 2 == 0])
-    tested = np.concatenate([crops(path, count, i) for i, path in enumerate(paths) if i % 2 == 1])
-    weights = efficientnet_lite0.safetensors()
-    floats = trtnet.define(models.efficientnet_lite0(), weights=weights).reference()
-    wanted = in_parts(floats, tested)
-    say(f"EfficientNet-Lite0: {len(seen)} crops calibrate, {len(tested)} are compared")
+    made = [[crops(path, count, i) for i, path in enumerate(paths) if i % 2 == part] for part in range(2)]
+    return np.concatenate(made[0]), np.concatenate(made[1])
+
+
+def efficientnet(folder: Path, count: int) -> None:
+    weights, (seen, tested) = efficientnet_lite0.safetensors(), images(folder, count)
+    wanted = placements("EfficientNet-Lite0", models.efficientnet_lite0, weights, seen, tested)
+    if find_spec("onnxruntime") is not None:
+        by_onnxruntime(weights, seen, tested, wanted)
+
+
+def mobilenet(folder: Path, count: int) -> None:
+    (weights,) = PACKAGED["mobilenet_v2"].fetch()
+    seen, tested = (torchvision_normal(each) for each in images(folder, count))
+    placements("MobileNet v2", models.mobilenet_v2, weights, seen, tested)
+
+
+def torchvision_normal(crops: Any) -> Any:
+    """Crops as torchvision's weights take them."""
+    mean, std = (np.array(each, np.float32)[:, None, None] for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    return (((crops * 128 + 127) / 255 - mean) / std).astype(np.float32)
+
+
+def placements(name: str, make: Callable[[], Any], weights: Path, seen: Any, tested: Any) -> Any:
+    """Compares a model in int8 with the floats, whose logits it gives back."""
+    wanted = in_parts(trtnet.define(make(), weights=weights).reference(), tested)
+    say(f"{name}: {len(seen)} crops calibrate, {len(tested)} are compared")
     kinds: dict[str, Any] = {
         "int8": {"placement": "none"},
         "int8 without --correct": {"placement": "none", "correct": False},
@@ -167,11 +191,10 @@ def photographs(folder: Path, count: int) -> None:
         "int8 with --placement few_channels,ends": {"placement": "few_channels,ends"},
         "int8 with --placement tensorrt": {"placement": "tensorrt"},
     }
-    for name, options in kinds.items():
-        run = quantized(models.efficientnet_lite0(), weights, {"image": seen}, batch=8, **options)
-        tops(f"trtnet, {name}", wanted, in_parts(run, tested))
-    if find_spec("onnxruntime") is not None:
-        by_onnxruntime(weights, seen, tested, wanted)
+    for kind, options in kinds.items():
+        run = quantized(make(), weights, {"image": seen}, batch=8, **options)
+        tops(f"trtnet, {kind}", wanted, in_parts(run, tested))
+    return wanted
 
 
 def in_parts(run: Callable[..., Any], images: Any) -> Any:

@@ -9,7 +9,7 @@ from trtnet.definition.quantization import ATTENTION
 from trtnet.graph.quantized import QuantizedAttention, Use
 from trtnet.support import dtypes
 from trtnet.tools.quantize.observing import Seen, watched
-from trtnet.tools.quantize.ranges import scale_of
+from trtnet.tools.quantize.ranges import power_of_two, scale_of
 
 OPERANDS = ("query", "key", "probability", "value")
 _KEY = "{path}: {operand}"
@@ -35,12 +35,15 @@ def calibrated(
 ) -> dict[str, QuantizedAttention]:
     """The attentions of these modules with their scales. kind: "int8" or "fp8".
 
-    Most probabilities are small, and one near 1 does not make them 0: their range has the least squared error.
+    Most probabilities are small, and one near 1 does not make them 0: their range has the least squared error. The
+    scales of queries and keys are powers of two: TensorRT multiplies by the reciprocal and rounds to float16, by which
+    some would be a neighbouring value, and the softmax makes that larger (tests/benchmarks/attention_rounding.py).
     """
     dtype = dtypes.get(ATTENTION[f"{kind}_attention"].dtype)
 
     def scale(path: str, name: str) -> float:
         values = seen[_KEY.format(path=path, operand=name)].values
-        return scale_of(values, dtype, "mse" if name == "probability" else method)
+        found = scale_of(values, dtype, "mse" if name == "probability" else method)
+        return power_of_two(found) if name in ("query", "key") else found
 
     return {path: QuantizedAttention(dtype, *(scale(path, name) for name in OPERANDS)) for path in paths}

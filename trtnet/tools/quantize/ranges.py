@@ -120,6 +120,11 @@ METHODS: Mapping[str, Callable[[Histogram, DType], float]] = {
 """How the largest magnitude that is represented is found, by name."""
 
 
+def power_of_two(scale: float) -> float:
+    """The next one above, or the scale where it is one."""
+    return 2.0 ** math.ceil(math.log2(scale))
+
+
 def scale_of(seen: Histogram, dtype: DType, method: str) -> float:
     """The scale of inputs of this dtype; 1 where nothing but zeros was seen.
 
@@ -129,4 +134,4 @@ def scale_of(seen: Histogram, dtype: DType, method: str) -> float:
     if seen.largest == 0:
         return 1.0
     scale = METHODS[method](seen, dtype) / largest_of(dtype)
-    return scale if dtype.name == "int8" else 2.0 ** math.ceil(math.log2(scale))
+    return scale if dtype.name == "int8" else power_of_two(scale)
