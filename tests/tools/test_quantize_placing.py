@@ -22,9 +22,11 @@ from helpers.definition.convolutional_networks import (
     scales,
 )
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
 import trtnet
 from trtnet import nn
+from trtnet.cli.main import app
 from trtnet.support.errors import ModelError
 from trtnet.tools.quantize.page import page
 from trtnet.tools.quantize.placing.rules import FLOAT8, INT8, ROWS, Product, placement_of
@@ -154,6 +156,27 @@ def test_an_activation_follows_its_convolution_and_a_reason_is_told(tmp_path: Pa
     assert text.count("layer1.add") == 3 and text.count("sum in int8") >= 6
 
 
+def test_the_command_takes_names_and_targets(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", image=np.random.default_rng(0).random((4, 1, 28, 28), np.float32))
+    given = ("quantize", "lenet", "--weights", "trtnet:lenet.safetensors", "--data", tmp_path / "x.npz", "--json", "-")
+    found = {}
+    for placement in ("few_channels,ends", "tensorrt_rtx:9.0", "sums"):
+        out = tmp_path / f"{placement.partition(':')[0]}"
+        out.mkdir()
+        told = CliRunner().invoke(app, [*map(str, given), "--placement", placement, "-o", str(out / "q.safetensors")])
+        found[placement] = (
+            told.exit_code,
+            json.loads(told.stdout)["reasons"] if told.exit_code == 0 else str(told.exception),
+        )
+    assert found["few_channels,ends"] == (0, dict(zip(("conv1.weight", "conv2.weight", "fc3.weight"), (
+        "a convolution of fewer than 16 channels has no fast kernel in 8 bits",
+        "a convolution of fewer than 16 channels has no fast kernel in 8 bits",
+        "the first and the last layer lose most, unless a tolerance measures them",
+    ), strict=True)))  # fmt: skip
+    assert found["tensorrt_rtx:9.0"][0] == 0 and {*found["tensorrt_rtx:9.0"][1]} == {"conv1.weight", "conv2.weight"}
+    assert found["sums"][0] == 1 and "the network has no sum" in found["sums"][1]
+
+
 def test_zeros_have_no_range(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     model = made(ResNet())
     model.layer2.downsample[1].weight.data.zero_()
@@ -183,7 +206,8 @@ def test_smoothed_inputs_and_activations_are_in_one_file(tmp_path: Path) -> None
         (ResNet, {"placement": "sum"}, "there is no 'sum'; it is a target, such as tensorrt:8.9, or rows of the table"),
         (ResNet, {"placement": "sums,none"}, "'none' stands alone; found it beside 'sums'"),
         (ResNet, {"placement": "tensorrt:ada"}, "a target is tensorrt, or tensorrt:8.9 with a compute capability"),
-        (ResNet, {"placement": "sums", "scheme": "int8_weights"}, "are for schemes that quantize the inputs"),
+        (ResNet, {"placement": "sums", "scheme": "int8_weights"}, "are for schemes with calibrated inputs: int8, fp8"),
+        (ResNet, {"placement": "norms", "scheme": "mxfp8"}, "are for schemes with calibrated inputs"),
         (ResNet, {"placement": "sums", "skip": ["layer*.conv2"]}, "sums: the network has no sum of a quantized"),
         (Inception, {"placement": "tensorrt_rtx:9.0", "skip": ["fc"]}, "does not build int8 convolutions"),
     ],

@@ -75,10 +75,14 @@ def chosen(
         )
     if tolerance is not None and not (has_data and tolerance > 0):
         raise ModelError(f"the tolerance is above 0, of outputs for data that is given; found {tolerance:g}")
-    inputs = "" if found.inputs is None else dtypes.get(found.inputs).name
-    placed = placement_of(placement, inputs, measured=tolerance is not None)
+    placed = placement_of(placement, _calibrated(found), measured=tolerance is not None)
     method = method or (_PLAIN if smooth is None else _SMOOTH)
     return Choice(found, method, _alphas(scheme, found, smooth), attention or "", placed)
+
+
+def _calibrated(scheme: WeightScheme) -> str:
+    """The dtype of inputs whose scale is calibrated, "" where they are floats, or their scales are measured."""
+    return "" if scheme.inputs is None or scheme.input_block else dtypes.get(scheme.inputs).name
 
 
 def _alphas(scheme: str, found: WeightScheme, smooth: float | str | None) -> tuple[float | None, ...]:
@@ -147,7 +151,7 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
 
 def _ruled(network: DefinedNetwork, choice: Choice) -> dict[str, str]:
     """Why products stay floats by the rules of the placement, by key."""
-    dtype = "" if choice.scheme.inputs is None else dtypes.get(choice.scheme.inputs).name
+    dtype = _calibrated(choice.scheme)
     found = {key: choice.placement.reason(product, dtype) for key, product in products(network).items()}
     return {key: why for key, why in found.items() if why}
 

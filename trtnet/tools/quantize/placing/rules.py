@@ -158,7 +158,8 @@ class Placement:
 def placement_of(said: Collection[str] | str | None, dtype: str, *, measured: bool) -> Placement:
     """The rows that count. said: a target, or names of rows; by default this backend, whatever the GPU is.
 
-    dtype: of the inputs of products, "" for floats. measured: whether a tolerance tries each product alone.
+    dtype: of the inputs of products whose scale is calibrated, "" for others. measured: whether a tolerance tries each
+    product alone.
     Raises ModelError for a name that no row has, and for activations where inputs stay floats.
     """
     words = [backend.name()] if said is None else said.split(",") if isinstance(said, str) else [*said]
@@ -176,7 +177,6 @@ def placement_of(said: Collection[str] | str | None, dtype: str, *, measured: bo
         raise ModelError(f"placement: {NONE!r} stands alone; found it beside {asked[0]!r}")
     rows = tuple(by_name[name] for name in dict.fromkeys(asked))
     if not dtype and any(isinstance(row, Added) for row in rows):
-        raise ModelError(
-            "placement: sums, concatenations and norms are for schemes that quantize the inputs of products"
-        )
+        said = "placement: sums, concatenations and norms are for schemes with calibrated inputs"
+        raise ModelError(f"{said}: int8, fp8 and fp8_channel")
     return Placement(rows, named=True, measured=measured)
