@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from trtnet.cli import main as cli
+from trtnet.support.errors import BackendError
 
 COMMANDS = [
     "build lenet -o l.engine", "run lenet", "doctor", "models", "compare lenet o.npz",
@@ -48,6 +49,20 @@ def test_a_crash_is_2_in_every_command(
     text = capfd.readouterr().err
     assert "error: " in text or isinstance(error, BrokenPipeError)
     assert isinstance(error, RuntimeError) == ("RuntimeError: Could not get tensor shape." in text)
+
+
+def test_control_c_behind_an_error_is_control_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(*_: Any) -> None:
+        try:
+            raise ImportError("initialization failed") from KeyboardInterrupt()
+        except ImportError as error:
+            raise BackendError("tensorrt_rtx is installed but cannot be imported") from error
+
+    monkeypatch.setattr("typer.core.TyperCommand.invoke", raises, raising=False)
+    monkeypatch.setattr("sys.argv", ["trtnet", "models"])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        cli.main()
 
 
 def test_a_verdict_is_1_and_wrong_usage_2(monkeypatch: pytest.MonkeyPatch) -> None:

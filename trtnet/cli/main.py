@@ -131,8 +131,10 @@ def main() -> None:
             sys.exit(2)
         _fail(f"the command ended before its verdict, with exit code {end.code}")
     except TrtnetError as error:
+        _check_interrupted(error)
         _fail(str(error))
     except Exception as error:
+        _check_interrupted(error)
         from trtnet.support.source import at, raised_at
 
         line, text = raised_at(error), f"{type(error).__name__}: {error}"
@@ -141,6 +143,15 @@ def main() -> None:
         with suppress(OSError):  # nobody reads it, which is no verdict
             traceback.print_exc()
         _fail(f"trtnet crashed, which is a fault of its own: {text}")
+
+
+def _check_interrupted(error: BaseException) -> None:
+    """Raises KeyboardInterrupt where Ctrl-C is behind an error, as in the import of a C++ module."""
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        behind = behind.__cause__ or behind.__context__
 
 
 class _Once(logging.Filter):
