@@ -67,12 +67,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_passes_with_exit_code_0_and_writes_everything(folder: Path) -> None:
     things = "ours=lenet", "file=original.py:ours", "torch=torch:original.py:lenet"
-    options = "--dim", "batch=3", "--iterations", "2", "--random", "7", "--html", "page.html", "--json", "r.json"
+    options = (
+        "--dim",
+        "batch=3",
+        "--iterations",
+        "2",
+        "--random",
+        "7",
+        "--html",
+        "page.html",
+        "--junit",
+        "r.xml",
+        "--json",
+        "r.json",
+    )
     result = trtnet("compare", *things, *options, "--save-inputs", "i.json", "--save-outputs", "o.json", folder=folder)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "against torch: random inputs, seed 7, 2 iterations" in result.stdout and result.stdout.count("PASS") == 2
     document = json.loads((folder / "r.json").read_text())
     assert document["passed"] and [x["candidate"] for x in document["outputs"]] == ["ours", "file"]
+    assert (folder / "r.xml").read_text().count("<testcase ") == 2
     assert "<svg" in (folder / "page.html").read_text() or document["outputs"][0]["iterations"][0]["different"] == 0
     saved = trtnet("compare", "ours=o.json:ours", "o.json:torch", "--json", "-", folder=folder)
     wrong = trtnet("compare", "o.json:ours", "o.json:a:b", folder=folder)

@@ -29,6 +29,7 @@ MISTYPED = {
     "run lenet --save none/out.npz": "cannot write none/out.npz",
     "compare lenet lenet --html x.txt": "x.txt: a page is written as .html or .htm",
     "compare lenet lenet --save-inputs x.txt": "x.txt: a file of arrays is written as .npz or .json",
+    "compare lenet lenet --junit x.html": "x.html: JUnit's report is written as .xml",
     "bisect lenet --html x.txt": "x.txt: a page is written as .html or .htm",
     "quantize lenet -o q.safetensors --html x.txt": "x.txt: a page is written as .html or .htm",
     "run lenet --arg x": "--arg is written num_classes=10",

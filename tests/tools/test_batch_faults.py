@@ -201,6 +201,13 @@ def test_pixels_of_more_than_8_bits_are_not_cut_off(mode: str) -> None:
         decoded(file.getvalue(), 1)
 
 
+def test_the_error_of_what_is_no_image_is_the_same_in_each_run() -> None:
+    from trtnet.tools.batch.images import decoded
+
+    with pytest.raises(InputError, match=r"that can be decoded: cannot identify image file$"):
+        decoded(b"junk", 1)
+
+
 def test_whatever_pillow_raises_is_that_it_cannot_be_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     from trtnet.tools.batch.images import decoded
 

@@ -8,6 +8,7 @@ import re
 import warnings
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -337,6 +338,23 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         compare(network, lambda **_: 0, {"p": np.zeros(2), "q": np.zeros(2)})
     with pytest.raises(InputError, match="input x takes an array; found str"):
         compare(network, lambda x: x, {"x": "picture.jpg"})
+
+
+def test_junit_has_a_case_for_each_output(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).standard_normal((4, 6, 8)).astype(np.float32)
+    hostile = "<a>&\x1b\x00"
+    report = compare({hostile: lambda x: {"y": x * 1.01, "z": x[0, 0]}}, lambda x: {"y": x, "z": x[0, 0]}, x)
+    report.save(tmp_path / "report.xml")
+    top = ElementTree.parse(tmp_path / "report.xml").getroot()
+    (suite,) = top
+    assert top.tag == "testsuites" and suite.attrib.items() >= {"tests": "2", "failures": "1", "errors": "0"}.items()
+    failed, passed = suite.findall("testcase")
+    assert failed.attrib == {"classname": r"<a>&\x1b\x00", "name": "y"} and passed.attrib["name"] == "z"
+    assert failed.find("failure").attrib["message"].startswith("relative L2 0.01 > 1e-05")
+    assert "passes with atol=" in failed.find("failure").text and passed.find("failure") is None
+    again = compare({hostile: lambda x: {"y": x * 1.01, "z": x[0, 0]}}, lambda x: {"y": x, "z": x[0, 0]}, x)
+    again.save(tmp_path / "again.xml")
+    assert (tmp_path / "again.xml").read_bytes() == (tmp_path / "report.xml").read_bytes()
 
 
 def test_the_page_needs_nothing_else_and_escapes_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

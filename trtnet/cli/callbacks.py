@@ -28,6 +28,16 @@ def page(file: Path | None) -> Path | None:
     return file
 
 
+def suite(file: Path | None) -> Path | None:
+    """JUnit's XML that a command writes at its end; as :func:`writable`."""
+    from trtnet.support.files import check_suffix
+
+    if file is not None:
+        check_suffix(file, (".xml",), "JUnit's report")
+        writable(str(file))
+    return file
+
+
 def arrays(file: Path | None) -> Path | None:
     """A file of one call's arrays that a command writes at its end; as :func:`writable`."""
     from trtnet.support.files import check_arrays
@@ -67,8 +77,8 @@ def existing(file: str | None) -> str | None:
 
 
 WRITTEN = (
-    "output", "out", "html", "json", "plot", "save", "save_inputs", "save_outputs", "export_times", "export_profile",
-    "export_output", "export_layer_info",
+    "output", "out", "html", "junit", "json", "plot", "save", "save_inputs", "save_outputs", "export_times",
+    "export_profile", "export_output", "export_layer_info",
 )  # fmt: skip
 """The parameters of commands that name a file to write."""
 

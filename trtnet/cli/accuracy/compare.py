@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trtnet.cli.callbacks import arrays, page
+from trtnet.cli.callbacks import arrays, page, suite
 from trtnet.cli.grouping import grouped
 from trtnet.cli.options import AllInputs, Carry, InFloats, Json, OriginalOptions, Pairs, Range, Steps, Strict
 from trtnet.support.files import check_arrays, check_writable
@@ -80,6 +80,10 @@ class Files:
     """The files to write."""
 
     html: Annotated[Path | None, typer.Option(callback=page, help="Write the report as a page with plots.")] = None
+    junit: Annotated[
+        Path | None,
+        typer.Option(callback=suite, help="Write JUnit's .xml, for continuous integration: a test case an output."),
+    ] = None
     save_inputs: Annotated[
         Path | None,
         typer.Option(callback=arrays, help="Write the inputs: polygraphy's .json, or for one iteration .npz."),
@@ -99,8 +103,9 @@ class Files:
     def write(self, report: Comparison) -> None:
         from trtnet.verify.arrays.saved import write_inputs, write_outputs
 
-        if self.html is not None:
-            report.save(self.html)
+        for file in (self.html, self.junit):
+            if file is not None:
+                report.save(file)
         if self.save_inputs is not None:
             write_inputs(self.save_inputs, report.kept_inputs)
         if self.save_outputs is not None:
@@ -137,7 +142,7 @@ def compare(
     keep = files.save_inputs is not None or files.save_outputs is not None
     report = _compared(things, models, feeds, limits, output, keep=keep, in_floats=in_floats)
     files.write(report)
-    show(with_files(report, files.html, files.save_inputs, files.save_outputs), report.to_json(), json)
+    show(with_files(report, files.html, files.junit, files.save_inputs, files.save_outputs), report.to_json(), json)
     raise typer.Exit(0 if report.passed else 1)
 
 

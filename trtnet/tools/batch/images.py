@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,8 @@ def decoded(data: bytes, channels: int) -> Array:
             mode = image.mode
             found = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     except Exception as error:  # Pillow's decoders raise many
-        raise InputError(f"it is not an image that can be decoded: {error}") from error
+        said = re.sub(r" <_io\.BytesIO object at 0x[0-9a-f]+>", "", str(error))  # which is another in each run
+        raise InputError(f"it is not an image that can be decoded: {said}") from error
     if mode.startswith(_WIDE):
         raise InputError(
             f"its pixels have more than 8 bits (Pillow's mode {mode}), and would be cut off at 255: give the array that"

@@ -10,6 +10,7 @@ from typing import Any
 
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.support.files import FileState, digest
+from trtnet.support.text.counted import counted
 from trtnet.tools.batch.first_rows import check_names
 from trtnet.tools.batch.ledger import Ledger, opened
 from trtnet.tools.batch.shards import Shard, check_free, check_unchanged, find, plan
@@ -45,8 +46,9 @@ class JobError(TrtnetError):
         self.failed = failed
         first = "\n".join(f"  {name}: {text}" for name, text in [*failed.items()][:10])
         more = f"\n  and {len(failed) - 10} more" if len(failed) > 10 else ""
+        finished = "; the others are finished" if done else ""
         super().__init__(
-            f"{len(failed)} of {len(failed) + done} shards failed; the others are finished:\n{first}{more}\n"
+            f"{len(failed)} of {counted(len(failed) + done, 'shard')} failed{finished}:\n{first}{more}\n"
             f"  The same command does what is missing"
         )
 

@@ -10,7 +10,8 @@ from rich.console import RenderableType
 
 from trtnet.support.errors import DifferenceError
 from trtnet.support.text.printing import as_text
-from trtnet.verify.arrays.saved import write_page
+from trtnet.verify.arrays.saved import write_file, write_page
+from trtnet.verify.comparison.junit import junit
 from trtnet.verify.comparison.page import page
 from trtnet.verify.comparison.result import ComparisonResult
 from trtnet.verify.comparison.table import picture
@@ -32,8 +33,11 @@ class Comparison(ComparisonResult):
         return picture(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a self-contained page: tables, and plots if matplotlib is installed.
+        """Writes a self-contained page, .html: tables, and plots if matplotlib is installed; or JUnit's .xml.
 
-        Raises TrtnetError for a name that does not end in .html, and where it cannot be written.
+        Raises TrtnetError for a name that ends in neither, and where it cannot be written.
         """
-        write_page(Path(path), page(self))
+        if Path(path).suffix == ".xml":
+            write_file(Path(path), junit(self).encode())
+        else:
+            write_page(Path(path), page(self))
