@@ -30,11 +30,11 @@ _FORMULAS_NAMES = """
 acos acosh affine_grid asin asinh atan atan2 atanh batch_norm batched_nms bilinear cdist celu channel_shuffle
 conv_transpose2d cos cosh cosine_similarity cross deform_conv2d dist dropout dynamic_quantize einsum elu embedding_bag
 erf erfc exp expm1 fmod gelu glu grid_sample group_norm hardshrink hardsigmoid hardswish hardtanh instance_norm
-interpolate isclose kron layer_norm leaky_relu lerp local_response_norm log log1p log_softmax logaddexp logit logsigmoid
-logsumexp lp_pool1d lp_pool2d lp_pool3d mish mixture_of_experts nms norm normalize pairwise_distance pixel_shuffle
-pixel_unshuffle prelu quantize relu relu6 rms_norm roi_align rotary_embedding rrelu scaled_dot_product_attention selu
-sigmoid silu sin sinc sinh softmax softmin softplus softshrink softsign std std_mean stft tan tanh tanhshrink threshold
-var var_mean xlogy
+interpolate isclose kron layer_norm leaky_relu lerp local_response_norm log log1p log_softmax logaddexp logit
+logsigmoid logcumsumexp logsumexp lp_pool1d lp_pool2d lp_pool3d mish mixture_of_experts nms norm normalize
+pairwise_distance pixel_shuffle pixel_unshuffle prelu quantize relu relu6 rms_norm roi_align rotary_embedding rrelu
+scaled_dot_product_attention selu sigmoid silu sin sinc sinh softmax softmin softplus softshrink softsign std std_mean
+stft tan tanh tanhshrink threshold cumulative_trapezoid trapezoid trapz var var_mean xlogy
 """
 FORMULAS = frozenset(_FORMULAS_NAMES.split())
 """The functions that are formulas of a paper, a standard or torch's documentation."""

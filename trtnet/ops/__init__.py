@@ -64,15 +64,18 @@ from trtnet.ops.elementwise.activation import (
     tanh,
 )
 from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, rsub, sub
-from trtnet.ops.elementwise.bit_shifts import bitwise_left_shift, bitwise_right_shift
+from trtnet.ops.elementwise.bits import (
+    bitwise_and,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+)
 from trtnet.ops.elementwise.comparison import eq, ge, gt, isfinite, isinf, isnan, le, lt, masked_fill, ne, where
 from trtnet.ops.elementwise.division import div, floor_divide, fmod, remainder
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.logic import (
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
     logical_and,
     logical_not,
     logical_or,
@@ -95,7 +98,7 @@ from trtnet.ops.elementwise.pointwise import (
     sinc,
     xlogy,
 )
-from trtnet.ops.elementwise.powers import pow
+from trtnet.ops.elementwise.powers import ldexp, pow
 from trtnet.ops.elementwise.rounding import ceil, floor, round, trunc
 from trtnet.ops.elementwise.shrinkage import hardshrink, softshrink, tanhshrink, threshold
 from trtnet.ops.elementwise.softmax import log_softmax, softmax, softmin
@@ -107,6 +110,9 @@ from trtnet.ops.elementwise.special import (
     clip,
     dropout,
     expm1,
+    heaviside,
+    isneginf,
+    isposinf,
     lerp,
     log1p,
     log2,
@@ -180,6 +186,14 @@ from trtnet.ops.pooling.adaptive import (
 from trtnet.ops.pooling.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d, max_unpool1d, max_unpool2d, max_unpool3d
 from trtnet.ops.pooling.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from trtnet.ops.products.einsum import einsum
+from trtnet.ops.products.elimination import (
+    cholesky,
+    det,
+    inverse,
+    logdet,
+    matrix_power,
+    slogdet,
+)
 from trtnet.ops.products.linear import linear
 from trtnet.ops.products.matmul import addmm, baddbmm, bilinear, bmm, matmul, mm, outer
 from trtnet.ops.products.spectral import stft
@@ -204,7 +218,9 @@ from trtnet.ops.reductions.distance import cdist, dist, pairwise_distance
 from trtnet.ops.reductions.extremes import argmax, argmin, max, min
 from trtnet.ops.reductions.moments import logsumexp, norm, std, var, var_mean
 from trtnet.ops.reductions.order import argsort, kthvalue, median, msort, sort
+from trtnet.ops.reductions.quantiles import nanmean, nanquantile, nansum, quantile
 from trtnet.ops.reductions.reduce import all, amax, amin, any, count_nonzero, mean, prod, sum
+from trtnet.ops.reductions.running import cummax, cummin, cumulative_trapezoid, logcumsumexp, trapezoid, trapz
 from trtnet.ops.reductions.sort import topk
 from trtnet.ops.reductions.statistics import aminmax, std_mean
 from trtnet.ops.shapes.expansion import expand
@@ -344,6 +360,7 @@ __all__ = [
     "celu",
     "chain_matmul",
     "channel_shuffle",
+    "cholesky",
     "chunk",
     "clamp",
     "clamp_max",
@@ -365,12 +382,16 @@ __all__ = [
     "cosine_similarity",
     "count_nonzero",
     "cross",
+    "cummax",
+    "cummin",
     "cumprod",
     "cumsum",
+    "cumulative_trapezoid",
     "custom",
     "deform_conv2d",
     "deg2rad",
     "dequantize",
+    "det",
     "diag",
     "diag_embed",
     "diagonal",
@@ -428,6 +449,7 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "heaviside",
     "hstack",
     "hypot",
     "index_add",
@@ -438,14 +460,18 @@ __all__ = [
     "inner",
     "instance_norm",
     "interpolate",
+    "inverse",
     "isclose",
     "isfinite",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "kron",
     "kthvalue",
     "kv_cache_update",
     "layer_norm",
+    "ldexp",
     "le",
     "leaky_relu",
     "lerp",
@@ -460,6 +486,8 @@ __all__ = [
     "log10",
     "log_softmax",
     "logaddexp",
+    "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -475,6 +503,7 @@ __all__ = [
     "masked_scatter",
     "masked_select",
     "matmul",
+    "matrix_power",
     "max",
     "max_pool1d",
     "max_pool2d",
@@ -498,6 +527,9 @@ __all__ = [
     "multiply",
     "mv",
     "nan_to_num",
+    "nanmean",
+    "nanquantile",
+    "nansum",
     "narrow",
     "ne",
     "neg",
@@ -522,6 +554,7 @@ __all__ = [
     "pow",
     "prelu",
     "prod",
+    "quantile",
     "quantize",
     "rad2deg",
     "rand",
@@ -563,6 +596,7 @@ __all__ = [
     "sinc",
     "sinh",
     "slice_scatter",
+    "slogdet",
     "softmax",
     "softmin",
     "softplus",
@@ -595,6 +629,8 @@ __all__ = [
     "topk",
     "trace",
     "transpose",
+    "trapezoid",
+    "trapz",
     "tril",
     "tril_indices",
     "triu",

@@ -14,6 +14,7 @@ from trtnet.definition.torch_module.complex_numbers.fourier import shifted
 from trtnet.graph import Tensor, current
 from trtnet.nn import weight_functions
 from trtnet.ops.images.detection import need_kernels
+from trtnet.ops.products.elimination import solve, solve_triangular
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
@@ -32,6 +33,10 @@ CAST = frozenset(name for name in WEIGHTED if name.startswith("conv") or name ==
 
 def _where(condition: Tensor, *values: Any, **named: Any) -> Any:
     return ops.where(condition, *values, **named) if values or named else ops.nonzero(condition, as_tuple=True)
+
+
+def _wide(x: Any) -> Any:
+    return ops.cast(x, "float32") if isinstance(x, Tensor) else x
 
 
 def _vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -95,6 +100,18 @@ TABLE: dict[str, Callable[..., Any]] = {
     "_is_all_true": ops.all,
     "_is_any_true": ops.any,
     "linalg_matmul": ops.matmul,
+    "float_power": lambda x, exponent: ops.pow(_wide(x), _wide(exponent)),  # torch's is of float64
+    "linalg_inv": ops.inverse,
+    "linalg_det": ops.det,
+    "linalg_slogdet": ops.slogdet,
+    "linalg_solve": solve,
+    "linalg_solve_triangular": solve_triangular,
+    "linalg_cholesky": lambda x, *, upper=False: ops.cholesky(x, upper),
+    "linalg_matrix_power": ops.matrix_power,
+    "linalg_multi_dot": lambda matrices: ops.chain_matmul(*matrices),
+    "linalg_cross": lambda x, other, *, dim=-1: ops.cross(x, other, dim),
+    "linalg_vecdot": lambda x, y, *, dim=-1: ops.sum(ops.mul(x, y), dim),
+    "linalg_diagonal": lambda x, *, offset=0, dim1=-2, dim2=-1: ops.diagonal(x, offset, dim1, dim2),
     # other arguments, or others in the place of a default
     "where": _where,  # of a condition alone it is nonzero
     "linalg_vector_norm": _vector_norm,

@@ -7,12 +7,11 @@ import re
 _LOSS = "a loss belongs to training; if a network must give it, write it with trtnet.ops"
 _RANDOM = "it is random at every call; give the random numbers as an input, or use ops.rand and ops.randn"
 _COMPLEX = "TensorRT has no complex numbers; keep real and imaginary part in a last axis of 2, as ops.stft gives them"
-_LINALG = "TensorRT has no decompositions, inverses and determinants; compute it outside, or with ops.custom"
+_LINALG = "TensorRT has no such decompositions; compute it outside, or with ops.custom"
 _SPECIAL = "TensorRT has no layer for this function; write it with a series of ops, or with ops.custom"
 _SIZE = "the size of its result depends on values; use ops.nonzero, or a mask with ops.where"
 _BITS = "TensorRT computes no bits of numbers; compute it outside, or with ops.custom"
 _ORDER = "write it with ops.sort, ops.topk and ops.gather"
-_SUMS = "write it with ops.where, ops.isnan and the reduction"
 _PLACES = "write it with ops.reshape, ops.cat, ops.stack, ops.pad, ops.flip or ops.diagonal"
 _WRITES = "write it with ops.scatter, ops.where or ops.cat"
 _CREATED = "it takes no tensor: compute it with numpy or torch, whose arrays are constants of a network"
@@ -41,17 +40,15 @@ _NAMES: dict[str, str] = {
         " is_complex isreal is_neg istft adjoint"
     ),
     _LINALG: (
-        "cholesky cholesky_inverse cholesky_solve det geqrf inverse lobpcg logdet lu_solve lu_unpack matrix_exp"
-        " matrix_power orgqr ormqr pinverse qr slogdet svd triangular_solve nuclear_norm frobenius_norm renorm"
-        " norm_except_dim vander"
+        "cholesky_inverse cholesky_solve geqrf lobpcg lu_solve lu_unpack matrix_exp orgqr ormqr pinverse qr svd"
+        " triangular_solve nuclear_norm frobenius_norm renorm norm_except_dim vander"
     ),
-    _SPECIAL: ("digamma erfinv i0 igamma igammac lgamma mvlgamma polygamma ldexp float_power logaddexp2 signbit"),
+    _SPECIAL: ("digamma erfinv i0 igamma igammac lgamma mvlgamma polygamma float_power logaddexp2 signbit"),
     _SIZE: (
         "argwhere bincount histc histogram histogramdd masked_select nonzero_static unique_consecutive segment_reduce"
     ),
-    _BITS: "bitwise_left_shift bitwise_right_shift frexp gcd lcm nextafter hash_tensor unravel_index",
-    _ORDER: ("cummax cummin kthvalue median mode msort nanmedian nanquantile quantile searchsorted bucketize"),
-    _SUMS: "nanmean nansum isneginf isposinf",
+    _BITS: "frexp gcd lcm nextafter hash_tensor unravel_index",
+    _ORDER: ("kthvalue median mode msort nanmedian searchsorted bucketize"),
     _PLACES: (
         "atleast_1d atleast_2d atleast_3d block_diag broadcast_tensors cartesian_prod column_stack combinations diag"
         " diag_embed diagflat dsplit dstack fliplr flipud hsplit vsplit rot90 t constant_pad_nd narrow_copy"
@@ -69,10 +66,6 @@ _NAMES: dict[str, str] = {
     ),
     _SPREAD: "corrcoef cov pdist gradient",
     "write it with comparisons that broadcast: (x.unsqueeze(-1) == values).any(-1)": "isin",
-    "for x within 80 of their largest, m, write (x - m).exp().cumsum(dim).log() + m": "logcumsumexp",
-    "write it with slices: (y[..., 1:] + y[..., :-1]) / 2 * dx, and ops.sum": "trapezoid trapz",
-    "write it with slices: (y[..., 1:] + y[..., :-1]) / 2 * dx, and ops.cumsum": "cumulative_trapezoid",
-    "write it with ops.where: where(x > 0, 1, where(x == 0, values, 0))": "heaviside",
     _QUESTION: (
         "allclose equal is_nonzero is_same_size is_signed is_floating_point is_distributed is_inference get_device"
         " can_cast promote_types result_type"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
-from trtnet.ops.arguments.operands import align
 from trtnet.ops.elementwise.layers import cast, layer, unary
 from trtnet.support import dtypes
 
@@ -37,58 +36,6 @@ def logical_xor(x: Operand, y: Operand) -> Tensor:
     Raises LayerError for shapes that do not broadcast.
     """
     return layer("XOR", x, y, "logical_xor", dtypes.bool_)
-
-
-def bitwise_and(x: Operand, y: Operand) -> Tensor:
-    """``x & y`` of bools.
-
-    x, y: shapes that broadcast, bool. Returns the broadcast shape, bool.
-    Layer: IElementWiseLayer AND.
-    Raises LayerError for integers: TensorRT has no layer for their bits.
-    """
-    return logical_and(*_bools("&", x, y))
-
-
-def bitwise_or(x: Operand, y: Operand) -> Tensor:
-    """``x | y`` of bools.
-
-    x, y: shapes that broadcast, bool. Returns the broadcast shape, bool.
-    Layer: IElementWiseLayer OR.
-    Raises LayerError for integers: TensorRT has no layer for their bits.
-    """
-    return logical_or(*_bools("|", x, y))
-
-
-def bitwise_xor(x: Operand, y: Operand) -> Tensor:
-    """``x ^ y`` of bools.
-
-    x, y: shapes that broadcast, bool. Returns the broadcast shape, bool.
-    Layer: IElementWiseLayer XOR.
-    Raises LayerError for integers: TensorRT has no layer for their bits.
-    """
-    return logical_xor(*_bools("^", x, y))
-
-
-def bitwise_not(x: Operand) -> Tensor:
-    """``~x`` of bools.
-
-    x: any shape, bool. Returns the shape of `x`, bool.
-    Layer: IUnaryLayer NOT.
-    Raises LayerError for integers: TensorRT has no layer for their bits.
-    """
-    return logical_not(*_bools("~", x))
-
-
-def _bools(operator: str, *operands: Operand) -> tuple[Tensor, ...]:
-    found = align(operator, *operands)
-    if any(x.dtype != dtypes.bool_ for x in found):
-        named = dict(zip(("x", "y"), operands, strict=False))
-        found[0].network.fail(
-            f"{operator} takes bools: TensorRT has no bitwise operations on integers; ops.logical_and and the"
-            f" others take them as true or false",
-            named,
-        )
-    return found
 
 
 def logical_not(x: Operand) -> Tensor:

@@ -88,3 +88,15 @@ def _power_of_integers(x: Operand, exponent: Operand, dtype: DType) -> Tensor:
         result = where(gt(left, mul(half, 2)), mul(result, square_of), result)
         square_of, left = square_of if bit == bits - 1 else mul(square_of, square_of), half
     return where(logical_and(lt(given, 0), ne(abs(base), 1)), 0, result)
+
+
+def ldexp(x: Tensor, other: Tensor) -> Tensor:
+    """``x * 2 ** other``.
+
+    x: floating. other: integer or floating, of a shape that broadcasts with that of `x`. Returns the broadcast shape,
+    in torch's promoted dtype; float32 for integers.
+    Layer: none, decomposed into IElementWiseLayer POW and PROD.
+    Raises LayerError for shapes that do not broadcast.
+    """
+    kind = common_type("ldexp", x, other)
+    return cast(mul(x, pow(2.0, other)), kind if kind.is_floating else dtypes.float32)

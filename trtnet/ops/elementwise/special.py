@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
-from trtnet.ops.arguments.operands import align_as_floats, common_type, network_of, tensor
+from trtnet.ops.arguments.operands import align, align_as_floats, common_type, network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
 from trtnet.ops.elementwise.comparison import eq, gt, is_negative, isinf, isnan, lt, where
 from trtnet.ops.elementwise.division import div
@@ -205,3 +205,41 @@ def lerp(x: Tensor, end: Tensor, weight: Operand) -> Tensor:
         return where(lt(abs(part), 0.5), near, far)
 
     return _in_float32(between, x, end)
+
+
+def heaviside(x: Tensor, values: Tensor) -> Tensor:
+    """0 below 0, 1 above it, and `values` at 0.
+
+    x, values: shapes that broadcast, of one dtype, floating or integer. Returns the broadcast shape, in that dtype.
+    Layer: IElementWiseLayer GREATER and EQUAL, ISelectLayer.
+    Raises LayerError for two dtypes.
+    """
+    if x.dtype != values.dtype:
+        x.network.fail("heaviside takes two tensors of one dtype", {"x": x, "values": values})
+    one, other = align("heaviside", x, values)
+    return where(eq(one, 0), other, cast(gt(one, 0), x.dtype))
+
+
+def isposinf(x: Tensor) -> Tensor:
+    """Where an element is infinite and above 0.
+
+    x: any shape and dtype. Returns its shape, bool.
+    Layer: IElementWiseLayer EQUAL.
+    Raises LayerError for an operand that is no tensor.
+    """
+    return eq(_float(x), float("inf"))
+
+
+def isneginf(x: Tensor) -> Tensor:
+    """Where an element is infinite and below 0.
+
+    x: any shape and dtype. Returns its shape, bool.
+    Layer: IElementWiseLayer EQUAL.
+    Raises LayerError for an operand that is no tensor.
+    """
+    return eq(_float(x), float("-inf"))
+
+
+def _float(x: Tensor) -> Tensor:
+    found = tensor(x, x.network)
+    return found if found.dtype.is_floating else cast(found, "float32")

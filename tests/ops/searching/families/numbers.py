@@ -127,6 +127,13 @@ def pair(d: Draw, name: str) -> str:
     return d.call(name, x, [({"float_power": "exponent", "heaviside": "values"}.get(name, "other"), y)])
 
 
+@row("numbers")
+def ldexp(d: Draw) -> str:
+    shape = d.shape()
+    other = d.tensor(d.broadcast(shape), d.dtype("int64", "int32", d.main), "unit")
+    return d.call("ldexp", d.tensor(shape, d.dtype(d.main, d.main, "int64"), "normal"), [("other", other)])
+
+
 @row("numbers", "clamp", "clip", exact=True)
 def clamped(d: Draw, name: str) -> str:
     shape = d.shape()

@@ -130,3 +130,12 @@ def geometry(d: Draw, name: str) -> str:
         )
     x = d.tensor([n, k], values="normal")
     return f"(({x} - {x}.mean(0)).mT @ ({x} - {x}.mean(0))) / {x}.shape[0]"
+
+
+@row("products", "inverse", "det", "slogdet", "logdet", "cholesky", "matrix_power")
+def of_squares(d: Draw, name: str) -> str:
+    n = d.choice((1, 2, 3))
+    x = d.tensor([*d.shape(0, 2), n, n], "float32", "normal")
+    square = x if d.chance(2) and name in ("det", "slogdet", "matrix_power") else f"({x} * {x}.mT + ops.eye({n}) * 9)"
+    given = [("n", d.choice(("0", "1", "2", "3", "-1")))] if name == "matrix_power" else []
+    return d.call(name, square, [*given, *([("upper", d.maybe(d.flag()))] if name == "cholesky" else [])])

@@ -120,3 +120,25 @@ def diff(d: Draw) -> str:
     return d.call(
         "diff", d.tensor(shape, d.dtype()), [("n", d.maybe(d.choice(("1", "2", "0")))), ("dim", d.maybe(d.dim(shape)))]
     )
+
+
+@row("reductions", "quantile", "nanquantile")
+def quantiles(d: Draw, name: str) -> str:
+    shape = d.shape(1, 3)
+    x = d.tensor(
+        shape, "float32", d.choice(("normal", "ties", "special") if name == "quantile" else ("normal", "ties"))
+    )
+    dim = d.maybe(d.dim(shape))
+    kinds = ("'linear'", "'lower'", "'higher'", "'midpoint'", "'nearest'")
+    q = ("q", d.choice(("0.3", "0.0", "1.0", "0.5", "ops.tensor([0.25, 0.9])")))
+    return d.call(
+        name, x, [q, ("dim", dim), keep(d) if dim else ("keepdim", None), ("*interpolation", d.maybe(d.choice(kinds)))]
+    )
+
+
+@row("reductions", "trapezoid", "trapz", "cumulative_trapezoid")
+def integrals(d: Draw, name: str) -> str:
+    shape = [size or 1 for size in d.shape(1, 3)]
+    x = d.tensor(shape, values="normal")
+    where = [("", d.tensor(shape, values="normal"))] if d.chance(2) else [("*dx", d.maybe(d.number("0.5", "2")))]
+    return d.call(name, x, [*where, ("*dim", d.maybe(d.dim(shape)))], method=False)
