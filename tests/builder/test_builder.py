@@ -86,7 +86,7 @@ def test_a_workspace_is_a_number_of_bytes() -> None:
 
 
 def test_a_plan_without_its_sidecar_says_where_it_comes_from(tmp_path: Path) -> None:
-    (tmp_path / "x.engine").write_bytes(b"a plan")
+    (tmp_path / "x.engine").write_bytes(b"vtrt, a plan")
     with pytest.raises(PlanError, match=r"x.engine.json: No such file or directory. trtnet writes it beside each plan"):
         Plan.load(tmp_path / "x.engine")
 

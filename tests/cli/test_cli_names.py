@@ -186,6 +186,7 @@ def test_parts_of_two_training_files() -> None:
 WRONG_KINDS = {
     "weights ls e.engine": "e.engine is not a checkpoint, but an engine of TensorRT: look at it with trtnet inspect",
     "run e.engine.json --random 0": "e.engine.json describes an engine, it is none: name the engine, e.engine",
+    "run w.npz --random 0": "w.npz is not a plan of TensorRT: it begins with b'PK",
     "compare torch:m.py:M": "torch:m.py:M runs in torch: name what is compared with it first",
     "run m:M": "did you mean m.py:M?",
     "quantize lenet -o q.safetensors": "give data, --data FILE.npz, or a scheme of weights, such as int8_weights",
@@ -195,6 +196,7 @@ WRONG_KINDS = {
 def test_files_of_another_kind_are_told_where_they_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("e.engine").write_bytes(b"vtrt" + bytes(100))
+    np.savez("w.npz", a=np.ones(1))
     for name in ("e.engine.json", "m.py"):
         Path(name).write_text("{}")
     for line, words in WRONG_KINDS.items():

@@ -64,6 +64,7 @@ def test_inputs_that_forward_does_not_take(names: tuple[str, ...], pattern: str)
 
 
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
+    "a function": (lambda: trtnet.define(inputs, inputs("x")), r"found the function inputs: call it, inputs\(\)"),
     "a class": (lambda: trtnet.define(Difference, inputs("x")), r"found the class Difference: call it, Difference\(\)"),
     "torch's module": (
         lambda: trtnet.define(torch.zeros(2), inputs("x")),

@@ -8,7 +8,7 @@ import pytest
 
 import trtnet
 from trtnet.support.errors import InputError, ModelError
-from trtnet.tools.run import call, save
+from trtnet.tools.run import call, read_inputs, save
 from trtnet.tools.targets.model_file import factory_in
 from trtnet.verify.arrays.saved import read_iterations, read_npz
 
@@ -52,3 +52,12 @@ def test_an_index_of_no_row_is_an_error_before_the_call() -> None:
         call(network.reference(), {"ids": np.array([0, 4])})
     with pytest.raises(InputError, match=r"the index -5 is out of range"):
         call(network.reference(), {"ids": np.array([-5, 3])})
+
+
+def test_an_input_that_there_is_not_is_named(tmp_path: Path) -> None:
+    reference = trtnet.define(trtnet.nn.ReLU(), {"image": trtnet.Input((2,))}).reference()
+    with pytest.raises(InputError, match=r"^there is no input 'images'; did you mean image\?$"):
+        call(reference, {"images": np.zeros(2, np.float32)})
+    np.savez(tmp_path / "x.npz", a=np.zeros(2), b=np.zeros(2))
+    with pytest.raises(InputError, match=r"^input image: .*x\.npz is an archive of a, b: save one array for an input"):
+        read_inputs({"image": str(tmp_path / "x.npz")})

@@ -16,6 +16,8 @@ from trtnet.support.files import atomic_write
 from trtnet.support.text.counted import counted
 
 SIDECAR_VERSION = 2
+MAGIC = b"trt"
+"""After the first byte of a plan: vtrt is TensorRT-RTX's, ftrt or ptrt TensorRT's."""
 
 ShapeRange = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 """The (min, opt, max) shape of one input in one optimization profile; of a shape input, its values."""
@@ -98,7 +100,7 @@ class Plan:
             data, digest = pieces.read(path)
         except OSError as error:
             raise PlanError(f"cannot read the engine {path}: {error.strerror or error}") from error
-        _check_no_sidecar(path)
+        _check_is_plan(path, bytes(data[:16]))
         sidecar = read_sidecar(sidecar_path(path))
         if sidecar.plan_digest != digest:
             raise PlanError(
@@ -135,11 +137,18 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar:
         raise PlanError(f"{path} is not a sidecar that trtnet wrote beside an engine: {error!r}") from error
 
 
-def _check_no_sidecar(path: str | os.PathLike[str]) -> None:
-    """Raises PlanError for the description of an engine in the place of the engine."""
-    engine = os.fspath(path).removesuffix(".json")
-    if engine != os.fspath(path) and Path(engine).exists():
-        raise PlanError(f"{path} describes an engine, it is none: name the engine, {engine}")
+def begins(data: bytes | str) -> str:
+    """What a file holds that is not of the kind that was expected."""
+    return f"it begins with {data[:16]!r}" if data else "it is empty"
+
+
+def _check_is_plan(path: str | os.PathLike[str], start: bytes) -> None:
+    """Raises PlanError for a file without a sidecar that is another thing: an engine's description, or no plan."""
+    name = os.fspath(path)
+    if name.endswith(".json") and Path(name.removesuffix(".json")).exists():
+        raise PlanError(f"{name} describes an engine, it is none: name the engine, {name.removesuffix('.json')}")
+    if start[1:4] != MAGIC and not sidecar_path(path).exists():
+        raise PlanError(f"{name} is not a plan of TensorRT: {begins(start)}")
 
 
 def sidecar_path(path: str | os.PathLike[str]) -> Path:

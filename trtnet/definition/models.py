@@ -28,7 +28,9 @@ def as_module(model: Model) -> Module:
     if isinstance(model, Module):
         return model
     if not is_module(model):
-        raise ModelError(here(f"define takes a trtnet.nn.Module or a torch.nn.Module, found {type_name(model)}"))
+        name = getattr(model, "__name__", "") if callable(model) else ""
+        found = f"the function {name}: call it, {name}()" if name else type_name(model)
+        raise ModelError(here(f"define takes a trtnet.nn.Module or a torch.nn.Module, found {found}"))
     from trtnet.definition.torch_module import TorchModel  # needs torch
 
     return TorchModel(model)

@@ -16,6 +16,7 @@ from trtnet.support import dtypes
 from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.call_interface import TensorInfo, by_name, check_rows
 from trtnet.support.errors import InputError
+from trtnet.support.text.did_you_mean import did_you_mean
 from trtnet.verify.arrays.inputs import fits_in_memory
 from trtnet.verify.arrays.saved import write_outputs
 
@@ -52,8 +53,11 @@ def random_inputs(inputs: tuple[TensorInfo, ...], sizes: Mapping[str, int], seed
 def call(function: Any, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
     """(outputs by name, seconds) of one call of an engine or a reference.
 
-    Raises InputError for a missing input, and for an index of no row.
+    Raises InputError for an input that is missing or that there is not, and for an index of no row.
     """
+    names = [info.name for info in function.inputs]
+    if unknown := next((name for name in inputs if name not in names), None):
+        raise InputError(f"there is no input {unknown!r}; {did_you_mean(unknown, names) or f'there are {names}'}")
     if missing := next((info for info in function.inputs if info.name not in inputs), None):
         raise InputError(
             f"input {missing} is missing: give --input {missing.name}=FILE.npy, or --random 0 for random values"
@@ -102,7 +106,8 @@ def _read(name: str, path: Path) -> Array:
     except DAMAGED as error:
         raise InputError(f"input {name}: {path} is not a .npy file of numbers: {not_numbers(error)}") from error
     if not isinstance(array, np.ndarray):
-        raise InputError(f"input {name}: {path} holds several arrays; save one array per input with numpy.save")
+        held = ", ".join(array)
+        raise InputError(f"input {name}: {path} is an archive of {held}: save one array for an input, by numpy.save")
     return array
 
 

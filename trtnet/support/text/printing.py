@@ -51,7 +51,7 @@ class PlainConsole(Console):
 
 
 def as_text(picture: RenderableType) -> str:
-    """What a wide terminal would show."""
+    """What a wide terminal would show, without blanks at the ends of lines."""
     file = io.StringIO()
     PlainConsole(file=file, width=140).print(picture)
-    return file.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trtnet.builder.plan import Plan, PlanInfo, Sidecar, read_sidecar, sidecar_path
+from trtnet.builder.plan import MAGIC, Plan, PlanInfo, Sidecar, begins, read_sidecar, sidecar_path
 from trtnet.checkpoint.formats.sniffing import sniff
 from trtnet.runtime import Engine
 from trtnet.support import backend, json_text
@@ -21,8 +21,6 @@ from trtnet.tools.quantities import quantity
 
 PLANS = (".engine", ".plan", ".trt")
 """What the names of plan files end in."""
-MAGIC = b"trt"
-"""After the first byte of a plan: vtrt is TensorRT-RTX's, ftrt or ptrt TensorRT's."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def read_document(path: Path) -> EngineFile:
     if '"Layers"' not in text:
         raise PlanError(
             f"{path} is neither an engine's sidecar, x.engine.json, nor what TensorRT's engine inspector writes, JSON"
-            f' with "Layers": {_begins(text)}'
+            f' with "Layers": {begins(text)}'
         )
     return EngineFile(str(path), None, inspect_engine.parse(text))
 
@@ -126,11 +124,7 @@ def _found(path: Path, data: bytes) -> str:
     try:
         return f"it is a checkpoint ({sniff(path)}): trtnet weights ls {path} lists it"
     except CheckpointError:
-        return _begins(data)
-
-
-def _begins(data: bytes | str) -> str:
-    return f"it begins with {data[:16]!r}" if data else "it is empty"
+        return begins(data)
 
 
 def _is_sidecar(text: str) -> bool:
