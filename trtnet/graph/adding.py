@@ -194,7 +194,7 @@ class Adding(Placing, Generic[T]):
         self.division.note(operands.values(), results)
         outputs = [result.trt for result in results]
         for facts in (self.known, self.convolved, self.feature_maps):
-            facts.note(method, layer, list(_tensors(operands.values())), outputs)
+            facts.note(method, layer, _tensors(operands.values()), outputs)
 
     def maker(self, tensor: StoredTensor) -> trt.ILayer:
         """TensorRT's layer that made a tensor."""

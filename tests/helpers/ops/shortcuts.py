@@ -1,4 +1,4 @@
-"""Modules that add, subtract and multiply what a convolution or product computes and what was before it."""
+"""Modules that add, subtract and multiply what a convolution computes and what was before it."""
 
 from __future__ import annotations
 
@@ -9,35 +9,12 @@ from torch import nn
 
 Function = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 CHANNELS = 32
-
-
-class Pixels(nn.Module):
-    """A linear layer of the channels of each pixel."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(CHANNELS, CHANNELS)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-class Tokens(Pixels):
-    """The same with all pixels in one row, as in the attention of images."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = self.linear(x.flatten(2).transpose(1, 2))
-        return y.transpose(1, 2).reshape(x.shape)
-
-
 CONVOLUTIONS: dict[str, Callable[[], nn.Module]] = {
     "3x3": lambda: nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
     "1x1": lambda: nn.Conv2d(CHANNELS, CHANNELS, 1),
     "groups": lambda: nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=2),
     "depthwise": lambda: nn.Conv2d(CHANNELS, CHANNELS, (1, 7), padding=(0, 3), groups=CHANNELS),
     "transposed": lambda: nn.ConvTranspose2d(CHANNELS, CHANNELS, 3, padding=1),
-    "pixels": Pixels,
-    "tokens": Tokens,
     "normed": lambda: nn.Sequential(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False), nn.BatchNorm2d(CHANNELS)),
 }
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "none": nn.Identity}

@@ -32,21 +32,6 @@ def test_what_a_convolution_computes_is_the_first_operand(name: str) -> None:
     assert operands(name, DYNAMIC) == [["activation/relu", "x"]]
 
 
-@pytest.mark.parametrize("product", ["pixels", "tokens"])
-def test_so_is_what_a_rearranged_product_computes(product: str) -> None:
-    bias, total = operands("x + a", DYNAMIC, product)
-    assert bias[0].endswith("linear/matmul") and total == ["activation/relu", "x"]
-
-
-def test_sums_behind_products_that_are_not_rearranged_keep_their_order() -> None:
-    model = Block("1x1", "relu", EXPRESSIONS["x + a"]).eval()
-    model.convolution = torch.nn.Linear(32, 32).eval()
-    network = trtnet.define(model, {"x": Input(("batch", "length", 32))}, dtype="float16").trt
-    layers = [network.get_layer(index) for index in range(network.num_layers)]
-    last = [layer for layer in layers if layer.type == trt.LayerType.ELEMENTWISE][-1]
-    assert [last.get_input(i).name for i in (0, 1)] == ["x", "activation/relu"]
-
-
 @pytest.mark.parametrize("name", ["x + a", "x * a", "x - a"])
 def test_operands_of_fixed_sizes_keep_their_order(name: str) -> None:
     assert operands(name, STATIC) == [["x", "activation/relu"]]

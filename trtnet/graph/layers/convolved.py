@@ -1,11 +1,8 @@
-"""Which convolution a tensor is computed from, element by element: TensorRT computes both in one kernel.
-
-So it does with a product whose result is rearranged before what is computed with it.
-"""
+"""Which convolution a tensor is computed from, element by element: TensorRT computes both in one kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +15,7 @@ BY_ELEMENT = frozenset(("activation", "cast", "elementwise", "scale", "scale_nd"
 
 @dataclass(frozen=True, order=True)
 class Origin:
-    """The last convolution, or rearranged product, that a tensor is computed from. number: in the order of layers."""
+    """The last convolution that a tensor is computed from. number: in the order in which layers were added."""
 
     number: int
     is_grouped: bool
@@ -29,30 +26,17 @@ class Convolved:
 
     def __init__(self) -> None:
         self._origins: dict[ITensor, Origin] = {}
-        self._products: dict[ITensor, Origin] = {}
         self._count = 0
 
-    def note(self, method: str, layer: Layer, inputs: Sequence[ITensor], outputs: Sequence[ITensor]) -> None:
+    def note(self, method: str, layer: Layer, inputs: Iterable[ITensor], outputs: Sequence[ITensor]) -> None:
         """Notes a new layer. method: that of ``INetworkDefinition`` which made it, without "add_"."""
         if method in CONVOLUTIONS:
             self._count += 1
             self._origins[outputs[0]] = Origin(self._count, layer.num_groups > 1)
-        elif method == "matrix_multiply":
-            self._count += 1
-            self._products[outputs[0]] = Origin(self._count, is_grouped=False)
-        elif method == "shuffle":
-            for origins in (self._origins, self._products):
-                self._pass(self._products, origins, inputs, outputs[0])
         elif method in BY_ELEMENT:
-            for origins in (self._origins, self._products):
-                self._pass(origins, origins, inputs, outputs[0])
-
-    def _pass(
-        self, origins: dict[ITensor, Origin], to: dict[ITensor, Origin], inputs: Sequence[ITensor], output: ITensor
-    ) -> None:
-        """The latest origin of the inputs is the output's."""
-        if found := [origins[x] for x in inputs if x in origins]:
-            to[output] = max(found)
+            found = [self._origins[x] for x in inputs if x in self._origins]
+            if found:
+                self._origins[outputs[0]] = max(found)
 
     def origin(self, tensor: ITensor) -> Origin | None:
         """None for a tensor that is not computed from a convolution by layers of single elements."""

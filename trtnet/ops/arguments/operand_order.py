@@ -3,8 +3,7 @@
 TensorRT-RTX 1.6.1 has general kernels for any size, and compiles others for the sizes of a call. Its general kernels
 take what a convolution's kernel computes for the first operand of a sum, difference or product that is in the kernel,
 whichever it is. H200, 2026-11-29: ``x + relu(conv(x))`` has a relative error of 0.7 to 1 in 16 bits, in float32 with
-grouped convolutions; ``relu(conv(x)) + x`` is right. So it is with a product whose result is rearranged: a residual
-sum of images behind a linear layer of their pixels. For a grouped convolution in 16 bits with its activation and a sum
+grouped convolutions; ``relu(conv(x)) + x`` is right. For a grouped convolution in 16 bits with its activation and a sum
 it has no general kernel, and makes no execution context. tests/gpu/test_gpu_shortcuts.py.
 """
 
