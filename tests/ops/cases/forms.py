@@ -296,6 +296,7 @@ FORM_CASES: dict[str, list[Case]] = {
             (("n", 6, 8, 8),),
         ),
         Case("depthwise of a large image", *convolution(SLIDING, OFFSET, groups=6, stride=2), (("n", 6, 20, 15),)),
+        Case("depthwise, same", *convolution(SLIDING, groups=6, padding="same", dilation=(1, 2)), (("n", 6, 8, 9),)),
         Case("depthwise of small windows", *convolution(DEPTHWISE, groups=6), ((2, 6, 5, 6),)),
     ],
     "gelu": [functional("gelu"), functional("gelu", approximate="tanh")],

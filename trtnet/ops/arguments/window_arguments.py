@@ -47,6 +47,17 @@ def padding_attributes(x: Tensor, padding: Padding, rank: int, operation: str) -
     return {"pre_padding": before, "post_padding": after}
 
 
+def in_numbers(padding: Padding, window: Sequence[Size], stride: Window, dilation: Window) -> Padding:
+    """What "valid" is, and "same" at stride 1, in numbers: the odd pixel is after the image. Others are as they are."""
+    rank = len(window)
+    if padding == "valid":
+        return 0
+    if padding != "same" or spread(stride, rank) != (1,) * rank:
+        return padding
+    extents = [apart * (int(size) - 1) for apart, size in zip(spread(dilation, rank), window, strict=True)]
+    return [(extent // 2, extent - extent // 2) for extent in extents]
+
+
 def pairs(padding: int | Sequence[Any], rank: int, lifted: bool = False) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(padding before each axis, padding after each axis); none of the height a lifted input has got."""
     sides = [padding] * rank if isinstance(padding, int) else list(padding)

@@ -11,7 +11,16 @@ import numpy as np
 
 from trtnet.graph import Parameter, Tensor
 from trtnet.graph.memory.pending import Placeholders
-from trtnet.ops.arguments.window_arguments import Padding, Window, geometry, kept, lift, padding_attributes, pairs
+from trtnet.ops.arguments.window_arguments import (
+    Padding,
+    Window,
+    geometry,
+    in_numbers,
+    kept,
+    lift,
+    padding_attributes,
+    pairs,
+)
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, Geometry, offered
 from trtnet.ops.convolutions.kinds import are_patches, is_depthwise, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
@@ -86,6 +95,9 @@ def _form(
 ) -> Tensor:
     image, kernel = x, weight
     x, weight, held = operands(x, weight, bias, groups)
+    window = getattr(weight, "shape", ())[2:]
+    if len(window) == rank:
+        padding = in_numbers(padding, window, stride, dilation)
     if rank == 2 and isinstance(weight, Parameter | np.ndarray):
         if are_patches(x, weight, stride, padding, dilation, groups):
             return convolved(_patches(x, weight, bias, stride), image, kernel)

@@ -8,7 +8,7 @@ from trtnet.graph import Dim, Parameter, Tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window, spread
 from trtnet.ops.convolutions.rearrangement import Rearrangement, Sides
 from trtnet.ops.formulations import formulated
-from trtnet.ops.formulations.facts import pixels
+from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.support import backend
 
 FEW_CHANNELS = 8
@@ -40,8 +40,8 @@ def image_facts(x: Tensor, kernel: Shape, *_: object) -> dict[str, int]:
 
 
 def group_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int) -> dict[str, int]:
-    """The same, and how many groups of how many channels."""
-    return image_facts(x, kernel) | {"groups": groups, "channels": kernel[1]}
+    """The same, the batch, and how many groups of how many channels."""
+    return image_facts(x, kernel) | batch_facts(x) | {"groups": groups, "channels": kernel[1]}
 
 
 def stem_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> dict[str, int]:
@@ -104,7 +104,7 @@ def are_patches(x: Tensor, weight: Constant, stride: Window, padding: Padding, d
         weight.shape[1] < FEW_CHANNELS
         and min(window) > 1
         and spread(stride, 2) == window
-        and padding in (0, "valid", (0, 0), [0, 0])
+        and padding in (0, (0, 0), [0, 0])
         and spread(dilation, 2) == (1, 1)
         and all(isinstance(n, int) and n % k == 0 for n, k in zip(size, window, strict=True))
         and x.network.weight(weight).dtype == x.dtype
@@ -134,6 +134,6 @@ def is_single_pixel(x: Tensor, weight: Constant, padding: object, groups: int) -
         and tuple(x.shape[2:]) == ones
         and tuple(weight.shape[2:]) == ones
         and x.shape[1] == weight.shape[1]
-        and padding in (0, "valid", "same", (0,) * len(ones), [0] * len(ones))
+        and padding in (0, (0,) * len(ones), [0] * len(ones), [(0, 0)] * len(ones))
         and x.network.weight(weight).dtype == x.dtype
     )
