@@ -20,7 +20,7 @@ def measured(numbers: str) -> list[tuple[str, float, float]]:
     for line in numbers.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         name, _, batch = cells[0].removesuffix(" (b)").partition(", ")
-        if len(cells) == 9 and batch == BATCH and cells[2] and "(a)" not in cells[1]:
+        if len(cells) == 10 and batch == BATCH and cells[2] and "(a)" not in cells[1]:
             rows.append((name, float(cells[2]), float(cells[1])))
     return sorted(rows, key=lambda row: row[2] / row[1])
 
