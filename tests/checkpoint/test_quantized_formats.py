@@ -267,6 +267,18 @@ def test_trap_10_columns_in_another_order() -> None:
     refused(tensors, config, "g_idx has blocks 1 to 4, but there are 4")
 
 
+def test_a_configuration_beside_a_file_of_floats_is_of_another_file(tmp_path: Path) -> None:
+    tensors, config = given("awq")
+    save_file({key: torch.as_tensor(value) for key, value in tensors.items()}, tmp_path / "q.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    floats = {"up.weight": torch.ones(4, 4), "steps": torch.tensor(3)}
+    torch.save(floats, tmp_path / "floats.pth")
+    assert quantization_of(tmp_path / "q.safetensors") is not None and quantization_of(tmp_path / "floats.pth") is None
+    save_file(floats, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="no tensor is quantized that way"):  # whose configuration it is
+        quantization_of(tmp_path)
+
+
 def test_other_methods_are_named(tmp_path: Path) -> None:
     refused({"up.weight": noise(N, K)}, {"quant_method": "bitsandbytes"}, "'bitsandbytes', which trtnet does not read")
     refused({"up.weight": noise(N, K)}, {"quant_method": "awq"}, "no tensor is quantized that way")

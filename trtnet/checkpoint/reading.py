@@ -99,12 +99,12 @@ def check_apart(source: Source, out: str | os.PathLike[str]) -> None:
         return
     path, target = located(source), Path(out)
     whole = path if path.is_dir() else path.parent if path.name.endswith(_INDEX) else None
-    is_kept = whole is not None and target.parent.samefile(whole) and _is_weights(target.name)
+    is_kept = whole is not None and target.parent.samefile(whole) and is_kept_in_folders(target.name)
     if is_kept or (path.exists() and target.samefile(path)):
         raise CheckpointError(f"{target} would replace what is read from {source}: write to another file")
 
 
-def _is_weights(name: str) -> bool:
+def is_kept_in_folders(name: str) -> bool:
     """Whether a folder of weights keeps them in a file of this name."""
     return name in _FOLDER or _SHARD.match(name) is not None
 

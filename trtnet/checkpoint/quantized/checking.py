@@ -25,6 +25,14 @@ _SCALES = ("_scale", "_weight_scale", "_scale_inv", ".absmax")
 _NARROW = (dtypes.float8_e4m3fn, dtypes.float8_e5m2, dtypes.int8, dtypes.uint8)
 
 
+def is_of_floats(checkpoint: Checkpoint) -> bool:
+    """Whether nothing in it looks like a part of a quantized weight."""
+    names = (key.rpartition(".")[2] for key in checkpoint)
+    return not any(name in _PARTS for name in names) and all(
+        checkpoint.listed(key).readable and checkpoint.info(key).dtype not in _NARROW for key in checkpoint
+    )
+
+
 def check_complete(checkpoint: Checkpoint, weights: Iterable[QuantizedWeight], kind: str) -> None:
     """Raises CheckpointError for a part of a quantized weight that none of the weights has, and for values without one.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
 from trtnet.checkpoint.quantized.activations import activations_of, scale_key
 from trtnet.checkpoint.quantized.caches import PublishedCaches, caches_in_words, caches_of, is_of_caches, said_of_caches
-from trtnet.checkpoint.quantized.checking import check_complete, checked
+from trtnet.checkpoint.quantized.checking import check_complete, checked, is_of_floats
 from trtnet.checkpoint.quantized.configuration import Configuration, configuration_of, given
 from trtnet.checkpoint.quantized.families import (
     amax,
@@ -25,7 +26,7 @@ from trtnet.checkpoint.quantized.families import (
 )
 from trtnet.checkpoint.quantized.parts import modules
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
-from trtnet.checkpoint.reading import Source, open_checkpoint
+from trtnet.checkpoint.reading import Source, is_kept_in_folders, open_checkpoint
 from trtnet.checkpoint.rules.lazy_tensors import Converted, Lazy, Tensors, tensors_of
 from trtnet.graph.quantized import QuantizedActivation, QuantizedAttention
 from trtnet.support import dtypes
@@ -150,12 +151,20 @@ def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> 
         return None
     weights = {weight.key: checked(checkpoint, weight) for weight in family.weights(checkpoint, about)}
     if not weights and not said_of_caches(about):
+        if config is None and _is_beside_others(checkpoint):
+            return None
         raise CheckpointError(
             f"{checkpoint.name}: {about.where} says {family.NAME}, but no tensor is quantized that way"
         )
     check_complete(checkpoint, weights.values(), family.NAME)
     others = [*filter(_is_of_no_weight, checkpoint), *map(scale_key, activations_of(checkpoint, about))]
     return Quantization(checkpoint, family.NAME, weights, tuple(others), about)
+
+
+def _is_beside_others(checkpoint: Checkpoint) -> bool:
+    """Whether it is a file of floats that no folder keeps its weights in: a configuration there is of another file."""
+    place = Path(checkpoint.name)
+    return place.is_file() and not is_kept_in_folders(place.name) and is_of_floats(checkpoint)
 
 
 def _family(checkpoint: Checkpoint, about: Configuration) -> Family | None:
