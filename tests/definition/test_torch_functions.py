@@ -258,7 +258,7 @@ ERRORS: list[tuple[Callable[..., Any], str]] = [
     ),
     (lambda m, x: torch.fft.hfft(x), "fft_hfft of a symbolic tensor: TensorRT has no complex numbers"),
     (lambda m, x: torch.linalg.norm(x, 2, dim=(1, 2)), "linalg.norm of a matrix is written for ord=None and 'fro'"),
-    (lambda m, x: nn.utils.rnn.pack_padded_sequence(x, [3, 2], True), "lengths are values; give the padded tensor"),
+    (lambda m, x: nn.utils.rnn.pack_padded_sequence(x, [3, 2], True), "the elements of a packed sequence, of which"),
 ]
 
 

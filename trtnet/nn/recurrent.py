@@ -63,8 +63,11 @@ class _Recurrent(Gates):
         if text:
             raise ModelError(here(f"{type(self).__name__}: {text}"))
 
-    def run(self, x: Tensor, initial: State | None) -> tuple[Tensor, State]:
-        """(output, last states [num_layers * directions, batch, size])."""
+    def run(self, x: Tensor, initial: State | None, there: Tensor | None = None) -> tuple[Tensor, State]:
+        """(output, last states [num_layers * directions, batch, size]).
+
+        there: bool [length, batch, 1], where a sequence has an element: at the others its state stays as it is.
+        """
         unbatched = x.ndim == 2
         batch_axis = 0 if self.batch_first else 1
         x = x.unsqueeze(batch_axis) if unbatched else x
@@ -75,7 +78,7 @@ class _Recurrent(Gates):
             outputs = []
             for suffix in self.suffixes:
                 state = self._start(x, len(finals), initial)
-                y, last = self._direction(f"_l{layer}{suffix}", x, state, bool(suffix))
+                y, last = self._direction(f"_l{layer}{suffix}", x, state, there, reverse=bool(suffix))
                 outputs.append(y)
                 finals.append(last)
             x = outputs[0] if len(outputs) == 1 else ops.cat(outputs, -1)
@@ -91,18 +94,22 @@ class _Recurrent(Gates):
         sizes = (self.proj_size or self.hidden_size, self.hidden_size)[: self.states]
         return tuple(ops.zeros((x.shape[1], size), dtype=x.dtype) for size in sizes)
 
-    def _direction(self, name: str, x: Tensor, state: State, reverse: bool) -> tuple[Tensor, State]:
+    def _direction(
+        self, name: str, x: Tensor, state: State, there: Tensor | None, *, reverse: bool
+    ) -> tuple[Tensor, State]:
         """One direction of one layer; the inputs' part of all gates is one product before the loop."""
-        inputs = self.received(name, x)
+        xs = [self.received(name, x), *([] if there is None else [there])]
         if x.shape[1] == 1:  # TensorRT-RTX 1.7 compiles a loop with a product of one row without end: give it two
-            inputs, state = inputs.expand(-1, 2, -1), tuple(s.expand(2, -1) for s in state)
+            xs, state = [each.expand(-1, 2, -1) for each in xs], tuple(s.expand(2, -1) for s in state)
 
-        def step(carry: State, part: Tensor) -> tuple[State, Tensor]:
-            after = self.cell(name, part, carry)
+        def step(carry: State, parts: list[Tensor]) -> tuple[State, Tensor]:
+            after = self.cell(name, parts[0], carry)
+            if there is not None:
+                after = tuple(ops.where(parts[1], new, old) for new, old in zip(after, carry, strict=True))
             return after, after[0]
 
         with x.network.rows(2 if x.shape[1] == 1 else 1):
-            last, outputs = ops.scan(step, state, inputs, reverse=reverse)
+            last, outputs = ops.scan(step, state, xs, reverse=reverse)
         return (outputs[:, :1], tuple(s[:1] for s in last)) if x.shape[1] == 1 else (outputs, last)
 
 

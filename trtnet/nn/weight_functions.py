@@ -65,7 +65,8 @@ def multi_head_attention_forward(
 def lstm(x: Tensor, hx: Sequence[Operand], params: Sequence[Any], *settings: Any) -> tuple[Tensor, ...]:
     """torch.lstm: x [length, batch, input_size], hx of (h_0, c_0) -> (output, h_n, c_n), as the layer's.
 
-    x: floating. settings: has_biases, num_layers, dropout, train, bidirectional, batch_first. Returns the dtype of `x`.
+    x: floating. settings: has_biases, num_layers, dropout, train, bidirectional, batch_first, and where a sequence has
+    an element, bool [length, batch, 1]. Returns the dtype of `x`.
     Weights: params, those of each layer and direction in order.
     Layer: those of `nn.LSTM`.
     Raises LayerError for dropout in training, and where the layer does.
@@ -164,6 +165,7 @@ def _over_sequence(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    there: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     ops.dropout(x, dropout, train)
     size, out = params[1].shape[0] // gates, params[1].shape[1]
@@ -175,8 +177,8 @@ def _over_sequence(
     names += ["weight_hr"] if out != size else []
     places = [f"{name}_l{layer}{suffix}" for layer in range(num_layers) for suffix in made.suffixes for name in names]
     _put(made, **dict(zip(places, params, strict=True)))
-    output, state = made.forward(x, hx)
-    return (output, *state) if isinstance(state, tuple) else (output, state)
+    output, states = made.run(x, hx if isinstance(hx, tuple) else (hx,), there)
+    return (output, *states)
 
 
 def _cell(kind: Any, gates: int, options: dict[str, Any], weights: Sequence[Any]) -> Any:

@@ -66,6 +66,17 @@ def length(function: Callable[[Any], int]) -> Callable[[Any], Any]:
     return call
 
 
+def unchecked(function: Callable[..., None]) -> Callable[..., None]:
+    """nn.GRU's check of shapes, which asks for the number of packed sequences as an int: of those it is left out."""
+
+    @functools.wraps(function)
+    def call(self: Any, x: Any, hidden: Any, batch_sizes: Any) -> None:
+        if not isinstance(batch_sizes, Placeholder):
+            function(self, x, hidden, batch_sizes)
+
+    return call
+
+
 def scripted(function: Callable[..., Any]) -> Callable[..., Any]:
     """A call of a function that torch.jit.script has compiled: of tensors of the network, by its Python."""
 
@@ -114,6 +125,10 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
         (torch.func, "vmap", unmapped(torch.func.vmap)),
         (math, "sqrt", root(math.sqrt)),
         (builtins, "len", length(len)),
+        *(
+            (kind, "check_forward_args", unchecked(kind.check_forward_args))
+            for kind in (torch.nn.RNNBase, torch.nn.LSTM)
+        ),
         (torch._C, "_is_any_autocast_enabled", lambda: True),  # nn.GRU then takes floats of any dtype, which are cast
         (torch.distributions.Distribution, "_validate_args", False),  # its checks are of values
         (compiled, "__call__", scripted(compiled.__call__)),

@@ -116,6 +116,23 @@ class ChosenTensor(Placeholder):
         return repr(self)
 
 
+class PackedLengths(Placeholder):
+    """The lengths of packed sequences, in the place of torch's batch_sizes. sizes: how many sequences and positions."""
+
+    sizes: tuple[Any, Any]
+
+    @property
+    def shape(self) -> Any:  # type: ignore[override]
+        return SymbolicSize(self.sizes[1:]) if is_symbolic(self.sizes[1:]) else SIZE(self.sizes[1:])
+
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        return torch.int64
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"PackedLengths({self.value!r})"
+
+
 class _OfEither(type):
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, SIZE | SymbolicSize)
@@ -166,6 +183,14 @@ def become_chosen(tensor: torch.Tensor, value: Tensor, mask: Tensor, axis: int |
     made.__class__ = ChosenTensor
     made.value, made.mask, made.axis, made.maker, made.place = value, mask.fresh(), axis, maker, maker.caller.place
     made.origin, made.version = mask, mask.storage.version
+    return made
+
+
+def become_packed(tensor: torch.Tensor, lengths: Tensor, sizes: tuple[Any, Any]) -> PackedLengths:
+    """A torch tensor, from now on the lengths of packed sequences."""
+    made: Any = tensor
+    made.__class__ = PackedLengths
+    made.value, made.sizes, made.place = lengths, sizes, torch.device("cpu")  # torch asks that of batch_sizes
     return made
 
 

@@ -16,7 +16,7 @@ from trtnet.definition.torch_module import repeated
 from trtnet.definition.torch_module.complex_numbers import ComplexNumbers, is_complex
 from trtnet.definition.torch_module.exceptions import TABLE, WEIGHTED
 from trtnet.definition.torch_module.mixed_dtypes import of_one_dtype
-from trtnet.definition.torch_module.selections import Selections
+from trtnet.definition.torch_module.selected import PackedSequences, Selections
 from trtnet.definition.torch_module.symbolic import (
     ChosenTensor,
     ComplexTensor,
@@ -56,7 +56,7 @@ class Tracing(TorchFunctionMode):
         super().__init__()
         self.network, self.weights, self.place = network, weights, place
         self.views, self.made, self.complex = Views(weights), Made(), ComplexNumbers(self)
-        self.selections, self.said = Selections(self), set[str]()
+        self.selections, self.packed, self.said = Selections(self), PackedSequences(self), set[str]()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -75,6 +75,8 @@ class Tracing(TorchFunctionMode):
         like = self.converted(name, args, given)
         if like is not None:
             return like
+        if self.packed.concern(name, args, given):
+            return self.packed.answer(func, name, args, given)
         if self.selections.concern(name, args, given):
             return self.selections.answer(func, name, args, given)
         if self.complex.concern(name, args, given):
@@ -215,8 +217,7 @@ class Tracing(TorchFunctionMode):
         if not isinstance(leaf, torch.Tensor):
             return torch.float32 if leaf is torch.float64 and self.narrowed() else leaf
         if isinstance(leaf, ChosenTensor):
-            leaf = self.selections.rows(leaf)
-            return leaf.value
+            return leaf.maker.rows(leaf).value
         if isinstance(leaf, ComplexTensor):
             raise ModelError(here("a complex tensor, of which TensorRT has none: give torch.view_as_real of it"))
         if is_complex(leaf) and self.weights.parameter(leaf) is None:

@@ -75,6 +75,8 @@ class SizeOperators:
         return self._compared("==", other)
 
     def _compared(self, sign: str, other: object) -> bool:
+        if isinstance(other, SizeOperators) and type(other) is type(self) and other.name == self.name:
+            return sign in ("<=", ">=")
         found = decided(sign, self, other)
         if found is None:
             raise _not_comparable(self, sign, other)

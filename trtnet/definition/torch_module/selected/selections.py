@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from trtnet import ops
-from trtnet.definition.torch_module.chosen_rows import keeps_rows, places, reduced, rows_of, selected
+from trtnet.definition.torch_module.selected.chosen_rows import keeps_rows, places, reduced, rows_of, selected
 from trtnet.definition.torch_module.symbolic import ChosenTensor, SymbolicTensor, become_chosen, symbolic
 from trtnet.definition.torch_module.writes import written_to
 from trtnet.graph import Network, Tensor
@@ -35,10 +35,16 @@ class Caller(Protocol):
 
     def take_over(self, target: Any, name: str) -> None: ...
 
+    def entered(self, name: str, given: Any, beside: Collection[DType]) -> Any: ...
+
 
 def _is_mask(value: Any) -> bool:
     whole = isinstance(value, SymbolicTensor) and value.table is None and value.value.ndim > 0
     return whole and value.value.dtype.name == "bool"
+
+
+def _rows(leaf: Any) -> Any:
+    return leaf.maker.rows(leaf) if isinstance(leaf, ChosenTensor) else leaf
 
 
 def _same(x: ChosenTensor, mask: Tensor) -> bool:
@@ -72,13 +78,15 @@ class Selections:
             return found
         for target in written_to(name, args, kwargs):
             self.caller.take_over(target, name)
-        return self.caller.operation(func, name, *mapped((tuple(args), dict(kwargs)), self.rows))
+        return self.caller.operation(func, name, *mapped((tuple(args), dict(kwargs)), _rows))
 
     def found(self, func: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What it gives without taking the rows themselves; NotImplemented for one that needs these."""
         first = args[0] if args else None
         if isinstance(first, ChosenTensor) and name in ("dim", "ndim.__get__"):
             return first.value.ndim
+        if isinstance(first, ChosenTensor) and name == "size" and len(args) == 2 and args[1] % first.value.ndim:
+            return first.value.shape[args[1]]
         if name in ("where", "nonzero") and len(args) == 1 and isinstance(first, SymbolicTensor):
             mask = first.value if first.value.dtype.name == "bool" else ops.cast(first.value, "bool")
             return tuple(self.chosen(mask, value, axis) for axis, value in enumerate(places(mask)))
@@ -142,7 +150,7 @@ class Selections:
 
     def _like(self, x: ChosenTensor, value: Tensor) -> ChosenTensor:
         made = self.chosen(x.mask, value)
-        made.origin, made.version = x.origin, x.version
+        made.origin, made.version, made.maker = x.origin, x.version, x.maker
         return made
 
     def _are_places(self, items: list[Any]) -> bool:
