@@ -34,8 +34,8 @@ class Crepe(nn.Module):
         self.classifier = nn.Linear(4 * channels[6], 360)
 
     def forward(self, frame: trtnet.Tensor) -> dict[str, trtnet.Tensor]:
-        centred = frame - frame.mean(1, keepdim=True)
-        x = (centred / ops.std(centred, 1, keepdim=True).clamp(min=1e-10))[:, None, :, None]
+        centred = frame.float() - frame.float().mean(1, keepdim=True)  # float16 has no number as small as 1e-10
+        x = (centred / ops.std(centred, 1, keepdim=True).clamp(min=1e-10)).to(frame.dtype)[:, None, :, None]
         for i in range(6):
             x = ops.pad(x, (0, 0, 254, 254) if i == 0 else (0, 0, 31, 32))
             x = getattr(self, f"conv{i + 1}_BN")(ops.relu(getattr(self, f"conv{i + 1}")(x)))

@@ -33,9 +33,9 @@ class VoiceEncoder(nn.Module):
         self.linear = nn.Linear(size, config.model_embedding_size)
 
     def forward(self, samples: trtnet.Tensor) -> trtnet.Tensor:
-        spectrum = ops.stft(samples, WINDOW, HOP, window=self.window, pad_mode="constant")[:, :, :-1]
+        spectrum = ops.stft(samples.float(), WINDOW, HOP, window=self.window, pad_mode="constant")[:, :, :-1]
         mels = ops.matmul(self.filters, spectrum.square().sum(-1)).transpose(1, 2)
-        _, (hidden, _) = self.lstm(mels)
+        _, (hidden, _) = self.lstm(mels.to(samples.dtype))
         return ops.normalize(ops.relu(self.linear(hidden[-1])), dim=1)
 
 
