@@ -339,9 +339,7 @@ def speech(folder: Path, chosen: list[int] | None) -> None:
     for name, (words, states) in wanted.items():
         say(f"Whisper tiny.en, {name}: {len(heard[name]) / 16000:.1f} s, {len(words)} words, states {states.shape}")
     halves = {"telephone"}, {*heard} - {"telephone"}
-    for number, options in enumerate(SPEECH):
-        if chosen is not None and number not in chosen:
-            continue
+    for options in SPEECH if chosen is None else [SPEECH[number] for number in chosen]:
         found: dict[str, Any] = {}
         for seen in halves:
             with tempfile.TemporaryDirectory() as place:
@@ -396,16 +394,14 @@ QUESTIONS = (
 def text(chosen: list[int] | None) -> None:
     """scikit-learn's descriptions calibrate, texts of Python's help are compared."""
     source = smollm2.gguf()
-    seen = [" ".join(descriptions()[i : i + 6]) for i in range(0, 72, 6)]
+    seen = [" ".join(descriptions()[i : i + 6]) for i in range(0, 48, 6)]
     topics = pydoc_data.topics.topics
-    texts = [" ".join(topics[name].split())[:600] for name in sorted(topics)[::6]][:12]
+    texts = [" ".join(topics[name].split())[:600] for name in sorted(topics)[::6]][:8]
     floats = Text(source, None)
     wanted = [floats.log_probabilities(each) for each in texts]
     answers = [floats.answer(question) for question in QUESTIONS]
     say(f"SmolLM2: {cross_entropy(wanted)}")
-    for number, options in enumerate(TEXT):
-        if chosen is not None and number not in chosen:
-            continue
+    for options in TEXT if chosen is None else [TEXT[number] for number in chosen]:
         with tempfile.TemporaryDirectory() as place:
             data = None if options.get("scheme", "").endswith("_weights") else seen
             quantize_published(source, data, Path(place) / "quantized", **options)

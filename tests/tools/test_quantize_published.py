@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from helpers.whispers import original, sound, write_ctranslate2, write_folder, w
 
 import trtnet
 from trtnet import models
-from trtnet.checkpoint import open_checkpoint
+from trtnet.checkpoint import open_checkpoint, save_safetensors
 from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.definition.quantization import Watch
 from trtnet.generation import Step
@@ -189,6 +190,40 @@ def test_a_whisper_becomes_a_quantized_folder_that_transcribes(whisper: Path, re
     assert {*described.values()} == {"int8, a scale a channel, inputs in int8"}
     texts = [load_transcriber(tmp_path / name, quantization="checkpoint")(sound(7)).text for name in "ab"]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("options", [{"smooth": 0.5}, {"scheme": "nvfp4_weights"}], ids=str)
+def test_rows_that_are_split_are_one_product_again(
+    options: dict[str, Any], whisper: Path, recordings: Path, tmp_path: Path
+) -> None:
+    """With factors of the inputs, or scales of the scales, that the three parts of a product share."""
+    data = recordings if "smooth" in options else None
+    found = quantize_published(whisper, data, tmp_path / "a", **options)
+    assert found.alphas == (options.get("smooth"),) * 2
+    kept = published_speech(tmp_path / "a")
+    network = trtnet.define(
+        models.whisper_encoder(**kept.config), weights=kept.weights, strict=False, quantization="checkpoint",
+        compute_capabilities=("12.0",),
+    )  # fmt: skip
+    assert "encoder.layers.0.self_attn.in_proj_weight" in network.describe().quantization
+    assert relative_l2(states(tmp_path / "a", "checkpoint"), states(whisper)) < 0.25
+
+
+def test_a_whisper_of_16_bits_is_read_again(whisper: Path, tmp_path: Path) -> None:
+    """A rule that merges biases takes them of one dtype, with that of the keys, which no file has."""
+    half = tmp_path / "half"
+    half.mkdir()
+    for name in ("tokenizer.json", "generation_config.json"):
+        shutil.copyfile(whisper / name, half / name)
+    config = json.loads((whisper / "config.json").read_text())
+    (half / "config.json").write_text(json.dumps(config | {"dtype": "float16", "torch_dtype": "float16"}))
+    tensors = open_checkpoint(whisper)
+    save_safetensors(half / "model.safetensors", {key: tensors[key].astype(np.float16) for key in tensors})
+    quantize_published(half, None, tmp_path / "a", scheme="int8_weights")
+    assert relative_l2(states(tmp_path / "a", "checkpoint"), states(whisper)) < 0.1
+    written = open_checkpoint(tmp_path / "a")
+    assert written.info("decoder.embed_tokens.weight").dtype.name == "float16"
+    assert written.info("decoder.layers.0.self_attn.q_proj.bias").dtype.name == "float32"
 
 
 def test_a_quantized_decoder_sees_the_words_that_it_writes(whisper: Path, recordings: Path, tmp_path: Path) -> None:

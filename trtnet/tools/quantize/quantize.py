@@ -223,7 +223,7 @@ def written(path: Path, parts: Sequence[Calibrated], form: Form | None = None) -
         max(errors) if errors else None,
         tuple(each for part in parts for each in _sensitive(part)),
         tuple(row for part in parts for row in _attention_rows(part)),
-        parts[0].alpha,
+        tuple(part.alpha for part in parts),
         tuple(row for part in parts for row in _activation_rows(part)),
     )
 

@@ -48,8 +48,9 @@ def table(found: QuantizedCheckpoint) -> Table:
     picture.caption = f"{counted(len(found.rows), 'weight')} quantized{left}"
     if found.error is not None:
         picture.caption += f"\nthe outputs are off by {found.error:.2e} (relative L2) on the first calls"
-    if found.alpha is not None:
-        picture.caption += f"\nsmoothed with alpha {found.alpha:g}"
+    if any(alpha is not None for alpha in found.alphas):
+        texts = dict.fromkeys("none" if alpha is None else f"{alpha:g}" for alpha in found.alphas)
+        picture.caption += f"\nsmoothed with alpha {', '.join(texts)}"
     return picture
 
 
@@ -65,4 +66,5 @@ def to_json(found: QuantizedCheckpoint) -> dict[str, Any]:
         "attentions": [asdict(row) for row in found.attentions],
         "activations": [asdict(row) for row in found.activations],
         "alpha": found.alpha,
+        "alphas": list(found.alphas),
     }

@@ -67,7 +67,8 @@ class QuantizedCheckpoint:
 
     error: of the model's outputs on the first calls, relative L2, the largest of them; None without data.
     sensitive: the modules and attentions that were left in floats for the tolerance, with their error alone.
-    attentions, activations: those that are quantized. alpha: of SmoothQuant, None where nothing is smoothed.
+    attentions, activations: those that are quantized. alphas: of SmoothQuant, of each network;
+    None where nothing is smoothed.
     """
 
     path: Path
@@ -76,10 +77,15 @@ class QuantizedCheckpoint:
     error: float | None = None
     sensitive: tuple[tuple[str, float], ...] = ()
     attentions: tuple[AttentionRow, ...] = ()
-    alpha: float | None = None
+    alphas: tuple[float | None, ...] = (None,)
     activations: tuple[ActivationRow, ...] = ()
 
     @property
     def floats(self) -> tuple[str, ...]:
         """The keys of the weights that stay floats."""
         return tuple(self.reasons)
+
+    @property
+    def alpha(self) -> float | None:
+        """Of SmoothQuant, of the first network: a model has one, but for a Whisper."""
+        return self.alphas[0]

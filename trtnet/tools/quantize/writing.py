@@ -66,10 +66,14 @@ def _document(config: Path) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Form:
-    """How a published model is written. rules: from a model's names to the file's. config: the rest of config.json."""
+    """How a published model is written. rules: from a model's names to the file's. config: the rest of config.json.
+
+    wide: vectors are float32, also those that were not changed: a rule that merges biases takes them of one dtype.
+    """
 
     rules: RuleSet
     config: Mapping[str, Any]
+    wide: bool = False
 
 
 def write(
@@ -100,7 +104,7 @@ def write(
         )
     tensors: dict[str, Array] = {}
     for key in named:
-        tensors |= parts_of(published[key]) if key in published else {key: named[key]}
+        tensors |= parts_of(published[key]) if key in published else {key: _floats(named[key], form)}
     metadata = {"format": "pt"}
     for module, found in attentions.items():
         scales = (found.query, found.key, found.probability, found.value)
@@ -116,6 +120,10 @@ def write(
     save_safetensors(path, tensors, metadata)
     with atomic_write(path.parent / CONFIG) as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")
+
+
+def _floats(array: Array, form: Form | None) -> Array:
+    return array.astype(np.float32) if form is not None and form.wide and array.ndim == 1 else array
 
 
 def _lazy(key: str, source: Checkpoint, written: Written | None, array: Array | None) -> Lazy:

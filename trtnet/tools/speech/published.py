@@ -57,10 +57,11 @@ def _weights(folder: Path) -> tuple[Checkpoint, dict[str, Any]]:
         raise CheckpointError(f"there is no Whisper {folder}: it is a folder with tokenizer.json and weights")
     checkpoint = open_checkpoint(folder)
     quantized = quantization_of(checkpoint)
+    floats = checkpoint if quantized is None else quantized.dequantized()
     family = "ctranslate2_whisper" if isinstance(checkpoint, CTranslate2File) else "whisper_text"
-    if not rules(family).fits(checkpoint):
+    if not rules(family).fits(floats):
         raise ModelError(f"{folder} is no Whisper: its weights have other names")
-    found = rules(family).apply(checkpoint if quantized is None else quantized.dequantized())
+    found = rules(family).apply(floats)
     if isinstance(checkpoint, CTranslate2File):
         heads = {side: int(checkpoint.settings[f"{side}/num_heads"]) for side in ("encoder", "decoder")}
     else:

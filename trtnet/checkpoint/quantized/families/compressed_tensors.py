@@ -178,7 +178,8 @@ def _float4(parts: Parts, config: Configuration, group: Group | None) -> Quantiz
         )
     scaled_inputs = "input_global_scale" in parts
     inputs = group.inputs if group is not None else "float4_e2m1fn" if scaled_inputs else ""
-    found = float4_weight(parts, "weight_packed", "weight_global_scale", dtypes.bfloat16, inputs, divides=True)
+    dtype = config.dtype or dtypes.bfloat16
+    found = float4_weight(parts, "weight_packed", "weight_global_scale", dtype, inputs, divides=True)
     if group is not None:
         found = replace(found, scheme=replace(found.scheme, dynamic=found.scheme.dynamic or group.dynamic))
     return replace(found, input_scale=lambda: _reciprocal(parts, "input_global_scale")) if scaled_inputs else found

@@ -48,7 +48,8 @@ def scaled(
     blocks = blocks_of(f"{parts.stem}weight", spec.shape, shape, block)
     # an E8M0 scale is stored as its exponent, and a scale of 16 bits says what the float model was
     exponents = scale.dtype == dtypes.uint8
-    dtype = dtypes.bfloat16 if exponents else scale.dtype if scale.dtype.bits == 16 else config.dtype or dtypes.float32
+    said = config.dtype or (dtypes.bfloat16 if exponents else dtypes.float32)
+    dtype = scale.dtype if scale.dtype.bits == 16 else said
 
     def read() -> QuantizedTensor:
         stored = parts.read("weight_scale")

@@ -44,7 +44,7 @@ def quantize_speech(source: Path, data: Any, out: Path, how: How) -> QuantizedCh
     texts = None if heard is None else Texts(heard, encoder.reference(), _caches(decoder))
     parts = [Part(made[0], None, encoder, sounds), Part(made[1], None, decoder, texts)]
     return write_folder(
-        out, how.of(parts, CONVOLUTIONS), Form(_names(), _config(source, found)), _beside(source, found)
+        out, how.of(parts, CONVOLUTIONS), Form(_names(), _config(source, found), wide=True), _beside(source, found)
     )
 
 
@@ -127,7 +127,8 @@ def _config(source: Path, found: PublishedSpeech) -> dict[str, Any]:
     """That of the folder without its quantization; of CTranslate2's, which has another one, what it says."""
     said = read_object(source / CONFIG)
     if "model_type" in said:
-        return {key: value for key, value in said.items() if key != "quantization_config"}
+        left_out = ("quantization_config", "dtype")
+        return {key: value for key, value in said.items() if key not in left_out} | {"torch_dtype": "float32"}
     return {
         "architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper", **found.config,
         "activation_function": "gelu", "decoder_start_token_id": found.tokens.begin,
