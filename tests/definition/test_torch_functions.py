@@ -107,6 +107,26 @@ def of_special(m: Any, x: torch.Tensor) -> Any:
     return *one, s.softmax(x, -1), s.log_softmax(x, -1), s.logsumexp(x, 1)
 
 
+def of_losses(m: Any, x: torch.Tensor) -> Any:
+    scores, other, classes = x[:, 0], x[:, 1], x[:, 2].argmax(-1)
+    shares, logs, yes = scores.softmax(1), scores.log_softmax(1), (other > 0).float()
+    weight = torch.arange(1.0, 7.0)
+    many = F.cross_entropy(x.mT, x.argmax(-1), reduction="none"), F.cross_entropy(scores, other.softmax(1), weight)
+    one = [F.cross_entropy(scores, classes, ignore_index=i, label_smoothing=s) for i, s in ((-100, 0.0), (2, 0.1))]
+    one += [F.cross_entropy(scores, classes, weight), F.nll_loss(logs, classes, reduction="sum")]
+    one += [F.binary_cross_entropy(shares, yes), F.kl_div(logs, other.softmax(1), reduction="batchmean")]
+    one += [F.kl_div(logs, other.log_softmax(1), log_target=True), F.mse_loss(scores, other), F.l1_loss(scores, other)]
+    one += [F.binary_cross_entropy_with_logits(scores * 30, yes, pos_weight=weight, reduction="sum")]
+    one += [F.smooth_l1_loss(scores, other, beta=0.3), F.huber_loss(scores, other, delta=0.5, reduction="sum")]
+    return *many, *one, F.gaussian_nll_loss(scores, other, x[:, 3, 0].abs(), full=True), nn.BCELoss()(shares, yes)
+
+
+def of_names_of_others(m: Any, x: torch.Tensor) -> Any:
+    places = x.argmax(-1)
+    is_in = torch.isin(places, torch.tensor([1, 4])), torch.isin(places, 2, invert=True), torch.isin(places, places[:1])
+    return *is_in, torch.hsplit(x, 2)[1], torch.dsplit(x, 3)[0], x[:2].vsplit(2)[1]
+
+
 def of_masks(m: Any, x: torch.Tensor) -> Any:
     y = x.clone()
     y[:, m.keep] = 0.0
@@ -151,6 +171,7 @@ def of_cells(m: Any, x: torch.Tensor) -> Any:
 FUNCTIONS = (
     of_methods, of_attributes, of_to, into_out, into_what_torch_made, of_masks, of_norms, of_other_names, of_factories,
     of_attention, of_cells, into_what_is_like_another, of_distributions, of_special,
+    of_losses, of_names_of_others,
 )  # fmt: skip
 
 

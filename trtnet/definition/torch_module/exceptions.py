@@ -11,6 +11,7 @@ from typing import Any
 
 from trtnet import ops
 from trtnet.definition.torch_module.complex_numbers.fourier import shifted
+from trtnet.definition.torch_module.losses import LOSSES
 from trtnet.graph import Tensor, current
 from trtnet.nn import weight_functions
 from trtnet.ops.images.detection import need_kernels
@@ -39,6 +40,11 @@ def _wide(x: Any) -> Any:
     return ops.cast(x, "float32") if isinstance(x, Tensor) else x
 
 
+def _is_in(x: Tensor, values: Any) -> Tensor:
+    given = ops.as_tensor(values)
+    return ops.any(ops.eq(x.unsqueeze(-1), ops.flatten(given) if given.ndim else given.unsqueeze(0)), -1)
+
+
 def _vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     return ops.norm(x, ord, dim, keepdim, dtype)
 
@@ -48,17 +54,6 @@ def _norm(x: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
     if ord not in (None, "fro") and axes == 2:
         x.network.fail(f"linalg.norm of a matrix is written for ord=None and 'fro', found {ord!r}", {"x": x})
     return ops.norm(x, 2 if ord is None else ord, dim, keepdim, dtype)
-
-
-def _loss(measure: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
-    """A loss of what tells two tensors apart, which models of codebooks compute in every mode."""
-
-    def loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-        each = measure(ops.sub(x, target))
-        reduced: Tensor = each if reduction == "none" else getattr(ops, reduction)(each)
-        return reduced
-
-    return loss
 
 
 def _random(*_: Any, **__: Any) -> Tensor:
@@ -116,8 +111,11 @@ TABLE: dict[str, Callable[..., Any]] = {
     "where": _where,  # of a condition alone it is nonzero
     "linalg_vector_norm": _vector_norm,
     "linalg_norm": _norm,
-    "mse_loss": _loss(ops.square),
-    "l1_loss": _loss(ops.abs),
+    **LOSSES,
+    "isin": lambda x, values, *, invert=False, **_: ops.ne(_is_in(x, values), invert),
+    "hsplit": lambda x, parts: ops.tensor_split(x, parts, 0 if x.ndim == 1 else 1),
+    "vsplit": lambda x, parts: ops.tensor_split(x, parts, 0),
+    "dsplit": lambda x, parts: ops.tensor_split(x, parts, 2),
     **dict.fromkeys(("rand", "randn"), _random),  # of known sizes torch makes them, and their use is an error
     **{
         f"max_pool{n}d_with_indices": functools.partial(getattr(ops, f"max_pool{n}d"), return_indices=True)
