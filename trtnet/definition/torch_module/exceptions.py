@@ -14,6 +14,7 @@ from trtnet.definition.torch_module.complex_numbers.fourier import shifted
 from trtnet.definition.torch_module.losses import LOSSES
 from trtnet.graph import Tensor, current
 from trtnet.nn import weight_functions
+from trtnet.ops.convolutions.per_sample import per_sample
 from trtnet.ops.images.detection import need_kernels
 from trtnet.ops.products.elimination import solve, solve_triangular
 from trtnet.support.errors import ModelError
@@ -127,6 +128,9 @@ TABLE: dict[str, Callable[..., Any]] = {
     "nms": _nms,
     "roi_align": _roi_align,
     "deform_conv2d": _deform_conv2d,
+    # kernels of each sample
+    **{f"conv{n}d": per_sample(getattr(ops, f"conv{n}d"), n) for n in (1, 2)},
+    **{f"conv_transpose{n}d": per_sample(getattr(ops, f"conv_transpose{n}d"), n) for n in (1, 2)},
     # of weights: trtnet.nn has the layers
     "multi_head_attention_forward": weight_functions.multi_head_attention_forward,
     "lstm": weight_functions.lstm,
