@@ -49,6 +49,12 @@ net = Net()
 
 def number():
     return 3
+
+def nothing():
+    pass
+
+def sized(size):
+    return Net()
 """
 DECLARE = "--declare", "x=batch,3"
 
@@ -133,6 +139,8 @@ def test_a_script_for_polygraphy_makes_the_same_network(inside: Path, monkeypatc
     ("target", "text"),
     [
         ("net.py:number", "number returned an int, neither a trtnet.nn.Module nor a torch.nn.Module"),
+        ("net.py:nothing", "nothing returned nothing, neither a trtnet.nn.Module nor a torch.nn.Module"),
+        ("net.py:sized", "sized takes size, which has no default: give --arg size=VALUE"),
         ("net.py:make_modle", "has no function 'make_modle'; did you mean make_model"),
         ("net.py:net --arg width=3", "a Net is a model, not a factory: it takes no arguments {'width': 3}"),
         ("net.py:Net --arg widht=3", "Net takes no widht; did you mean width"),
@@ -209,3 +217,9 @@ def test_a_folder_of_transformers_is_a_model(tmp_path: Path, monkeypatch: pytest
     assert not any("random" in note for note in report["notes"] if "weights" in note)
     with pytest.raises(ModelError, match="transformers has no 'BertModell'; did you mean BertModel"):
         run("compare", "transformers:bert", *sizes, "--arg", "architecture=BertModell")
+
+
+def test_random_weights_are_the_same_in_each_run(inside: Path) -> None:
+    command = "compare", "net.py:Net", *DECLARE, "--dim", "batch=2", "--json", "-"
+    found = [CliRunner().invoke(app, command, catch_exceptions=False).output for _ in range(2)]
+    assert found[0] == found[1] and "random ones" in found[0]

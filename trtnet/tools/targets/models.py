@@ -78,9 +78,8 @@ def create(factory: Factory, arguments: Mapping[str, Any]) -> Module:
     if isinstance(model, Module):
         return model
     if not is_module(model):
-        raise ModelError(
-            f"{factory.__name__} returned {an(type(model).__name__)}, neither a trtnet.nn.Module nor a torch.nn.Module"
-        )
+        found = "nothing" if model is None else an(type(model).__name__)
+        raise ModelError(f"{factory.__name__} returned {found}, neither a trtnet.nn.Module nor a torch.nn.Module")
     made = as_module(model.eval())
     if isinstance(factory, Published):
         made.inputs = factory.inputs(model, arguments)
@@ -101,6 +100,8 @@ def called(factory: Factory, arguments: Mapping[str, Any]) -> Any:
             raise ModelError(
                 f"{factory.__name__} takes no {name}; {nearest(name, known) if known else 'it takes nothing'}"
             )
+    if missing := next((name for name in _required(factory) if name not in arguments), None):
+        raise ModelError(f"{factory.__name__} takes {missing}, which has no default: give --arg {missing}=VALUE")
     try:
         return factory(**arguments)
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -111,6 +112,15 @@ def taken(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str
     """Those of several factories' arguments that one takes."""
     known = argument_names(factory)
     return {key: value for key, value in arguments.items() if known is None or key in known}
+
+
+def _required(factory: Callable[..., Any]) -> list[str]:
+    """The arguments without a default that can be given by name."""
+    if isinstance(factory, Published):
+        return []
+    given_by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    parameters = inspect.signature(factory).parameters.items()
+    return [name for name, each in parameters if each.default is each.empty and each.kind in given_by_name]
 
 
 def argument_names(factory: Callable[..., Any]) -> list[str] | None:

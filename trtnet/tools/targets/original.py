@@ -41,7 +41,8 @@ def original(name: str, arguments: Mapping[str, Any] = MappingProxyType({})) -> 
             f" wrote), in bisect by --torch FILE.py:FACTORY"
         )
     if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"{name} returned {an(type(module).__name__)}, not a torch.nn.Module")
+        found = "nothing" if module is None else an(type(module).__name__)
+        raise ModelError(f"{name} returned {found}, not a torch.nn.Module")
     return module
 
 
@@ -50,10 +51,14 @@ def opened(
 ) -> tuple[torch.nn.Module, str]:
     """(the torch module that a factory makes, whose weights it has).
 
-    It keeps its own. load: it is given those of the file, without rules, which make the keys another model's; by
-    default where its own are none: random ones, which are others at each call of the factory.
+    It keeps its own; torch's random numbers begin anew, so that random ones are the same in each run. load: it is given
+    those of the file, without rules, which make the keys another model's; by default where its own are none: random
+    ones, which are others at each call of the factory.
     Raises ModelError for what is not a torch module, CheckpointError and WeightsError for weights that do not fit it.
     """
+    import torch
+
+    torch.manual_seed(0)
     module, file = original(name, arguments), weights.file
     is_random = load is not True and has_random_weights(name, module, arguments)
     if file is None or load is False:
