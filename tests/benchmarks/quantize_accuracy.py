@@ -25,6 +25,7 @@ import tempfile
 import wave
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from helpers.pages import page, pixels
 from helpers.sentences import SENTENCES, descriptions, encoded, nearest
 
 import trtnet
@@ -45,7 +47,7 @@ from trtnet.tools.quantize.published.quantize import quantize_published
 from trtnet.tools.quantize.published.text import Texts
 from trtnet.tools.speech.transcribe import load_transcriber
 from trtnet.verify.metrics.layouts import distance
-from trtnet.weights import efficientnet_lite0, minilm, recordings, smollm2, whisper
+from trtnet.weights import efficientnet_lite0, minilm, pp_ocr, recordings, smollm2, whisper
 from trtnet.weights.packaged import PACKAGED
 from trtnet.weights.train_lenet import load_digits_28
 
@@ -70,7 +72,7 @@ IN_WHEELS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path)
-    parser.add_argument("--only", default="lenet,minilm,efficientnet,mobilenet,published,whisper,smollm2")
+    parser.add_argument("--only", default="lenet,minilm,efficientnet,mobilenet,pages,published,whisper,smollm2")
     parser.add_argument("--schemes", type=int, nargs="*", help="of SPEECH or TEXT, by number")
     parser.add_argument("--crops", type=int, default=4, help="of each photograph")
     arguments = parser.parse_args()
@@ -79,6 +81,7 @@ def main() -> None:
         "minilm": lambda: sentences(arguments.photographs),
         "efficientnet": lambda: efficientnet(arguments.photographs, arguments.crops),
         "mobilenet": lambda: mobilenet(arguments.photographs, arguments.crops),
+        "pages": pages,
         "published": lambda: published(arguments.photographs),
         "whisper": lambda: speech(arguments.photographs, arguments.schemes),
         "smollm2": lambda: text(arguments.schemes),
@@ -205,6 +208,19 @@ def tops(name: str, wanted: Any, found: Any) -> None:
     same = int((wanted.argmax(1) == found.argmax(1)).sum())
     say(f"{name}: {same} of {len(wanted)} top-1 as in floats ({100 * same / len(wanted):.1f} %), logits off by "
         f"{distance(found, wanted):.3f}")  # fmt: skip
+
+
+def pages() -> None:
+    """PP-OCR's detector, with sums and concatenations: eight drawn pages calibrate, eight others are compared."""
+    drawn, weights = [pixels(page(seed)[0]) for seed in range(16)], pp_ocr.detector()
+    seen, tested = np.concatenate(drawn[:8]), np.concatenate(drawn[8:])
+    wanted = in_parts(trtnet.define(models.pp_ocr_detector(), weights=weights).reference(), tested)
+    for batch, placement in product((2, 8), ("none", "concatenations", "sums")):
+        run = quantized(models.pp_ocr_detector(), weights, {"image": seen}, batch=batch, placement=placement)
+        found = in_parts(run, tested)
+        same = np.logical_and(found > 0.3, wanted > 0.3).sum() / np.logical_or(found > 0.3, wanted > 0.3).sum()
+        say(f"PP-OCR's detector, int8, --batch {batch} --placement {placement}: probabilities off by "
+            f"{distance(found, wanted):.4f}, {100 * same:.1f} % of the pixels of text the same")  # fmt: skip
 
 
 def by_onnxruntime(weights: Path, seen: Any, tested: Any, wanted: Any) -> None:

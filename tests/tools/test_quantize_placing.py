@@ -25,7 +25,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 import trtnet
-from trtnet import nn
+from trtnet import nn, ops
 from trtnet.cli.main import app
 from trtnet.support.errors import ModelError
 from trtnet.tools.quantize.page import page
@@ -215,6 +215,44 @@ def test_smoothed_inputs_and_activations_are_in_one_file(tmp_path: Path) -> None
 def test_what_is_not_there_is_said(model: Any, options: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=words):
         trtnet.quantize(made(model()), data(), tmp_path / "q.safetensors", INPUTS, **options)
+
+
+class Controlled(nn.Module):
+    """A sum and a concatenation in a loop, and a sum in a branch."""
+
+    inputs = {"x": trtnet.Input(("n", 3, 4, 5, 5)), "again": trtnet.Input((1,), "bool")}
+
+    def __init__(self) -> None:
+        self.state, self.mix, self.branch = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(8, 4, 1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: trtnet.Tensor, again: trtnet.Tensor) -> trtnet.Tensor:
+        def step(h: trtnet.Tensor, part: trtnet.Tensor) -> tuple[trtnet.Tensor, trtnet.Tensor]:
+            h = ops.tanh(self.mix(ops.cat([ops.relu(self.state(h) + part), part], 1)))
+            return h, h
+
+        last, _ = ops.scan(step, x[:, 0], x, dim=1)
+        return ops.cond(again, lambda y: self.branch(y) + y, lambda y: -y, [last])
+
+
+def test_operations_in_loops_and_branches_are_calibrated(tmp_path: Path) -> None:
+    rng, file = np.random.default_rng(0), tmp_path / "q.safetensors"
+    shapes = {"state": (4, 4, 3, 3), "mix": (4, 8, 1, 1), "branch": (4, 4, 1, 1)}
+    weights = {f"{name}.weight": rng.standard_normal(shape).astype(np.float32) / 3 for name, shape in shapes.items()}
+    weights |= {f"{name}.bias": np.full(4, 0.1, np.float32) for name in shapes}
+    x = rng.standard_normal((6, 3, 4, 5, 5)).astype(np.float32)
+    given = {"x": x, "again": np.ones(6, bool)}
+    found = trtnet.quantize(
+        Controlled(), given, file, weights=weights, method="max", batch=1, placement="sums,concatenations"
+    )
+    assert [(row.name, row.range) for row in found.activations] == [("add", "cat"), ("cat", ""), ("add_1", "")]
+    assert found.activations[0].largest >= np.abs(x).max()  # all iterations are seen
+    network, floats = (
+        trtnet.define(Controlled(), weights=source, quantization=said).reference()
+        for source, said in ((file, "checkpoint"), (weights, None))
+    )
+    for again in (True, False):
+        call = {"x": x[:1], "again": np.array([again])}
+        assert 0 < relative_l2(network(**call), floats(**call)) < 0.05
 
 
 def test_a_module_with_the_name_of_a_sum_keeps_its_own_scale(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trtnet.definition import DefinedNetwork
-from trtnet.graph.quantized import CONCATENATION, ActivationUse, QuantizedActivation, Use
+from trtnet.graph.quantized import CONCATENATION, NORM, ActivationUse, QuantizedActivation, Use
 from trtnet.support.dtypes import DType
 from trtnet.support.errors import ModelError
 from trtnet.tools.quantize.observing import Seen, watched
@@ -104,7 +104,7 @@ def _fits(uses: list[ActivationUse], weights: Collection[str]) -> bool:
 
 def _is_taken(network: DefinedNetwork, name: str, uses: list[ActivationUse]) -> bool:
     """Whether a module has the name of a sum or a concatenation, so that their scales would have one key."""
-    found = uses[0].kind != "norm" and any(key.startswith(f"{name}.") for key in network.keys)
+    found = uses[0].kind != NORM and any(key.startswith(f"{name}.") for key in network.keys)
     if found:
         log.warning("%s stays in floats: a module of the model has its name", name)
     return found
