@@ -422,6 +422,7 @@ FORM_CASES: dict[str, list[Case]] = {
     "thin": [
         Case("thin", *convolution(THIN, SHIFT, padding=1), (("n", 3, "s", 9),)),
         Case("thin without bias", *convolution(THIN), ((2, 3, 6, 9),)),
+        Case("thin, dilated", *convolution(THIN, SHIFT, padding=(1, 2), dilation=(1, 2)), (("n", 3, 6, 9),)),
     ],
     "upsampling": [
         functional("interpolate", None, 2, shape=("n", 3, "h", 5)),

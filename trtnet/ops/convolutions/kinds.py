@@ -30,7 +30,7 @@ def rearranged(
     if is_stem(x, kernel, stride, dilation):
         return stem(x, kernel, stride, padding)
     if is_thin(kernel, stride):
-        return thin(x, kernel, padding)
+        return thin(x, kernel, padding, dilation)
     return None
 
 
@@ -57,7 +57,7 @@ def stem(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> Rearrangeme
 
 
 @formulated("thin", "convolution", facts=image_facts)
-def thin(x: Tensor, kernel: Shape, padding: Sides) -> Rearrangement | None:
+def thin(x: Tensor, kernel: Shape, padding: Sides, dilation: Shape) -> Rearrangement | None:
     """A convolution of stride 1 of few channels."""
     return None
 

@@ -16,7 +16,7 @@ FOUR = 4
 
 
 @form("thin", "padded")
-def padded_channels(x: Tensor, kernel: tuple[int, ...], padding: Sides) -> Rearrangement:
+def padded_channels(x: Tensor, kernel: tuple[int, ...], padding: Sides, dilation: tuple[int, ...]) -> Rearrangement:
     """The convolution with sixteen channels. kernel: its shape. padding: (before, after) of each axis."""
     return _with(x, kernel, (1,) * len(padding), padding, CHANNELS)
 
