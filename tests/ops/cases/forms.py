@@ -20,6 +20,7 @@ MATRIX, OTHER = RNG.standard_normal((5, 6)) / 2, RNG.standard_normal((5, 6)) / 2
 GAIN, OFFSET = RNG.standard_normal(6), RNG.standard_normal(6)
 PIXEL, THIN = RNG.standard_normal((5, 3, 1, 1)), RNG.standard_normal((5, 3, 3, 2)) / 4
 GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
+MERGED = RNG.standard_normal((5, 9, 2, 2)) / 6
 SLIDING = RNG.standard_normal((6, 1, 5, 6)) / 6
 SUBPIXEL, OFFSETS = RNG.standard_normal((12, 3, 3, 2)) / 4, RNG.standard_normal(12)
 BIAS, MASK = RNG.standard_normal((1, 3, 4, 4)), RNG.standard_normal((1, 1, 1, 4, 4))
@@ -350,6 +351,7 @@ FORM_CASES: dict[str, list[Case]] = {
     ],
     "patches": [
         Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),
+        Case("patches of more channels", *convolution(MERGED, stride=2), (("n", 9, 4, 6),)),
         Case("patches without bias", *convolution(PATCH, stride=(2, 3)), ((2, 3, 4, 9),)),
     ],
     "pixel_shuffle": [

@@ -108,7 +108,12 @@ def _form(
     return convolved(convolution(x, weight, bias, stride, padding, dilation, groups, rank, held), image, kernel)
 
 
-@formulated("patches", "convolution")
+def patch_facts(x: Tensor, weight: Parameter | np.ndarray, *_: object) -> dict[str, int]:
+    """The batch, how many channels are read, and the pixels of a window."""
+    return batch_facts(x) | {"channels": weight.shape[1], "window": prod(weight.shape[2:])}
+
+
+@formulated("patches", "convolution", facts=patch_facts)
 def _patches(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None, stride: Window) -> Tensor:
     return convolution(x, weight, bias, stride, 0, 1, 1, rank=2)
 

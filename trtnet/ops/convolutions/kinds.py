@@ -96,13 +96,12 @@ def is_thin(kernel: Shape, stride: Shape) -> bool:
 
 
 def are_patches(x: Tensor, weight: Constant, stride: Window, padding: Padding, dilation: Window, groups: int) -> bool:
-    """Whether windows of a 2-D convolution cut an image of known size and few channels into patches."""
+    """Whether windows of a 2-D convolution cut an image of known size into patches."""
     if x.ndim != 4 or len(weight.shape) != 4 or x.shape[1] != weight.shape[1] or groups != 1:
         return False
     window, size = tuple(weight.shape[2:]), tuple(x.shape[2:])
     return (
-        weight.shape[1] < FEW_CHANNELS
-        and min(window) > 1
+        min(window) > 1
         and spread(stride, 2) == window
         and padding in (0, (0, 0), [0, 0])
         and spread(dilation, 2) == (1, 1)

@@ -1,7 +1,8 @@
 """A convolution of an image whose windows do not overlap, as the matrix product that it is.
 
 Kernels for tensor cores take eight channels at a time, and an image has three: on an H200, TensorRT-RTX 1.6 runs the
-patch embedding of a ViT-B/16 at batch 32 in 0.39 ms as a convolution, and in a tenth of that as a product.
+patch embedding of a ViT-B/16 at batch 32 in 0.39 ms as a convolution, and in a tenth of that as a product. Of more
+channels, as where PVT shrinks keys and values (8x8 of 32: 65 us), it was not measured.
 """
 
 from __future__ import annotations
