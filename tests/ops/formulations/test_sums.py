@@ -107,10 +107,14 @@ def test_weights_that_would_overflow_stay_apart() -> None:
     assert sums(network) == 1
 
 
-def test_a_convolution_of_one_axis_and_padding_by_name_stay_apart() -> None:
+def test_padding_by_name_is_padding() -> None:
     class Other(trtnet.nn.Module):
         def forward(self, x: Any) -> Any:
-            return ops.conv2d(x, LARGE, padding="same") + ops.conv2d(x, SMALL)
+            return ops.conv2d(x, LARGE, padding="same") + ops.conv2d(x, SMALL, padding="valid")
 
-    network = trtnet.define(Other(), {"x": trtnet.Input((2, 4, 5, 5))}, forms={})
-    assert sums(network) == 1 and network.forms.chosen == {}
+    network = trtnet.define(Other(), {"x": trtnet.Input((2, 4, 5, 5))}, forms=FORMS)
+    assert sums(network) == 0
+    x = torch.randn(2, 4, 5, 5)
+    large, small = torch.from_numpy(LARGE), torch.from_numpy(SMALL)
+    expected = torch.nn.functional.conv2d(x, large, padding="same") + torch.nn.functional.conv2d(x, small)
+    assert relative_l2(network.reference()(x), expected) < 1e-6
