@@ -241,11 +241,25 @@ def writes_beside_parts(x: torch.Tensor) -> torch.Tensor:
     return real
 
 
+def along_a_named_size(x: torch.Tensor) -> Any:
+    """As in state space models: twice as many values, so that a convolution does not wrap."""
+    count = x.shape[0]
+    half, whole = fft.rfft(x, dim=0), fft.fft(x, dim=0, norm="ortho")
+    more = fft.rfft(x, n=2 * count, dim=0)
+    convolved = fft.irfft(more * more, n=2 * count, dim=0)[:count]
+    back = fft.irfft(half, n=count, dim=0), fft.ifft(whole, dim=0, norm="ortho").real
+    return half, whole, convolved, *back, fft.fft2(x, dim=(0, 1)), fft.fft(x, n=2, dim=0)
+
+
+def test_transforms_along_a_named_size_equal_torch() -> None:
+    network = check(Calling(along_a_named_size), 6, 8)
+    assert len(network.build({"batch": (1, 3, 5)}).plan.data) > 1000
+
+
 ERRORS: list[tuple[Function, str]] = [
     (lambda x: fft.fft(x).tanh().abs(), r"torch's tanh of a complex tensor is not written(.|\n)*view_as_real"),
     (lambda x: fft.fft(x) ** 0.5, "a power of a complex tensor is written for exponents of 1 to 4"),
     (lambda x: fft.rfft(fft.fft(x)), r"torch\.fft\.rfft takes real values"),
-    (lambda x: fft.fft(x, dim=0), "a Fourier transform along axis 0, whose size batch is known only when"),
     (lambda x: fft.fft(x, n=5000), "a Fourier transform of 5,000 values; 1 to 4096 are written"),
     (lambda x: x.to(torch.complex128).abs(), "no complex128; use torch.complex64"),
     (writes_to_parts, "was written to, and the complex tensor is used afterwards: make it anew"),

@@ -11,8 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.graph import Tensor
+from trtnet.graph import Size, Tensor
+from trtnet.graph.sizes.dim import smallest
+from trtnet.ops.create import arange
+from trtnet.ops.elementwise.arithmetic import mul
+from trtnet.ops.elementwise.comparison import eq, where
+from trtnet.ops.elementwise.division import div, remainder
 from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.logic import logical_or
+from trtnet.ops.elementwise.unary_functions import cos, sin
 from trtnet.ops.products.matmul import matmul
 from trtnet.ops.shapes.joining import cat
 from trtnet.support.text.counted import counted
@@ -22,71 +29,86 @@ LONGEST = 4096
 
 
 def transform(
-    real: Tensor, imaginary: Tensor | None, axis: int, size: int | None, norm: str | None, *, inverse: bool, half: bool
+    real: Tensor, imaginary: Tensor | None, axis: int, size: Size | None, norm: str | None, *, inverse: bool, half: bool
 ) -> tuple[Tensor, Tensor]:
     """torch.fft.fft, or ifft; with `half`, rfft: only the frequencies from 0 to size // 2.
 
     imaginary: None for real values. size: how many values are transformed, by default all: further ones are left out,
-    missing ones are 0. norm: "forward", "backward" (None) or "ortho". Raises LayerError for an axis of unknown size.
+    missing ones are 0. norm: "forward", "backward" (None) or "ortho".
     """
     x, have, n = _values(real, imaginary, axis, size)
-    angles = _angles(np.arange(have), np.arange(n // 2 + 1 if half else n), n) * (1 if inverse else -1)
-    cosine, sine = np.cos(angles), np.sin(angles)
-    table = np.block([[cosine, sine], [-sine, cosine]] if imaginary is not None else [[cosine, sine]])
-    found = _product(x, table * _scale(norm, n, inverse), axis)
-    middle = table.shape[1] // 2
+    cosine, sine = _angles(x, have, n // 2 + 1 if half else n, n)
+    sine = sine if inverse else -sine
+    table = _joined([cosine, sine], 1)
+    if imaginary is not None:
+        table = _joined([table, _joined([-sine, cosine], 1)], 0)
+    found = _transformed(x, table, axis, norm, n, inverse=inverse)
+    middle = n // 2 + 1 if half else n
     return found.narrow(axis, 0, middle), found.narrow(axis, middle, middle)
 
 
-def real_from_half(real: Tensor, imaginary: Tensor | None, axis: int, size: int | None, norm: str | None) -> Tensor:
+def real_from_half(real: Tensor, imaginary: Tensor | None, axis: int, size: Size | None, norm: str | None) -> Tensor:
     """torch.fft.irfft: the real values whose frequencies from 0 to size // 2 are given.
 
-    size: how many values, by default 2 (frequencies - 1). Raises LayerError for an axis of unknown size.
+    size: how many values, by default 2 (frequencies - 1).
     """
-    n = 2 * (_known(real, axis) - 1) if size is None else size
+    n = 2 * (real.shape[axis] - 1) if size is None else size
     x, have, _ = _values(real, imaginary, axis, n // 2 + 1)
-    frequencies = np.arange(have)
-    angles = _angles(frequencies, np.arange(n), n)
-    times = np.where((frequencies == 0) | (2 * frequencies == n), 1.0, 2.0)[:, None]  # each but these is there twice
-    parts = [np.cos(angles) * times] + ([-np.sin(angles) * times] if imaginary is not None else [])
-    return _product(x, np.concatenate(parts) * _scale(norm, n, inverse=True), axis)
+    cosine, sine = _angles(x, have, n, n)
+    times = _times(x, have, n)
+    parts = [cosine * times] + ([-sine * times] if imaginary is not None else [])
+    return _transformed(x, _joined(parts, 0), axis, norm, n, inverse=True)
 
 
-def _values(real: Tensor, imaginary: Tensor | None, axis: int, size: int | None) -> tuple[Tensor, int, int]:
+def _values(real: Tensor, imaginary: Tensor | None, axis: int, size: Size | None) -> tuple[Tensor, Size, Size]:
     """The parts in float32, joined along the axis; how many values each has; how many there are to be."""
-    have = _known(real, axis)
+    have = real.shape[axis]
     n = have if size is None else size
-    if not 0 < n <= LONGEST:
+    if isinstance(n, int) and not 0 < n <= LONGEST:
         real.network.fail(f"a Fourier transform of {counted(n, 'value')}; 1 to {LONGEST} are written", {"x": real})
-    kept = min(have, n)
+    kept = have if have == n else smallest(have, n)
     parts = [cast(part, "float32") for part in (real, imaginary) if part is not None]
     cut = [part if kept == have else part.narrow(axis, 0, kept) for part in parts]
     return cut[0] if len(cut) == 1 else cat(cut, axis), kept, n
 
 
-def _known(x: Tensor, axis: int) -> int:
-    size = x.shape[axis]
-    if not isinstance(size, int):
-        text = f"a Fourier transform along axis {axis}, whose size {size} is known only when the engine runs"
-        x.network.fail(f"{text}: declare it as an int", {"x": x})
-    return size
+def _angles(x: Tensor, rows: Size, columns: Size, n: Size) -> tuple[Any, Any]:
+    """The cosines and the sines of 2 pi a b / n, for each row a and column b."""
+    if isinstance(rows, int) and isinstance(columns, int) and isinstance(n, int):
+        angles = 2 * math.pi * (np.arange(rows)[:, None] * np.arange(columns)[None] % n) / n
+        return np.cos(angles), np.sin(angles)
+    steps = mul(arange(rows, network=x.network).unsqueeze(1), arange(columns, network=x.network).unsqueeze(0))
+    turns = mul(div(cast(remainder(steps, n), "float32"), n), 2 * math.pi)
+    return cos(turns), sin(turns)
 
 
-def _angles(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
-    return 2 * math.pi * (a[:, None] * b[None] % n) / n
+def _times(x: Tensor, count: Size, n: Size) -> Any:
+    """How often each frequency is there: all twice but 0 and half of n. [frequencies, 1]"""
+    if isinstance(count, int) and isinstance(n, int):
+        known = np.arange(count)[:, None]
+        return np.where((known == 0) | (2 * known == n), 1.0, 2.0)
+    places = arange(count, network=x.network).unsqueeze(1)
+    return where(logical_or(eq(places, 0), eq(mul(places, 2), n)), 1.0, 2.0)
 
 
-def _scale(norm: str | None, n: int, inverse: bool) -> float:
-    if norm == "ortho":
-        return 1 / math.sqrt(n)
-    return 1 / n if inverse == (norm in (None, "backward")) else 1.0
+def _joined(parts: list[Any], axis: int) -> Any:
+    return cat(parts, axis) if isinstance(parts[0], Tensor) else np.concatenate(parts, axis)
 
 
-def _product(x: Tensor, table: np.ndarray[Any, Any], axis: int) -> Tensor:
+def _transformed(x: Tensor, table: Any, axis: int, norm: str | None, n: Size, *, inverse: bool) -> Tensor:
+    """Each line of `x` along an axis times a matrix, scaled."""
+    if norm != "ortho" and inverse != (norm in (None, "backward")):
+        return _product(x, table, axis)
+    by: Any = n**0.5 if norm == "ortho" else n
+    return _product(x, table * (1 / by), axis) if isinstance(n, int) else div(_product(x, table, axis), by)
+
+
+def _product(x: Tensor, table: Any, axis: int) -> Tensor:
     """Each line of `x` along an axis times a matrix."""
-    matrix, place = table.astype(np.float32), axis % x.ndim
+    place = axis % x.ndim
+    matrix = table if isinstance(table, Tensor) else table.astype(np.float32)
     if place == x.ndim - 2:
-        return matmul(np.ascontiguousarray(matrix.T), x)
+        return matmul(matrix.transpose(0, 1) if isinstance(matrix, Tensor) else np.ascontiguousarray(matrix.T), x)
     if place == x.ndim - 1 and x.ndim > 1:
         return matmul(x, matrix)
     return matmul(x.unsqueeze(0).movedim(place + 1, -1), matrix).movedim(-1, place + 1).squeeze(0)
