@@ -415,3 +415,10 @@ def test_padded_positions_of_an_encoder_are_compared_without_torchs_fast_path(wa
         torch.backends.mha.set_fastpath_enabled(before)
     assert report.passed
     assert ("fast path of TransformerEncoder was off" in str(report)) is was
+
+
+def test_indices_of_a_table_are_any_of_its_rows() -> None:
+    inputs, weights = {"ids": trtnet.Input(("n",), "int64")}, {"weight": np.eye(5, dtype=np.float32)}
+    network = trtnet.define(trtnet.nn.Embedding(5, 5), inputs, weights)
+    report = compare(network, lambda ids: np.eye(5, dtype=np.float32)[ids], dims={"n": 100}, keep=True)
+    assert report.passed and set(report.kept_inputs[0]["ids"].tolist()) == {0, 1, 2, 3, 4}

@@ -91,7 +91,8 @@ def _meet(infos: Sequence[TensorInfo]) -> TensorInfo:
         shape.append(fixed.pop() if fixed else size)
     floating = [info.dtype for info in infos if dtypes.get(info.dtype).is_floating]
     narrowest = min(floating, key=lambda name: (dtypes.get(name).bits, name)) if floating else first.dtype
-    return replace(first, shape=tuple(shape), dtype=narrowest)
+    rows = min((info.rows for info in infos if info.rows), default=0)
+    return replace(first, shape=tuple(shape), dtype=narrowest, rows=rows)
 
 
 def random_inputs(
@@ -99,14 +100,15 @@ def random_inputs(
 ) -> Iterator[Arrays]:
     """Random arrays for each iteration, the same for the same seed.
 
-    Floats are standard normal, or uniform in their range; integers uniform in theirs; bools either. An input that says
-    sizes says those of `dims`.
+    Floats are standard normal, or uniform in their range; integers uniform in theirs, those of the rows of a table by
+    default any of these; bools either. An input that says sizes says those of `dims`.
     Raises InputError for an integer input without a range, a dynamic dimension, and a range of no input.
     """
     for name in ranges:
         if all(name != info.name for info in takes):
             known = ", ".join(info.name for info in takes)
             raise InputError(f"a range for {name}, which is not an input; the inputs are {known}")
+    ranges = {info.name: (0, info.rows) for info in takes if info.rows} | dict(ranges)
     for info in takes:
         _check_determined(info, dims, ranges)
     for iteration in range(iterations):
