@@ -1,14 +1,15 @@
 """Tokens a second of SmolLM2-135M's shape: trtnet's generator against transformers, eager and compiled.
 
-    python tests/benchmarks/generate.py [--batches 1,8,64] [--routes fixed,named,eager,compile] [--ways 8] [--json FILE]
+    python tests/benchmarks/generate.py [--batches 1,8,64] [--routes fixed,named,eager,compile,tensorrt] [--json FILE]
     python tests/benchmarks/generate.py --check       # the same on the CPU, two small layers, nothing timed
 
 Random float16 weights, prompts of 32 tokens, 128 tokens, caches of 256. The route "fixed" has an engine for single
 tokens of a known batch and one for prompts, "named" one engine for any batch; both choose tokens in the network, greedy
 and sampled. transformers' routes are its model with its static cache, greedy, in a loop of its own steps (mode
-reduce-overhead for torch.compile). The bare step is the decode step alone, by events; the generator's time a token,
-with its part of the prompt's step, is given over it. What the choice takes is its difference to a step without; --ways
-says how many levels each round of it compares with.
+reduce-overhead for torch.compile); "tensorrt" is its model by Torch-TensorRT, whole, caches in and out, a CUDA graph;
+where that is not installed or fails, it says why. The bare step is the decode step alone, by events; the generator's
+time a token, with its part of the prompt's step, is given over it. What the choice takes is its difference to a step
+without; --ways says how many levels each round of it compares with.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import originals
-from helpers.benchmarks import TURN, run
+from helpers.benchmarks import TURN, reason, run
+from helpers.torch_tensorrt_route import SingleToken, compiled
 
 import trtnet
 from trtnet import models
@@ -70,6 +72,36 @@ def theirs(model: Any, step: Callable[..., Any], cache: StaticCache, ids: torch.
         tokens = step(input_ids=tokens, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(-1).clone()
         found.append(tokens)
     return torch.cat(found, 1)
+
+
+def theirs_without_state(model: Any, step: Callable[..., Any], cache: StaticCache, ids: torch.Tensor, new: int) -> Any:
+    """The same by a step that takes and returns the caches."""
+    cache.reset()
+    tokens = model(input_ids=ids, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(-1)
+    held = [each for layer in cache.layers for each in (layer.keys, layer.values)]
+    found, places = [tokens], torch.arange(PROMPT, PROMPT + new, device=ids.device)
+    for i in range(new - 1):
+        logits, *held = step(tokens, places[i : i + 1], *held)
+        tokens = logits[:, -1:].argmax(-1)
+        found.append(tokens)
+    return torch.cat(found, 1)
+
+
+def by_torch_tensorrt(model: Any, batch: int) -> Callable[..., Any]:
+    """Its step. Raises what compiling raises, and AssertionError where it computes something else than torch."""
+    with torch.inference_mode(False):
+        config, step, random = model.config, SingleToken(model), torch.Generator("cuda").manual_seed(0)
+        sizes = (batch, config.num_key_value_heads, CAPACITY, config.hidden_size // config.num_attention_heads)
+        held = [
+            torch.randn(sizes, generator=random, device="cuda", dtype=torch.float16)
+            for _ in range(2 * config.num_hidden_layers)
+        ]
+        given = [torch.tensor(prompts(batch, config.vocab_size), device="cuda")[:, :1], torch.tensor([PROMPT]).cuda()]
+        made = compiled(step, [*given, *held])
+    for found, wanted in zip(made(*given, *held), step(*given, *held), strict=True):
+        error = float((found.float() - wanted.float()).norm() / wanted.float().norm())
+        assert error < 3e-2, f"relative L2 {error:.2g} from torch"
+    return made
 
 
 def seconds(call: Callable[[], Any], repeats: int = 3) -> float:
@@ -140,9 +172,23 @@ def ours(made: list[Any], route: str, batch: int, report: Callable[[str, float],
             report(f"{route}, batch {batch}, {name}: time a token over the bare step's", took / NEW / bare)
 
 
+def measure_torch_tensorrt(model: Any, batches: list[int], report: Callable[[str, float], None]) -> None:
+    for batch in batches:
+        try:
+            step, cache = by_torch_tensorrt(model, batch), StaticCache(config=model.config, max_cache_len=CAPACITY)
+            given = torch.tensor(prompts(batch, SMOLLM2["vocab_size"]), device="cuda")
+            theirs_without_state(model, step, cache, given, 4)
+            with TURN:
+                call = partial(theirs_without_state, model, step, cache, given, NEW)
+                report(f"tensorrt, batch {batch}: tokens/s", batch * NEW / seconds(call, repeats=1))
+        except Exception as error:  # another tool's: said, and the next batch is tried
+            print(f"tensorrt, batch {batch}: skipped, {reason(error)}", flush=True)
+
+
 def measure(batches: list[int], routes: list[str]) -> dict[str, float]:
     """Tokens a second by route and batch; each is printed as it comes, the compiled one last."""
-    model = original(SMOLLM2, torch.float16, "cuda")
+    with torch.inference_mode(False):  # Torch-TensorRT exports it
+        model = original(SMOLLM2, torch.float16, "cuda").requires_grad_(False)
     found: dict[str, float] = {}
 
     def report(name: str, value: float) -> None:
@@ -162,6 +208,8 @@ def measure(batches: list[int], routes: list[str]) -> dict[str, float]:
             with TURN:
                 call = partial(theirs, model, steps[name], cache, given, NEW)
                 report(f"{name}, batch {batch}: tokens/s", batch * NEW / seconds(call, repeats=1))
+    if "tensorrt" in routes:
+        measure_torch_tensorrt(model, batches, report)
     return found
 
 
@@ -180,13 +228,14 @@ def check() -> None:
     for _ in range(2):
         wanted = theirs(model, model, cache, torch.tensor(given), 12)
         assert [each.tokens for each in found] == wanted.tolist()
+        assert theirs_without_state(model, SingleToken(model), cache, torch.tensor(given), 12).equal(wanted)
     print("equal")
 
 
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--batches", default="1,8,64")
-    options.add_argument("--routes", default="fixed,named,eager,compile")
+    options.add_argument("--routes", default="fixed,named,eager,compile,tensorrt")
     options.add_argument("--ways", type=int, choices=(2, 4, 8, 16, 64), default=sampling.WAYS)
 
     def measured(given: argparse.Namespace) -> dict[str, float]:

@@ -1,10 +1,11 @@
 """Time of one inference on the GPU: trtnet's engine against the ONNX parser's, torch eager and torch.compile.
 
-    python tests/benchmarks/latency.py [--case resnet50:1]... [--routes eager,compile,onnx,trtnet] [--json FILE]
+    python tests/benchmarks/latency.py [--case resnet50:1]... [--routes eager,compile,...] [--json FILE]
 
-One process, float16, random weights, static shapes, inputs and results in place on the GPU; CUDA graphs for both
-engines, max-autotune for torch.compile. Rounds alternate; medians of CUDA event times. The floor is the time that the
-GPU's peak products (990 TFLOP/s dense float16, H200) or its memory (4.8 TB/s) need at least, whichever is longer.
+One process, float16, random weights, static shapes, inputs and results in place on the GPU; CUDA graphs for all
+engines, max-autotune for torch.compile. The route "tensorrt" is Torch-TensorRT, and says why where it is not installed
+or fails. Rounds alternate; medians of CUDA event times. The floor is the time that the GPU's peak products (990 TFLOP/s
+dense float16, H200) or its memory (4.8 TB/s) need at least, whichever is longer.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import originals
+from helpers.benchmarks import reason
+from helpers.torch_tensorrt_route import compiled
 
 import trtnet
 from trtnet import models
@@ -64,20 +67,28 @@ def medians(routes: dict[str, Callable[[], Any]], rounds: int = 10, calls: int =
 
 
 def case(name: str, batch: int, chosen: list[str]) -> dict[str, Any]:
-    model, image = torch_model(name), torch.randn(batch, 3, 224, 224, device="cuda", dtype=torch.float16)
+    with torch.inference_mode(False):  # Torch-TensorRT exports it
+        model, gpu = torch_model(name), torch_model(name).half().cuda()
+    image = torch.randn(batch, 3, 224, 224, device="cuda", dtype=torch.float16)
     engine, floor = ours(name, batch, model)
     routes: dict[str, Callable[[], Any]] = {}
     if "onnx" in chosen:
         routes["onnx"] = called(onnx_engine(model.half().cpu(), [image.cpu()]), image)
-    gpu = model.half().cuda()
     expected = gpu(image).float()
     if "trtnet" in chosen:
         routes["trtnet"] = called(engine, image)
     if "eager" in chosen:
         routes["eager"] = lambda: gpu(image)
     if "compile" in chosen:
-        compiled = torch.compile(gpu, mode="max-autotune")
-        routes["compile"] = lambda: compiled(image)
+        best = torch.compile(gpu, mode="max-autotune")
+        routes["compile"] = lambda: best(image)
+    if "tensorrt" in chosen:
+        try:
+            made = compiled(gpu, [image])
+            made(image)
+            routes["tensorrt"] = lambda: made(image)
+        except Exception as error:  # another tool's: said, and the others are timed
+            print(f"tensorrt: skipped, {reason(error)}", flush=True)
     for route in routes.values():
         found = route().float()
         error = float((found - expected).norm() / expected.norm())
@@ -89,7 +100,7 @@ def case(name: str, batch: int, chosen: list[str]) -> dict[str, Any]:
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--case", action="append")
-    options.add_argument("--routes", default="eager,compile,onnx,trtnet")
+    options.add_argument("--routes", default="eager,compile,tensorrt,onnx,trtnet")
     options.add_argument("--json")
     chosen = options.parse_args()
     print(f"{torch.cuda.get_device_name()}, {backend.name()} {backend.version()}, torch {torch.__version__}")

@@ -34,6 +34,11 @@ def begin() -> None:
     print(machine())
 
 
+def reason(error: Exception) -> str:
+    """Why a route is skipped: the kind of an error and its first line."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+
+
 def machine() -> str:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{gpu}, {backend.name()} {backend.version()}, torch {torch.__version__}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from helpers.benchmarks import reason
 from helpers.zoo.families import Family
 
 import trtnet
@@ -61,7 +62,7 @@ def attempt(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         with torch.inference_mode():
             return function()
     except Exception as error:
-        return {"skipped": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"}
+        return {"skipped": reason(error)}
 
 
 def halves(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from helpers.benchmarks import reason
 from helpers.zoo import compiled
 from helpers.zoo.engines import engine_file, facts, halves, routes
 from helpers.zoo.families import Family, first
@@ -46,7 +47,7 @@ def time_row(
         try:
             calls_of[route] = make()
         except Exception as error:  # a route that fails is said in the row
-            skipped[route] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+            skipped[route] = reason(error)
     errors = {route: relative_l2(call().float(), expected) for route, call in calls_of.items()}
     wait()
     times = in_turns(calls_of, rounds, calls, torch_times)
