@@ -357,12 +357,12 @@ def speech(folder: Path, chosen: list[int] | None) -> None:
     halves = {"telephone"}, {*heard} - {"telephone"}
     for options in SPEECH if chosen is None else [SPEECH[number] for number in chosen]:
         found: dict[str, Any] = {}
-        for seen in halves:
+        is_alone = options.get("scheme", "").endswith("_weights")
+        for seen in [set[str]()] if is_alone else halves:
             with tempfile.TemporaryDirectory() as place:
                 for name in seen:
                     write_sound(Path(place) / f"{name}.wav", heard[name])
-                data = None if options.get("scheme", "").endswith("_weights") else place
-                quantize_published(source, data, Path(place) / "quantized", **options)
+                quantize_published(source, None if is_alone else place, Path(place) / "quantized", **options)
                 run = Speech(Path(place) / "quantized", "checkpoint")
                 found |= {name: run(samples) for name, samples in heard.items() if name not in seen}
         same = sum(in_common(wanted[name][0], found[name][0]) for name in heard)
