@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from trtnet.support.errors import FileError
 from trtnet.tools.bench.reports.trtexec_export import text
 from trtnet.tools.output import show
 
@@ -42,3 +46,21 @@ def test_what_is_piped_has_no_blanks_at_the_ends_of_lines(capsys: pytest.Capture
     lines = capsys.readouterr().out.split("\n")
     assert "         advice" in lines and any("x" * 90 in line for line in lines)
     assert lines == [line.rstrip() for line in lines]
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("json_file", [None, "-"])
+def test_standard_output_that_cannot_be_written(json_file: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", Full())
+    with pytest.raises(FileError, match="standard output: No space left on device"):
+        show("a picture", {}, json_file)
+
+
+def test_standard_output_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)  # as by >&-
+    show("a picture", RESULT, str(tmp_path / "result.json"))
+    assert read((tmp_path / "result.json").read_text()) == WRITTEN

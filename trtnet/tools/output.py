@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from trtnet.support.errors import FileError
 from trtnet.support.files import atomic_write
 from trtnet.support.plain import plain
 from trtnet.support.text.printing import PlainConsole
@@ -25,14 +28,15 @@ def show(picture: RenderableType, result: Any, json_file: str | None) -> None:
     Raises FileError if the file cannot be written.
     """
     text = json.dumps(plain(result), indent=2, allow_nan=False)
-    if json_file == "-":
-        sys.stdout.write(text + "\n")
-        return
-    console = PlainConsole()
-    if console.is_terminal:
-        console.print(picture)
-    else:
-        _print_piped(picture)
+    with _explained():
+        if json_file == "-":
+            print(text, flush=True)
+            return
+        console = PlainConsole()
+        if console.is_terminal:
+            console.print(picture)
+        else:
+            _print_piped(picture)
     if json_file:
         with atomic_write(json_file) as file:
             file.write(text.encode() + b"\n")
@@ -49,4 +53,18 @@ def _print_piped(picture: RenderableType) -> None:
     console = PlainConsole(width=PIPE_WIDTH)
     with console.capture() as captured:
         console.print(picture)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    for line in captured.get().splitlines():
+        print(line.rstrip())
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Makes a FileError of standard output that cannot be written, as on a full disk; not of a pipe that is gone."""
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileError(error.errno, error.strerror, "standard output") from error
