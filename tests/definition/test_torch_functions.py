@@ -96,6 +96,18 @@ def into_what_is_like_another(m: Any, x: torch.Tensor) -> Any:
     return y, z, x.new_tensor(x[0, :, :1]), x.new_tensor(torch.arange(6)) + x
 
 
+def of_shapes_in_place(m: Any, x: torch.Tensor) -> Any:
+    """The tensor has another shape, and is still a view of what it was made of."""
+    y = x.clone()
+    z = y[0]
+    z.t_().mul_(2)
+    z[0] = 7.0
+    w = y[:, :1].squeeze(1)
+    w.unsqueeze_(1).transpose_(0, 2)
+    w.add_(1)
+    return y, z, w, w.swapaxes_(0, 2).squeeze_(1) * 1
+
+
 def of_distributions(m: Any, x: torch.Tensor) -> Any:
     """Their checks are of values."""
     return torch.distributions.Normal(x, x.exp()).log_prob(x[:1]), torch.distributions.Categorical(logits=x).entropy()
@@ -171,7 +183,7 @@ def of_cells(m: Any, x: torch.Tensor) -> Any:
 FUNCTIONS = (
     of_methods, of_attributes, of_to, into_out, into_what_torch_made, of_masks, of_norms, of_other_names, of_factories,
     of_attention, of_cells, into_what_is_like_another, of_distributions, of_special,
-    of_losses, of_names_of_others,
+    of_losses, of_names_of_others, of_shapes_in_place,
 )  # fmt: skip
 
 

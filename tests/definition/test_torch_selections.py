@@ -96,7 +96,20 @@ def scattered(m: Any, x: torch.Tensor) -> Any:
     return x.masked_scatter(mask, torch.flip(x, [1])), torch.masked_scatter(x, x > 0, torch.arange(200.0))
 
 
-FUNCTIONS = (written_back, of_elements, written_meanwhile, of_places, of_all, mixture, scattered)
+def asked_twice(m: Any, x: torch.Tensor) -> Any:
+    """A mask that is computed where it is used: equal as long as nothing of it was written to."""
+    y, mask = x.clone(), x[..., 0] > 0
+    y[y > 0] = y[y > 0] * 2
+    y[y > 1] = y[y > 1] - 1
+    before = y[y < 0].sum()
+    y.add_(1)
+    y[~mask] = x[~mask] * 3
+    after = y[y < 0].sum(), x[~mask].sum(0)
+    mask.logical_not_()
+    return y, before, *after, x[~mask].sum(0)
+
+
+FUNCTIONS = (asked_twice, written_back, of_elements, written_meanwhile, of_places, of_all, mixture, scattered)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
@@ -129,6 +142,7 @@ def test_they_build_ahead_of_time() -> None:
         lambda m, x: len(x[x > 0]) * x,
         lambda m, x: torch.where(x > 0),
         lambda m, x: x[x > 0] * x[x > 0.5],
+        lambda m, x: x[x > 0] * x.add_(1)[x > 0],
         lambda m, x: x[x[..., 0] > 0].softmax(0).sum(),
         lambda m, x: x[x[..., 0] > 0].view(2, -1).sum(),
         lambda m, x: x[x[..., 0] > 0] * x[0, :4],

@@ -85,13 +85,12 @@ class ComplexTensor(Placeholder):
 class ChosenTensor(Placeholder):
     """Rows that a mask chooses of those in `value`, which has one for each element of the mask; see ``selections``.
 
-    origin, version: the mask, and how often it had been written to. axis: of places along an axis at which the mask is
+    key: what is the same of two masks that choose the same. axis: of places along an axis at which the mask is
     true, that axis. maker: what takes the rows themselves.
     """
 
     mask: Tensor
-    origin: Tensor
-    version: int
+    key: Any
     axis: int | None
     maker: Any
 
@@ -107,7 +106,8 @@ class ChosenTensor(Placeholder):
 
     def is_like(self, other: ChosenTensor) -> bool:
         """Whether one mask chose both."""
-        return self.origin is other.origin and self.version == other.version
+        found: bool = self.key == other.key
+        return found
 
     def __repr__(self) -> str:  # type: ignore[override]
         return f"ChosenTensor({self.value!r}, by {self.mask!r})"
@@ -182,7 +182,7 @@ def become_chosen(tensor: torch.Tensor, value: Tensor, mask: Tensor, axis: int |
     made: Any = tensor
     made.__class__ = ChosenTensor
     made.value, made.mask, made.axis, made.maker, made.place = value, mask.fresh(), axis, maker, maker.caller.place
-    made.origin, made.version = mask, mask.storage.version
+    made.key = maker.key(mask)
     return made
 
 

@@ -45,6 +45,10 @@ QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size"
 """What is asked of a tensor that its values do not change."""
 
 
+RESHAPING = frozenset(("t_", "transpose_", "swapaxes_", "swapdims_", "squeeze_", "unsqueeze_"))
+"""What gives a tensor another shape, in place: it is another view from then on."""
+
+
 class Tracing(TorchFunctionMode):
     """Answers each call of a torch function while it is the mode.
 
@@ -83,7 +87,11 @@ class Tracing(TorchFunctionMode):
             return self.complex.answer(func, name, args, given)
         for target in written_to(name, args, given):
             self.take_over(target, name)
+        if name in RESHAPING:
+            args[0].value = self.operation(func, name[:-1], args, given).value
+            return args[0]
         result = self.operation(func, name, args, given)
+        self.selections.note(name, args, result)
         repeated.note(result, func, name, args, given)
         return result
 

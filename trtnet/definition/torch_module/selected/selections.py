@@ -20,6 +20,11 @@ from trtnet.graph import Network, Tensor
 from trtnet.graph.structures import leaves, mapped
 from trtnet.support.dtypes import DType
 
+_COMPARING = """
+__lt__ __le__ __gt__ __ge__ __eq__ __ne__ __invert__ __and__ __or__ lt le gt ge eq ne logical_not logical_and logical_or
+bool isnan isinf isfinite
+"""
+COMPARING = frozenset(_COMPARING.split())
 IN_PLACE = {"__iadd__": "add", "__isub__": "sub", "__imul__": "mul", "__itruediv__": "div"}
 
 
@@ -47,16 +52,24 @@ def _rows(leaf: Any) -> Any:
     return leaf.maker.rows(leaf) if isinstance(leaf, ChosenTensor) else leaf
 
 
-def _same(x: ChosenTensor, mask: Tensor) -> bool:
-    """Whether rows were chosen by a mask as it is now."""
-    return x.origin is mask and x.version == mask.storage.version
-
-
 class Selections:
     """Answers functions of what masks choose."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
+        self.known: dict[int, tuple[Tensor, int, Any]] = {}
+
+    def note(self, name: str, args: Sequence[Any], result: Any) -> None:
+        """Notes how a mask was computed: ``x[x > 0] = f(x[x > 0])`` computes it twice."""
+        if name in COMPARING and _is_mask(result) and all(isinstance(x, SymbolicTensor | int | float) for x in args):
+            key = (name, *(self.key(x.value) if isinstance(x, SymbolicTensor) else x for x in args))
+            self.known[id(result.value)] = result.value, result.value.storage.version, key
+
+    def key(self, mask: Tensor) -> Any:
+        """What is the same of two masks that are: how they were computed, or which one it is and its writes."""
+        tensor, version, key = self.known.setdefault(id(mask), (mask, -1, None))
+        now = mask.storage.version
+        return key if version == now and tensor is mask else (id(mask), now)
 
     def concern(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether a call has what a mask chose, or chooses by one."""
@@ -150,7 +163,7 @@ class Selections:
 
     def _like(self, x: ChosenTensor, value: Tensor) -> ChosenTensor:
         made = self.chosen(x.mask, value)
-        made.origin, made.version, made.maker = x.origin, x.version, x.maker
+        made.key, made.maker = x.key, x.maker
         return made
 
     def _are_places(self, items: list[Any]) -> bool:
@@ -167,7 +180,7 @@ class Selections:
         if _is_mask(items[0]) and not any(isinstance(each, torch.Tensor) for each in items[1:]):
             mask = items[0].value
             part = x.value[(*[slice(None)] * mask.ndim, *items[1:])] if items[1:] else x.value
-            like = not isinstance(value, ChosenTensor) or _same(value, mask)
+            like = not isinstance(value, ChosenTensor) or value.key == self.key(mask)
             return self._fill(part, mask, value) if like else NotImplemented
         if not self._are_places(items) or (isinstance(value, ChosenTensor) and not value.is_like(items[0])):
             return NotImplemented
