@@ -28,22 +28,24 @@ def result(function: Any, **arrays: Any) -> Any:
 
 
 @pytest.mark.parametrize("operator", ["and", "or", "xor"])
-def test_operators_on_bits_are_of_bools(operator: str) -> None:
+def test_operators_on_bits_are_of_bools_and_integers(operator: str) -> None:
     function = getattr(Tensor, f"__{operator}__")
     other = np.array([True, True, False, False])
     np.testing.assert_array_equal(result(function, x=B, y=other), getattr(B, f"__{operator}__")(other))
     np.testing.assert_array_equal(
         result(lambda x: getattr(x, f"__r{operator}__")(True), x=B), getattr(B, f"__{operator}__")(True)
     )
-    for y in (K, B):
-        with pytest.raises(LayerError, match="takes bools: TensorRT has no bitwise operations on integers"):
-            result(function, x=K, y=y)
+    for y in (K, K[::-1].copy()):
+        np.testing.assert_array_equal(result(function, x=K, y=y), getattr(K, f"__{operator}__")(y))
+    with pytest.raises(LayerError, match=r"takes bools and integers"):
+        result(function, x=K.astype(np.float32), y=K)
 
 
 def test_not() -> None:
     np.testing.assert_array_equal(result(lambda x: ~x, x=B), ~B)
-    with pytest.raises(LayerError, match="~ takes bools"):
-        result(lambda x: ~x, x=K)
+    np.testing.assert_array_equal(result(lambda x: ~x, x=K), ~K)
+    with pytest.raises(LayerError, match="~ takes bools and integers"):
+        result(lambda x: ~x, x=K.astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +91,12 @@ def test_arange_of_sizes_known_at_run_time(step: int, n: int) -> None:
     np.testing.assert_array_equal(found, np.arange(0, n, step) if step > 0 else np.arange(n, 0, step))
 
 
-def test_arange_of_floats_and_such_sizes_is_refused() -> None:
-    with pytest.raises(LayerError, match="floats and sizes known at run time"):
-        network_of(lambda x: ops.arange(0.5, x.shape[0]), {"x": trtnet.Input(("n",))})
+def test_arange_of_fractions_and_such_sizes_is_refused() -> None:
+    for call in (lambda n: ops.arange(0, n, 0.5), lambda n: ops.arange(n, 0.5), lambda n: ops.arange(n - 0.5)):
+        with pytest.raises(LayerError, match="floats and sizes known at run time"):
+            network_of(lambda x, call=call: call(x.shape[0]), {"x": trtnet.Input(("n",))})
+    network = network_of(lambda x: ops.arange(0.5, x.shape[0]) + x * 0, {"x": trtnet.Input(("n",))})
+    np.testing.assert_array_equal(network.reference()(np.zeros(3, np.float32)), [0.5, 1.5, 2.5])
 
 
 @pytest.mark.parametrize(
