@@ -1,13 +1,14 @@
-"""A detector of torchvision as one engine, from an image to boxes: `python detect.py`. It needs torchvision, no GPU.
+"""A detector of torchvision as one engine, from an image to boxes: `python detect.py`, on a GPU with `--engine`.
 
-It prints:
+It needs torchvision. It prints:
 
     50 boxes (50, 4), the best of score ...
 """
 
+import sys
+
 import torch
-from torchvision.models.detection import RetinaNet, retinanet_resnet50_fpn
-from torchvision.models.detection.image_list import ImageList
+from torchvision.models import detection
 from torchvision.ops import clip_boxes_to_image
 
 import trtnet
@@ -17,7 +18,7 @@ from trtnet import nn, ops
 class Dense(torch.nn.Module):
     """torchvision's part: image [1, 3, h, w] -> of each level all scores [n, classes] and boxes [n, 4]."""
 
-    def __init__(self, model: RetinaNet) -> None:
+    def __init__(self, model: detection.RetinaNet) -> None:
         super().__init__()
         self.model = model
 
@@ -25,7 +26,7 @@ class Dense(torch.nn.Module):
         image, size = self.model.transform.normalize(image), image.shape[-2:]
         features = list(self.model.backbone(image).values())
         heads = self.model.head(features)
-        anchors = self.model.anchor_generator(ImageList(image, [size]), features)[0]
+        anchors = self.model.anchor_generator(detection.image_list.ImageList(image, [size]), features)[0]
         boxes = clip_boxes_to_image(self.model.box_coder.decode_single(heads["bbox_regression"][0], anchors), size)
         levels = [9 * x.shape[-2] * x.shape[-1] for x in features]  # 9 anchors at each place
         return heads["cls_logits"][0].sigmoid().split(levels), boxes.split(levels)
@@ -34,7 +35,7 @@ class Dense(torch.nn.Module):
 class Detector(nn.Module):
     """image [1, 3, h, w] of numbers from 0 to 1 -> 50 boxes by their scores, of which the first `count` are right."""
 
-    def __init__(self, model: RetinaNet) -> None:
+    def __init__(self, model: detection.RetinaNet) -> None:
         self.dense = trtnet.TorchModule(Dense(model).eval())
         self.candidates, self.least, self.overlap = model.topk_candidates, model.score_thresh, model.nms_thresh
 
@@ -43,8 +44,7 @@ class Detector(nn.Module):
         for scores, boxes in zip(*self.dense(image), strict=True):
             anchors, classes = scores.shape
             best, place = ops.topk(scores.flatten(), min(self.candidates, anchors * classes))
-            likely = ops.where(best > self.least, best, float("-inf"))
-            levels.append((boxes[place // classes], likely, place % classes))
+            levels.append((boxes[place // classes], ops.where(best > self.least, best, float("-inf")), place % classes))
         boxes, scores, labels = map(ops.cat, zip(*levels, strict=True))
         kept, count = ops.batched_nms(boxes, scores, labels, self.overlap, 50)
         kept = ops.clamp(kept, min=0)  # it is -1 after the last
@@ -53,7 +53,8 @@ class Detector(nn.Module):
 
 if __name__ == "__main__":
     torch.manual_seed(0)  # weights="DEFAULT" would be the published ones
-    model = retinanet_resnet50_fpn(weights=None, weights_backbone=None, score_thresh=0.001).eval()
+    model = detection.retinanet_resnet50_fpn(weights=None, weights_backbone=None, score_thresh=0.001).eval()
     network = trtnet.define(Detector(model), {"image": trtnet.Input((1, 3, 192, 256))})
-    found = network.reference()(torch.rand(1, 3, 192, 256).numpy())  # network.build() makes the engine
+    run = network.build() if "--engine" in sys.argv else network.reference()
+    found = run(torch.rand(1, 3, 192, 256).numpy())
     print(f"{found['count']} boxes {found['boxes'].shape}, the best of score {found['scores'][0]:.3f}")
