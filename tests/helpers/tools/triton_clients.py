@@ -46,15 +46,24 @@ class Load:
     """Requests from several threads. factors: right answers are (a + b) times one of these.
 
     ports: (HTTP, gRPC) of the server. Every other thread speaks gRPC, the others HTTP. A request whose connection fails
-    is sent again until it is answered: the server may be killed and started again meanwhile.
+    is sent again until it is answered: the server may be killed and started again meanwhile. An answer is right by the
+    factors of any time between the last sending and the answer.
     """
 
     def __init__(self, ports: tuple[int, int], model: str, factors: tuple[float, ...]) -> None:
         self._http, self._grpc = ports
         self._model = model
-        self.factors = factors
+        self._factors = [factors]
         self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        return self._factors[-1]
+
+    @factors.setter
+    def factors(self, factors: tuple[float, ...]) -> None:
+        self._factors.append(factors)
 
     def run(self, requests: int, clients: int, during: Callable[[Load], None] = lambda load: None) -> None:
         """Sends them, and does something `during` it. Raises AssertionError for a wrong answer, or a wrong error."""
@@ -83,9 +92,9 @@ class Load:
         rows, length = chance.randint(1, BATCH), chance.randint(1, LENGTH)
         mistake = chance.choice([*MISTAKES]) if chance.random() < 0.1 else None
         arrays, model = _arrays(mistake, rows, length, number), "unknown" if mistake == "model" else self._model
-        kind, factors = "right", self.factors  # as they are when it is sent
+        kind = "right"
         try:
-            found = self._sent(channel, model, arrays)
+            found, since = self._sent(channel, model, arrays)
         except RejectedError as error:
             kind = f"wrong: {mistake}"
             assert mistake is not None, f"request {number} was refused: {error}"
@@ -94,15 +103,18 @@ class Load:
         else:
             assert mistake is None, f"request {number} ({mistake}) was answered"
             total = arrays["a"] + arrays["b"]
+            factors = {factor for each in self._factors[since:] for factor in each}
             assert any(np.array_equal(found, total * factor) for factor in factors), f"request {number}: {found}"
         with self._lock:
             self.counts.update(["answers", kind])
 
-    def _sent(self, channel: Any, model: str, arrays: dict[str, Any]) -> Any:
+    def _sent(self, channel: Any, model: str, arrays: dict[str, Any]) -> tuple[Any, int]:
+        """(the answer, which factors counted when its request was sent)."""
         until = time.monotonic() + 300
         while True:
+            since = len(self._factors) - 1
             try:
-                return channel.infer(model, arrays)
+                return channel.infer(model, arrays), since
             except GONE:
                 assert time.monotonic() < until, "the server did not come back"
                 with self._lock:
