@@ -71,7 +71,10 @@ def test_every_answer_is_right_and_every_failure_its_own_while_the_server_is_kil
     assert server.counts("nv_inference_request_success")["sum_model"] > 0
 
 
-def test_the_last_two_versions_are_served(server: Server) -> None:
+def test_the_last_two_versions_are_served(folder: Path, server: Server) -> None:
+    if not (folder / "models" / "sum_model" / "2").exists():  # this test alone, or beside the one before it
+        publish(version(folder, 3), folder / "models", "sum_model", SERVING)
+        server.load("sum_model")
     with grpc.InferenceServerClient(f"127.0.0.1:{server.grpc}") as client:
         given = [grpc.InferInput(name, (1, 2), "FP32") for name in "ab"]
         for each in given:

@@ -212,7 +212,20 @@ def by_shared_memory(port: int, model: str, arrays: dict[str, Any]) -> Any:
         shape = next(iter(arrays.values())).shape
         return shared_memory.get_contents_as_numpy(regions["output"], np.float32, shape).copy()
     finally:
-        client.unregister_system_shared_memory()
+        _unregistered(client)
         for region in regions.values():
             shared_memory.destroy_shared_memory_region(region)
         client.close()
+
+
+def _unregistered(client: grpc.InferenceServerClient, seconds: float = 10) -> None:
+    """The server lets its memory go, which it refuses while a request that was answered still holds it."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            client.unregister_system_shared_memory()
+            return
+        except InferenceServerException:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
