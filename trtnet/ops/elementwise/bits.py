@@ -28,8 +28,7 @@ def bitwise_and(x: Operand, y: Operand) -> Tensor:
     that is 2 ** n - 1 alone.
     Raises LayerError for floats, and for shapes that do not broadcast.
     """
-    a, b = _operands("&", x, y)
-    return logical_and(a, b) if a.dtype == dtypes.bool_ else _bits("&", lambda a, b, both: both, x, y)
+    return _bits("&", logical_and, lambda a, b, both: both, x, y)
 
 
 def bitwise_or(x: Operand, y: Operand) -> Tensor:
@@ -39,10 +38,7 @@ def bitwise_or(x: Operand, y: Operand) -> Tensor:
     Layer: IElementWiseLayer OR; for integers those of bitwise_and, SUM and SUB.
     Raises LayerError for floats, and for shapes that do not broadcast.
     """
-    a, b = _operands("|", x, y)
-    if a.dtype == dtypes.bool_:
-        return logical_or(a, b)
-    return _bits("|", lambda a, b, both: add(a, sub(b, both)), x, y)
+    return _bits("|", logical_or, lambda a, b, both: add(a, sub(b, both)), x, y)
 
 
 def bitwise_xor(x: Operand, y: Operand) -> Tensor:
@@ -52,10 +48,7 @@ def bitwise_xor(x: Operand, y: Operand) -> Tensor:
     Layer: IElementWiseLayer XOR; for integers those of bitwise_and, SUM and SUB.
     Raises LayerError for floats, and for shapes that do not broadcast.
     """
-    a, b = _operands("^", x, y)
-    if a.dtype == dtypes.bool_:
-        return logical_xor(a, b)
-    return _bits("^", lambda a, b, both: add(sub(a, both), sub(b, both)), x, y)
+    return _bits("^", logical_xor, lambda a, b, both: add(sub(a, both), sub(b, both)), x, y)
 
 
 def bitwise_not(x: Operand) -> Tensor:
@@ -71,9 +64,13 @@ def bitwise_not(x: Operand) -> Tensor:
     return logical_not(a) if a.dtype == dtypes.bool_ else sub(-1, a)
 
 
-def _bits(operator: str, function: Callable[..., Tensor], x: Operand, y: Operand) -> Tensor:
-    """A function of integers of at least 32 bits. x, y: the operands as they were given."""
+def _bits(
+    operator: str, of_bools: Callable[..., Tensor], function: Callable[..., Tensor], x: Operand, y: Operand
+) -> Tensor:
+    """A function of integers of at least 32 bits, another of bools. x, y: the operands as they were given."""
     a, b = _operands(operator, x, y)
+    if a.dtype == dtypes.bool_:
+        return of_bools(a, b)
     if a.dtype != dtypes.uint8:
         return function(a, b, _common(a, b, x, y))
     wide = [cast(each, dtypes.int32) for each in (a, b)]
