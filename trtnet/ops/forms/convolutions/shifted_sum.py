@@ -17,22 +17,18 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add, mul
-from trtnet.ops.forms.convolutions.toeplitz import Axis, axes_of
+from trtnet.ops.forms.convolutions.toeplitz import axes_of
+from trtnet.ops.forms.convolutions.windows import have_few_places
 from trtnet.ops.forms.moved_weights import moved_weight
 from trtnet.ops.formulations import form
 from trtnet.ops.shapes.pad import pad
-
-MOST_PLACES = 64
-"""Of a window: each is three layers."""
 
 
 def has_few_places(
     x: Tensor, weight: Constant, bias: Operand | None, stride: Window, padding: Padding, dilation: Window
 ) -> bool:
     """Whether windows of at most 64 places are in the image, from which padding takes nothing away."""
-    axes = axes_of(x, weight, bias, stride, padding, dilation)
-    fits = all(axis.results > 0 and min(axis.before, axis.after) >= 0 for axis in axes)
-    return fits and axes[0].window * axes[1].window <= MOST_PLACES
+    return have_few_places(axes_of(x, weight, bias, stride, padding, dilation))
 
 
 @form("depthwise", "shifted", applies=has_few_places)
@@ -49,14 +45,8 @@ def shifted(
 
     def moved(row: int, column: int) -> Tensor:
         numbers = moved_weight(x, weight, shape, lambda kernel: kernel[:, 0, row, column].reshape(shape))
-        return mul(image[:, _under(high, row), _under(wide, column)], numbers)
+        return mul(image[:, high.under(row), wide.under(column)], numbers)
 
     total = reduce(add, (moved(row, column) for row in range(high.window) for column in range(wide.window)))
     y = total if bias is None else add(total, tensor(bias, x.network))
     return y.permute(0, 3, 1, 2)
-
-
-def _under(axis: Axis, place: int) -> slice:
-    """What a place of the window lies on, for each result."""
-    start = place * axis.dilation
-    return slice(start, start + axis.step * (axis.results - 1) + 1, axis.step)

@@ -9,7 +9,6 @@ a ConvNeXt-T block takes 336 us, and 258 us with `blocks`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,6 +20,8 @@ from trtnet.ops.arguments.window_arguments import Padding, Window, pairs, spread
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.convolutions.rearrangement import Array
 from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.forms.convolutions import windows
+from trtnet.ops.forms.convolutions.windows import Axis, are_inside
 from trtnet.ops.forms.moved_weights import moved_weight
 from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
@@ -32,26 +33,11 @@ MOST_PIXELS, LEAST_WINDOW, MOST_ROWS = 64, 5, 4
 rows in a block, whose matrix has more zeros the more there are."""
 
 
-@dataclass(frozen=True)
-class Axis:
-    """One axis: the sizes of image, window and result, and how windows lie on it."""
-
-    size: int
-    window: int
-    step: int
-    before: int
-    after: int
-    dilation: int
-
-    @property
-    def results(self) -> int:
-        return (self.size + self.before + self.after - self.dilation * (self.window - 1) - 1) // self.step + 1
-
-    def taps(self) -> Array:
-        """[window, size, results]: 1 where a place of the image is under a place of the window."""
-        places = np.arange(self.results) * self.step - self.before
-        under = places + self.dilation * np.arange(self.window)[:, None]
-        return (np.arange(self.size)[None, :, None] == under[:, None, :]).astype(np.int8)
+def taps(axis: Axis) -> Array:
+    """[window, size, results]: 1 where a place of the image is under a place of the window."""
+    places = np.arange(axis.results) * axis.step - axis.before
+    under = places + axis.dilation * np.arange(axis.window)[:, None]
+    return (np.arange(axis.size)[None, :, None] == under[:, None, :]).astype(np.int8)
 
 
 def axes_of(
@@ -59,9 +45,8 @@ def axes_of(
 ) -> list[Axis]:
     """Those of height and width."""
     assert not isinstance(padding, str)
-    sides = zip(*pairs(padding, 2), strict=True)
-    given = zip(x.shape[2:], weight.shape[2:], spread(stride, 2), sides, spread(dilation, 2), strict=True)
-    return [Axis(int(size), int(n), step, *around, apart) for size, n, step, around, apart in given]
+    sides = list(zip(*pairs(padding, 2), strict=True))
+    return windows.axes_of(x, weight.shape[2:], spread(stride, 2), sides, spread(dilation, 2))
 
 
 def is_large(
@@ -69,8 +54,7 @@ def is_large(
 ) -> bool:
     """Whether windows are of 5x5 or more, in the image, from which padding takes nothing away."""
     axes = axes_of(x, weight, bias, stride, padding, dilation)
-    fits = all(axis.results > 0 and min(axis.before, axis.after) >= 0 for axis in axes)
-    return fits and min(axis.window for axis in axes) >= LEAST_WINDOW
+    return are_inside(axes) and min(axis.window for axis in axes) >= LEAST_WINDOW
 
 
 @form("depthwise", "rows", applies=is_large)
@@ -82,11 +66,9 @@ def rows(
     x: [batch, channels, height, width]. weight: [channels, 1, rows, columns]. Returns [batch, channels, ...].
     """
     high, wide = axes_of(x, weight, bias, stride, padding, dilation)
-    channels, wide_taps = int(weight.shape[0]), wide.taps()
+    channels, wide_taps = int(weight.shape[0]), taps(wide)
     image = pad(x.permute(1, 0, 2, 3), (0, 0, high.before, high.after))
-    starts = [row * high.dilation for row in range(high.window)]
-    reach = high.step * (high.results - 1) + 1
-    beside = cat([image[:, :, start : start + reach : high.step] for start in starts], -1)
+    beside = cat([image[:, :, high.under(row)] for row in range(high.window)], -1)
 
     def matrices(kernel: Array) -> Array:
         found = np.einsum("crk,kwv->crwv", kernel[:, 0].astype(np.float32), wide_taps)
@@ -111,10 +93,10 @@ def matrix(
 ) -> Tensor:
     """All pixels of a channel times a matrix that has the kernel in each column."""
     high, wide = axes_of(x, weight, bias, stride, padding, dilation)
-    channels, taps = int(weight.shape[0]), (high.taps(), wide.taps())
+    channels, both = int(weight.shape[0]), (taps(high), taps(wide))
     shape = (channels, high.size * wide.size, high.results * wide.results)
 
-    y = matmul(x.permute(1, 0, 2, 3).flatten(2), _constant(x, weight, shape, partial(_matrices, taps, shape)))
+    y = matmul(x.permute(1, 0, 2, 3).flatten(2), _constant(x, weight, shape, partial(_matrices, both, shape)))
     return _result(x, y, bias, high, wide)
 
 
@@ -137,13 +119,13 @@ def blocks(
     image = pad(x, (0, 0, high.before, high.after))
     parts = stack([image[:, :, start : start + part.size] for start in range(0, high.results, count)], 2)
     shape = (channels, part.size * wide.size, count * wide.results)
-    constant = _constant(x, weight, shape, partial(_matrices, (part.taps(), wide.taps()), shape))
+    constant = _constant(x, weight, shape, partial(_matrices, (taps(part), taps(wide)), shape))
     return _result(x, matmul(parts.permute(1, 0, 2, 3, 4).reshape(channels, -1, shape[1]), constant), bias, high, wide)
 
 
-def _matrices(taps: tuple[Array, Array], shape: tuple[int, ...], kernel: Array) -> Array:
+def _matrices(both: tuple[Array, Array], shape: tuple[int, ...], kernel: Array) -> Array:
     """The kernel of each channel in each column, at the places that the window of a result covers."""
-    return np.einsum("crk,rhg,kwv->chwgv", kernel[:, 0].astype(np.float32), *taps, optimize=True).reshape(shape)
+    return np.einsum("crk,rhg,kwv->chwgv", kernel[:, 0].astype(np.float32), *both, optimize=True).reshape(shape)
 
 
 def _constant(x: Tensor, weight: Constant, shape: tuple[int, ...], made: Callable[[Array], Array]) -> Tensor:

@@ -14,21 +14,12 @@ import numpy as np
 
 from trtnet.graph import Tensor
 from trtnet.ops.convolutions.rearrangement import CHANNELS, Array, Rearrangement, Sides, multiple, with_channels
+from trtnet.ops.forms.convolutions.windows import Axis, axes_of, have_few_places
 from trtnet.ops.formulations import form
 from trtnet.ops.shapes.joining import cat
 from trtnet.ops.shapes.pad import pad
 
-MOST_PLACES = 64
-"""Of a window: each is a layer."""
-
 Shape = tuple[int, ...]
-
-
-def results(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, dilation: Shape) -> list[int]:
-    """How many windows lie on each axis of known size."""
-    sizes = [size if isinstance(size, int) else 0 for size in x.shape[2:]]
-    axes = zip(sizes, kernel[2:], stride, padding, dilation, strict=True)
-    return [(size + sum(sides) - apart * (n - 1) - 1) // step + 1 for size, n, step, sides, apart in axes]
 
 
 def thin_has_windows(x: Tensor, kernel: Shape, padding: Sides, dilation: Shape) -> bool:
@@ -43,8 +34,7 @@ def has_windows(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> bool
 
 def _has_windows(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, dilation: Shape) -> bool:
     known = all(isinstance(size, int) for size in x.shape[2:])
-    fits = min(min(sides) for sides in padding) >= 0 and prod(kernel[2:]) <= MOST_PLACES
-    return known and fits and min(results(x, kernel, stride, padding, dilation)) > 0
+    return known and have_few_places(axes_of(x, kernel[2:], stride, padding, dilation))
 
 
 @form("stem", "unfolded", applies=has_windows)
@@ -63,12 +53,9 @@ def thin_unfolded(x: Tensor, kernel: Shape, padding: Sides, dilation: Shape) -> 
 
 
 def _unfolded(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, dilation: Shape) -> Rearrangement:
-    counts, window = results(x, kernel, stride, padding, dilation), kernel[2:]
+    axes, window = axes_of(x, kernel[2:], stride, padding, dilation), kernel[2:]
     image = pad(x, [n for sides in reversed(padding) for n in sides]) if any(map(any, padding)) else x
-    parts = [
-        image[(slice(None), slice(None), *map(_under, place, dilation, stride, counts))]
-        for place in product(*map(range, window))
-    ]
+    parts = [image[(slice(None), slice(None), *map(Axis.under, axes, place))] for place in product(*map(range, window))]
     channels = multiple(kernel[1] * prod(window), CHANNELS)
     missing = channels - kernel[1] * prod(window)
     columns = cat(parts, 1)
@@ -79,9 +66,3 @@ def _unfolded(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, dilation:
         return with_channels(last, channels)
 
     return Rearrangement(filled, (1,) * len(window), moved, (1,) * len(window), ((0, 0),) * len(window))
-
-
-def _under(place: int, dilation: int, step: int, count: int) -> slice:
-    """What a place of the window lies on, for each result."""
-    start = place * dilation
-    return slice(start, start + step * (count - 1) + 1, step)
