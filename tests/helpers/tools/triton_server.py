@@ -116,6 +116,13 @@ class Server:
                 found[model] = found.get(model, 0.0) + float(line.rpartition(" ")[2])
         return found
 
+    def wait_for_count(self, metric: str, model: str, count: float, seconds: float = 10) -> None:
+        """Waits until a metric of a model is a number: an answer may be counted after it was sent."""
+        until = time.monotonic() + seconds
+        while (found := self.counts(metric)[model]) != count:
+            assert time.monotonic() < until, f"{metric} of {model} is {found}, not {count}"
+            time.sleep(0.02)
+
 
 def _answers(url: str) -> bool:
     try:
