@@ -88,10 +88,10 @@ def test_long_lists_are_cut_in_the_text_only():
 def test_large_mismatch_is_reported_quickly():
     names = [f"model.layers.{i}.self_attn.{p}_proj.weight" for i in range(5000) for p in "qkvo"]
     source = opened({f"transformer.{name}.kernel": (1,) for name in names})
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(WeightsError, match=r"weight \[1\]   nearest: transformer\.model\.layers\.0\.self_attn\.q_proj"):
         checkpoint.match(dict.fromkeys(names, (1,)), source)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -228,10 +228,10 @@ def test_the_second_rule_sees_what_the_first_has_made() -> None:
 
 def test_nearest_keys_are_of_several_kinds_and_found_soon() -> None:
     keys = [f"encoder.layers.{n}.attention.{name}" for n in range(20_000) for name in ("q.weight", "k.bias")]
-    start = time.perf_counter()
+    start = time.process_time()
     found = nearest(r"^encoder\.blocks\.(\d+)\.attention\.(q|k)\.(weight|bias)$", keys)
     assert found == [f"encoder.layers.0.attention.{name}" for name in ("q.weight", "k.bias")]
-    assert nearest("x", []) == [] and time.perf_counter() - start < 2
+    assert nearest("x", []) == [] and time.process_time() - start < 2
 
 
 BAD_FILES = {
@@ -317,10 +317,10 @@ INTRICATE = {
 @pytest.mark.parametrize("name", INTRICATE)
 def test_no_pattern_takes_long(name: str) -> None:
     text, key = INTRICATE[name]
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(CheckpointError, match="might take too long on the key 'aaaa"):
         one(f"drop = '{text}'", {key: np.ones(1, np.float32)})
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_patterns_of_every_day_are_not_refused() -> None:
