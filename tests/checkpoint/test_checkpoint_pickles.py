@@ -147,8 +147,10 @@ def test_a_damaged_storage_is_noticed(tmp_path: Path) -> None:
 
 
 def test_an_old_file_that_is_cut_short(tmp_path: Path) -> None:
-    content, _ = CORPUS["an old training file"]
-    for keep in (len(content) // 3, len(content) - 1):
-        (tmp_path / "x.pt").write_bytes(content[:keep])
-        with pytest.raises(CheckpointError):
-            open_checkpoint(tmp_path / "x.pt")
+    empty = tmp_path / "empty.pt"
+    torch.save({"w": torch.zeros(0)}, empty, _use_new_zipfile_serialization=False)
+    for content in (CORPUS["an old training file"][0], empty.read_bytes()):
+        for keep in (len(content) // 3, *range(len(content) - 9, len(content))):
+            (tmp_path / "x.pt").write_bytes(content[:keep])
+            with pytest.raises(CheckpointError):
+                open_checkpoint(tmp_path / "x.pt")

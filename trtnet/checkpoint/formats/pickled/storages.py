@@ -125,7 +125,10 @@ class FileStorages:
         known = self._seen.get(key) if isinstance(key, str) else None
         if known is None:
             raise PickleError("it has storages that no tensor uses")
-        count = int.from_bytes(self._map.read(8), "big" if self.big_endian else "little")
+        stated = self._map.read(8)
+        if len(stated) < 8:
+            raise PickleError(f"it is cut short: it ends before storage {key}")
+        count = int.from_bytes(stated, "big" if self.big_endian else "little")
         begin = self._map.tell()
         end = begin + nbytes(known)
         if count != known.elements or end > len(self._map):
