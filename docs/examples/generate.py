@@ -8,6 +8,11 @@ Its file (98 MB, weights in blocks of 4 bits) is fetched once; its engine is bui
     1. Bananas
     2. Oranges
     3. Grapes
+    > Write one sentence about the sea.
+    The sea is a vast and mysterious realm, teeming with life and unending in its own way, a testament to the unending
+    beauty of the universe.
+
+(That is the CPU reference, 2026-11-30; the last answer is one line.)
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ import trtnet
 from trtnet.tools.generation.generate import as_chat, load_generator
 from trtnet.weights import smollm2
 
-QUESTIONS = ("What is the capital of France?", "Name three fruits.")
+QUESTIONS = ("What is the capital of France?", "Name three fruits.", "Write one sentence about the sea.")
 
 
 def main() -> None:

@@ -32,7 +32,8 @@ from helpers.torch_tensorrt_route import SingleToken, compiled
 
 import trtnet
 from trtnet import models
-from trtnet.generation import SINGLE, GenerationConfig, Generator, Step, profiles, sampling
+from trtnet.generation import SINGLE, GenerationConfig, Generator, Step, profiles
+from trtnet.ops.transformers import sampling
 
 originals.import_torchvision()
 from transformers import LlamaConfig, LlamaForCausalLM, StaticCache  # noqa: E402

@@ -23,7 +23,7 @@ from helpers import originals
 
 import trtnet
 from trtnet.generation import Step
-from trtnet.generation.caches import caches_of
+from trtnet.generation.step import caches_of
 from trtnet.tools.generation.published import published_text
 from trtnet.weights import smollm2
 

@@ -98,7 +98,7 @@ def test_a_text_that_overflowed_leaves_nothing_in_the_next(device: str | None) -
     made = generator() if device is None else Generator(InPlace(RESTLESS), device=device)
     wanted = made(PROMPTS, GenerationConfig(4))
     assert made._caches is not None
-    for name, cache in made._caches._held.items():
+    for name, cache in made._caches._states._values.items():
         if name.startswith(("key_", "value_")):
             cache[...] = float("nan")
     assert made(PROMPTS, GenerationConfig(4)) == wanted

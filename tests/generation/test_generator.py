@@ -11,9 +11,9 @@ import torch
 from helpers.generating import PROMPTS, REPETITIVE, Letters, fixed, generator, greedy, network, original, reference
 
 import trtnet
-from trtnet import GenerationConfig, InputError, models
+from trtnet import GenerationConfig, InputError, ModelError, models
 from trtnet.generation import SINGLE, Generator, Step, profiles
-from trtnet.generation.sampling import CONTROLS, sample
+from trtnet.ops.transformers.sampling import sample
 
 SAMPLED = GenerationConfig(max_new_tokens=12, temperature=1.0, top_p=0.95, seed=3)
 
@@ -204,14 +204,14 @@ def test_an_engine_has_a_profile_for_each_kind_of_step() -> None:
 def test_tokens_are_chosen_in_float32_whatever_the_networks_dtype(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def spy(logits: Any, uniform: Any, controls: Any) -> Any:
-        seen.extend([logits, uniform, *(controls[name] for name in CONTROLS)])
-        return sample(logits, uniform, controls)
+    def spy(logits: Any, uniform: Any, **controls: Any) -> Any:
+        seen.extend([logits, uniform, *controls.values()])
+        return sample(logits, uniform, **controls)
 
     monkeypatch.setattr("trtnet.generation.step.sample", spy)
     model = models.llama(original().config.to_dict(), capacity=48)
     network = trtnet.define(Step(model), weights=original(), dtype=dtype)
-    assert [str(each.dtype) for each in seen] == ["float32"] * 7
+    assert [str(each.dtype) for each in seen] == ["float32"] * 6
     assert str(network.outputs["new_history"].dtype) == "float32" and str(network.outputs["new_key_0"].dtype) == dtype
 
 
@@ -220,10 +220,12 @@ def test_what_does_not_fit_is_refused() -> None:
         generator()([[1] * 49])
     with pytest.raises(InputError, match="a prompt has no tokens"):
         generator()([[]])
-    with pytest.raises(InputError, match="a prompt has the token -1; tokens are numbers of the vocabulary, from 0"):
+    with pytest.raises(InputError, match="a prompt has the token -1; the model's are numbers from 0 to 98"):
         generator()([[5, -1]])
     size = original().config.vocab_size
-    with pytest.raises(InputError, match=f"a prompt has the token {size}; the model's vocabulary has {size} tokens"):
+    with pytest.raises(
+        InputError, match=f"a prompt has the token {size}; the model's are numbers from 0 to {size - 1}"
+    ):
         generator()([[5, size]])
     for prompt in ([1.5], [[1]], 7):
         with pytest.raises(InputError, match="a prompt is a text, or a list of whole numbers"):
@@ -239,6 +241,8 @@ def test_what_does_not_fit_is_refused() -> None:
         generator(tokenizer=Letters())("hello")
     with pytest.raises(InputError, match="stop_strings need a tokenizer"):
         generator()([[1]], GenerationConfig(stop_strings=("x",)))
+    with pytest.raises(ModelError, match="a ReLU is no decoder: a Step takes a model such as"):
+        Step(trtnet.nn.ReLU())
     with pytest.raises(InputError, match="a Generator runs the step of a decoder"):
         relu = trtnet.define(trtnet.nn.ReLU(), {"x": trtnet.Input((1,))})
         Generator(relu.reference())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from helpers.generating import PROMPTS, fixed, generator
 
 from trtnet import GenerationConfig, InputError
 from trtnet.generation import SINGLE, Generator
-from trtnet.support.call_interface import StateInfo, TensorInfo
+from trtnet.support.call_interface import NamedOutputs, StateInfo, TensorInfo
 
 Array = np.ndarray[Any, Any]
 LONG = [[(7 * i) % 40 for i in range(length)] for length in (48, 9, 44, 1)]
@@ -26,16 +27,18 @@ class Sums:
             TensorInfo("input_ids", ("batch", length), "int64"), TensorInfo("write_indices", ("batch",), "int32"),
             TensorInfo("places", ("batch", "count"), "int64"), TensorInfo("key_0", ("batch", 1, 48, 1), "float32"),
         ]  # fmt: skip
+        self.outputs = [TensorInfo("tokens", ("batch", "count"), "int64"), replace(self.inputs[3], name="new_key_0")]
         self.widths: list[int] = []
 
-    def __call__(self, input_ids: Array, write_indices: Array, places: Array, key_0: Array) -> dict[str, Array]:
+    def __call__(self, input_ids: Array, write_indices: Array, places: Array, key_0: Array) -> NamedOutputs:
         length, new = input_ids.shape[1], key_0.copy()
         self.widths.append(length)
         for row, at, ids in zip(new[:, 0, :, 0], write_indices, input_ids, strict=True):
             assert 0 <= at <= 48 - length
             row[at : at + length] = ids
         sums = np.cumsum(new[:, 0, :, 0] * np.arange(1, 49), 1) % 40
-        return {"tokens": np.take_along_axis(sums, write_indices[:, None] + places, 1).astype(int), "new_key_0": new}
+        tokens = np.take_along_axis(sums, write_indices[:, None] + places, 1).astype(int)
+        return NamedOutputs({"tokens": tokens, "new_key_0": new})
 
 
 class SumsOfAnEngine(Sums):

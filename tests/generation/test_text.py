@@ -20,19 +20,22 @@ EURO = [42, 43, 44]  # its three bytes, a token each
 
 
 def pieces(tokens: list[int], stops: tuple[str, ...] = ()) -> tuple[list[str], Text]:
+    """What each token adds, and the end."""
     text = Text(Letters(), stops)
-    found = []
+    found = [""]
     for token in tokens:
-        found.append(text.add(token))
+        text.add(token)
+        found.append(text.so_far)
         if text.stopped:
             break
-    return [*found, text.end()], text
+    text.end()
+    return [after.removeprefix(before) for before, after in pairwise([*found, text.so_far])], text
 
 
 def test_a_character_comes_when_it_is_whole() -> None:
     found, text = pieces([0, *EURO, 1])
     assert found == ["a", "", "", "€", "b", ""]
-    assert (text.whole, text.stopped) == ("a€b", False)
+    assert (text.so_far, text.stopped) == ("a€b", False)
 
 
 def test_a_character_that_is_never_whole_comes_at_the_end() -> None:
@@ -43,10 +46,10 @@ def test_what_may_be_a_stop_string_waits() -> None:
     tokens = Letters().encode("the end.")
     found, text = pieces(tokens, ("end", "x"))
     assert found == ["t", "h", "", "e ", "", "", "", ""]
-    assert (text.whole, text.stopped) == ("the ", True)
+    assert (text.so_far, text.stopped) == ("the ", True)
     found, text = pieces(tokens[:-2], ("end",))  # it never is one
     assert found == ["t", "h", "", "e ", "", "", "en"]
-    assert (text.whole, text.stopped) == ("the en", False)
+    assert (text.so_far, text.stopped) == ("the en", False)
 
 
 class Ends(Letters):
@@ -59,12 +62,14 @@ class Ends(Letters):
 def test_a_stop_string_before_half_a_character_ends_a_text_at_its_limit() -> None:
     for stops, wanted in ((("end",), ("ab", True)), (("ends",), ("abend\ufffd", False)), (("b",), ("a", True))):
         text = Text(Ends(), stops)
-        given = "".join([*map(text.add, [0, 1, 60][: 2 + (stops != ("b",))]), text.end()])
-        assert (text.whole, text.stopped) == (given, wanted[1]) == wanted
+        for token in [0, 1, 60][: 2 + (stops != ("b",))]:
+            text.add(token)
+        text.end()
+        assert (text.so_far, text.stopped) == wanted
 
 
 def test_the_first_of_several_stop_strings_ends() -> None:
-    assert pieces(Letters().encode("abcdef"), ("cd", "bc"))[1].whole == "a"
+    assert pieces(Letters().encode("abcdef"), ("cd", "bc"))[1].so_far == "a"
 
 
 def test_guesses_are_what_followed_before() -> None:

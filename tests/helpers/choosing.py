@@ -10,7 +10,8 @@ from scipy import stats
 
 import trtnet
 from trtnet import GenerationConfig, nn
-from trtnet.generation.sampling import CONTROLS, penalized, sample
+from trtnet.generation.configuration import CONTROLS
+from trtnet.ops.transformers.sampling import penalized, sample
 
 Array = np.ndarray[Any, Any]
 
@@ -27,8 +28,9 @@ class Choice(nn.Module):
         }
 
     def forward(self, **given: Any) -> Any:
-        logits = penalized(given["logits"], given["before"], given["repetition_penalty"])
-        return sample(logits, given["uniform"], given)
+        controls = {name: given[name] for name in CONTROLS}
+        logits = penalized(given["logits"], given["before"], controls.pop("repetition_penalty"))
+        return sample(logits, given["uniform"], **controls)
 
 
 @cache

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.support import dtypes
-from trtnet.support.call_interface import TensorInfo
+from trtnet.generation.step import caches_of
+from trtnet.runtime.streams.host_states import HostStates
+from trtnet.runtime.streams.torch_states import TorchStates
 
 Array = np.ndarray[Any, Any]
 CALLED = "input_ids", "write_indices", "places"
@@ -21,25 +22,21 @@ class HostCaches:
     """
 
     def __init__(self, step: Any, prompts: Any, batch: int) -> None:
-        self.batch = batch
-        self._calls, self._states = (step, prompts), step.states
-        self._infos = caches_of(step)
-        self._held: dict[str, Any] = {}
+        self.batch, self._calls, self._states = batch, (step, prompts), HostStates(step, batch)
+        self._controls: dict[str, Array] = {}
 
     def begin(self, controls: dict[str, Array]) -> None:
         """Other sequences come next, in empty caches. controls: inputs that stay the same for them."""
-        shapes = {info: (self.batch, *map(int, info.shape[1:])) for info in self._infos}
-        empty = {info.name: np.zeros(shape, dtypes.get(info.dtype).numpy) for info, shape in shapes.items()}
-        self._held = controls | empty
+        self._controls = controls
+        self._states.reset(range(self.batch))
 
     def __call__(self, ids: Array, at: Array, places: Array) -> Array:
         """The tokens [batch, count] that come next at some places [batch, count] of tokens.
 
         ids: [batch, length], the tokens. at: [batch], where in the caches they begin.
         """
-        found = self._calls[ids.shape[1] > 1](input_ids=ids, write_indices=at, places=places, **self._held)
-        self._held |= {state.input: found[state.output] for state in self._states}
-        return np.asarray(found["tokens"])
+        given = self._controls | dict(zip(CALLED, (ids, at, places), strict=True))
+        return np.asarray(self._states.carry(self._calls[ids.shape[1] > 1], given)["tokens"])
 
     def next(self, ids: Array, at: Array) -> Array:
         """The tokens [batch, 1] after one more token of each sequence."""
@@ -49,7 +46,6 @@ class HostCaches:
 class DeviceCaches:
     """Caches as torch tensors on a GPU, which the engine writes in place; each width has buffers of its own.
 
-    Those in 8 bits, which no engine writes in place, are in two buffers that take turns.
     step, prompts: an engine or a session of a Step, for single tokens and for several. device: torch's name of the GPU.
     """
 
@@ -58,13 +54,10 @@ class DeviceCaches:
 
         self.batch, self._torch, self._device = batch, torch, device
         self._calls = [call.session() if hasattr(call, "session") else call for call in (step, prompts)]
-        self._states, infos = step.states, caches_of(step)
-        self._capacity = int(infos[0].shape[2])
-        held = [info for info in step.inputs if info.name not in CALLED]
-        narrow = [info for info in infos if dtypes.get(info.dtype).bits < 16]
-        self._held, self._others = (
-            {info.name: self._zeros(info.dtype, *info.shape[1:]) for info in each} for each in (held, narrow)
-        )
+        self._states = TorchStates(step, batch, device)
+        self._capacity = int(caches_of(step)[0].shape[2])
+        others = {*CALLED, *(state.input for state in step.states)}
+        self._controls = {i.name: self._zeros(i.dtype, *i.shape[1:]) for i in step.inputs if i.name not in others}
         on_gpu = device.startswith("cuda")
         self._tokens = torch.empty(batch, 1, dtype=torch.int64, pin_memory=on_gpu)
         cuda: Any = torch.cuda
@@ -75,9 +68,8 @@ class DeviceCaches:
     def begin(self, controls: dict[str, Array]) -> None:
         """Other sequences come next, in empty caches. controls: inputs that stay the same for them."""
         self._is_ahead = False
-        self._send(self._held, controls)
-        for state in self._states:
-            self._held[state.input].zero_()  # a NaN that another sequence left would be of all: 0 * NaN
+        self._send(self._controls, controls)
+        self._states.reset()  # a NaN that another sequence left would be of all: 0 * NaN
 
     def __call__(self, ids: Array, at: Array, places: Array) -> Array:
         """As that of HostCaches."""
@@ -109,10 +101,8 @@ class DeviceCaches:
         return self._tokens.numpy().copy()
 
     def _run(self, given: dict[str, Any], tokens: Any) -> None:
-        before, after = self._held, self._held | self._others
-        written = {state.output: after[state.input] for state in self._states}
-        self._calls[given["input_ids"].shape[1] > 1](**given, **before, out={"tokens": tokens, **written})
-        self._held, self._others = after, {name: before[name] for name in self._others}
+        call = self._calls[given["input_ids"].shape[1] > 1]
+        self._states.carry(call, given | self._controls, {"tokens": tokens})
 
     def _send(self, tensors: dict[str, Any], arrays: dict[str, Array]) -> None:
         for name, array in arrays.items():
@@ -127,9 +117,3 @@ class DeviceCaches:
             made = self._zeros("int64", length), self._zeros("int32"), self._zeros("int64", count)
             self._buffers[length, count] = dict(zip(CALLED, made, strict=True)), self._zeros("int64", count)
         return self._buffers[length, count]
-
-
-def caches_of(step: Any) -> list[TensorInfo]:
-    """The inputs that hold keys and values, and the tokens: the step's states."""
-    inputs = {info.name: info for info in step.inputs}
-    return [inputs[state.input] for state in step.states]

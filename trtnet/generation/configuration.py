@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from trtnet.support.configuration.ranges import check_ranges
 from trtnet.support.errors import InputError
@@ -48,3 +51,12 @@ class GenerationConfig:
 _LARGEST = 3e38
 GREEDY = GenerationConfig()
 """The most likely token each time."""
+CONTROLS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+"""The fields that the network gets, a number for each row."""
+
+
+def controls(configs: Sequence[GenerationConfig], capacity: int) -> dict[str, np.ndarray]:
+    """What the network chooses tokens by: the fields that it gets, and random numbers for each place of a row."""
+    numbers = {name: np.array([getattr(config, name) for config in configs], np.float32) for name in CONTROLS}
+    sources = [np.random.default_rng([config.seed, number]) for number, config in enumerate(configs)]
+    return numbers | {"uniform": np.stack([source.random((capacity, 2), np.float32) for source in sources])}

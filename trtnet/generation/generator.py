@@ -1,4 +1,4 @@
-"""The loop around a step: prompts into the caches, then a token of each sequence at a time."""
+"""The loop around a step: prompts go into the caches, then each step gives every sequence a token."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.generation.caches import Array, DeviceCaches, HostCaches, caches_of
-from trtnet.generation.configuration import GREEDY, GenerationConfig
-from trtnet.generation.sampling import CONTROLS
-from trtnet.generation.sequences import Completion, Row, draft
+from trtnet.generation.caches import DeviceCaches, HostCaches
+from trtnet.generation.configuration import GREEDY, GenerationConfig, controls
+from trtnet.generation.sequences import Completion, Row
+from trtnet.generation.step import sizes_of
 from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
@@ -48,11 +48,16 @@ class Generator:
     ) -> None:
         if chunk < 1:
             raise InputError(f"chunk is {chunk}; it is at least 1, the most tokens of a prompt in a step")
-        self._steps, self._device = (step, step if prompts is None else prompts), device
-        self._batch, self._length, self.capacity, self._vocabulary = _checked(*self._steps)
-        self._chunk = self._length or chunk
-        self._pads = device is not None or hasattr(self._steps[1], "submit")
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
+        self._steps, self._device = (step, step if prompts is None else prompts), device
+        self._sizes = sizes_of(*self._steps)
+        self.capacity, most = self._sizes.capacity, min(chunk, self._sizes.capacity)
+        self._widths: Sequence[int] = range(1, most + 1)
+        """How many tokens a step takes of each sequence."""
+        if self._sizes.length:
+            self._widths = 1, self._sizes.length
+        elif device is not None or hasattr(self._steps[1], "submit"):  # an engine compiles kernels for each
+            self._widths = sorted({1, most, *(1 << n for n in range(3, most.bit_length()))})
         self._caches: HostCaches | DeviceCaches | None = None
         self._running: list[Row] = []
 
@@ -66,9 +71,9 @@ class Generator:
         if isinstance(prompts, str):
             raise InputError("prompts are a list, also for a single text: generator([text])")
         rows = self._rows(prompts, config)
-        for _ in self._run(rows):
+        for _ in self._steps_of(rows):
             pass
-        return [Completion(row.text.whole, row.tokens, row.finish_reason, row.steps) for row in rows]
+        return [row.completion() for row in rows]
 
     def stream(self, prompt: Prompt, config: GenerationConfig = GREEDY) -> Iterator[str]:
         """The pieces of one text as they come.
@@ -78,39 +83,39 @@ class Generator:
         """
         self._tokenizer_for("pieces of text need")
         (row,) = self._rows([prompt], config)
-        for _ in self._run([row]):
-            yield from filter(None, row.pieces)
-            row.pieces.clear()
-
-    def _tokenizer_for(self, what: str) -> Tokenizer:
-        if self.tokenizer is None:
-            raise InputError(f"{what} a tokenizer: Generator(step, tokenizer)")
-        return self.tokenizer
+        given = 0
+        for _ in self._steps_of([row]):
+            if piece := row.text.so_far[given:]:
+                yield piece
+                given += len(piece)
 
     def _rows(self, prompts: Sequence[Prompt], given: Configs) -> list[Row]:
+        """The sequences that begin with prompts."""
         configs = [given] * len(prompts) if isinstance(given, GenerationConfig) else given
         if len(configs) != len(prompts):
             raise InputError(
                 f"{counted(len(configs), 'config')} for {counted(len(prompts), 'prompt')}: give one, or one for each"
             )
-        if self._length and any(config.prompt_lookup_num_tokens for config in configs):
+        length = self._sizes.length
+        if length and any(config.prompt_lookup_num_tokens for config in configs):
             raise InputError(
-                f"the step takes {counted(self._length, 'token')} or one: guesses (prompt_lookup_num_tokens) need one"
-                " of any length, profiles(drafted=...)"
+                f"the step takes {counted(length, 'token')} or one: guesses (prompt_lookup_num_tokens) need one of any"
+                " length, profiles(drafted=...)"
             )
         return [self._row(self._tokens(prompt), config) for prompt, config in zip(prompts, configs, strict=True)]
 
     def _row(self, prompt: list[int], config: GenerationConfig) -> Row:
-        ends = set(self.eos_token_id)
+        ends = self.eos_token_id
         for text in config.stop_strings:
             tokenizer = self._tokenizer_for("stop_strings need")
             tokens = tokenizer.encode(text, add_special_tokens=False)
             if len(tokens) == 1 and not tokenizer.decode(tokens):  # no text shows it, as "<|im_end|>"
-                ends.update(tokens)
-        limit = min(config.max_new_tokens, self.capacity - len(prompt) + 1)
-        return Row(prompt, config, frozenset(ends), limit, Text(self.tokenizer, config.stop_strings))
+                ends |= {*tokens}
+        most = min(len(prompt) + config.max_new_tokens, self.capacity + 1)
+        return Row(prompt, len(prompt), most, config, ends, Text(self.tokenizer, config.stop_strings))
 
     def _tokens(self, prompt: Prompt) -> list[int]:
+        """A prompt's tokens. Raises InputError."""
         if isinstance(prompt, str):
             prompt = self._tokenizer_for("a prompt that is text needs").encode(prompt)
         try:
@@ -119,29 +124,33 @@ class Generator:
             raise InputError(f"a prompt is a text, or a list of whole numbers: {error}") from error
         if not tokens:
             raise InputError("a prompt has no tokens")
-        if min(tokens) < 0:
-            raise InputError(f"a prompt has the token {min(tokens)}; tokens are numbers of the vocabulary, from 0")
-        if 0 < self._vocabulary <= max(tokens):
-            text = f"the model's vocabulary has {counted(self._vocabulary, 'token')}"
-            raise InputError(f"a prompt has the token {max(tokens)}; {text}")
+        vocabulary = self._sizes.vocabulary
+        for token in (min(tokens), max(tokens)):
+            if token < 0 or 0 < vocabulary <= token:
+                known = f" to {vocabulary - 1:,}" if vocabulary else ""
+                raise InputError(f"a prompt has the token {token}; the model's are numbers from 0{known}")
         if len(tokens) > self.capacity:
             text = f"a prompt has {counted(len(tokens), 'token')}, the caches hold {self.capacity:,}"
             raise InputError(f"{text}: shorten it, or define the model with a larger capacity")
         return tokens
 
-    def _run(self, rows: list[Row]) -> Iterator[None]:
+    def _tokenizer_for(self, what: str) -> Tokenizer:
+        if self.tokenizer is None:
+            raise InputError(f"{what} a tokenizer: Generator(step, tokenizer)")
+        return self.tokenizer
+
+    def _steps_of(self, rows: list[Row]) -> Iterator[None]:
         """Steps until all sequences have an end."""
         if not rows:
             return
-        if self._batch and len(rows) > self._batch:
+        batch = self._sizes.batch
+        if batch and len(rows) > batch:
             raise InputError(
-                f"{counted(len(rows), 'prompt')}: this step was made for {counted(self._batch, 'sequence')} at a time"
+                f"{counted(len(rows), 'prompt')}: this step was made for {counted(batch, 'sequence')} at a time"
             )
-        idle = Row([0], GREEDY, frozenset(), 0, Text(None), finish_reason="length")
-        rows = [*rows, *[idle] * (self._batch - len(rows))]
-        caches = self._caches_for(len(rows))
-        caches.begin(self._controls(rows))
-        self._running = rows
+        idle = Row([0], 1, 1, GREEDY, frozenset(), Text(None), finish_reason="length")
+        rows = [*rows, *[idle] * (batch - len(rows))]
+        caches = self._begin(rows)
         while not all(row.finish_reason for row in rows):
             if self._running is not rows:
                 raise InputError(
@@ -150,13 +159,19 @@ class Generator:
             self._step(rows, caches)
             yield
 
-    def _caches_for(self, batch: int) -> HostCaches | DeviceCaches:
-        if self._caches is None or self._caches.batch != batch:
+    def _begin(self, rows: list[Row]) -> HostCaches | DeviceCaches:
+        """Empty caches, and what the network chooses tokens by."""
+        chosen_by = controls([row.config for row in rows], self.capacity) if self._sizes.sampling else {}
+        if not chosen_by and any(row.config.temperature or row.config.repetition_penalty != 1 for row in rows):
+            raise InputError("the step was made for the most likely tokens alone: leave out Step(sampling=False)")
+        if self._caches is None or self._caches.batch != len(rows):
             self._caches = None  # those of another size are given back before there are new ones
             if self._device is None:
-                self._caches = HostCaches(*self._steps, batch)
+                self._caches = HostCaches(*self._steps, len(rows))
             else:
-                self._caches = DeviceCaches(*self._steps, batch, self._device)
+                self._caches = DeviceCaches(*self._steps, len(rows), self._device)
+        self._caches.begin(chosen_by)
+        self._running = rows
         return self._caches
 
     def _step(self, rows: list[Row], caches: HostCaches | DeviceCaches) -> None:
@@ -165,64 +180,20 @@ class Generator:
         What is behind a sequence's tokens, zeros and wrong guesses, is overwritten before it is read.
         """
         running = [row for row in rows if not row.finish_reason]
-        lacking = max(len(row.whole) - row.held for row in running)
+        lacking = max(len(row.tokens) - row.cached for row in running)
         guesses = max(row.config.prompt_lookup_num_tokens for row in running)
-        if lacking > 1 or any(len(row.whole) + guesses > self.capacity for row in running):
+        if lacking > 1 or any(len(row.tokens) + guesses > self.capacity for row in running):
             guesses = 0
-        width = self._width(min(lacking, self._chunk)) + guesses
-        starts = [min(row.held, self.capacity - width) for row in rows]
-        ids = [
-            [*row.whole[start : start + width], *draft(row.whole, guesses), *[0] * width][:width]
-            for row, start in zip(rows, starts, strict=True)
-        ]
+        taken = min(lacking, self._widths[-1])
+        width = guesses + next(width for width in self._widths if width >= taken)
+        starts = [min(row.cached, self.capacity - width) for row in rows]
+        ids = [row.window(start, width, guesses) for row, start in zip(rows, starts, strict=True)]
         given = np.array(ids, np.int64), np.array(starts, np.int32)
         if lacking == 1 and not guesses:
             chosen = caches.next(*given)
         else:
-            last = np.array([len(row.whole) - 1 for row in rows]) - starts
+            last = np.array([len(row.tokens) - 1 for row in rows]) - starts
             chosen = caches(*given, (last[:, None] + np.arange(1 + guesses)).clip(max=width - 1))
         for row, start, tokens, following in zip(rows, starts, ids, chosen.tolist(), strict=True):
             if not row.finish_reason:
                 row.follow(start + width, tokens[1 : 1 + guesses], following)
-
-    def _width(self, count: int) -> int:
-        """Tokens of a step that has so many of prompts."""
-        if count == 1 or not (self._pads or self._length):
-            return count
-        return self._length or min(max(LEAST, 1 << (count - 1).bit_length()), self._chunk, self.capacity)
-
-    def _controls(self, rows: list[Row]) -> dict[str, Array]:
-        """What the network chooses tokens by. Raises InputError where it takes the most likely ones alone."""
-        if all(info.name != "uniform" for info in self._steps[0].inputs):
-            if any(row.config.temperature != 0 or row.config.repetition_penalty != 1 for row in rows):
-                raise InputError("the step was made for the most likely tokens alone: leave out Step(sampling=False)")
-            return {}
-        controls = {name: np.array([getattr(row.config, name) for row in rows], np.float32) for name in CONTROLS}
-        sources = [np.random.default_rng([row.config.seed, number]) for number, row in enumerate(rows)]
-        controls["uniform"] = np.stack([source.random((self.capacity, 2), np.float32) for source in sources])
-        return controls
-
-
-def _checked(step: Any, prompts: Any) -> tuple[int, int, int, int]:
-    """(how many sequences there are, the length of steps for prompts, each 0 if it is not fixed; the tokens that the
-    caches hold, those of the vocabulary, 0 if that is not known). Raises InputError.
-    """
-    found, others = caches_of(step), caches_of(prompts)
-    inputs = {info.name: info for info in prompts.inputs}
-    if not found or "places" not in inputs:
-        raise InputError("a Generator runs the step of a decoder: define(trtnet.generation.Step(model), weights=...)")
-    length, capacity = _number(inputs["input_ids"].shape[1]), int(found[0].shape[2])
-    if length == 1:
-        raise InputError("this step takes single tokens: give prompts= a step of any length, Step(model)")
-    if [(info.name, *info.shape[1:]) for info in found] != [(info.name, *info.shape[1:]) for info in others]:
-        raise InputError("the step for prompts has other caches: make both of one decoder, with the same sampling")
-    if length > capacity:
-        raise InputError(
-            f"the step takes {counted(length, 'token')}, its caches hold {capacity}: make it with a smaller length"
-        )
-    batch = _number(found[0].shape[0]) or _number(others[0].shape[0])
-    return batch, length, capacity, inputs["input_ids"].rows
-
-
-def _number(size: int | str) -> int:
-    return size if isinstance(size, int) else 0

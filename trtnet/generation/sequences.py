@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,43 +30,49 @@ class Completion:
 
 @dataclass
 class Row:
-    """A sequence of a batch: a prompt and what follows, together in `whole`.
+    """A sequence of a batch: a prompt, and what follows it.
 
-    ends: tokens that end it. limit: the most tokens that follow. held: how many of the whole are in the caches.
+    tokens: of both. prompt: how many are the prompt's. most: how many there may be. ends: those that end the sequence.
+    text: of what follows. cached: how many tokens the caches hold.
     """
 
-    whole: list[int]
+    tokens: list[int]
+    prompt: int
+    most: int
     config: GenerationConfig
     ends: frozenset[int]
-    limit: int
     text: Text
-    tokens: list[int] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-    finish_reason: str = ""
+    cached: int = 0
     steps: int = 0
-    held: int = 0
+    finish_reason: str = ""
 
-    def follow(self, held: int, guesses: Sequence[int], chosen: Sequence[int]) -> None:
-        """Goes on after a step. held: up to where it wrote. chosen: the next token, and one after each guess."""
-        self.held = held
-        if held < len(self.whole):
+    def window(self, start: int, width: int, guesses: int) -> list[int]:
+        """Tokens for a step from a place on: the sequence's, guesses of what follows, and zeros up to the width."""
+        return [*self.tokens[start : start + width], *draft(self.tokens, guesses), *[0] * width][:width]
+
+    def follow(self, cached: int, guesses: Sequence[int], chosen: Sequence[int]) -> None:
+        """Goes on after a step. cached: up to where it wrote. chosen: the next token, and one after each guess."""
+        self.cached = cached
+        if cached < len(self.tokens):  # the prompt goes on
             return
-        self.steps += bool(self.tokens)
+        self.steps += len(self.tokens) > self.prompt
         for guess, token in zip([*guesses, None], chosen, strict=True):
             self._take(token)
             if self.finish_reason or token != guess:
                 break
-        self.held = len(self.whole) - 1
+        self.cached = len(self.tokens) - 1
 
     def _take(self, token: int) -> None:
         is_end = token in self.ends
         if not is_end:
-            self.whole.append(token)
             self.tokens.append(token)
-            self.pieces.append(self.text.add(token))
-        if is_end or self.text.stopped or len(self.tokens) == self.limit:
-            self.pieces.append(self.text.end())
+            self.text.add(token)
+        if is_end or self.text.stopped or len(self.tokens) == self.most:
+            self.text.end()
             self.finish_reason = "stop" if is_end or self.text.stopped else "length"
+
+    def completion(self) -> Completion:
+        return Completion(self.text.so_far, self.tokens[self.prompt :], self.finish_reason, self.steps)
 
 
 def draft(tokens: Sequence[int], count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Tokens to text, a piece at a time, up to a text that ends it."""
+"""Tokens to text, as they come, up to a text that ends it."""
 
 from __future__ import annotations
 
@@ -21,38 +21,37 @@ class Tokenizer(Protocol):
 class Text:
     """The text of tokens that come one by one; none without a tokenizer.
 
-    stop_strings: those that end it. `stopped` says whether one came; `whole` is the text so far.
+    stop_strings: those that end it. `so_far` is the text without a character, or what may be a stop string, that is not
+    whole yet; `stopped` says whether a stop string came.
     """
 
     def __init__(self, tokenizer: Tokenizer | None, stop_strings: Sequence[str] = ()) -> None:
         self._tokenizer, self._stops = tokenizer, stop_strings
         self._tokens: list[int] = []
         self._start = self._done = 0
-        self._held = self.whole = ""
+        self._decoded = self.so_far = ""
         self.stopped = False
 
-    def add(self, token: int) -> str:
-        """What a further token adds: nothing while a character, or what may be a stop string, is not whole."""
+    def add(self, token: int) -> None:
+        """A further token."""
         self._tokens.append(token)
-        return self._added(is_last=False)
+        self._read(is_last=False)
 
-    def end(self) -> str:
-        """What is left when no more tokens come."""
-        return "" if self.stopped else self._added(is_last=True)
+    def end(self) -> None:
+        """No more tokens come: what is not whole is text as it is."""
+        if not self.stopped:
+            self._read(is_last=True)
 
-    def _added(self, is_last: bool) -> str:
+    def _read(self, is_last: bool) -> None:
         if self._tokenizer is None:
-            return ""
+            return
         known = self._tokenizer.decode(self._tokens[self._start : self._done])
         found = self._tokenizer.decode(self._tokens[self._start :])
         if found.endswith("\ufffd") and not is_last:  # the first bytes of a character
-            return ""
+            return
         self._start, self._done = self._done, len(self._tokens)
-        text = self._held + found[len(known) :]
-        ends = [place for stop in self._stops if (place := text.find(stop)) >= 0]
-        self.stopped = bool(ends)
+        text = self._decoded = self._decoded + found[len(known) :]
+        stops = [place for stop in self._stops if (place := text.find(stop, len(self.so_far))) >= 0]
         begun = max((n for stop in self._stops for n in range(len(stop)) if text.endswith(stop[:n])), default=0)
-        kept = min(ends) if ends else len(text) - begun * (not is_last)
-        self._held = text[kept:]
-        self.whole += text[:kept]
-        return text[:kept]
+        self.stopped = bool(stops)
+        self.so_far = text[: min(stops, default=len(text) - begun * (not is_last))]

@@ -37,11 +37,14 @@ class HostStates:
         self._mask = {ACTIVE: np.ones(count, np.bool_)} if ACTIVE in inputs else {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given = bind(self.inputs, args, kwargs)
-        found = by_name(self._call(**given, **self._values, **self._mask), self._call.outputs)
+        return returned(self.carry(self._call, bind(self.inputs, args, kwargs)))
+
+    def carry(self, call: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What a call gives but for the states, which are kept. call: the reference, or one that shares the states."""
+        found = by_name(call(**given, **self._values, **self._mask), self._call.outputs)
         for state, _, _ in self._states.values():
             self._values[state.input] = found.pop(state.output)
-        return returned(found)
+        return found
 
     def select(self, streams: Iterable[int]) -> None:
         """The streams that take part in calls from now on. Raises InputError."""
