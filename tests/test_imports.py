@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1]
 DOOR = "trtnet"
 """The package's own module: it names what users take from anywhere, when they take it; nothing inside uses it."""
 FOLDERS = (
-    "support", "graph", "ops", "nn", "checkpoint", "builder", "reference", "runtime", "definition", "generation",
-    "verify", "tools", "ray", "cli", "__main__",
+    "support", "graph", "ops", "nn", "checkpoint", "builder", "reference", "runtime", "definition", "text",
+    "generation", "verify", "tools", "ray", "cli", "__main__",
 )  # fmt: skip
 """What is in trtnet, from the bottom up: each may use those before it."""
 INSIDE = {

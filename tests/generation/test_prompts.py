@@ -1,4 +1,4 @@
-"""How prompts are cut into steps, and steps of one length: TensorRT knows all sizes of theirs."""
+"""How prompts are cut into steps, steps of one length, whose sizes TensorRT knows, and guesses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from helpers.generating import PROMPTS, fixed, generator
 
 from trtnet import GenerationConfig, InputError
 from trtnet.generation import SINGLE, Generator
+from trtnet.generation.sequences import draft
 from trtnet.support.call_interface import NamedOutputs, StateInfo, TensorInfo
 
 Array = np.ndarray[Any, Any]
@@ -94,3 +95,11 @@ def test_a_step_of_a_fixed_length_has_no_guesses() -> None:
         made([[1, 2]], GenerationConfig(4, prompt_lookup_num_tokens=2))
     with pytest.raises(InputError, match="the step takes 64 tokens, its caches hold 48"):
         Generator(fixed(1, **SINGLE).reference(), prompts=fixed(1, length=64, count=1).reference())
+
+
+def test_guesses_are_what_followed_before() -> None:
+    assert draft([1, 2, 3, 9, 1, 2, 3], 2) == [9, 1]
+    assert draft([7, 2, 3, 5, 1, 2, 3, 8, 2, 3], 1) == [8]  # the latest place of the longest match
+    assert draft([5, 6, 5], 3) == [6, 5, 5]  # filled up
+    assert draft([1, 2, 3], 2) == [3, 3]
+    assert draft([4], 2) == [4, 4]

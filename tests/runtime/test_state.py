@@ -12,6 +12,7 @@ from helpers.runtime.fakes import Opener
 from helpers.runtime.stateful import Cached, alone, chunks, engine_of, network, streams_of
 
 import trtnet
+from trtnet.runtime.streams.host_states import HostStates
 from trtnet.support.errors import ClosedError, ExecutionError, InputError, ProfileError, TrtnetError
 
 KINDS = ("reference", "engine")
@@ -243,3 +244,18 @@ def test_a_call_that_fails_leaves_all_states_as_they_were() -> None:
     found = [streams(x) for x in given[3:]]
     for number in range(2):
         close([each["y"][number] for each in found], alone(given[:, number])[3:])
+
+
+def test_states_of_an_engine_may_be_carried_on_the_host() -> None:
+    made = trtnet.define(Cached(), weights={})
+    engine, _ = engine_of(made, {"new_cache": "cache"})
+    own, shared = HostStates(made.reference(), 3), HostStates(engine, 3)
+    for step in range(8):
+        if step == 5:
+            own.reset(range(3))
+            shared.reset(range(3))
+        given = {"x": np.full((3, 3), step + 1, np.float32), "place": np.full(3, step, np.int32)}
+        # a call of either network goes on from the same states
+        found = shared.carry(engine if step % 2 else made.reference(), given)
+        assert [*found] == ["y"]
+        close(found["y"], own(**given))

@@ -12,9 +12,10 @@ from trtnet.generation.caches import DeviceCaches, HostCaches
 from trtnet.generation.configuration import GREEDY, GenerationConfig, controls
 from trtnet.generation.sequences import Completion, Row
 from trtnet.generation.step import sizes_of
-from trtnet.generation.text import Text, Tokenizer
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
+from trtnet.text.growing import GrowingText
+from trtnet.text.tokenizer import Tokenizer
 
 Prompt = str | Sequence[int]
 Configs = GenerationConfig | Sequence[GenerationConfig]
@@ -112,7 +113,7 @@ class Generator:
             if len(tokens) == 1 and not tokenizer.decode(tokens):  # no text shows it, as "<|im_end|>"
                 ends |= {*tokens}
         most = min(len(prompt) + config.max_new_tokens, self.capacity + 1)
-        return Row(prompt, len(prompt), most, config, ends, Text(self.tokenizer, config.stop_strings))
+        return Row(prompt, len(prompt), most, config, ends, GrowingText(self.tokenizer, config.stop_strings))
 
     def _tokens(self, prompt: Prompt) -> list[int]:
         """A prompt's tokens. Raises InputError."""
@@ -148,7 +149,7 @@ class Generator:
             raise InputError(
                 f"{counted(len(rows), 'prompt')}: this step was made for {counted(batch, 'sequence')} at a time"
             )
-        idle = Row([0], 1, 1, GREEDY, frozenset(), Text(None), finish_reason="length")
+        idle = Row([0], 1, 1, GREEDY, frozenset(), GrowingText(None), finish_reason="length")
         rows = [*rows, *[idle] * (batch - len(rows))]
         caches = self._begin(rows)
         while not all(row.finish_reason for row in rows):

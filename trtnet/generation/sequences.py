@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trtnet.generation.configuration import GenerationConfig
-from trtnet.generation.text import Text
+from trtnet.text.growing import GrowingText
 
 LONGEST = 3
 """Tokens at the end that are looked for; fewer if they are not found."""
@@ -41,7 +41,7 @@ class Row:
     most: int
     config: GenerationConfig
     ends: frozenset[int]
-    text: Text
+    text: GrowingText
     cached: int = 0
     steps: int = 0
     finish_reason: str = ""

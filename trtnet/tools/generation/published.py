@@ -14,10 +14,10 @@ from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.nn import Module
 from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.support.json_text import read_object_if_there
-from trtnet.tools.generation.chat import ChatTemplate
+from trtnet.text.chat import ChatTemplate
+from trtnet.text.gguf_tokenizer import from_gguf
+from trtnet.text.tokenizer import FileTokenizer, from_file
 from trtnet.tools.generation.gguf_fields import llama_fields
-from trtnet.tools.generation.gguf_tokenizer import from_gguf
-from trtnet.tools.generation.tokenizer import FileTokenizer, from_file
 from trtnet.weights import rules
 
 

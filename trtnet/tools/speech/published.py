@@ -16,7 +16,7 @@ from trtnet.generation.speech.tokens import SpeechTokens, speech_tokens
 from trtnet.models.whisper_text import loudest
 from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.support.json_text import read_object_if_there
-from trtnet.tools.generation.tokenizer import FileTokenizer, from_file
+from trtnet.text.tokenizer import FileTokenizer, from_file
 from trtnet.weights import rules
 
 

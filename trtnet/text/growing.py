@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+
+from trtnet.text.tokenizer import Tokenizer
 
 
-class Tokenizer(Protocol):
-    """What turns text into tokens and back; transformers' tokenizers fit, too."""
-
-    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
-        """The tokens of a text, with those that begin one."""
-        ...
-
-    def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
-        """The text of tokens."""
-        ...
-
-
-class Text:
+class GrowingText:
     """The text of tokens that come one by one; none without a tokenizer.
 
     stop_strings: those that end it. `so_far` is the text without a character, or what may be a stop string, that is not

@@ -10,18 +10,17 @@ import pytest
 from helpers.generating import Letters
 
 from trtnet import CheckpointError, InputError
-from trtnet.generation.sequences import draft
-from trtnet.generation.text import Text
-from trtnet.tools.generation.chat import ChatTemplate
-from trtnet.tools.generation.gguf_tokenizer import from_gguf
-from trtnet.tools.generation.tokenizer import from_file
+from trtnet.text.chat import ChatTemplate
+from trtnet.text.gguf_tokenizer import from_gguf
+from trtnet.text.growing import GrowingText
+from trtnet.text.tokenizer import from_file
 
 EURO = [42, 43, 44]  # its three bytes, a token each
 
 
-def pieces(tokens: list[int], stops: tuple[str, ...] = ()) -> tuple[list[str], Text]:
+def pieces(tokens: list[int], stops: tuple[str, ...] = ()) -> tuple[list[str], GrowingText]:
     """What each token adds, and the end."""
-    text = Text(Letters(), stops)
+    text = GrowingText(Letters(), stops)
     found = [""]
     for token in tokens:
         text.add(token)
@@ -61,7 +60,7 @@ class Ends(Letters):
 
 def test_a_stop_string_before_half_a_character_ends_a_text_at_its_limit() -> None:
     for stops, wanted in ((("end",), ("ab", True)), (("ends",), ("abend\ufffd", False)), (("b",), ("a", True))):
-        text = Text(Ends(), stops)
+        text = GrowingText(Ends(), stops)
         for token in [0, 1, 60][: 2 + (stops != ("b",))]:
             text.add(token)
         text.end()
@@ -70,14 +69,6 @@ def test_a_stop_string_before_half_a_character_ends_a_text_at_its_limit() -> Non
 
 def test_the_first_of_several_stop_strings_ends() -> None:
     assert pieces(Letters().encode("abcdef"), ("cd", "bc"))[1].so_far == "a"
-
-
-def test_guesses_are_what_followed_before() -> None:
-    assert draft([1, 2, 3, 9, 1, 2, 3], 2) == [9, 1]
-    assert draft([7, 2, 3, 5, 1, 2, 3, 8, 2, 3], 1) == [8]  # the latest place of the longest match
-    assert draft([5, 6, 5], 3) == [6, 5, 5]  # filled up
-    assert draft([1, 2, 3], 2) == [3, 3]
-    assert draft([4], 2) == [4, 4]
 
 
 TEMPLATE = (

@@ -1,25 +1,35 @@
-"""Tokenizers of the package tokenizers, from a tokenizer.json."""
+"""What turns text into tokens and back, and those of the package tokenizers, from a tokenizer.json."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from trtnet.support.errors import CheckpointError, DependencyError
 
 
+class Tokenizer(Protocol):
+    """What turns text into tokens and back; transformers' tokenizers fit, too."""
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        """The tokens of a text, with those that begin one."""
+        ...
+
+    def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
+        """The text of tokens."""
+        ...
+
+
 class FileTokenizer:
-    """A tokenizer of the package tokenizers, with the two methods that text needs."""
+    """A :class:`Tokenizer` of the package tokenizers."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
-        """The tokens of a text, with those that begin one."""
         return list(self.tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
 
     def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:
-        """The text of tokens."""
         return str(self.tokenizer.decode(token_ids, skip_special_tokens=skip_special_tokens))
 
 

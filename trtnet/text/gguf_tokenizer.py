@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trtnet.support.errors import CheckpointError
-from trtnet.tools.generation.tokenizer import FileTokenizer, tokenizers
+from trtnet.text.tokenizer import FileTokenizer, tokenizers
 
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
