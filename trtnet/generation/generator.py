@@ -50,14 +50,14 @@ class Generator:
         if chunk < 1:
             raise InputError(f"chunk is {chunk}; it is at least 1, the most tokens of a prompt in a step")
         self.tokenizer, self.eos_token_id, self.chat_template = tokenizer, frozenset(eos_token_id), chat_template
-        self._steps, self._device = (step, step if prompts is None else prompts), device
-        self._sizes = sizes_of(*self._steps)
+        self._networks, self._device = (step, step if prompts is None else prompts), device
+        self._sizes = sizes_of(*self._networks)
         self.capacity, most = self._sizes.capacity, min(chunk, self._sizes.capacity)
         self._widths: Sequence[int] = range(1, most + 1)
         """How many tokens a step takes of each sequence."""
         if self._sizes.length:
             self._widths = 1, self._sizes.length
-        elif device is not None or hasattr(self._steps[1], "submit"):  # an engine compiles kernels for each
+        elif device is not None or hasattr(self._networks[1], "submit"):  # an engine compiles kernels for each
             self._widths = sorted({1, most, *(1 << n for n in range(3, most.bit_length()))})
         self._caches: HostCaches | DeviceCaches | None = None
         self._running: list[Row] = []
@@ -72,7 +72,7 @@ class Generator:
         if isinstance(prompts, str):
             raise InputError("prompts are a list, also for a single text: generator([text])")
         rows = self._rows(prompts, config)
-        for _ in self._steps_of(rows):
+        for _ in self._run(rows):
             pass
         return [row.completion() for row in rows]
 
@@ -85,10 +85,72 @@ class Generator:
         self._tokenizer_for("pieces of text need")
         (row,) = self._rows([prompt], config)
         given = 0
-        for _ in self._steps_of([row]):
+        for _ in self._run([row]):
             if piece := row.text.so_far[given:]:
                 yield piece
                 given += len(piece)
+
+    def _run(self, rows: list[Row]) -> Iterator[None]:
+        """Steps until all sequences have an end."""
+        if not rows:
+            return
+        batch = self._sizes.batch
+        if batch and len(rows) > batch:
+            raise InputError(
+                f"{counted(len(rows), 'prompt')}: this step was made for {counted(batch, 'sequence')} at a time"
+            )
+        idle = Row([0], 1, 1, GREEDY, frozenset(), GrowingText(None), finish_reason="length")
+        rows = [*rows, *[idle] * (batch - len(rows))]
+        caches = self._begin(rows)
+        while not all(row.finish_reason for row in rows):
+            if self._running is not rows:
+                raise InputError(
+                    "another text was begun with this Generator: end a stream first, or use two Generators"
+                )
+            self._step(rows, caches)
+            yield
+
+    def _begin(self, rows: list[Row]) -> HostCaches | DeviceCaches:
+        """Empty caches, and what the network chooses tokens by."""
+        chosen_by = controls([row.config for row in rows], self.capacity) if self._sizes.sampling else {}
+        if not chosen_by and any(row.config.temperature or row.config.repetition_penalty != 1 for row in rows):
+            raise InputError("the step was made for the most likely tokens alone: leave out Step(sampling=False)")
+        if self._caches is None or self._caches.batch != len(rows):
+            self._caches = None  # those of another size are given back before there are new ones
+            if self._device is None:
+                self._caches = HostCaches(*self._networks, len(rows))
+            else:
+                self._caches = DeviceCaches(*self._networks, len(rows), self._device)
+        self._caches.begin(chosen_by)
+        self._running = rows
+        return self._caches
+
+    def _step(self, rows: list[Row], caches: HostCaches | DeviceCaches) -> None:
+        """A step: tokens of prompts that the caches lack, else one of each sequence, and more where guesses were right.
+
+        What is behind a sequence's tokens, zeros and wrong guesses, is overwritten before it is read.
+        """
+        running = [row for row in rows if not row.finish_reason]
+        lacking = max(len(row.tokens) - row.cached for row in running)
+        guesses = self._guesses(running) if lacking == 1 else 0
+        taken = min(lacking, self._widths[-1])
+        width = guesses + next(width for width in self._widths if width >= taken)
+        starts = [min(row.cached, self.capacity - width) for row in rows]
+        ids = [row.window(start, width, guesses) for row, start in zip(rows, starts, strict=True)]
+        given = np.array(ids, np.int64), np.array(starts, np.int32)
+        if lacking == 1 and not guesses:
+            chosen = caches.next(*given)
+        else:
+            last = np.array([len(row.tokens) - 1 for row in rows]) - starts
+            chosen = caches(*given, (last[:, None] + np.arange(1 + guesses)).clip(max=width - 1))
+        for row, start, tokens, following in zip(rows, starts, ids, chosen.tolist(), strict=True):
+            if not row.finish_reason:
+                row.follow(start + width, tokens[1 : 1 + guesses], following)
+
+    def _guesses(self, running: list[Row]) -> int:
+        """How many tokens each sequence guesses: the most that one asks for, and none where the caches end."""
+        most = max(row.config.prompt_lookup_num_tokens for row in running)
+        return most if all(len(row.tokens) + most <= self.capacity for row in running) else 0
 
     def _rows(self, prompts: Sequence[Prompt], given: Configs) -> list[Row]:
         """The sequences that begin with prompts."""
@@ -139,62 +201,3 @@ class Generator:
         if self.tokenizer is None:
             raise InputError(f"{what} a tokenizer: Generator(step, tokenizer)")
         return self.tokenizer
-
-    def _steps_of(self, rows: list[Row]) -> Iterator[None]:
-        """Steps until all sequences have an end."""
-        if not rows:
-            return
-        batch = self._sizes.batch
-        if batch and len(rows) > batch:
-            raise InputError(
-                f"{counted(len(rows), 'prompt')}: this step was made for {counted(batch, 'sequence')} at a time"
-            )
-        idle = Row([0], 1, 1, GREEDY, frozenset(), GrowingText(None), finish_reason="length")
-        rows = [*rows, *[idle] * (batch - len(rows))]
-        caches = self._begin(rows)
-        while not all(row.finish_reason for row in rows):
-            if self._running is not rows:
-                raise InputError(
-                    "another text was begun with this Generator: end a stream first, or use two Generators"
-                )
-            self._step(rows, caches)
-            yield
-
-    def _begin(self, rows: list[Row]) -> HostCaches | DeviceCaches:
-        """Empty caches, and what the network chooses tokens by."""
-        chosen_by = controls([row.config for row in rows], self.capacity) if self._sizes.sampling else {}
-        if not chosen_by and any(row.config.temperature or row.config.repetition_penalty != 1 for row in rows):
-            raise InputError("the step was made for the most likely tokens alone: leave out Step(sampling=False)")
-        if self._caches is None or self._caches.batch != len(rows):
-            self._caches = None  # those of another size are given back before there are new ones
-            if self._device is None:
-                self._caches = HostCaches(*self._steps, len(rows))
-            else:
-                self._caches = DeviceCaches(*self._steps, len(rows), self._device)
-        self._caches.begin(chosen_by)
-        self._running = rows
-        return self._caches
-
-    def _step(self, rows: list[Row], caches: HostCaches | DeviceCaches) -> None:
-        """A step: tokens of prompts that the caches lack, else one of each sequence, and more where guesses were right.
-
-        What is behind a sequence's tokens, zeros and wrong guesses, is overwritten before it is read.
-        """
-        running = [row for row in rows if not row.finish_reason]
-        lacking = max(len(row.tokens) - row.cached for row in running)
-        guesses = max(row.config.prompt_lookup_num_tokens for row in running)
-        if lacking > 1 or any(len(row.tokens) + guesses > self.capacity for row in running):
-            guesses = 0
-        taken = min(lacking, self._widths[-1])
-        width = guesses + next(width for width in self._widths if width >= taken)
-        starts = [min(row.cached, self.capacity - width) for row in rows]
-        ids = [row.window(start, width, guesses) for row, start in zip(rows, starts, strict=True)]
-        given = np.array(ids, np.int64), np.array(starts, np.int32)
-        if lacking == 1 and not guesses:
-            chosen = caches.next(*given)
-        else:
-            last = np.array([len(row.tokens) - 1 for row in rows]) - starts
-            chosen = caches(*given, (last[:, None] + np.arange(1 + guesses)).clip(max=width - 1))
-        for row, start, tokens, following in zip(rows, starts, ids, chosen.tolist(), strict=True):
-            if not row.finish_reason:
-                row.follow(start + width, tokens[1 : 1 + guesses], following)
