@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -206,6 +207,18 @@ def test_gguf(tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes((tmp_path / "m.gguf").read_bytes()[:60])
     with pytest.raises(CheckpointError, match="is not a readable GGUF file"):
         open_checkpoint(tmp_path / "cut.gguf")
+
+
+@pytest.mark.parametrize(("offset", "why"), [(31, "between multiples of 32 bytes"), (64, "within q8_0.weight")])
+def test_gguf_tensors_whose_data_begins_where_none_can_are_refused(offset: int, why: str, tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    data = bytearray((Path(__file__).parents[1] / "data" / "quantized" / "gguf" / "model.gguf").read_bytes())
+    moved = "q4_0.weight" if offset % 32 == 0 else "q8_0.weight"
+    behind = data.index(moved.encode()) + len(moved) + 4 + 2 * 8 + 4  # its axes, their sizes, its type
+    data[behind : behind + 8] = struct.pack("<Q", offset)
+    (tmp_path / "moved.gguf").write_bytes(data)
+    with pytest.raises(CheckpointError, match=f"is damaged: the data of {moved} begins {why}"):
+        open_checkpoint(tmp_path / "moved.gguf")
 
 
 def test_strict_false_skips_and_says_what() -> None:

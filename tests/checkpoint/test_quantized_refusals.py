@@ -69,11 +69,23 @@ CASES: list[tuple[str, str, Change | None, str]] = [
     (INT4, "up.weight_shape", lambda x: -x, "weight_shape is the sizes of rows and columns, found [-24"),
     (ASYMMETRIC, "up.weight_zero_point", None, "weight_zero_point is missing, and the given configuration says that"),
     (ASYMMETRIC, "up.weight_zero_point", lambda x: x.long(), "weight_zero_point [3, 4] does not fit scales [20, 4]"),
+    (
+        ASYMMETRIC,
+        "up.weight_zero_point",
+        lambda x: torch.full((20, 4), 100, dtype=torch.int8),
+        "weight_zero_point is whole numbers from -8 to 7, found 100",
+    ),
+    (ASYMMETRIC, "up.weight_zero_point", lambda x: torch.full((20, 4), 70000), "numbers from -8 to 7, found 70000"),
+    (ASYMMETRIC, "up.weight_zero_point", lambda x: torch.full((20, 4), NAN), "numbers from -8 to 7, found nan"),
+    (ASYMMETRIC, "up.weight_zero_point", lambda x: torch.full((20, 4), 0.5), "numbers from -8 to 7, found 0.5"),
     ("compressed_tensors_int3", "up.weight_scale", lambda x: x[:, :1].contiguous(), "does not match scales of this"),
     (FLOAT8, "up.input_scale", filled(NAN), "the scale of its inputs is a number above 0, found nan"),
     (FLOAT8, "up.input_scale", filled(0), "the scale of its inputs is a number above 0, found 0.0"),
     (FLOAT8, "up.input_scale", filled(-1), "the scale of its inputs is a number above 0, found -1.0"),
     (FLOAT8, "up.input_scale", filled(INF), "the scale of its inputs is a number above 0, found inf"),
+    (FLOAT8, "up.input_scale", filled(1e-42), "the scale of its inputs is a number above 0, found 1.0"),
+    (FLOAT8, "up.weight_scale", filled(1e38), "values of the weight would be infinite in float32, its largest scale"),
+    (CHANNEL, "up.weight_scale", one(1e37), "of the weight would be infinite in float32, its largest scale is 1e+37"),
     (FLOAT8, "up.weight", one(NAN), "up.weight: 1 of its values are NaN"),
     (CHANNEL, "up.weight", lambda x: x.reshape(-1), "weight has rows and columns, found [3072]"),
     (NVFP4, "up.input_global_scale", filled(0), "the scale of its inputs is a number above 0, found inf"),
@@ -83,15 +95,22 @@ CASES: list[tuple[str, str, Change | None, str]] = [
     (NVFP4, "up.weight_packed", lambda x: x.long(), "weight_packed is uint8, found int64"),
     (MXFP4, "up.weight_scale", lambda x: x.long(), "weight_scale is float8_e4m3fn or uint8 or float8_e8m0fnu, found"),
     ("gpt_oss", "experts.gate_up_proj_scales", lambda x: x.long(), "scales is uint8 or float8_e8m0fnu, found int64"),
+    ("modelopt_fp8", "up.weight", lambda x: x.view(torch.int8), "weight is int8, and the given configuration says FP8"),
+    ("modelopt_mxfp4", "up.weight", lambda x: x.view(torch.int8), "says MXFP4, whose weights are stored in uint8"),
+    ("modelopt_int8_sq", "up.weight", lambda x: x.view(torch.uint8), "whose weights are stored in int8"),
     ("modelopt_int4_awq", "up.weight", lambda x: x.reshape(-1), "weight has 2 axes, found [1536]"),
     ("awq", "up.scales", lambda x: x.reshape(-1), "scales has 2 axes, found [128]"),
     ("awq", "up.scales", lambda x: x[:, :-1].contiguous(), "has 32 output channels, and scales [4, 31]"),
+    ("awq", "up.qweight", lambda x: x[:-1].contiguous(), "has 127 input channels, which blocks of 32 do not divide"),
+    ("awq", "up.scales", one(60000), "would be infinite in float16, its largest scale is 60000"),
     ("awq", "up.qzeros", lambda x: x[:-1].contiguous(), "qzeros [3, 4] does not fit scales [4, 32]"),
     ("awq", "up.qweight", lambda x: x.float(), "qweight is int32, found float32"),
     ("gptq", "up.qweight", lambda x: x[:-1].contiguous(), "qweight [15, 32] of 4 bits does not fit g_idx [128]"),
     ("gptq", "up.qzeros", lambda x: x[:-1].contiguous(), "qzeros [3, 4] does not fit scales [4, 32]"),
     ("gptq", "up.scales", filled(NAN), "128 of its 128 scales are NaN or infinite"),
     ("gptq_act_order", "up.g_idx", None, "g_idx is missing, and the given configuration says desc_act"),
+    ("gptq_act_order", "up.g_idx", filled(0), "g_idx has 128 channels in block 0, which has 32: it is that of another"),
+    ("gptq_act_order", "up.g_idx", lambda x: torch.where(torch.arange(128) == 5, 3 - x, x), "which has 32: it is that"),
     ("gptq_act_order", "up.g_idx", lambda x: x[None], "g_idx has 1 axis, found [1, 128]"),
     ("fp8_blocks", "up.weight_scale_inv", lambda x: x[:1].contiguous(), "match no blocks of 128 x 128: [2, 1] do."),
     ("fp8_blocks", "up.weight_scale_inv", filled(INF), "2 of its 2 scales are NaN or infinite"),
@@ -124,6 +143,31 @@ def test_what_a_lost_shard_leaves_is_refused(name: str, lost: str, left: str) ->
     ):
         read(tensors | other, config)
     assert f"down.{left}" in other
+
+
+def test_an_order_of_columns_with_blocks_of_other_sizes_is_refused() -> None:
+    tensors, config = given(INT4)
+    index = torch.arange(128) // 32
+    turned = read(tensors | {"up.weight_g_idx": index.flip(0)}, config)["up.weight"]
+    assert (turned != read(tensors, config)["up.weight"]).any()
+    for wrong in (torch.zeros_like(index), torch.where(torch.arange(128) == 0, 3, index)):
+        with pytest.raises(
+            CheckpointError, match=r"weight_g_idx has \d+ to \d+ columns in a block: they have the same"
+        ):
+            read(tensors | {"up.weight_g_idx": wrong}, config)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("compressed_tensors_int8", 300), ("compressed_tensors_int8", 70000), (CHANNEL, 1.5)]
+)
+def test_zero_points_that_no_value_has_are_refused(name: str, value: float) -> None:
+    """70000 is 4464 in 16 bits."""
+    tensors, config = given(name)
+    tensors["up.weight_zero_point"] = torch.full((24, 1), 5)
+    assert "up.weight" in read(tensors, config)
+    tensors["up.weight_zero_point"] = torch.full((24, 1), value)
+    with pytest.raises(CheckpointError, match=f"weight_zero_point is whole numbers from -128 to 127, found {value:g}"):
+        read(tensors, config)
 
 
 def test_scales_of_channels_where_groups_are_said_are_refused() -> None:
@@ -267,6 +311,9 @@ def attribute(key: str, name: str, value: Any) -> Callable[[Tensors, dict[str, s
         (lambda t, m: t.pop("zeros._weight_zero_point"), "zeros._weight_zero_point is missing, without which"),
         (lambda t, m: t.update({"zeros._weight_zero_point": torch.zeros(23, 1)}), "zero_point [23, 1] does not fit"),
         (lambda t, m: t.update({"int8._weight_qdata": torch.zeros(24, 128)}), "found float32"),
+        (lambda t, m: t.update({"float8._weight_qdata": t["float8._weight_qdata"].view(torch.int8)}), "found int8"),
+        (lambda t, m: t.update({"zeros._weight_zero_point": torch.full((24, 1), 200)}), "from -128 to 127, found 200"),
+        (attribute("int8.weight", "target_dtype", {"_data": "int4"}), "qdata is whole numbers from -8 to 7, found"),
         (lambda t, m: t.update({"int8._weight_scale": torch.ones(24, 1).long()}), "scale is of floats, found int64"),
         (lambda t, m: m.update({"int8.weight": "3"}), "metadata of 'int8.weight' has a class and attributes, found 3"),
         (lambda t, m: m.update({"int8.weight": '{"_type": "x", "_data": 3}'}), "has a class and attributes, found"),

@@ -96,3 +96,38 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     spoiled[1, 2] = np.inf
     with pytest.raises(WeightsError, match=r"first\.weight: it has NaN or infinite values; --skip 'first'"):
         run(tmp_path, np.abs(X), scheme="int8_weights", data=None, weights={"first.weight": spoiled})
+
+
+class One(nn.Module):
+    inputs = {"x": trtnet.Input(("n", 32))}
+
+    def __init__(self) -> None:
+        self.first, self.second = nn.Linear(32, 32), nn.Linear(32, 32)
+
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        return self.second(self.first(x))
+
+
+@pytest.mark.parametrize("scheme", ["int8", "fp8_channel", "int8_weights", "fp8_weights", "mxfp8", "nvfp4_weights"])
+def test_rows_of_weights_that_no_scale_can_tell_from_zeros(scheme: str, tmp_path: Path) -> None:
+    """Trained with decay of weights, the rows of unused channels have denormal numbers."""
+    rng = np.random.default_rng(3)
+    weights = {key: rng.standard_normal(value.shape).astype(np.float32) for key, value in One().named_parameters()}
+    weights["first.weight"][5] *= np.float32(1e-44)
+    x = rng.standard_normal((8, 32)).astype(np.float32)
+    trtnet.quantize(One(), {"x": x}, tmp_path / "q.safetensors", weights=weights, scheme=scheme, placement="none")
+    network = trtnet.define(One(), weights=tmp_path / "q.safetensors", quantization="checkpoint")
+    assert len(network.describe().quantization) == 2
+    wanted = trtnet.define(One(), weights=weights).reference()(x)
+    assert np.linalg.norm(network.reference()(x) - wanted) < 0.2 * np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize("value", [1e-45, 1e-41, 1e-38])
+def test_inputs_that_no_scale_can_tell_from_zeros_stay_floats(
+    value: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = {key: np.ones(each.shape, np.float32) for key, each in One().named_parameters()}
+    data = {"x": np.full((4, 32), value, np.float32)}
+    found = trtnet.quantize(One(), data, tmp_path / "q.safetensors", weights=weights, placement="none")
+    assert [row.key for row in found.rows] == ["second.weight"]
+    assert "in floats, since nothing but zeros was seen of the inputs: first.weight" in caplog.text

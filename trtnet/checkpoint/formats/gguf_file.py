@@ -41,6 +41,7 @@ class GGUFFile(Checkpoint):
         # on a damaged file the package raises almost anything
         except Exception as error:
             raise CheckpointError(f"{path} is not a readable GGUF file: {_why(path)}. Download it again.") from error
+        _check_places(path, reader)
         super().__init__(str(path), self._tensors)
 
     def fields(self) -> dict[str, Any]:
@@ -121,6 +122,20 @@ def open_gguf(path: Path) -> Checkpoint:
             f"{path} is the first of {counted(first.parts, 'part')}, and {missing[0]} is not beside it"
         )
     return ShardedCheckpoint.joined(str(path), [first, *map(GGUFFile, others)])
+
+
+def _check_places(path: Path, reader: Any) -> None:
+    """Raises CheckpointError for a tensor that begins where none can, or within another: it would be other numbers.
+
+    Source: the GGUF specification, ggml/docs/gguf.md: an offset is a multiple of general.alignment.
+    """
+    end, last = reader.data_offset, ""
+    for tensor in sorted(reader.tensors, key=lambda tensor: (tensor.data_offset, tensor.n_bytes)):
+        at = int(tensor.data_offset)
+        if at < end or (at - reader.data_offset) % reader.alignment:
+            why = f"within {last}" if at < end else f"between multiples of {reader.alignment} bytes"
+            raise CheckpointError(f"{path} is damaged: the data of {tensor.name} begins {why}. Download it again.")
+        end, last = at + int(tensor.n_bytes), tensor.name
 
 
 def _why(path: Path) -> str:

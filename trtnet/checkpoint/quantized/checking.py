@@ -13,6 +13,7 @@ from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.checkpoint.quantized.weight import QuantizedWeight
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 _PARTS = (
     "weight_scale", "weight_scale_2", "weight_scale_inv", "weight_packed", "weight_shape", "weight_global_scale",
@@ -22,6 +23,8 @@ _PARTS = (
 
 
 _SCALES = ("_scale", "_weight_scale", "_scale_inv", ".absmax")
+_MOST = 512.0
+"""The magnitude that no value less its zero point has, but for those of float8_e5m2."""
 _NARROW = (dtypes.float8_e4m3fn, dtypes.float8_e5m2, dtypes.int8, dtypes.uint8)
 
 
@@ -68,8 +71,9 @@ def checked(checkpoint: Checkpoint, weight: QuantizedWeight) -> QuantizedWeight:
     """The weight, whose values and scales are finite when they are read, and whose inputs have a scale above 0."""
 
     def read() -> QuantizedTensor:
-        found = weight.read()
-        _check_finite(f"{checkpoint.name}: {weight.key}", found)
+        found, where = weight.read(), f"{checkpoint.name}: {weight.key}"
+        _check_finite(where, found)
+        _check_range(where, found)
         return found
 
     scale = weight.input_scale
@@ -79,7 +83,7 @@ def checked(checkpoint: Checkpoint, weight: QuantizedWeight) -> QuantizedWeight:
 
 def _above_0(where: str, read: Callable[[], float]) -> float:
     scale = read()
-    if not (math.isfinite(scale) and scale > 0):
+    if not (math.isfinite(scale) and scale >= np.finfo(np.float32).smallest_normal):
         raise CheckpointError(
             f"{where}: the scale of its inputs is a number above 0, found {scale}. Export the checkpoint again"
         )
@@ -103,6 +107,27 @@ def _check_finite(where: str, found: QuantizedTensor) -> None:
         raise CheckpointError(f"{where}: all of its scales are 0, and not its values. Export the checkpoint again")
     if count := _nans(found.values):
         raise CheckpointError(f"{where}: {count:,} of its values are NaN. Export the checkpoint again")
+
+
+def _check_range(where: str, found: QuantizedTensor) -> None:
+    """Raises CheckpointError for a scale that is so large that the weight is infinite in its dtype."""
+    largest = dtypes.float8_e5m2.max if found.values.dtype == dtypes.float8_e5m2.numpy else _MOST
+    most = _largest(found.scales()) * largest
+    most += 0.0 if found.offset is None else _largest(found.offset)
+    most *= 1.0 if found.input_factor is None else _largest(found.input_factor)
+    if most <= found.dtype.max:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(found.dequantize().astype(np.float32))
+    if not finite.all():
+        raise CheckpointError(
+            f"{where}: {counted(np.count_nonzero(~finite), 'value')} of the weight would be infinite in {found.dtype},"
+            f" its largest scale is {_largest(found.scales()):g}. Export the checkpoint again"
+        )
+
+
+def _largest(array: Array) -> float:
+    return float(np.abs(array.astype(np.float32)).max(initial=0))
 
 
 def _nans(values: Array) -> int:

@@ -61,6 +61,19 @@ class Parts:
             raise self.wrong(f"{name} is a number above 0, found {found}. Export the checkpoint again")
         return found
 
+    def whole(self, name: str, stored: Array, bits: int) -> Array:
+        """What is stored under a name as signed integers of so many bits, int16.
+
+        Raises CheckpointError for what is none: NaN, fractions, larger numbers.
+        """
+        exact, half = stored if stored.dtype.kind in "iu" else stored.astype(np.float32), 1 << (bits - 1)
+        fits = (exact >= -half) & (exact < half)
+        if exact.dtype.kind == "f":
+            fits &= exact == np.rint(exact)
+        if not fits.all():
+            raise self.wrong(f"{name} is whole numbers from {-half} to {half - 1}, found {exact[~fits][0]:g}")
+        return exact.astype(np.int16)
+
     def check(self, name: str, *kinds: DType, rank: int = 0) -> TensorSpec:
         """The shape and dtype of one. kinds: what dtypes it may have, all floats if none; rank: its axes, 0 for any.
 

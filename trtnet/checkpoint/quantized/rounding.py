@@ -52,7 +52,9 @@ def quantize(
         scale = amax / np.float32(6) * outer if divides else amax / (6 * outer)
         scale = np.maximum(scale, 2.0**-9).astype(ml_dtypes.float8_e4m3fn)
     else:
-        scale = np.where(amax > 0, amax, np.float32(1)) / np.float32(LARGEST[dtype.name])
+        # magnitudes so small that their scale is no normal float32 are as good as zeros, which any scale has
+        most_of = np.float32(LARGEST[dtype.name])
+        scale = np.where(amax >= most_of * np.finfo(np.float32).smallest_normal, amax, np.float32(1)) / most_of
     form = QuantizedTensor(
         np.empty(weight.shape, dtype.numpy), scale, blocks, dtypes.get(weight.dtype), dtype.bits,
         -(1 << (dtype.bits - 1)), outer_scale=None if outer is None else np.array(outer, np.float32),

@@ -13,6 +13,8 @@ from trtnet.support.dtypes import DType
 
 Array = np.ndarray[Any, Any]
 BINS = 2048
+SMALLEST = 1e-33
+"""Smaller magnitudes count as 0: the scales of a range of such ones are no normal float32, in NVFP4 neither."""
 PERCENTILE = 0.9999
 _CANDIDATES = 128
 _LEVELS = 128
@@ -28,9 +30,10 @@ class Histogram:
         self.largest = 0.0
 
     def add(self, values: Array) -> None:
-        """Counts the magnitudes of an array; infinities and NaN are not counted."""
+        """Counts the magnitudes of an array; infinities and NaN are not counted, and what no scale can tell is 0."""
         found = np.abs(values.astype(np.float32)).reshape(-1)
         found = found[np.isfinite(found)]
+        found[found < SMALLEST] = 0
         if not found.size:
             return
         self.largest = max(self.largest, float(found.max()))

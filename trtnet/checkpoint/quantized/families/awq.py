@@ -63,6 +63,8 @@ def _weight(parts: Parts, config: Configuration) -> QuantizedWeight:
             f"qweight [{rows}, {words}] has {counted(8 * words, 'output channel')}, and scales [{blocks}, {columns}]"
         )
     group = group_size(parts, rows, blocks, config)
+    if rows % group:
+        raise parts.wrong(f"qweight has {counted(rows, 'input channel')}, which blocks of {group} do not divide")
     dtype = parts.spec("scales").dtype
 
     def read() -> QuantizedTensor:

@@ -150,7 +150,7 @@ def _zero_point(parts: Parts, bits: int, shape: tuple[int, ...]) -> Array | None
     if stored.dtype != np.int32 or stored.shape == shape:
         if stored.size != math.prod(shape):
             raise parts.wrong(f"weight_zero_point {list(stored.shape)} does not fit scales {list(shape)}")
-        return stored.astype(np.int16).reshape(shape) + np.int16(1 << (bits - 1))
+        return parts.whole("weight_zero_point", stored, bits).reshape(shape) + np.int16(1 << (bits - 1))
     if stored.shape != (words_needed(bits, shape[0]), shape[1]):
         raise parts.wrong(f"weight_zero_point {list(stored.shape)} does not fit scales {list(shape)}")
     return from_words(np.ascontiguousarray(stored.T), bits, shape[0]).T
@@ -167,6 +167,8 @@ def _columns(parts: Parts, blocks: int, columns: int) -> Array | None:
         )
     if not 0 <= index.min() <= index.max() < blocks:
         raise parts.wrong(f"weight_g_idx has the blocks {index.min()} to {index.max()}, but there are {blocks}")
+    if len(sizes := np.unique(np.bincount(index.astype(np.int64), minlength=blocks))) != 1:
+        raise parts.wrong(f"weight_g_idx has {sizes[0]} to {sizes[-1]} columns in a block: they have the same number")
     return index.astype(np.int64)
 
 

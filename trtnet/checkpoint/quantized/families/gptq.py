@@ -130,4 +130,12 @@ def _groups(parts: Parts, group: int, blocks: int) -> Array | None:
         raise parts.wrong(
             f"g_idx has blocks {index.min()} to {index.max()}, but there are {counted(blocks, 'row')} of scales"
         )
-    return None if np.array_equal(index, np.arange(index.size) // group) else index
+    if np.array_equal(index, np.arange(index.size) // group):
+        return None
+    counts = np.bincount(index, minlength=blocks)
+    if (wrong := np.flatnonzero(counts[:-1] != group)).size:
+        raise parts.wrong(
+            f"g_idx has {counted(int(counts[wrong[0]]), 'channel')} in block {wrong[0]}, which has {group}: it is that"
+            f" of another weight, or was not written"
+        )
+    return index

@@ -28,6 +28,8 @@ from trtnet.support import dtypes
 
 NAME = "ModelOpt"
 METHODS = ("modelopt", "modelopt_fp4")
+_STORED = {"FP4": dtypes.uint8, "FP8": dtypes.float8_e4m3fn, "W8A8": dtypes.int8, "W4A": dtypes.uint8}
+"""What is in the name of an algorithm, the first that is -> the dtype that its weights are stored in."""
 _QUANTIZED = (dtypes.uint8, dtypes.int8, dtypes.float8_e4m3fn)
 
 
@@ -41,6 +43,7 @@ def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[Quantized
     for parts in _scaled(checkpoint):
         if not _is_quantized(parts):
             continue
+        _check_stored(parts, config)
         if parts.spec("weight").dtype != dtypes.uint8:
             yield _mxfp8(parts, config) if config.document.get("quant_algo") == "MXFP8" else scaled(parts, config)
         elif parts.spec("weight_scale").dtype in (dtypes.float8_e4m3fn, dtypes.uint8):
@@ -55,6 +58,14 @@ def _scaled(checkpoint: Checkpoint) -> Iterator[Parts]:
 
 def _is_quantized(parts: Parts) -> bool:
     return "weight" in parts and parts.spec("weight").dtype in _QUANTIZED
+
+
+def _check_stored(parts: Parts, config: Configuration) -> None:
+    """Raises CheckpointError for a weight that is stored as that of another algorithm than the configuration's."""
+    said, found = str(config.document.get("quant_algo", "")).upper(), parts.spec("weight").dtype
+    wanted = next((dtype for name, dtype in _STORED.items() if name in said), found)
+    if found != wanted:
+        raise parts.wrong(f"weight is {found}, and {config.where} says {said}, whose weights are stored in {wanted}")
 
 
 def _mxfp8(parts: Parts, config: Configuration) -> QuantizedWeight:

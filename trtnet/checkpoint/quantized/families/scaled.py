@@ -128,4 +128,4 @@ def _zero_point(parts: Parts, shape: tuple[int, ...]) -> Array | None:
         return None
     if stored.size != math.prod(shape):
         raise parts.wrong(f"weight_zero_point {list(stored.shape)} does not fit scales {list(shape)}")
-    return stored.astype(np.int16).reshape(shape)
+    return parts.whole("weight_zero_point", stored, 8).reshape(shape)

@@ -27,6 +27,7 @@ NAME = "torchao"
 METHODS = ("torchao",)
 _LIST = "tensor_names"
 _PARTS = ("qdata", "scale", "zero_point", "act_pre_scale", "act_quant_scale", "act_quant_zero_point")
+_FLOAT8 = (dtypes.float8_e4m3fn, dtypes.float8_e5m2)
 _WHOLE_VALUES = ("Int8Tensor", "IntxUnpackedToInt8Tensor", "Float8Tensor")
 
 
@@ -41,7 +42,8 @@ def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[Quantized
         module, _, name = key.rpartition(".")
         parts = Parts(checkpoint, f"{module}._{name}_")
         if kind in _WHOLE_VALUES:
-            yield _values(parts, key, attributes)
+            stored = _FLOAT8 if kind == "Float8Tensor" else (dtypes.int8,)
+            yield _values(parts, key, attributes, stored)
         elif kind == "Int4Tensor":
             yield _int4(parts, key, attributes)
         else:
@@ -82,8 +84,8 @@ def _json(checkpoint: Checkpoint, key: str) -> Any:
         raise CheckpointError(f"{checkpoint.name}: torchao's metadata of {key!r} cannot be read: {error}") from error
 
 
-def _values(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedWeight:
-    spec = parts.check("qdata", dtypes.int8, dtypes.float8_e4m3fn, dtypes.float8_e5m2)
+def _values(parts: Parts, key: str, attributes: Mapping[str, Any], stored: tuple[DType, ...]) -> QuantizedWeight:
+    spec = parts.check("qdata", *stored)
     parts.check("scale")
     dtype = _dtype(parts, attributes, parts.spec("scale").dtype)
     blocks = _blocks(parts, attributes, spec.shape)
@@ -96,15 +98,20 @@ def _values(parts: Parts, key: str, attributes: Mapping[str, Any]) -> QuantizedW
     if "zero_point" in parts and np.prod(parts.spec("zero_point").shape) != np.prod(counts):
         raise parts.wrong(f"zero_point {list(parts.spec('zero_point').shape)} does not fit scales {list(counts)}")
 
+    bits = _bits(parts, attributes)
+
     def read() -> QuantizedTensor:
-        zero = parts.optional("zero_point")
+        zero, values = parts.optional("zero_point"), parts.read("qdata")
+        if bits < 8:
+            parts.whole("qdata", values, bits)
+        has_zero = zero is not None and bool(np.any(zero))
         return QuantizedTensor(
-            parts.read("qdata"), parts.read("scale").reshape(counts), blocks, dtype,
-            zero_point=None if zero is None or not np.any(zero) else zero.reshape(counts), input_factor=_factor(parts),
+            values, parts.read("scale").reshape(counts), blocks, dtype,
+            zero_point=parts.whole("zero_point", zero, bits).reshape(counts) if zero is not None and has_zero else None,
+            input_factor=_factor(parts),
         )  # fmt: skip
 
     inputs = spec.dtype.name if attributes.get("act_quant_kwargs") or attributes.get("activation_quantization") else ""
-    bits = _bits(parts, attributes)
     kind = dtypes.int4 if bits <= 4 else spec.dtype
     measured = bool(inputs) and "act_quant_scale" not in parts
     zero = parts.optional("zero_point")  # a symmetric one is stored too
