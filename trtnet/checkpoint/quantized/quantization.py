@@ -161,6 +161,12 @@ def quantization_of(source: Source, config: Mapping[str, Any] | None = None) -> 
     return Quantization(checkpoint, family.NAME, weights, tuple(others), about)
 
 
+def in_floats(checkpoint: Checkpoint) -> Checkpoint:
+    """The float weights of a checkpoint, which stay known as quantized where they are. Raises as quantization_of."""
+    found = quantization_of(checkpoint)
+    return checkpoint if found is None else found.dequantized()
+
+
 def _is_beside_others(checkpoint: Checkpoint) -> bool:
     """Whether it is a file of floats that no folder keeps its weights in: a configuration there is of another file."""
     place = Path(checkpoint.name)

@@ -10,7 +10,7 @@ from typing import Any
 from trtnet import models
 from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.checkpoint.formats.gguf_file import GGUFFile
-from trtnet.checkpoint.quantized.quantization import quantization_of
+from trtnet.checkpoint.quantized.quantization import in_floats
 from trtnet.nn import Module
 from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.support.json_text import read_object_if_there
@@ -55,14 +55,8 @@ def _of_gguf(path: Path, capacity: int) -> PublishedText:
     numbers = {kind: _number(metadata, name) for kind, name in _TOKENS.items()}
     names = {kind: tokens[n] for kind, n in numbers.items() if n is not None and n < len(tokens)}
     template = metadata.get("tokenizer.chat_template")
-    weights = rules("gguf_llama").apply(_in_floats(checkpoint))
+    weights = rules("gguf_llama").apply(in_floats(checkpoint))
     return PublishedText(model, weights, tokenizer, tuple(ends), template and ChatTemplate(template, names))
-
-
-def _in_floats(checkpoint: Checkpoint) -> Checkpoint:
-    """The float weights of a checkpoint, which stay known as quantized where they are."""
-    found = quantization_of(checkpoint)
-    return checkpoint if found is None else found.dequantized()
 
 
 _TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
@@ -77,7 +71,7 @@ def _of_folder(path: Path, capacity: int) -> PublishedText:
     if not (path / "config.json").is_file():
         raise CheckpointError(f"there is no {path / 'config.json'}, which says what the model is")
     config, settings = read_object_if_there(path / "config.json"), read_object_if_there(path / "tokenizer_config.json")
-    weights = rules("llama").apply(_in_floats(open_checkpoint(path)))
+    weights = rules("llama").apply(in_floats(open_checkpoint(path)))
     described = {key: value for key, value in config.items() if key != "quantization_config"}  # said by the weights
     try:
         model = models.llama(described, capacity=capacity)

@@ -10,7 +10,7 @@ from typing import Any
 
 from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.checkpoint.formats.ctranslate2_file import CTranslate2File
-from trtnet.checkpoint.quantized.quantization import quantization_of
+from trtnet.checkpoint.quantized.quantization import in_floats
 from trtnet.generation.speech import Transcriber
 from trtnet.generation.speech.tokens import SpeechTokens, speech_tokens
 from trtnet.models.whisper_text import loudest
@@ -56,8 +56,7 @@ def _weights(folder: Path) -> tuple[Checkpoint, dict[str, Any]]:
     if not folder.is_dir():
         raise CheckpointError(f"there is no Whisper {folder}: it is a folder with tokenizer.json and weights")
     checkpoint = open_checkpoint(folder)
-    quantized = quantization_of(checkpoint)
-    floats = checkpoint if quantized is None else quantized.dequantized()
+    floats = in_floats(checkpoint)
     family = "ctranslate2_whisper" if isinstance(checkpoint, CTranslate2File) else "whisper_text"
     if not rules(family).fits(floats):
         raise ModelError(f"{folder} is no Whisper: its weights have other names")
