@@ -192,6 +192,15 @@ def test_a_whisper_becomes_a_quantized_folder_that_transcribes(whisper: Path, re
     assert texts[0] == texts[1]
 
 
+def test_each_network_of_a_whisper_takes_its_own_attentions(whisper: Path, recordings: Path, tmp_path: Path) -> None:
+    found = quantize_published(whisper, recordings, tmp_path / "a", attention="int8")
+    kept, described = published_speech(tmp_path / "a"), set[str]()
+    for model in (models.whisper_encoder(**kept.config), models.whisper_decoder(**kept.config)):
+        network = trtnet.define(model, weights=kept.weights, strict=False, quantization="checkpoint")
+        described |= {path for path, scheme in network.describe().quantization.items() if scheme == "attention in int8"}
+    assert len(described) == len(found.attentions) > 2
+
+
 @pytest.mark.parametrize("options", [{"smooth": 0.5}, {"scheme": "nvfp4_weights"}], ids=str)
 def test_rows_that_are_split_are_one_product_again(
     options: dict[str, Any], whisper: Path, recordings: Path, tmp_path: Path

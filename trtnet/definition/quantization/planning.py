@@ -111,7 +111,7 @@ class Quantizing:
         self._caches = CachesByName(PublishedCaches())
         activations = given.activations if isinstance(given, Given) else {}
         self.activations = ActivationsByName(activations, self._patterns, from_checkpoint=False)
-        self.problems: list[str] = []
+        self.problems, self._left_out = list[str](), list[str]()
 
     def opened(self, source: Source | None) -> Source | None:
         """The checkpoint with floats in the place of what it holds quantized, where that is asked for.
@@ -148,6 +148,7 @@ class Quantizing:
                 found |= self._published(key, lazy)
             elif isinstance(scheme, WeightScheme) and floats:
                 found[key] = self._rounded(checkpoint, key, scheme)
+        self._left_out = [key for key in checkpoint if key not in shapes]
         self._modules = sorted({key.rpartition(".")[0] for key, shape in shapes.items() if len(shape) > 1})
         self._patterns.check(WeightScheme, self._modules, _WEIGHT)
         return found
@@ -193,11 +194,13 @@ class Quantizing:
         self.problems += [
             f"{path} has scales of attention's products, and does not call scaled_dot_product_attention"
             for path in self._attentions
-            if path not in paths and (not self.from_checkpoint or self._is_kept(path))
+            if path not in paths and (not self.from_checkpoint or self._is_of_this(path))
         ]
 
-    def _is_kept(self, path: str) -> bool:
-        return isinstance(self._patterns.first((path,), AttentionScheme), CheckpointScheme)
+    def _is_of_this(self, path: str) -> bool:
+        """Whether an attention of the checkpoint is to be kept, and its weights are not those of another network."""
+        is_kept = isinstance(self._patterns.first((path,), AttentionScheme), CheckpointScheme)
+        return is_kept and not any(key.startswith(f"{path}.") for key in self._left_out)
 
     def _lazy(self, checkpoint: Checkpoint, key: str) -> Lazy | None:
         """A weight that is not read yet, None where nothing is kept as the checkpoint has it."""
