@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct answers: `python generate.py`, on a GPU `python generate.py --engine`.
 
-Its file (98 MB, weights in blocks of 4 bits) is fetched once; its engine is built once. It prints:
+Its file (98 MB, weights in blocks of 4 bits) is fetched once; its engine is built once. On the CPU it prints:
 
     > What is the capital of France?
     The capital of France is Paris.
@@ -9,10 +9,7 @@ Its file (98 MB, weights in blocks of 4 bits) is fetched once; its engine is bui
     2. Oranges
     3. Grapes
     > Write one sentence about the sea.
-    The sea is a vast and mysterious realm, teeming with life and unending in its own way, a testament to the unending
-    beauty of the universe.
-
-(That is the CPU reference, 2026-11-30; the last answer is one line.)
+    The sea is a vast and mysterious realm, teeming with life and unending in its own way, a testament to ...
 """
 
 from __future__ import annotations

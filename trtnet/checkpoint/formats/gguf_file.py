@@ -133,7 +133,7 @@ def _check_places(path: Path, reader: Any) -> None:
     for tensor in sorted(reader.tensors, key=lambda tensor: (tensor.data_offset, tensor.n_bytes)):
         at = int(tensor.data_offset)
         if at < end or (at - reader.data_offset) % reader.alignment:
-            why = f"within {last}" if at < end else f"between multiples of {reader.alignment} bytes"
+            why = f"within {last}" if at < end else f"between multiples of {counted(int(reader.alignment), 'byte')}"
             raise CheckpointError(f"{path} is damaged: the data of {tensor.name} begins {why}. Download it again.")
         end, last = at + int(tensor.n_bytes), tensor.name
 

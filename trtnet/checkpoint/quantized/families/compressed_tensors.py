@@ -168,7 +168,8 @@ def _columns(parts: Parts, blocks: int, columns: int) -> Array | None:
     if not 0 <= index.min() <= index.max() < blocks:
         raise parts.wrong(f"weight_g_idx has the blocks {index.min()} to {index.max()}, but there are {blocks}")
     if len(sizes := np.unique(np.bincount(index.astype(np.int64), minlength=blocks))) != 1:
-        raise parts.wrong(f"weight_g_idx has {sizes[0]} to {sizes[-1]} columns in a block: they have the same number")
+        widest = counted(int(sizes[-1]), "column")
+        raise parts.wrong(f"weight_g_idx has blocks of {sizes[0]} to {widest}; they have one size")
     return index.astype(np.int64)
 
 
