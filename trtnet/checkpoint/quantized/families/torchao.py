@@ -104,12 +104,10 @@ def _values(parts: Parts, key: str, attributes: Mapping[str, Any], stored: tuple
         zero, values = parts.optional("zero_point"), parts.read("qdata")
         if bits < 8:
             parts.whole("qdata", values, bits)
-        has_zero = zero is not None and bool(np.any(zero))
+        zero = None if zero is None or not np.any(zero) else parts.whole("zero_point", zero, bits).reshape(counts)
         return QuantizedTensor(
-            values, parts.read("scale").reshape(counts), blocks, dtype,
-            zero_point=parts.whole("zero_point", zero, bits).reshape(counts) if zero is not None and has_zero else None,
-            input_factor=_factor(parts),
-        )  # fmt: skip
+            values, parts.read("scale").reshape(counts), blocks, dtype, zero_point=zero, input_factor=_factor(parts)
+        )
 
     inputs = spec.dtype.name if attributes.get("act_quant_kwargs") or attributes.get("activation_quantization") else ""
     kind = dtypes.int4 if bits <= 4 else spec.dtype
