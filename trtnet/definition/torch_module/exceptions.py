@@ -11,6 +11,7 @@ from typing import Any
 
 from trtnet import ops
 from trtnet.definition.torch_module.complex_numbers.fourier import shifted
+from trtnet.definition.torch_module.fake_quantization import FUNCTIONS
 from trtnet.definition.torch_module.losses import LOSSES
 from trtnet.graph import Tensor, current
 from trtnet.nn import weight_functions
@@ -26,6 +27,7 @@ WEIGHTED = frozenset(
         *("linear", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "embedding", "prelu"),
         *("multi_head_attention_forward", "deform_conv2d", "lstm", "gru", "rnn_tanh", "rnn_relu"),
         *("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "stft", "istft"),
+        *FUNCTIONS,
     )
 )
 """Operations whose further arguments are weights, or a window: they get the parameters themselves, not tensors."""
@@ -113,6 +115,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "linalg_vector_norm": _vector_norm,
     "linalg_norm": _norm,
     **LOSSES,
+    **FUNCTIONS,
     "isin": lambda x, values, *, invert=False, **_: ops.ne(_is_in(x, values), invert),
     "hsplit": lambda x, parts: ops.tensor_split(x, parts, 0 if x.ndim == 1 else 1),
     "vsplit": lambda x, parts: ops.tensor_split(x, parts, 0),

@@ -26,6 +26,10 @@ def check(module: torch.nn.Module) -> None:
         if type(each).__module__.startswith(_QUANTIZED):
             text = f"{where} is a quantized module of torch's, which has weights in integers: give the float module"
             raise ModelError(here(f"{text}, and quantize it by trtnet.quantize"))
+        observing = getattr(each, "observer_enabled", None)
+        if isinstance(observing, torch.Tensor) and not observing.is_meta and observing.any():
+            text = f"{where} observes ranges at each call, in eval mode too, and an engine has fixed ones"
+            raise ModelError(here(f"{text}: call {name}.apply(torch.ao.quantization.disable_observer)"))
         if each.training:
             raise ModelError(here(f"{path} is in training mode: call {name}.eval()"))
         for key, tensor in (*each.named_parameters(recurse=False), *each.named_buffers(recurse=False)):
