@@ -43,20 +43,25 @@ def test_ranges(zero: int, low: int, high: int, is_int8: bool, axis: int | None,
     assert ("QUANTIZE" in kinds) == is_int8
 
 
-def prepared(observing: bool = False) -> Any:
+def prepared(backend: str = "fbgemm", observing: bool = False) -> Any:
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 5)]
     model = nn.Sequential(quantization.QuantStub(), *layers).train()
     model = quantization.fuse_modules_qat(model, [["1", "2", "3"]])
-    model.qconfig = quantization.get_default_qat_qconfig("fbgemm")
+    model.qconfig = quantization.get_default_qat_qconfig(backend)
     quantization.prepare_qat(model, inplace=True)
     for _ in range(2):
         model(torch.randn(4, 3, 6, 6))
     return (model if observing else model.apply(quantization.disable_observer)).eval()
 
 
-def test_a_prepared_module_equals_torch() -> None:
-    module = prepared()
+def kinds_of(network: trtnet.DefinedNetwork) -> list[str]:
+    return [network.trt.get_layer(i).type.name for i in range(network.trt.num_layers)]
+
+
+@pytest.mark.parametrize("backend", ["fbgemm", "qnnpack"])
+def test_a_prepared_module_equals_torch_and_is_int8(backend: str) -> None:
+    module = prepared(backend)
     network = trtnet.define(module, {"x": torch.zeros(1, 3, 6, 6)}, dims={"x": {0: "batch"}})
     x = torch.randn(2, 3, 6, 6)
     with torch.no_grad():
@@ -64,6 +69,34 @@ def test_a_prepared_module_equals_torch() -> None:
     step = float(module[5].activation_post_process.scale)  # a value on the edge of rounding may be one step off
     found = torch.tensor(network.reference()(x.numpy()))
     torch.testing.assert_close(found, expected, rtol=0, atol=1.01 * step)
+    layers = [network.trt.get_layer(i) for i in range(network.trt.num_layers)]
+    constants = [layer.get_output(0) for layer in layers if layer.type.name == "CONSTANT"]
+    weights = {tuple(each.shape) for each in constants if each.dtype.name == "INT8"}
+    assert weights == {(8, 3, 3, 3), (5, 128)}, "both products have weights in int8"
+    if backend == "qnnpack":  # its activations are 0 .. 255 with any zero point, which is not int8
+        return
+    assert kinds_of(network).count("QUANTIZE") == 3
+    assert len(network.build({"batch": (1, 2, 4)}).plan.data) > 1000
+
+
+class Changed(nn.Module):
+    """Its quantized weight is changed after it was quantized."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(12.0).reshape(3, 4) / 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = torch.fake_quantize_per_tensor_affine(self.weight, 0.125, 0, -128, 127)
+        weight[0] = 0.3
+        return torch.nn.functional.linear(x, weight)
+
+
+def test_a_weight_that_is_changed_after_quantization_is_no_int8() -> None:
+    module, x = Changed().eval(), torch.randn(2, 4)
+    network = trtnet.define(module, {"x": x})
+    torch.testing.assert_close(torch.tensor(network.reference()(x)), module(x).detach())
+    assert "DEQUANTIZE" not in kinds_of(network)
 
 
 def test_observers_that_are_on_are_an_error() -> None:

@@ -6,72 +6,128 @@ scale``, which is ``clamp(round(x / scale), low - zero, high - zero) * scale``.
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from trtnet import ops
-from trtnet.graph import Parameter, Tensor, current
+from trtnet.graph import Network, Parameter, Tensor, current
 from trtnet.graph.shapes import constant
 from trtnet.ops.quantization.layers import rounded_scale
+from trtnet.support.arrays import values
 from trtnet.support.source import here
 
 log = logging.getLogger("trtnet.definition")
 Array = np.ndarray[Any, Any]
 
 
-def per_tensor(x: Tensor, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Tensor:
-    """One scale and zero point, numbers or weights of the module."""
+@dataclass(frozen=True)
+class Range:
+    """What a call of torch's asks for: steps of `scale`, from `least` to `most` of them. axis: what has one each."""
+
+    scale: Array
+    least: Array
+    most: Array
+    axis: int | None
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether TensorRT's int8, which has no zero point, holds it."""
+        return bool((self.least >= -128).all() and (self.most <= 127).all())
+
+    def along(self, array: Array, rank: int) -> Array:
+        """An array of what each slice has, as it broadcasts over a tensor of `rank`."""
+        return array.reshape(() if self.axis is None else tuple(-1 if a == self.axis else 1 for a in range(rank)))
+
+
+def _per_tensor(x: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Range:
     scale, zero = _values(scale).reshape(()), _values(zero_point).reshape(())
-    return _quantized(x, scale, zero, None, quant_min, quant_max)
+    return Range(scale, quant_min - zero, quant_max - zero, None)
 
 
-def per_channel(x: Tensor, scale: Any, zero_point: Any, axis: int, quant_min: int, quant_max: int) -> Tensor:
-    """A scale and a zero point for each slice of an axis."""
-    return _quantized(x, _values(scale), _values(zero_point), axis % x.ndim, quant_min, quant_max)
+def _per_channel(x: Any, scale: Any, zero_point: Any, axis: int, quant_min: int, quant_max: int) -> Range:
+    scale, zero = _values(scale), _values(zero_point)
+    return Range(scale, quant_min - zero, quant_max - zero, axis % x.ndim)
 
 
-def fused(
-    x: Tensor, _: Any, enabled: Any, __: Any, ___: Any, scale: Any, zero_point: Any, ____: float,
+def _fused(
+    x: Any, _: Any, enabled: Any, __: Any, ___: Any, scale: Any, zero_point: Any, ____: float,
     quant_min: int, quant_max: int, axis: int, per_row: bool = False, *_____: Any,
-) -> Tensor:  # fmt: skip
+) -> Range | None:  # fmt: skip
     """FusedMovingAvgObsFakeQuantize's function, whose observer is off: ``refusals`` has seen to that."""
     if not _values(enabled).any():
-        return x
+        return None
     if per_row:
-        return per_channel(x, scale, zero_point, axis, quant_min, quant_max)
-    return per_tensor(x, scale, zero_point, quant_min, quant_max)
+        return _per_channel(x, scale, zero_point, axis, quant_min, quant_max)
+    return _per_tensor(x, scale, zero_point, quant_min, quant_max)
+
+
+_ASKED: dict[str, Callable[..., Range | None]] = {
+    "fake_quantize_per_tensor_affine": _per_tensor,
+    "fake_quantize_per_channel_affine": _per_channel,
+    "fused_moving_avg_obs_fake_quant": _fused,
+}
 
 
 def _values(operand: Any) -> Array:
     if isinstance(operand, Parameter):
         current().folded.add(current().key(operand))
-        return np.asarray(current().stored(operand), np.float32)
-    return np.asarray(operand, np.float32)
+        operand = current().stored(operand)
+    return np.asarray(values(operand) if isinstance(operand, torch.Tensor) else operand, np.float32)
 
 
-def _quantized(x: Tensor, scale: Array, zero: Array, axis: int | None, low: int, high: int) -> Tensor:
-    least, most = low - zero, high - zero
-    shape = () if axis is None else tuple(-1 if a == axis else 1 for a in range(x.ndim))
-    if (least < -128).any() or (most > 127).any():
+def _quantized(asked: Callable[..., Range | None], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """A tensor of the network, as one of torch's functions of the module gives it."""
+    found = asked(x, *args, **kwargs)
+    if found is None:
+        return x
+    scale, least, most = (found.along(each, x.ndim) for each in (found.scale, found.least, found.most))
+    if not found.is_int8:
         text = "fake quantization to {} .. {} is no int8 of TensorRT: it is computed as arithmetic, without speed"
         log.warning("%s", here(text.format(int(least.min()), int(most.max()))))
-        wide = ops.cast(x, "float32")
-        rounded = ops.round(ops.mul(wide, (np.float32(1) / scale).reshape(shape)))
-        kept = ops.minimum(ops.maximum(rounded, least.reshape(shape)), most.reshape(shape))
-        return ops.cast(ops.mul(kept, scale.reshape(shape)), x.dtype)
+        rounded = ops.round(ops.mul(ops.cast(x, "float32"), np.float32(1) / scale))
+        return ops.cast(ops.mul(ops.minimum(ops.maximum(rounded, least), most), scale), x.dtype)
     if (least > -128).any():
-        x = ops.maximum(x, (least * scale).reshape(shape).astype(x.dtype.numpy))
+        x = ops.maximum(x, (least * scale).astype(x.dtype.numpy))
     if (most < 127).any():
-        x = ops.minimum(x, (most * scale).reshape(shape).astype(x.dtype.numpy))
-    return ops.fake_quantize(x, constant(x.network, rounded_scale(scale, x.dtype)), axis)
+        x = ops.minimum(x, (most * scale).astype(x.dtype.numpy))
+    return ops.fake_quantize(x, constant(x.network, rounded_scale(found.scale, x.dtype)), found.axis)
 
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
-    "fake_quantize_per_tensor_affine": per_tensor,
-    "fake_quantize_per_channel_affine": per_channel,
-    "fused_moving_avg_obs_fake_quant": fused,
+    name: functools.partial(_quantized, asked) for name, asked in _ASKED.items()
 }
 """By torch's names."""
+
+
+class QuantizedWeights:
+    """The weights that torch fake-quantized while a module was being called: in the network they are int8."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[torch.Tensor, int, Array, Range]] = {}
+
+    def note(self, name: str, result: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Notes what a function of torch's own tensors gave, if it is one that quantizes, and to int8."""
+        found = _ASKED[name](*args, **kwargs) if name in _ASKED else None
+        if found is None or not found.is_int8 or result.is_inference():
+            return
+        scaled = values(args[0]).astype(np.float32) * (np.float32(1) / found.along(found.scale, args[0].ndim))
+        least, most = (found.along(each, args[0].ndim) for each in (found.least, found.most))
+        integers = np.clip(np.rint(scaled), least, most).astype(np.int8)
+        self._found[id(result)] = result, result._version, integers, found
+
+    def of(self, tensor: torch.Tensor, network: Network) -> Tensor | None:
+        """What such a tensor is in the network: int8 values, dequantized; None for any other."""
+        if id(tensor) not in self._found:
+            return None
+        _, version, integers, found = self._found[id(tensor)]
+        if version != tensor._version:  # it was written to since
+            return None
+        with network:
+            scale = constant(network, rounded_scale(found.scale, network.dtype))
+            return ops.dequantize(integers, scale, found.axis, network.dtype)

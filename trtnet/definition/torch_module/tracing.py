@@ -15,6 +15,7 @@ from trtnet import ops
 from trtnet.definition.torch_module import repeated
 from trtnet.definition.torch_module.complex_numbers import ComplexNumbers, is_complex
 from trtnet.definition.torch_module.exceptions import TABLE, WEIGHTED
+from trtnet.definition.torch_module.fake_quantization import QuantizedWeights
 from trtnet.definition.torch_module.mixed_dtypes import of_one_dtype
 from trtnet.definition.torch_module.selected import PackedSequences, Selections
 from trtnet.definition.torch_module.symbolic import (
@@ -61,6 +62,7 @@ class Tracing(TorchFunctionMode):
         self.network, self.weights, self.place = network, weights, place
         self.views, self.made, self.complex = Views(weights), Made(), ComplexNumbers(self)
         self.selections, self.packed, self.said = Selections(self), PackedSequences(self), set[str]()
+        self.quantized = QuantizedWeights()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -114,6 +116,7 @@ class Tracing(TorchFunctionMode):
         self.weights.derive(name, result, operands)
         self.views.note(result, func, name, args, kwargs)
         self.made.note(result)
+        self.quantized.note(name, result, args, kwargs)
         return result
 
     def converted(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -235,7 +238,11 @@ class Tracing(TorchFunctionMode):
             whole = symbolic(self.value(view.source), self.place)
             viewed: SymbolicTensor = self.operation(view.function, view.name, (whole, *view.rest), view.named)
             return viewed.value
-        operand = self.weights.array(leaf, self.network, beside) if weight is None else weight
+        operand: Any = weight
+        if weight is None:
+            array = self.weights.array(leaf, self.network, beside)
+            operand = self.quantized.of(leaf, self.network)
+            operand = array if operand is None else operand
         return operand if raw else self.tensor(operand)
 
     def tensor(self, value: Any) -> Any:
