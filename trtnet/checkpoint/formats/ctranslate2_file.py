@@ -118,8 +118,10 @@ def _entries(reader: _Reader) -> tuple[str, dict[str, _Entry]]:
     spec, _revision = reader.name(), reader.number("I")
     found = {reader.name(): reader.entry() for _ in range(reader.number("I"))}
     for _ in range(reader.number("I")):
-        alias = reader.name()
-        found[alias] = found[reader.name()]
+        alias, name = reader.name(), reader.name()
+        if name not in found:
+            raise ValueError(f"{alias} is another name of {name}, which is not in it")
+        found[alias] = found[name]
     if reader.place != len(reader.data):
         raise ValueError(f"it has {counted(len(reader.data), 'byte')}, its arrays end at {reader.place:,}")
     return spec, found

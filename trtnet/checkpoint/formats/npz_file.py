@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec, UnreadableError, plain, supported_dtype
+from trtnet.checkpoint.formats.archive import open_archive
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
 from trtnet.support.text.counted import counted
@@ -26,7 +26,7 @@ class NpzFile(Checkpoint):
 
     def __init__(self, path: Path) -> None:
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = open_archive(path)
         # zipfile raises half a dozen types on a damaged directory.
         except Exception as error:
             raise CheckpointError(f"{path} is not a readable .npz file: {error}. Write it again.") from error

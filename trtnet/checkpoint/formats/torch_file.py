@@ -6,13 +6,16 @@ import io
 import re
 import warnings
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from trtnet.checkpoint.base import Checkpoint
+from trtnet.checkpoint.base import Array, Checkpoint
 from trtnet.checkpoint.formats.pickled.machine import DEEPEST_TUPLE, Machine
 from trtnet.checkpoint.formats.pickled.storages import LARGEST_PICKLE, FileStorages, ZipStorages
 from trtnet.checkpoint.formats.pickled_file import open_pickled
-from trtnet.checkpoint.memory import MappingCheckpoint, is_array
+from trtnet.checkpoint.memory import MappingCheckpoint, is_array, is_tensor
 from trtnet.checkpoint.state_dicts import choose
 from trtnet.support.errors import CheckpointError, DependencyError
 
@@ -33,7 +36,39 @@ def open_torch(path: Path, key: str | None = None) -> Checkpoint:
         loaded = _load(path)
     except CheckpointError as refused:
         return _open_as_data(path, key, refused)
-    return MappingCheckpoint(str(path), choose(str(path), loaded, key, is_array))
+    chosen = choose(str(path), loaded, key, is_array)
+    return _Archived(path, chosen) if zipfile.is_zipfile(path) else MappingCheckpoint(str(path), chosen)
+
+
+class _Archived(MappingCheckpoint):
+    """Tensors that torch has mapped from a zip archive, without a look at its checksums; here each storage gets one."""
+
+    def __init__(self, path: Path, tensors: Mapping[str, Any]) -> None:
+        super().__init__(str(path), tensors)
+        storages = ZipStorages(path)
+        self._sums = storages.checksums()
+        storages.close()
+        self._looked_at: set[int] = set()
+
+    def _read(self, key: str) -> Array:
+        value = self._tensors[key]
+        array = super()._read(key)
+        if is_tensor(value) and self._sums:
+            self._look(key, value.untyped_storage())
+        return array
+
+    def _look(self, key: str, storage: Any) -> None:
+        import torch
+
+        if storage.nbytes() == 0 or storage.data_ptr() in self._looked_at:
+            return
+        content = torch.empty(0, dtype=torch.uint8).set_(storage).numpy()
+        if (storage.nbytes(), zlib.crc32(content.data)) not in self._sums:
+            raise CheckpointError(
+                f"{self.name}: {key} cannot be read: its storage has another checksum (CRC-32) than any in the"
+                f" archive. It is damaged: download it again."
+            )
+        self._looked_at.add(storage.data_ptr())
 
 
 def _open_as_data(path: Path, key: str | None, refused: CheckpointError) -> Checkpoint:
@@ -52,7 +87,7 @@ def _load(path: Path) -> object:
             f"or convert the file to .safetensors on a machine that has torch: trtnet convert"
         ) from error
     mapped = zipfile.is_zipfile(path)
-    _require_shallow(path, mapped)
+    _check(path, mapped)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -62,13 +97,20 @@ def _load(path: Path) -> object:
         raise CheckpointError(f"torch cannot read {path}") from error
 
 
-def _require_shallow(path: Path, zipped: bool) -> None:
-    """Raises CheckpointError for a pickle with tuples in each other so deep that torch's reader would crash.
+def _check(path: Path, zipped: bool) -> None:
+    """Raises CheckpointError for a damaged archive, and for a pickle with tuples in each other so deep that torch's
+    reader would crash.
 
     It takes the hash of what is a key of a dict, and Python's hash of a deep tuple overflows the stack of C.
     """
     try:
-        content = ZipStorages(path).content("data.pkl", 1 << 40) if zipped else path.read_bytes()[:LARGEST_PICKLE]
+        if zipped:
+            storages = ZipStorages(path)
+            if storages.big_endian:
+                raise CheckpointError("torch would turn its bytes around, of which then no checksum is known")
+            content = storages.content("data.pkl", 1 << 40)
+        else:
+            content = path.read_bytes()[:LARGEST_PICKLE]
         if sum(map(content.count, _TUPLES)) > DEEPEST_TUPLE:
             if zipped:
                 Machine({}, lambda identity: identity).run(io.BytesIO(content))

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from trtnet.checkpoint.formats.archive import open_archive
 from trtnet.checkpoint.formats.pickled.machine import Builders, Machine, PickleError
 from trtnet.checkpoint.formats.pickled.tensors import Storage, nbytes, storage
 from trtnet.support.text.counted import counted
@@ -34,7 +35,7 @@ class ZipStorages:
     """A zip archive of torch: data.pkl, and a member data/KEY for each storage. Reading checks a member's CRC."""
 
     def __init__(self, file: Path | BinaryIO) -> None:
-        self._zip = zipfile.ZipFile(file)
+        self._zip = open_archive(file)
         self._members = {info.filename.partition("/")[2]: info for info in self._zip.infolist()}
         self._last: tuple[str, bytes] = ("", b"")
         self.big_endian = "byteorder" in self._members and self.content("byteorder", 10).strip() == b"big"
@@ -70,6 +71,10 @@ class ZipStorages:
         if self._last[0] != stored.key:
             self._last = stored.key, self.content(stored.key, nbytes(stored))
         return self._last[1]
+
+    def checksums(self) -> set[tuple[int, int]]:
+        """The sizes and CRC-32 of the members; none where the archive has none."""
+        return {(info.file_size, info.CRC) for info in self._members.values() if hasattr(info, "CRC")}
 
     def close(self) -> None:
         self._last = ("", b"")

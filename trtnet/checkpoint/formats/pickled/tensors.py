@@ -83,7 +83,9 @@ class Stored:
         if elements.size != promised:
             raise ValueError(f"its storage has {counted(elements.size, 'element')} instead of {promised:,}")
         steps = [step * elements.itemsize for step in self.stride]
-        return np.lib.stride_tricks.as_strided(elements[self.offset :], self.shape, steps)
+        # numpy lays no strides over some of the float8 types
+        integers = elements.view(f"u{elements.itemsize}")[self.offset :]
+        return np.lib.stride_tricks.as_strided(integers, self.shape, steps).view(self.dtype.numpy)
 
 
 def storage(identity: Any) -> object:
