@@ -105,7 +105,9 @@ class _Reader:
         dtype, nbytes = self.number("B"), self.number("I")
         found = _Entry(shape, dtype, self.place, nbytes)
         self.place += nbytes
-        width = DTYPES[dtype].bits // 8 if dtype < len(DTYPES) else 0
+        if dtype >= len(DTYPES):
+            raise ValueError(f"an array of it, {list(shape)}, is of the unknown type number {dtype}")
+        width = DTYPES[dtype].bits // 8
         if self.place > len(self.data) or nbytes != width * math.prod(shape):
             raise ValueError(f"an array of it, {list(shape)}, does not have its {counted(nbytes, 'byte')}")
         return found

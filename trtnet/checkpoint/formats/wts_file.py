@@ -38,6 +38,9 @@ class WtsFile(Checkpoint):
                 if key in self._places:
                     raise ValueError(f"it has {key} twice")
                 self._places[key] = count, begin, end
+            last = self._map[max(0, len(self._map) - 9) :].rpartition(b" ")[2]
+            if self._places and not last.endswith(b"\n") and len(last) < 8:
+                raise ValueError("it is cut short within its last number")
             if promised != len(self._places):
                 raise ValueError(f"it has {counted(len(self._places), 'tensor')}, its first line says {promised:,}")
         except ValueError as error:
