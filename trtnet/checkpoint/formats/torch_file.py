@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import warnings
@@ -45,9 +46,8 @@ class _Archived(MappingCheckpoint):
 
     def __init__(self, path: Path, tensors: Mapping[str, Any]) -> None:
         super().__init__(str(path), tensors)
-        storages = ZipStorages(path)
-        self._sums = storages.checksums()
-        storages.close()
+        with contextlib.closing(ZipStorages(path)) as storages:
+            self._sums = storages.checksums()
         self._looked_at: set[int] = set()
 
     def _read(self, key: str) -> Array:
@@ -105,10 +105,12 @@ def _check(path: Path, zipped: bool) -> None:
     """
     try:
         if zipped:
-            storages = ZipStorages(path)
-            if storages.big_endian:
-                raise CheckpointError("torch would turn its bytes around, of which then no checksum is known")
-            content = storages.content("data.pkl", 1 << 40)
+            with contextlib.closing(ZipStorages(path)) as storages:
+                if storages.big_endian:
+                    raise CheckpointError("torch would turn its bytes around, of which then no checksum is known")
+                if storages.packed:
+                    raise CheckpointError("torch would take its members as they are, and they are compressed")
+                content = storages.content("data.pkl", 1 << 40)
         else:
             content = path.read_bytes()[:LARGEST_PICKLE]
         if sum(map(content.count, _TUPLES)) > DEEPEST_TUPLE:

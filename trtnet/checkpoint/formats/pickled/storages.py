@@ -32,12 +32,16 @@ class Storages(Protocol):
 
 
 class ZipStorages:
-    """A zip archive of torch: data.pkl, and a member data/KEY for each storage. Reading checks a member's CRC."""
+    """A zip archive of torch: data.pkl, and a member data/KEY for each storage. Reading checks a member's CRC.
+
+    packed: whether members are compressed, which torch does not do.
+    """
 
     def __init__(self, file: Path | BinaryIO) -> None:
         self._zip = open_archive(file)
         self._members = {info.filename.partition("/")[2]: info for info in self._zip.infolist()}
         self._last: tuple[str, bytes] = ("", b"")
+        self.packed = any(info.compress_type != zipfile.ZIP_STORED for info in self._zip.infolist())
         self.big_endian = "byteorder" in self._members and self.content("byteorder", 10).strip() == b"big"
 
     def names(self) -> list[str]:
