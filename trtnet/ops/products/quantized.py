@@ -29,8 +29,6 @@ def product_of_rows(
 
 def _computed(inputs: Tensor, kernel: Kernel) -> Tensor:
     y = product(inputs, kernel.weight, "TRANSPOSE")
-    if kernel.factor is not None:
-        y = cast(mul(cast(y, kernel.factor.dtype), kernel.factor), y.dtype)
-    if kernel.correction is None:
-        return y
-    return sub(y, product(block_sums(inputs, kernel.correction), kernel.correction, "TRANSPOSE"))
+    if kernel.correction is not None:
+        y = sub(y, product(block_sums(inputs, kernel.correction), kernel.correction, "TRANSPOSE"))
+    return y if kernel.factor is None else cast(mul(cast(y, kernel.factor.dtype), kernel.factor), y.dtype)

@@ -16,7 +16,7 @@ from trtnet.ops.elementwise.arithmetic import mul, sub
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.quantization.layers import dequantize, fake_quantize, rounded_scale
 from trtnet.ops.quantization.measured import dynamically_quantized
-from trtnet.ops.quantization.scaling import divided
+from trtnet.ops.quantization.scaling import divided, raised
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
@@ -70,7 +70,7 @@ def quantized_inputs(x: Tensor, found: QuantizedParameter) -> Tensor:
 
 def quantized_weight(network: OpenNetwork, weight: Parameter, found: QuantizedParameter) -> Tensor:
     """The whole float weight, dequantized: for operations other than a product with its rows. Of its shape."""
-    arrays = found.read()
+    arrays, raising = raised(found.read(), weight.declared or network.dtype)
     y = _symmetric(network, weight, arrays)
     if arrays.correction is not None:
         rows, blocks = arrays.correction.shape
@@ -79,12 +79,14 @@ def quantized_weight(network: OpenNetwork, weight: Parameter, found: QuantizedPa
         y = sub(grouped, offsets).reshape(y.shape)
     if arrays.order is not None:
         y = take(y, constant(network, np.argsort(arrays.order)), y.ndim - 1)
+    if raising is not None:
+        y = mul(y, tensor(raising.reshape(-1, *(1,) * (y.ndim - 1)), network, y.dtype))
     return y if arrays.factor is None else mul(y, tensor(arrays.factor, network, y.dtype))
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """What ``inputs @ weight.T * factor - blocksum(inputs) @ correction.T`` is the product of.
+    """What ``(inputs @ weight.T - blocksum(inputs) @ correction.T) * factor`` is the product of.
 
     weight: [rows, columns]. correction: [rows, blocks], None without zero points. factor: [rows], None for one of 1.
     """
@@ -102,18 +104,17 @@ def prepared(x: Tensor, weight: Parameter, found: QuantizedParameter) -> tuple[T
     if arrays.order is not None:
         x = take(x, constant(x.network, arrays.order), x.ndim - 1)
     x = quantized_inputs(x, found)
-    one_scale, factor = divided(arrays, found, x.dtype)
-    if factor is None:
-        return x, Kernel(_symmetric(x.network, weight, arrays), _correction(x, arrays), None)
-    return x, Kernel(_symmetric(x.network, weight, one_scale), _correction(x, arrays), _factor(x, factor))
+    taken, factor = divided(arrays, found, x.dtype)
+    made = _symmetric(x.network, weight, taken)
+    return x, Kernel(made, _correction(x, taken), None if factor is None else _factor(x, factor))
 
 
 def prepared_rows(x: Tensor, weight: Parameter, found: QuantizedParameter, rows: Array) -> Kernel:
     """The same of some rows of the weight, for inputs that are prepared."""
     arrays = found.read().rows(rows)
-    one_scale, factor = divided(arrays, found, x.dtype)
-    made = _dequantized(x.network, one_scale, weight.declared or x.network.dtype)
-    return Kernel(made, _correction(x, arrays), None if factor is None else _factor(x, factor))
+    taken, factor = divided(arrays, found, x.dtype)
+    made = _dequantized(x.network, taken, weight.declared or x.network.dtype)
+    return Kernel(made, _correction(x, taken), None if factor is None else _factor(x, factor))
 
 
 def _factor(x: Tensor, factor: Array) -> Tensor:
