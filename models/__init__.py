@@ -6,6 +6,7 @@ from trtnet.models.crepe import crepe
 from trtnet.models.crnn import crnn
 from trtnet.models.denoising import denoising_step
 from trtnet.models.efficientnet_lite import efficientnet_lite0
+from trtnet.models.gemma import gemma
 from trtnet.models.gpt2 import gpt2
 from trtnet.models.lenet import lenet
 from trtnet.models.llama import llama
@@ -33,6 +34,7 @@ __all__ = [
     "crnn",
     "denoising_step",
     "efficientnet_lite0",
+    "gemma",
     "gpt2",
     "lenet",
     "llama",

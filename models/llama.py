@@ -55,9 +55,12 @@ class LlamaConfig:
 
     @cached_property
     def rotary_tables(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.rotary(self.rope_theta, self.rope_factors)
+
+    def rotary(self, theta: float, factors: tuple[float, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
         """cos and sin of position * theta^(-2i / dim) / factor, each [capacity, head_dim / 2]."""
-        frequencies = self.rope_theta ** (-np.arange(0, self.head_width, 2) / self.head_width)
-        angles = np.outer(np.arange(self.capacity), frequencies / np.array(self.rope_factors or 1.0))
+        frequencies = theta ** (-np.arange(0, self.head_width, 2) / self.head_width)
+        angles = np.outer(np.arange(self.capacity), frequencies / np.array(factors or 1.0))
         return np.cos(angles), np.sin(angles)
 
     def is_sliding(self, layer: int) -> bool:
@@ -95,8 +98,12 @@ class Attention(nn.Module):
         value = nn.split_heads(self.v_proj(x), self.key_heads)
         keys = ops.kv_cache_update(cache[0], key, write_indices)
         values = ops.kv_cache_update(cache[1], value, write_indices)
-        y = ops.scaled_dot_product_attention(query, keys, values, mask)
-        return self.o_proj(nn.join_heads(y)), (keys, values)
+        return self.o_proj(nn.join_heads(self.attend(query, keys, values, mask))), (keys, values)
+
+    def attend(
+        self, query: trtnet.Tensor, keys: trtnet.Tensor, values: trtnet.Tensor, mask: trtnet.Tensor
+    ) -> trtnet.Tensor:
+        return ops.scaled_dot_product_attention(query, keys, values, mask)
 
 
 class MLP(nn.Module):
@@ -159,10 +166,16 @@ class Llama(nn.Module):
             **{name: trtnet.State(shape, output=f"new_{name}") for pair in sides for name in pair},
         }
         self.config = config
-        self.model = Decoder(config)
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.model = self.decoder(config)
+        self.lm_head = self.head(config)
         if config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
+
+    def decoder(self, config: Any) -> Decoder:
+        return Decoder(config)
+
+    def head(self, config: Any) -> nn.Linear:
+        return nn.Linear(config.hidden_size, config.vocab_size, bias=False)
 
     def hidden_states(
         self, input_ids: trtnet.Tensor, write_indices: trtnet.Tensor, *caches: trtnet.Tensor

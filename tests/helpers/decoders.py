@@ -19,7 +19,7 @@ def published(kind: str, scale: float = 0.1, **settings: Any) -> Any:
     import transformers
 
     config = getattr(transformers, f"{kind}Config")(**{**SIZES, **settings})
-    original = getattr(transformers, f"{kind}ForCausalLM")(config)
+    original = getattr(transformers, f"{kind.removesuffix('Text')}ForCausalLM")(config)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in original.named_parameters():

@@ -18,6 +18,9 @@ LLAMA3 = {
     "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }  # fmt: skip
+GEMMA = {"head_dim": 32, "num_hidden_layers": 3, "sliding_window": 4, "layer_types": [
+    "sliding_attention", "full_attention", "sliding_attention",
+]}  # fmt: skip
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {}),
     "llama with biases": ("Llama", {"attention_bias": True, "mlp_bias": True}),
@@ -30,6 +33,16 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         "Qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
     ),
     "qwen3": ("Qwen3", {"head_dim": 32, "tie_word_embeddings": True}),
+    "gemma": ("Gemma", {"head_dim": 32}),
+    "gemma 2": ("Gemma2", {**GEMMA, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}),
+    "gemma 3": ("Gemma3Text", GEMMA),
+    "gemma 3 with scaled positions": (
+        "Gemma3Text",
+        {**GEMMA, "query_pre_attn_scalar": 20, "rope_parameters": {
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e3},
+        }},
+    ),
 }  # fmt: skip
 
 
@@ -55,7 +68,7 @@ def test_prefill_and_decode_give_the_originals_logits(family: str, fixed: bool) 
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("family", ["llama 3.1", "mistral", "qwen3"])
+@pytest.mark.parametrize("family", ["llama 3.1", "mistral", "qwen3", "gemma 2", "gemma 3"])
 def test_it_builds_with_two_profiles(family: str, dtype: str) -> None:
     kind, settings = FAMILIES[family]
     network = defined(published(kind, **settings), {}, dtype)
@@ -73,7 +86,8 @@ def test_a_file_of_the_settings_is_what_transformers_writes(tmp_path: Any) -> No
 
 
 def defined(original: Any, sizes: dict[str, int], dtype: str = "float32") -> Any:
-    model = models.llama(original.config.to_dict(), capacity=16)
+    family = models.gemma if original.config.model_type.startswith("gemma") else models.llama
+    model = family(original.config.to_dict(), capacity=16)
     inputs = {
         name: replace(spec, shape=tuple(sizes.get(str(n), n) for n in spec.shape))
         for name, spec in model.inputs.items()
