@@ -34,6 +34,19 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
+def write_tokenizer(folder: Path) -> None:
+    from tokenizers import Tokenizer, models as kinds
+
+    vocabulary = {token: i for i, token in enumerate([*BYTES, *SPECIAL])}
+    Tokenizer(kinds.BPE(vocabulary, [])).save(str(folder / "tokenizer.json"))
+
+
+def folder_of(original: Any, folder: Path) -> None:
+    """What transformers writes, and a tokenizer."""
+    original.save_pretrained(folder)
+    write_tokenizer(folder)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_gguf_file_gives_the_originals_logits(family: str, tmp_path: Path) -> None:
     name, kind, settings = FAMILIES[family]
@@ -87,24 +100,16 @@ def test_positions_are_scaled_by_a_factor_without_a_type(tmp_path: Path) -> None
 
 
 def test_a_tokenizer_may_lie_beside_a_file_without_one(tmp_path: Path) -> None:
-    from tokenizers import Tokenizer, models as kinds
-
     path = write_gguf(tmp_path / "x.gguf", published("Llama", **SMALL), "llama", tokens=False)
     with pytest.raises(CheckpointError, match=r"its tokenizer cannot be made, .*Put the tokenizer\.json"):
         load_generator(path, capacity=16)
-    Tokenizer(kinds.BPE({token: i for i, token in enumerate([*BYTES, *SPECIAL])}, [])).save(
-        str(tmp_path / "tokenizer.json")
-    )
+    write_tokenizer(tmp_path)
     assert load_generator(path, capacity=16)(["!#"], GenerationConfig(2))[0].tokens
 
 
 def test_a_folder_of_transformers(tmp_path: Path) -> None:
-    from tokenizers import Tokenizer, models as kinds
-
     original = published("Qwen3", **SMALL, head_dim=32, scale=0.3, eos_token_id=91)
-    original.save_pretrained(tmp_path)
-    vocabulary = {token: i for i, token in enumerate([*BYTES, *SPECIAL])}
-    Tokenizer(kinds.BPE(vocabulary, [])).save(str(tmp_path / "tokenizer.json"))
+    folder_of(original, tmp_path)
     (tmp_path / "chat_template.jinja").write_text(TEMPLATE)
     (tmp_path / "generation_config.json").write_text('{"eos_token_id": null}')
     generator = load_generator(tmp_path, capacity=32)
@@ -114,12 +119,24 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     assert generator.chat_template([{"role": "user", "content": "!"}]) == "<user>!<bot>"
 
 
+@pytest.mark.parametrize("kind", ["Gemma", "Gemma2", "Gemma3Text"])
+def test_a_folder_of_gemma(kind: str, tmp_path: Path) -> None:
+    window = {} if kind == "Gemma" else {"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
+    ends = {"tie_word_embeddings": kind == "Gemma", "eos_token_id": 91}
+    original = published(kind, **SMALL, head_dim=32, scale=0.3, **window, **ends)
+    folder_of(original, tmp_path)
+    generator = load_generator(tmp_path, capacity=32)
+    found = generator([PROMPT], GenerationConfig(8))[0].tokens
+    assert found == greedy_of(original, PROMPT, 8, end=91)
+    assert len({*found}) > 2
+
+
 def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"there is no language model .*nowhere: it is a folder"):
         load_generator(tmp_path / "nowhere")
     original = published("Llama", **SMALL)
-    other = write_gguf(tmp_path / "other.gguf", original, "gemma2")
-    with pytest.raises(ModelError, match="of the family gemma2; a decoder here is one of llama, qwen2, qwen3"):
+    other = write_gguf(tmp_path / "other.gguf", original, "falcon")
+    with pytest.raises(ModelError, match="of the family falcon; a decoder here is one of llama, qwen2, qwen3"):
         load_generator(other)
     yarn = write_gguf(tmp_path / "yarn.gguf", original, "llama", llama__rope__scaling__type="yarn")
     with pytest.raises(ModelError, match="scales rotary positions by 'yarn'"):

@@ -65,6 +65,16 @@ class Family:
             given = _published(given, default, self)
         return _replaced(given, fields, str)
 
+    def form(self, document: Document) -> Form:
+        """That of a published configuration. Raises ModelError for one of another family."""
+        kind = document.get(self.key)
+        form = self.forms.get(str(kind))
+        if form is None:
+            known = ", ".join(map(repr, sorted(self.forms)))
+            found = f"it has no {self.key}" if kind is None else f"{self.key} is {kind!r}, which is not read here"
+            raise ModelError(f"{found}; known: {known}")
+        return form
+
 
 def _published(source: Any, default: C, family: Family) -> C:
     if isinstance(source, Mapping):
@@ -106,12 +116,7 @@ def _check_names(values: Document, default: object) -> None:
 
 
 def _translated(document: Document, default: C, family: Family) -> C:
-    kind = document.get(family.key)
-    form = family.forms.get(str(kind))
-    if form is None:
-        known = ", ".join(map(repr, sorted(family.forms)))
-        found = f"it has no {family.key}" if kind is None else f"{family.key} is {kind!r}, which is not read here"
-        raise ModelError(f"{found}; known: {known}")
+    form = family.form(document)
     keys: dict[str, str] = {}
     values = dict(form.defaults)
     for name in _names(default):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from trtnet import models
 from trtnet.checkpoint import Checkpoint, open_checkpoint
 from trtnet.checkpoint.formats.gguf_file import GGUFFile
 from trtnet.checkpoint.quantized.quantization import in_floats
+from trtnet.models.published import LLAMA, Family
+from trtnet.models.published_gemma import GEMMA
 from trtnet.nn import Module
 from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.support.json_text import read_object_if_there
@@ -74,7 +76,7 @@ def _of_folder(path: Path, capacity: int) -> PublishedText:
     weights = rules("llama").apply(in_floats(open_checkpoint(path)))
     described = {key: value for key, value in config.items() if key != "quantization_config"}  # said by the weights
     try:
-        model = models.llama(described, capacity=capacity)
+        model = _decoder(described)(described, capacity=capacity)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     ends = read_object_if_there(path / "generation_config.json").get("eos_token_id")
@@ -87,6 +89,16 @@ def _of_folder(path: Path, capacity: int) -> PublishedText:
     return PublishedText(
         model, weights, tokenizer, several, None if template is None else ChatTemplate(template, names)
     )
+
+
+DECODERS = Family({**LLAMA.forms, **GEMMA.forms})
+"""The families of language models."""
+
+
+def _decoder(config: Mapping[str, Any]) -> Callable[..., Module]:
+    """The factory of a published configuration. Raises ModelError for another family."""
+    DECODERS.form(config)
+    return models.gemma if config["model_type"] in GEMMA.forms else models.llama
 
 
 def _text(token: Any) -> str:
