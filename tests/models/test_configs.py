@@ -17,8 +17,10 @@ from trtnet.models import published
 from trtnet.models.bert import BertConfig
 from trtnet.models.clip import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from trtnet.models.denoising import DenoisingConfig
+from trtnet.models.gemma import GemmaConfig
 from trtnet.models.gpt2 import GPT2Config
 from trtnet.models.llama import LlamaConfig
+from trtnet.models.published_gemma import GEMMA
 from trtnet.models.qwen2 import Qwen2Config
 from trtnet.models.resnet import ResNetConfig
 from trtnet.models.stable_diffusion_unet import UNet2DConditionConfig
@@ -57,6 +59,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "qwen2": {
         "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99, "rope_theta": 1e4,
         "capacity": 64,
+    },
+    "gemma": {
+        "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8, "vocab_size": 99,
+        "norms_after": False, "final_logit_softcapping": 30.0, "rope_local_theta": None,
     },
     "llama": {
         "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
@@ -198,6 +204,46 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
             "sliding_window": None, "tie_word_embeddings": True, "use_sliding_window": False, "vocab_size": 151936,
         },
         LlamaConfig(151936, 1024, 3072, 28, 16, 8, 1e-6, 1e6, head_dim=128, qk_norm=True),
+    ),
+    "gemma-7b": (
+        models.gemma,
+        {
+            "model_type": "gemma", "attention_bias": False, "head_dim": 256, "hidden_act": "gelu",
+            "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 3072, "intermediate_size": 24576,
+            "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 16, "rms_norm_eps": 1e-06,
+            "rope_scaling": None, "rope_theta": 10000.0, "vocab_size": 256000,
+        },
+        GemmaConfig(
+            256000, 3072, 24576, 28, 16, 16, rope_theta=1e4, qk_norm=False, sliding_window=None, layer_types=(),
+            rope_local_theta=None, norms_after=False,
+        ),
+    ),
+    "gemma-2-2b": (
+        models.gemma,
+        {
+            "model_type": "gemma2", "attention_bias": False, "attn_logit_softcapping": 50.0, "cache_implementation":
+            "hybrid", "final_logit_softcapping": 30.0, "head_dim": 256, "hidden_act": "gelu_pytorch_tanh",
+            "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 2304, "intermediate_size": 9216,
+            "num_attention_heads": 8, "num_hidden_layers": 26, "num_key_value_heads": 4, "query_pre_attn_scalar": 256,
+            "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "sliding_window": 4096, "vocab_size": 256000,
+        },
+        GemmaConfig(
+            256000, 2304, 9216, 26, 8, 4, rope_theta=1e4, qk_norm=False, sliding_window=4096,
+            layer_types=("sliding_attention", "full_attention") * 13, rope_local_theta=None,
+            attn_logit_softcapping=50.0, final_logit_softcapping=30.0,
+        ),
+    ),
+    "the texts of gemma-3-4b, with its linear scaling": (
+        models.gemma,
+        {
+            "model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34,
+            "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 262208, "sliding_window": 1024,
+            "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "rope_local_base_freq": 10000.0,
+        },
+        GemmaConfig(
+            262208, 2560, 10240, 34, 8, 4, rope_factors=(8.0,), sliding_window=1024,
+            layer_types=((*5 * ("sliding_attention",), "full_attention") * 6)[:34],
+        ),
     ),
     "resnet-18": (
         models.resnet50,
@@ -367,15 +413,16 @@ NOT_READ = {
     "whisper": {"tie_word_embeddings"},
     "bert": {"tie_word_embeddings"}, "roberta": {"tie_word_embeddings"}, "distilbert": {"tie_word_embeddings"},
     # the cache's capacity takes its place
-    **{kind: {"max_position_embeddings"} for kind in ("llama", "mistral", "qwen2", "qwen3")},
+    **{kind: {"max_position_embeddings"} for kind in published.LLAMA.forms | GEMMA.forms},
     "clip": {"vision_config"},
+    "gemma3_text": {"max_position_embeddings", "_sliding_window_pattern"},  # what layer_types were made by
 }  # fmt: skip
 TYPES = {
     f"{model_type} {factory.__name__}": (factory, model_type, family.forms[model_type])
     for factory, family in (
         (models.minilm, published.BERT), (models.clip_vit_b_32, published.CLIP_VISION),
         (models.clip_text, published.CLIP_TEXT), (models.clip, published.CLIP), (models.gpt2, published.GPT2),
-        (models.llama, published.LLAMA), (models.resnet50, published.RESNET), (models.vit_b_16, published.VIT),
+        (models.llama, published.LLAMA), (models.gemma, GEMMA), (models.resnet50, published.RESNET), (models.vit_b_16, published.VIT),
         (models.whisper_tiny, published.WHISPER),
     )
     for model_type in family.forms
@@ -443,6 +490,18 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "windows of another kind": (
         models.qwen2, {"model_type": "qwen2", "use_sliding_window": True, "layer_types": ["chunked_attention"]},
         "layer_types is",
+    ),
+    "another perceptron": (
+        models.gemma, {"model_type": "gemma", "hidden_activation": "gelu"},
+        "hidden_activation is 'gelu'.*it has 'gelu_pytorch_tanh'",
+    ),
+    "scaled positions in a window": (
+        models.gemma,
+        {"model_type": "gemma3_text", "rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2.0}}},
+        "rope_parameters.sliding_attention.rope_type is 'linear'.*it has 'default'",
+    ),
+    "attention to what comes after": (
+        models.gemma, {"model_type": "gemma3_text", "use_bidirectional_attention": True}, "use_bidirectional_attention",
     ),
     "heads that are no number": (models.qwen2, {"model_type": "llama", "head_dim": "x"}, "head_dim is 'x'"),
     "rotation of a part": (

@@ -82,6 +82,17 @@ def test_a_gguf_file_and_a_folder_become_the_same_quantized_folder(folder: Path,
     assert other.eos_token_id == {91}
 
 
+@pytest.mark.parametrize("options", [{}, {"smooth": 0.5}], ids=str)
+def test_a_folder_of_gemma(options: dict[str, Any], gguf: Path, tmp_path: Path) -> None:
+    """Its norms keep their weight less one, which takes no divisors: they are factors of the inputs."""
+    made = tmp_path / "gemma"
+    published("Gemma3Text", **SMALL, head_dim=32, tie_word_embeddings=True).save_pretrained(made)
+    (made / "tokenizer.json").write_text(published_text(gguf, 32).tokenizer.tokenizer.to_str())
+    found = quantize_published(made, TEXTS, tmp_path / "a", **options)
+    assert (len(found.rows), {row.smoothed for row in found.rows}) == (14, {"inputs" if options else ""})
+    assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(made)) < 0.12
+
+
 def test_texts_are_lines_of_files_and_strings(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\ntwo\n")
     (tmp_path / "b.txt").write_text("three")
