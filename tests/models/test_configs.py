@@ -422,8 +422,8 @@ TYPES = {
     for factory, family in (
         (models.minilm, published.BERT), (models.clip_vit_b_32, published.CLIP_VISION),
         (models.clip_text, published.CLIP_TEXT), (models.clip, published.CLIP), (models.gpt2, published.GPT2),
-        (models.llama, published.LLAMA), (models.gemma, GEMMA), (models.resnet50, published.RESNET), (models.vit_b_16, published.VIT),
-        (models.whisper_tiny, published.WHISPER),
+        (models.llama, published.LLAMA), (models.gemma, GEMMA), (models.resnet50, published.RESNET),
+        (models.vit_b_16, published.VIT), (models.whisper_tiny, published.WHISPER),
     )
     for model_type in family.forms
 }  # fmt: skip
