@@ -56,7 +56,7 @@ class GemmaConfig(LlamaConfig):
 class Norm(nn.RMSNorm):
     """RMS norm whose weight is kept less one, in float32 to the end."""
 
-    weight: trtnet.Parameter
+    weight: nn.Parameter
 
     def __init__(self, width: int, config: GemmaConfig) -> None:
         super().__init__(width, config.rms_norm_eps)
