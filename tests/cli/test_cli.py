@@ -155,7 +155,7 @@ def test_bad_weights_leave_nothing_behind(tmp_path: Path, weights: Path, kind: s
         ({"model": "none.py:f"}, "no model file none.py"),
         ({"model": "none.py"}, "names no factory"),
         ({"--weights": "none.safetensors"}, "none.safetensors"),
-        ({"-o": "no/folder/l.engine"}, "cannot write no/folder/l.engine: No such file or directory"),
+        ({"-o": "no/folder/l.engine"}, "cannot write no/folder/l.engine: there is no folder no/folder: make it first"),
         ({"-o": "."}, "cannot write .: Is a directory"),
         ({"--dim": "batch=8:1:2"}, "min 8, opt 1, max 2"),
         ({"--dim": "batch=1:2"}, "a size is written 8, a range 1:8:32"),

@@ -70,6 +70,60 @@ def test_data_that_is_none_is_refused(data: Any, options: dict[str, Any], words:
         quantize(tmp_path / "model.safetensors", data, **options)
 
 
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x": np.ones((4, 7), np.float32)}, r"b.npz: input x \[n, 8\] float32: found \[4, 7\] float32"),
+        ({"x": np.ones((4, 8, 1), np.float32)}, r"b.npz: input x \[n, 8\] float32 has 2 dimensions; found \[4, 8, 1\]"),
+        ({"x": np.ones((4, 8))}, r"b.npz: input x .*: found \[4, 8\] float64; convert it first"),
+        ({"x": np.ones((0, 8), np.float32)}, r"b.npz: .* the same number of samples, at least one; found 0 of x"),
+        ({}, r"b.npz does not have the input x; it has no arrays"),
+    ],
+)
+def test_samples_that_do_not_fit_are_said_with_their_file(arrays: Any, words: str, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir(), out.mkdir()
+    np.savez(data / "a.npz", **DATA)
+    np.savez(data / "b.npz", **arrays)
+    with pytest.raises(InputError, match=words):
+        quantize(out / "model.safetensors", data)
+    assert not any(out.iterdir())
+
+
+def test_other_files_of_a_folder_are_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir(), out.mkdir()
+    np.save(data / "x.npy", DATA["x"])
+    with pytest.raises(InputError, match=r"the folder .*data has no \.npz files; it has x\.npy"):
+        quantize(out / "model.safetensors", data)
+    np.savez(data / "a.npz", **DATA, label=np.arange(16))
+    (data / "b.npz").mkdir()
+    (data / ".hidden").touch()
+    quantize(out / "model.safetensors", data)
+    assert "only .npz files are data; left out: b.npz, x.npy" in caplog.text
+
+
+class Named(nn.Module):
+    inputs = {"ids": trtnet.Input(("n", 3), "int64"), "x": trtnet.Input(("n", 8))}
+
+    def __init__(self) -> None:
+        self.table, self.fc = nn.Embedding(5, 8), nn.Linear(8, 4)
+
+    def forward(self, ids: trtnet.Tensor, x: trtnet.Tensor) -> trtnet.Tensor:
+        return self.fc(self.table(ids).sum(1) + x)
+
+
+def test_indices_that_no_table_has_are_said_with_their_file(tmp_path: Path) -> None:
+    weights = {key: np.ones(each.shape, np.float32) for key, each in Named().named_parameters()}
+    ids = np.arange(48).reshape(16, 3) % 6
+    np.savez(tmp_path / "a.npz", ids=ids, **DATA)
+    with pytest.raises(InputError, match=r"a\.npz: input ids .*: the index 5 is out of range: its table has 5 rows"):
+        trtnet.quantize(Named(), tmp_path / "a.npz", tmp_path / "q.safetensors", weights=weights)
+    np.savez(tmp_path / "a.npz", ids=ids[:4], **DATA)
+    with pytest.raises(InputError, match=r"a\.npz: the inputs have the same .*; found 4 of ids, 16 of x"):
+        trtnet.quantize(Named(), tmp_path / "a.npz", tmp_path / "q.safetensors", weights=weights)
+
+
 class Chain(nn.Module):
     """Two products of which the first has one row, or one block of columns."""
 

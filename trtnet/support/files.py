@@ -134,7 +134,10 @@ def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
     except FileError:
         raise
     except OSError as error:
-        raise FileError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+        reason, folder = error.strerror or str(error), Path(path).parent
+        if error.errno == errno.ENOENT and not folder.exists():
+            reason = f"there is no folder {folder}: make it first"
+        raise FileError(error.errno, reason, os.fspath(path)) from error
     except ValueError as error:
         if "null byte" not in str(error):
             raise

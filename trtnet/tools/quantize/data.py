@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,18 @@ import numpy as np
 
 from trtnet.definition import DefinedNetwork
 from trtnet.support import dtypes
-from trtnet.support.call_interface import ACTIVE, StateInfo, TensorInfo
+from trtnet.support.call_interface import ACTIVE, StateInfo, TensorInfo, check, check_rows
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.saved import read_npz
 
+log = logging.getLogger("trtnet.quantization")
+
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 Data = Arrays | str | os.PathLike[str]
 """Arrays of samples by input, an .npz of them, or a folder of .npz files, each read when it is its turn."""
+_STEPS = "number of steps"
+_SHOWN = 5
 
 
 def calls_of(data: Data, network: DefinedNetwork, size: int) -> Iterable[dict[str, np.ndarray[Any, Any]]]:
@@ -31,18 +37,19 @@ def calls_of(data: Data, network: DefinedNetwork, size: int) -> Iterable[dict[st
 class Batches:
     """The calls that data makes for a model, the same at each pass.
 
-    takes: the inputs of the model. size: samples in a call, where the model's first axis does not say.
+    takes: the inputs of the model. size: samples in a call, where the model's first axis does not say. what: these are,
+    for messages.
     Raises InputError for data that is none, or that does not fit.
     """
 
-    def __init__(self, data: Data, takes: Sequence[TensorInfo], size: int) -> None:
+    def __init__(self, data: Data, takes: Sequence[TensorInfo], size: int, what: str = "") -> None:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise InputError(f"a call has at least one sample, found the batch {size!r}")
         if not isinstance(data, (Mapping, str, os.PathLike)):
             raise InputError(
                 f"data is arrays of samples by input, an .npz file or a folder of them; found {type(data).__name__}"
             )
-        self._takes = takes
+        self._takes, self._what = takes, what
         fixed = {info.shape[0] for info in takes if info.shape and isinstance(info.shape[0], int)}
         self._fixed = bool(fixed)
         self._size = int(min(fixed)) if fixed else size
@@ -64,18 +71,21 @@ class Batches:
     def _calls(self, arrays: Arrays, name: str) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
         missing = [info.name for info in self._takes if info.name not in arrays]
         if missing:
-            raise InputError(f"{name} does not have the input {missing[0]}; it has {', '.join(arrays)}")
+            has = ", ".join(arrays) or "no arrays"
+            raise InputError(f"{name} does not have the input {missing[0]}; it has {has}")
         single = [info.name for info in self._takes if not np.ndim(arrays[info.name])]
         if single:
             raise InputError(f"{name}: the input {single[0]} has samples along its first axis, found one number")
-        counts = {len(arrays[info.name]) for info in self._takes}
-        if len(counts) != 1 or not (count := counts.pop()):
-            raise InputError(f"{name}: the inputs have the same number of samples, at least one")
+        counts = {info.name: len(arrays[info.name]) for info in self._takes}
+        count = min(counts.values())
+        if not count or len({*counts.values()}) != 1:
+            found = ", ".join(f"{length:,} of {each}" for each, length in counts.items())
+            raise InputError(f"{name}: the inputs have the same number of samples, at least one; found {found}")
         if self._fixed and count % self._size:
             raise InputError(f"{name} has {counted(count, 'sample')}; the model takes {self._size} at a time")
         for start in range(0, count, self._size):
             call = {info.name: np.asarray(arrays[info.name][start : start + self._size]) for info in self._takes}
-            _check(call, name, start)
+            _check(self._takes, call, name, start, self._what)
             yield call
 
 
@@ -91,18 +101,11 @@ class Sequences:
         self._reference, self._states = reference, states
         self._all = {info.name: info for info in reference.inputs}
         self._takes = [info for info in reference.inputs if info.name not in {*carried, ACTIVE}]
-        self._batches = Batches(data, self._takes, size)
+        long = [replace(info, shape=(*info.shape[:1], _STEPS, *info.shape[1:])) for info in self._takes]
+        self._batches = Batches(data, long, size, "data without the states is sequences, samples of steps: ")
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
         for call in self._batches:
-            for info in self._takes:
-                if call[info.name].ndim != len(info.shape) + 1:
-                    raise InputError(
-                        f"data without the states is sequences: the input {info.name} has samples, steps, and what"
-                        f" {info} has after its first axis; found {list(call[info.name].shape)}"
-                    )
-            if len({call[info.name].shape[1] for info in self._takes}) != 1:
-                raise InputError("the inputs of a sequence have the same number of steps")
             yield from self._steps(call)
 
     def _steps(self, call: Arrays) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
@@ -122,8 +125,13 @@ class Sequences:
         return np.zeros(shape, dtypes.get(info.dtype).numpy)
 
 
-def _check(call: Arrays, source: str, start: int) -> None:
-    """Raises InputError for samples that are no numbers. An additive mask has negative infinities."""
+def _check(takes: Sequence[TensorInfo], call: Arrays, source: str, start: int, what: str) -> None:
+    """Raises InputError for samples that do not fit, or are no numbers. An additive mask has negative infinities."""
+    try:
+        check(takes, call)
+        check_rows(takes, call)
+    except InputError as error:
+        raise InputError(f"{source}: {what}{error}") from error
     for name, array in call.items():
         if array.dtype.kind != "f":
             continue
@@ -138,7 +146,16 @@ def _check(call: Arrays, source: str, start: int) -> None:
 def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise InputError(f"there is no {path}: data is an .npz file, or a folder of them")
-    found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
-    if not found or not all(file.is_file() and file.suffix == ".npz" for file in found):
-        raise InputError(f"{path} is no .npz file, and no folder of them")
+    if not path.is_dir():
+        if path.suffix != ".npz":
+            raise InputError(f"{path} is no .npz file, and no folder of them")
+        return [path]
+    there = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    found = [file for file in there if file.suffix == ".npz" and file.is_file()]
+    others = [file.name for file in there if file not in found]
+    names = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+    if not found:
+        raise InputError(f"the folder {path} has no .npz files; it has {names or 'nothing'}")
+    if others:
+        log.warning("%s: only .npz files are data; left out: %s", path, names)
     return found
