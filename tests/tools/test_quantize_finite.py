@@ -91,11 +91,21 @@ def test_one_product_of_zeros_stays_in_floats_beside_others(tmp_path: Path, capl
     assert held == {"second.weight": "int8, a scale a channel, inputs in int8"}
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["int8", "fp8", "int8_weights"])
+def test_weights_that_are_no_numbers_are_refused_before_anything_is_calibrated(scheme: str, tmp_path: Path) -> None:
     spoiled = np.ones((4, 4), np.float32)
-    spoiled[1, 2] = np.inf
-    with pytest.raises(WeightsError, match=r"first\.weight: it has NaN or infinite values; --skip 'first'"):
-        run(tmp_path, np.abs(X), scheme="int8_weights", data=None, weights={"first.weight": spoiled})
+    spoiled[1, 2:], spoiled[3, 3] = np.nan, np.inf
+    told: list[str] = []
+    words = r"first\.weight: it has NaN or infinite values, 2 NaN and 1 Inf of 16; --skip 'first' leaves it in floats"
+    with pytest.raises(WeightsError, match=words):
+        run(tmp_path, np.abs(X), scheme=scheme, weights={"first.weight": spoiled}, tell=told.append)
+    assert told == []
+    schemes = {"*": "int8_weights"}
+    with pytest.raises(
+        WeightsError, match=r"first\.weight: it has NaN or infinite values, 2 NaN and 1 Inf of 16; excl"
+    ):
+        weights = {key: np.ones(value.shape, np.float32) for key, value in Two().named_parameters()}
+        trtnet.define(Two(), weights=weights | {"first.weight": spoiled}, quantization=schemes)
 
 
 class One(nn.Module):

@@ -6,6 +6,7 @@ import ml_dtypes
 import numpy as np
 
 from trtnet.checkpoint.base import Array
+from trtnet.checkpoint.finite import counts, is_finite
 from trtnet.checkpoint.quantized.scheme import WHOLE, Blocks
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.support import dtypes
@@ -35,8 +36,8 @@ def quantize(
     Source: ModelOpt, torch/quantization (amax); OCP Microscaling Formats (MX) specification, 1.0.
     """
     exact = weight.astype(np.float32)
-    if not np.isfinite(exact).all():
-        raise ValueError("it has NaN or infinite values")
+    if says := not_finite(exact):
+        raise ValueError(says)
     blocks = tuple(WHOLE if block >= size else block for size, block in zip(weight.shape, blocks, strict=True))
     rest = [size % block for size, block in zip(weight.shape, blocks, strict=True) if block != WHOLE]
     if any(rest) and (dtype.bits == 4 or powers_of_two):
@@ -62,6 +63,11 @@ def quantize(
     )  # fmt: skip
     form.values[...] = rounded(exact / form.spread(form.scales()), dtype)
     return form
+
+
+def not_finite(weight: Array) -> str:
+    """What a weight has that nothing is rounded to, in words; "" where all is finite."""
+    return "" if is_finite(weight) else f"it has NaN or infinite values, {counts(weight)}"
 
 
 def best(weight: Array, dtype: DType, blocks: Blocks, powers_of_two: bool = False) -> QuantizedTensor:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from trtnet.checkpoint.nearest import nearest
+from trtnet.checkpoint.quantized.rounding import not_finite
 from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import NAMED, WeightScheme
 from trtnet.graph.quantized import attention_name
 from trtnet.support import dtypes
-from trtnet.support.errors import ModelError
+from trtnet.support.errors import ModelError, WeightsError
 from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.attention import largest_seen
 from trtnet.tools.quantize.observing import Seen, watched
@@ -125,7 +126,8 @@ def _fitting(network: DefinedNetwork, choice: Choice) -> tuple[dict[str, str], d
 def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chosen:
     """The weights that the scheme fits, and the attentions, that no pattern skips.
 
-    Raises ModelError for a pattern that skips nothing, where nothing is left, and for a model without attention.
+    Raises ModelError for a pattern that skips nothing, where nothing is left, and for a model without attention,
+    WeightsError for a weight that is not finite: before anything is calibrated.
     """
     fitting, reasons = _fitting(network, choice)
     attentions = tuple(watched(network).attentions) if choice.attention else ()
@@ -146,6 +148,9 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
     if not kept:
         says = in_words(reasons) or "it has none of two or more axes"
         raise ModelError(f"the model has no weight that this scheme quantizes: {says}")
+    for key, path in kept.items():
+        if says := not_finite(network.checkpoint[key]):
+            raise WeightsError(f"{key}: {says}; --skip {path!r} leaves it in floats")
     return Chosen(kept, tuple(path for path in attentions if not stays(path)), reasons)
 
 
