@@ -45,8 +45,10 @@ def quantize(
     most, outer = largest(exact, blocks), None
     amax = most * np.float32(shrunk)
     if powers_of_two:
-        exponents = np.floor(np.log2(np.maximum(amax, 2.0**-100))) - _EXPONENT[dtype.name]
-        scale: Array = np.exp2(exponents).astype(ml_dtypes.float8_e8m0fnu)
+        exponents = np.frexp(most * np.asarray(shrunk, np.float64))[1] - 1 - _EXPONENT[dtype.name]
+        scale: Array = np.ldexp(1.0, np.where(most > 0, exponents, -127).clip(-127, 127)).astype(
+            ml_dtypes.float8_e8m0fnu
+        )
     elif dtype == dtypes.float4_e2m1fn:
         top = np.float32(max(most.max(initial=0), 1e-30))
         outer = np.float32(6 * 448) / top if divides else top / np.float32(6 * 448)
