@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from trtnet.checkpoint.formats.exported_file import open_exported
 from trtnet.checkpoint.formats.gguf_file import open_gguf
 from trtnet.checkpoint.formats.npz_file import NpzFile
 from trtnet.checkpoint.formats.safetensors_file import SafetensorsFile
-from trtnet.checkpoint.formats.sharded import open_sharded, open_shards
+from trtnet.checkpoint.formats.sharded import SHARD, open_sharded, open_shards
 from trtnet.checkpoint.formats.shipped import located
 from trtnet.checkpoint.formats.torch_file import open_torch
 from trtnet.checkpoint.formats.torchscript_file import TorchScriptFile
@@ -52,7 +51,6 @@ _READABLE = (
     " CTranslate2's model.bin,"
     f" *{_INDEX} and folders of torch.distributed.checkpoint"
 )
-_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)$")
 
 
 def open_checkpoint(source: Source, key: str | None = None) -> Checkpoint:
@@ -106,7 +104,7 @@ def check_apart(source: Source, out: str | os.PathLike[str]) -> None:
 
 def is_kept_in_folders(name: str) -> bool:
     """Whether a folder of weights keeps them in a file of this name."""
-    return name in _FOLDER or _SHARD.match(name) is not None
+    return name in _FOLDER or SHARD.match(name) is not None
 
 
 def _part(name: str, loaded: Mapping[str, Any], key: str | None) -> Mapping[str, Any]:
@@ -129,7 +127,7 @@ def _open_folder(folder: Path, key: str | None) -> Checkpoint:
         return _open_file(inside[0], key)
     if (folder / METADATA).is_file():
         return open_distributed(folder, key)
-    shards = [found for file in sorted(folder.iterdir()) if (found := _SHARD.match(file.name))]
+    shards = [found for file in sorted(folder.iterdir()) if (found := SHARD.match(file.name))]
     if len({(found[1], found[3], found[4]) for found in shards}) == 1:
         _require_no_key(folder, "a folder of shards", key)
         return open_shards(folder, [found[0] for found in shards], int(shards[0][3]), _open_file)

@@ -10,12 +10,24 @@ from trtnet.support.errors import CheckpointError
 from trtnet.support.text.counted import an
 
 
-def loads(text: str | bytes, *, strict: bool = True) -> Any:
-    """What ``json.loads`` gives. Raises ValueError for what is no JSON, or nested too deeply for Python's parser."""
+def loads(text: str | bytes, *, strict: bool = True, distinct: bool = False) -> Any:
+    """What ``json.loads`` gives: of a name that an object has twice, the last value.
+
+    distinct: such a name is an error.
+    Raises ValueError for that, for what is no JSON, and for what is nested too deeply for Python's parser.
+    """
     try:
-        return json.loads(text, strict=strict)
+        return json.loads(text, strict=strict, object_pairs_hook=_distinct if distinct else None)
     except RecursionError as error:
         raise ValueError("its lists are nested too deeply") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it has {next(name for name in names if names.count(name) > 1)!r} twice")
+    return found
 
 
 def read_object(path: Path) -> dict[str, Any]:

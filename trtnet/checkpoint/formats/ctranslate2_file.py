@@ -118,9 +118,16 @@ def _entries(reader: _Reader) -> tuple[str, dict[str, _Entry]]:
     if version not in _VERSIONS:
         raise ValueError(f"it is of version {version}; {_VERSIONS[0]} to {_VERSIONS[-1]} are known")
     spec, _revision = reader.name(), reader.number("I")
-    found = {reader.name(): reader.entry() for _ in range(reader.number("I"))}
+    found: dict[str, _Entry] = {}
+    for _ in range(reader.number("I")):
+        name = reader.name()
+        if name in found:
+            raise ValueError(f"it has {name} twice")
+        found[name] = reader.entry()
     for _ in range(reader.number("I")):
         alias, name = reader.name(), reader.name()
+        if alias in found:
+            raise ValueError(f"it has {alias} twice")
         if name not in found:
             raise ValueError(f"{alias} is another name of {name}, which is not in it")
         found[alias] = found[name]

@@ -7,6 +7,7 @@ as torch.save writes it, at some offset of a .distcp file. The pickle is read as
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ _ADVICE = (
 )
 
 
+_Index = tuple[str, tuple[int, ...] | None]
+"""The name of a tensor, and where a chunk of it begins; of what is no tensor None."""
+
+
 @dataclass(frozen=True)
 class _Chunk:
     """A part of a tensor. offsets: where it begins in it. file, begin, length: where its bytes are."""
@@ -38,6 +43,9 @@ class _Chunk:
     file: str
     begin: int
     length: int
+
+    def ends(self) -> tuple[int, ...]:
+        return tuple(begin + size for begin, size in zip(self.offsets, self.sizes, strict=True))
 
 
 @dataclass(frozen=True)
@@ -64,25 +72,24 @@ class DistributedCheckpoint(Checkpoint):
     def _read(self, key: str) -> Array:
         spec, tensor = self._spec(key), self._tensors[key]
         whole = np.empty(spec.shape, spec.dtype.numpy)
-        covered = 0
         try:
+            _check_cover(tensor)
             for chunk in tensor.chunks:
                 part = self._chunk(chunk)
                 if part.shape != chunk.sizes or part.dtype != whole.dtype:
                     raise ValueError(f"a chunk is {list(part.shape)} {part.dtype} in place of {list(chunk.sizes)}")
                 whole[tuple(slice(o, o + n) for o, n in zip(chunk.offsets, chunk.sizes, strict=True))] = part
-                covered += part.size
         # damaged chunks fail in zipfile, numpy or the pickle, each with its own types
         except Exception as error:
             raise CheckpointError(f"{self.name}: {key} cannot be read: {error}. {_ADVICE}") from error
-        if covered != whole.size:
-            raise CheckpointError(f"{self.name}: the chunks of {key} cover {covered:,} of {whole.size:,} elements")
         return whole
 
     def _chunk(self, chunk: _Chunk) -> Array:
         with (self._folder / chunk.file).open("rb") as file:
             file.seek(chunk.begin)
             content = file.read(chunk.length)
+        if len(content) != chunk.length:
+            raise ValueError(f"{chunk.file} ends before a chunk of it")
         storages = ZipStorages(io.BytesIO(content))
         found = storages.pickle("data.pkl", BUILDERS)
         if not isinstance(found, Stored):
@@ -122,15 +129,53 @@ def _tensors(root: Any) -> dict[str, _Tensor]:
         name = where["relative_path"]
         if Path(name).name != name:
             raise ValueError(f"it places a chunk in {name!r}, outside of its folder")
+        if at in places:
+            raise ValueError(f"it places {at[0]} twice")
         places[at] = name, int(where["offset"]), int(where["length"])
+    _check_places(places)
+    entries = metadata["state_dict_metadata"]
+    if unknown := sorted({key for key, _ in places} - set(entries)):
+        raise ValueError(f"it places {unknown[0]}, and does not say what that is")
     return {
         key: _tensor(key, entry.attributes(), places)
-        for key, entry in metadata["state_dict_metadata"].items()
-        if isinstance(entry, Object) and "chunks" in entry.attributes()
+        for key, entry in entries.items()
+        if not (isinstance(entry, Object) and entry.name.endswith(".BytesStorageMetadata"))
     }
 
 
-def _tensor(key: str, entry: Mapping[str, Any], places: Mapping[Any, tuple[str, int, int]]) -> _Tensor:
+def _check_places(places: Mapping[_Index, tuple[str, int, int]]) -> None:
+    """Raises ValueError where two things are at one place of a file: one of them would be read as the other."""
+    end, last, before = 0, "", ""
+    for file, begin, length, key in sorted((*place, key) for (key, _), place in places.items()):
+        if file != before:
+            end, last, before = 0, "what is before it", file
+        if begin < end or length < 0:
+            raise ValueError(f"it places {key} at {begin:,} of {file}, {length:,} bytes long, within {last}")
+        end, last = begin + length, key
+
+
+def _check_cover(tensor: _Tensor) -> None:
+    """Raises ValueError unless the chunks of a tensor have each of its elements once."""
+    chunks = sorted(tensor.chunks, key=lambda chunk: chunk.offsets)
+    for number, chunk in enumerate(chunks):
+        ends = chunk.ends()
+        within = (0 <= begin <= end <= size for begin, end, size in zip(chunk.offsets, ends, tensor.shape, strict=True))
+        if not all(within):
+            raise ValueError(
+                f"its chunk {list(chunk.sizes)} at {list(chunk.offsets)} is outside of {list(tensor.shape)}"
+            )
+        for other in chunks[number + 1 :]:
+            if ends and other.offsets[0] >= ends[0]:
+                break  # and so are all behind it
+            common = zip(map(max, chunk.offsets, other.offsets), map(min, ends, other.ends()), strict=True)
+            if all(begin < end for begin, end in common):
+                raise ValueError(f"its chunks at {list(chunk.offsets)} and {list(other.offsets)} overlap")
+    covered, size = sum(math.prod(chunk.sizes) for chunk in chunks), math.prod(tensor.shape)
+    if covered != size:
+        raise ValueError(f"its chunks cover {covered:,} of {size:,} elements")
+
+
+def _tensor(key: str, entry: Mapping[str, Any], places: Mapping[_Index, tuple[str, int, int]]) -> _Tensor:
     properties = entry["properties"].state
     dtype = properties[0] if isinstance(properties, tuple) else properties["dtype"]
     chunks = []
@@ -142,7 +187,7 @@ def _tensor(key: str, entry: Mapping[str, Any], places: Mapping[Any, tuple[str, 
     return _Tensor(tuple(map(int, entry["size"])), dtype.name if isinstance(dtype, Global) else "", tuple(chunks))
 
 
-def _index(index: Object) -> tuple[str, tuple[int, ...] | None]:
+def _index(index: Object) -> _Index:
     has = index.attributes()
     offset = has.get("offset")
     return str(has["fqn"]), None if offset is None else tuple(map(int, offset))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,13 @@ from trtnet.support.text.counted import counted
 
 DTYPES = {"F32": dtypes.float32, "F16": dtypes.float16, "BF16": dtypes.bfloat16, "F64": dtypes.float64}
 DTYPES |= {f"I{bits}": dtypes.get(f"int{bits}") for bits in (8, 16, 32, 64)}
+_MAGIC = b"GGUF"
+_VERSIONS = (2, 3)
+_TEXT, _LIST = 8, 9
+_WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""Bytes of a value in a header by the number of its type; texts and lists have others."""
+_AFTER_SIZES = 12
+"""Bytes of a tensor's type and of where it begins."""
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 
 
@@ -32,6 +41,7 @@ class GGUFFile(Checkpoint):
         except ImportError as error:
             raise DependencyError(f"reading {path} needs gguf: pip install 'trtnet[gguf]'") from error
         try:
+            _check_header(path)
             reader = GGUFReader(path)
             self._tensors: dict[str, Any] = {tensor.name: tensor for tensor in reader.tensors}
             self._fields = reader.fields
@@ -124,25 +134,95 @@ def open_gguf(path: Path) -> Checkpoint:
     return ShardedCheckpoint.joined(str(path), [first, *map(GGUFFile, others)])
 
 
-def _check_places(path: Path, reader: Any) -> None:
-    """Raises CheckpointError for a tensor that begins where none can, or within another: it would be other numbers.
+class _Header:
+    """Goes through a header without keeping anything of it: what it counts must be there.
 
-    Source: the GGUF specification, ggml/docs/gguf.md: an offset is a multiple of general.alignment.
+    The package would go on, number by number, for what a damaged count says.
+    Source: the GGUF specification, ggml/docs/gguf.md.
     """
-    end, last = reader.data_offset, ""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data, self._place = data, 4
+        self._order = "<" if int.from_bytes(data[4:8], "little") & 0xFFFF else ">"
+
+    def check(self) -> None:
+        """Raises ValueError where it ends after the file."""
+        if self._number("I") not in _VERSIONS:
+            return  # which the package says
+        tensors, fields = self._number("Q"), self._number("Q")
+        for _ in range(fields):
+            self._text()
+            self._value(self._number("I"))
+        for _ in range(tensors):
+            self._text()
+            self._skip(8 * self._number("I"))
+            self._skip(_AFTER_SIZES)
+
+    def _skip(self, count: int) -> None:
+        if count > len(self._data) - self._place:
+            raise ValueError("its header ends after it")
+        self._place += count
+
+    def _number(self, kind: str) -> int:
+        begin = self._place
+        self._skip(struct.calcsize(f"<{kind}"))
+        (found,) = struct.unpack_from(f"{self._order}{kind}", self._data, begin)
+        return int(found)
+
+    def _text(self) -> None:
+        self._skip(self._number("Q"))
+
+    def _value(self, kind: int) -> None:
+        if kind == _LIST:
+            inner, count = self._number("I"), self._number("Q")
+            if inner in _WIDTHS:
+                self._skip(count * _WIDTHS[inner])
+            else:
+                for _ in range(count):
+                    self._value(inner)
+        elif kind == _TEXT:
+            self._text()
+        elif kind in _WIDTHS:
+            self._skip(_WIDTHS[kind])
+        else:
+            raise ValueError(f"a value in its header is of the unknown type {kind}")
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[:4] == _MAGIC:
+            _Header(data).check()
+
+
+def _check_places(path: Path, reader: Any) -> None:
+    """Raises CheckpointError unless the tensors lie end to end up to the file's: others would be other numbers.
+
+    Source: the GGUF specification, ggml/docs/gguf.md: an offset is a multiple of general.alignment, and what is between
+    two tensors fills up to it; llama.cpp's reader refuses other files.
+    """
+    alignment = int(reader.alignment)
+    end, last = int(reader.data_offset), "the header"
     for tensor in sorted(reader.tensors, key=lambda tensor: (tensor.data_offset, tensor.n_bytes)):
-        at = int(tensor.data_offset)
-        if at < end or (at - reader.data_offset) % reader.alignment:
-            why = f"within {last}" if at < end else f"between multiples of {counted(int(reader.alignment), 'byte')}"
+        at, why = int(tensor.data_offset), ""
+        if at < end:
+            why = f"within {last}"
+        elif (at - reader.data_offset) % alignment:
+            why = f"between multiples of {counted(alignment, 'byte')}"
+        elif at - end >= alignment:
+            why = f"{counted(at - end, 'byte')} behind {last}"
+        if why:
             raise CheckpointError(f"{path} is damaged: the data of {tensor.name} begins {why}. Download it again.")
         end, last = at + int(tensor.n_bytes), tensor.name
+    size = path.stat().st_size
+    if size - end >= alignment:
+        raise CheckpointError(f"{path} is damaged: {counted(size - end, 'byte')} are behind {last}. Download it again.")
 
 
 def _why(path: Path) -> str:
     """In our words: the package's are those of numpy."""
     try:
         with path.open("rb") as file:
-            if file.read(4) == b"GGUF":
+            if file.read(4) == _MAGIC:
                 return f"it is damaged; it has {counted(path.stat().st_size, 'byte')}"
     except OSError as error:
         return error.strerror or str(error)

@@ -47,7 +47,10 @@ class SafetensorsFile(Checkpoint):
                 metadata = file.metadata()
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path} is not a readable safetensors file: {_explain(path, error)}") from error
-        self._entries, self._start = _read_header(path)
+        try:
+            self._entries, self._start = _read_header(path)
+        except ValueError as error:
+            raise CheckpointError(f"{path} is damaged: {error} in its header. Download or write it again.") from error
         self._entries.pop("__metadata__", None)
         self._bytes: Array | None = np.memmap(path, np.uint8, mode="r")
         super().__init__(str(path), self._entries, metadata)
@@ -88,7 +91,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The header's entries and the offset of the data; for a file whose header is known to be sane."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        return json_text.loads(file.read(length)), 8 + length
+        return json_text.loads(file.read(length), distinct=True), 8 + length
 
 
 def _explain(path: Path, error: Exception) -> str:

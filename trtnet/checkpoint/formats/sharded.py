@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from trtnet.checkpoint.base import Array, Checkpoint, TensorSpec
 from trtnet.support import json_text
 from trtnet.support.errors import CheckpointError
+
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)$")
+"""The name of a shard: its stem, its number, how many there are, and its suffix."""
 
 
 class ShardedCheckpoint(Checkpoint):
@@ -52,15 +56,38 @@ class ShardedCheckpoint(Checkpoint):
 def open_sharded(path: Path, open_file: Callable[[Path], Checkpoint]) -> ShardedCheckpoint:
     """Opens the shards of an index, each once and with `open_file`.
 
-    Raises CheckpointError if the index is not valid, names a file outside its folder, or a shard is missing,
-    unreadable, or lacks a tensor that the index places in it.
+    A tensor of a shard that the index does not name belongs to the checkpoint too, as for transformers: a scale that
+    is left out would be other numbers.
+    Raises CheckpointError if the index is not valid, names a file outside its folder or not all those of one kind
+    there, or a shard is missing, unreadable, or lacks a tensor that the index places in it; or if two have one of the
+    same name that the index does not place.
     """
     weight_map = _weight_map(path)
+    _check_names(path, set(weight_map.values()))
     shards = {name: open_file(path.parent / name) for name in sorted(set(weight_map.values()))}
     for key, name in weight_map.items():
         if key not in shards[name]:
             raise CheckpointError(f"{path} places {key} in {name}, which lacks it. Download both again.")
-    return ShardedCheckpoint(str(path), {key: shards[name] for key, name in weight_map.items()})
+    places = {key: shards[name] for key, name in weight_map.items()}
+    for shard in shards.values():
+        for key in shard:
+            if places.setdefault(key, shard) is not shard and key not in weight_map:
+                raise CheckpointError(f"{path} does not name {key}, which is in {places[key].name} and in {shard.name}")
+    return ShardedCheckpoint(str(path), places)
+
+
+def _check_names(path: Path, names: set[str]) -> None:
+    """Raises CheckpointError for a shard beside the index, of a kind that it names, that it does not name."""
+    kinds = {_kind(found): name for name in names if (found := SHARD.match(name))}
+    for file in sorted(path.parent.iterdir()) if kinds else []:
+        found = SHARD.match(file.name)
+        if found and _kind(found) in kinds and file.name not in names:
+            named = kinds[_kind(found)]
+            raise CheckpointError(f"{path} names {named}, not {file.name} beside it. Download the index again.")
+
+
+def _kind(found: re.Match[str]) -> tuple[str, ...]:
+    return found[1], found[3], found[4]
 
 
 def open_shards(
@@ -99,7 +126,7 @@ def _both(first: str, second: str) -> str:
 
 def _weight_map(path: Path) -> dict[str, str]:
     try:
-        document = json_text.loads(path.read_bytes())
+        document = json_text.loads(path.read_bytes(), distinct=True)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a JSON index: {error}") from error
     weight_map = document.get("weight_map") if isinstance(document, dict) else None
