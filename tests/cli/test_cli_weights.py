@@ -23,7 +23,12 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from trtnet.checkpoint import open_checkpoint
+from trtnet.checkpoint.base import raw_bytes
+from trtnet.checkpoint.quantized.quantization import quantization_of
 from trtnet.cli.main import app
+from trtnet.weights import detect
+
+QUANTIZED = Path(__file__).parents[1] / "data" / "quantized"
 
 
 def trtnet(*arguments: object, code: int = 0) -> Done:
@@ -52,7 +57,7 @@ def test_ls(weights: Path) -> None:
 
 
 def test_quantized_weights_are_named_and_dequantized(tmp_path: Path) -> None:
-    folder = Path(__file__).parents[1] / "data" / "quantized" / "gptq"
+    folder = QUANTIZED / "gptq"
     words = "GPTQ: 1 of int4, a scale a block of 32, with zero points"
     assert f"quantized: {words}" in " ".join(trtnet("weights", "ls", folder).stdout.split())
     assert json.loads(trtnet("weights", "ls", folder, "--json", "-").stdout)["quantization"] == words
@@ -68,8 +73,22 @@ def test_quantized_weights_are_named_and_dequantized(tmp_path: Path) -> None:
     assert not (tmp_path / "b.safetensors").exists()
 
 
+@pytest.mark.parametrize("name", sorted(each.name for each in QUANTIZED.iterdir()))
+def test_every_quantized_format_becomes_a_file_of_floats(name: str, tmp_path: Path) -> None:
+    folder, out = QUANTIZED / name, tmp_path / "floats.safetensors"
+    source = folder / "model.gguf" if (folder / "model.gguf").exists() else folder
+    done = CliRunner().invoke(app, ["convert", str(source), str(out), "--dequantize"])
+    assert done.exit_code == 0, done.output
+    assert quantization_of(out) is None and detect(out).quantization is None
+    ours, theirs = open_checkpoint(out), open_checkpoint(folder / "expected.safetensors")
+    assert {key: ours.info(key) for key in ours} == {key: theirs.info(key) for key in theirs}
+    for key in theirs:
+        weight = ours[key] + np.float32(0) if name == "modelopt_nvfp4" else ours[key]  # it reads -0 as 0
+        assert raw_bytes(weight) == raw_bytes(theirs[key]), key
+
+
 def test_a_model_of_a_quantized_checkpoint_is_built_and_run(tmp_path: Path) -> None:
-    folder = Path(__file__).parents[1] / "data" / "quantized" / "gptq"
+    folder = QUANTIZED / "gptq"
     model = tmp_path / "model.py"
     model.write_text(
         "import trtnet\nfrom trtnet import nn\nclass Model(nn.Module):\n    inputs = {'x': trtnet.Input((2, 128))}\n"

@@ -120,11 +120,13 @@ class Quantization:
 
 
 class Dequantized(Converted):
-    """A checkpoint of floats that a quantized one shows, which is known."""
+    """A checkpoint of floats that a quantized one shows, which is known; its metadata is that of floats."""
 
     def __init__(self, of: Quantization, tensors: Tensors) -> None:
         super().__init__(of.checkpoint, tensors)
         self.quantization = of
+        quantized = {ATTENTION_DTYPE, *torchao.metadata_of(of.checkpoint)}
+        self.metadata = {name: text for name, text in self.metadata.items() if name not in quantized}
 
 
 def quantization_behind(checkpoint: Checkpoint) -> Quantization | None:

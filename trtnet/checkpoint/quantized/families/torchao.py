@@ -36,6 +36,12 @@ def fits(checkpoint: Checkpoint) -> bool:
     return _LIST in checkpoint.metadata and any(True for _ in _classes(checkpoint))
 
 
+def metadata_of(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The names of the metadata that say what is quantized."""
+    named = _json(checkpoint, _LIST) if _LIST in checkpoint.metadata else ()
+    return (_LIST, *map(str, named)) if isinstance(named, list) else ()
+
+
 def weights(checkpoint: Checkpoint, config: Configuration) -> Iterator[QuantizedWeight]:
     """Its quantized weights. Raises CheckpointError for a class whose layout is a kernel's own."""
     for key, kind, attributes in _classes(checkpoint):
