@@ -97,6 +97,7 @@ def test_it_is_shown_and_modules_stay_floats_by_pattern_and_by_tolerance(tmp_pat
     assert "layers.0 (attention)" in page(found, "m", {}) and to_json(found)["attentions"][0]["name"] in str(
         [list(column.cells) for column in table(found).columns]
     )
+    assert found.others == {"layers.1 (attention)": "skipped"} and to_json(found)["others"] == found.others
     assert "layers.1" not in trtnet.define(Encoder(), weights=file, quantization="checkpoint").describe().quantization
     loose = quantized(file, attention="fp8", tolerance=1.0)
     alone = {row.name: row.alone for row in loose.attentions}
@@ -104,13 +105,25 @@ def test_it_is_shown_and_modules_stay_floats_by_pattern_and_by_tolerance(tmp_pat
     tight = quantized(file, attention="fp8", tolerance=min(filter(None, alone.values())) / 1.5)
     assert tight.attentions == () and {name for name, _ in tight.sensitive} >= set(alone)
     assert tight.error is not None and tight.error < min(filter(None, alone.values()))
+    assert loose.others == {} and "in floats" not in str(table(loose).caption)
+    assert tight.others == dict.fromkeys(alone, "left out for the tolerance")
+    names = "layers.0 (attention), layers.1 (attention) (left out for the tolerance)"
+    assert f"; in floats: {names}" in str(table(tight).caption)
+    off = f"{alone['layers.0 (attention)']:.2e} alone"
+    assert f"<li>layers.0 (attention): left out for the tolerance, {off}</li>" in page(tight, "m", {})
+
+
+def test_an_attention_of_zeros_is_said_to_stay_in_floats(tmp_path: Path) -> None:
+    zeros = {key: array * ("v" not in key) for key, array in WEIGHTS.items()}
+    found = trtnet.quantize(Encoder(), {"x": X}, tmp_path / "q.safetensors", weights=zeros, attention="int8")
+    assert found.others == {f"layers.{i} (attention)": "nothing but zeros was seen of its inputs" for i in range(2)}
 
 
 def test_what_has_no_attention_is_refused(tmp_path: Path) -> None:
     file, linear = tmp_path / "q.safetensors", {"weight": np.ones((4, 4), np.float32), "bias": np.ones(4, np.float32)}
     x = {"x": np.ones((2, 4), np.float32)}
     inputs = {"x": trtnet.Input(("n", 4))}
-    with pytest.raises(ModelError, match="the model has no attention"):
+    with pytest.raises(ModelError, match=r"the model has no attention: .* with need_weights=False"):
         trtnet.quantize(nn.Linear(4, 4), x, file, inputs, weights=linear, attention="int8")
     with pytest.raises(ModelError, match="attention is quantized to int8 or fp8; found 'int4'"):
         quantized(file, attention="int4")

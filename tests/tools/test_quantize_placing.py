@@ -120,6 +120,15 @@ def test_networks_keep_their_outputs(
     assert plan.info.quantization == network.describe().quantization
 
 
+def test_a_sum_whose_convolutions_stay_floats_is_said_to_stay_too(tmp_path: Path) -> None:
+    file, model = tmp_path / "q.safetensors", made(ResNet())
+    alone = {row.key: row.alone for row in quantized(model, file, "sums", tolerance=1.0).rows}
+    assert all(alone.values())
+    found = quantized(model, file, "sums", tolerance=1.01 * min(filter(None, alone.values())))
+    left = {name for name in ("layer1.add", "layer2.add") if name not in [row.name for row in found.activations]}
+    assert left and found.others == dict.fromkeys(left, "no convolution beside it is quantized")
+
+
 def test_a_sum_has_the_scale_of_the_convolution_that_reads_the_same(tmp_path: Path) -> None:
     file = tmp_path / "q.safetensors"
     quantized(made(ResNet()), file, "sums")

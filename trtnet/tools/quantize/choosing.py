@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from trtnet.checkpoint.nearest import nearest
@@ -36,6 +36,7 @@ _ATTENTIONS = ("int8", "fp8")
 _SMOOTH, _PLAIN = "max", "mse"
 _SHOWN = 5
 SKIPPED, SENSITIVE, UNSEEN = "skipped", "left out for the tolerance", "nothing but zeros was seen of its inputs"
+ALONE = "no convolution beside it is quantized"
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,13 @@ def _alphas(scheme: str, found: WeightScheme, smooth: float | str | None) -> tup
 class Chosen:
     """What of a model is quantized. weights: the modules of weights by key. attentions: paths of modules.
 
-    reasons: why the other weights of two or more axes stay floats, by key.
+    reasons: why the other weights of two or more axes stay floats, by key. others: the same of attentions, by name.
     """
 
     weights: dict[str, str]
     attentions: tuple[str, ...]
     reasons: dict[str, str]
+    others: dict[str, str] = field(default_factory=dict)
 
 
 def modules_of(network: DefinedNetwork, choice: Choice) -> list[str]:
@@ -132,7 +134,10 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
     fitting, reasons = _fitting(network, choice)
     attentions = tuple(watched(network).attentions) if choice.attention else ()
     if choice.attention and not attentions:
-        raise ModelError("the model has no attention: no module calls scaled_dot_product_attention")
+        raise ModelError(
+            "the model has no attention: no module calls scaled_dot_product_attention. Products that are written out"
+            " are none, as those of MultiheadAttention, which calls it with need_weights=False"
+        )
     there = modules_of(network, choice)
     for pattern in skip:
         if not any(fnmatchcase(path, pattern) for path in there):
@@ -151,7 +156,8 @@ def taken(network: DefinedNetwork, choice: Choice, skip: Sequence[str]) -> Chose
     for key, path in kept.items():
         if says := not_finite(network.checkpoint[key]):
             raise WeightsError(f"{key}: {says}; --skip {path!r} leaves it in floats")
-    return Chosen(kept, tuple(path for path in attentions if not stays(path)), reasons)
+    others = {attention_name(path): SKIPPED for path in attentions if stays(path)}
+    return Chosen(kept, tuple(path for path in attentions if not stays(path)), reasons, others)
 
 
 def _ruled(network: DefinedNetwork, choice: Choice) -> dict[str, str]:
@@ -182,7 +188,8 @@ def seen_only(kept: Chosen, choice: Choice, seen: Mapping[str, Seen]) -> Chosen:
     left = {key: module for key, module in kept.weights.items() if key not in weights}
     if not left:
         raise ModelError(f"nothing is calibrated: {in_words(reasons)}")
-    return Chosen(left, tuple(path for path in kept.attentions if path not in attentions), reasons)
+    others = kept.others | dict.fromkeys(map(attention_name, attentions), UNSEEN)
+    return Chosen(left, tuple(path for path in kept.attentions if path not in attentions), reasons, others)
 
 
 def _reason(network: DefinedNetwork, key: str, scheme: WeightScheme) -> str:

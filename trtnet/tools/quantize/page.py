@@ -86,12 +86,16 @@ def _magnitudes(row: Row) -> str:
 
 
 def _floats(found: QuantizedCheckpoint) -> str:
-    alone = dict(found.sensitive)
-    if not found.floats:
+    alone, left = dict(found.sensitive), {**found.reasons, **found.others}
+    if not left:
         return ""
     items = "".join(
-        f"<li>{escape(key)}: {escape(why)}"
-        f"{f', {alone[module]:.2e} alone' if (module := key.rpartition('.')[0]) in alone else ''}</li>"
-        for key, why in found.reasons.items()
+        f"<li>{escape(key)}: {escape(why)}{_alone(key if key in found.others else key.rpartition('.')[0], alone)}</li>"
+        for key, why in left.items()
     )
     return f"<h2>In floats</h2>\n<ul>{items}</ul>"
+
+
+def _alone(name: str, errors: Mapping[str, float]) -> str:
+    """The error of a module or an attention alone, in words."""
+    return f", {errors[name]:.2e} alone" if name in errors else ""

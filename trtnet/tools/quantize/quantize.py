@@ -19,7 +19,7 @@ from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
 from trtnet.tools.quantize.attention import calibrated as calibrated_attention, largest_seen, uses
 from trtnet.tools.quantize.batch_norms import folded
-from trtnet.tools.quantize.choosing import SENSITIVE, Choice, Chosen, chosen, seen_only, taken
+from trtnet.tools.quantize.choosing import ALONE, SENSITIVE, UNSEEN, Choice, Chosen, chosen, seen_only, taken
 from trtnet.tools.quantize.data import Data, calls_of
 from trtnet.tools.quantize.format import Written
 from trtnet.tools.quantize.observing import Observer, watched
@@ -100,12 +100,14 @@ class Part:
 class Calibrated:
     """What of a network is quantized. keys: of weights, and names of attentions. norms: keys of folded batch norms.
 
+    reasons, others: why other weights, and attentions, stay floats.
     alone: the error with each module alone, where that was tried. error: of the outputs, None without calls.
     """
 
     prepared: PreparedModel
     keys: Collection[str]
     reasons: Mapping[str, str]
+    others: Mapping[str, str]
     norms: Collection[str]
     alpha: float | None
     alone: Mapping[str, float]
@@ -132,7 +134,7 @@ def calibrated(
     keys = prepared.everything if found is None else found.modules
     error = found.error if found is not None else None if trials is None else trials.error(prepared, keys)
     alone = {} if found is None else found.alone
-    return Calibrated(prepared, keys, made.kept.reasons, made.norms, made.alpha, alone, error)
+    return Calibrated(prepared, keys, made.kept.reasons, made.kept.others, made.norms, made.alpha, alone, error)
 
 
 class _Preparing:
@@ -225,6 +227,7 @@ def written(path: Path, parts: Sequence[Calibrated], form: Form | None = None) -
         tuple(row for part in parts for row in _attention_rows(part)),
         tuple(part.alpha for part in parts),
         tuple(row for part in parts for row in _activation_rows(part)),
+        {name: why for part in parts for name, why in _others(part).items()},
     )
 
 
@@ -259,6 +262,14 @@ def _floats(part: Calibrated) -> dict[str, str]:
     """Why weights of two or more axes stay floats, by key."""
     reasons = {**part.reasons, **{key: SENSITIVE for key in part.prepared.weights if key not in part.keys}}
     return {key: reasons[key] for key in part.prepared.network.keys if key in reasons}
+
+
+def _others(part: Calibrated) -> dict[str, str]:
+    """Why attentions and operations stay floats, by name."""
+    made, placed = part.prepared, part.prepared.placed(part.keys)
+    attentions = {name: SENSITIVE for name in made.attentions if name not in part.keys}
+    left = [one.name for one in made.operations.all if one.name not in placed]
+    return {**part.others, **attentions, **{name: ALONE if name in made.activations else UNSEEN for name in left}}
 
 
 def _sensitive(part: Calibrated) -> tuple[tuple[str, float], ...]:

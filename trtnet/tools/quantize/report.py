@@ -45,6 +45,7 @@ def table(found: QuantizedCheckpoint) -> Table:
     for activation in found.activations:
         picture.add_row(*activation_cells(activation))
     left = f"; {len(found.floats)} of two or more axes stay floats: {in_words(found.reasons)}" if found.floats else ""
+    left += f"; in floats: {in_words(found.others)}" if found.others else ""
     picture.caption = f"{counted(len(found.rows), 'weight')} quantized{left}"
     if found.error is not None:
         picture.caption += f"\nthe outputs are off by {found.error:.2e} (relative L2) on the first calls"
@@ -61,6 +62,7 @@ def to_json(found: QuantizedCheckpoint) -> dict[str, Any]:
         "weights": [asdict(row) for row in found.rows],
         "floats": list(found.floats),
         "reasons": dict(found.reasons),
+        "others": dict(found.others),
         "error": found.error,
         "sensitive": dict(found.sensitive),
         "attentions": [asdict(row) for row in found.attentions],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -63,7 +63,8 @@ class ActivationRow:
 class QuantizedCheckpoint:
     """What was written. path: the checkpoint. rows: the quantized weights.
 
-    reasons: why the other weights of two or more axes stay floats, by key; floats: their keys.
+    reasons: why the other weights of two or more axes stay floats, by key; floats: their keys. others: the same of
+    attentions and operations that were to be quantized, by name.
 
     error: of the model's outputs on the first calls, relative L2, the largest of them; None without data.
     sensitive: the modules and attentions that were left in floats for the tolerance, with their error alone.
@@ -79,6 +80,7 @@ class QuantizedCheckpoint:
     attentions: tuple[AttentionRow, ...] = ()
     alphas: tuple[float | None, ...] = (None,)
     activations: tuple[ActivationRow, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def floats(self) -> tuple[str, ...]:
