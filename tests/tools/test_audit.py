@@ -340,6 +340,10 @@ def test_what_cannot_be_audited(tmp_path: Path) -> None:
         audit(sidecar)
     with pytest.raises(PlanError, match="only the names of its layers"):
         audit(DATA / "inspect_rtx_names.json")
+    cut = tmp_path / "cut.json"
+    cut.write_text((DATA / "inspect_rtx_int8.json").read_text()[:3000])
+    with pytest.raises(PlanError, match=r"^.*cut\.json: the engine inspector's text is not JSON: .* Is it cut off\?"):
+        audit(cut)
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(PlanError, match="neither an engine's sidecar"):
         audit(tmp_path / "other.json")
@@ -353,6 +357,29 @@ def test_a_sidecar_keeps_the_audit_of_its_build(tmp_path: Path) -> None:
     assert run(str(beside)).exit_code == 1
     with pytest.raises(PlanError, match="not one that this trtnet wrote"):
         recorded(replace(info(), audit={"name": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("dtype",), 1), (("dtypes",), ["fc"]), (("quantization", "fc.weight"), None), (("quantization",), "int8"),
+        (("audit", "weight_bytes"), []), (("audit", "weight_bytes", "float16"), "8"), (("audit", "layers"), True),
+        (("audit", "own_layers"), [1]), (("audit", "modules", 0, "asked"), 1), (("audit", "modules", 0, "bytes"), ""),
+        (("audit", "modules", 0, "inputs_pair"), {}), (("audit", "modules", 0, "layers"), 3),
+    ],
+)  # fmt: skip
+def test_a_sidecar_with_other_kinds_of_values_is_refused(place: tuple[Any, ...], value: Any, tmp_path: Path) -> None:
+    result = found([product("float16", "float16")], info(fc=INT8))
+    Plan(b"vtrt", replace(info(fc=INT8), audit=to_json(result))).save(tmp_path / "x.engine")
+    beside = sidecar_path(tmp_path / "x.engine")
+    document = json.loads(beside.read_text())
+    part = document
+    for each in place[:-1]:
+        part = part[each]
+    part[place[-1]] = value
+    beside.write_text(json.dumps(document))
+    with pytest.raises(PlanError, match="trtnet wrote"):
+        audit(beside)
 
 
 def test_build_audits_where_there_is_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

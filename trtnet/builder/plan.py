@@ -176,4 +176,9 @@ def _info(document: dict[str, Any]) -> PlanInfo:
     fields["states"] = tuple(StateInfo(**state) for state in fields["states"])
     for name in ("compute_capabilities", "refittable", "folded", "flops", "minimum_bytes"):
         fields[name] = tuple(fields[name])
+    for name in ("dtypes", "quantization"):
+        if not isinstance(fields[name], dict) or not all(isinstance(each, str) for each in fields[name].values()):
+            raise TypeError(f"{name} is a table of texts, found {fields[name]!r}")
+    if not isinstance(fields["dtype"], str):
+        raise TypeError(f"dtype is a text, found {fields['dtype']!r}")
     return PlanInfo(**fields)

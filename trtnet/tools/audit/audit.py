@@ -104,9 +104,25 @@ def recorded(info: PlanInfo) -> Audit:
     try:
         given = {field.name: info.audit[field.name] for field in fields(Audit)}
         rows = (AuditedModule(**{**row, "layers": tuple(row["layers"])}) for row in given["modules"])
-        return Audit(**{**given, "modules": tuple(rows), "own_layers": tuple(given["own_layers"])})
-    except (KeyError, TypeError) as error:
+        found = Audit(**{**given, "modules": tuple(rows), "own_layers": tuple(given["own_layers"])})
+        _check_kinds(found)
+        return found
+    except (KeyError, TypeError, AttributeError) as error:
         raise PlanError(f"the audit in the sidecar is not one that this trtnet wrote: {error!r}") from error
+
+
+def _check_kinds(found: Audit) -> None:
+    """Raises TypeError for what is no text where texts are, and no number where sizes are."""
+    parts: tuple[Audit | AuditedModule, ...] = (found, *found.modules)
+    said = [(field.type, getattr(one, field.name)) for one in parts for field in fields(one)]
+    names = (name for kind, value in said if kind == "tuple[str, ...]" for name in value)
+    texts = [*(value for kind, value in said if kind == "str"), *names]
+    sizes = [*(value for kind, value in said if kind == "int"), *found.weight_bytes.values()]
+    wrong = [value for value in texts if not isinstance(value, str)] + [
+        value for value in sizes if type(value) is not int
+    ]
+    if wrong:
+        raise TypeError(f"it has {wrong[0]!r}")
 
 
 def examine(name: str, description: EngineDescription, info: PlanInfo | None) -> Audit:

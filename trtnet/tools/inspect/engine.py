@@ -114,8 +114,8 @@ def _document(text: str) -> Any:
         position = getattr(error, "pos", 0)
         near = text[max(position - 60, 0) : position + 20].splitlines()
         raise PlanError(
-            f"the engine inspector's text is not JSON: {error}, near {' '.join(near)!r}. TensorRT does not escape"
-            f" quotes in the metadata of layers; an engine of trtnet has none, one of another tool may"
+            f"the engine inspector's text is not JSON: {error}, near {' '.join(near)!r}. Is it cut off? TensorRT does"
+            f" not escape quotes in the metadata of layers; an engine of trtnet has none, one of another tool may"
         ) from error
 
 

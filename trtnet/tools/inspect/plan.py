@@ -69,7 +69,10 @@ def read_document(path: Path) -> EngineFile:
             f"{path} is neither an engine's sidecar, x.engine.json, nor what TensorRT's engine inspector writes, JSON"
             f' with "Layers": {begins(text)}'
         )
-    return EngineFile(str(path), None, inspect_engine.parse(text))
+    try:
+        return EngineFile(str(path), None, inspect_engine.parse(text))
+    except PlanError as error:
+        raise PlanError(f"{path}: {error}") from error
 
 
 def of_engine(name: str, sidecar: Sidecar | None, engine: Engine) -> EngineFile:
