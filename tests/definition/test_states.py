@@ -137,6 +137,9 @@ def test_what_is_no_state(declare: Any, says: str) -> None:
         (lambda x, h: (x, h[:, :1]), {"h": state()}, r"state h \[n, 2\]: .* output1, is \[n, 1\]"),
         (lambda x, h: (x, h > 0), {"h": state()}, "state h is float32; its next value, output output1, is bool"),
         (lambda x, h: (x, h), {"h": state(), "active": X}, "an input 'active', which is the name of the mask"),
+        (lambda x, h: (x, h), {"h": state("m", 2)}, r"state h .*no input has an axis m: found x \('n', 2\)"),
+        (lambda x, h: (x, h), {"h": state("n", 2), "x": trtnet.Input((4, 2))}, r"no input has an axis n: found x"),
+        (lambda x, h: (x, h), {"h": state(3, 2), "x": trtnet.Input((4, 2))}, r"axis 0 .*no input has an axis 3"),
         (lambda x, h, c: (x, h, c), {"h": state(), "c": state("m", 2)}, "different numbers of streams: h n, c m"),
         (
             lambda x, h, c: {"y": x, "z": h},

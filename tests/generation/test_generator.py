@@ -66,6 +66,18 @@ def test_guesses_in_a_ragged_batch_up_to_the_end_of_the_caches() -> None:
     assert {each.finish_reason for each in found} == {"length"}
 
 
+def test_a_text_that_the_caches_cut_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    made = generator(16, tokenizer=Letters())
+    found = made(PROMPTS, GenerationConfig(9))  # of 8, 2 and 12 tokens
+    assert [(len(each.tokens), each.finish_reason, each.is_cut) for each in found] == [
+        (9, "length", False), (9, "length", False), (5, "length", True),
+    ]  # fmt: skip
+    assert "a text ends after 5 tokens of 9 that were asked for: the caches hold 16 tokens" in caplog.text
+    caplog.clear()
+    assert "".join(made.stream("abcdefghijklmn", GenerationConfig(9)))
+    assert "a text ends after 3 tokens of 9" in caplog.text
+
+
 def test_each_prompt_may_have_a_config_of_its_own() -> None:
     configs = [
         GenerationConfig(8), GenerationConfig(5, temperature=0.9, top_k=30, prompt_lookup_num_tokens=2),

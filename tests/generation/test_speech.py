@@ -62,8 +62,45 @@ def test_floats_are_read_and_what_is_not_sound_is_refused(tmp_path: Path) -> Non
     unknown = whole.replace(b"data" + struct.pack("<I", 160), b"data\xff\xff\xff\xff")
     path.write_bytes(unknown)  # as ffmpeg writes to a pipe
     assert len(read_sound(str(path))) == 40
+    path.write_bytes(whole.replace(b"data" + struct.pack("<I", 160), b"data\0\0\0\0"))
+    assert len(read_sound(path)) == 40
+    path.write_bytes(whole[: whole.index(b"data")] + b"data\0\0\0\0LIST\4\0\0\0abcd")
+    assert len(read_sound(path)) == 0  # there is no sound, and a part behind it
+    for channels, rate in ((0, RATE), (1, 0)):
+        damaged = struct.pack("<HHI", 3, channels, rate) + form[8:]
+        path.write_bytes(whole.replace(form, damaged))
+        with pytest.raises(InputError, match=rf"damaged: it says .* {channels} channels? and {rate:,} samples a second"):
+            read_sound(path)
     with pytest.raises(InputError, match=r"cannot read .*b\.wav"):
         read_sound(tmp_path / "b.wav")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_no_sound(tmp_path: Path, value: float) -> None:
+    values = np.zeros(30, np.float32)
+    values[[24, 27]] = value
+    form = struct.pack("<HHIIHH", 3, 1, 8000, 32000, 4, 32)
+    parts = b"WAVEfmt \x10\0\0\0" + form + b"data" + struct.pack("<I", 120)
+    (tmp_path / "a.wav").write_bytes(b"RIFF\0\0\0\0" + parts + values.tobytes())
+    text = rf"sample 24, at 0\.003 s, is {value}, and 2 values of 30 are not finite"
+    with pytest.raises(InputError, match=rf"a\.wav: {text}"):
+        read_sound(tmp_path / "a.wav")
+    with pytest.raises(InputError, match=text):
+        to_samples(values, 8000)
+
+
+@pytest.mark.parametrize(
+    ("sound", "rate", "says"),
+    [
+        (np.zeros((9, 2)), 8000, r"found \[9, 2\] float64: of channels, take the mean"),
+        (np.zeros(9, np.int16), 8000, r"floats from -1 to 1; found \[9\] int16"),
+        (np.zeros(9), 0, "at least 1; found 0"),
+        (np.zeros(9), 22050.5, "a whole number of samples a second.*22050.5"),
+    ],
+)
+def test_what_is_no_sound_of_floats(sound: Any, rate: Any, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        to_samples(sound, rate)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])

@@ -107,6 +107,24 @@ def test_outputs_by_name_order_and_identity() -> None:
     assert torch.equal(outputs["a"], x) and torch.equal(outputs["c"], x) and torch.equal(outputs["b"], x + 1)
 
 
+def test_an_output_may_have_the_name_of_a_layer() -> None:
+    """And layers, which are named after operations, keep theirs."""
+
+    def forward(x: Any) -> dict[str, Any]:
+        return {"mean": x.relu().mean(1), "relu": x.mean(1, keepdim=True), "relu_1": (-x).relu(), "sum": x.sum(1)}
+
+    network = network_of(forward, {"x": trtnet.Input((2, 3))})
+    x = np.array([[1, -2, 4], [0, 5, -8]], np.float32)
+    found = network.reference()(x)
+    wanted = {"mean": [5 / 3, 5 / 3], "relu": [[1], [-1]], "relu_1": np.maximum(-x, 0), "sum": [3, -3]}
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6)
+    assert {"relu", "relu_1", "sum"} < {layer.name for layer in layers(network)}
+    tensors = [layer.get_output(0).name for layer in layers(network)]
+    assert len(tensors) == len(set(tensors)) and set(wanted) < set(tensors)
+    assert [info.name for info in network.build().info.outputs] == [*wanted]
+
+
 def test_a_shared_module_shares_its_weights() -> None:
     class Shared(nn.Module):
         def __init__(self) -> None:

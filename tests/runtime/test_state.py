@@ -140,8 +140,10 @@ def test_a_state_is_read_and_given_to_another_stream(kind: str) -> None:
     assert np.array_equal(streams.state(0)["h"], np.zeros(4))
     with pytest.raises(InputError, match=r"state h of a stream is \[4\] float32; found \[5\]"):
         streams.restore(0, state | {"h": np.zeros(5, np.float32)})
-    with pytest.raises(InputError, match="the states are h, steps; found h"):
+    with pytest.raises(InputError, match=r"has the states h, steps, and each is given.*; found h$"):
         streams.restore(0, {"h": state["h"]})
+    with pytest.raises(InputError, match=r"as streams.state\(number\) returns them; found none"):
+        streams.restore(0, {})
 
 
 def test_a_float16_network_keeps_a_float32_state(kind: str) -> None:
@@ -163,6 +165,12 @@ def test_there_is_no_such_stream(kind: str, number: int) -> None:
     for use in uses:
         with pytest.raises(InputError, match=f"no stream {number}: there are 3, from 0"):
             use()
+
+
+@pytest.mark.parametrize("active", [np.array([True, False, True]), [0, False], [1.0], ["a"]])
+def test_streams_are_named_by_numbers_and_not_by_a_mask(kind: str, active: Any) -> None:
+    with pytest.raises(InputError, match=r"streams are named by their numbers, as in \[0, 2\]; found"):
+        streams_of(kind, 3)(np.zeros((3, 3), np.float32), active=active)
 
 
 def test_the_rows_are_those_of_all_streams(kind: str) -> None:
@@ -209,8 +217,10 @@ def test_what_is_no_streams_of_states() -> None:
         trtnet.Streams(plain.reference(), 2)
     with pytest.raises(InputError, match=r"network.reference\(\)"):
         trtnet.Streams(network(), 2)
-    with pytest.raises(InputError, match="at least one stream; found 0"):
+    with pytest.raises(InputError, match="at least one stream, a whole number of them; found 0"):
         streams_of("reference", 0)
+    with pytest.raises(InputError, match=r"a whole number of them; found 2\.5"):
+        trtnet.Streams(network().reference(), 2.5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="declares no state"):
         trtnet.Engine(plain.build({"n": 2}).plan, Opener(plain.reference())).session(streams=2)
     with pytest.raises(InputError, match="carries no states"):

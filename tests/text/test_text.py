@@ -197,3 +197,13 @@ def test_a_gguf_tokenizer_of_pieces_joins_the_best_pair_first() -> None:
         ids = tokenizer.encode(text)
         assert [PIECES[i] for i in ids] == ["<s>", *pieces_of(text, scores)]
         assert tokenizer.decode(ids) == text
+
+
+@pytest.mark.parametrize(("text", "place"), [("ab\ud800", 2), ("\udc80", 0)])
+def test_half_of_a_pair_of_surrogates_is_no_text(text: str, place: int) -> None:
+    metadata = {
+        "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": PIECES, "tokenizer.ggml.scores": [0.0] * len(PIECES),
+        "tokenizer.ggml.bos_token_id": 1,
+    }  # fmt: skip
+    with pytest.raises(InputError, match=rf"character {place} of the text, '\\u.*, is half of a pair of surrogates"):
+        from_gguf(metadata, "x").encode(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,7 +19,10 @@ _UNNAMED = re.compile(r"output\d*(\.\d+)*")
 
 
 def check_declared(model: str, inputs: Mapping[str, Input], states: Mapping[str, State]) -> None:
-    """Raises ModelError for states of different numbers of streams, and for an input with the name of the mask."""
+    """Raises ModelError for states of different numbers of streams, and of another number than the inputs have.
+
+    Also for an input with the name of the mask.
+    """
     if states and ACTIVE in inputs:
         raise ModelError(
             f"{model} has states and an input {ACTIVE!r}, which is the name of the mask of the streams that take part"
@@ -29,6 +32,20 @@ def check_declared(model: str, inputs: Mapping[str, Input], states: Mapping[str,
     if len(set(counts.values())) > 1:
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise ModelError(f"the states of {model} have different numbers of streams: {said}; axis= says where they are")
+    given = {name: spec for name, spec in inputs.items() if name not in states}
+    for name, spec in states.items():
+        if given and not _may_have(spec.shape[spec.axis], [each.shape for each in given.values()]):
+            raise ModelError(
+                f"state {name} {spec.shape} of {model}: axis {spec.axis} is that of the streams, and no input has an axis"
+                f" {spec.shape[spec.axis]}: found {', '.join(f'{key} {each.shape}' for key, each in given.items())}. Give"
+                f" the streams' axis the same size or name in both; axis= says where it is in a state"
+            )
+
+
+def _may_have(streams: int | str, shapes: Sequence[Sequence[int | str]]) -> bool:
+    """Whether an axis of some inputs may be that of so many streams. A single stream needs none."""
+    found = {size for shape in shapes for size in shape}
+    return streams in found or streams == 1 or (isinstance(streams, int) and any(isinstance(s, str) for s in found))
 
 
 def carried(

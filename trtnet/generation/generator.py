@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import index
 from typing import Any
@@ -19,6 +20,7 @@ from trtnet.text.tokenizer import Tokenizer
 
 Prompt = str | Sequence[int]
 Configs = GenerationConfig | Sequence[GenerationConfig]
+log = logging.getLogger("trtnet.generation")
 LEAST = 8
 """The fewest tokens of prompts in an engine's step."""
 
@@ -109,6 +111,13 @@ class Generator:
                 )
             self._step(rows, caches)
             yield
+        for row in rows:
+            if row.is_cut:
+                log.warning(
+                    "a text ends after %s of %s that were asked for: the caches hold %s, with those of its prompt (%s);"
+                    " give it a larger capacity", counted(len(row.tokens) - row.prompt, "token"),
+                    f"{row.config.max_new_tokens:,}", counted(self.capacity, "token"), f"{row.prompt:,}",
+                )  # fmt: skip
 
     def _begin(self, rows: list[Row]) -> HostCaches | DeviceCaches:
         """Empty caches, and what the network chooses tokens by."""

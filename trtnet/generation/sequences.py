@@ -19,13 +19,15 @@ class Completion:
     """What was generated. text: "" without a tokenizer. tokens: without the one that ended it.
 
     finish_reason: "stop" for a token or text that ends, "length" for as many tokens as were asked for or as the caches
-    hold. steps: how many calls of the step it took, after those for the prompt.
+    hold. steps: how many calls of the step it took, after those for the prompt. is_cut: whether the caches were full
+    before there were as many tokens as were asked for.
     """
 
     text: str
     tokens: list[int]
     finish_reason: str
     steps: int
+    is_cut: bool = False
 
 
 @dataclass
@@ -71,8 +73,13 @@ class Row:
             self.text.end()
             self.finish_reason = "stop" if is_end or self.text.stopped else "length"
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the caches were full before there were as many tokens as were asked for."""
+        return self.finish_reason == "length" and len(self.tokens) < self.prompt + self.config.max_new_tokens
+
     def completion(self) -> Completion:
-        return Completion(self.text.so_far, self.tokens[self.prompt :], self.finish_reason, self.steps)
+        return Completion(self.text.so_far, self.tokens[self.prompt :], self.finish_reason, self.steps, self.is_cut)
 
 
 def draft(tokens: Sequence[int], count: int) -> list[int]:

@@ -94,6 +94,7 @@ class Adding(Placing, Generic[T]):
         self.named: set[str] = set()
         self.folded = self._bindings.folded
         self._names: set[str] = set()
+        self._reserved: set[str] = set()
         self._alive: dict[tuple[str, str], Weight] = {}
         self._makers: dict[Any, Any] = {}
 
@@ -240,13 +241,7 @@ class Adding(Placing, Generic[T]):
         return rest.strip() if colon and name in self._names else text
 
     def _label(self, layer: trt.ILayer, kind: str) -> None:
-        stem = f"{self.path}/{kind}" if self.path else kind
-        name, count = stem, 0
-        while name in self._names:
-            count += 1
-            name = f"{stem}_{count}"
-        self._names.add(name)
-        layer.name = name
+        layer.name = self._free(f"{self.path}/{kind}" if self.path else kind)
         place = self.place
         layer.metadata = str(Provenance(place.path, str(place.source) if place.source else "", place.rows))
 
@@ -270,9 +265,23 @@ class Adding(Placing, Generic[T]):
         itensor.name = layer.name if layer.num_outputs == 1 else f"{layer.name}:{index}"
         return self._tensor(itensor, sizes, dims)
 
+    def _free(self, stem: str) -> str:
+        """A name that is taken from now on."""
+        name, count = stem, 0
+        while name in self._names:
+            count += 1
+            name = f"{stem}_{count}"
+        self._names.add(name)
+        return name
+
     def _reserve(self, name: str) -> None:
-        if name in self._names:
+        """Takes a name for an input or output. A result of a layer that has it, "relu", gets another one."""
+        if name in self._reserved:
             raise ModelError(f"the name {name!r} is taken: inputs and outputs need names of their own")
+        for itensor in self._makers if name in self._names else ():
+            if itensor.name == name:
+                itensor.name = self._free(name)
+        self._reserved.add(name)
         self._names.add(name)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
-from trtnet.support.errors import CheckpointError, DependencyError
+from trtnet.support.errors import CheckpointError, DependencyError, InputError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Tokenizer(Protocol):
@@ -21,12 +24,21 @@ class Tokenizer(Protocol):
 
 
 class FileTokenizer:
-    """A :class:`Tokenizer` of the package tokenizers."""
+    """A :class:`Tokenizer` of the package tokenizers.
+
+    Encoding raises InputError for a text with half of a pair of surrogates, which is no character.
+    """
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        half = _SURROGATE.search(text)
+        if half:
+            raise InputError(
+                f"character {half.start():,} of the text, {half[0]!r}, is half of a pair of surrogates: it comes of bytes"
+                f" that are not UTF-8, or of a text cut in UTF-16; read it with errors='replace', or leave it out"
+            )
         return list(self.tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
 
     def decode(self, token_ids: list[int], skip_special_tokens: bool = True) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import gcd
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,32 @@ def read_sound(path: str | PathLike[str]) -> Array:
     """The sound of a WAV file, [samples] int32 from -32768 to 32767, of 16 kHz; the mean of its channels.
 
     Integers of 8, 16, 24 and 32 bits and floats of 32 and 64 are read.
-    Raises InputError for another file, and one with less sound than it promises.
+    Raises InputError for another file, one with less sound than it promises, and one with NaN or infinite values.
     """
     sound, rate = read_wav(path)
-    return to_samples(sound.mean(1), rate)
+    try:
+        return to_samples(sound.mean(1), rate)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def to_samples(sound: Array, rate: int) -> Array:
-    """[samples] floating from -1 to 1, of `rate` a second, as int32 from -32768 to 32767 of 16 kHz."""
+    """[samples] floating from -1 to 1, of `rate` a second, as int32 from -32768 to 32767 of 16 kHz.
+
+    Raises InputError for other arrays and rates, and for NaN and infinite values: it says where.
+    """
+    if sound.ndim != 1 or not np.issubdtype(sound.dtype, np.floating):
+        found = f"{list(sound.shape)} {sound.dtype}"
+        raise InputError(f"sound is [samples] of floats from -1 to 1; found {found}: of channels, take the mean")
+    if not isinstance(rate, Integral) or rate < 1:
+        raise InputError(f"the rate is a whole number of samples a second, at least 1; found {rate!r}")
+    (places,) = np.nonzero(~np.isfinite(sound))
+    if places.size:
+        first, count = int(places[0]), places.size
+        raise InputError(
+            f"sample {first:,}, at {first / rate:.3f} s, is {sound[first]}, and {counted(count, 'value')} of"
+            f" {sound.size:,} {'is' if count == 1 else 'are'} not finite: write the sound again"
+        )
     found = np.round(resampled(sound, rate, RATE) * 32768)
     return found.clip(-32768, 32767).astype(np.int32)
 
@@ -46,7 +65,7 @@ def read_wav(path: str | PathLike[str]) -> tuple[Array, int]:
     """([samples, channels] float64 from -1 to 1, samples a second).
 
     Raises InputError for what is no readable WAV, or holds less sound than it promises. A size of 0xFFFFFFFF promises
-    nothing: programs that write to a pipe write it.
+    nothing, and neither does 0 with sound behind it: programs that write to a pipe write them.
     """
     try:
         data = Path(path).read_bytes()
@@ -60,7 +79,11 @@ def read_wav(path: str | PathLike[str]) -> tuple[Array, int]:
     rate, bits = int.from_bytes(form[4:8], "little"), int.from_bytes(form[14:16], "little")
     if kind == _EXTENSIBLE and len(form) >= 26:
         kind = int.from_bytes(form[24:26], "little")
-    if (kind, bits) not in _READERS or not channels or not rate:
+    if not channels or not rate:
+        raise InputError(
+            f"{path} is damaged: it says that it has {counted(channels, 'channel')} and {counted(rate, 'sample')} a second"
+        )
+    if (kind, bits) not in _READERS:
         raise InputError(
             f"{path} has sound of format {kind} with {counted(bits, 'bit')}, which is not read: convert it to 16 bits"
         )
@@ -83,9 +106,19 @@ def _chunks(data: bytes) -> tuple[dict[bytes, bytes], int]:
         name = data[place : place + 4]
         if name == b"data" and name not in found and size not in _UNKNOWN_SIZES:
             missing = max(0, place + 8 + size - len(data))
+        if name == b"data" and size == 0 and not _are_chunks(data, place + 8):
+            size = len(data)
         found.setdefault(name, data[place + 8 : place + 8 + size])
         place += 8 + size + size % 2
     return found, missing
+
+
+def _are_chunks(data: bytes, place: int) -> bool:
+    """Whether what begins there is parts of a RIFF file up to its end."""
+    while place + 8 <= len(data) and data[place : place + 4].isascii():
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8 + size + size % 2
+    return place in (len(data), len(data) + 1)
 
 
 def _of_24_bits(data: bytes) -> Array:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -196,12 +197,16 @@ def sized(info: TensorInfo, state: StateInfo, count: int) -> StaticShape:
 
 
 def check_streams(streams: Iterable[int], count: int) -> list[int]:
-    """The numbers of streams. Raises InputError for one that there is not."""
+    """The numbers of streams. Raises InputError for one that there is not, and for what is no number."""
     numbers = list(streams)
     for number in numbers:
-        if not 0 <= number < count:
+        is_flag = isinstance(number, bool | np.bool_)
+        if is_flag or not isinstance(number, Integral):
+            hint = "; of a mask, np.flatnonzero(mask)" if is_flag else ""
+            raise InputError(f"streams are named by their numbers, as in [0, 2]; found {number!r}{hint}")
+        if not 0 <= int(number) < count:
             raise InputError(f"there is no stream {number!r}: there are {count}, from 0")
-    return numbers
+    return [int(number) for number in numbers]
 
 
 def check_can_be_left_out(mask: Array, states: Iterable[StateInfo]) -> None:
@@ -219,7 +224,10 @@ def check_rows(
 ) -> dict[str, Array]:
     """A stream's states, by name. Raises InputError for other names, shapes or dtypes."""
     if sorted(values) != sorted(states):
-        raise InputError(f"the states are {', '.join(states)}; found {', '.join(values)}")
+        raise InputError(
+            f"a stream has the states {', '.join(states)}, and each is given, as streams.state(number) returns them; found"
+            f" {', '.join(map(str, values)) or 'none'}"
+        )
     rows = {}
     for name, (info, shape, dtype) in states.items():
         check_streams([stream], shape[info.axis])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ class Streams:
         infos = {info.name: info for info in callee.inputs}
         streams = infos[states[0].input].shape[states[0].axis]
         self.count = count if count is not None else streams if isinstance(streams, int) else 1
-        if self.count < 1:
-            raise InputError(f"there is at least one stream; found {self.count}")
+        if not isinstance(self.count, Integral) or self.count < 1:
+            raise InputError(f"there is at least one stream, a whole number of them; found {self.count!r}")
         self._call: Any
         if hasattr(callee, "session"):
             self._call = callee.session(streams=self.count, **options)
