@@ -69,7 +69,9 @@ def test_floats_are_read_and_what_is_not_sound_is_refused(tmp_path: Path) -> Non
     for channels, rate in ((0, RATE), (1, 0)):
         damaged = struct.pack("<HHI", 3, channels, rate) + form[8:]
         path.write_bytes(whole.replace(form, damaged))
-        with pytest.raises(InputError, match=rf"damaged: it says .* {channels} channels? and {rate:,} samples a second"):
+        with pytest.raises(
+            InputError, match=rf"damaged: it says .* {channels} channels? and {rate:,} samples a second"
+        ):
             read_sound(path)
     with pytest.raises(InputError, match=r"cannot read .*b\.wav"):
         read_sound(tmp_path / "b.wav")
