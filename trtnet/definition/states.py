@@ -35,10 +35,11 @@ def check_declared(model: str, inputs: Mapping[str, Input], states: Mapping[str,
     given = {name: spec for name, spec in inputs.items() if name not in states}
     for name, spec in states.items():
         if given and not _may_have(spec.shape[spec.axis], [each.shape for each in given.values()]):
+            found = ", ".join(f"{key} {each.shape}" for key, each in given.items())
             raise ModelError(
-                f"state {name} {spec.shape} of {model}: axis {spec.axis} is that of the streams, and no input has an axis"
-                f" {spec.shape[spec.axis]}: found {', '.join(f'{key} {each.shape}' for key, each in given.items())}. Give"
-                f" the streams' axis the same size or name in both; axis= says where it is in a state"
+                f"state {name} {spec.shape} of {model}: axis {spec.axis} is that of the streams, and no input has an"
+                f" axis {spec.shape[spec.axis]}: found {found}. Give the streams' axis the same size or name in both;"
+                f" axis= says where it is in a state"
             )
 
 

@@ -36,8 +36,8 @@ class FileTokenizer:
         half = _SURROGATE.search(text)
         if half:
             raise InputError(
-                f"character {half.start():,} of the text, {half[0]!r}, is half of a pair of surrogates: it comes of bytes"
-                f" that are not UTF-8, or of a text cut in UTF-16; read it with errors='replace', or leave it out"
+                f"character {half.start():,} of the text, {half[0]!r}, is half of a pair of surrogates: it comes of"
+                " bytes that are not UTF-8, or of a text cut in UTF-16; read it with errors='replace', or leave it out"
             )
         return list(self.tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
 

@@ -80,9 +80,8 @@ def read_wav(path: str | PathLike[str]) -> tuple[Array, int]:
     if kind == _EXTENSIBLE and len(form) >= 26:
         kind = int.from_bytes(form[24:26], "little")
     if not channels or not rate:
-        raise InputError(
-            f"{path} is damaged: it says that it has {counted(channels, 'channel')} and {counted(rate, 'sample')} a second"
-        )
+        said = f"{counted(channels, 'channel')} and {counted(rate, 'sample')} a second"
+        raise InputError(f"{path} is damaged: it says that it has {said}")
     if (kind, bits) not in _READERS:
         raise InputError(
             f"{path} has sound of format {kind} with {counted(bits, 'bit')}, which is not read: convert it to 16 bits"

@@ -225,8 +225,8 @@ def check_rows(
     """A stream's states, by name. Raises InputError for other names, shapes or dtypes."""
     if sorted(values) != sorted(states):
         raise InputError(
-            f"a stream has the states {', '.join(states)}, and each is given, as streams.state(number) returns them; found"
-            f" {', '.join(map(str, values)) or 'none'}"
+            f"a stream has the states {', '.join(states)}, and each is given, as streams.state(number) returns them;"
+            f" found {', '.join(map(str, values)) or 'none'}"
         )
     rows = {}
     for name, (info, shape, dtype) in states.items():
