@@ -56,7 +56,7 @@ class Streams:
         infos = {info.name: info for info in callee.inputs}
         streams = infos[states[0].input].shape[states[0].axis]
         self.count = count if count is not None else streams if isinstance(streams, int) else 1
-        if not isinstance(self.count, Integral) or self.count < 1:
+        if not _is_whole(self.count) or self.count < 1:
             raise InputError(f"there is at least one stream, a whole number of them; found {self.count!r}")
         self._call: Any
         if hasattr(callee, "session"):
@@ -235,6 +235,10 @@ class Streams:
         if (*found, 0)[0] == self.count:
             return 0
         raise InputError(f"{info} has no axis of the {counted(self.count, 'stream')}: call them with the rows of all")
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, Integral)
 
 
 def _row_info(info: TensorInfo, axis: int) -> TensorInfo:
