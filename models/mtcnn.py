@@ -12,6 +12,8 @@ import numpy as np
 import trtnet
 from trtnet import nn, ops
 from trtnet.models.published import OWN_NAMES, Source
+from trtnet.support.configuration.ranges import check_ranges
+from trtnet.support.errors import InputError
 
 STRIDE, CELL = 2, 12
 NOWHERE = float("-inf")
@@ -21,8 +23,9 @@ NOWHERE = float("-inf")
 class MTCNNConfig:
     """thresholds: the least probability of a face in each stage. factor: from a level of the pyramid to the next.
 
-    considered: the most places of a level, the likeliest ones. candidates: the most boxes of a level, and of a stage.
-    faces: the most results.
+    considered: the most places of a level, the likeliest ones. candidates: the most boxes of the first stage.
+    refined: of the second one. faces: the most results.
+    Raises InputError for a value out of range, and for images that are smaller than a face.
     """
 
     height: int = 512
@@ -31,8 +34,18 @@ class MTCNNConfig:
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     factor: float = 0.709
     considered: int = 512
-    candidates: int = 128
+    candidates: int = 512
+    refined: int = 128
     faces: int = 32
+
+    def __post_init__(self) -> None:
+        counts = ("min_face_size", "considered", "candidates", "refined", "faces")
+        check_ranges(self, {"factor": (0 < self.factor < 1, "above 0 and below 1")}, **dict.fromkeys(counts, 1))
+        if min(self.height, self.width) < self.min_face_size:
+            raise InputError(
+                f"an image of {self.height} x {self.width} pixels holds no face of min_face_size={self.min_face_size}:"
+                " enlarge it, or give a smaller min_face_size"
+            )
 
     def scales(self) -> list[float]:
         """Of the levels of the pyramid, until the smaller side has fewer than 12 pixels."""
@@ -95,6 +108,8 @@ def crop_averages(begin: trtnet.Tensor, end: trtnet.Tensor, size: int, count: in
 class MTCNN(nn.Module):
     """image [height, width, 3], RGB from 0 to 255 -> boxes [faces, 4] of (x1, y1, x2, y2) in pixels, probabilities
     [faces], points [faces, 5, 2] (eyes, nose, mouth) and count [], how many of them are faces; the likeliest first.
+    full [] bool: whether there were as many boxes as a stage takes (considered, candidates, refined, faces), so that
+    faces may be missing, or be others than those of the original.
     """
 
     def __init__(self, config: MTCNNConfig) -> None:
@@ -107,48 +122,46 @@ class MTCNN(nn.Module):
     def forward(self, image: trtnet.Tensor) -> dict[str, trtnet.Tensor]:
         pixels, config = image.permute(2, 0, 1), self.config
         levels = [self.level(pixels, scale) for scale in config.scales()]
-        boxes, scores, moves = (ops.cat(parts, 0) for parts in zip(*levels, strict=True))
-        boxes, scores, moves = self.kept(0.7, boxes, scores, moves)
+        numbers = ops.cat([ops.full((level[0].shape[0],), i, dtype="int64") for i, level in enumerate(levels)], 0)
+        boxes, scores, moves, full = (ops.cat(parts, 0) for parts in zip(*levels, strict=True))
+        boxes, scores, moves, first = suppressed(config.candidates, 0.5, boxes, scores, moves, numbers)
+        boxes, scores, moves, _ = suppressed(config.candidates, 0.7, boxes, scores, moves)
         sides = boxes[:, 2:] - boxes[:, :2]
         boxes = square(boxes + moves * ops.cat([sides, sides], 1))
 
         likely, moves = self.rnet(self.crops(pixels, boxes, 24))
         scores = ops.where((scores > NOWHERE) & (likely > config.thresholds[1]), likely, NOWHERE)
-        boxes, scores, moves = self.kept(0.7, boxes, scores, moves)
+        boxes, scores, moves, second = suppressed(config.refined, 0.7, boxes, scores, moves)
         boxes = square(moved(boxes, moves))
 
         likely, moves, points = self.onet(self.crops(pixels, boxes, 48))
         scores = ops.where((scores > NOWHERE) & (likely > config.thresholds[2]), likely, NOWHERE)
         sides = boxes[:, 2:] - boxes[:, :2] + 1
         points = points.reshape(-1, 2, 5).transpose(1, 2) * sides[:, None] + boxes[:, None, :2] - 1
-        chosen = self.apart(moved(boxes, moves), scores)
+        chosen, left = self.apart(moved(boxes, moves), scores)
         kept, count = ops.clamp(chosen, min=0), (chosen >= 0).to("int64").sum()
         return {
             "boxes": moved(boxes, moves)[kept],
             "probabilities": scores[kept],
             "points": points[kept],
             "count": count,
+            "full": ops.cat([full, first, second, left > NOWHERE], 0).any(),
         }
 
     def level(self, pixels: trtnet.Tensor, scale: float) -> tuple[trtnet.Tensor, ...]:
-        """(boxes, scores, moves) of a level of the pyramid."""
+        """(boxes, scores, moves) of a level of the pyramid, and whether it may have more of them."""
         config = self.config
         rows, columns = (averages(n, int(n * scale + 1)) for n in (config.height, config.width))
         small = ops.matmul(ops.matmul(rows, pixels), columns.T)
         likely, moves = self.pnet(((small - 127.5) * 0.0078125).unsqueeze(0))
         width = likely.shape[2]
-        best, place = ops.topk(likely.flatten(), min(config.considered, likely.shape[1] * width))
+        places = likely.shape[1] * width
+        best, place = ops.topk(likely.flatten(), min(config.considered, places))
         cell = ops.stack([place % width, place // width], 1).float() * STRIDE
         boxes = ops.cat([((cell + 1) / scale).floor(), ((cell + CELL) / scale).floor()], 1)
         scores = ops.where(best >= config.thresholds[0], best, NOWHERE)
-        return self.kept(0.5, boxes, scores, moves[0].flatten(1).transpose(0, 1)[place])
-
-    def kept(self, overlap: float, *parts: trtnet.Tensor) -> tuple[trtnet.Tensor, ...]:
-        """(boxes, scores, moves) of the boxes that do not overlap a likelier one; scores of -inf after the last."""
-        boxes, scores, moves = parts
-        chosen, _ = ops.nms(boxes, scores, overlap, min(self.config.candidates, boxes.shape[0]))
-        here = ops.clamp(chosen, min=0)
-        return boxes[here], ops.where(chosen >= 0, scores[here], NOWHERE), moves[here]
+        full = scores[-1:] > (NOWHERE if places > config.considered else float("inf"))
+        return boxes, scores, moves[0].flatten(1).transpose(0, 1)[place], full
 
     def crops(self, pixels: trtnet.Tensor, boxes: trtnet.Tensor, size: int) -> trtnet.Tensor:
         """The boxes as images, [n, 3, size, size]."""
@@ -159,8 +172,11 @@ class MTCNN(nn.Module):
         found = ops.matmul(ops.matmul(rows.unsqueeze(1), pixels), columns.unsqueeze(1).transpose(2, 3))
         return (found - 127.5) * 0.0078125
 
-    def apart(self, boxes: trtnet.Tensor, scores: trtnet.Tensor) -> trtnet.Tensor:
-        """The likeliest boxes of which no two share 0.7 of the smaller one, [faces] int64; -1 after the last."""
+    def apart(self, boxes: trtnet.Tensor, scores: trtnet.Tensor) -> tuple[trtnet.Tensor, trtnet.Tensor]:
+        """The likeliest boxes of which no two share 0.7 of the smaller one, [faces] int64; -1 after the last.
+
+        And the scores of those that are left, -inf for the others.
+        """
         areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(1)
         places = ops.arange(boxes.shape[0])
 
@@ -172,7 +188,25 @@ class MTCNN(nn.Module):
             found = ops.index_select(left, 0, best) > NOWHERE
             return ops.where((shared > 0.7) | (places == best), NOWHERE, left), ops.where(found, best, -1).reshape(())
 
-        return ops.scan(step, scores, ops.arange(self.config.faces))[1]
+        left, chosen = ops.scan(step, scores, ops.arange(self.config.faces))
+        return chosen, left
+
+
+def suppressed(
+    most: int, overlap: float, boxes: trtnet.Tensor, scores: trtnet.Tensor, moves: trtnet.Tensor, levels: Any = None
+) -> tuple[trtnet.Tensor, ...]:
+    """(boxes, scores, moves) of the boxes that do not overlap a likelier one of their level; scores of -inf after them.
+
+    And [1] bool, whether there may be more than `most`.
+    """
+    count = boxes.shape[0]
+    if levels is None:
+        chosen, _ = ops.nms(boxes, scores, overlap, min(most, count))
+    else:
+        chosen, _ = ops.batched_nms(boxes, scores, levels, overlap, min(most, count))
+    here = ops.clamp(chosen, min=0)
+    scores = ops.where(chosen >= 0, scores[here], NOWHERE)
+    return boxes[here], scores, moves[here], scores[-1:] > (NOWHERE if count > most else float("inf"))
 
 
 def moved(boxes: trtnet.Tensor, moves: trtnet.Tensor) -> trtnet.Tensor:

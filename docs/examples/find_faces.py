@@ -29,6 +29,8 @@ def main(path: Path) -> None:
     found = run(np.asarray(image, np.float32))
     count, drawing = int(found["count"]), ImageDraw.Draw(image)
     print(f"{count} face{'s' * (count != 1)}")
+    if found["full"]:
+        print("there may be more, or others: give mtcnn more candidates and faces")
     results = (found[name][:count] for name in ("boxes", "probabilities", "points"))
     for box, probability, points in zip(*results, strict=True):
         sides = zip(("left", "top", "right", "bottom"), box, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from helpers.originals import randomize
 from torch import nn
 
 import trtnet
+from trtnet import models
 from trtnet.models.mtcnn import MTCNN, MTCNNConfig, Net, averages
 
 RNG = np.random.default_rng(0)
@@ -46,7 +49,7 @@ class Apart(trtnet.nn.Module):
     inputs = {"boxes": trtnet.Input((20, 4)), "scores": trtnet.Input((20,))}
 
     def forward(self, boxes: trtnet.Tensor, scores: trtnet.Tensor) -> trtnet.Tensor:
-        return DETECTOR.apart(boxes, scores)
+        return DETECTOR.apart(boxes, scores)[0]
 
 
 def test_of_boxes_that_share_most_of_the_smaller_one_the_likeliest_stays() -> None:
@@ -63,6 +66,35 @@ def test_of_boxes_that_share_most_of_the_smaller_one_the_likeliest_stays() -> No
         left = [i for i in left if shared[i] <= 0.7]
     found = trtnet.define(Apart(), weights={}).reference()(boxes, scores).tolist()
     assert 2 < len(wanted) < 18 and found == [*wanted, *[-1] * 6][:6]
+
+
+def candidates(considered: int, most: int) -> dict[str, np.ndarray]:
+    """Where each place of an image may be a face."""
+    config = {"thresholds": (0.0, 0.0, 0.0), "considered": considered, "candidates": most, "refined": 32, "faces": 32}
+    ours = models.mtcnn(height=24, width=28, **config)
+    rng = np.random.default_rng(0)
+    weights = {key: rng.normal(0, 0.1, p.shape).astype(np.float32) for key, p in ours.named_parameters()}
+    return trtnet.define(ours, weights=weights).reference()(rng.uniform(0, 255, (24, 28, 3)).astype(np.float32))
+
+
+def test_the_detector_says_when_it_leaves_out_boxes() -> None:
+    whole = candidates(32, 32)
+    assert not whole["full"] and whole["count"] == 4
+    for considered, most in ((4, 32), (32, 3)):
+        assert candidates(considered, most)["full"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"height": 19, "width": 60}, "an image of 19 x 60 pixels holds no face of min_face_size=20: enlarge it"),
+        ({"factor": 1.0}, r"factor is 1\.0; it is above 0 and below 1"),
+        ({"faces": 0}, "faces is 0; it is at least 1"),
+    ],
+)
+def test_what_finds_no_faces(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(trtnet.InputError, match=says):
+        models.mtcnn(**fields)
 
 
 class ONet(nn.Module):
