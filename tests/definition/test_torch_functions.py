@@ -44,6 +44,7 @@ def of_methods(m: Any, x: torch.Tensor) -> Any:
         torch.where(x > 0, x, one),
         x.ravel(),
         +x,
+        *reversed(x[0]),
         torch.rsub(x, 1),
         2 / x,
     )
@@ -99,6 +100,7 @@ def into_what_is_like_another(m: Any, x: torch.Tensor) -> Any:
 def of_shapes_in_place(m: Any, x: torch.Tensor) -> Any:
     """The tensor has another shape, and is still a view of what it was made of."""
     y = x.clone()
+    assert isinstance(x.size(), torch.Size) and x.size()[1:].numel() == x.shape[1:].numel() == 24
     z = y[0]
     z.t_().mul_(2)
     z[0] = 7.0
@@ -130,6 +132,12 @@ def of_losses(m: Any, x: torch.Tensor) -> Any:
     one += [F.kl_div(logs, other.log_softmax(1), log_target=True), F.mse_loss(scores, other), F.l1_loss(scores, other)]
     one += [F.binary_cross_entropy_with_logits(scores * 30, yes, pos_weight=weight, reduction="sum")]
     one += [F.smooth_l1_loss(scores, other, beta=0.3), F.huber_loss(scores, other, delta=0.5, reduction="sum")]
+    signs = yes[:, 0] * 2 - 1
+    one += [
+        F.triplet_margin_loss(scores, other, x[:, 3], swap=s, p=p, reduction="none") for s, p in ((False, 2), (True, 1))
+    ]
+    one += [F.cosine_embedding_loss(scores, other, signs, 0.1), F.hinge_embedding_loss(scores, yes, 0.7)]
+    one += [F.margin_ranking_loss(scores, other, yes * 2 - 1, 0.2), F.soft_margin_loss(scores, yes * 2 - 1)]
     return *many, *one, F.gaussian_nll_loss(scores, other, x[:, 3, 0].abs(), full=True), nn.BCELoss()(shares, yes)
 
 
@@ -180,7 +188,40 @@ def of_cells(m: Any, x: torch.Tensor) -> Any:
     return h, c, m.gru(x[:, 0], zeros), m.tanh(x[:, 0]), m.relu(x[:, 0], h), m.rnn(x, zeros[None])[0]
 
 
+def of_new(m: Any, x: torch.Tensor) -> Any:
+    """The older names of new_empty and new_tensor."""
+    sizes = x.new(x.size(0), 3).zero_(), x.new(x.size()).fill_(2), torch.ones(3).new(x.shape[0], 2).zero_()
+    return *sizes, x.new([1, 2, 3, 4, 5, 6]) * x, x.data.new(x[:, :2]) + 1
+
+
+def of_index_reduce(m: Any, x: torch.Tensor) -> Any:
+    index = torch.tensor([1, 0, 1, 1])
+    mean = torch.index_reduce(x, 1, index, x.flip(1), "mean")
+    return (
+        mean,
+        torch.zeros(2, 6).index_reduce_(0, index, x[0], "amax", include_self=False),
+        x.index_reduce(1, index, x + 1, "prod"),
+    )
+
+
+def of_sizes_before_tensors(m: Any, x: torch.Tensor) -> Any:
+    """Python asks the size first, which leaves it to the tensor."""
+    n = x.shape[0]
+    return (
+        n * x,
+        n - x,
+        n / (x + 9),
+        n**x,
+        n // (x.abs() + 1),
+        n % (x.abs() + 1),
+        n < x,
+        (2 * n + 1) * x,
+        n / 2 * m.scale,
+    )
+
+
 FUNCTIONS = (
+    of_new, of_index_reduce, of_sizes_before_tensors,
     of_methods, of_attributes, of_to, into_out, into_what_torch_made, of_masks, of_norms, of_other_names, of_factories,
     of_attention, of_cells, into_what_is_like_another, of_distributions, of_special,
     of_losses, of_names_of_others, of_shapes_in_place,
@@ -274,7 +315,7 @@ def mapped_over(m: Any, x: torch.Tensor) -> Any:
     return torch.vmap(lambda each: each.sum())(x)
 
 
-WEIGHT, SHARED = "writes to a weight of the module, which a network only reads", "shares its memory with another"
+WEIGHT, SHARED = "writes to scale of the module, which a network only reads", "shares its memory with another"
 ERRORS: list[tuple[Callable[..., Any], str]] = [
     (shared, SHARED),
     (seen_before, SHARED),

@@ -221,7 +221,7 @@ class Learning(nn.Module):
     ("module", "text"),
     [
         (Branching().eval(), r"cannot branch on it.*\n.*x if x.sum\(\) > 0 else -x"),
-        (Learning().eval(), r"add_ writes to a weight of the module"),
+        (Learning().eval(), r"add_ writes to count of the module"),
         (nn.Linear(3, 3).train(), r"Linear is in training mode"),
     ],
     ids=["branch", "write", "training"],

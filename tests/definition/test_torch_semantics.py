@@ -215,7 +215,7 @@ ERRORS: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Through(lambda x: x + torch.randn_like(x)).eval(),
         "torch's randn_like of a symbolic tensor: it is random at every call",
     ),
-    "no result": (lambda: Through(lambda x: None).eval(), "Through.forward must return a tensor"),
+    "no result": (lambda: Through(lambda x: None).eval(), "Through.forward returned None, in which is no tensor"),
     "a value": (
         lambda: Through(lambda x: x * float(np.asarray(x).sum())).eval(),
         "has no values for numpy while the network is being defined",

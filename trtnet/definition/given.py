@@ -15,7 +15,7 @@ from trtnet.support.source import here
 from trtnet.support.text.messages import type_name
 
 WANTED: dict[str, tuple[tuple[type, ...], str]] = {
-    "dims": ((Mapping,), "a dict of the dynamic axes of examples, {'x': {0: 'batch'}}"),
+    "dims": ((type(None), Mapping), "a dict of the dynamic axes of examples, {'x': {0: 'batch'}}"),
     "forms": (
         (Mapping, Tuning, FormChoices, str, os.PathLike),
         "a dict of kinds of operations, {'gelu': 'layer'}, what trtnet.tune returned, or its file",
@@ -53,7 +53,7 @@ def check_given(
     for argument, value in {"ignored": ignored, "compute_capabilities": compute_capabilities}.items():
         if not _is_list_of_text(value):
             raise ModelError(here(f"{argument} is {LISTS[argument]}; found {_shown(value)}"))
-    for example, axes in dims.items():
+    for example, axes in (dims or {}).items():
         if not isinstance(axes, Mapping):
             raise ModelError(here(f"dims: the axes of {example} are a dict, {{0: 'batch'}}; found {_shown(axes)}"))
 

@@ -100,7 +100,7 @@ def define(
     inputs: Mapping[str, Declared] | None = None,
     weights: Source | None = None,
     *,
-    dims: Mapping[str, Axes] = MappingProxyType({}),
+    dims: Mapping[str, Axes] | None = None,
     dtype: DTypes = "float32",
     ignored: Sequence[str] = IGNORED,
     strict: bool = True,
@@ -137,7 +137,7 @@ def define(
     """
     check_given(dims, ignored, forms, quantization, parallel, compute_capabilities, name, arguments)
     module, quantizing = as_module(model), Quantizing(quantization)
-    takes = declared(module.inputs if inputs is None else inputs, dims, module)
+    takes = declared(module.inputs if inputs is None else inputs, dims or {}, module)
     choices = choices_of(forms, takes, Precision(dtype).by_path, approximations=approximations)
     keys, checkpoint, skipped = _matched(module, quantizing.opened(weights), ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})

@@ -201,6 +201,10 @@ class Adding(Placing, Generic[T]):
         """TensorRT's layer that made a tensor."""
         return self._makers[tensor.trt]
 
+    def layer_of(self, tensor: trt.ITensor) -> trt.ILayer | None:
+        """TensorRT's layer that made a tensor of TensorRT's; None for those of loops and conditions."""
+        return self._makers.get(tensor)
+
     def give(self, layer: trt.ILayer, weights: Mapping[str, Weight]) -> None:
         """Gives a layer weights, by its attributes' names, in place of those that it has."""
         for attribute, weight in weights.items():

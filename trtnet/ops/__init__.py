@@ -164,7 +164,7 @@ from trtnet.ops.indexing.puts import (
     select_scatter,
     slice_scatter,
 )
-from trtnet.ops.indexing.scatter import index_add, scatter, scatter_add, scatter_reduce
+from trtnet.ops.indexing.scatter import index_add, index_reduce, scatter, scatter_add, scatter_reduce
 from trtnet.ops.normalization.batch_norm import batch_norm
 from trtnet.ops.normalization.norm import (
     cosine_similarity,
@@ -456,6 +456,7 @@ __all__ = [
     "index_copy",
     "index_fill",
     "index_put",
+    "index_reduce",
     "index_select",
     "inner",
     "instance_norm",

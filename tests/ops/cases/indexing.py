@@ -35,6 +35,16 @@ def reduced(reduce: str, include_self: bool) -> Case:
     return Case(f"scatter_reduce {reduce} {include_self}", call, call, (("n", 4, 3), ("n", 2, 3)))
 
 
+def reduced_rows(reduce: str) -> Case:
+    """A row met twice, once and never."""
+
+    def call(x: Any, source: Any) -> Any:
+        index, apart = integers(x, [2, 0, 2]), reduce in ("mean", "amax")
+        return library(x).index_reduce(x, 1, index, source, reduce, include_self=not apart)
+
+    return Case(f"index_reduce {reduce}", call, call, (("n", 4, 2), ("n", 3, 2)))
+
+
 def filled(x: Any) -> Any:
     index = integers(x, [[[2, 1, 0]]])
     return x.scatter(1, index.expand(x.shape[0], 1, 3), 1.5)
@@ -105,6 +115,7 @@ INDEX_CASES = [
         False,
         ("float32", "int64"),
     ),
+    *(reduced_rows(reduce) for reduce in ("prod", "mean", "amax", "amin")),
     Case("index_add", added_rows, added_rows, (("n", 4, 2), ("n", 3, 2))),
     same("scatter a number", filled, ("n", 4, 3)),
     *(reduced(reduce, include) for reduce in ("sum", "prod", "amax", "amin") for include in (True, False)),

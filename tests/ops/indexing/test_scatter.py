@@ -105,6 +105,10 @@ REFUSED = {
     "dtype": (lambda x, i: x.scatter(0, i, x.half()), "a src of the dtype of its input, float32"),
     "index": (lambda x, i: x[:, :1].scatter(0, i, 1.0), "its index is larger than its input"),
     "source": (lambda x, i: x.scatter(0, i, x[:1]), "its index is larger than its src"),
+    "ways of rows": (
+        lambda x, i: x.index_reduce(0, i[:, 0, 0], x, "sum"),
+        "index_reduce: reduce is prod, mean, amax, amin, found 'sum'",
+    ),
     "index_add": (lambda x, i: x.index_add(0, i[:, 0, 0], x[:1]), r"a source of shape \[3, 4, 2\]"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from trtnet.definition.torch_module.exchanged import exchanged
+from trtnet.definition.torch_module.kept import unchanged
 from trtnet.definition.torch_module.symbolic import ComplexTensor, SymbolicTensor
 from trtnet.definition.torch_module.tracing import Tracing
 from trtnet.definition.torch_module.weights import ModuleWeights
@@ -18,7 +19,7 @@ from trtnet.graph.sizes.comparisons import general_sizes
 from trtnet.graph.structures import leaves, mapped
 from trtnet.nn import Module
 from trtnet.support.dtypes import DType
-from trtnet.support.errors import ModelError
+from trtnet.support.errors import LayerError, ModelError
 from trtnet.support.source import here
 
 Parts = Mapping[torch.nn.Module, Module]
@@ -36,25 +37,9 @@ def called(
     place = next((each.device for each in module.parameters()), torch.device("cpu"))
     tracing = Tracing(network, weights, place)
     exchange = exchanged(_calling(network, tracing, parts))
-    with unchanged(module), weights.restored(), torch.no_grad(), general_sizes(), exchange, tracing:
+    with weights.restored(), unchanged(module, tracing), torch.no_grad(), general_sizes(), exchange, tracing:
         result = module(*tracing.left(args), **tracing.left(dict(kwargs)))
         return mapped(result, tracing.value)
-
-
-@contextmanager
-def unchanged(module: torch.nn.Module) -> Iterator[None]:
-    """Puts the attributes of a module and of those in it back at the end, and what is in their lists and dicts."""
-    kept = {each: dict(each.__dict__) for each in module.modules()}
-    inside = [(value, value.copy()) for each in kept.values() for value in each.values() if type(value) in (list, dict)]
-    try:
-        yield
-    finally:
-        for each, attributes in kept.items():
-            each.__dict__.clear()
-            each.__dict__.update(attributes)
-        for value, before in inside:
-            value.clear()
-            (value.extend if isinstance(value, list) else value.update)(before)
 
 
 def _calling(network: Network, tracing: Tracing, parts: Parts) -> Callable[..., Any]:
@@ -65,6 +50,10 @@ def _calling(network: Network, tracing: Tracing, parts: Parts) -> Callable[..., 
         path = network.modules.get(part)
         if path is None:
             return module._wrapped_call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
+        with placed(path, module):
+            return within(path, part, module, *args, **kwargs)
+
+    def within(path: str, part: Any, module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
         outside = network.dtype
         with network.scope(path):
             inside = network.dtype
@@ -80,6 +69,28 @@ def _calling(network: Network, tracing: Tracing, parts: Parts) -> Callable[..., 
             return _across(tracing, result, inside, outside)
 
     return call
+
+
+@contextmanager
+def placed(path: str, module: torch.nn.Module) -> Iterator[None]:
+    """Says of an error inside which module raised it: the innermost one."""
+    try:
+        yield
+    except Exception as error:
+        if not hasattr(error, "_trtnet_placed"):
+            error._trtnet_placed = True  # type: ignore[attr-defined]
+            _place(error, path, type(module).__name__)
+        raise
+
+
+def _place(error: Exception, path: str, kind: str) -> None:
+    """An error of trtnet's begins with the path, as those of layers do; another has it as a note."""
+    if isinstance(error, ModelError):
+        if path and error.args and isinstance(error.args[0], str):
+            error.args = (f"{path}: {error.args[0]}", *error.args[1:])
+    elif not isinstance(error, LayerError):
+        where = f"{path} ({kind})" if path else kind
+        error.add_note(f"raised in {where}, which trtnet called with tensors that have no values, to define a network")
 
 
 def _across(tracing: Tracing, structure: Any, source: DType, target: DType) -> Any:

@@ -16,6 +16,7 @@ import torch
 from trtnet.definition.torch_module.libraries import of_libraries
 from trtnet.definition.torch_module.symbolic import AnyFake, AnySize, Placeholder, is_symbolic
 from trtnet.graph import Dim, Real
+from trtnet.graph.sizes.dim import SizeOperators
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
@@ -44,6 +45,19 @@ def packed(function: Callable[..., Any], first: int) -> Callable[..., Any]:
         return function(*args, **kwargs)
 
     return call
+
+
+def made(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Tensor.new, which takes sizes or data: of a tensor of the network, or of its sizes, new_empty or new_tensor."""
+
+    @functools.wraps(function)
+    def new(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_symbolic((self, args)):
+            return function(self, *args, **kwargs)
+        sizes = tuple(args[0]) if len(args) == 1 and isinstance(args[0], torch.Size) else args or (0,)
+        return self.new_empty(sizes) if all(isinstance(x, int | Dim) for x in sizes) else self.new_tensor(*args)
+
+    return new
 
 
 def root(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -118,8 +132,10 @@ def exchanged(call_module: Callable[..., Any]) -> Iterator[None]:
     exchanges: list[tuple[Any, str, Any]] = [
         *((torch, name, packed(getattr(torch, name), 0)) for name in FACTORIES),
         *((torch.Tensor, name, packed(getattr(torch.Tensor, name), 1)) for name in METHODS),
+        (torch.Tensor, "new", made(torch.Tensor.new)),
         (torch.nn.Module, "__call__", call_module),
         (torch, "Size", AnySize),
+        (SizeOperators, "left_to", (torch.Tensor,)),
         (torch._subclasses, "FakeTensor", AnyFake),
         (torch, "vmap", unmapped(torch.vmap)),
         (torch.func, "vmap", unmapped(torch.func.vmap)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trtnet.definition.torch_module.exceptions import CAST, WEIGHTED
+from trtnet.definition.torch_module.functions import CAST, WEIGHTED
 from trtnet.graph import Network, Parameter, Tensor
 from trtnet.graph.structures import leaves, mapped
 from trtnet.support.dtypes import DType

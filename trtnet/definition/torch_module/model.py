@@ -15,6 +15,8 @@ from trtnet.graph import Parameter, Tensor, current
 from trtnet.graph.structures import named_leaves
 from trtnet.nn import Module
 from trtnet.support.call_interface import output_name
+from trtnet.support.errors import ModelError
+from trtnet.support.text.counted import an
 
 log = logging.getLogger("trtnet.definition")
 
@@ -102,7 +104,12 @@ class TorchModel(TorchModule):
         if isinstance(result, Tensor):
             return result
         inputs, found = current().inputs, dict(named_leaves(result))
+        if not any(isinstance(value, Tensor) for value in found.values()):
+            kinds = ", ".join(an(type(value).__name__) for value in found.values())
+            kinds = kinds or ("None" if result is None else "no values")
+            text = f"{type(self).__name__}.forward returned {kinds}, in which is no tensor"
+            raise ModelError(f"{text}: return tensors, or several in a tuple, list, dict or dataclass")
         for name, value in found.items():
             if not isinstance(value, Tensor):
-                log.warning("the module returned %s, a %s and no tensor: no output", name, type(value).__name__)
+                log.warning("the module returned %s, %s and no tensor: no output", name, an(type(value).__name__))
         return {output_name(name, inputs): value for name, value in found.items() if isinstance(value, Tensor)}

@@ -14,6 +14,9 @@ _QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch
 def check(module: torch.nn.Module) -> None:
     """Raises ModelError for a module in training mode, and for one whose code or weights are not there to be read."""
     name = type(module).__name__
+    if any(kind.__name__ == "_StatefulGraphModule" for kind in type(module).__mro__):
+        text = f"{name} is what torch.export made, a graph of torch's operators: give the module that was exported"
+        raise ModelError(here(text))
     if module.training:
         raise ModelError(here(f"{name} is in training mode, and a network is for inference: call its eval() first"))
     if getattr(module.forward, "__func__", None) is torch.nn.Module.forward:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from trtnet.definition.torch_module.symbolic import SymbolicTensor
-from trtnet.graph import Dim, Tensor
+from trtnet.graph import Dim, Real, Tensor
 from trtnet.graph.structures import leaves, mapped
 
 _POINTWISE = """
@@ -61,7 +61,7 @@ def _keeps_samples(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     """Whether a function gives equal samples for equal samples, whatever their number."""
     if name in REPEATING:
         return True
-    if any(isinstance(leaf, Dim) for leaf in leaves((args, kwargs))):
+    if any(isinstance(leaf, Dim | Real) for leaf in leaves((args, kwargs))):
         return False
     if name in ALONG and isinstance(args[0], SymbolicTensor):
         axis = kwargs.get("dim", args[ALONG[name]] if len(args) > ALONG[name] else -1)

@@ -35,6 +35,10 @@ class Placeholder(torch.Tensor):
         shape: Any = self.value.shape
         return SymbolicSize(shape) if self.value.network.dims or is_symbolic(shape) else SIZE(shape)
 
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or one size of it."""
+        return self.shape if dim is None else self.shape[dim]
+
     @property
     def device(self) -> torch.device:  # type: ignore[override]
         return self.place

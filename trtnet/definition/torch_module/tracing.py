@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -14,8 +13,14 @@ from torch.overrides import TorchFunctionMode
 from trtnet import ops
 from trtnet.definition.torch_module import repeated
 from trtnet.definition.torch_module.complex_numbers import ComplexNumbers, is_complex
-from trtnet.definition.torch_module.exceptions import TABLE, WEIGHTED
-from trtnet.definition.torch_module.fake_quantization import QuantizedWeights
+from trtnet.definition.torch_module.functions import (
+    TABLE,
+    WEIGHTED,
+    QuantizedWeights,
+    as_functional,
+    is_method,
+    name_of,
+)
 from trtnet.definition.torch_module.mixed_dtypes import of_one_dtype
 from trtnet.definition.torch_module.selected import PackedSequences, Selections
 from trtnet.definition.torch_module.symbolic import (
@@ -72,6 +77,7 @@ class Tracing(TorchFunctionMode):
             args = (given.pop("input"),)
         if not is_symbolic(args) and not is_symbolic(given):
             return self.torchs(func, name, args, given)
+        args, given = as_functional(func, name, args, given)
         name = "float" if name == "double" and self.narrowed() else name
         known = repeated.answer(name, args)
         if known is None and name == "__bool__":
@@ -264,18 +270,3 @@ class Tracing(TorchFunctionMode):
             return value
 
         return mapped(result, leave)
-
-
-@functools.cache
-def name_of(func: Callable[..., Any]) -> str:
-    """torch's name of a function; of a property's getter ``dtype.__get__``."""
-    name = str(getattr(func, "__name__", func))
-    return f"{getattr(func, '__self__').__name__}.{name}" if name in ("__get__", "__set__") else name  # noqa: B009
-
-
-@functools.cache
-def is_method(func: Callable[..., Any]) -> bool:
-    """Whether a function is a method of torch.Tensor."""
-    func = inspect.unwrap(func)
-    of = getattr(func, "__objclass__", None)
-    return (of is not None and issubclass(torch.Tensor, of)) or getattr(func, "__qualname__", "").startswith("Tensor.")

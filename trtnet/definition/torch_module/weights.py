@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from trtnet.definition.torch_module.writes import memory_of
 from trtnet.graph import Buffer, Network, Parameter
 from trtnet.graph.structures import leaves
 from trtnet.reference.step import to_torch
@@ -36,7 +37,8 @@ class Known:
 
     own: whether its floats keep their dtype in a network of another, as what a module converts itself does. kept:
     whether it is a plain attribute, which half() does not convert: its floats take the dtype that they are used with.
-    random: torch's function of which it has random numbers, if any.
+    random: torch's function of which it has random numbers, if any. bases: the ids of the module's own tensors that
+    it was computed from.
     """
 
     tensor: torch.Tensor
@@ -44,6 +46,7 @@ class Known:
     own: bool = False
     kept: bool = False
     random: str = ""
+    bases: frozenset[int] = frozenset()
 
 
 class ModuleWeights:
@@ -62,13 +65,18 @@ class ModuleWeights:
         self._keys = list(self._named(module))
         self._filled: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         stored = set(self._parameters)
-        self._memory = {each.untyped_storage().data_ptr() for each in (*module.parameters(), *module.buffers())}
-        for buffer in module.buffers():
-            if id(buffer) not in stored:
-                self._derived[id(buffer)] = Known(buffer, own=buffer.is_complex())
-        for tensor in _plain_attributes(module):
+        self._used = set[int]()
+        self._memory = dict[int, str]()
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            self._memory.setdefault(memory_of(tensor), name)
+            if id(tensor) not in stored:
+                self._derived[id(tensor)] = Known(tensor, own=tensor.is_complex(), bases=frozenset([id(tensor)]))
+        for name, tensor in _plain_attributes(module):
+            self._memory.setdefault(memory_of(tensor), name)
             if id(tensor) not in stored and not self.is_weight(tensor):
-                self._derived[id(tensor)] = Known(tensor, kept=True)
+                self._derived[id(tensor)] = Known(tensor, kept=True, bases=frozenset([id(tensor)]))
+
+        self._memory.pop(0, None)  # of what has none
 
     def _named(self, module: torch.nn.Module) -> Iterator[tuple[str, Parameter]]:
         for key, tensor in module.state_dict(keep_vars=True).items():
@@ -98,9 +106,19 @@ class ModuleWeights:
         return tensor.is_floating_point() and not known.own and not known.kept
 
     def check_writable(self, tensor: Any, name: str) -> None:
-        """Raises ModelError for a tensor that shares its memory with a parameter or buffer of the module."""
-        if isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() in self._memory:
-            raise ModelError(here(f"{name} writes to a weight of the module, which a network only reads"))
+        """Raises ModelError for a tensor that shares its memory with one that the module has."""
+        found = self._memory.get(memory_of(tensor)) if isinstance(tensor, torch.Tensor) else None
+        if found:
+            text = f"{name} writes to {found} of the module, which a network only reads"
+            raise ModelError(here(f"{text}: take it as an argument and return the new value"))
+
+    def is_computed_from(self, tensor: torch.Tensor, other: Any) -> bool:
+        """Whether torch computed a tensor from one of the module's own."""
+        return self.is_weight(tensor) and id(other) in self._known(tensor).bases
+
+    def was_used(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor of the module was computed with."""
+        return id(tensor) in self._used
 
     def converted(self, name: str, operands: Sequence[Any], dtype: torch.dtype) -> torch.Tensor | None:
         """What a function gives that converts a weight of a network of `dtype`; None for another function.
@@ -118,7 +136,8 @@ class ModuleWeights:
             return first if asked else None
         result = first.detach().to(asked[0])
         if asked[0].is_floating_point:
-            self._derived[id(result)] = Known(result, self._known(first).sources, own=True)
+            known = self._known(first)
+            self._derived[id(result)] = Known(result, known.sources, own=True, bases=known.bases)
         return result
 
     def widened(self, operands: Iterable[Any], dtype: torch.dtype) -> Callable[[Any], Any]:
@@ -152,7 +171,7 @@ class ModuleWeights:
             self._filled[id(tensor)] = tensor, tensor.data
             if found.data_ptr() != tensor.data_ptr():  # they are not the module's own
                 tensor.data = found.to(tensor.device, tensor.dtype)
-                self._memory.add(tensor.untyped_storage().data_ptr())
+                self._memory[memory_of(tensor)] = network.key(parameter)
 
     @contextmanager
     def restored(self) -> Iterator[None]:
@@ -169,18 +188,21 @@ class ModuleWeights:
     def derive(self, name: str, result: Any, operands: Iterable[Any]) -> None:
         """Notes that the function `name` computed `result` from `operands`, of which some may be weights."""
         weights = [self._known(operand) for operand in operands if self.is_weight(operand)]
+        self._used |= {id(known.tensor) for known in weights}
         random = name if name in RANDOM else next((weight.random for weight in weights if weight.random), "")
         if not weights and not random:
             return
         sources = frozenset(parameter for weight in weights for parameter in weight.sources)
+        bases = frozenset(base for weight in weights for base in weight.bases)
         own, kept = not weights or any(weight.own for weight in weights), all(weight.kept for weight in weights)
         for tensor in result if isinstance(result, list | tuple) else (result,):
             if isinstance(tensor, torch.Tensor) and (random or not self.is_weight(tensor)):
-                self._derived[id(tensor)] = Known(tensor, sources, own, kept, random)
+                self._derived[id(tensor)] = Known(tensor, sources, own, kept, random, bases)
 
     def _known(self, tensor: torch.Tensor) -> Known:
         if id(tensor) in self._parameters:
-            return Known(tensor, frozenset([self._parameters[id(tensor)][1]]), own=tensor.is_complex())
+            sources = frozenset([self._parameters[id(tensor)][1]])
+            return Known(tensor, sources, own=tensor.is_complex(), bases=frozenset([id(tensor)]))
         return self._derived[id(tensor)]
 
     def array(self, tensor: torch.Tensor, network: Network, beside: Collection[DType] = ()) -> np.ndarray[Any, Any]:
@@ -189,6 +211,7 @@ class ModuleWeights:
         Raises ModelError for random numbers, and for a tensor without values.
         """
         known = self._derived.get(id(tensor))
+        self._used.add(id(tensor))
         if known is not None and known.random:
             text = f"what torch.{known.random} makes is random at every call: give the random numbers as an input"
             raise ModelError(here(f"{text}, or use ops.rand and ops.randn"))
@@ -225,12 +248,13 @@ def _check_values(tensor: torch.Tensor) -> None:
         raise ModelError(here(f"{text} a tensor of the network: write it with torch's plain functions"))
 
 
-def _plain_attributes(module: torch.nn.Module) -> Iterator[torch.Tensor]:
-    """The tensors that modules keep beside their parameters and buffers, such as what they computed in an earlier call.
+def _plain_attributes(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """(name, tensor) of what modules keep beside parameters and buffers, such as what they computed in an earlier call.
 
     Those in lists and dicts, too.
     """
-    for each in module.modules():
+    for path, each in module.named_modules():
         for name, value in vars(each).items():
             if name not in ("_parameters", "_buffers", "_modules"):
-                yield from (leaf for leaf in leaves(value) if isinstance(leaf, torch.Tensor))
+                tensors = (leaf for leaf in leaves(value) if isinstance(leaf, torch.Tensor))
+                yield from ((f"{path}.{name}" if path else name, tensor) for tensor in tensors)

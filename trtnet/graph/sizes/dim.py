@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
@@ -45,6 +46,7 @@ class SizeOperators:
 
     # trtnet.graph.sizes.real puts here what computes: floats of sizes stand above sizes, and imports point one way.
     computed: ClassVar[Any] = None
+    left_to: ClassVar[tuple[type, ...]] = ()  # whose own operators compute with a size, whichever side it is on
 
     __add__, __radd__ = _operator("add"), _reflected("add")
     __sub__, __rsub__ = _operator("sub"), _reflected("sub")
@@ -75,6 +77,8 @@ class SizeOperators:
         return self._compared("==", other)
 
     def _compared(self, sign: str, other: object) -> bool:
+        if isinstance(other, SizeOperators.left_to):
+            return NotImplemented
         if isinstance(other, SizeOperators) and type(other) is type(self) and other.name == self.name:
             return sign in ("<=", ">=")
         found = decided(sign, self, other)
@@ -254,10 +258,8 @@ def power(left: Size, right: Size) -> Size:
     """left ** right, of an int that is not negative."""
     if not isinstance(right, int):
         raise ModelError(here(f"{left} ** {right}: TensorRT has no powers of sizes; compute it with tensors"))
-    result: Size = 1
-    for _ in range(right):
-        result = multiplied(result, left)
-    return result
+    one: Size = 1
+    return reduce(multiplied, [left] * right, one)
 
 
 def largest(left: Size, right: Size) -> Size:

@@ -125,7 +125,8 @@ Term = Dim | Real | int | float
 def _computed(name: str, left: Any, right: Any) -> Any:
     """An operator of sizes, floats of sizes and numbers; tensors and arrays have their own."""
     left, right = (x.item() if isinstance(x, np.generic) else x for x in (left, right))
-    if isinstance(left, Symbolic) or isinstance(right, Symbolic):
+    own = (Symbolic, *SizeOperators.left_to)
+    if isinstance(left, own) or isinstance(right, own):
         return NotImplemented
     if _is_array(left) or _is_array(right):
         return _of_arrays(name, left, right)

@@ -223,7 +223,7 @@ class Methods(_Operand[TensorT]):
     topk, sort, argsort = map(_method, ("topk", "sort", "argsort"))
     cumsum, cumprod, diff = map(_method, ("cumsum", "cumprod", "diff"))
     gather, scatter, scatter_add, index_select = map(_method, ("gather", "scatter", "scatter_add", "index_select"))
-    index_add, scatter_reduce = map(_method, ("index_add", "scatter_reduce"))
+    index_add, index_reduce, scatter_reduce = map(_method, ("index_add", "index_reduce", "scatter_reduce"))
     chunk, split, tensor_split = map(_method, ("chunk", "split", "tensor_split"))
     index_fill, index_copy, index_put, take = map(_method, ("index_fill", "index_copy", "index_put", "take"))
     take_along_dim, masked_scatter, masked_select = map(_method, ("take_along_dim", "masked_scatter", "masked_select"))

@@ -56,7 +56,7 @@ _NAMES: dict[str, str] = {
         " as_strided_scatter native_channel_shuffle"
     ),
     _WRITES: (
-        "diagonal_scatter select_scatter slice_scatter index_copy index_fill index_put index_reduce put take"
+        "diagonal_scatter select_scatter slice_scatter index_copy index_fill index_put put take"
         " take_along_dim fill slice_inverse"
     ),
     _CREATED: (
@@ -91,6 +91,7 @@ ABSENT: dict[str, str] = {name: reason for reason, names in _NAMES.items() for n
 """The reason for each name."""
 
 _PATTERNS: dict[str, str] = {
+    r".*::.*": "it is an operator of an extension, which TensorRT does not know: write it with torch's functions",
     r".*_copy": "use the function without _copy",
     r"sparse_.*|resize_as_sparse_": _SPARSE,
     r"quantize_per_.*|quantized_.*|q_.*|fbgemm_.*": _QUANTIZED,

@@ -78,6 +78,25 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: floa
     return _reduced(x, along, apart, _same_dtype("index_add", x, updates), "sum", include_self=True)
 
 
+def index_reduce(
+    x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """`x` with ``source[i]`` combined into ``[index[i]]`` for dim 0.
+
+    x: [..., n, ...], of any dtype. index: [k], integer. source: [..., k, ...], of the dtype of `x`. reduce: "prod",
+    "mean", "amax" or "amin". include_self=False leaves out the elements of `x` that are written to. Returns the shape
+    and dtype of `x`.
+    Layer: none, decomposed into IElementWiseLayer EQUAL, ISelectLayer and IReduceLayer, as scatter_reduce.
+    Raises LayerError for another `reduce`, an index of another rank, and for a source of another shape or dtype.
+    """
+    ways = [way for way in WAYS if way != "sum"]
+    if reduce not in ways:
+        x.network.fail(f"index_reduce: reduce is {', '.join(ways)}, found {reduce!r}", {"x": x})
+    along = axis(x, dim, "index_reduce")
+    apart = aside("index_reduce", x, along, index, source)
+    return _reduced(x, along, apart, _same_dtype("index_reduce", x, source), reduce, include_self)
+
+
 def aside(operation: str, x: Tensor, along: int, index: Tensor, source: Tensor) -> Tensor:
     """An index of one dimension with the rank of `x`. Raises LayerError if the source does not have its size."""
     if index.ndim > 1:

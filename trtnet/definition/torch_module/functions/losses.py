@@ -128,6 +128,53 @@ def gaussian_nll_loss(
     return _reduced(each + 0.5 * math.log(2 * math.pi) if full else each, reduction)
 
 
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, *_: Any, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Each [..., features]: how much farther the negative one is than the positive one, up to the margin."""
+
+    def distance(x: Tensor, y: Tensor) -> Tensor:
+        return ops.norm(ops.sub(x, y) + eps, p, -1)
+
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = ops.minimum(far, distance(positive, negative))
+    return _reduced(ops.clamp(near - far + margin, min=0), reduction)
+
+
+def cosine_embedding_loss(
+    x: Tensor, y: Tensor, target: Tensor, margin: float = 0, *_: Any, reduction: str = "mean"
+) -> Tensor:
+    """x, y: [..., features]. target: 1 for what is to be alike, -1 for what is not."""
+    tiny = 1e-12
+    lengths = ops.sqrt((ops.sum(ops.square(x), -1) + tiny) * (ops.sum(ops.square(y), -1) + tiny))
+    cosine = ops.div(ops.sum(ops.mul(x, y), -1), lengths)
+    return _reduced(_either(target, 1 - cosine, ops.clamp(cosine - margin, min=0)), reduction)
+
+
+def hinge_embedding_loss(x: Tensor, target: Tensor, margin: float = 1.0, *_: Any, reduction: str = "mean") -> Tensor:
+    """x: distances. target: 1 for what is to be near, -1 for what is not."""
+    near = ops.where(ops.ne(target, -1), x, 0)
+    return _reduced(near + ops.where(ops.ne(target, 1), ops.clamp(margin - x, min=0), 0), reduction)
+
+
+def _either(target: Tensor, alike: Tensor, different: Tensor) -> Tensor:
+    return ops.where(ops.eq(target, 1), alike, ops.where(ops.eq(target, -1), different, 0))
+
+
+def margin_ranking_loss(
+    x: Tensor, y: Tensor, target: Tensor, margin: float = 0, *_: Any, reduction: str = "mean"
+) -> Tensor:
+    """target: 1 where `x` is to be the larger one, -1 where `y` is."""
+    return _reduced(ops.clamp(margin - ops.mul(ops.sub(x, y), target), min=0), reduction)
+
+
+def soft_margin_loss(x: Tensor, target: Tensor, *_: Any, reduction: str = "mean") -> Tensor:
+    """target: 1 or -1."""
+    return _reduced(ops.neg(ops.logsigmoid(ops.mul(x, target))), reduction)
+
+
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "mse_loss": _of_difference(ops.square),
     "l1_loss": _of_difference(ops.abs),
@@ -139,5 +186,10 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
     "kl_div": kl_div,
     "gaussian_nll_loss": gaussian_nll_loss,
+    "triplet_margin_loss": triplet_margin_loss,
+    "cosine_embedding_loss": cosine_embedding_loss,
+    "hinge_embedding_loss": hinge_embedding_loss,
+    "margin_ranking_loss": margin_ranking_loss,
+    "soft_margin_loss": soft_margin_loss,
 }
 """By torch's names."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from trtnet import ops
 from trtnet.definition.torch_module.complex_numbers.fourier import shifted
-from trtnet.definition.torch_module.fake_quantization import FUNCTIONS
-from trtnet.definition.torch_module.losses import LOSSES
+from trtnet.definition.torch_module.functions.fake_quantization import FUNCTIONS
+from trtnet.definition.torch_module.functions.losses import LOSSES
 from trtnet.graph import Tensor, current
 from trtnet.nn import weight_functions
 from trtnet.ops.convolutions.per_sample import per_sample
@@ -92,6 +92,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), ops.dropout),
     "unsafe_chunk": ops.chunk,
     "unsafe_split": ops.split,
+    "__reversed__": lambda x: ops.flip(x, [0]) if x.ndim else x,
     "__rdiv__": lambda x, other: ops.div(other, x),
     "log_sigmoid": ops.logsigmoid,
     "special_expit": ops.sigmoid,
