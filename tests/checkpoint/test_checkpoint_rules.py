@@ -80,6 +80,15 @@ def test_what_merging_and_splitting_give() -> None:
     np.testing.assert_array_equal(halves["a.y.weight"], ATTENTION["a.q.weight"][2:])
 
 
+def test_a_number_is_added_where_the_pattern_says() -> None:
+    tensors = {"norm": np.array([1.5, -0.25], np.float16), "x": np.ones(1, np.float32), "n": np.ones(1, np.int32)}
+    found = one("add = '^norm$'\nvalue = -1", tensors)
+    assert [found[key].tolist() for key in tensors] == [[0.5, -1.25], [1.0], [1]]
+    assert found["norm"].dtype == np.float16
+    with pytest.raises(CheckpointError, match="n has int32: add is for floats"):
+        one("add = '^n$'\nvalue = 0.5", tensors)
+
+
 def test_rotary_layout_is_interleaved() -> None:
     rows = np.arange(8, dtype=np.float32)[:, None]
     assert one("rotary = '.'\nhead_dim = 4", {"w": rows})["w"].ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
@@ -198,6 +207,7 @@ NOTHING = {
     "reshape": ("reshape = 'a\\.qq\\.weight'\nshape = [-1]\nback = [4, 3]", r"'a\.qq\.weight'; nearest: a.q.weight, "),
     "slice": ("slice = 'positions'\nstart = 2", "'positions'; nearest: "),
     "rotary": ("rotary = 'q_proj'\nhead_dim = 2", "'q_proj'; nearest: "),
+    "add": ("add = 'norm'\nvalue = -1", "'norm'; nearest: "),
     "fill_by": ("fill_by = 'x'\nto = 'y'\nshape = [1]", "'x'; nearest: "),
     "tie": ("tie = 'head.weight'\nto = 'a.qk.weight'", "'a.qk.weight'; nearest: a.q.weight, "),
     "unwrap": ("unwrap = true", "the name of a wrapper (_orig_mod, module, "),
@@ -216,7 +226,7 @@ def test_a_rule_that_matches_nothing_is_an_error_unless_it_is_optional(name: str
     optional = parse(f"[[rules]]\n{text}\noptional = true", "test")
     converted = optional.apply(ATTENTION)
     assert converted.digest() == open_checkpoint(ATTENTION).digest()
-    if name not in ("slice", "weight norm", "spectral norm", "batch norm"):
+    if name not in ("slice", "add", "weight norm", "spectral norm", "batch norm"):
         assert optional.inverse().apply(converted).digest() == converted.digest()
 
 
@@ -265,6 +275,8 @@ BAD_FILES = {
     "no rules": ("about = 'x'", "the rules test are none: write each under [[rules]]"),
     "a pattern as it is written": ("[[rules]]\ndrop = '\\d('", r"the pattern '\d(' is not a regular expression"),
     "type": ("[[rules]]\nrotary = 'a'\nhead_dim = 'x'", "head_dim is an int, found 'x'"),
+    "add": ("[[rules]]\nadd = 'a'", "add needs value, a finite number"),
+    "add too much": ("[[rules]]\nadd = 'a'\nvalue = inf", "add needs value, a finite number"),
     "fold": ("[[rules]]\nfold = 'x'", "fold is one of batch_norm, weight_norm, spectral_norm; found 'x'"),
 }
 
@@ -279,6 +291,8 @@ def test_a_bad_rule_file(name: str) -> None:
 def test_a_rule_that_loses_something_does_not_go_back() -> None:
     with pytest.raises(CheckpointError, match=r"test has no inverse: rule 1 \(slice\) loses information"):
         parse("[[rules]]\nslice = '.'\nstart = 1", "test").inverse()
+    with pytest.raises(CheckpointError, match=r"rule 1 \(add\) loses information"):
+        parse("[[rules]]\nadd = '.'\nvalue = 1", "test").inverse()
     with pytest.raises(CheckpointError, match=r"rule 2 \(rename\) loses information"):
         parse("[[rules]]\ndrop = 'x'\n[[rules]]\nrename = '(a|b)c'\nto = 'c'", "test").inverse()
 
@@ -369,7 +383,7 @@ VALUES = st.one_of(
 KEYS = st.sampled_from(
     (
         *("rename", "to", "drop", "merge", "split", "into", "dim", "transpose", "reshape", "shape", "back", "slice"),
-        *("start", "fill_by", "value", "rotary", "head_dim", "fold", "at", "conv", "norm", "eps", "tie"),
+        *("start", "fill_by", "add", "value", "rotary", "head_dim", "fold", "at", "conv", "norm", "eps", "tie"),
         *("add_prefix", "strip_prefix", "optional", "one_way", "other", "permute", "dims", "transposed"),
     )
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
@@ -18,6 +19,8 @@ from trtnet.checkpoint import open_checkpoint
 from trtnet.checkpoint.formats.gguf_file import GGUFFile
 from trtnet.tools.generation.generate import as_chat, load_generator
 from trtnet.tools.generation.gguf_fields import llama_fields
+from trtnet.tools.generation.gguf_gemma import gemma_fields
+from trtnet.tools.generation.published import published_text
 from trtnet.weights import detect, rules, smollm2
 
 LLAMA3 = {
@@ -64,6 +67,43 @@ def test_a_gguf_file_gives_the_originals_logits(family: str, tmp_path: Path) -> 
     found = step(network.reference(), ids, [0], caches_of(network, 1))
     with torch.inference_mode():
         assert relative_l2(found, original(ids).logits) <= 1e-5
+
+
+GEMMAS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gemma": ("Gemma", {}),
+    "gemma2": ("Gemma2", {"sliding_window": 4, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}),
+    "gemma3": ("Gemma3Text", {"sliding_window": 4, "num_hidden_layers": 7}),
+}
+
+
+@pytest.mark.parametrize("family", GEMMAS)
+def test_a_gguf_file_of_gemma_gives_the_originals_logits(family: str, tmp_path: Path) -> None:
+    kind, settings = GEMMAS[family]
+    settings = {"tie_word_embeddings": True, "query_pre_attn_scalar": 32, **settings}  # what llama.cpp takes it to be
+    original = published(kind, **SMALL, head_dim=32, **settings)
+    path = write_gguf(tmp_path / "x.gguf", original, family)
+    detected = detect(path).family
+    assert detected == ("gguf_llama" if family == "gemma" else "gguf_gemma")  # the first has the names of Llama
+    found = published_text(path, 16)
+    network = trtnet.define(found.model, weights=found.weights)
+    ids = torch.randint(0, 99, (1, 12), generator=torch.Generator().manual_seed(0))
+    logits = step(network.reference(), ids, [0], caches_of(network, 1))
+    with torch.inference_mode():
+        assert relative_l2(logits, original(ids).logits) <= 1e-5
+    wrong = write_gguf(tmp_path / "x.gguf", original, family, **{f"{family}__attention__sliding_window_pattern": 5})
+    with pytest.raises(ModelError, match=r"sliding_window_pattern is 5; the model computes \d"):
+        published_text(wrong, 16)
+
+
+def test_gemma_of_27b_scales_scores_by_its_hidden_size(tmp_path: Path) -> None:
+    """As llama.cpp does, whose files do not say it."""
+    path = write_gguf(tmp_path / "x.gguf", published("Gemma3Text", **SMALL, head_dim=32, num_hidden_layers=1), "gemma3")
+    metadata, checkpoint = GGUFFile(path).fields(), GGUFFile(path)
+    assert gemma_fields(metadata, checkpoint)["query_pre_attn_scalar"] == 32.0
+    norms = {f"blk.{i}.attn_norm.weight": np.ones(64, np.float32) for i in range(62)}
+    large = {key: checkpoint[key] for key in checkpoint} | norms
+    found = gemma_fields({**metadata, "gemma3.block_count": 62}, open_checkpoint(large))
+    assert found["query_pre_attn_scalar"] == 16.0
 
 
 @pytest.mark.parametrize("name", ["Q8_0", "Q4_0", "Q4_1"])
@@ -135,8 +175,8 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"there is no language model .*nowhere: it is a folder"):
         load_generator(tmp_path / "nowhere")
     original = published("Llama", **SMALL)
-    other = write_gguf(tmp_path / "other.gguf", original, "falcon")
-    with pytest.raises(ModelError, match="of the family falcon; a decoder here is one of llama, qwen2, qwen3"):
+    other = write_gguf(tmp_path / "other.gguf", original, "internlm2")
+    with pytest.raises(ModelError, match="the family internlm2; a decoder here is one of llama, qwen2, qwen3, gemma,"):
         load_generator(other)
     yarn = write_gguf(tmp_path / "yarn.gguf", original, "llama", llama__rope__scaling__type="yarn")
     with pytest.raises(ModelError, match="scales rotary positions by 'yarn'"):

@@ -19,11 +19,12 @@ END = len(BYTES) + 1
 """The token that ends a text."""
 
 
-def gguf_names(key: str) -> str:
+def gguf_names(key: str, family: str) -> str:
     """llama.cpp's name of a weight, by its own table."""
     import gguf
 
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, 8)  # its names are those of the others, and the norms'
+    (kind,) = (kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == family)
+    names = gguf.get_tensor_name_map(kind, 8)
     found = names.get_name(key, try_suffixes=(".weight", ".bias"))
     assert found is not None, key
     return found
@@ -35,11 +36,21 @@ def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
     return halves.swapaxes(1, 2).reshape(weight.shape)
 
 
+def _add_gemma(writer: Any, config: Any) -> None:
+    """What the conversion of Gemma 2 and 3 says."""
+    writer.add_sliding_window(config.sliding_window)
+    if config.attn_logit_softcapping is not None:
+        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+    if config.final_logit_softcapping is not None:
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+
+
 def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", tokens: bool = True, **more: Any) -> Path:
     """more: further fields, or other values of those that are written. tokens: the file has a tokenizer."""
     import gguf
 
     config = original.config
+    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
     writer = gguf.GGUFWriter(path, family)
     writer.add_block_count(more.pop(f"{family}__block_count", config.num_hidden_layers))
     writer.add_embedding_length(config.hidden_size)
@@ -47,8 +58,10 @@ def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", tokens
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_rope_freq_base(rope["rope_theta"])
     writer.add_key_length(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+    if family in ("gemma2", "gemma3"):
+        _add_gemma(writer, config)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     if tokens:
@@ -67,10 +80,12 @@ def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", tokens
         array, heads = weight.numpy(), config.num_attention_heads if "q_proj" in key else config.num_key_value_heads
         if family == "llama" and ("q_proj" in key or "k_proj" in key):
             array = permuted(array, heads)
+        if family.startswith("gemma") and key.endswith("norm.weight"):
+            array = array + 1
         type_ = gguf.GGMLQuantizationType[kind if array.ndim == 2 else "F32"]
         data = array if type_.name == "F32" else gguf.quants.quantize(array, type_)
-        writer.add_tensor(gguf_names(key), data, raw_dtype=type_)
-    if config.rope_parameters["rope_type"] == "llama3":
+        writer.add_tensor(gguf_names(key, family), data, raw_dtype=type_)
+    if rope["rope_type"] == "llama3":
         writer.add_tensor("rope_freqs.weight", np.array(models.llama(config.to_dict()).config.rope_factors, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

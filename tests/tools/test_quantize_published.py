@@ -93,6 +93,20 @@ def test_a_folder_of_gemma(options: dict[str, Any], gguf: Path, tmp_path: Path) 
     assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(made)) < 0.12
 
 
+@pytest.mark.parametrize("family", ["gemma", "gemma2", "gemma3"])
+def test_a_gguf_file_of_gemma_becomes_a_folder(family: str, tmp_path: Path) -> None:
+    kind = {"gemma": "Gemma", "gemma2": "Gemma2", "gemma3": "Gemma3Text"}[family]
+    window = {"query_pre_attn_scalar": 32, "sliding_window": 4} if family != "gemma" else {}
+    window |= {"num_hidden_layers": 6} if family == "gemma3" else {}
+    more: dict[str, Any] = {"gemma3__rope__scaling__factor": 8.0} if family == "gemma3" else {}
+    made = published(kind, **SMALL, head_dim=32, tie_word_embeddings=True, **window)
+    file = write_gguf(tmp_path / "x.gguf", made, family, **more)
+    found = quantize_published(file, None, tmp_path / "a", scheme="int8_weights")
+    assert len(found.rows) == 7 * made.config.num_hidden_layers
+    assert published_text(tmp_path / "a", 32).model.config == published_text(file, 32).model.config
+    assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(file)) < 0.08
+
+
 def test_texts_are_lines_of_files_and_strings(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\ntwo\n")
     (tmp_path / "b.txt").write_text("three")

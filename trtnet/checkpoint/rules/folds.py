@@ -1,4 +1,4 @@
-"""Rules that compute: reparametrizations of training, folded into the weight that inference uses."""
+"""Rules that compute: reparametrizations of training, folded into the weight that inference uses, and sums."""
 
 from __future__ import annotations
 
@@ -140,6 +140,24 @@ class FoldBatchNorm(KeyRule):
 
     def _shifted(self, gain: Array, shift: Array, mean: Array, variance: Array, bias: Array | float = 0.0) -> Array:
         return shift + (bias - mean) * gain / np.sqrt(variance + self.eps)
+
+
+@dataclass(frozen=True)
+class Add(KeyRule):
+    """A number is added to every value, and the sum rounded to the dtype of the tensor."""
+
+    value: float
+
+    def apply(self, tensors: Tensors) -> Tensors:
+        return {key: lazy if match is None else self._of(key, lazy) for key, lazy, match in each(tensors, self.source)}
+
+    def _of(self, key: str, lazy: Lazy) -> Lazy:
+        if not lazy.spec.dtype.is_floating:
+            raise CheckpointError(f"{key} has {lazy.spec.dtype}: add is for floats")
+        return _computed(key, self._sum, [lazy], lazy.spec)
+
+    def _sum(self, values: Array) -> Array:
+        return values + self.value
 
 
 def _layers(tensors: Tensors, source: Pattern, names: tuple[str, ...]) -> list[tuple[str, list[str]]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from trtnet.checkpoint.rules.folds import FoldBatchNorm, FoldSpectralNorm, FoldWeightNorm
+from trtnet.checkpoint.rules.folds import Add, FoldBatchNorm, FoldSpectralNorm, FoldWeightNorm
 from trtnet.checkpoint.rules.keys import Drop, Fill, Prefix, Tie, Unwrap
 from trtnet.checkpoint.rules.layouts import Permute, Reshape, Rotary, Slice, Transpose
 from trtnet.checkpoint.rules.pattern import Pattern, pattern, template
@@ -95,6 +95,13 @@ def _fill(entry: Mapping[str, Any]) -> Rule:
     if not isinstance(shape, list) or not all(_is_size(size) for size in shape):
         raise CheckpointError(f'a shape is a list of sizes and of "dim0", "dim1", ..., found {shape!r}')
     return Fill(source, template(entry["to"], source.regex.groups), tuple(shape), value)
+
+
+def _add(entry: Mapping[str, Any]) -> Rule:
+    source, value = pattern(entry["add"]), _number(entry, "value", math.nan)
+    if not math.isfinite(value):
+        raise CheckpointError("add needs value, a finite number that is added to what is there")
+    return Add(source, value)
 
 
 def _fold(entry: Mapping[str, Any]) -> Rule:
@@ -188,6 +195,7 @@ VERBS: dict[str, tuple[Callable[[Mapping[str, Any]], Rule], tuple[str, ...]]] = 
     "reshape": (_reshape, ("shape", "back")),
     "slice": (lambda entry: Slice(pattern(entry["slice"]), _int(entry, "start")), ("start",)),
     "fill_by": (_fill, ("to", "shape", "value")),
+    "add": (_add, ("value",)),
     "rotary": (lambda entry: Rotary(pattern(entry["rotary"]), _int(entry, "head_dim")), ("head_dim",)),
     "fold": (_fold, tuple(dict.fromkeys(option for _, options in FOLDS.values() for option in options))),
 }

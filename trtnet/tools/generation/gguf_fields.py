@@ -9,7 +9,8 @@ from trtnet.checkpoint import Checkpoint
 from trtnet.support.errors import ModelError
 from trtnet.support.text.counted import counted
 
-FAMILIES = ("llama", "qwen2", "qwen3")
+GEMMAS = ("gemma", "gemma2", "gemma3")
+FAMILIES = ("llama", "qwen2", "qwen3", *GEMMAS)
 """Values of ``general.architecture``; files of Mistral and SmolLM2 say llama."""
 
 

@@ -19,8 +19,9 @@ from trtnet.support.json_text import read_object_if_there
 from trtnet.text.chat import ChatTemplate
 from trtnet.text.gguf_tokenizer import from_gguf
 from trtnet.text.tokenizer import FileTokenizer, from_file
-from trtnet.tools.generation.gguf_fields import llama_fields
-from trtnet.weights import rules
+from trtnet.tools.generation.gguf_fields import GEMMAS, llama_fields
+from trtnet.tools.generation.gguf_gemma import gemma_fields, gemma_rules
+from trtnet.weights import RuleSet, rules
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def published_text(path: Path, capacity: int) -> PublishedText:
 def _of_gguf(path: Path, capacity: int) -> PublishedText:
     file = GGUFFile(path)
     checkpoint, metadata = file if file.parts < 2 else open_checkpoint(path), file.fields()
-    model = models.llama(**llama_fields(metadata, checkpoint), capacity=capacity)
+    model, conversion = _decoder_of_gguf(metadata, checkpoint, capacity)
     beside = path.with_name("tokenizer.json")
     tokenizer = from_file(beside) if beside.is_file() else from_gguf(metadata, path.name)
     ends = [n for kind in ("eos", "eot") if (n := _number(metadata, kind)) is not None]
@@ -57,8 +58,16 @@ def _of_gguf(path: Path, capacity: int) -> PublishedText:
     numbers = {kind: _number(metadata, name) for kind, name in _TOKENS.items()}
     names = {kind: tokens[n] for kind, n in numbers.items() if n is not None and n < len(tokens)}
     template = metadata.get("tokenizer.chat_template")
-    weights = rules("gguf_llama").apply(in_floats(checkpoint))
+    weights = conversion.apply(in_floats(checkpoint))
     return PublishedText(model, weights, tokenizer, tuple(ends), template and ChatTemplate(template, names))
+
+
+def _decoder_of_gguf(metadata: Mapping[str, Any], checkpoint: Checkpoint, capacity: int) -> tuple[Module, RuleSet]:
+    """The model, and the rules for its weights."""
+    family = metadata.get("general.architecture")
+    if family in GEMMAS:
+        return models.gemma(**gemma_fields(metadata, checkpoint), capacity=capacity), gemma_rules(family)
+    return models.llama(**llama_fields(metadata, checkpoint), capacity=capacity), rules("gguf_llama")
 
 
 _TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
@@ -76,7 +85,7 @@ def _of_folder(path: Path, capacity: int) -> PublishedText:
     weights = rules("llama").apply(in_floats(open_checkpoint(path)))
     described = {key: value for key, value in config.items() if key != "quantization_config"}  # said by the weights
     try:
-        model = _decoder(described)(described, capacity=capacity)
+        model = decoder_of(described)(described, capacity=capacity)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     ends = read_object_if_there(path / "generation_config.json").get("eos_token_id")
@@ -95,7 +104,7 @@ DECODERS = Family({**LLAMA.forms, **GEMMA.forms})
 """The families of language models."""
 
 
-def _decoder(config: Mapping[str, Any]) -> Callable[..., Module]:
+def decoder_of(config: Mapping[str, Any]) -> Callable[..., Module]:
     """The factory of a published configuration. Raises ModelError for another family."""
     DECODERS.form(config)
     return models.gemma if config["model_type"] in GEMMA.forms else models.llama

@@ -17,11 +17,12 @@ from trtnet.checkpoint.rules.pattern import pattern
 from trtnet.definition import define
 from trtnet.definition.quantization import Watch
 from trtnet.generation import Step
+from trtnet.models.gemma import GemmaConfig
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError, ModelError
 from trtnet.support.json_text import read_object
-from trtnet.tools.generation.published import PublishedText, published_text
+from trtnet.tools.generation.published import PublishedText, decoder_of, published_text
 from trtnet.tools.quantize.published.folder import How, as_json, files_beside, files_of, write_folder
 from trtnet.tools.quantize.quantize import Part
 from trtnet.tools.quantize.result import QuantizedCheckpoint
@@ -30,7 +31,15 @@ from trtnet.tools.quantize.writing import CONFIG, Form
 Array = np.ndarray[Any, Any]
 LONGEST = 256
 """Tokens of a text in a call; a longer one is several."""
-_CLASSES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+_CLASSES = {
+    "llama": ("llama", "LlamaForCausalLM"),
+    "qwen2": ("qwen2", "Qwen2ForCausalLM"),
+    "qwen3": ("qwen3", "Qwen3ForCausalLM"),
+    "gemma": ("gemma", "GemmaForCausalLM"),
+    "gemma2": ("gemma2", "Gemma2ForCausalLM"),
+    "gemma3": ("gemma3_text", "Gemma3ForCausalLM"),
+}
+"""The families of GGUF files: `model_type`, and the class of transformers."""
 
 
 def quantize_text(source: Path, data: Any, out: Path, how: How) -> QuantizedCheckpoint:
@@ -96,14 +105,25 @@ def _of_folder(source: Path) -> tuple[dict[str, Any], dict[str, Path | str]]:
     return {key: value for key, value in config.items() if key != "quantization_config"}, files_beside(source)
 
 
+def _of_gemma(ours: GemmaConfig) -> dict[str, Any]:
+    """What config.json says of Gemma alone."""
+    scaling = {"rope_type": "linear", "factor": ours.rope_factors[0]} if ours.rope_factors else None
+    return {
+        "hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh", "rope_scaling": scaling,
+        "rope_local_base_freq": ours.rope_local_theta, "query_pre_attn_scalar": int(ours.query_pre_attn_scalar),
+        "sliding_window": ours.sliding_window, "layer_types": [*ours.layer_types] or None,
+        "attn_logit_softcapping": ours.attn_logit_softcapping, "final_logit_softcapping": ours.final_logit_softcapping,
+    }  # fmt: skip
+
+
 def _of_gguf(source: Path, found: PublishedText) -> tuple[dict[str, Any], dict[str, Path | str]]:
     """The same of what a GGUF file says. Raises ModelError for what config.json does not say."""
     metadata = GGUFFile(source).fields()
     ours: Any = found.model.config
     family = str(metadata["general.architecture"])
-    ends = [*found.eos_token_id]
+    (kind, name), ends = _CLASSES[family], [*found.eos_token_id]
     document: dict[str, Any] = {
-        "architectures": [_CLASSES[family]], "model_type": family, "hidden_act": "silu",
+        "architectures": [name], "model_type": kind, "hidden_act": "silu",
         "vocab_size": ours.vocab_size, "hidden_size": ours.hidden_size, "intermediate_size": ours.intermediate_size,
         "num_hidden_layers": ours.num_hidden_layers, "num_attention_heads": ours.num_attention_heads,
         "num_key_value_heads": ours.num_key_value_heads, "head_dim": ours.head_width,
@@ -112,7 +132,9 @@ def _of_gguf(source: Path, found: PublishedText) -> tuple[dict[str, Any], dict[s
         "max_position_embeddings": int(metadata.get(f"{family}.context_length", LONGEST)),
         "bos_token_id": metadata.get("tokenizer.ggml.bos_token_id"), "eos_token_id": ends, "torch_dtype": "float32",
     }  # fmt: skip
-    again = models.llama(document, capacity=ours.capacity).config
+    if isinstance(ours, GemmaConfig):
+        document |= _of_gemma(ours)
+    again: Any = decoder_of(document)(document, capacity=ours.capacity).config
     if again != replace(ours, rope_interleaved=False, head_dim=again.head_dim) or again.head_width != ours.head_width:
         raise ModelError(f"{source}: config.json cannot say how this model differs from {family}: give its folder")
     settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
