@@ -137,7 +137,7 @@ def test_the_report_says_how_the_error_grows_by_step(monkeypatch: pytest.MonkeyP
         ({"carry": {"h_next": "state"}}, "carry names the input state, which is not given; given are x, h"),
         ({"steps": 5}, "steps are those of a sequence, and no side declares states .*carry="),
         ({"carry": CARRY, "iterations": 5}, "give steps instead of iterations"),
-        ({"carry": CARRY, "steps": 0}, "at least one step; found steps=0"),
+        ({"carry": CARRY, "steps": 0}, "steps is an integer of at least 1; found 0"),
         ({"carry": {"h_next": "h", "y": "h"}}, "carry feeds one input from two outputs"),
         ({"carry": {"y": "h"}, "steps": 2}, r"input h \[2, 4\] float32: found \[2, 2\] float32"),
     ],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from trtnet.graph.sizes.dim import SizeOperators
+from trtnet.support.errors import ModelError
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -47,10 +48,25 @@ def named_leaves(result: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield from named_leaves(item, f"{name}.{key}" if name else first)
 
 
+def by_names(result: Any) -> dict[str, Any]:
+    """:func:`named_leaves` in a dict. Raises ModelError for two values of one name."""
+    found: dict[str, Any] = {}
+    for name, value in named_leaves(result):
+        if name in found:
+            raise ModelError(
+                f"two results are named {name}: the names of what is nested are joined by dots; rename one"
+            )
+        found[name] = value
+    return found
+
+
 def _named_items(value: Any) -> dict[Any, Any] | None:
     """What is in a structure, by names, or by places where it has none; None if it is none."""
     if isinstance(value, Mapping):
-        return {str(key): item for key, item in value.items()}
+        named = {str(key): item for key, item in value.items()}
+        if len(named) < len(value):
+            raise ModelError(f"two results have keys of one text: {', '.join(map(repr, value))}; rename one")
+        return named
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return dict(value._asdict())
     return None if isinstance(value, slice) else _items(value)

@@ -12,7 +12,7 @@ from trtnet.definition.torch_module.calling import called
 from trtnet.definition.torch_module.refusals import check
 from trtnet.definition.torch_module.weights import ModuleWeights
 from trtnet.graph import Parameter, Tensor, current
-from trtnet.graph.structures import named_leaves
+from trtnet.graph.structures import by_names
 from trtnet.nn import Module
 from trtnet.support.call_interface import output_name
 from trtnet.support.errors import ModelError
@@ -103,7 +103,7 @@ class TorchModel(TorchModule):
         result = super().__call__(*args, **kwargs)
         if isinstance(result, Tensor):
             return result
-        inputs, found = current().inputs, dict(named_leaves(result))
+        inputs, found = current().inputs, by_names(result)
         if not any(isinstance(value, Tensor) for value in found.values()):
             kinds = ", ".join(an(type(value).__name__) for value in found.values())
             kinds = kinds or ("None" if result is None else "no values")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ def random_inputs(
     default any of these; bools either. An input that says sizes says those of `dims`.
     Raises InputError for an integer input without a range, a dynamic dimension, and a range of no input.
     """
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"a seed is an integer of at least 0; found {seed!r}")
     for name in ranges:
         if all(name != info.name for info in takes):
             known = ", ".join(info.name for info in takes)
@@ -123,13 +126,23 @@ def _check_determined(info: TensorInfo, dims: Mapping[str, int], ranges: Ranges)
         raise InputError(f"input {info}: give the size of {missing[0]}: dims={{{missing[0]!r}: 1}}, or --dim")
     dtype = dtypes.get(info.dtype)
     low, high = ranges.get(info.name, (0, 1))
-    if not low < high:
-        raise InputError(f"input {info}: the range ({low}, {high}) is empty")
+    _check_range(info, low, high)
     if not dtype.is_floating and dtype.name != "bool" and not info.values and info.name not in ranges:
         raise InputError(
             f"input {info} has integers: give their range: ranges={{{info.name!r}: (0, 30000)}}, or --range; the"
             f" upper end is excluded"
         )
+
+
+def _check_range(info: TensorInfo, low: float, high: float) -> None:
+    dtype, whole = dtypes.get(info.dtype), f"input {info}: the range ({low}, {high})"
+    if dtype.is_floating or dtype.name == "bool":
+        if not (isfinite(low) and isfinite(high) and low < high):
+            raise InputError(f"{whole} is empty or not finite")
+    elif not isfinite(low) or not isfinite(high) or not ceil(low) < ceil(high):
+        raise InputError(f"{whole} is empty or not finite: there are no integers in it")
+    elif not (np.iinfo(dtype.numpy).min <= low and ceil(high) - 1 <= np.iinfo(dtype.numpy).max):
+        raise InputError(f"{whole} has integers that {dtype} does not hold")
 
 
 def _random(
@@ -145,8 +158,14 @@ def _random(
             return rng.random(shape) < 0.5
         if limits is None:
             return rng.standard_normal(shape, np.float32).astype(dtype.numpy)
-        values = rng.uniform(low, high, shape) if dtype.is_floating else rng.integers(int(low), int(high), shape)
+        values = rng.uniform(low, high, shape) if dtype.is_floating else rng.integers(ceil(low), ceil(high), shape)
         return values.astype(dtype.numpy)
+
+
+def check_count(name: str, value: int) -> None:
+    """Raises InputError for a number of calls that is no integer of at least 1: nothing would be compared."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} is an integer of at least 1; found {value!r}")
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def _bisected(
     errors = of_floats(network, run, on, feeds) if in_floats else {}
     rows, findings = _with_floats(*Judge(network, run, recording, on, judged).run(), errors)
     harmless, unjudged = _settings(network, run, rows)
-    remarks = (*notes, *run.results.notes, *of_outputs, *unjudged)
+    remarks = (*notes, *run.results.remarks, *of_outputs, *unjudged)
     return Bisection(rows, findings, judged, _overflow(network, recording), harmless, remarks)
 
 

@@ -58,9 +58,17 @@ class Declared:
         """As :func:`trtnet.verify.comparison.naming.paired`; a state may have its own name, or NAME_next, on a side."""
         if chosen is not None:
             return paired(found, expected, chosen)
-        ours, theirs = ({self._known(name): name for name in names} for names in (found, expected))
+        ours, theirs = (self._by_known(names) for names in (found, expected))
         pairs, notes = paired(list(ours), list(theirs), None)
         return [(ours[one], theirs[other]) for one, other in pairs], notes
+
+    def _by_known(self, names: Sequence[str]) -> dict[str, str]:
+        """Raises InputError where two outputs can be one state."""
+        known = {self._known(name): name for name in names}
+        if doubled := [name for name in names if known[self._known(name)] != name]:
+            other = known[self._known(doubled[0])]
+            raise InputError(f"the outputs {doubled[0]} and {other} can both be the state: say outputs=, --output")
+        return known
 
     def _known(self, name: str) -> str:
         for state in self.states:

@@ -8,16 +8,19 @@ from typing import Any
 
 from trtnet.support.call_interface import check
 from trtnet.support.errors import InputError
-from trtnet.support.text.counted import counted
+from trtnet.support.text.counted import an, counted
 from trtnet.verify.arrays.feeding import Array, Arrays, fed
-from trtnet.verify.arrays.inputs import Inputs, Ranges, given_inputs, merged, random_inputs
+from trtnet.verify.arrays.inputs import Inputs, Ranges, check_count, given_inputs, merged, random_inputs
 from trtnet.verify.comparison.carrying import Carrying, Declared, sequence
 from trtnet.verify.comparison.report import Comparison
 from trtnet.verify.comparison.result import OutputComparison
-from trtnet.verify.comparison.side import Side
+from trtnet.verify.comparison.side import Results, Side
 from trtnet.verify.comparison.sides import Saved, open_side, original_of, unquantized_side
-from trtnet.verify.comparison.verdict import Judged, Tolerances
+from trtnet.verify.comparison.verdict import Judged, Tolerances, check_tolerances
 from trtnet.verify.metrics.tolerances import EXACT
+
+NUMBERS = ("bool", "int", "float")
+"""Types of results that could be compared and are no arrays."""
 
 
 def compare(
@@ -48,8 +51,8 @@ def compare(
     sizes of dynamic dimensions. Inputs have the narrowest dtype that any side declares; casts, and outputs matched by
     order, are in the report's notes. tolerance: what an output needs to pass; by default the table's for the coarsest
     dtype of the sides' definitions or computations. Integers and bools are compared exactly; of a tolerance for all
-    outputs only atol applies to them. outputs: expected name -> the candidates'; only these are compared. Without it, a
-    missing output is an error, an additional one a note. keep: all inputs and outputs, for saving. carry: output ->
+    outputs only atol applies, to integers. outputs: expected name -> the candidates'; only these are compared; without
+    it, a missing output is an error, another one a note. keep: all inputs and outputs, for saving. carry: output ->
     input: the iterations are the steps of a sequence, and each side gets its own outputs of the previous step; by
     default the states that a side declares. steps: their number; inputs of one call are repeated, random ones drawn for
     each. in_floats: compare quantized networks without their quantization, too.
@@ -63,13 +66,13 @@ def compare(
     """
     sides, baseline = _opened(candidates, expected)
     states = Declared.by([*sides.values(), baseline[1]])
-    carry = _carried(states.carry if carry is None and steps else carry, steps, iterations)
+    carry = _carried(states.carry if carry is None and steps is not None else carry, steps, iterations)
     run = _Run(sides, baseline, tolerance, outputs, keep, carry or {}, states, _in_floats(sides, in_floats))
     feeds = _feeds(run.all_sides, inputs, dims or {}, ranges or {}, seed, steps or iterations)
     feeds = states.begun(feeds, from_zero=inputs is None and carry == states.carry)
     for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
         run.add({name: _read_only(array) for name, array in arrays.items()})
-    return run.comparison(seed if inputs is None else None)
+    return run.comparison(seed if inputs is None else None, iterations)
 
 
 def _opened(candidates: Any, expected: Any) -> tuple[dict[str, Side], tuple[str, Side]]:
@@ -105,7 +108,7 @@ def _feeds(
 ) -> Iterable[Arrays]:
     declared = [side.takes for side in sides if side.takes]
     if inputs is not None:
-        return given_inputs(inputs, declared[0] if declared else ())
+        return given_inputs(inputs, declared[0] if declared else ())  # with its own number of iterations
     if declared:
         return random_inputs(merged(declared, dims), dims, ranges, seed, iterations)
     saved = [side.iterations for side in sides if isinstance(side, Saved)]
@@ -117,14 +120,14 @@ def _feeds(
 
 
 def _carried(carry: Mapping[str, str] | None, steps: int | None, iterations: int) -> Mapping[str, str] | None:
-    """What is carried. Raises InputError for steps without it, and for what cannot be."""
+    """What is carried. Raises InputError for steps without it, for what cannot be, and for no calls at all."""
+    check_count("iterations", iterations)
+    check_count("steps", 1 if steps is None else steps)
     if steps is not None and not carry:
         text = "declare them, inputs = {'h': trtnet.State(shape)}, or say carry={'h_next': 'h'} (--carry h_next=h)"
         raise InputError(f"steps are those of a sequence, and no side declares states that it carries: {text}")
     if carry and iterations > 1:
         raise InputError("the iterations of a sequence are its steps: give steps instead of iterations")
-    if steps is not None and steps < 1:
-        raise InputError(f"a sequence has at least one step; found steps={steps}")
     inputs = list((carry or {}).values())
     if len(set(inputs)) < len(inputs):
         raise InputError(f"carry feeds one input from two outputs; found {dict(carry or {})}")
@@ -160,6 +163,7 @@ class _Run:
         states: Declared,
         floats: Mapping[str, Side],
     ) -> None:
+        check_tolerances(tolerance)
         self._sides, (self._expected, self._baseline) = sides, baseline
         self._tolerance, self._outputs, self._keep = tolerance, outputs, keep
         self._carry, self._carrying, self._states = carry, Carrying(carry), states
@@ -170,6 +174,7 @@ class _Run:
         self._inputs: list[Arrays] = []
         self._kept: dict[str, list[Arrays]] = {name: [] for name in (*sides, self._expected)}
         self._floats = floats
+        self._names: dict[str, list[str]] = {}
 
     def add(self, inputs: Arrays) -> None:
         """Runs everything once."""
@@ -177,18 +182,21 @@ class _Run:
             self._inputs.append(inputs)
         everything = {**self._sides, self._expected: self._baseline}
         feeds = {name: self._feed(name, side, inputs) for name, side in everything.items()}
-        expected = self._outputs_of(self._expected, self._baseline, feeds[self._expected])
+        results = self._results(self._expected, self._baseline, feeds[self._expected])
+        expected = results.outputs
         self._check_tolerances(expected)
         turned: list[tuple[str, str]] = []
         for name, side in self._sides.items():
-            found = self._outputs_of(name, side, feeds[name])
+            ours = self._results(name, side, feeds[name])
+            found = ours.outputs
+            self._check_others(name, ours, results)
             pairs, notes = self._states.paired(list(found), list(expected), self._outputs)
             self._note(name, notes)
             self._judge(name, side, pairs, found, expected)
             self._carrying.keep(name, side, found, pairs)
             if name in self._floats:
                 self._measure_floats(name, pairs, inputs, expected)
-            turned += [(theirs, ours) for ours, theirs in pairs]
+            turned += [(theirs, own) for own, theirs in pairs]
         self._carrying.keep(self._expected, self._baseline, expected, turned)
         self.iterations += 1
 
@@ -215,8 +223,13 @@ class _Run:
             new = OutputComparison(name, ours, theirs, EXACT, is_sequence=bool(self._carry))
             self._found[name, ours, theirs] = judged.add(self._found.get((name, ours, theirs), new), found, expected)
 
-    def comparison(self, seed: int | None) -> Comparison:
-        """seed: of the inputs, if they are random. Raises InputError for saved outputs that were not compared."""
+    def comparison(self, seed: int | None, asked: int) -> Comparison:
+        """seed: of the inputs, if they are random. asked: for how many iterations.
+
+        Raises InputError for more than there were, and for saved outputs that were not compared.
+        """
+        if asked not in (1, self.iterations):
+            raise InputError(f"iterations={asked} are of random inputs; these were {counted(self.iterations, 'call')}")
         _check_used_up(self.all_sides, self.iterations)
         seed = seed if any(side.takes for side in self.all_sides) else None
         return Comparison(
@@ -231,12 +244,28 @@ class _Run:
                     f"a tolerance for {name}, which is not an output of the reference; its outputs are {known}"
                 )
 
-    def _outputs_of(self, name: str, side: Side, inputs: Arrays) -> Arrays:
+    def _check_others(self, name: str, found: Results, expected: Results) -> None:
+        """Raises InputError for a number that one side gives in place of an array, or both do: it is not compared."""
+        for output, kind in expected.others.items() if self._outputs is None else ():
+            if output in found.outputs or kind == found.others.get(output) in NUMBERS:
+                raise InputError(
+                    f"output {output} of {self._expected} is no array, but {an(kind)}; {name} gives it too: return"
+                    f" it as an array, or say which to compare: outputs={{'y': 'y'}} (--output y=y) for each"
+                )
+
+    def _results(self, name: str, side: Side, inputs: Arrays) -> Results:
+        """What a side gives. Raises InputError for other outputs than in the iterations before."""
         results = side.run(self.iterations, inputs)
-        self._note(name, results.notes)
-        if self._keep:
-            self._kept[name].append(results.outputs)
-        return results.outputs
+        self._note(name, results.remarks)
+        before = self._names.setdefault(name, list(results.outputs))
+        if set(before) != set(results.outputs):
+            raise InputError(
+                f"{name} has the outputs {', '.join(results.outputs)} in iteration {self.iterations}, and"
+                f" {', '.join(before)} before"
+            )
+        if self._keep:  # it may write its next outputs to the same memory
+            self._kept[name].append({key: array.copy() for key, array in results.outputs.items()})
+        return results
 
     def _note(self, name: str, notes: Iterable[str]) -> None:
         self._notes |= dict.fromkeys(f"{name}: {note}" for note in notes)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from trtnet.graph.structures import named_leaves, nested
+from trtnet.graph.structures import by_names, nested
 from trtnet.support.call_interface import is_torch
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Notes
@@ -41,12 +41,11 @@ def by_name_or_position(
     return list(inputs.values()), {}, (f"inputs by position: {', '.join(pairs)}",) if len(inputs) > 1 else ()
 
 
-def flattened(result: Any) -> tuple[dict[str, Any], Notes]:
-    """(arrays of a result by name, a note of what was left out)."""
-    values = dict(named_leaves(result))
+def flattened(result: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """(arrays of a result by name, the types of what is none by name). Raises ModelError for two of one name."""
+    values = by_names(result)
     arrays = {name: value for name, value in values.items() if is_torch(value) or hasattr(value, "__array__")}
-    others = [f"{name} ({type(value).__name__})" for name, value in values.items() if name not in arrays]
-    return arrays, (f"results left out, no arrays: {', '.join(others)}",) if others else ()
+    return arrays, {name: type(value).__name__ for name, value in values.items() if name not in arrays}
 
 
 def opened(value: Any) -> Any:
@@ -69,6 +68,8 @@ def paired(
         if not names:
             raise InputError(f"no outputs are {side}: there is nothing to compare")
     if chosen is not None:
+        if not chosen:
+            raise InputError("outputs= names none: there is nothing to compare; without it, all are")
         _check_chosen(chosen, found, expected)
         return [(ours, theirs) for theirs, ours in chosen.items()], ()
     common = [name for name in expected if name in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from trtnet.support.call_interface import TensorInfo
@@ -12,10 +12,17 @@ from trtnet.verify.arrays.feeding import Array, Arrays, Notes
 
 @dataclass(frozen=True)
 class Results:
-    """Outputs by name, and notes of what had to be done to get them."""
+    """Outputs by name, and notes of what had to be done to get them. others: types of results that are no arrays."""
 
     outputs: Arrays
     notes: Notes = ()
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def remarks(self) -> Notes:
+        """The notes, and what was left out."""
+        left = ", ".join(f"{name} ({kind})" for name, kind in self.others.items())
+        return (*self.notes, f"results left out, no arrays: {left}") if left else self.notes
 
 
 class Numerics(Protocol):

@@ -69,8 +69,8 @@ class Function:
 
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         args, kwargs, notes = by_name_or_position(inspect.signature(self._function), inputs)
-        values, left = flattened(self._function(*args, **kwargs))
-        return Results({name: to_array(value, f"output {name}") for name, value in values.items()}, notes + left)
+        values, others = flattened(self._function(*args, **kwargs))
+        return Results({name: to_array(value, f"output {name}") for name, value in values.items()}, notes, others)
 
 
 class Saved:

@@ -46,15 +46,16 @@ class TorchModule:
         args, kwargs, how = by_name_or_position(signature(self._module), tensors)
         try:
             with _evaluated(self._module), _slow_path(self._module) as slow, torch.inference_mode():
-                values, left = flattened(self._module(*args, **kwargs))
+                result = self._module(*args, **kwargs)
         except Exception as error:
             shapes = ", ".join(f"{name} {list(array.shape)} {array.dtype}" for name, array in inputs.items())
             raise InputError(
                 f"the torch module {type(self._module).__name__} does not run on {shapes}:"
                 f" {_where(error, self._module)}{type(error).__name__}: {error}"
             ) from error
+        values, others = flattened(result)
         arrays = {output_name(name, inputs): to_numpy(value.detach().cpu()) for name, value in values.items()}
-        return Results(arrays, notes + how + left + slow)
+        return Results(arrays, notes + how + slow, {output_name(name, inputs): kind for name, kind in others.items()})
 
     def _tensors(self, inputs: Mapping[str, Array]) -> tuple[dict[str, torch.Tensor], Notes]:
         tensors, notes = {}, Notes()

@@ -60,12 +60,14 @@ class Judged:
     def tolerance(self, name: str, found: Array, expected: Array) -> Tolerance:
         """What an output passes with: what was asked for by its name, or of all; else the table's.
 
-        Of what is asked of all outputs, only atol holds for integers and bools, which are exact without it.
+        Of what is asked of all outputs, only atol holds for integers, which are exact without it; bools always are.
         """
         if isinstance(self.tolerances, Mapping) and name in self.tolerances:
             return self.tolerances[name]
         if not (_is_floating(found) and _is_floating(expected)):
-            return Tolerance(atol=self.tolerances.atol) if isinstance(self.tolerances, Tolerance) else EXACT
+            has_bools = np.bool_ in (found.dtype, expected.dtype)
+            asked = self.tolerances if isinstance(self.tolerances, Tolerance) and not has_bools else EXACT
+            return Tolerance(atol=asked.atol)
         if isinstance(self.tolerances, Tolerance):
             return self.tolerances
         computed = (found.dtype.name, *self.ours.computed, *self.theirs.computed)
@@ -83,6 +85,17 @@ class Judged:
         ):
             return ""
         return f"dtype {names[0]}, expected {names[1]}"
+
+
+def check_tolerances(given: object) -> None:
+    """Raises InputError for what is not of :data:`Tolerances`: a number alone does not say of what it is the most."""
+    by_name = given if isinstance(given, Mapping) else {"": given}
+    for name, one in by_name.items():
+        if not isinstance(one, Tolerance) and not (one is None and by_name is not given):
+            of = f" of the output {name}" if name else ""
+            raise InputError(
+                f"the tolerance{of} is a trtnet.Tolerance, such as Tolerance(relative_l2=1e-3); found {one!r}"
+            )
 
 
 def all_judged(

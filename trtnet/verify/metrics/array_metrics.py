@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trtnet.support import dtypes
 from trtnet.verify.metrics.quantiles import Quantiles
 from trtnet.verify.metrics.ranking import CHUNK, Ranking, rank
+from trtnet.verify.metrics.vectors import Vectors, ratio
 from trtnet.verify.metrics.worst_parts import Parts
 
 Array = NDArray[Any]
@@ -109,6 +110,8 @@ def measure(found: Array, expected: Array, *, atol: float = 0.0, rtol: float = 0
     sums = _Sums(atol, rtol)
     for start, a, b in _chunks(found, expected):
         sums.add(start, a, b)
+    if sums.different and sums.max_abs < float("inf") and sums.vectors.are_lost:
+        sums.vectors = _scaled(found, expected)
     floating = dtypes.get(expected.dtype).is_floating
     return sums.metrics(found, expected, names, rank(found, expected, margin) if floating else None)
 
@@ -123,9 +126,19 @@ def relative_l2(found: Array, expected: Array) -> float:
                 wide = b.astype(np.float64)
                 error = a.astype(np.float64) - wide
                 errors, squares = errors + float(error @ error), squares + float(wide @ wide)
-        if np.isfinite(errors) and np.isfinite(squares):
-            return _ratio(errors, squares) ** 0.5
+        if np.isfinite(errors) and 0 < squares < float("inf"):
+            return ratio(errors, squares) ** 0.5
     return measure(found, expected).relative_l2
+
+
+def _scaled(found: Array, expected: Array) -> Vectors:
+    """Sums of squares in units of the largest value, none of which is infinite."""
+    parts = (np.abs(x.astype(np.float64)) for _, *both in _chunks(found, expected) for x in both)
+    vectors = Vectors(max(float(x.max(where=np.isfinite(x), initial=0.0)) for x in parts))
+    for _, a, b in _chunks(found, expected):
+        wide = a.astype(np.float64), b.astype(np.float64)
+        vectors.add(_errors(*wide), *wide)
+    return vectors
 
 
 def _chunks(found: Array, expected: Array) -> Iterator[tuple[int, Array, Array]]:
@@ -141,8 +154,8 @@ class _Sums:
         self.atol, self.rtol = atol, rtol
         self.different = self.outside = 0
         self.max_abs: Number = 0
-        self.max_rel = self.rtol_needed = self.atol_needed = self.peak = 0.0
-        self.sum_abs = self.sum_squares = self.dot = self.found_squares = self.expected_squares = 0.0
+        self.max_rel = self.rtol_needed = self.atol_needed = self.sum_abs = 0.0
+        self.vectors = Vectors()
         self.nonfinite, self.expected_nonfinite = Counts(), Counts()
         self.worst: int | None = None
         self.lowest, self.highest = float("inf"), float("-inf")
@@ -156,7 +169,7 @@ class _Sums:
         errors = exact.astype(np.float64, copy=False)
         self._add_largest(start, exact)
         self._add_elements(errors, _relative(errors, np.abs(b)))
-        self._add_vectors(errors, a, b)
+        self.vectors.add(errors, a, b)
         self.lowest, self.highest = min(self.lowest, float(b.min())), max(self.highest, float(b.max()))
 
     def _add_largest(self, start: int, errors: NDArray[Any]) -> None:
@@ -174,16 +187,6 @@ class _Sums:
         self.sum_abs += float(errors.sum())
         self.quantiles.add(errors)
 
-    def _add_vectors(self, errors: Floats, a: Floats, b: Floats) -> None:
-        self.sum_squares += float(errors @ errors)
-        masked = np.isinf(b) & (errors == 0)
-        a, b = np.where(masked, 0, a), np.where(masked, 0, b)
-        with np.errstate(invalid="ignore"):  # what is not finite makes them NaN or infinite, as it should
-            self.dot += float(a @ b)
-            self.found_squares += float(a @ a)
-            self.expected_squares += float(b @ b)
-        self.peak = max(self.peak, float(np.abs(b).max()))
-
     def metrics(self, found: Array, expected: Array, names: tuple[str, str], ranking: Ranking | None) -> Metrics:
         size = max(found.size, 1)
         return Metrics(
@@ -197,9 +200,9 @@ class _Sums:
             outside=self.outside,
             rtol_needed=self.rtol_needed,
             atol_needed=self.atol_needed,
-            relative_l2=_ratio(self.sum_squares, self.expected_squares) ** 0.5,
-            cosine=self._cosine(),
-            psnr=_decibels(self.peak**2, self.sum_squares / size),
+            relative_l2=self.vectors.relative,
+            cosine=self.vectors.cosine,
+            psnr=self.vectors.decibels(size),
             p50=min(self.quantiles.at(0.5), self.max_abs),
             p90=min(self.quantiles.at(0.9), self.max_abs),
             p95=min(self.quantiles.at(0.95), self.max_abs),
@@ -210,12 +213,6 @@ class _Sums:
             ranking=ranking,
             constant=expected.size > 1 and self.lowest == self.highest,
         )
-
-    def _cosine(self) -> float:
-        lengths = self.found_squares**0.5 * self.expected_squares**0.5
-        if lengths == 0:
-            return 1.0 if self.sum_squares == 0 else 0.0
-        return self.dot / lengths
 
     def _worst(self, found: Array, expected: Array) -> Place | None:
         if self.worst is None:
@@ -255,17 +252,3 @@ def _relative(errors: Floats, magnitudes: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         relative = errors / magnitudes
     return np.where(errors == 0, 0.0, np.where(np.isinf(errors), np.inf, relative))
-
-
-def _ratio(part: float, whole: float) -> float:
-    """part / whole of sums that may be 0 or not finite: 0 of nothing is 0, anything else of it infinite."""
-    if part == 0:
-        return 0.0
-    return part / whole if 0 < whole < float("inf") else float("inf")
-
-
-def _decibels(signal: float, noise: float) -> float:
-    if noise == 0:
-        return float("inf")
-    ratio = signal / noise if noise < float("inf") else 0.0
-    return 10 * float(np.log10(ratio)) if ratio > 0 else float("-inf")

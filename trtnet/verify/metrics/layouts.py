@@ -49,9 +49,13 @@ def distance(found: Array, expected: Array) -> float:
     different = a != b
     if not (np.isfinite(a[different]).all() and np.isfinite(b[different]).all()):
         return float("inf")
-    error = float(np.linalg.norm(a[different] - b[different]))
-    whole = float(np.linalg.norm(np.where(np.isfinite(b), b, 0)))
-    return 0.0 if error == 0 else error / whole if whole else float("inf")
+    if not different.any():
+        return 0.0
+    wanted = np.where(np.isfinite(b), b, 0)
+    unit = float(np.abs(wanted).max()) or 1.0  # squares of huge and of tiny values have no float64
+    error = float(np.linalg.norm(a[different] / unit - b[different] / unit))
+    whole = float(np.linalg.norm(wanted / unit))
+    return error / whole if whole else float("inf")
 
 
 def _alike(found: Array, expected: Array) -> bool:

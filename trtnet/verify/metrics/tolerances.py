@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import prod
+from numbers import Real
 from sys import float_info
 
 from trtnet.support import dtypes
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
 from trtnet.verify.metrics.array_metrics import Array, Metrics, measure, written
-from trtnet.verify.metrics.worst_parts import parts
+from trtnet.verify.metrics.worst_parts import FEWEST, parts
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Tolerance:
     `sample` also holds for all values beside it.
     A value that is not finite fails in any case, unless the same infinity was expected at that place; so do integers
     and bools that are not equal, if nothing else is asked of them.
-    Raises InputError for what is not a tolerance: NaN, an infinity, less than 0, a cosine outside of [-1, 1].
+    Raises InputError for what is no tolerance: no number, NaN, an infinity, less than 0, a cosine outside of [-1, 1].
     """
 
     relative_l2: float | None = None
@@ -41,9 +43,10 @@ class Tolerance:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             least, most = (-1, 1) if name == "cosine" else (0, float_info.max)
-            if value is not None and not least <= value <= most:
+            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            if value is not None and not (is_number and least <= value <= most):
                 wanted = "between -1 and 1" if name == "cosine" else "a finite number of at least 0"
-                raise InputError(f"the tolerance {name} is {wanted}; found {value}")
+                raise InputError(f"the tolerance {name} is {wanted}; found {value!r}")
 
     @property
     def elementwise(self) -> bool:
@@ -66,7 +69,22 @@ class Tolerance:
         not_finite = tuple(_not_finite(metrics))
         whole = tuple(self._whole(metrics))
         hidden = () if whole else self._parts(metrics)
-        return not_finite or (*whole, *self._elements(metrics), *hidden, *self._choices(metrics))
+        found = not_finite or (*whole, *self._elements(metrics), *hidden, *self._choices(metrics))
+        return found or self._unmeasured(metrics)
+
+    def _unmeasured(self, metrics: Metrics) -> tuple[str, ...]:
+        """That nothing of what was asked for can be measured in an array that has values."""
+        asked = {name for name, value in vars(self).items() if value is not None}
+        worst = metrics.parts
+        known = {
+            "sample": worst is not None and (worst.sample, worst.beside) != (None, None),
+            "channel": worst is not None and worst.channel is not None,
+            "margin": metrics.ranking is not None,
+        }
+        if not asked or any(known.get(name, True) for name in asked) or not prod(metrics.shape):
+            return ()
+        lacking = " and no ".join(_ENTRIES[name] for name in sorted(asked))
+        return (f"nothing is compared: {list(metrics.shape)} has no {lacking}",)
 
     def _whole(self, metrics: Metrics) -> Iterable[str]:
         if self.relative_l2 is not None and not metrics.relative_l2 <= self.relative_l2:
@@ -94,7 +112,7 @@ class Tolerance:
             )
         if worst and worst.sample is not None and self.sample is not None and not worst.sample <= self.sample:
             yield f"entry {worst.number} of axis 0 by itself: relative L2 {worst.sample:.3g} > {self.sample:g}"
-        if worst and self.channel is not None and not worst.channel <= self.channel:
+        if worst and worst.channel is not None and self.channel is not None and not worst.channel <= self.channel:
             where = f"entry {worst.place} of axis {worst.axis}"
             yield f"{where} by itself: relative L2 {worst.channel:.3g} > {self.channel:g}"
         if worst and self.sample is not None and worst.beside is not None and not worst.beside <= self.sample:
@@ -108,6 +126,13 @@ class Tolerance:
         if self.asks_margin_alone and ranking is not None and not ranking.decided:
             yield f"nothing is compared: none of the {counted(ranking.rows, 'row')} has a margin of {self.margin:g}"
 
+
+_ENTRIES = {
+    "sample": "samples beside each other along axis 0",
+    "channel": f"channels of {FEWEST} values",
+    "margin": "rows of scores",
+}
+"""What an array must have for something to be measured."""
 
 EXACT = Tolerance()
 """Every element equal: what integers and bools are held to."""

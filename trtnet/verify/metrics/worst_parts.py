@@ -30,7 +30,8 @@ class Parts:
     several entries, and for arrays of one axis. Its expected length is taken to be at least that of an entry with
     `LEAST` of the whole's root mean square, or 1/n of it where an entry has fewer than 1/LEAST = n elements: a single
     number near 0 says nothing of its own. number: which entry. channel: the same of the entries of axis 1 and of the
-    last axis that have at least `FEWEST` values, such as the boxes and the scores of a detector; axis, place: which.
+    last axis that have at least `FEWEST` values, such as the boxes and the scores of a detector; axis, place: which;
+    None without such entries.
     beside: the relative L2 without the places of `fill`, a value `MASKED` times as large as all others, which both
     arrays have at the same places; None without such a value. All other parts are measured without it, too.
     """
@@ -39,7 +40,7 @@ class Parts:
     index: tuple[int, ...] = ()
     sample: float | None = None
     number: int = 0
-    channel: float = 0.0
+    channel: float | None = None
     axis: int = 1
     place: int = 0
     beside: float | None = None
@@ -89,7 +90,7 @@ def _with_entries(
         number = int(lengths.argmax())
         if axis == 0:
             worst = replace(worst, sample=float(lengths[number]), number=number)
-        elif lengths[number] > worst.channel:
+        elif worst.channel is None or lengths[number] > worst.channel:
             worst = replace(worst, channel=float(lengths[number]), axis=axis, place=number)
     return worst
 

@@ -1,0 +1,165 @@
+"""No pass where something was not compared: by a tolerance that asks nothing, numbers lost in squares, arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import trtnet
+from trtnet.support.errors import InputError, ModelError
+from trtnet.verify import Tolerance
+from trtnet.verify.comparison.compare import compare
+from trtnet.verify.comparison.report import Comparison
+from trtnet.verify.metrics.array_metrics import measure, relative_l2
+from trtnet.verify.metrics.layouts import distance
+
+X = {"x": np.ones((2, 3), np.float32)}
+
+
+def of(found: Any, expected: Any, **more: Any) -> Comparison:
+    """A comparison of what two functions return."""
+    return compare({"ours": lambda x: found}, {"theirs": lambda x: expected}, X, **more)
+
+
+@pytest.mark.parametrize("value", ["1e-3", True, [1], np.array([1, 2])])
+def test_a_tolerance_that_is_no_number(value: Any) -> None:
+    with pytest.raises(InputError, match="the tolerance atol is a finite number of at least 0; found"):
+        Tolerance(atol=value)
+
+
+@pytest.mark.parametrize("given", [1e-9, "1e-9", {"output": 1e-9}, {"output": None}, Tolerance])
+def test_what_is_no_tolerance(given: Any) -> None:
+    """It was passed over, and the table's taken."""
+    with pytest.raises(InputError, match=r"is a trtnet.Tolerance, such as Tolerance\(relative_l2=1e-3\); found"):
+        of(X["x"], X["x"], tolerance=given)
+
+
+@pytest.mark.parametrize("found", [np.zeros(4, bool), np.zeros(4, np.int64)])
+def test_bools_have_no_absolute_error(found: Any) -> None:
+    report = of(found, np.array([True, True, False, True]), tolerance=Tolerance(atol=1))
+    assert "3 elements differ" in report.outputs[0].failures
+    assert of(np.arange(3), np.arange(3) + 1, tolerance=Tolerance(atol=1)).passed
+
+
+@pytest.mark.parametrize(
+    ("shape", "tolerance", "lacking"),
+    [
+        ((4,), Tolerance(sample=1e-3), "no samples beside each other along axis 0"),
+        ((1, 4), Tolerance(sample=1e-3), "no samples beside each other along axis 0"),
+        ((2, 4), Tolerance(channel=1e-3), "no channels of 32 values"),
+        ((1, 1), Tolerance(channel=1e-3, sample=1e-3, margin=1), "no channels of 32 values and no rows of scores and"),
+    ],
+)
+def test_a_tolerance_of_parts_that_an_array_does_not_have(shape: Any, tolerance: Tolerance, lacking: str) -> None:
+    report = of(np.zeros(shape), np.arange(np.prod(shape)).reshape(shape) + 1.0, tolerance=tolerance)
+    assert not report.passed and lacking in report.outputs[0].failures[0]
+    assert of(np.ones((2, 40)), np.ones((2, 40)), tolerance=Tolerance(sample=1e-3)).passed
+    assert of(np.ones((32, 2)), np.ones((32, 2)), tolerance=Tolerance(channel=1e-3)).passed
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_squares_that_no_float64_holds(scale: float) -> None:
+    """Twice too large values had a relative L2 of 0."""
+    expected = np.array([3.0, 4.0, -np.inf]) * scale
+    for found, wanted in ((expected * 2, 1.0), (expected * (1 + 1e-3), 1e-3), (expected[[1, 0, 2]], 2**0.5 / 5)):
+        measured = measure(found, expected)
+        assert measured.relative_l2 == pytest.approx(wanted) == relative_l2(found, expected)
+        assert not of(found, expected, tolerance=Tolerance(relative_l2=wanted * 0.9)).passed
+        assert of(found, expected, tolerance=Tolerance(relative_l2=wanted * 1.1)).passed
+    swapped = measure(expected[[1, 0, 2]], expected)
+    assert swapped.cosine == pytest.approx(24 / 25) and swapped.psnr == pytest.approx(10 * np.log10(16 / (2 / 3)))
+    assert measure(expected[:2], np.zeros(2)).relative_l2 == float("inf")
+    assert distance(expected * 2, expected) == pytest.approx(1)
+
+
+def small() -> trtnet.DefinedNetwork:
+    return trtnet.define(torch.nn.Linear(3, 2).eval(), {"x": trtnet.Input((2, 3))})
+
+
+@pytest.mark.parametrize("count", [0, -1, True, "2", 1.5])
+@pytest.mark.parametrize("name", ["iterations", "steps"])
+def test_a_number_of_calls(name: str, count: Any) -> None:
+    """None at all gave a report without outputs, and JUnit's file of no failures."""
+    with pytest.raises(InputError, match=rf"{name} is an integer of at least 1; found {count!r}"):
+        compare(small(), **{name: count})
+
+
+def test_iterations_of_given_inputs() -> None:
+    with pytest.raises(InputError, match="iterations=5 are of random inputs; these were 1 call"):
+        compare(small(), inputs=X["x"], iterations=5)
+    assert len(compare(small(), inputs=[X, X], iterations=2).outputs[0].iterations) == 2
+
+
+@pytest.mark.parametrize("on", [compare, trtnet.bisect])
+def test_no_outputs_are_chosen(on: Any) -> None:
+    with pytest.raises(InputError, match="outputs= names none"):
+        on(small(), inputs=X["x"], outputs={})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "limits", "says"),
+    [
+        ("float32", (0, float("inf")), "is empty or not finite"),
+        ("float32", (float("nan"), 1), "is empty or not finite"),
+        ("int32", (0.2, 0.7), "is empty or not finite: there are no integers in it"),
+        ("int32", (0, float("inf")), "is empty or not finite: there are no integers in it"),
+        ("int32", (0, 1 << 32), "has integers that int32 does not hold"),
+    ],
+)
+def test_ranges_without_values(dtype: str, limits: Any, says: str) -> None:
+    class Same(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1
+
+    network = trtnet.define(Same().eval(), {"x": trtnet.Input((2,), dtype)})
+    with pytest.raises(InputError, match=says):
+        compare(network, ranges={"x": limits})
+    with pytest.raises(InputError, match="a seed is an integer of at least 0; found -1"):
+        compare(network, seed=-1)
+
+
+@pytest.mark.parametrize("found", [4.0, np.float32(4)])
+def test_numbers_beside_arrays(found: Any) -> None:
+    """They were left out: 3.0 passed beside 4."""
+    with pytest.raises(InputError, match="output n of theirs is no array, but a float; ours gives it too"):
+        of({"y": X["x"], "n": found}, {"y": X["x"], "n": 3.0})
+    report = of({"y": X["x"], "n": found}, {"y": X["x"], "n": 3.0}, outputs={"y": "y"})
+    assert report.passed and "theirs: results left out, no arrays: n (float)" in report.notes
+
+
+@pytest.mark.parametrize("result", [{"a.b": 2, "a": {"b": 1}}, {1: 2, "1": 1}])
+def test_results_of_one_name(result: Any) -> None:
+    """The first of them was passed over, in a network that is defined too."""
+
+    class Named(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return {k: {"b": x} if isinstance(v, dict) else x * v for k, v in result.items()}
+
+    with pytest.raises(ModelError, match="two results"):
+        compare(Named().eval(), Named().eval(), X)
+    with pytest.raises(ModelError, match="two results"):
+        trtnet.define(Named().eval(), {"x": trtnet.Input((2, 3))})
+
+
+def test_outputs_that_some_iterations_lack() -> None:
+    calls: list[int] = []
+
+    def theirs(x: Any) -> Any:
+        calls.append(1)
+        return {"y": x} if len(calls) % 2 == 0 else {"y": x, "z": x}
+
+    with pytest.raises(InputError, match="theirs has the outputs y in iteration 1, and y, z before"):
+        compare({"ours": lambda x: {"y": x, "z": x}}, theirs, [X, X])
+
+
+def test_outputs_that_are_kept_stay_as_they_are() -> None:
+    memory = np.zeros((2, 3), np.float32)
+
+    def ours(x: Any) -> Any:
+        return np.copyto(memory, x) or memory
+
+    report = compare({"ours": ours}, lambda x: x, [X, {"x": X["x"] * 2}], keep=True)
+    assert [call["output"].max() for call in report.kept_outputs["ours"]] == [1, 2]
