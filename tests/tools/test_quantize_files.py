@@ -124,6 +124,36 @@ def test_indices_that_no_table_has_are_said_with_their_file(tmp_path: Path) -> N
         trtnet.quantize(Named(), tmp_path / "a.npz", tmp_path / "q.safetensors", weights=weights)
 
 
+class Timed(nn.Module):
+    inputs = {"x": trtnet.Input(("n", 8)), "t": trtnet.Input(())}
+
+    def __init__(self) -> None:
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: trtnet.Tensor, t: trtnet.Tensor) -> trtnet.Tensor:
+        return self.fc(x * t)
+
+
+def test_an_input_that_is_one_number_has_one_for_all_samples_or_for_each(tmp_path: Path) -> None:
+    weights = {key: np.ones(each.shape, np.float32) for key, each in Timed().named_parameters()}
+
+    def largest(t: Any, batch: int = 4) -> float:
+        data = {**DATA, "t": t}
+        found = trtnet.quantize(Timed(), data, tmp_path / "q.safetensors", weights=weights, batch=batch, method="max")
+        return float(found.rows[0].largest)
+
+    seen = np.abs(DATA["x"]).max(1)
+    each = np.arange(1, 17, dtype=np.float32)
+    assert largest(np.float32(3)) == pytest.approx(3 * seen.max())
+    assert largest(each, 1) == pytest.approx((each * seen).max())
+    with pytest.raises(
+        InputError, match=r"the input t \[\] float32 is one number in a call of 4 samples: give one for"
+    ):
+        largest(each)
+    with pytest.raises(InputError, match=r"sample 0 \(from 0\) of the input t has NaN"):
+        largest(np.float32(np.nan))
+
+
 class Chain(nn.Module):
     """Two products of which the first has one row, or one block of columns."""
 

@@ -153,6 +153,23 @@ def test_sequences_calibrate_a_model_with_a_state(tmp_path: Path) -> None:
         trtnet.quantize(Stepped(), {"x": x[:, 0]}, tmp_path / "r.safetensors", weights=weights)
 
 
+class Rated(Stepped):
+    inputs = {**Stepped.inputs, "rate": trtnet.Input(())}
+
+    def forward(  # type: ignore[override]
+        self, x: trtnet.Tensor, h: trtnet.Tensor, rate: trtnet.Tensor
+    ) -> tuple[trtnet.Tensor, trtnet.Tensor]:
+        return super().forward(x * rate, h)
+
+
+def test_one_number_is_that_of_all_steps(tmp_path: Path) -> None:
+    weights = {key: np.ones(value.shape, np.float32) for key, value in Rated().named_parameters()}
+    x = RNG.standard_normal((5, 7, 4)).astype(np.float32)
+    data = {"x": x, "rate": np.float32(3)}
+    found = trtnet.quantize(Rated(), data, tmp_path / "q.safetensors", weights=weights, method="max", batch=2)
+    assert {row.key: row.largest for row in found.rows}["new.weight"] == pytest.approx(3 * np.abs(x).max())
+
+
 class Attentive(nn.Module):
     inputs = {"x": trtnet.Input(("n", 5, 128))}
 

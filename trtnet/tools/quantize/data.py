@@ -73,20 +73,35 @@ class Batches:
         if missing:
             has = ", ".join(arrays) or "no arrays"
             raise InputError(f"{name} does not have the input {missing[0]}; it has {has}")
-        single = [info.name for info in self._takes if not np.ndim(arrays[info.name])]
+        long = [info.name for info in self._takes if info.shape or np.ndim(arrays[info.name])]
+        single = [each for each in long if not np.ndim(arrays[each])]
         if single:
             raise InputError(f"{name}: the input {single[0]} has samples along its first axis, found one number")
-        counts = {info.name: len(arrays[info.name]) for info in self._takes}
-        count = min(counts.values())
-        if not count or len({*counts.values()}) != 1:
+        counts = {each: len(arrays[each]) for each in long}
+        count = min(counts.values(), default=1)
+        if not count or len({*counts.values()}) > 1:
             found = ", ".join(f"{length:,} of {each}" for each, length in counts.items())
             raise InputError(f"{name}: the inputs have the same number of samples, at least one; found {found}")
         if self._fixed and count % self._size:
             raise InputError(f"{name} has {counted(count, 'sample')}; the model takes {self._size} at a time")
         for start in range(0, count, self._size):
-            call = {info.name: np.asarray(arrays[info.name][start : start + self._size]) for info in self._takes}
+            call = {info.name: self._taken(info, arrays[info.name], start, name) for info in self._takes}
             _check(self._takes, call, name, start, self._what)
             yield call
+
+    def _taken(self, info: TensorInfo, array: Any, start: int, name: str) -> np.ndarray[Any, Any]:
+        """What a call gets of an input's array: samples, or of an input that is one number that, or that of its sample.
+
+        Raises InputError for such numbers of several samples in a call.
+        """
+        if info.shape:
+            return np.asarray(array[start : start + self._size])
+        if np.ndim(array) and self._size != 1:
+            raise InputError(
+                f"{name}: the input {info} is one number in a call of {counted(self._size, 'sample')}: give one for all"
+                f" samples, or calls of one sample, batch=1 or --batch 1"
+            )
+        return np.asarray(array[start] if np.ndim(array) else array)
 
 
 class Sequences:
@@ -101,7 +116,10 @@ class Sequences:
         self._reference, self._states = reference, states
         self._all = {info.name: info for info in reference.inputs}
         self._takes = [info for info in reference.inputs if info.name not in {*carried, ACTIVE}]
-        long = [replace(info, shape=(*info.shape[:1], _STEPS, *info.shape[1:])) for info in self._takes]
+        long = [
+            replace(info, shape=(*info.shape[:1], _STEPS, *info.shape[1:])) if info.shape else info
+            for info in self._takes
+        ]
         self._batches = Batches(data, long, size, "data without the states is sequences, samples of steps: ")
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
@@ -109,11 +127,14 @@ class Sequences:
             yield from self._steps(call)
 
     def _steps(self, call: Arrays) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
-        count, steps = next(iter(call.values())).shape[:2]
+        count, steps = next((array.shape[:2] for array in call.values() if array.ndim), (1, 1))
         held = {state.input: self._zeros(state, count) for state in self._states}
         held |= {ACTIVE: np.ones(count, bool)} if ACTIVE in self._all else {}
         for step in range(steps):
-            given = {name: np.ascontiguousarray(array[:, step]) for name, array in call.items()} | held
+            given = {
+                name: np.ascontiguousarray(array[:, step]) if array.ndim else array for name, array in call.items()
+            }
+            given |= held
             yield given
             if step + 1 < steps:
                 results = self._reference(**given)
@@ -135,7 +156,7 @@ def _check(takes: Sequence[TensorInfo], call: Arrays, source: str, start: int, w
     for name, array in call.items():
         if array.dtype.kind != "f":
             continue
-        spoiled = (np.isnan(array) | np.isposinf(array)).reshape(len(array), -1).any(1)
+        spoiled = (np.isnan(array) | np.isposinf(array)).reshape(len(array) if array.ndim else 1, -1).any(1)
         if spoiled.any():
             raise InputError(
                 f"{source}: sample {start + int(spoiled.argmax())} (from 0) of the input {name} has NaN or infinite"

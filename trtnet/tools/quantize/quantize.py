@@ -62,8 +62,9 @@ def quantize(
 
     model, inputs, weights, ignored: as define takes them; floats are float32. data: arrays of samples by input, each
     [samples, ...] of the input's dtype, an .npz of them, or a folder of .npz files, read one at a time; None for
-    schemes of weights alone. Of a model with states (trtnet.State), arrays without the states are sequences, [samples,
-    steps, ...], whose states begin with zeros. out: a .safetensors file in the compressed-tensors format, with its
+    schemes of weights alone. An input that is one number has one for all, or with batch=1 one for each sample. Of a
+    model with states (trtnet.State), arrays without them are sequences, [samples, steps, ...], whose states begin with
+    zeros. out: a .safetensors file in the compressed-tensors format, with its
     config.json beside it; ``define(model, weights=out, quantization="checkpoint")`` takes it. scheme: "int8", "fp8",
     "nvfp4" or another of choosing.SCHEMES. method: of ranges of inputs: "max", "percentile" (99.99 %), "mse" or
     "entropy"; by default "max" with smooth, "mse" without. skip: patterns of module paths that stay
