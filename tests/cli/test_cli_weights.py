@@ -100,6 +100,7 @@ def test_a_model_of_a_quantized_checkpoint_is_built_and_run(tmp_path: Path) -> N
     trtnet("build", *given, "--dtype", "float16", "-o", engine)
     sidecar = json.loads((tmp_path / "model.engine.json").read_text())
     assert sidecar["quantization"] == {"up.weight": "int4, a scale a block of 32, with zero points"}
+    assert "1 of int4, a scale a block of 32, with zero points" in trtnet("inspect", engine).stdout
     trtnet("run", *given, "--random", "0", "--save", tmp_path / "kept.npz")
     floats = tmp_path / "floats.safetensors"
     trtnet("convert", folder, floats, "--dequantize")

@@ -328,7 +328,10 @@ def test_the_command_says_a_fallback_with_exit_code_1(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text())["fell_back"] == ["fc"]
     assert run(text).exit_code == 0 and "not asked" in run(text).output
     text, sidecar = saved(tmp_path, [GEMM_INT8], info(fc=INT8))
+    other = run(str(DATA / "inspect_rtx_int8.json"), "--sidecar", sidecar).output
+    words = "no layer has the name of a module that was to be quantized: is the sidecar that of another engine?"
     right = run(text, "--sidecar", sidecar)
+    assert words in " ".join(other.split()) and words not in " ".join(right.output.split())
     assert right.exit_code == 0 and "every product is computed as asked" in right.output
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from trtnet.support.text.counted import counted
 from trtnet.tools.audit.audit import Audit, AuditedModule
+from trtnet.tools.audit.operands import FLOATS
 from trtnet.tools.quantities import quantity
 
 
@@ -29,6 +30,7 @@ def render(found: Audit) -> RenderableType:
 
 
 def _lines(found: Audit) -> list[str]:
+    quantized = [one for one in found.modules if one.asked and one.asked not in FLOATS]
     held = ", ".join(f"{quantity(size, 'B')} in {dtype}" for dtype, size in found.weight_bytes.items())
     lines = [f"{counted(found.layers, 'layer')}; they hold {held or 'no constants that the inspector lists'}"]
     if found.own_layers:
@@ -37,6 +39,10 @@ def _lines(found: Audit) -> list[str]:
         )
     if found.unknown:
         lines.append(f"the inspector does not say enough of {_modules(found.unknown)}")
+    if quantized and not any(one.layers for one in quantized):
+        lines.append(
+            "no layer has the name of a module that was to be quantized: is the sidecar that of another engine?"
+        )
     if found.fell_back:
         lines.append(f"not computed as asked: {_modules(found.fell_back)}")
     elif found.modules and not found.unknown:

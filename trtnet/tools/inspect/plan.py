@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,9 @@ def _table(name: str, sidecar: Sidecar) -> Table:
     table.add_row("compiled for", Text(", ".join(info.compute_capabilities) or "what the backend decides"))
     table.add_row("plan", Text(f"{quantity(sidecar.plan_bytes, 'B')}, digest {sidecar.plan_digest[:16]}..."))
     table.add_row("weights", Text(_weights(info)))
+    if info.quantization:
+        counts = Counter(info.quantization.values()).most_common()
+        table.add_row("quantized", Text("\n".join(f"{count:,} of {scheme}" for scheme, count in counts)))
     return table
 
 
