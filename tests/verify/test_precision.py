@@ -152,3 +152,50 @@ def test_it_passes_only_if_it_does_on_all_inputs() -> None:
         search_precision(Sums(), {}, [{"x": LARGE}, {"x": SMALL}], given[0], tolerance)
     with pytest.raises(InputError, match="2 inputs and 1 reference inputs"):
         search_precision(Sums(), {}, [{"x": LARGE}] * 2, lambda x: x, tolerance, reference_inputs={"x": LARGE})
+
+
+class Choosing(torch.nn.Module):
+    """Logits, the largest of which float16 does not tell from the second, and which that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = torch.nn.Linear(2, 3, bias=False)
+        with torch.no_grad():
+            self.fc.weight.copy_(torch.tensor([[1.0, 0], [1 + 1e-5, 0], [0, 1]]))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = self.fc(x)
+        return y, y.argmax(-1, keepdim=True) + 30_000
+
+
+def searched(model: torch.nn.Module, **more: Any) -> Any:
+    x = {"x": torch.ones(2, 2).numpy()}
+    return search_precision(model.eval(), None, x, specs={"x": trtnet.Input((2, 2))}, **more)
+
+
+def test_integers_are_held_to_be_equal() -> None:
+    """30000 in place of 30001 is near by its relative L2."""
+    found = searched(Choosing())
+    assert found.best.modules and not found.trials[0].passed and "2 elements differ" in found.trials[0].why
+
+
+def test_nothing_that_is_compared_passes_nothing() -> None:
+    class Empty(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, 2:]
+
+    with pytest.raises(DifferenceError, match="nothing is compared"):
+        searched(Empty())
+
+
+def test_what_is_not_compared_is_noted() -> None:
+    y = {"output0": np.array([[1, 1, 1]] * 2, np.float32)}
+    found = searched(Choosing(), reference=y)
+    assert "outputs not compared, as they are not expected: output1" in found.notes
+    assert any(note.startswith("output0: every value expected is the same") for note in found.notes)
+
+
+@pytest.mark.parametrize("tolerance", [0, 1e-3, "1e-3"])
+def test_a_tolerance_is_one(tolerance: Any) -> None:
+    with pytest.raises(InputError, match=r"is a trtnet.Tolerance"):
+        searched(Choosing(), tolerance=tolerance)

@@ -110,7 +110,7 @@ def precision(
         ignored=pair.ignored,
     )
     if at_random:
-        found = replace(found, notes=(_at_random(at_random, sought.wide),))
+        found = replace(found, notes=(*found.notes, _at_random(at_random, sought.wide)))
     show(found, found.to_json(), json)
 
 

@@ -21,8 +21,9 @@ from trtnet.support.text.status_line import StatusLine
 from trtnet.verify.arrays.feeding import Arrays
 from trtnet.verify.arrays.inputs import Inputs, given_inputs, to_array
 from trtnet.verify.comparison.naming import paired
+from trtnet.verify.comparison.result import OutputComparison
 from trtnet.verify.comparison.sides import open_side
-from trtnet.verify.metrics.array_metrics import Metrics
+from trtnet.verify.comparison.verdict import Judged, Numbers, all_judged, check_tolerances
 from trtnet.verify.metrics.tolerances import Tolerance, tolerance_for
 from trtnet.verify.precision.quickxplain import smallest_set
 from trtnet.verify.precision.result import PrecisionResult, Trial
@@ -63,8 +64,8 @@ def search_precision(
     PyTorch module; a torch module, an engine, a function, a file, or the outputs by name, for each of the inputs.
     reference_inputs: the inputs of the reference, if they differ. outputs: expected name -> the model's name, where
     names differ; only these are compared. ignored: as in define. tolerance: by default that of a model in the narrow
-    dtype. on: what runs a network: its CPU reference, or with ``lambda network: network.build(dims)`` an engine on the
-    GPU. Every candidate is logged.
+    dtype; outputs are judged as by compare, which holds integers and bools to be equal. on: what runs a network: its
+    CPU reference, or with ``lambda network: network.build(dims)`` an engine on the GPU. Every candidate is logged.
     Returns the result: a mapping of module paths to dtypes, and all candidates.
     Raises DifferenceError if not even the wide model passes: then something else is wrong, which bisect finds.
     """
@@ -76,7 +77,7 @@ def search_precision(
         specs,
         torch_module_of(module) if weights is None else weights,
         pair,
-        tolerance or tolerance_for(pair[0]),
+        tolerance_for(pair[0]) if tolerance is None else tolerance,
         outputs,
         on,
         ignored,
@@ -109,6 +110,7 @@ class _Search:
         on: Run,
         ignored: Sequence[str],
     ) -> None:
+        check_tolerances(tolerance)
         self.model, self.specs, self.checkpoint = model, specs, open_checkpoint(weights)
         self.narrow, self.wide = dtypes_
         self.tolerance, self.outputs, self.on = tolerance, outputs, on
@@ -120,6 +122,8 @@ class _Search:
         self.told: Callable[[str], None] = log.info
         self.inputs: list[Arrays] = []
         self.expected: list[Arrays] = []
+        self.typed = False
+        self.notes: dict[str, None] = {}
 
     def expect(self, inputs: Inputs, reference: Any, reference_inputs: Inputs | None) -> None:
         """Runs the reference, once for each of the inputs."""
@@ -130,7 +134,10 @@ class _Search:
             self.expected = [{n: to_array(value, f"output {n}") for n, value in each.items()} for each in known]
         else:
             side = open_side(reference)
-            self.expected = [side.run(i, each).outputs for i, each in enumerate(given)]
+            self.typed = side.is_typed
+            found = [side.run(i, each) for i, each in enumerate(given)]
+            self.expected = [each.outputs for each in found]
+            self.notes |= dict.fromkeys(f"the reference: {note}" for each in found for note in each.remarks)
         for count, what in ((len(given), "reference inputs"), (len(self.expected), "expected outputs")):
             if count != len(self.inputs):
                 raise InputError(
@@ -147,7 +154,7 @@ class _Search:
             self.passes(smallest_set(self.paths, self.passes))
         passed = [modules for modules, trial in self.trials.items() if trial.passed]
         best = self.trials[self._simpler(min(passed, key=len))]
-        return PrecisionResult(best, len(self.paths), tuple(self.trials.values()))
+        return PrecisionResult(best, len(self.paths), tuple(self.trials.values()), tuple(self.notes))
 
     def _simpler(self, modules: frozenset[str]) -> frozenset[str]:
         """The same with whole modules of which nearly all is wide, the outermost first, where that is shorter."""
@@ -178,20 +185,24 @@ class _Search:
             found = [side.run(i, inputs).outputs for i, inputs in enumerate(self.inputs)]
         except TrtnetError as refused:  # such as a cache that a cast would part from its input
             return Trial(mapping, called, float("inf"), False, str(refused).splitlines()[0])
-        measured = [self._measured(*each) for each in zip(found, self.expected, strict=True)]
+        judged = [self._judged(*each) for each in zip(found, self.expected, strict=True)]
         phrases = [
-            f"inputs {i}: {phrase}" if len(measured) > 1 else phrase
-            for i, metrics in enumerate(measured)
-            for one in metrics
-            for phrase in self.tolerance.failures(one)
+            f"inputs {i}: {phrase}" if len(judged) > 1 else phrase
+            for i, outputs in enumerate(judged)
+            for one in outputs
+            for phrase in one.failures
         ]
-        error = max((one.relative_l2 for metrics in measured for one in metrics), default=float("inf"))
+        error = max((one.worst.relative_l2 for outputs in judged for one in outputs), default=float("inf"))
         return Trial(mapping, called, error, not phrases, "; ".join(phrases))
 
-    def _measured(self, found: Arrays, expected: Arrays) -> list[Metrics]:
-        """Of each output. Raises InputError for outputs that cannot be paired: that is no candidate's fault."""
-        pairs, _ = paired(list(found), list(expected), self.outputs)
-        return [self.tolerance.measure(found[a], expected[b]) for a, b in pairs]
+    def _judged(self, found: Arrays, expected: Arrays) -> tuple[OutputComparison, ...]:
+        """Each output. Raises InputError for outputs that cannot be paired: that is no candidate's fault."""
+        pairs, notes = paired(list(found), list(expected), self.outputs)
+        ours, theirs = (Numbers(frozenset(), frozenset(), is_typed=typed) for typed in (True, self.typed))
+        outputs = all_judged(Judged(ours, theirs, self.tolerance), "the model", pairs, found, expected)
+        weak = (f"{one.output}: {one.weak}" for one in outputs if one.weak)
+        self.notes |= dict.fromkeys((*notes, *weak))
+        return outputs
 
     def _mapping(self, modules: frozenset[str]) -> dict[str, str]:
         """The shortest mapping that makes these modules wide and the others narrow."""
