@@ -20,6 +20,7 @@ from helpers.checkpoint import damage, layouts
 from safetensors.numpy import save_file
 
 from trtnet.checkpoint import open_checkpoint
+from trtnet.checkpoint.formats.archive import open_archive
 from trtnet.support.errors import CheckpointError
 
 SOME = ("safetensors", "npz", "torch", "torchscript", "ctranslate2", "wts")
@@ -55,6 +56,13 @@ def test_a_directory_that_lacks_its_last_entries(tmp_path: Path) -> None:
 def test_old_files_with_float8(tmp_path: Path) -> None:
     path = layouts.write_old(tmp_path)
     assert open_checkpoint(path)["of.float8_e5m2"].astype("float32").tolist() == [1, 2, 3]
+
+
+def test_an_archive_of_nothing(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w"):
+        pass
+    with open_archive(tmp_path / "x.npz") as archive:
+        assert archive.namelist() == []
 
 
 @pytest.fixture

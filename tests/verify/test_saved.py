@@ -250,3 +250,57 @@ def test_reading_and_writing_need_no_torch(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
     assert json.loads((tmp_path / "y.json").read_text()) == json.loads((tmp_path / "x.json").read_text())
+
+
+def exported(path: Path, **outputs: list[float]) -> Path:
+    """As trtexec's --exportOutput."""
+    document = [{"name": name, "dimensions": str(len(values)), "values": values} for name, values in outputs.items()]
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_integers_in_two_files_without_dtypes(tmp_path: Path) -> None:
+    """30001 in place of 30000 is near as a float, and trtexec writes both alike."""
+    ids = list(range(30_000, 30_064))
+    wrong = [*ids[:5], ids[5] + 1, *ids[6:]]
+    expected, found = exported(tmp_path / "e.json", ids=ids), exported(tmp_path / "f.json", ids=wrong)
+    (output,) = trtnet.compare(found, expected).outputs
+    assert output.failures == ("1 element differs",) and "held to be equal without --atol" in output.likeness
+    assert trtnet.compare(found, expected, tolerance=trtnet.Tolerance(atol=1)).passed
+    for more in (0.5, 1e6, 123456 - 30_000):  # floats, whole by the six digits or not
+        values = [value + more for value in ids]
+        near = [value * (1 + 1e-6) for value in values]
+        expected, found = exported(tmp_path / "e.json", y=values), exported(tmp_path / "f.json", y=near)
+        assert trtnet.compare(found, expected).passed
+
+
+def test_what_files_have_twice(tmp_path: Path) -> None:
+    """A dict has the last of them, and the first was not compared."""
+    (tmp_path / "t.json").write_text(json.dumps([{"name": "y", "dimensions": "1", "values": [n]} for n in (1, 2)]))
+    write_outputs(tmp_path / "p.json", {"a": [{"y": np.ones(1)}]})
+    document = json.loads((tmp_path / "p.json").read_text())
+    document["lst"] *= 2
+    (tmp_path / "p.json").write_text(json.dumps(document))
+    (tmp_path / "k.json").write_text('{"lst": [], "lst": []}')
+    for name, what in (("t", "'y'"), ("p", "'a'"), ("k", "'lst'")):
+        with pytest.raises(InputError, match=f"it has {what} twice"):
+            read_runs(tmp_path / f"{name}.json")
+
+
+def test_a_folder_of_two_runners(tmp_path: Path) -> None:
+    """The outputs of the second call were left out, and those of the third compared with it."""
+    for number, runner in enumerate("aba"):
+        write_outputs(tmp_path / f"{number}.json", {runner: [{"y": np.full(2, number)}]})
+    with pytest.raises(InputError, match="file 1 of it has the results of b, the first those of a"):
+        read_runs(tmp_path)
+
+
+def test_an_npz_that_lost_an_entry_of_its_directory(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, a=np.ones(2), b=np.ones(2))
+    content = path.read_bytes()
+    last = content.rindex(b"PK\1\2")
+    comment = content.rindex(b"PK\1\2", 0, last) + 32
+    path.write_bytes(content[:comment] + (len(content) - 22 - last).to_bytes(2, "little") + content[comment + 2 :])
+    with pytest.raises(InputError, match="its directory has 1 of 2 entries"):
+        read_npz(path)

@@ -31,7 +31,7 @@ def open_archive(file: Path | BinaryIO) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(file)
     try:
         _check(archive)
-        if not any(info.CRC for info in archive.infolist()):
+        if archive.infolist() and not any(info.CRC for info in archive.infolist()):
             _check_places(archive)
             for info in archive.infolist():
                 del info.CRC  # then zipfile checks none

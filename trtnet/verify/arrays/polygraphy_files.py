@@ -16,7 +16,7 @@ import numpy as np
 
 from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.errors import InputError
-from trtnet.verify.arrays.feeding import Array, Arrays
+from trtnet.verify.arrays.feeding import Array, Arrays, by_one_name
 
 CLASS = "polygraphy_class"
 
@@ -51,7 +51,7 @@ def decode(document: Any) -> dict[str, list[Arrays]]:
         if "lst" not in document:
             return {"": [_arrays(document)]}
         runs: list[tuple[str, list[Any]]] = document["lst"]
-        return {runner: [_arrays(result["outputs"]) for result in results] for runner, results in runs}
+        return by_one_name((runner, [_arrays(result["outputs"]) for result in results]) for runner, results in runs)
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
         raise InputError(f"neither inputs nor outputs that polygraphy saved: {error!r}") from error
 

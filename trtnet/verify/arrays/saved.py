@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from trtnet.checkpoint.formats.archive import open_archive
 from trtnet.support import json_text
 from trtnet.support.arrays import DAMAGED, not_numbers
-from trtnet.support.errors import InputError
+from trtnet.support.errors import CheckpointError, InputError
 from trtnet.support.files import atomic_write, check_arrays, check_page
 from trtnet.verify.arrays import polygraphy_files as polygraphy, trtexec_files as trtexec
 from trtnet.verify.arrays.feeding import Array, Arrays
@@ -115,11 +116,12 @@ def _savez(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
 def read_npz(path: Path) -> Arrays:
     """The arrays of an ``.npz``, by name. Raises InputError for anything else."""
     try:
+        open_archive(path).close()  # numpy takes what is left of a damaged one
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except FileNotFoundError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except DAMAGED as error:
+    except (*DAMAGED, CheckpointError) as error:
         raise InputError(f"{path} is not an .npz of arrays: {not_numbers(error)}") from error
 
 
@@ -129,11 +131,11 @@ def _read_json(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     try:
-        return json_text.loads(text)
+        return json_text.loads(text, distinct=True)
     except ValueError:
         pass
     try:
-        return json_text.loads(trtexec.legible(text))
+        return json_text.loads(trtexec.legible(text), distinct=True)
     except ValueError as error:
         raise InputError(
             f"{path} is not JSON, as polygraphy's inputs and outputs and trtexec's exported outputs are: {error}"
@@ -143,7 +145,13 @@ def _read_json(path: Path) -> Any:
 def _joined(files: Sequence[Mapping[str, list[Arrays]]], path: Path) -> dict[str, list[Arrays]]:
     if not files:
         raise InputError(f"{path} is a folder without .json files")
-    return {runner: [arrays for runs in files for arrays in runs.get(runner, [])] for runner in files[0]}
+    for number, runs in enumerate(files):
+        if set(runs) != set(files[0]):
+            raise InputError(
+                f"{path}: file {number} of it has the results of {', '.join(runs)}, the first those of"
+                f" {', '.join(files[0])}: each has those of one call"
+            )
+    return {runner: [arrays for runs in files for arrays in runs[runner]] for runner in files[0]}
 
 
 def _by_number(path: Path) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
-from trtnet.verify.arrays.feeding import Array, Arrays
+from trtnet.verify.arrays.feeding import Array, Arrays, by_one_name
 
 SIX_DIGITS = 10**6
 """What trtexec's digits of a float cannot say exactly."""
@@ -59,7 +59,7 @@ def decode(document: Any) -> Arrays:
     the smaller ones exactly. Raises InputError.
     """
     try:
-        return {each["name"]: _array(each) for each in document}
+        return by_one_name((each["name"], _array(each)) for each in document)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not the outputs that trtexec exported: {error}") from error
 

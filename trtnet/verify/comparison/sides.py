@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trtnet.builder import describe
 from trtnet.definition import DefinedNetwork
 from trtnet.definition.again import unquantized
@@ -20,6 +22,7 @@ from trtnet.support.text.counted import an, counted
 from trtnet.verify.arrays.feeding import Array, Notes, fed
 from trtnet.verify.arrays.inputs import to_array
 from trtnet.verify.arrays.saved import read_iterations, split_runner
+from trtnet.verify.arrays.trtexec_files import SIX_DIGITS
 from trtnet.verify.comparison.naming import by_name_or_position, flattened
 from trtnet.verify.comparison.side import Results, Side
 
@@ -31,6 +34,7 @@ class Called:
     """
 
     is_typed = True
+    whole: frozenset[str] = frozenset()
     network: DefinedNetwork | None = None
 
     def __init__(
@@ -62,6 +66,7 @@ class Function:
     computed: frozenset[str] = frozenset()
     declared: frozenset[str] = frozenset()
     is_typed = True
+    whole: frozenset[str] = frozenset()
     on_a_gpu = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -88,6 +93,9 @@ class Saved:
         self.kind = Path(path).name
         self._iterations = read_iterations(Path(path), runner)
         self.computed = _floating(a.dtype.name for arrays in self._iterations for a in arrays.values())
+        names = dict.fromkeys(name for arrays in self._iterations for name in arrays)
+        parts = {name: [arrays[name] for arrays in self._iterations if name in arrays] for name in names}
+        self.whole = frozenset(name for name, each in parts.items() if _are_whole(each))
 
     @property
     def iterations(self) -> int:
@@ -196,6 +204,13 @@ def computed_in(network: Any) -> frozenset[str]:
 
 def _reference(reference: Any, kind: str) -> Side:
     return Called(reference, kind, computed_in(reference.network))
+
+
+def _are_whole(arrays: Sequence[Array]) -> bool:
+    """Whether arrays have whole numbers alone, and not because six digits, as trtexec writes, leave no others."""
+    sizes = [np.abs(array.astype(np.float64)) for array in arrays]
+    is_small = any(((each > 0) & (each < SIX_DIGITS // 10)).any() for each in sizes)
+    return is_small and all(((each == np.rint(each)) & (each < SIX_DIGITS)).all() for each in sizes)
 
 
 def _floating(names: Iterable[str]) -> frozenset[str]:

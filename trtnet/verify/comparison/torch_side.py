@@ -28,6 +28,7 @@ class TorchModule:
 
     takes: tuple[TensorInfo, ...] = ()
     is_typed = True
+    whole: frozenset[str] = frozenset()
     on_a_gpu = False
 
     def __init__(self, module: torch.nn.Module) -> None:
