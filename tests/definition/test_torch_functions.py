@@ -110,6 +110,14 @@ def of_shapes_in_place(m: Any, x: torch.Tensor) -> Any:
     return y, z, w, w.swapaxes_(0, 2).squeeze_(1) * 1
 
 
+def into_diagonals(m: Any, x: torch.Tensor) -> Any:
+    """A view whose elements are no rectangle, of a tensor of any size."""
+    y = x.clone()
+    y[..., :4].diagonal(dim1=1, dim2=2).neg_()
+    y.diagonal(1, 1, 2)[0] = 5.0
+    return y, x[:1].view(4, 6)
+
+
 def of_distributions(m: Any, x: torch.Tensor) -> Any:
     """Their checks are of values."""
     return torch.distributions.Normal(x, x.exp()).log_prob(x[:1]), torch.distributions.Categorical(logits=x).entropy()
@@ -191,7 +199,8 @@ def of_cells(m: Any, x: torch.Tensor) -> Any:
 def of_new(m: Any, x: torch.Tensor) -> Any:
     """The older names of new_empty and new_tensor."""
     sizes = x.new(x.size(0), 3).zero_(), x.new(x.size()).fill_(2), torch.ones(3).new(x.shape[0], 2).zero_()
-    return *sizes, x.new([1, 2, 3, 4, 5, 6]) * x, x.data.new(x[:, :2]) + 1
+    numbers = x.new_tensor([x.shape[0], 2.5]), torch.as_tensor(x.shape)
+    return *sizes, *numbers, x.new([1, 2, 3, 4, 5, 6]) * x, x.data.new(x[:, :2]) + 1
 
 
 def of_index_reduce(m: Any, x: torch.Tensor) -> Any:
@@ -221,7 +230,7 @@ def of_sizes_before_tensors(m: Any, x: torch.Tensor) -> Any:
 
 
 FUNCTIONS = (
-    of_new, of_index_reduce, of_sizes_before_tensors,
+    into_diagonals, of_new, of_index_reduce, of_sizes_before_tensors,
     of_methods, of_attributes, of_to, into_out, into_what_torch_made, of_masks, of_norms, of_other_names, of_factories,
     of_attention, of_cells, into_what_is_like_another, of_distributions, of_special,
     of_losses, of_names_of_others, of_shapes_in_place,

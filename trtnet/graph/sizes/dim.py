@@ -271,8 +271,9 @@ def largest(left: Size, right: Size) -> Size:
 
 def smallest(left: Size, right: Size) -> Size:
     """The smaller of two sizes."""
-    if isinstance(left, int) and isinstance(right, int):
-        return min(left, right)
+    for size, other in ((left, right), (right, left)):
+        if isinstance(size, int) and at_least(other) >= size:
+            return size
     return left if left == right else Dim(f"min({left}, {right})", Arithmetic("MIN", left, right))
 
 

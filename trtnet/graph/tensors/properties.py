@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, Self, TypeVar
 
-import numpy as np
-
 from trtnet.graph.memory import strides as layout
 from trtnet.graph.memory.storage import StoredTensor, relate
 from trtnet.graph.sizes.dim import Dim, Size, numel
@@ -153,7 +151,7 @@ class Questions(StoredTensor, Symbolic, Generic[TensorT]):
         wanted = self.dtype if dtype is None else dtype
         if isinstance(data, Symbolic):
             return self.operations.cast(data, wanted).clone()
-        return self.operations.as_tensor(np.asarray(data), wanted).fresh()
+        return self.operations.as_tensor(data, wanted).fresh()
 
     def new_empty(
         self,

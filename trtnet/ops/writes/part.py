@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from trtnet.graph import Shape, Size, Tensor
 from trtnet.graph.memory.storage import View, share
 from trtnet.graph.memory.strides import Strides, known
 from trtnet.graph.shapes import constant, size_tensor
-from trtnet.graph.sizes.dim import is_static
+from trtnet.graph.sizes.dim import is_static, numel
 from trtnet.ops.shapes.expansion import expand
 from trtnet.ops.shapes.joining import cat
 from trtnet.ops.shapes.shape import reshape
@@ -100,14 +99,11 @@ def _cast(x: Tensor, to_type: trt.DataType) -> Tensor:
 def elements(x: Tensor, y: Tensor, read: Callable[[Tensor], Tensor], refused: str = "") -> Tensor:
     """`y`, some of the elements of `x` in another order, which `read` takes out of it, as a view of it."""
     sizes = x.shape
-    if not is_static(sizes):
-        refused = refused or "such a view of a tensor whose sizes are known only when the engine runs"
 
     def write(base: Tensor, value: Tensor) -> Tensor:
-        count = prod(int(size) for size in sizes)
-        numbers = constant(base.network, np.arange(count, dtype=np.int64))
+        numbers = _places(base, Cut(0, numel(sizes)))
         places = reshape(read(reshape(numbers, sizes)), (-1,))
-        flat = scattered(reshape(base, (count,)), 0, places, reshape(value, (-1,)))
+        flat = scattered(reshape(base, (-1,)), 0, places, reshape(value, (-1,)))
         return reshape(flat, sizes)
 
     return share(x, y, View(x, read, write, object(), refused=refused), None)
