@@ -110,6 +110,12 @@ def of_shapes_in_place(m: Any, x: torch.Tensor) -> Any:
     return y, z, w, w.swapaxes_(0, 2).squeeze_(1) * 1
 
 
+def of_types(m: Any, x: torch.Tensor) -> Any:
+    """torch's older names of types."""
+    assert x.type() == "torch.FloatTensor" and (x > 0).type() == "torch.BoolTensor"
+    return (x > 0).type(x.type()), x.type(torch.LongTensor), x.type("torch.IntTensor"), x.type(torch.int32) / 2
+
+
 def into_diagonals(m: Any, x: torch.Tensor) -> Any:
     """A view whose elements are no rectangle, of a tensor of any size."""
     y = x.clone()
@@ -230,7 +236,7 @@ def of_sizes_before_tensors(m: Any, x: torch.Tensor) -> Any:
 
 
 FUNCTIONS = (
-    into_diagonals, of_new, of_index_reduce, of_sizes_before_tensors,
+    of_types, into_diagonals, of_new, of_index_reduce, of_sizes_before_tensors,
     of_methods, of_attributes, of_to, into_out, into_what_torch_made, of_masks, of_norms, of_other_names, of_factories,
     of_attention, of_cells, into_what_is_like_another, of_distributions, of_special,
     of_losses, of_names_of_others, of_shapes_in_place,

@@ -43,6 +43,14 @@ class Placeholder(torch.Tensor):
     def device(self) -> torch.device:  # type: ignore[override]
         return self.place
 
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """torch's older name of the type, "torch.FloatTensor"; the tensor in a dtype, or in a type of such a name."""
+        if dtype is None:
+            name: str = torch.empty(0, dtype=self.dtype).type()
+            return name.replace("torch.", "torch.cuda.") if self.place.type == "cuda" else name
+        kind = getattr(torch, dtype.rpartition(".")[-1]) if isinstance(dtype, str) else dtype
+        return self.to(kind if isinstance(kind, torch.dtype) else kind.dtype)
+
     def get_device(self) -> int:
         return -1 if self.place.type == "cpu" else self.place.index or 0
 

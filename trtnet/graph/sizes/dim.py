@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
 from trtnet.graph.sizes.comparisons import at_least, decided
 from trtnet.graph.sizes.origins import Arithmetic, Axis, Value
+from trtnet.graph.sizes.unknown import not_comparable, not_known
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
@@ -46,7 +46,8 @@ class SizeOperators:
 
     # trtnet.graph.sizes.real puts here what computes: floats of sizes stand above sizes, and imports point one way.
     computed: ClassVar[Any] = None
-    left_to: ClassVar[tuple[type, ...]] = ()  # whose own operators compute with a size, whichever side it is on
+    left_to: ClassVar[tuple[type, ...]] = ()
+    """Kinds of values whose own operators compute with a size, whichever side it is on."""
 
     __add__, __radd__ = _operator("add"), _reflected("add")
     __sub__, __rsub__ = _operator("sub"), _reflected("sub")
@@ -83,7 +84,7 @@ class SizeOperators:
             return sign in ("<=", ">=")
         found = decided(sign, self, other)
         if found is None:
-            raise _not_comparable(self, sign, other)
+            raise not_comparable(self, sign, other)
         return found
 
     def __lt__(self, other: object) -> bool:
@@ -172,49 +173,8 @@ class Dim(SizeOperators):
         raise not_known(self)
 
 
-def _described(size: Any) -> str:
-    of = dict.fromkeys(_names(size))
-    return f"dimension {size}" if str(size) in of else f"a size computed from {', '.join(of)}"
-
-
-def _not_comparable(size: Any, sign: str, other: Any) -> ModelError:
-    """The error for a comparison that Python has to decide while the network is being defined."""
-    asked = f"{size} {'is' if sign == '==' else sign} {other}"
-    return ModelError(
-        here(
-            f"{_described(size)} is known only when the engine runs, and whether {asked} was asked while the"
-            f" network was being defined. Declare the input with an int (or with one name for sizes that are the same),"
-            f" or compute both sides and choose with ops.where, or ops.cond, when the engine runs."
-        )
-    )
-
-
-def not_known(size: Any) -> ModelError:
-    """The error for a value that Python asks for while the network is being defined."""
-    instead = "or declare the input with an int"
-    if isinstance(size.origin, Value) and not size.origin.tensor.trt.is_network_input:
-        instead = "or, where a size says the same (the largest length is that of an axis), take x.shape there"
-    return ModelError(
-        here(
-            f"{_described(size)} is known only when the engine runs, and Python asked for its value while the network"
-            f" was being defined. Use it in shapes and arithmetic (//, math.floor(...) and ** 0.5 stay symbolic,"
-            f" int(...) and math.sqrt(...) cannot), {instead}."
-        )
-    )
-
-
 Size = int | Dim
 Shape = tuple[Size, ...]
-
-
-def _names(size: Any) -> Iterator[str]:
-    """The dimensions that a size, or a float of sizes, is computed from."""
-    origin = getattr(size, "origin", None)
-    if isinstance(origin, Arithmetic):
-        yield from _names(origin.left)
-        yield from _names(origin.right)
-    elif isinstance(size, Dim):
-        yield size.name
 
 
 def added(left: Size, right: Size) -> Size:
@@ -258,8 +218,10 @@ def power(left: Size, right: Size) -> Size:
     """left ** right, of an int that is not negative."""
     if not isinstance(right, int):
         raise ModelError(here(f"{left} ** {right}: TensorRT has no powers of sizes; compute it with tensors"))
-    one: Size = 1
-    return reduce(multiplied, [left] * right, one)
+    result: Size = 1
+    for _ in range(right):
+        result = multiplied(result, left)
+    return result
 
 
 def largest(left: Size, right: Size) -> Size:

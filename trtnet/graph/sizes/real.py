@@ -23,7 +23,6 @@ from trtnet.graph.sizes.dim import (
     added,
     floor_divided,
     multiplied,
-    not_known,
     power,
     remainder,
     smallest,
@@ -31,6 +30,7 @@ from trtnet.graph.sizes.dim import (
 )
 from trtnet.graph.sizes.origins import Arithmetic
 from trtnet.graph.sizes.products import exact_quotient
+from trtnet.graph.sizes.unknown import not_known
 from trtnet.graph.symbolic import Symbolic
 from trtnet.support.arrays import is_torch
 from trtnet.support.errors import ModelError
