@@ -12,6 +12,7 @@ from trtnet.models.lenet import lenet
 from trtnet.models.llama import llama
 from trtnet.models.mobilenet import mobilenet_v2
 from trtnet.models.mtcnn import mtcnn
+from trtnet.models.phi3 import phi3
 from trtnet.models.pp_ocr import pp_ocr_detector, pp_ocr_recognizer
 from trtnet.models.qwen2 import qwen2
 from trtnet.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
@@ -41,6 +42,7 @@ __all__ = [
     "minilm",
     "mobilenet_v2",
     "mtcnn",
+    "phi3",
     "pp_ocr_detector",
     "pp_ocr_recognizer",
     "qwen2",

@@ -53,13 +53,18 @@ class LlamaConfig:
     def head_width(self) -> int:
         return self.head_dim or self.hidden_size // self.num_attention_heads
 
+    @property
+    def rotary_width(self) -> int:
+        """Elements of a head that are rotated."""
+        return self.head_width
+
     @cached_property
     def rotary_tables(self) -> tuple[np.ndarray, np.ndarray]:
         return self.rotary(self.rope_theta, self.rope_factors)
 
     def rotary(self, theta: float, factors: tuple[float, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """cos and sin of position * theta^(-2i / dim) / factor, each [capacity, head_dim / 2]."""
-        frequencies = theta ** (-np.arange(0, self.head_width, 2) / self.head_width)
+        """cos and sin of position * theta^(-2i / dim) / factor, each [capacity, dim / 2]."""
+        frequencies = theta ** (-np.arange(0, self.rotary_width, 2) / self.rotary_width)
         angles = np.outer(np.arange(self.capacity), frequencies / np.array(factors or 1.0))
         return np.cos(angles), np.sin(angles)
 
@@ -93,12 +98,17 @@ class Attention(nn.Module):
         cache: Cache,
         write_indices: trtnet.Tensor,
     ) -> tuple[trtnet.Tensor, Cache]:
-        query = self.rotated(self.q_norm(nn.split_heads(self.q_proj(x), self.heads)), positions)
-        key = self.rotated(self.k_norm(nn.split_heads(self.k_proj(x), self.key_heads)), positions)
-        value = nn.split_heads(self.v_proj(x), self.key_heads)
-        keys = ops.kv_cache_update(cache[0], key, write_indices)
+        query, key, value = self.projected(x)
+        keys = ops.kv_cache_update(cache[0], self.rotated(key, positions), write_indices)
         values = ops.kv_cache_update(cache[1], value, write_indices)
-        return self.o_proj(nn.join_heads(self.attend(query, keys, values, mask))), (keys, values)
+        y = self.attend(self.rotated(query, positions), keys, values, mask)
+        return self.o_proj(nn.join_heads(y)), (keys, values)
+
+    def projected(self, x: trtnet.Tensor) -> tuple[trtnet.Tensor, trtnet.Tensor, trtnet.Tensor]:
+        """Queries, keys and values, each [batch, heads, length, head_dim]."""
+        query = self.q_norm(nn.split_heads(self.q_proj(x), self.heads))
+        key = self.k_norm(nn.split_heads(self.k_proj(x), self.key_heads))
+        return query, key, nn.split_heads(self.v_proj(x), self.key_heads)
 
     def attend(
         self, query: trtnet.Tensor, keys: trtnet.Tensor, values: trtnet.Tensor, mask: trtnet.Tensor

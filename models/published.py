@@ -22,6 +22,7 @@ __all__ = [
     "WHISPER",
     "Family",
     "Source",
+    "key_heads",
 ]
 
 
@@ -108,7 +109,7 @@ GPT2 = Family(
 )
 
 
-def _key_heads(document: Document) -> object:
+def key_heads(document: Document) -> object:
     """As many heads of keys as of queries where the file has none."""
     return document.get("num_key_value_heads") or document.get("num_attention_heads", 32)
 
@@ -178,7 +179,7 @@ _7B = {
     "attention_bias": False,
     "tie_word_embeddings": False,
 }
-_OF_HEADS = {"num_key_value_heads": _key_heads, "head_dim": _head_dim, "rope_factors": _rope_factors}
+_OF_HEADS = {"num_key_value_heads": key_heads, "head_dim": _head_dim, "rope_factors": _rope_factors}
 _OF_WINDOWS = {"sliding_window": _window, "layer_types": _layer_types}
 LLAMA = Family(
     {

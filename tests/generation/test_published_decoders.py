@@ -159,11 +159,20 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     assert generator.chat_template([{"role": "user", "content": "!"}]) == "<user>!<bot>"
 
 
-@pytest.mark.parametrize("kind", ["Gemma", "Gemma2", "Gemma3Text"])
-def test_a_folder_of_gemma(kind: str, tmp_path: Path) -> None:
-    window = {} if kind == "Gemma" else {"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
-    ends = {"tie_word_embeddings": kind == "Gemma", "eos_token_id": 91}
-    original = published(kind, **SMALL, head_dim=32, scale=0.3, **window, **ends)
+WINDOWS = {"head_dim": 32, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("Gemma", {"head_dim": 32, "tie_word_embeddings": True}),
+        ("Gemma2", {**WINDOWS, "tie_word_embeddings": False}),
+        ("Gemma3Text", {**WINDOWS, "tie_word_embeddings": False}),
+        ("Phi3", {"pad_token_id": 0}),
+    ],
+)
+def test_a_folder_of_another_family(kind: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    original = published(kind, **SMALL, scale=0.3, eos_token_id=91, **settings)
     folder_of(original, tmp_path)
     generator = load_generator(tmp_path, capacity=32)
     found = generator([PROMPT], GenerationConfig(8))[0].tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ from trtnet.models.denoising import DenoisingConfig
 from trtnet.models.gemma import GemmaConfig
 from trtnet.models.gpt2 import GPT2Config
 from trtnet.models.llama import LlamaConfig
+from trtnet.models.phi3 import Phi3Config
 from trtnet.models.published_gemma import GEMMA
+from trtnet.models.published_phi3 import PHI3
 from trtnet.models.qwen2 import Qwen2Config
 from trtnet.models.resnet import ResNetConfig
 from trtnet.models.stable_diffusion_unet import UNet2DConditionConfig
@@ -67,6 +70,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "llama": {
         "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
         "qk_norm": True, "rope_factors": (2.0,), "sliding_window": 7,
+    },
+    "phi3": {
+        "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "partial_rotary_factor": 0.5, "rope_factors": (1.0, 2.0, 2.0, 2.0), "long_factors": (4.0,) * 4,
+        "rope_scale": 1.25,
     },
     **{f"resnet{depth}": {"num_classes": 7} for depth in (18, 34, 50, 101, 152)},
     "silero_vad": {"sampling_rate": 8000},
@@ -243,6 +251,31 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
         GemmaConfig(
             262208, 2560, 10240, 34, 8, 4, rope_factors=(8.0,), sliding_window=1024,
             layer_types=((*5 * ("sliding_attention",), "full_attention") * 6)[:34],
+        ),
+    ),
+    "Phi-3-mini-4k-instruct": (
+        models.phi3,
+        {
+            "model_type": "phi3", "attention_bias": False, "hidden_act": "silu", "hidden_size": 3072,
+            "intermediate_size": 8192, "max_position_embeddings": 4096, "num_attention_heads": 32,
+            "num_hidden_layers": 32, "num_key_value_heads": 32, "original_max_position_embeddings": 4096,
+            "rms_norm_eps": 1e-05, "rope_scaling": None, "rope_theta": 10000.0, "sliding_window": 2047,
+            "tie_word_embeddings": False, "vocab_size": 32064,
+        },
+        Phi3Config(),
+    ),
+    "Phi-4-mini-instruct": (
+        models.phi3,
+        {
+            "model_type": "phi3", "hidden_size": 3072, "intermediate_size": 8192, "max_position_embeddings": 131072,
+            "num_attention_heads": 24, "num_hidden_layers": 32, "num_key_value_heads": 8,
+            "original_max_position_embeddings": 4096, "partial_rotary_factor": 0.75, "rms_norm_eps": 1e-05,
+            "rope_scaling": {"long_factor": [2] * 48, "short_factor": [1.0] * 48, "type": "longrope"},
+            "rope_theta": 10000.0, "sliding_window": 262144, "tie_word_embeddings": True, "vocab_size": 200064,
+        },
+        Phi3Config(
+            200064, 3072, 8192, 32, 24, 8, tie_word_embeddings=True, sliding_window=262144, partial_rotary_factor=0.75,
+            rope_factors=(1.0,) * 48, long_factors=(2.0,) * 48, rope_scale=math.sqrt(1 + 5 / 12),  # log 32 / log 4096
         ),
     ),
     "resnet-18": (
@@ -422,8 +455,8 @@ TYPES = {
     for factory, family in (
         (models.minilm, published.BERT), (models.clip_vit_b_32, published.CLIP_VISION),
         (models.clip_text, published.CLIP_TEXT), (models.clip, published.CLIP), (models.gpt2, published.GPT2),
-        (models.llama, published.LLAMA), (models.gemma, GEMMA), (models.resnet50, published.RESNET),
-        (models.vit_b_16, published.VIT), (models.whisper_tiny, published.WHISPER),
+        (models.llama, published.LLAMA), (models.gemma, GEMMA), (models.phi3, PHI3),
+        (models.resnet50, published.RESNET), (models.vit_b_16, published.VIT), (models.whisper_tiny, published.WHISPER),
     )
     for model_type in family.forms
 }  # fmt: skip
@@ -502,6 +535,10 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     ),
     "attention to what comes after": (
         models.gemma, {"model_type": "gemma3_text", "use_bidirectional_attention": True}, "use_bidirectional_attention",
+    ),
+    "long positions without their factors": (
+        models.phi3, {"model_type": "phi3", "rope_scaling": {"type": "su", "short_factor": [1.0]}},
+        "long_factors cannot be computed from what the configuration says: KeyError.'long_factor'",
     ),
     "heads that are no number": (models.qwen2, {"model_type": "llama", "head_dim": "x"}, "head_dim is 'x'"),
     "rotation of a part": (

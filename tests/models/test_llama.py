@@ -13,6 +13,7 @@ from helpers.decoders import published
 
 import trtnet
 from trtnet import models
+from trtnet.tools.generation.published import decoder_of
 
 LLAMA3 = {
     "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -21,6 +22,12 @@ LLAMA3 = {
 GEMMA = {"head_dim": 32, "num_hidden_layers": 3, "sliding_window": 4, "layer_types": [
     "sliding_attention", "full_attention", "sliding_attention",
 ]}  # fmt: skip
+PHI3 = {
+    "pad_token_id": 0, "max_position_embeddings": 64, "original_max_position_embeddings": 16, "rope_parameters": {
+        "rope_type": "longrope", "rope_theta": 100.0, "short_factor": [1.0, 1.1, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0],
+        "long_factor": [1.0, 2.0, 4.0, 8.0, 9.0, 10.0, 11.0, 12.0],
+    },
+}  # fmt: skip
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {}),
     "llama with biases": ("Llama", {"attention_bias": True, "mlp_bias": True}),
@@ -33,6 +40,15 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         "Qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
     ),
     "qwen3": ("Qwen3", {"head_dim": 32, "tie_word_embeddings": True}),
+    "phi3": ("Phi3", {"pad_token_id": 0}),
+    "phi3 with a window and half of each head rotated": (
+        "Phi3",
+        {"pad_token_id": 0, "sliding_window": 4, "rope_parameters": {
+            "partial_rotary_factor": 0.5, "rope_type": "default"},
+        },
+    ),
+    "phi3 within the positions it was trained with": ("Phi3", PHI3),
+    "phi3 beyond the positions it was trained with": ("Phi3", {**PHI3, "original_max_position_embeddings": 8}),
     "gemma": ("Gemma", {"head_dim": 32}),
     "gemma 2": ("Gemma2", {**GEMMA, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}),
     "gemma 3": ("Gemma3Text", GEMMA),
@@ -68,7 +84,7 @@ def test_prefill_and_decode_give_the_originals_logits(family: str, fixed: bool) 
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("family", ["llama 3.1", "mistral", "qwen3", "gemma 2", "gemma 3"])
+@pytest.mark.parametrize("family", ["llama 3.1", "mistral", "qwen3", "phi3", "gemma 2", "gemma 3"])
 def test_it_builds_with_two_profiles(family: str, dtype: str) -> None:
     kind, settings = FAMILIES[family]
     network = defined(published(kind, **settings), {}, dtype)
@@ -86,8 +102,7 @@ def test_a_file_of_the_settings_is_what_transformers_writes(tmp_path: Any) -> No
 
 
 def defined(original: Any, sizes: dict[str, int], dtype: str = "float32") -> Any:
-    family = models.gemma if original.config.model_type.startswith("gemma") else models.llama
-    model = family(original.config.to_dict(), capacity=16)
+    model = decoder_of(original.config.to_dict())(original.config.to_dict(), capacity=16)
     inputs = {
         name: replace(spec, shape=tuple(sizes.get(str(n), n) for n in spec.shape))
         for name, spec in model.inputs.items()

@@ -28,7 +28,7 @@ def load_generator(
     fixed: bool = True,
     quantization: Schemes | None = None,
 ) -> Generator:
-    """The generator of a published model: Llama, Mistral, Qwen2, Qwen3, SmolLM2 or Gemma.
+    """The generator of a published model: Llama, Mistral, Qwen2, Qwen3, SmolLM2, Gemma or Phi-3.
 
     source: a folder of Hugging Face's with config.json, tokenizer.json and .safetensors, or a GGUF file. capacity: how
     many tokens a sequence may have. dtype: that the model computes in. engine: a plan file, which is built if it is not

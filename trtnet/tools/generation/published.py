@@ -13,6 +13,7 @@ from trtnet.checkpoint.formats.gguf_file import GGUFFile
 from trtnet.checkpoint.quantized.quantization import in_floats
 from trtnet.models.published import LLAMA, Family
 from trtnet.models.published_gemma import GEMMA
+from trtnet.models.published_phi3 import PHI3
 from trtnet.nn import Module
 from trtnet.support.errors import CheckpointError, ModelError
 from trtnet.support.json_text import read_object_if_there
@@ -100,14 +101,18 @@ def _of_folder(path: Path, capacity: int) -> PublishedText:
     )
 
 
-DECODERS = Family({**LLAMA.forms, **GEMMA.forms})
-"""The families of language models."""
+_FACTORIES = {
+    **dict.fromkeys(LLAMA.forms, models.llama),
+    **dict.fromkeys(GEMMA.forms, models.gemma),
+    **dict.fromkeys(PHI3.forms, models.phi3),
+}
+"""Those of language models, by `model_type`."""
 
 
 def decoder_of(config: Mapping[str, Any]) -> Callable[..., Module]:
     """The factory of a published configuration. Raises ModelError for another family."""
-    DECODERS.form(config)
-    return models.gemma if config["model_type"] in GEMMA.forms else models.llama
+    Family({**LLAMA.forms, **GEMMA.forms, **PHI3.forms}).form(config)
+    return _FACTORIES[config["model_type"]]
 
 
 def _text(token: Any) -> str:
