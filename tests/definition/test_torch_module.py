@@ -155,6 +155,31 @@ def test_what_was_computed_from_weights_is_recorded_as_folded() -> None:
     assert {"first.weight"} <= defined(Twice().eval(), {"x": (2, 4)}).named
 
 
+class Reads(nn.Module):
+    """Gives its weights to Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alpha, self.beta = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.tensor(3.0))
+        self.row, self.most, self.named = (nn.Parameter(torch.randn(6)) for _ in range(3))
+        self.register_buffer("is_on", torch.tensor(True))
+        self.register_buffer("count", torch.tensor([3, 2]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x * self.alpha.item() + float(self.beta) + torch.from_numpy(self.row.detach().numpy())
+        if self.is_on and self.most.max() < 100:
+            y = y[:, : self.count.tolist()[0]]
+        return y * self.named[:3]
+
+
+def test_what_was_given_to_python_is_recorded_as_folded() -> None:
+    module, x = Reads().eval(), torch.randn(2, 6)
+    network = trtnet.define(module, {"x": x})
+    assert network.folded == {"alpha", "beta", "row", "most", "is_on", "count"}
+    assert network.named == {"named"}
+    torch.testing.assert_close(torch.as_tensor(network.reference()(x)), module(x).detach())
+
+
 def test_the_module_and_torch_are_as_before() -> None:
     class Caching(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

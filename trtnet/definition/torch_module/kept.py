@@ -72,7 +72,7 @@ def _held(attributes: dict[torch.nn.Module, dict[str, Any]]) -> Names:
 def _check(module: torch.nn.Module, before: Names, after: Names, tracing: Tracing) -> None:
     paths = {each: path for path, each in module.named_modules()}
     for (owner, name), value in after.items():
-        was = before.get((owner, name))
+        was = before.get((owner, name), getattr(type(owner), name, None))
         if value is was or not _is_state(owner, name, was, value, tracing):
             continue
         key = f"{paths[owner]}.{name}" if paths[owner] else name
@@ -85,6 +85,8 @@ def _check(module: torch.nn.Module, before: Names, after: Names, tracing: Tracin
 
 def _is_state(owner: torch.nn.Module, name: str, was: Any, value: Any, tracing: Tracing) -> bool:
     """Whether a value that was assigned is computed from what was there before, or is of this call only."""
+    if type(value) in (int, float) and type(was) in (int, float):
+        return value != was and _is_counted(type(owner), name)
     if isinstance(was, Placeholder) or not isinstance(value, torch.Tensor):
         return False
     if not isinstance(value, Placeholder):
@@ -115,6 +117,15 @@ def _depends_on_values(network: Network, tensor: Tensor) -> bool:
 def _is_read_first(kind: type[torch.nn.Module], name: str) -> bool:
     """Whether a method that assigns an attribute reads it before, in the order of its lines."""
     return any(uses[0][0] != _STORES for uses in _assigning(kind, name))
+
+
+def _is_counted(kind: type[torch.nn.Module], name: str) -> bool:
+    """Whether a line that assigns an attribute reads it, too, as ``self.step += 1`` does."""
+    for uses in _assigning(kind, name):
+        stored = {line for opcode, line in uses if opcode == _STORES}
+        if any(line in stored for opcode, line in uses if opcode != _STORES):
+            return True
+    return False
 
 
 def _line(kind: type[torch.nn.Module], name: str) -> SourceLine | None:

@@ -51,6 +51,11 @@ QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size"
 """What is asked of a tensor that its values do not change."""
 
 
+READING = frozenset(
+    ("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "equal", "allclose")
+)
+"""What gives values of a tensor to Python: they are then constants of the network."""
+
 RESHAPING = frozenset(("t_", "transpose_", "swapaxes_", "swapdims_", "squeeze_", "unsqueeze_"))
 """What gives a tensor another shape, in place: it is another view from then on."""
 
@@ -120,6 +125,8 @@ class Tracing(TorchFunctionMode):
         args, kwargs = mapped((tuple(args), dict(kwargs)), self.weights.widened(operands, self.dtype))
         result = func(*args, **kwargs)
         self.weights.derive(name, result, operands)
+        if name in READING:
+            self.network.folded |= {self.network.key(parameter) for parameter in self.weights.sources(operands)}
         self.views.note(result, func, name, args, kwargs)
         self.made.note(result)
         self.quantized.note(name, result, args, kwargs)

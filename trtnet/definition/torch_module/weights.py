@@ -112,6 +112,11 @@ class ModuleWeights:
             text = f"{name} writes to {found} of the module, which a network only reads"
             raise ModelError(here(f"{text}: take it as an argument and return the new value"))
 
+    def sources(self, operands: Iterable[Any]) -> frozenset[Parameter]:
+        """The weights that these are, or were computed from."""
+        known = (self._known(operand) for operand in operands if self.is_weight(operand))
+        return frozenset(parameter for each in known for parameter in each.sources)
+
     def is_computed_from(self, tensor: torch.Tensor, other: Any) -> bool:
         """Whether torch computed a tensor from one of the module's own."""
         return self.is_weight(tensor) and id(other) in self._known(tensor).bases
@@ -185,14 +190,14 @@ class ModuleWeights:
             self._filled.clear()
             self._derived = before
 
-    def derive(self, name: str, result: Any, operands: Iterable[Any]) -> None:
+    def derive(self, name: str, result: Any, operands: Collection[Any]) -> None:
         """Notes that the function `name` computed `result` from `operands`, of which some may be weights."""
         weights = [self._known(operand) for operand in operands if self.is_weight(operand)]
         self._used |= {id(known.tensor) for known in weights}
         random = name if name in RANDOM else next((weight.random for weight in weights if weight.random), "")
         if not weights and not random:
             return
-        sources = frozenset(parameter for weight in weights for parameter in weight.sources)
+        sources = self.sources(operands)
         bases = frozenset(base for weight in weights for base in weight.bases)
         own, kept = not weights or any(weight.own for weight in weights), all(weight.kept for weight in weights)
         for tensor in result if isinstance(result, list | tuple) else (result,):
