@@ -233,9 +233,22 @@ def test_a_file_of_schemes(tmp_path: Path) -> None:
         ({"head": "int9"}, "it is one of none, int8, fp8"),
         ({"head": {"scheme": "int9"}}, "there is no scheme 'int9'"),
         ({"head": {"block": 0}}, "found 0"),
+        ({"head": {"block": np.ones(2)}}, "found array([1., 1.])"),
         ({"head": {"blocks": 3}}, "a scheme has scheme, weights, block"),
         ({"head": {"weights": "float16"}}, "weights is one of int8, int4"),
         ({"head": {"scheme": "int8", "input_scale": -1}}, "input_scale is above 0"),
+        ({"head": {"scheme": "int8", "input_scale": "0.1"}}, "input_scale is above 0, found '0.1'"),
+        ({"head": {"scheme": "int8", "input_scale": True}}, "input_scale is above 0, found True"),
+        ({"head": {"scheme": "int8", "input_scale": float("inf")}}, "input_scale is above 0, found inf"),
+        ({"head": {"scheme": "int8", "input_scale": 1e-40}}, "input_scale is above 0, found 1e-40"),
+        ({"head": {"powers_of_two": True}}, "powers_of_two is for weights in float8_e4m3fn and float4_e2m1fn"),
+        ({"head": {"scheme": "mxfp8", "powers_of_two": "yes"}}, "found 'yes' for float8_e4m3fn"),
+        ({"head": {"scheme": "nvfp4", "input_block": np.ones(2)}}, "input_block is 16 for inputs in float4_e2m1fn"),
+        ({3: "int8_weights"}, "a pattern of module paths is a text, found 3"),
+        (
+            {"conv": {"weights": "float4_e2m1fn"}},
+            "TensorRT takes blocks of 4 bits along one axis, found a scale a channel",
+        ),
         ({"head": "int8"}, "there is no scale for them"),
         ({"conv": "int4_weights"}, "conv.weight [64, 32, 3, 3] is not a matrix"),
         ("model.onnx", 'is "checkpoint", a mapping, or a .toml or .json file'),
@@ -244,7 +257,7 @@ def test_a_file_of_schemes(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_a_quantization_is_rejected(said: Any, words: str) -> None:
-    with pytest.raises(ModelError, match=re.escape(words)):
+    with pytest.raises((ModelError, WeightsError), match=re.escape(words)):
         trtnet.define(Net(), weights=MODEL.state_dict(), quantization=said)
 
 

@@ -151,6 +151,7 @@ def test_one_tensor_with_one_scale_is_quantized_once() -> None:
          r" a convolution; the nearest are .*layer1\.add"),
         ({"layer1.add": "int8_activation"}, r"layer1\.add quantizes its operands to int8, and there is no scale"),
         ({"layer1.add": activation(-1)}, "scale is above 0, found -1"),
+        ({"layer1.add": activation(float("inf"))}, "scale is above 0, found inf"),
         ({"layer1.add": {"scheme": "int8_activation", "scale": 1, "dtype": "int4"}}, "dtype is one of int8"),
         ({"layer1.add": {"scheme": "int8_activation", "scales": 1}}, "has 'scales'; a scheme has scheme, dtype, scale"),
     ],

@@ -152,6 +152,7 @@ def test_a_torch_module_and_its_weights_are_quantized_side_by_side() -> None:
         ({"frist": "int8_attention"}, "'frist' matches no module that calls scaled_dot_product_attention"),
         ({"frist": "none", "*": scheme("int8")}, "'frist' matches no module with a weight of its own; the nearest"),
         ({"first": {"scheme": "int8_attention", "key_scale": 0}}, "key_scale is above 0, found 0"),
+        ({"first": {"scheme": "int8_attention", "key_scale": "1"}}, "key_scale is above 0, found '1'"),
         ({"first": {"scheme": "int8_attention", "block": 3}}, "a scheme has scheme, dtype, query_scale, key_scale"),
         ({"first": {"scheme": "int8_attention", "dtype": "int4"}}, "dtype is one of int8, float8_e4m3fn"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trtnet.checkpoint.base import Array
-from trtnet.checkpoint.quantized.scheme import WHOLE
+from trtnet.checkpoint.quantized.scheme import WHOLE, described
 from trtnet.checkpoint.quantized.tensor import QuantizedTensor
 from trtnet.graph.quantized import QuantizedArrays
 from trtnet.support import dtypes
@@ -53,7 +53,10 @@ def _scales(key: str, weight: QuantizedTensor, dtype: DType) -> tuple[Array, int
     if dtype.bits == 4:
         along = [axis for axis, size in enumerate(weight.blocks) if size != 1]
         if len(along) != 1:
-            raise WeightsError(f"{key}: blocks of 4 bits are along one axis in TensorRT, found {list(weight.blocks)}")
+            raise WeightsError(
+                f"{key} {list(weight.shape)}: TensorRT takes blocks of 4 bits along one axis, found"
+                f" {described(weight.blocks)}: quantize it to 8 bits, or leave it in floats"
+            )
         return scale, along[0], None
     return scale, None, tuple(n if size == WHOLE else size for n, size in zip(weight.shape, weight.blocks, strict=True))
 

@@ -25,6 +25,8 @@ class Patterns:
     """
 
     def __init__(self, table: Mapping[str, Any]) -> None:
+        if others := [pattern for pattern in table if not isinstance(pattern, str)]:
+            raise ModelError(f"quantization: a pattern of module paths is a text, found {others[0]!r}")
         self._rows = [(pattern, scheme) for pattern, said in table.items() for scheme in schemes_of(pattern, said)]
         self._used: set[tuple[str, AnyScheme | None]] = set()
 

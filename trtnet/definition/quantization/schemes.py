@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ def _check(name: str, what: str, known: tuple[str, ...]) -> None:
     raise ModelError(f"quantization: {what} is one of {', '.join(known)}; found {name!r}")
 
 
+def _check_scale(what: str, scale: Any) -> None:
+    """Raises ModelError for a scale that is no normal number of float32 above 0; None is one that is not given."""
+    if scale is None:
+        return
+    is_number = isinstance(scale, Real) and not isinstance(scale, bool)
+    if not (is_number and np.finfo(np.float32).smallest_normal <= scale <= np.finfo(np.float32).max):
+        raise ModelError(f"quantization: {what} is above 0, found {scale!r}")
+
+
 @dataclass(frozen=True)
 class WeightScheme:
     """How the float weights of modules are quantized, by the largest magnitude.
@@ -54,7 +64,8 @@ class WeightScheme:
         _check(self.weights, "weights", _WEIGHTS)
         if self.input_block is not None:
             _check(str(self.inputs), "inputs with input_block", tuple(_MEASURED))
-            if self.input_block != (wanted := _MEASURED[dtypes.get(str(self.inputs)).name]):
+            wanted = _MEASURED[dtypes.get(str(self.inputs)).name]
+            if type(self.input_block) is not int or self.input_block != wanted:
                 raise ModelError(
                     f"quantization: input_block is {wanted} for inputs in {self.inputs}, found {self.input_block!r}"
                 )
@@ -62,12 +73,17 @@ class WeightScheme:
             _check(self.inputs, "inputs", _INPUTS)
         pair = isinstance(self.block, tuple) and len(self.block) == 2
         sizes = self.block if pair else (self.block,)
-        if self.block not in ("channel", "tensor") and not all(type(n) is int and n > 0 for n in sizes):  # type: ignore[union-attr]
+        named = isinstance(self.block, str) and self.block in ("channel", "tensor")
+        if not named and not all(type(n) is int and n > 0 for n in sizes):  # type: ignore[union-attr]
             raise ModelError(
                 f'quantization: block is "channel", "tensor", columns or (rows, columns); found {self.block!r}'
             )
-        if self.input_scale is not None and not self.input_scale > 0:
-            raise ModelError(f"quantization: input_scale is above 0, found {self.input_scale!r}")
+        if self.powers_of_two is not False and (self.powers_of_two is not True or not self.dtype.is_floating):
+            raise ModelError(
+                f"quantization: powers_of_two is for weights in {' and '.join(_WEIGHTS[2:])}; found"
+                f" {self.powers_of_two!r} for {self.weights}"
+            )
+        _check_scale("input_scale", self.input_scale)
 
     @property
     def dtype(self) -> DType:
@@ -133,9 +149,7 @@ class AttentionScheme:
         """Raises ModelError for what is none."""
         _check(self.dtype, "dtype", _INPUTS)
         for each in fields(self)[1:]:
-            scale = getattr(self, each.name)
-            if scale is not None and not scale > 0:
-                raise ModelError(f"quantization: {each.name} is above 0, found {scale!r}")
+            _check_scale(each.name, getattr(self, each.name))
 
     def quantized(self, path: str) -> QuantizedAttention:
         """What the attention of a module is quantized to. Raises ModelError for one without scales."""
@@ -173,9 +187,10 @@ class CacheScheme:
     def __post_init__(self) -> None:
         """Raises ModelError for what is none."""
         _check(self.dtype, "dtype", _INPUTS)
-        scales = self.scale if isinstance(self.scale, tuple) else (self.scale,)
-        if not all(scale is None or scale > 0 for scale in scales):
-            raise ModelError(f"quantization: scales of a cache are above 0, found {self.scale!r}")
+        for scale in self.scale if isinstance(self.scale, tuple) else (self.scale,):
+            _check_scale("each scale of a cache", scale)
+        if not isinstance(self.output, str):
+            raise ModelError(f"quantization: the output of a cache is a name, found {self.output!r}")
 
     def quantized(self, name: str) -> QuantizedCache:
         """What the cache of an input is quantized to. Raises ModelError for int8 without a scale."""
@@ -208,8 +223,7 @@ class ActivationScheme:
     def __post_init__(self) -> None:
         """Raises ModelError for what is none."""
         _check(self.dtype, "dtype", _INPUTS)
-        if self.scale is not None and not self.scale > 0:
-            raise ModelError(f"quantization: scale is above 0, found {self.scale!r}")
+        _check_scale("scale", self.scale)
 
     def quantized(self, name: str) -> QuantizedActivation:
         """What the operands of an operation are quantized to. Raises ModelError without a scale."""
