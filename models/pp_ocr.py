@@ -213,9 +213,9 @@ class LightSVTR(nn.Module):
 
 
 class Recognizer(nn.Module):
-    """image [batch, 3, 48, width], blue, green, red from -1 to 1, zeros to the right of the text -> characters [batch,
-    width / 8] int64, the most likely one where it is another than at the place before, else 0; and scores [batch,
-    width / 8], how likely it is.
+    """image [batch, 3, 48, width], blue, green, red from -1 to 1, zeros to the right of the text, 5 pixels wide or more
+    -> characters [batch, width / 8] int64, the most likely one where it is another than at the place before, else 0;
+    and scores [batch, width / 8], how likely it is.
     """
 
     def __init__(self, config: RecognizerConfig) -> None:

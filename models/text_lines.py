@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trtnet.support.errors import InputError
+
 
 class Box(NamedTuple):
     """In pixels; right and bottom are the first ones outside."""
@@ -57,7 +59,11 @@ def text_lines(
     probabilities: [height, width], that a pixel is inside a line. least: a pixel's; mean: a line's. growth: the network
     finds the middle of a line, which grows by this times its area divided by its circumference on each side.
     thinnest: pixels that the middle of a line has at least.
+    Raises InputError for an array of another number of dimensions: of a batch, give one image's.
     """
+    if probabilities.ndim != 2:
+        found = list(probabilities.shape)
+        raise InputError(f"probabilities are [height, width] of one image, probabilities[0] of a batch; found {found}")
     height, width = probabilities.shape
     found = []
     for box in regions(probabilities > least):

@@ -7,6 +7,7 @@ import numpy as np
 
 import trtnet
 from trtnet import nn, ops
+from trtnet.support.configuration.ranges import check_ranges
 
 STRIDES, BINS = (8, 16, 32), 16
 """Pixels between the places of each level; the distances that the sides of a box are means of."""
@@ -19,6 +20,7 @@ class YOLOConfig:
     depth, width, max_channels: of a size of a family (n, s, ...). least, overlap: the score that a box has at least,
     and what two boxes of a class share at most. considered: the most places, the likeliest ones. boxes: the most
     results.
+    Raises InputError for a value out of range.
     """
 
     num_classes: int = 80
@@ -31,6 +33,18 @@ class YOLOConfig:
     overlap: float = 0.7
     considered: int = 1024
     boxes: int = 300
+
+    def __post_init__(self) -> None:
+        share, pixels = "from 0 to 1", "a multiple of 32, at least 32"
+        ranges = {
+            "height": (self.height % 32 == 0 and self.height > 0, pixels),
+            "width_pixels": (self.width_pixels % 32 == 0 and self.width_pixels > 0, pixels),
+            "least": (0 <= self.least <= 1, share),
+            "overlap": (0 <= self.overlap <= 1, share),
+            "width": (self.width > 0, "above 0"),
+            "depth": (self.depth > 0, "above 0"),
+        }
+        check_ranges(self, ranges, num_classes=1, max_channels=1, considered=1, boxes=1)
 
     def channels(self, count: int) -> int:
         return int(np.ceil(min(count, self.max_channels) * self.width / 8)) * 8

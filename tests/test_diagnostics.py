@@ -26,6 +26,13 @@ def test_reading_layers_with_dynamic_sizes_says_nothing(caplog: pytest.LogCaptur
     assert caplog.text == ""
 
 
+def test_reading_a_resize_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="trtnet.tensorrt"):
+        network = network_of(lambda x: ops.interpolate(x, scale_factor=2), {"x": trtnet.Input((1, 3, 4, 5))})
+        assert network.reference()(np.ones((1, 3, 4, 5), np.float32)).shape == (1, 3, 8, 10)
+    assert caplog.text == ""
+
+
 def test_other_warnings_do_and_a_missing_driver_does_not(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="trtnet.tensorrt"):
         logger.log(trt.ILogger.Severity.WARNING, "a tensor is not used")

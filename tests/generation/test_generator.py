@@ -273,6 +273,9 @@ def test_values_out_of_range_are_refused_by_name() -> None:
             GenerationConfig(**{name: value})
     with pytest.raises(InputError, match="stop_strings are non-empty strings, found 'abc'"):
         GenerationConfig(stop_strings="abc")  # type: ignore[arg-type]
+    for stops in (3, None, [3], ("x", b"y"), [""]):
+        with pytest.raises(InputError, match="stop_strings are non-empty strings, found "):
+            GenerationConfig(stop_strings=stops)  # type: ignore[arg-type]
 
 
 def test_the_step_gives_logits_at_the_places_alone_and_on_request() -> None:

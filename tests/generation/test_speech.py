@@ -56,6 +56,9 @@ def test_floats_are_read_and_what_is_not_sound_is_refused(tmp_path: Path) -> Non
     path.write_bytes(b"ID3" + whole)
     with pytest.raises(InputError, match="not a WAV file: convert it"):
         read_sound(path)
+    (tmp_path / "a b.wav").write_bytes(b"ID3" + whole)  # the command is one that a shell takes
+    with pytest.raises(InputError, match=r"`ffmpeg -i '.*/a b\.wav' sound\.wav`"):
+        read_sound(tmp_path / "a b.wav")
     path.write_bytes(whole[:-40])
     with pytest.raises(InputError, match=r"ends early: it promises 160 bytes of sound and has 120"):
         read_sound(str(path))

@@ -131,6 +131,9 @@ def test_what_is_no_whisper_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no Whisper"):
         load_transcriber(tmp_path / "nowhere")
     torch.save({"w": torch.zeros(2)}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"is no Whisper: there is no tokenizer\.json in it"):
+        load_transcriber(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match="is no Whisper: its weights have other names"):
         load_transcriber(tmp_path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trtnet import InputError
 from trtnet.models.text_lines import Box, regions, text_lines
 
 
@@ -21,6 +22,11 @@ def flooded(mask: np.ndarray) -> list[Box]:
         rows, columns = zip(*part, strict=True)
         found.append(Box(min(columns), min(rows), max(columns) + 1, max(rows) + 1))
     return found
+
+
+def test_a_batch_is_no_image() -> None:
+    with pytest.raises(InputError, match=r"probabilities\[0\] of a batch; found \[1, 9, 9\]"):
+        text_lines(np.ones((1, 9, 9)))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.45, 0.6, 0.9])

@@ -86,3 +86,21 @@ def test_all_boxes_are_ultralytics(name: str) -> None:
     with torch.inference_mode():
         wanted = original(IMAGE)[0][0]
     assert_dense_is(trtnet.define(Dense(ours), weights=original.state_dict()).reference()(IMAGE), wanted)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"height": 33}, "height is 33; it is a multiple of 32, at least 32"),
+        ({"width_pixels": 0}, "width_pixels is 0; it is a multiple of 32"),
+        ({"least": float("nan")}, "least is nan; it is from 0 to 1"),
+        ({"overlap": -1}, "overlap is -1.*; it is from 0 to 1"),
+        ({"considered": 0}, "considered is 0; it is at least 1"),
+        ({"num_classes": 0}, "num_classes is 0; it is at least 1"),
+        ({"width": 0}, "width is 0.*; it is above 0"),
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_values_out_of_range(name: str, fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(trtnet.InputError, match=says):
+        getattr(models, name)(**fields)

@@ -44,7 +44,9 @@ class GenerationConfig:
             "repetition_penalty": (1 / _LARGEST < self.repetition_penalty <= _LARGEST, f"above 0, {finite}"),
         }
         check_ranges(self, ranges, max_new_tokens=1, top_k=0, seed=0, prompt_lookup_num_tokens=0)
-        if isinstance(self.stop_strings, str) or not all(self.stop_strings):
+        stops = self.stop_strings
+        are_texts = isinstance(stops, Sequence) and all(isinstance(each, str) and each for each in stops)
+        if isinstance(stops, str) or not are_texts:
             raise InputError(f"stop_strings are non-empty strings, found {self.stop_strings!r}")
 
 

@@ -48,6 +48,36 @@ def test_nms_keeps_what_torchvision_keeps(threshold: float) -> None:
     network.build({"n": (1, 8, 30)})
 
 
+def test_nms_leaves_out_scores_that_are_no_numbers_and_takes_the_first_of_equal_ones() -> None:
+    box = torch.tensor([[0, 0, 4, 4]] * 3 + [[9, 9, 12, 12]] * 3, dtype=torch.float32)
+    network = network_of(lambda b, s: dict(zip(("kept", "count"), ops.nms(b, s, 0.5, 4), strict=True)), BOXES)
+    nan, gone = float("nan"), float("-inf")
+    for scores, kept in (
+        ([nan, 0.5, 0.7, 0.3, nan, 0.3], [2, 3]), ([0.5] * 6, [0, 3]), ([nan, gone] * 3, []), ([gone] * 6, []),
+        ([-1.0, -2.0, gone, gone, -3.0, nan], [0, 4]),
+    ):  # fmt: skip
+        found = network.reference()(box, torch.tensor(scores))
+        assert found["kept"].tolist() == [*kept, -1, -1, -1, -1][:4] and int(found["count"]) == len(kept)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "scores", "dtype", "most", "text"),
+    [
+        ((3, 5), (3,), "float32", 2, r"nms takes boxes \[n, 4\] and scores \[n\], floating, of at least one box"),
+        ((1, 3, 4), (3,), "float32", 2, "nms takes boxes"),
+        ((3, 4), (1, 3), "float32", 2, "nms takes boxes"),
+        ((3, 4), (3,), "int32", 2, "nms takes boxes"),
+        ((0, 4), (0,), "float32", 2, "nms takes boxes .* of at least one box"),
+        ((3, 4), (3,), "float32", 2.5, "max_output_boxes is a whole number of at least 0, or a Dim"),
+        ((3, 4), (3,), "float32", -1, "max_output_boxes is a whole number"),
+    ],
+)
+def test_what_is_no_boxes(boxes: Any, scores: Any, dtype: str, most: Any, text: str) -> None:
+    inputs = {"b": trtnet.Input(boxes, dtype), "s": trtnet.Input(scores, dtype)}
+    with pytest.raises(LayerError, match=text):
+        network_of(lambda b, s: ops.nms(b, s, 0.5, most)[0], inputs)
+
+
 def test_batched_nms_keeps_boxes_of_other_classes() -> None:
     inputs = BOXES | {"classes": trtnet.Input(("n",), "int64")}
     network = network_of(lambda b, s, c: ops.batched_nms(b, s, c, 0.3, 9)[0], inputs)

@@ -7,6 +7,7 @@ from math import gcd
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,8 @@ def read_wav(path: str | PathLike[str]) -> tuple[Array, int]:
     chunks, missing = _chunks(data)
     form = chunks.get(b"fmt ", b"")
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE" or len(form) < 16 or b"data" not in chunks:
-        raise InputError(f"{path} is not a WAV file: convert it first, for example with `ffmpeg -i {path} sound.wav`")
+        command = f"ffmpeg -i {quote(str(path))} sound.wav"
+        raise InputError(f"{path} is not a WAV file: convert it first, for example with `{command}`")
     kind, channels = (int.from_bytes(form[at : at + 2], "little") for at in (0, 2))
     rate, bits = int.from_bytes(form[4:8], "little"), int.from_bytes(form[14:16], "little")
     if kind == _EXTENSIBLE and len(form) >= 26:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, overload
 
 import numpy as np
 
-from trtnet.graph import Size, Tensor
+from trtnet.graph import Dim, Size, Tensor
 from trtnet.graph.shapes import constant
 from trtnet.ops.control import scan
 from trtnet.ops.create import arange
@@ -25,12 +26,12 @@ from trtnet.support.backend import trt
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, max_output_boxes: Size) -> tuple[Tensor, Tensor]:
     """The best boxes that do not overlap a better one, in order of their scores; -1 after the last.
 
-    boxes: [n, 4] of (x1, y1, x2, y2), floating. scores: [n], floating; boxes of score -inf are left out.
-    max_output_boxes: an int or a Dim. As torchvision's ``nms``, but with a fixed number of results, so that it runs on
-    every backend. Returns (int64 [max_output_boxes], an int64 scalar: how many are boxes).
+    boxes: [n, 4] of (x1, y1, x2, y2), floating; at least one. scores: [n], floating; boxes of score -inf or NaN are
+    left out. max_output_boxes: an int or a Dim. As torchvision's ``nms``, but with a fixed number of results, so that
+    it runs on every backend. Returns (int64 [max_output_boxes], an int64 scalar: how many are boxes).
     Layer: ILoop, which takes the best box (ITopKLayer, IGatherLayer) and removes those whose intersection over union
     with it is above iou_threshold; IConcatenationLayer of the results.
-    Raises LayerError for boxes and scores of different sizes.
+    Raises LayerError for other shapes and dtypes.
     Source: torchvision.ops.nms's documentation.
     """
     return _suppressed(boxes, scores, None, iou_threshold, max_output_boxes)
@@ -41,12 +42,12 @@ def batched_nms(
 ) -> tuple[Tensor, Tensor]:
     """The best boxes that do not overlap a better one of their class, in order of their scores; -1 after the last.
 
-    boxes: [n, 4] of (x1, y1, x2, y2), floating. scores: [n], floating; boxes of score -inf are left out. idxs: [n], the
-    class of each box, integer. max_output_boxes: an int or a Dim. Returns (int64 [max_output_boxes], an int64 scalar:
-    how many are boxes).
+    boxes: [n, 4] of (x1, y1, x2, y2), floating; at least one. scores: [n], floating; boxes of score -inf or NaN are
+    left out. idxs: [n], the class of each box, integer. max_output_boxes: an int or a Dim. Returns (int64
+    [max_output_boxes], an int64 scalar: how many are boxes).
     Layer: ILoop, as nms, which takes the best box (ITopKLayer, IGatherLayer) and removes those of its class that it
     overlaps; IConcatenationLayer of the results.
-    Raises LayerError for boxes, scores and classes of different sizes.
+    Raises LayerError for other shapes and dtypes.
     Source: torchvision.ops.batched_nms's documentation.
     """
     return _suppressed(boxes, scores, idxs, iou_threshold, max_output_boxes)
@@ -56,11 +57,13 @@ def _suppressed(
     boxes: Tensor, scores: Tensor, idxs: Tensor | None, iou_threshold: float, max_output_boxes: Size
 ) -> tuple[Tensor, Tensor]:
     """The best boxes one after another, each of which removes those of its class that it overlaps."""
+    _check_boxes(boxes, scores, idxs, max_output_boxes)
     n = boxes.shape[0]
     places = arange(n, network=boxes.network)
     low, high = boxes[:, :2], boxes[:, 2:]
     areas = prod(sub(high, low), 1)
     gone = float("-inf")
+    scores = where(gt(scores, gone), scores, gone)  # nothing is greater than NaN, nor NaN than anything
 
     def step(left: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
         best = argmax(left, 0, keepdim=True)
@@ -77,6 +80,18 @@ def _suppressed(
 
     _, chosen = scan(step, scores, arange(max_output_boxes, network=boxes.network))
     return chosen, sum(cast(gt(chosen, -1), "int64"))
+
+
+def _check_boxes(boxes: Tensor, scores: Tensor, idxs: Tensor | None, most: Size) -> None:
+    given = {"boxes": boxes, "scores": scores, **({} if idxs is None else {"idxs": idxs}), "max_output_boxes": most}
+    fits = boxes.ndim == 2 and boxes.shape[1] == 4 and boxes.shape[0] != 0
+    fits = fits and all(each.ndim == 1 for each in (scores, idxs) if each is not None)
+    if not (fits and boxes.dtype.is_floating and scores.dtype.is_floating):
+        boxes.network.fail(
+            "nms takes boxes [n, 4] and scores [n], floating, of at least one box; classes are [n]", given
+        )
+    if not isinstance(most, Dim) and not (isinstance(most, Integral) and int(most) >= 0):
+        boxes.network.fail("nms: max_output_boxes is a whole number of at least 0, or a Dim", given)
 
 
 def non_max_suppression(

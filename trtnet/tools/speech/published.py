@@ -55,6 +55,10 @@ def _weights(folder: Path) -> tuple[Checkpoint, dict[str, Any]]:
     """(the weights by the zoo's names, the fields of the configuration)."""
     if not folder.is_dir():
         raise CheckpointError(f"there is no Whisper {folder}: it is a folder with tokenizer.json and weights")
+    if not (folder / "tokenizer.json").is_file():
+        raise CheckpointError(
+            f"{folder} is no Whisper: there is no tokenizer.json in it, beside config.json and weights"
+        )
     checkpoint = open_checkpoint(folder)
     floats = in_floats(checkpoint)
     family = "ctranslate2_whisper" if isinstance(checkpoint, CTranslate2File) else "whisper_text"
