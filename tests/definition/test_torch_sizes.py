@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Callable
@@ -43,6 +44,39 @@ def masked_where_packed(m: Any, x: torch.Tensor) -> torch.Tensor:
     positions = m.positions.repeat(x.shape[0], 1)
     packed = (torch.diff(positions, prepend=positions[:, :1] - 1, dim=-1) != 1).cumsum(-1)
     return x if (packed[:, -1] == 0).all() else x * packed[..., None]
+
+
+@functools.lru_cache
+def kept_mask(size: Any) -> torch.Tensor:
+    return torch.tril(torch.ones(size, size))
+
+
+KEPT: dict[Any, torch.Tensor] = {}
+
+
+def test_what_code_keeps_by_size_is_of_one_network() -> None:
+    def masked(m: Any, x: torch.Tensor) -> torch.Tensor:
+        n = x.shape[0]
+        if 2 * n not in KEPT:
+            KEPT[2 * n] = torch.arange(2 * n)
+        return kept_mask(n) @ x[:, 0] + KEPT[2 * n][:n, None]
+
+    x = torch.randn(3, 4, 6)
+    expected = torch.tril(torch.ones(3, 3)) @ x[:, 0] + torch.arange(3)[:, None]
+    for _ in range(2):
+        torch.testing.assert_close(torch.as_tensor(defined(masked).reference()(x)), expected)
+
+
+def test_a_tensor_of_another_network_is_an_error() -> None:
+    kept: list[torch.Tensor] = []
+
+    def keeping(m: Any, x: torch.Tensor) -> torch.Tensor:
+        kept.append(x + 1)
+        return x * kept[0]
+
+    defined(keeping)
+    with pytest.raises(trtnet.ModelError, match="a tensor of another network, which code outside of the module keeps"):
+        defined(keeping)
 
 
 def windows(m: Any, x: torch.Tensor) -> torch.Tensor:

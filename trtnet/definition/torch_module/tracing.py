@@ -52,7 +52,19 @@ QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size"
 
 
 READING = frozenset(
-    ("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "equal", "allclose")
+    (
+        "item",
+        "tolist",
+        "numpy",
+        "__array__",
+        "__bool__",
+        "__int__",
+        "__float__",
+        "__index__",
+        "__contains__",
+        "equal",
+        "allclose",
+    )
 )
 """What gives values of a tensor to Python: they are then constants of the network."""
 
@@ -124,7 +136,8 @@ class Tracing(TorchFunctionMode):
             return converted
         args, kwargs = mapped((tuple(args), dict(kwargs)), self.weights.widened(operands, self.dtype))
         result = func(*args, **kwargs)
-        self.weights.derive(name, result, operands)
+        results = result if isinstance(result, list | tuple) else (result,)
+        self.weights.derive(name, (*results, *written_to(name, args, kwargs)), operands)
         if name in READING:
             self.network.folded |= {self.network.key(parameter) for parameter in self.weights.sources(operands)}
         self.views.note(result, func, name, args, kwargs)
@@ -237,6 +250,9 @@ class Tracing(TorchFunctionMode):
         beside: the dtypes of the tensors of the network that it is used with.
         """
         if isinstance(leaf, SymbolicTensor):
+            if leaf.value.network is not self.network:
+                text = "a tensor of another network, which code outside of the module keeps from when that was defined"
+                raise ModelError(here(f"{text}: do not keep it, or call the module with sizes that are ints"))
             return leaf.value
         if not isinstance(leaf, torch.Tensor):
             return torch.float32 if leaf is torch.float64 and self.narrowed() else leaf

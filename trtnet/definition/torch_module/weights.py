@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -190,8 +190,8 @@ class ModuleWeights:
             self._filled.clear()
             self._derived = before
 
-    def derive(self, name: str, result: Any, operands: Collection[Any]) -> None:
-        """Notes that the function `name` computed `result` from `operands`, of which some may be weights."""
+    def derive(self, name: str, results: Iterable[Any], operands: Collection[Any]) -> None:
+        """Notes that the function `name` computed `results` from `operands`, of which some may be weights."""
         weights = [self._known(operand) for operand in operands if self.is_weight(operand)]
         self._used |= {id(known.tensor) for known in weights}
         random = name if name in RANDOM else next((weight.random for weight in weights if weight.random), "")
@@ -200,9 +200,12 @@ class ModuleWeights:
         sources = self.sources(operands)
         bases = frozenset(base for weight in weights for base in weight.bases)
         own, kept = not weights or any(weight.own for weight in weights), all(weight.kept for weight in weights)
-        for tensor in result if isinstance(result, list | tuple) else (result,):
+        for tensor in results:
             if isinstance(tensor, torch.Tensor) and (random or not self.is_weight(tensor)):
                 self._derived[id(tensor)] = Known(tensor, sources, own, kept, random, bases)
+            elif isinstance(tensor, torch.Tensor) and id(tensor) in self._derived:  # it was written to
+                known = self._derived[id(tensor)]
+                self._derived[id(tensor)] = replace(known, sources=known.sources | sources, bases=known.bases | bases)
 
     def _known(self, tensor: torch.Tensor) -> Known:
         if id(tensor) in self._parameters:

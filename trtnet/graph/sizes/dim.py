@@ -68,9 +68,10 @@ class SizeOperators:
         """Whether two are of the same name. Raises ModelError where a model asks what only the engine will know.
 
         trtnet's own modules ask what is known already: to them a size of another name, or an int, is not the same.
+        To a PyTorch module sizes of two networks are two, so that what it keeps by sizes is of one network.
         """
         if isinstance(other, SizeOperators) and type(other) is type(self) and other.name == self.name:
-            return True
+            return not SizeOperators.left_to or _network(self) is _network(other)
         if not isinstance(other, int | float | SizeOperators | np.number):
             return NotImplemented
         if _is_own(sys._getframe(1).f_globals.get("__name__", "")):
@@ -116,6 +117,14 @@ class SizeOperators:
 
     def __rdivmod__(self, other: object) -> tuple[Any, Any]:
         return other // self, other % self
+
+
+def _network(size: Any) -> Any:
+    """The network of a size that is known only at run time; None for a number."""
+    origin = getattr(size, "origin", None)
+    if isinstance(origin, Arithmetic):
+        return _network(origin.left) or _network(origin.right)
+    return None if origin is None else origin.tensor.network
 
 
 def _is_own(module: str) -> bool:
