@@ -12,6 +12,7 @@ from helpers.verify.recurrent import Positional
 
 import trtnet
 from trtnet.support.errors import InputError
+from trtnet.verify.bisection.page import page
 
 INPUTS = {"x": trtnet.Input(("streams", 3)), "h": trtnet.State(("streams", 4), "float32")}
 X = {"x": np.ones((2, 3), np.float32)}
@@ -72,6 +73,7 @@ def test_small_errors_that_add_up_are_no_modules_fault() -> None:
     found = trtnet.bisect(made, Counting(3e-6).eval(), given, steps=60)
     assert found.module is None and not found.passed
     assert any("everything agrees: small errors add up in the state" in note for note in found.notes)
+    assert "<h1>trtnet bisect: the outputs differ, and no module by itself</h1>" in page(found)
     text = str(found)
     assert re.search(r"note: step [34] of 60", text) and re.search(r"output output0: and 4\d more", text), text
 
@@ -84,5 +86,5 @@ def test_what_is_no_sequence_to_bisect() -> None:
     assert trtnet.bisect(plain, None, given, steps=3, carry={"output1": "h"}).passed
     with pytest.raises(InputError, match="original_inputs are those of one call"):
         trtnet.bisect(NETWORK, None, X, steps=3, original_inputs=given)
-    with pytest.raises(InputError, match="inputs of one step, or of each"):
+    with pytest.raises(InputError, match="give the size of streams"):
         trtnet.bisect(NETWORK, None, None, steps=3)

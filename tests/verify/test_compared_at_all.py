@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import trtnet
 from trtnet.support.errors import InputError, ModelError
 from trtnet.verify import Tolerance
 from trtnet.verify.comparison.compare import compare
+from trtnet.verify.comparison.junit import junit
 from trtnet.verify.comparison.report import Comparison
 from trtnet.verify.metrics.array_metrics import measure, relative_l2
 from trtnet.verify.metrics.layouts import distance
@@ -163,3 +165,49 @@ def test_outputs_that_are_kept_stay_as_they_are() -> None:
 
     report = compare({"ours": ours}, lambda x: x, [X, {"x": X["x"] * 2}], keep=True)
     assert [call["output"].max() for call in report.kept_outputs["ours"]] == [1, 2]
+
+
+class Numbered(torch.nn.Module):
+    """What it returns beside an array is a number."""
+
+    def __init__(self, number: Any) -> None:
+        super().__init__()
+        self.number = number
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return {"y": x * 2, "n": self.number if self.number is not None else x.sum()}
+
+
+def test_bisect_and_numbers_beside_arrays() -> None:
+    network = trtnet.define(Numbered(None).eval(), {"x": trtnet.Input((2, 3))})
+    with pytest.raises(InputError, match="output n of the original is no array, but a float; the network gives it too"):
+        trtnet.bisect(network, Numbered(3.0).eval(), X)
+    assert trtnet.bisect(network, Numbered(3.0).eval(), X, outputs={"y": "y"}).passed
+
+
+def test_bisect_draws_inputs_as_compare_does() -> None:
+    class Sized(torch.nn.Module):
+        def __init__(self, more: float) -> None:
+            super().__init__()
+            self.more = more
+
+        def forward(self, x: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+            return x * self.more + ids
+
+    inputs = {"x": trtnet.Input(("n", 3)), "ids": trtnet.Input(("n", 1), "int64")}
+    network = trtnet.define(Sized(2).eval(), inputs)
+    chosen: Any = {"dims": {"n": 4}, "ranges": {"ids": (5, 9)}, "seed": 3}
+    assert trtnet.bisect(network, **chosen).passed
+    compared, found = (on(network, Sized(3).eval(), **chosen) for on in (compare, trtnet.bisect))
+    assert compared.outputs[0].worst == found.outputs[0].worst and not found.passed
+    with pytest.raises(InputError, match="give the size of n"):
+        trtnet.bisect(network, ranges={"ids": (5, 9)})
+    with pytest.raises(InputError, match=r"input ids .* has integers: give their range"):
+        trtnet.bisect(network, dims={"n": 4})
+
+
+def test_junit_names_each_pair_of_outputs() -> None:
+    """Servers take two cases of one name for one."""
+    report = of({"y": X["x"]}, {"a": X["x"], "b": X["x"] * 2}, outputs={"a": "y", "b": "y"})
+    cases = ElementTree.fromstring(junit(report)).iter("testcase")
+    assert {case.attrib["name"]: len(case.findall("failure")) for case in cases} == {"y (a)": 0, "y (b)": 1}

@@ -198,3 +198,26 @@ def test_an_engine_is_fed_its_own_state_by_name_and_into_given_arrays(dtype: str
             state, other = other, state
     assert np.array_equal(state, h) and np.array_equal(y, outputs["y"])
     assert np.allclose(y, by_hand(10).numpy(), atol=1e-5 if dtype == "float32" else 1e-2)
+
+
+def test_a_mask_of_the_streams_that_is_given() -> None:
+    """It was replaced by one in which all take part."""
+    weights = {name: value * 2 for name, value in ORIGINAL.state_dict().items()}
+    made, other = (trtnet.define(Stateful(), weights=each) for each in (ORIGINAL, weights))
+    given = {**FIRST, "h": np.ones((2, 4), np.float32), "active": np.array([False, False])}
+    report = compare(made, {"other": made}, given, keep=True)
+    assert not report.kept_inputs[0]["active"].any()
+    assert compare(made, {"other": other}, given, outputs={"output.h": "output.h"}).passed, "no state changes"
+    given["active"] = np.array([True, False])
+    assert not compare(made, {"other": other}, given, outputs={"output.h": "output.h"}).passed
+    for run in (compare, trtnet.bisect):
+        with pytest.raises(InputError, match="active leaves out streams, which a side without states cannot"):
+            run(made, Positional(), given)
+
+
+def test_two_outputs_that_can_be_one_state() -> None:
+    def theirs(x: Any, h: Any) -> Any:
+        return {"y": x, "h": h, "h_next": h}
+
+    with pytest.raises(InputError, match="the outputs h and h_next can both be the state"):
+        compare(trtnet.define(Stateful(), weights=ORIGINAL), theirs, FIRST)

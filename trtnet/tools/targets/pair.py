@@ -11,12 +11,11 @@ from trtnet.checkpoint import Checkpoint
 from trtnet.definition import DefinedNetwork, define
 from trtnet.graph import Input
 from trtnet.nn import Module
-from trtnet.support.call_interface import ACTIVE
 from trtnet.tools.targets import arguments, models
 from trtnet.tools.targets.networks import Choices
 from trtnet.tools.targets.original import opened
 from trtnet.verify.arrays.feeding import Arrays
-from trtnet.verify.arrays.inputs import merged, random_inputs
+from trtnet.verify.comparison.carrying import Declared
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,6 @@ def completed(
     *,
     from_zero: bool = False,
 ) -> Arrays:
-    """The given arrays, and random ones for the network's other inputs, but for the mask of the streams.
-
-    from_zero: also but for the states. Raises InputError for an unknown size.
-    """
-    left = {ACTIVE} if network.states else set()
-    left |= {state.input for state in network.states} if from_zero else set()
-    takes = merged([describe(network).inputs], sizes)
-    missing = [info for info in takes if info.name not in given and info.name not in left]
-    (values,) = random_inputs(missing, sizes, ranges, seed, 1)
-    return {**given, **values}
+    """The given arrays, and random ones for the network's other inputs: see :meth:`Declared.completed`."""
+    declared = Declared(network.states, describe(network).inputs)
+    return declared.completed(given, sizes, ranges, seed, from_zero=from_zero)

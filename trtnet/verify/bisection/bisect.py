@@ -14,7 +14,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.support.call_interface import TensorInfo, check
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Notes, fed
-from trtnet.verify.arrays.inputs import given_inputs
+from trtnet.verify.arrays.inputs import Ranges, given_inputs
 from trtnet.verify.bisection.diagnosis import settings_that_differ
 from trtnet.verify.bisection.judge import Judge
 from trtnet.verify.bisection.report import Bisection
@@ -25,6 +25,7 @@ from trtnet.verify.bisection.torch_recording import Names, Original
 from trtnet.verify.comparison.carrying import Declared
 from trtnet.verify.comparison.failing_step import Step, differing_step
 from trtnet.verify.comparison.result import OutputComparison
+from trtnet.verify.comparison.side import check_numbers
 from trtnet.verify.comparison.sides import declared_by, defined_in, original_of
 from trtnet.verify.comparison.verdict import Judged, Numbers, all_judged
 from trtnet.verify.metrics.array_metrics import Array
@@ -45,21 +46,24 @@ def bisect(
     steps: int | None = None,
     carry: Mapping[str, str] | None = None,
     in_floats: bool = True,
+    dims: Mapping[str, int] | None = None,
+    ranges: Ranges | None = None,
+    seed: int = 0,
 ) -> Bisection:
     """Names the first module of a network that computes something else than the same module of its original.
 
     original: by default the PyTorch module that the network was defined from. inputs: arrays by the names of the
-    network's inputs, or one array for the only input; a cast to the declared dtype is noted. original_inputs: those of
-    the torch model, by name or in order, if they differ. names: paths in the original for modules of other names.
-    outputs: expected name -> ours, for models whose outputs differ. on: where the network runs: ``ReferenceTaps`` on
-    the CPU, ``EngineTaps`` on the GPU, as engines of the same layers and dtypes, ``LockstepTaps`` of all ranks of one
-    that is divided. A module is blamed only if its outputs are further from the original's than its inputs, and only
-    after it was run alone on the original's own inputs, so that no module is blamed for accumulated rounding. A float16
-    module is run in float32 too, which distinguishes a wrong formula from rounding and overflow. The model's own
-    outputs are judged as by compare, in torch's order, shapes and layout: if they fail and no module is to blame, the
-    model itself is named. steps, carry: as of compare: of the sequence, the first step whose outputs fail is
-    bisected, on the original's state; outputs are judged in all. in_floats: run a quantized network without its
-    quantization, too, and tell each module's error then.
+    network's inputs, or one array for the only input; a cast to the declared dtype is noted. None: random ones of
+    `seed`, `dims` and `ranges`, as compare draws them, of a sequence one for all steps. original_inputs: those of the
+    torch model, by name or in order, if they differ. names: paths in the original for modules of other names. outputs:
+    expected name -> ours, for models whose outputs differ. on: where the network runs: ``ReferenceTaps`` on the CPU,
+    ``EngineTaps`` on the GPU, as engines of the same layers and dtypes, ``LockstepTaps`` of all ranks of one that is
+    divided. A module is blamed only if its outputs are further from the original's than its inputs, and only after it
+    was run alone on the original's own inputs, so that no module is blamed for accumulated rounding. A float16 module
+    is run in float32 too, which distinguishes a wrong formula from rounding and overflow. The model's own outputs are
+    judged as by compare, in torch's order, shapes and layout: if they fail and no module is to blame, the model itself
+    is named. steps, carry: as of compare: the first step whose outputs fail is bisected, on the original's state;
+    outputs are judged in all. in_floats: run a quantized network without its quantization too, for each module's error.
     Returns the bisection: each call of a module with its errors, and the findings.
     Raises InputError for inputs that do not fit, and what running the network raises.
 
@@ -72,6 +76,7 @@ def bisect(
     (False, '1')
     """
     module = original_of(network) if original is None else original
+    inputs = _drawn(network, dims, ranges, seed, steps) if inputs is None else inputs
     if steps is None:
         return _bisected(network, module, inputs, original_inputs, names, outputs, on, in_floats=in_floats)
     if original_inputs is not None:
@@ -79,6 +84,13 @@ def bisect(
     step = differing_step(network, module, inputs, steps, carry, outputs)
     found = _bisected(network, module, step.inputs, None, names, outputs, on, in_floats=in_floats)
     return replace(found, outputs=step.outputs, notes=(step.note, *_drift(found, step), *found.notes))
+
+
+def _drawn(
+    network: DefinedNetwork, dims: Mapping[str, int] | None, ranges: Ranges | None, seed: int, steps: int | None
+) -> dict[str, Array]:
+    declared = Declared(network.states, _takes(network))
+    return declared.completed({}, dims or {}, ranges or {}, seed, from_zero=steps is not None)
 
 
 def _bisected(
@@ -100,6 +112,8 @@ def _bisected(
     check(takes, feeds)
     given = states.without_mask(given)
     run = Original(module, given if original_inputs is None else _one_call(original_inputs, network), names or {})
+    if outputs is None:
+        check_numbers("the original", run.results, "the network", network.outputs)
     pairs, of_outputs = states.paired(list(network.outputs), list(run.results.outputs), outputs)
     run.choose({theirs: ours for ours, theirs in pairs})
     recording = on(network)(feeds)
@@ -150,8 +164,6 @@ def _takes(network: DefinedNetwork) -> tuple[TensorInfo, ...]:
 
 
 def _one_call(inputs: Any, network: DefinedNetwork) -> dict[str, Array]:
-    if inputs is None:
-        raise InputError(f"bisect needs the inputs of one call: arrays for {', '.join(network.inputs)}")
     iterations = given_inputs(inputs, _takes(network))
     if len(iterations) != 1:
         raise InputError(f"bisect takes the inputs of one call; found those of {len(iterations)}")

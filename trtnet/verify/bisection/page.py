@@ -12,7 +12,8 @@ from trtnet.verify.comparison.page import STYLE
 
 def page(bisection: BisectionResult) -> str:
     """The findings, the error by depth, and every call of a module."""
-    title = "trtnet bisect: " + (", ".join(f.row.name for f in bisection.findings) or "nothing differs")
+    nobody = "nothing differs" if bisection.passed else "the outputs differ, and no module by itself"
+    title = "trtnet bisect: " + (", ".join(f.row.name for f in bisection.findings) or nobody)
     said = "\n".join(line.plain for line in headlines(bisection))
     body = [
         f"<h1>{escape(title)}</h1>",

@@ -12,6 +12,7 @@ from trtnet.support.call_interface import ACTIVE, StateInfo, TensorInfo
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.feeding import Array, Arrays, Notes, cast
+from trtnet.verify.arrays.inputs import Ranges, merged, random_inputs
 from trtnet.verify.comparison.naming import paired
 from trtnet.verify.comparison.side import Side
 from trtnet.verify.comparison.sides import Saved
@@ -37,10 +38,10 @@ class Declared:
         """output -> input."""
         return {state.output: state.input for state in self.states}
 
-    def begun(self, sets: Iterable[Arrays], *, from_zero: bool) -> Iterator[Arrays]:
-        """The inputs of each call, in which every stream takes part; states that are not given are zeros.
+    def begun(self, sets: Iterable[Arrays], *, from_zero: bool, drawn: bool = False) -> Iterator[Arrays]:
+        """The inputs of each call; where no mask is given every stream takes part, and states not given are zeros.
 
-        from_zero: all are zeros, also those that are given.
+        from_zero: all are zeros, also those that are given. drawn: a mask among them is random and not used.
         """
         names = {state.input for state in self.states}
         for arrays in sets:
@@ -48,9 +49,22 @@ class Declared:
             for info in self.takes if names else ():
                 if info.name in names and (from_zero or info.name not in filled):
                     filled[info.name] = np.zeros(self._shape(info, arrays), dtypes.get(info.dtype).numpy)
-                if info.name == ACTIVE:
+                if info.name == ACTIVE and (drawn or ACTIVE not in filled):
                     filled[ACTIVE] = np.ones(self._shape(info, arrays), np.bool_)
             yield filled
+
+    def completed(
+        self, given: Arrays, sizes: Mapping[str, int], ranges: Ranges, seed: int, *, from_zero: bool = False
+    ) -> Arrays:
+        """The given arrays, and random ones for the other inputs, but for the mask of the streams.
+
+        from_zero: also but for the states. Raises InputError for an unknown size, and as random inputs do.
+        """
+        left = {ACTIVE} if self.states else set()
+        left |= {state.input for state in self.states} if from_zero else set()
+        missing = [info for info in merged([self.takes], sizes) if info.name not in given and info.name not in left]
+        (values,) = random_inputs(missing, sizes, ranges, seed, 1)
+        return {**given, **values}
 
     def paired(
         self, found: Sequence[str], expected: Sequence[str], chosen: Mapping[str, str] | None
@@ -77,13 +91,15 @@ class Declared:
         return name
 
     def fits(self, side: Side, arrays: Arrays) -> Arrays:
-        """What a side takes: one that declares no states has no mask of the streams."""
+        """What a side takes: one that declares no states has no mask of the streams. Raises as `without_mask`."""
         return arrays if any(info.name == ACTIVE for info in side.takes) else self.without_mask(arrays)
 
     def without_mask(self, arrays: Arrays) -> Arrays:
-        """What a model takes that knows nothing of streams."""
+        """What a model takes that knows nothing of streams. Raises InputError for streams that take no part."""
         if not self.states:
             return arrays
+        if ACTIVE in arrays and not np.all(arrays[ACTIVE]):
+            raise InputError(f"{ACTIVE} leaves out streams, which a side without states cannot: leave it out")
         return {name: array for name, array in arrays.items() if name != ACTIVE}
 
     def _shape(self, info: TensorInfo, arrays: Arrays) -> tuple[int, ...]:

@@ -8,19 +8,16 @@ from typing import Any
 
 from trtnet.support.call_interface import check
 from trtnet.support.errors import InputError
-from trtnet.support.text.counted import an, counted
+from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.feeding import Array, Arrays, fed
 from trtnet.verify.arrays.inputs import Inputs, Ranges, check_count, given_inputs, merged, random_inputs
 from trtnet.verify.comparison.carrying import Carrying, Declared, sequence
 from trtnet.verify.comparison.report import Comparison
 from trtnet.verify.comparison.result import OutputComparison
-from trtnet.verify.comparison.side import Results, Side
+from trtnet.verify.comparison.side import Results, Side, check_numbers
 from trtnet.verify.comparison.sides import Saved, open_side, original_of, unquantized_side
 from trtnet.verify.comparison.verdict import Judged, Tolerances, check_tolerances
 from trtnet.verify.metrics.tolerances import EXACT
-
-NUMBERS = ("bool", "int", "float")
-"""Types of results that could be compared and are no arrays."""
 
 
 def compare(
@@ -69,7 +66,7 @@ def compare(
     carry = _carried(states.carry if carry is None and steps is not None else carry, steps, iterations)
     run = _Run(sides, baseline, tolerance, outputs, keep, carry or {}, states, _in_floats(sides, in_floats))
     feeds = _feeds(run.all_sides, inputs, dims or {}, ranges or {}, seed, steps or iterations)
-    feeds = states.begun(feeds, from_zero=inputs is None and carry == states.carry)
+    feeds = states.begun(feeds, from_zero=inputs is None and carry == states.carry, drawn=inputs is None)
     for arrays in sequence(list(feeds), carry, steps) if carry else feeds:
         run.add({name: _read_only(array) for name, array in arrays.items()})
     return run.comparison(seed if inputs is None else None, iterations)
@@ -189,7 +186,8 @@ class _Run:
         for name, side in self._sides.items():
             ours = self._results(name, side, feeds[name])
             found = ours.outputs
-            self._check_others(name, ours, results)
+            if self._outputs is None:
+                check_numbers(self._expected, results, name, found, ours.others)
             pairs, notes = self._states.paired(list(found), list(expected), self._outputs)
             self._note(name, notes)
             self._judge(name, side, pairs, found, expected)
@@ -242,15 +240,6 @@ class _Run:
                 known = ", ".join(expected)
                 raise InputError(
                     f"a tolerance for {name}, which is not an output of the reference; its outputs are {known}"
-                )
-
-    def _check_others(self, name: str, found: Results, expected: Results) -> None:
-        """Raises InputError for a number that one side gives in place of an array, or both do: it is not compared."""
-        for output, kind in expected.others.items() if self._outputs is None else ():
-            if output in found.outputs or kind == found.others.get(output) in NUMBERS:
-                raise InputError(
-                    f"output {output} of {self._expected} is no array, but {an(kind)}; {name} gives it too: return"
-                    f" it as an array, or say which to compare: outputs={{'y': 'y'}} (--output y=y) for each"
                 )
 
     def _results(self, name: str, side: Side, inputs: Arrays) -> Results:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trtnet.definition import DefinedNetwork
-from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Arrays
 from trtnet.verify.comparison.compare import compare
 from trtnet.verify.comparison.report import Comparison
@@ -36,8 +35,6 @@ def differing_step(
     outputs: Mapping[str, str] | None,
 ) -> Step:
     """The first step whose outputs fail, or the worst if none does. Raises as compare does."""
-    if inputs is None:
-        raise InputError(f"bisect needs the inputs of one step, or of each: arrays for {', '.join(network.inputs)}")
     report = compare(network, {"original": original}, inputs, steps=steps, carry=carry, outputs=outputs, keep=True)
     failing = [
         number

@@ -23,7 +23,8 @@ def junit(found: ComparisonResult) -> str:
 
 
 def _case(suite: ET.Element, found: OutputComparison) -> None:
-    case = ET.SubElement(suite, "testcase", {"classname": visible(found.candidate), "name": visible(found.output)})
+    name = found.output if found.output == found.expected_output else f"{found.output} ({found.expected_output})"
+    case = ET.SubElement(suite, "testcase", {"classname": visible(found.candidate), "name": visible(name)})
     said = visible("\n".join(found.lines()))
     if found.passed:
         ET.SubElement(case, "system-out").text = said

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from trtnet.support.call_interface import TensorInfo
+from trtnet.support.errors import InputError
+from trtnet.support.text.counted import an
 from trtnet.verify.arrays.feeding import Array, Arrays, Notes
 
 
@@ -57,3 +59,22 @@ class Side(Numerics, Protocol):
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         """The outputs for the inputs of one iteration. Raises InputError for inputs it cannot take."""
         ...
+
+
+_NUMBERS = ("bool", "int", "float")
+"""Types of results that could be compared and are no arrays."""
+
+
+def check_numbers(
+    reference: str, expected: Results, name: str, found: Container[str], others: Mapping[str, str] | None = None
+) -> None:
+    """Raises InputError for a number that one side gives in place of an array, or both do: it is not compared.
+
+    found: the outputs of the other side, others: what it gives beside them.
+    """
+    for output, kind in expected.others.items():
+        if output in found or kind == (others or {}).get(output) in _NUMBERS:
+            raise InputError(
+                f"output {output} of {reference} is no array, but {an(kind)}; {name} gives it too: return it as"
+                f" an array, or say which to compare: outputs={{'y': 'y'}} (--output y=y) for each"
+            )
