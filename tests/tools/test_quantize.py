@@ -257,8 +257,12 @@ def test_the_most_sensitive_modules_stay_floats_until_the_outputs_are_near(tmp_p
         ModelError, match=r"with out alone .* more than the tolerance of 1e-06: .* Give a larger tolerance"
     ):
         trtnet.quantize(Shared(), {"x": x}, file, **common, tolerance=1e-6)
-    with pytest.raises(ModelError, match="the tolerance is above 0"):
+    with pytest.raises(ModelError, match="the tolerance is above 0, found 0"):
         trtnet.quantize(Shared(), {"x": x}, file, **common, tolerance=0)
+    with pytest.raises(
+        ModelError, match=r"a tolerance is of the outputs that data gives: give data, --data FILE\.npz$"
+    ):
+        trtnet.quantize(Shared(), None, file, **{**common, "scheme": "int8_weights"}, tolerance=0.1)
 
 
 def test_minilm_finds_the_same_sentences_with_all_its_products_in_int8(tmp_path: Path) -> None:

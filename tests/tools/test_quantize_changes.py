@@ -174,8 +174,12 @@ def test_a_norm_is_smoothed_only_before_products_that_are_all_known(tmp_path: Pa
     floats = trtnet.define(Branches(), weights=weights).reference()(x)
     found = trtnet.define(Branches(), weights=file, quantization="checkpoint").reference()(x)
     assert 0 < relative(found, floats) < 0.05  # b is in floats, and has the norm's divisors too
-    for smooth, scheme in ((1.5, "int8"), (0.5, "int8_weights")):
-        with pytest.raises(ModelError, match="smooth is from 0 to 1 or 'auto', for inputs with one scale"):
+    one_scale = "smooth is for schemes whose inputs have one scale, such as int8 and fp8; found int8_weights"
+    for smooth, scheme, words in (
+        (1.5, "int8", "smooth is from 0 to 1 or 'auto', found 1"),
+        (0.5, "int8_weights", one_scale),
+    ):
+        with pytest.raises(ModelError, match=words):
             trtnet.quantize(Branches(), {"x": x}, file, weights=weights, smooth=smooth, scheme=scheme)
 
 

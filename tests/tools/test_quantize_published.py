@@ -163,6 +163,11 @@ def test_the_command_writes_a_folder_that_generate_takes(folder: Path, tmp_path:
     assert "leave out --weights, --arg and --declare" in more.stderr
 
 
+def test_a_folder_that_is_no_model_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"there is no .*config\.json, which says what the model is"):
+        quantize_published(tmp_path, TEXTS, tmp_path / "out")
+
+
 # Whisper
 
 

@@ -290,7 +290,7 @@ def advised(checkpoint: Checkpoint) -> Iterator[None]:
             raise
         text = (
             f'{error}\n  the checkpoint is quantized ({found}):\n  quantization="checkpoint" or'
-            f" --quantization checkpoint keeps it so,"
-            f" trtnet.weights.quantization_of(path).dequantized() is one of floats"
+            f" --quantization checkpoint keeps it so; one of floats is"
+            f" trtnet.weights.quantization_of(path).dequantized(), or what trtnet convert --dequantize writes"
         )
         raise WeightsError(text, error.missing, error.unexpected, error.mismatched) from error

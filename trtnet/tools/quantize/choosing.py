@@ -70,13 +70,13 @@ def chosen(
         raise ModelError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
     if attention and attention not in _ATTENTIONS:
         raise ModelError(f"attention is quantized to {' or '.join(_ATTENTIONS)}; found {attention!r}")
-    if not has_data and (found.needs_scale or attention):
-        raise ModelError(
-            f"{'attention' if attention else scheme} quantizes inputs, whose scales are calibrated: give data, --data"
-            f" FILE.npz, or a scheme of weights, such as {scheme.partition('_')[0]}_weights"
-        )
-    if tolerance is not None and not (has_data and tolerance > 0):
-        raise ModelError(f"the tolerance is above 0, of outputs for data that is given; found {tolerance:g}")
+    if not has_data and (found.needs_scale or attention or tolerance is not None):
+        what = f"{scheme} quantizes" if found.needs_scale else "attention quantizes" if attention else ""
+        why = f"{what} inputs, whose scales are calibrated" if what else "a tolerance is of the outputs that data gives"
+        other = f", or a scheme of weights, such as {scheme.partition('_')[0]}_weights" if found.needs_scale else ""
+        raise ModelError(f"{why}: give data, --data FILE.npz{other}")
+    if tolerance is not None and not tolerance > 0:
+        raise ModelError(f"the tolerance is above 0, found {tolerance:g}")
     placed = placement_of(placement, _calibrated(found), measured=tolerance is not None)
     method = method or (_PLAIN if smooth is None else _SMOOTH)
     return Choice(found, method, _alphas(scheme, found, smooth), attention or "", placed)
@@ -94,8 +94,10 @@ def _alphas(scheme: str, found: WeightScheme, smooth: float | str | None) -> tup
         number = None if smooth == AUTO else float(smooth)
     except ValueError:
         number = -1
-    if found.inputs is None or found.input_block or (number is not None and not 0 <= number <= 1):
-        raise ModelError(f"smooth is from 0 to 1 or {AUTO!r}, for inputs with one scale; found {smooth} for {scheme}")
+    if found.inputs is None or found.input_block:
+        raise ModelError(f"smooth is for schemes whose inputs have one scale, such as int8 and fp8; found {scheme}")
+    if number is not None and not 0 <= number <= 1:
+        raise ModelError(f"smooth is from 0 to 1 or {AUTO!r}, found {smooth}")
     return (None, *ALPHAS) if number is None else (number,)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtnet.support.json_text import read_object
+from trtnet.support.json_text import read_object_if_there
 from trtnet.tools.quantize.choosing import chosen
 from trtnet.tools.quantize.published.folder import How, check_new
 from trtnet.tools.quantize.published.speech import quantize_speech
@@ -56,4 +56,6 @@ def quantize_published(
 def _is_speech(source: Path) -> bool:
     if not source.is_dir():
         return False
-    return (source / "model.bin").is_file() or read_object(source / "config.json").get("model_type") == "whisper"
+    return (source / "model.bin").is_file() or read_object_if_there(source / "config.json").get(
+        "model_type"
+    ) == "whisper"
