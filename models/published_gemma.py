@@ -1,6 +1,7 @@
 """The keys of the published `config.json` of Gemma, Gemma 2 and the text models of Gemma 3, by transformers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from trtnet.support.configuration.config_json import Allowed, Document, Family, Form
 
@@ -75,6 +76,17 @@ _GEMMA_FIXED: dict[str, Allowed] = {
     "rope_parameters.full_attention.rope_type": _LINEAR,
     "rope_parameters.sliding_attention.rope_type": ("default",),
 }
+_GEMMA3 = Form(
+    names={**_GEMMA_NAMES, "rope_local_theta": ("rope_local_base_freq", "rope_parameters")},
+    defaults={**_GEMMA_2B, "vocab_size": 262208},
+    computed={
+        "rope_theta": lambda document: _global_theta(document, 1000000.0),
+        "rope_factors": _global_factors,
+        "rope_local_theta": _local_theta,
+        "layer_types": _every(6),
+    },
+    fixed=_GEMMA_FIXED,
+)
 GEMMA = Family(
     {
         "gemma": Form(
@@ -94,12 +106,7 @@ GEMMA = Family(
                       "layer_types": _every(2)},
             fixed=_GEMMA_FIXED,
         ),
-        "gemma3_text": Form(
-            names={**_GEMMA_NAMES, "rope_local_theta": ("rope_local_base_freq", "rope_parameters")},
-            defaults={**_GEMMA_2B, "vocab_size": 262208},
-            computed={"rope_theta": lambda document: _global_theta(document, 1000000.0),
-                      "rope_factors": _global_factors, "rope_local_theta": _local_theta, "layer_types": _every(6)},
-            fixed=_GEMMA_FIXED,
-        ),
+        "gemma3_text": _GEMMA3,
+        "gemma3": replace(_GEMMA3, inside="text_config"),
     }
 )  # fmt: skip

@@ -100,7 +100,7 @@ def test_what_is_no_language_model_is_said(file: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "mixtral"}')
     said = str(run(tmp_path, "x").exception)
     assert said.startswith(f"{tmp_path}: ") and "LlamaConfig" not in said
-    known = "'gemma', 'gemma2', 'gemma3_text', 'llama', 'mistral', 'phi3', 'qwen2', 'qwen3'"
+    known = "'gemma', 'gemma2', 'gemma3', 'gemma3_text', 'llama', 'mistral', 'phi3', 'qwen2', 'qwen3'"
     assert said.endswith(f"model_type is 'mixtral', which is not read here; known: {known}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
-from helpers.decoders import caches_of, published, step
+from helpers.decoders import SIZES, caches_of, published, step
 from helpers.generating import greedy_of
 from helpers.gguf_files import BYTES, END, PROMPT, SMALL, SPECIAL, TEMPLATE, write_gguf
 
@@ -178,6 +178,25 @@ def test_a_folder_of_another_family(kind: str, settings: dict[str, Any], tmp_pat
     found = generator([PROMPT], GenerationConfig(8))[0].tokens
     assert found == greedy_of(original, PROMPT, 8, end=91)
     assert len({*found}) > 2
+
+
+def test_a_folder_of_gemma_that_sees_images_reads_texts(tmp_path: Path) -> None:
+    import transformers
+
+    vision = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28,
+    }  # fmt: skip
+    text = {**SIZES, **WINDOWS, "max_position_embeddings": 64, "pad_token_id": 0}
+    config = transformers.Gemma3Config(text_config=text, vision_config=vision, eos_token_id=91)
+    torch.manual_seed(3)
+    original = transformers.Gemma3ForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        for name, parameter in original.named_parameters():
+            parameter.normal_(0.0, 0.3 if "layers" in name else 0.05)
+    folder_of(original, tmp_path)
+    found = load_generator(tmp_path, capacity=32)([PROMPT], GenerationConfig(8))[0].tokens
+    assert found == greedy_of(original, PROMPT, 8, end=91)
+    assert len({*found}) > 1
 
 
 def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:

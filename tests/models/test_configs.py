@@ -241,18 +241,6 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
             attn_logit_softcapping=50.0, final_logit_softcapping=30.0,
         ),
     ),
-    "the texts of gemma-3-4b, with its linear scaling": (
-        models.gemma,
-        {
-            "model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34,
-            "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 262208, "sliding_window": 1024,
-            "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "rope_local_base_freq": 10000.0,
-        },
-        GemmaConfig(
-            262208, 2560, 10240, 34, 8, 4, rope_factors=(8.0,), sliding_window=1024,
-            layer_types=((*5 * ("sliding_attention",), "full_attention") * 6)[:34],
-        ),
-    ),
     "Phi-3-mini-4k-instruct": (
         models.phi3,
         {
@@ -276,6 +264,21 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
         Phi3Config(
             200064, 3072, 8192, 32, 24, 8, tie_word_embeddings=True, sliding_window=262144, partial_rotary_factor=0.75,
             rope_factors=(1.0,) * 48, long_factors=(2.0,) * 48, rope_scale=math.sqrt(1 + 5 / 12),  # log 32 / log 4096
+        ),
+    ),
+    "gemma-3-4b-it, which sees images": (
+        models.gemma,
+        {
+            "model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"], "mm_tokens_per_image": 256,
+            "text_config": {
+                "hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34,
+                "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024,
+            },
+            "vision_config": {"hidden_size": 1152, "num_hidden_layers": 27},
+        },
+        GemmaConfig(
+            262208, 2560, 10240, 34, 8, 4, rope_factors=(8.0,), sliding_window=1024,
+            layer_types=((*5 * ("sliding_attention",), "full_attention") * 6)[:34],
         ),
     ),
     "resnet-18": (
@@ -448,6 +451,7 @@ NOT_READ = {
     # the cache's capacity takes its place
     **{kind: {"max_position_embeddings"} for kind in published.LLAMA.forms | GEMMA.forms},
     "clip": {"vision_config"},
+    "gemma3": {"vision_config", "mm_tokens_per_image", "boi_token_index", "eoi_token_index", "image_token_index"},
     "gemma3_text": {"max_position_embeddings", "_sliding_window_pattern"},  # what layer_types were made by
 }  # fmt: skip
 TYPES = {
@@ -527,6 +531,9 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "another perceptron": (
         models.gemma, {"model_type": "gemma", "hidden_activation": "gelu"},
         "hidden_activation is 'gelu'.*it has 'gelu_pytorch_tanh'",
+    ),
+    "texts that are no object": (
+        models.gemma, {"model_type": "gemma3", "text_config": [1]}, r"text_config is \[1\]; it must be an object",
     ),
     "scaled positions in a window": (
         models.gemma,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.cli.command import trtnet as command
 from helpers.comparing import relative_l2
-from helpers.decoders import published
+from helpers.decoders import SIZES, published
 from helpers.gguf_files import SMALL, write_gguf
 from helpers.whispers import original, sound, write_ctranslate2, write_folder, write_wav
 
@@ -91,6 +91,21 @@ def test_a_folder_of_gemma(options: dict[str, Any], gguf: Path, tmp_path: Path) 
     found = quantize_published(made, TEXTS, tmp_path / "a", **options)
     assert (len(found.rows), {row.smoothed for row in found.rows}) == (14, {"inputs" if options else ""})
     assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(made)) < 0.12
+
+
+def test_of_a_gemma_that_sees_images_the_text_model_is_written(gguf: Path, tmp_path: Path) -> None:
+    import transformers
+
+    made = tmp_path / "gemma"
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {**SIZES, **SMALL, "head_dim": 32, "pad_token_id": 0}
+    config = transformers.Gemma3Config(text_config=text, vision_config={**vision, "image_size": 28})
+    transformers.Gemma3ForConditionalGeneration(config).save_pretrained(made)
+    (made / "tokenizer.json").write_text(published_text(gguf, 32).tokenizer.tokenizer.to_str())
+    quantize_published(made, None, tmp_path / "a", scheme="int8_weights")
+    written = transformers.AutoConfig.from_pretrained(tmp_path / "a")
+    assert (type(written).__name__, written.architectures) == ("Gemma3TextConfig", ["Gemma3ForCausalLM"])
+    assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(made)) < 0.08
 
 
 @pytest.mark.parametrize("family", ["gemma", "gemma2", "gemma3"])

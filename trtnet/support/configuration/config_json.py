@@ -34,12 +34,14 @@ class Form:
     defaults: what a missing key means, where the family's dataclass has another default.
     computed: fields that are computed from the document.
     fixed: the values of other keys that the family computes; a function gives those that depend on the configuration.
+    inside: the key of the part that is read like the whole document, and before it.
     """
 
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     computed: Mapping[str, Callable[[Document], Any]] = field(default_factory=dict)
     fixed: Mapping[str, Allowed] = field(default_factory=dict)
+    inside: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ def _check_names(values: Document, default: object) -> None:
 
 def _translated(document: Document, default: C, family: Family) -> C:
     form = family.form(document)
+    part = document.get(form.inside) or {}
+    if not isinstance(part, Mapping):
+        raise ModelError(f"{form.inside} is {part!r}; it must be an object of keys and values")
+    document = {**document, **part}
     keys: dict[str, str] = {}
     values = dict(form.defaults)
     for name in _names(default):

@@ -100,9 +100,13 @@ def _halves(width: int) -> RuleSet:
 
 
 def _of_folder(source: Path) -> tuple[dict[str, Any], dict[str, Path | str]]:
-    """(config.json without its quantization, the other files)."""
+    """(config.json without its quantization, the other files); of a model that sees images that of its texts."""
     config = read_object(source / CONFIG)
-    return {key: value for key, value in config.items() if key != "quantization_config"}, files_beside(source)
+    if config.get("model_type") == "gemma3":
+        kind, name = _CLASSES["gemma3"]
+        config |= {**(config.get("text_config") or {}), "model_type": kind, "architectures": [name]}
+    left = {"quantization_config", "text_config", "vision_config"}
+    return {key: value for key, value in config.items() if key not in left}, files_beside(source)
 
 
 def _of_gemma(ours: GemmaConfig) -> dict[str, Any]:
