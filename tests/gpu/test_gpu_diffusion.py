@@ -36,14 +36,7 @@ def denoised(step: Any, latents: torch.Tensor, steps: int = 4) -> torch.Tensor:
     return latents.cpu()
 
 
-GENERAL = pytest.mark.xfail(
-    reason="TensorRT-RTX 1.6.1 adds shortcuts wrong with its general kernels, which float32 parts beside 16-bit ones "
-    "of dynamic sizes need (docs/status.md): 0.27 on an H200 for one of the two forms, 2026-11-29",
-    strict=False,
-)
-
-
-@pytest.mark.parametrize("dtype", ["float32", pytest.param("float16", marks=GENERAL)])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("form", FORMS)
 def test_four_steps_from_noise(form: str, dtype: str) -> None:
     ours = models.denoising_step(**FORMS[form])

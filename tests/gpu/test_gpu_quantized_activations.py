@@ -30,7 +30,7 @@ def compared(network: Any) -> None:
     x = data(8, 1)["x"].astype(np.float16 if network.dtype.name == "float16" else np.float32)
     found = engine(torch.from_numpy(x).cuda()).float().cpu()
     wanted = np.asarray(network.reference()(x), np.float32)
-    assert relative_l2(found, wanted) < {"float16": 2e-2, "float32": 1e-2}[network.dtype.name]
+    assert relative_l2(found, wanted) < {"float16": 3e-2, "float32": 1e-2}[network.dtype.name]
     rows = [row for row in audit(engine).modules if row.name in network.quantized.activations]
     assert len(rows) == len(network.quantized.activations)
 

@@ -86,6 +86,7 @@ def describe(network: Network) -> PlanInfo:
         ranks=rank.ranks,
         divided=dict(rank.divided),
         states=network.states,
+        float8_groups=bool(network.quantized.grouped),
     )
 
 

@@ -40,7 +40,7 @@ class PlanInfo:
     of one inference at each profile's opt shapes, as counted by trtnet.graph.layers.work. audit: in which dtypes the
     engine computes, as ``trtnet build --audit`` found; empty where it was not asked. rank, ranks: which rank's part it
     is, of how many; divided: the axis of inputs and outputs of which each rank has a part, by name. states: the inputs
-    that get what an output of the call before gave.
+    that get what an output of the call before gave. float8_groups: whether it has float8 convolutions with groups.
     """
 
     backend: str
@@ -69,6 +69,7 @@ class PlanInfo:
     ranks: int = 1
     divided: dict[str, int] = field(default_factory=dict)
     states: tuple[StateInfo, ...] = ()
+    float8_groups: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _info(document: dict[str, Any]) -> PlanInfo:
         found = document.get("sidecar")
         raise ValueError(f"sidecar version {found}, this trtnet reads {SIDECAR_VERSION}: build the engine again")
     defaults: dict[str, Any] = {"tf32": None, "forms": {}, "forms_by": {}, "quantization": {}, "audit": {}}
-    defaults |= {"rank": 0, "ranks": 1, "divided": {}, "states": []}
+    defaults |= {"rank": 0, "ranks": 1, "divided": {}, "states": [], "float8_groups": False}
     document = {**defaults, **document}  # trtnet 0.1's first engines do not say
     fields = {name: document[name] for name in PlanInfo.__dataclass_fields__}
     for side in ("inputs", "outputs"):

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.comparing import network_of
+from helpers.comparing import network_of, relative_l2
 from helpers.ops.both_libraries import defined, same_as_torch
 
 import trtnet
+from trtnet.support import backend
 from trtnet.support.errors import LayerError
 
 X = torch.arange(1 * 2 * 5 * 7.0).reshape(1, 2, 5, 7)
@@ -78,3 +79,34 @@ def test_dynamic_pads_build_ahead_of_time() -> None:
             lambda m, x, mode=mode: m.pad(x, (0, (4 - x.shape[3] % 4) % 4, 0, 1), mode=mode), [X], dynamic=True
         )
         assert len(network.build({"s1": 1, "s2": 2, "s5": (4, 5, 9), "s7": (5, 7, 9)}).plan.data) > 1000
+
+
+@pytest.mark.parametrize(
+    ("sides", "rank"), [((0, 1, 0, 1), 3), ((1, 1, 1, 1), 4), ((0, 1), 3), ((0, 0, 0, 0, 0, 2), 4)]
+)
+def test_an_image_that_grows_behind_a_convolution_is_padded_apart_from_it(sides: tuple[int, ...], rank: int) -> None:
+    """TensorRT-RTX 1.6.1 computes uneven sides of images wrong in the kernel of the convolution."""
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), Padded(sides))
+    network = trtnet.define(model.eval(), {"x": trtnet.Input(("batch", 3, 6, 7))})
+    ranks = [len(layer.get_input(0).shape) for layer in network.trt if layer.type.name == "SLICE"]
+    assert ranks == [rank if backend.name() == "tensorrt_rtx" else 4]
+    x = torch.randn(2, 3, 6, 7)
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x), model(x)) < 1e-6
+
+
+def test_all_axes_of_a_convolution_s_result_grow() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), Padded((0, 1, 2, 1, 1, 0, 0, 3), 2.0))
+    network = trtnet.define(model.eval(), {"x": trtnet.Input((2, 3, 6, "width"))})
+    x = torch.randn(2, 3, 6, 7)
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x), model(x)) < 1e-6
+
+
+class Padded(torch.nn.Module):
+    def __init__(self, sides: tuple[int, ...], value: float = 0) -> None:
+        super().__init__()
+        self.sides, self.value = sides, value
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pad(x, self.sides, value=self.value)

@@ -29,6 +29,7 @@ class QuantizedParameters:
     bits of the tensors
     that a model takes for caches, by TensorRT's tensor. placed: caches that differ from those before at positions which
     sequences that take no part in a call do not read.
+    grouped: the keys of kernels in float8, with inputs in float8, of convolutions with groups.
     watched: what is noted of the operations with weights, where that is to be known; None where not.
     """
 
@@ -47,6 +48,7 @@ class QuantizedParameters:
         self.placed: set[Any] = set()
         self.by_key: dict[str, QuantizedParameter] = {}
         self.used: set[str] = set()
+        self.grouped: set[str] = set()
 
     def take(self, key: str) -> QuantizedParameter | None:
         """The parameter of a key, for an operation that computes with it quantized; None for one of floats."""

@@ -45,9 +45,9 @@ def group_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups:
 
 
 def stem_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> dict[str, int]:
-    """The same, and how many whole steps are in a window, in the axis that has the fewest."""
+    """The same, the batch, and how many whole steps are in a window, in the axis that has the fewest."""
     steps = (window // step for window, step in zip(kernel[2:], stride, strict=True) if step > 1)
-    return image_facts(x, kernel) | {"steps": min(steps)}
+    return image_facts(x, kernel) | batch_facts(x) | {"steps": min(steps)}
 
 
 @formulated("stem", "convolution", facts=stem_facts)

@@ -76,6 +76,8 @@ def operands(
     found = quantized(x.network, weight)
     if found is None or not isinstance(weight, Parameter):
         return x, weight, None
+    if groups != 1 and found.inputs == float8_e4m3fn:
+        x.network.quantized.grouped.add(x.network.key(weight))
     arrays, dtype = found.read(), weight.declared or x.network.dtype
     shared = arrays.axis == 0 or arrays.scale.size == 1
     plain = shared and arrays.outer_scale is None and arrays.block_shape is None

@@ -10,7 +10,9 @@ from trtnet.graph.sizes.dim import Dim, smallest
 from trtnet.graph.sizes.requirements import require
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.sizes import sizes_of
+from trtnet.ops.shapes.shape import flatten, reshape
 from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.support import backend
 
 MODES = {"constant": "FILL", "reflect": "REFLECT", "replicate": "CLAMP", "circular": "WRAP"}
 Sides = dict[int, tuple[Size, Size]]
@@ -37,7 +39,29 @@ def pad(x: Tensor, pad: Sequence[Size], mode: str = "constant", value: float | N
     fill = tensor(0 if value is None else value, x.network, x.dtype) if mode == "constant" else None
     if mode == "circular":
         x, sides = _cropped(x, sides)
+    inner = {along: both for along, both in sides.items() if along > 1}
+    if mode == "constant" and _is_computed_wrong(x, inner):
+        x, sides = _apart(x, inner, fill), {along: both for along, both in sides.items() if along < 2}
     return cut(x, _cuts(x, sides), MODES[mode], fill, name="pad")
+
+
+def _is_computed_wrong(x: Tensor, sides: Sides) -> bool:
+    """Whether TensorRT would compute it in the kernel of a convolution, and wrong.
+
+    TensorRT-RTX 1.6.1 on an H200 does where an axis grows behind the convolution's result alone, (0, 1), as images do
+    for "same" padding of even windows: in engines of fixed shapes, in every dtype, whatever reads the result (relative
+    error 0.7 to 1.4; of as many elements on both sides it is right). tests/gpu/test_gpu_pads.py.
+    """
+    is_uneven = any(before != after for before, after in sides.values())
+    return is_uneven and backend.name() == "tensorrt_rtx" and x.network.convolved.origin(x.trt) is not None
+
+
+def _apart(x: Tensor, sides: Sides, fill: Tensor | None) -> Tensor:
+    """The padded axes behind the first two, of the images of all channels in a row: no kernel of a convolution."""
+    rows = {along - 1: both for along, both in sides.items()}
+    images = flatten(x, 0, 1)
+    grown = cut(images, _cuts(images, rows), MODES["constant"], fill, name="pad")
+    return reshape(grown, (*x.shape[:2], *grown.shape[1:]))
 
 
 def _cuts(x: Tensor, sides: Sides) -> dict[int, Cut]:

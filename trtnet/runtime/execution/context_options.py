@@ -49,23 +49,32 @@ def specializes(info: PlanInfo, wanted: bool | None = None) -> bool:
     wanted: what the caller says; None leaves it to trtnet.
     Not for a network of dynamic shapes that is float32, or has modules that are: those kernels of TensorRT-RTX 1.6
     compute wrong numbers for some (EfficientNet-Lite0 at batch 2, whoever made the network:
-    tests/gpu/specialization.py).
+    tests/gpu/specialization.py). Nor for one that has float8 convolutions with groups: 1.6.1 ends the process with a
+    segmentation fault (H200, groups of one and of four channels, every dtype of the network).
     """
     if wanted is not None:
         return wanted
-    return not (_is_dynamic(info) and "float32" in _dtypes(info))
+    return not (_is_dynamic(info) and ("float32" in _dtypes(info) or info.float8_groups))
 
 
 def check_kernels(info: PlanInfo, specialize: bool | None) -> None:
     """Warns if an engine with 16-bit layers runs without such kernels: the general ones of TensorRT-RTX 1.6 compute
-    sums after a convolution, ``x + relu(conv(x))``, wrong in 16 bits (docs/status.md)."""
+    sums after a convolution, ``x + relu(conv(x))``, wrong in 16 bits (docs/status.md). Raises InputError for one that
+    such kernels would crash."""
+    crashes = info.float8_groups and _is_dynamic(info) and supports("kernel_specialization")
+    if crashes and specialize:
+        raise InputError(
+            f"{info.model or 'an engine'} of dynamic shapes has float8 convolutions with groups: with specialize=True"
+            " TensorRT-RTX 1.6.1 ends this process (segmentation fault); leave it out, or build for fixed shapes"
+        )
     if (
         not specializes(info, specialize)
         and supports("kernel_specialization")
         and _is_dynamic(info)
         and _dtypes(info) & SHORT
     ):
-        why = "has float32 modules, too" if specialize is None else "has specialize=False"
+        why = "has specialize=False" if specialize is False else "has float32 modules, too"
+        why = "has float8 convolutions with groups, too" if crashes and specialize is None else why
         log.warning(
             f"{info.model or 'an engine'} of dynamic shapes has 16-bit modules and {why}: it runs with kernels of "
             "TensorRT-RTX that add some shortcuts wrong; compare its results, give it fixed shapes or one dtype"

@@ -2,7 +2,8 @@
 
 Kernels for tensor cores take eight channels at a time, and an image has three: on an H200, TensorRT-RTX 1.6 runs the
 patch embedding of a ViT-B/16 at batch 32 in 0.39 ms as a convolution, and in a tenth of that as a product. Of more
-channels, as where PVT shrinks keys and values (8x8 of 32: 65 us), it was not measured.
+channels it is faster where PVT shrinks keys and values by 8x8 of 32 channels (PVTv2-B0 1.21 instead of 1.29 ms), and
+slower for 4x4 and 2x2.
 """
 
 from __future__ import annotations
