@@ -41,7 +41,8 @@ class Embeddings(nn.Module):
         self.position_offset = config.position_offset
 
     def forward(self, input_ids: trtnet.Tensor, token_type_ids: trtnet.Tensor) -> trtnet.Tensor:
-        positions = self.position_embeddings(ops.arange(input_ids.shape[1]) + self.position_offset)
+        places = ops.arange(self.position_offset, input_ids.shape[1] + self.position_offset)
+        positions = self.position_embeddings(places)
         return self.LayerNorm(self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids) + positions)
 
 

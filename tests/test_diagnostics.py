@@ -33,6 +33,13 @@ def test_reading_a_resize_says_nothing(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.text == ""
 
 
+def test_reading_a_range_of_a_named_size_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="trtnet.tensorrt"):
+        network = network_of(lambda x: x[ops.arange(x.shape[0]), ops.argmax(x, 1)], {"x": trtnet.Input(("n", 3))})
+    assert network.reference()(np.array([[1, 5, 2]], np.float32)).tolist() == [5]
+    assert caplog.text == ""
+
+
 def test_other_warnings_do_and_a_missing_driver_does_not(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="trtnet.tensorrt"):
         logger.log(trt.ILogger.Severity.WARNING, "a tensor is not used")

@@ -41,7 +41,8 @@ class Adding(Placing, Generic[T]):
 
     precision: the dtype of each module, which its floating weights are cast to. trt: the ``INetworkDefinition``. dims:
     the named dimensions of the inputs, and the named values of inputs that say sizes; values: their names, by input;
-    tables: the rows of those that inputs of indices choose from. loses_shapes: whether TensorRT-RTX loses the shapes
+    tables: the rows of those that inputs of indices choose from. ends: of ranges of integers, what they stop before.
+    loses_shapes: whether TensorRT-RTX loses the shapes
     where some are tried. limits: of named
     dimensions that its model compared with a number. weights: arrays TensorRT does not
     give back, by (layer name, attribute); the reference executor needs them. decompositions: what plugin layers
@@ -69,6 +70,7 @@ class Adding(Placing, Generic[T]):
         self.dims: dict[str, Dim] = {}
         self.values: dict[str, tuple[str, ...]] = {}
         self.tables: dict[str, int] = {}
+        self.ends: dict[trt.ITensor, Dim] = {}
         self.loses_shapes = False
         self.limits = SizeLimits()
         self.weights: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
@@ -197,9 +199,9 @@ class Adding(Placing, Generic[T]):
         for facts in (self.known, self.convolved, self.feature_maps):
             facts.note(method, layer, _tensors(operands.values()), outputs)
 
-    def maker(self, tensor: StoredTensor) -> trt.ILayer:
+    def maker(self, tensor: StoredTensor | trt.ITensor) -> trt.ILayer:
         """TensorRT's layer that made a tensor."""
-        return self._makers[tensor.trt]
+        return self._makers[tensor.trt if isinstance(tensor, StoredTensor) else tensor]
 
     def layer_of(self, tensor: trt.ITensor) -> trt.ILayer | None:
         """TensorRT's layer that made a tensor of TensorRT's; None for those of loops and conditions."""

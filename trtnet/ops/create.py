@@ -111,6 +111,8 @@ def arange(
         network.fail(f"arange({low}, {high}, {step}): floats and sizes known at run time; scale an arange of ints", {})
     first, by = begins if isinstance(begins, Dim) else math.floor(begins), int(step)
     whole = cast(_counted(network, first, (high - first + (by - (1 if by > 0 else -1))) // by, by), wanted)
+    if by == 1 and isinstance(high, Dim):
+        network.ends[whole.trt] = high
     return add(whole, fraction) if fraction else whole
 
 

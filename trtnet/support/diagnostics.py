@@ -26,7 +26,7 @@ _LEVELS = {
 # A machine without a driver adds this line to every report of an error; it says nothing of the error.
 _NO_DRIVER = re.compile(r"cudaError 35\b|CUDA driver version is insufficient")
 # What TensorRT says when attributes of a layer with dynamic sizes are read: nothing is wrong.
-_READ = re.compile(r"returning -1 for nbScales|getSize works only for static size|Resize scale factors are not set")
+_READ = re.compile(r"returning -1 for nbScales|get\w+ works only for static|Resize scale factors are not set")
 _LOCATION = re.compile(r"\s*\(In \w+ at /[^()]*\)|\s*In \w+ at /[^()]*|\s*\(/[^()]*:\d+\)")
 _PREFIX = re.compile(r"^(\[?[\w:.<>~]+\]?: ?)?Error Code:? ?\d+: (API Usage Error )?|^ITensor::getDimensions: ")
 

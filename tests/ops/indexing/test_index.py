@@ -12,7 +12,7 @@ from helpers.ops.both_libraries import defined, same_as_torch
 
 import trtnet
 from trtnet import ops
-from trtnet.support.errors import LayerError
+from trtnet.support.errors import InputError, LayerError, ProfileError
 
 X = torch.arange(3 * 4 * 5 * 2.0).reshape(3, 4, 5, 2)
 
@@ -134,3 +134,27 @@ def test_indices_build_ahead_of_time(name: str) -> None:
     network = defined(INDICES[name], [X], dynamic=True)
     engine = network.build({dim: (1 if dim == "s2" else 3, 5, 6) for dim in network.dims} | {"s2": (2, 2, 2)})
     assert len(engine.plan.data) > 1000
+
+
+@pytest.mark.parametrize(
+    ("places", "most"),
+    [
+        (lambda length: ops.arange(length), 6),
+        (lambda length: ops.arange(length)[None], 6),
+        (lambda length: ops.arange(2, length + 2), 4),
+    ],
+)
+def test_places_beyond_a_table_are_refused(places: Any, most: int) -> None:
+    """An engine would look them up beyond its end."""
+    table = np.arange(12, dtype=np.float32).reshape(6, 2)
+    network = network_of(lambda x: x + ops.embedding(places(x.shape[1]), table), {"x": trtnet.Input((1, "length", 2))})
+    reference = network.reference()
+    for length in (1, most):
+        assert reference(np.zeros((1, length, 2), np.float32)).ravel().tolist() == (
+            table[6 - most : 6 - most + length].ravel().tolist()
+        )
+    with pytest.raises(InputError, match=f"length is {most + 1}, .*places are counted up to .*, and their table has 6"):
+        reference(np.zeros((1, most + 1, 2), np.float32))
+    with pytest.raises(ProfileError, match="their table has 6 rows"):
+        network.build({"length": (1, 2, most + 1)})
+    network.build({"length": (1, 2, most)})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from trtnet.graph import Parameter, Tensor
+from trtnet.graph import Dim, Parameter, Tensor
+from trtnet.graph.sizes.requirements import require
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.quantization.weights import quantized, quantized_weight, watch_table
+from trtnet.support.backend import trt
+from trtnet.support.text.counted import counted
 
 
 def embedding(
@@ -20,8 +23,9 @@ def embedding(
 ) -> Tensor:
     """The rows of `weight` at the indices.
 
-    indices: [...], integer; one out of range is an error of the reference, and is not checked by an engine. weight:
-    [num_embeddings, embedding_dim], of any dtype.
+    indices: [...], integer; one out of range is an error of the reference, and is not checked by an engine. Of places,
+    ``arange(length)``, a length of more than num_embeddings is refused by both. weight: [num_embeddings,
+    embedding_dim], of any dtype.
     padding_idx, scale_grad_by_freq and sparse are used in training only. Returns [..., embedding_dim], in the dtype of
     `weight`.
     Layer: IGatherLayer.
@@ -39,8 +43,26 @@ def embedding(
 
 
 def _note_rows(indices: Tensor, weight: Operand) -> None:
-    """How many rows there are for an input of indices: what gives it may check them, TensorRT does not."""
+    """How many rows there are for an input of indices: what gives it may check them, TensorRT does not.
+
+    And for places that are counted, as positions in a text: the length is in the shape of an input.
+    """
     rows = getattr(weight, "shape", (None,))[0]
+    end = _end(indices)
+    if end is not None and isinstance(rows, int):
+        text = f"places are counted up to {end}, and their table has {counted(rows, 'row')}"
+        require(indices.network, end, lambda ends: ends <= rows, text)
     if indices.trt.is_network_input and isinstance(rows, int):
         known = indices.network.tables
         known[indices.trt.name] = min(rows, known.get(indices.trt.name, rows))
+
+
+def _end(indices: Tensor) -> Dim | None:
+    """What a range of integers stops before, also one of another shape; None for other indices."""
+    network, source = indices.network, indices.trt
+    while not source.is_network_input:
+        layer = network.maker(source)
+        if trt.ILayer.type.fget(layer) != trt.LayerType.SHUFFLE:
+            break
+        source = layer.get_input(0)
+    return network.ends.get(source)
