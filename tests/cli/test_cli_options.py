@@ -19,6 +19,7 @@ from trtnet import models
 from trtnet.checkpoint import open_checkpoint
 from trtnet.cli.main import app
 from trtnet.support.errors import CheckpointError, ModelError
+from trtnet.tools.bisect import renamed
 from trtnet.tools.targets import arguments
 
 CHOSEN = ("--key", "model_ema", "--strip-prefix", "net.", "--ignore", "^extra")
@@ -119,6 +120,12 @@ def test_control_c_while_the_command_is_imported() -> None:
 
 
 def test_what_is_said_twice_of_one_name_is_refused() -> None:
-    for texts, read in ((["x=1,3", "x=2,3"], arguments.inputs), (["batch=1", "batch=2"], arguments.dims)):
-        with pytest.raises(ModelError, match=r"^--(declare x|dim batch) is given twice$"):
+    twice: tuple[tuple[list[str], Any], ...] = (
+        (["x=1,3", "x=2,3"], arguments.inputs),
+        (["batch=1", "batch=2"], arguments.dims),
+        (["x=0:1", "x=5:6"], arguments.ranges),
+        (["a=b", "a=c"], renamed),
+    )
+    for texts, read in twice:
+        with pytest.raises(ModelError, match=r"^--(declare x|dim batch|range x|name a) is given twice$"):
             read(texts)

@@ -157,6 +157,25 @@ def test_outputs_that_some_iterations_lack() -> None:
         compare({"ours": lambda x: {"y": x, "z": x}}, theirs, [X, X])
 
 
+def test_outputs_in_one_memory() -> None:
+    """Both sides had what the last of them wrote, and passed."""
+    memory = np.zeros((2, 3), np.float32)
+
+    def scaled(factor: float) -> Any:
+        return lambda x: np.multiply(x, factor, out=memory)
+
+    class Shared(torch.nn.Module):
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.mul(x, self.factor, out=torch.from_numpy(memory))
+
+    for sides in ((scaled(1), scaled(2)), (Shared(1), Shared(2)), (Shared(2), scaled(1))):
+        assert not compare({"ours": sides[0]}, {"theirs": sides[1]}, X).passed
+
+
 def test_outputs_that_are_kept_stay_as_they_are() -> None:
     memory = np.zeros((2, 3), np.float32)
 

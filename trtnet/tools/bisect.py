@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from trtnet.support.errors import ModelError
+from trtnet.tools.targets.arguments import check_once
 
 
 def renamed(texts: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
@@ -13,7 +14,9 @@ def renamed(texts: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
 
     Raises ModelError for anything else.
     """
-    found = {ours: theirs for ours, _, theirs in (text.rpartition("=") for text in texts)}
+    pairs = [(ours, theirs) for ours, _, theirs in (text.rpartition("=") for text in texts)]
+    check_once("--name", [ours for ours, _ in pairs])
+    found = dict(pairs)
     for text, pattern in zip(texts, found, strict=True):
         try:
             re.compile(pattern)

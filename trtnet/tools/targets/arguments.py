@@ -76,6 +76,7 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
             raise ModelError(f"--range is written input_ids=0:30000; found {text!r}")
         if not float(match[3]) - float(match[2]) < float("inf"):
             raise ModelError(f"--range {text}: float64 cannot represent these numbers")
+    check_once("--range", [match[1] for match in found if match])
     return {match[1]: (float(match[2]), float(match[3])) for match in found if match}
 
 
@@ -151,10 +152,14 @@ def _pairs(texts: Sequence[str], option: str, example: str) -> list[tuple[str, s
         if not re.fullmatch(r"[^=]+=.+", text):
             raise ModelError(f"{option} is written {example}; found {text!r}")
     found = [(name, value) for name, _, value in (text.partition("=") for text in texts)]
-    names = [name for name, _ in found]
+    check_once(option, [name for name, _ in found])
+    return found
+
+
+def check_once(option: str, names: Sequence[str]) -> None:
+    """Raises ModelError for a name that an option has twice: the last one alone would hold."""
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise ModelError(f"{option} {doubled} is given twice")
-    return found
 
 
 def _range(name: str, value: str) -> int | tuple[int, int, int]:

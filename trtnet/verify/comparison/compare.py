@@ -252,8 +252,8 @@ class _Run:
                 f"{name} has the outputs {', '.join(results.outputs)} in iteration {self.iterations}, and"
                 f" {', '.join(before)} before"
             )
-        if self._keep:  # it may write its next outputs to the same memory
-            self._kept[name].append({key: array.copy() for key, array in results.outputs.items()})
+        if self._keep:
+            self._kept[name].append(results.outputs)
         return results
 
     def _note(self, name: str, notes: Iterable[str]) -> None:

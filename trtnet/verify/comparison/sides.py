@@ -75,7 +75,8 @@ class Function:
     def run(self, iteration: int, inputs: Mapping[str, Array]) -> Results:
         args, kwargs, notes = by_name_or_position(inspect.signature(self._function), inputs)
         values, others = flattened(self._function(*args, **kwargs))
-        return Results({name: to_array(value, f"output {name}") for name, value in values.items()}, notes, others)
+        # the next function, or its own next call, may write to the same memory
+        return Results({name: to_array(x, f"output {name}").copy() for name, x in values.items()}, notes, others)
 
 
 class Saved:

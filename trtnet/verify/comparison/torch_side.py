@@ -55,7 +55,8 @@ class TorchModule:
                 f" {_where(error, self._module)}{type(error).__name__}: {error}"
             ) from error
         values, others = flattened(result)
-        arrays = {output_name(name, inputs): to_numpy(value.detach().cpu()) for name, value in values.items()}
+        # the next module, or its own next call, may write to the same memory
+        arrays = {output_name(name, inputs): to_numpy(value.detach().cpu()).copy() for name, value in values.items()}
         return Results(arrays, notes + how + slow, {output_name(name, inputs): kind for name, kind in others.items()})
 
     def _tensors(self, inputs: Mapping[str, Array]) -> tuple[dict[str, torch.Tensor], Notes]:
