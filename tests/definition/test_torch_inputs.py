@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 import trtnet
 from trtnet.builder import describe
@@ -39,6 +40,14 @@ class Many(nn.Module):
 
 def run(network: trtnet.DefinedNetwork, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
     return torch.as_tensor(network.reference()(**{name: x.numpy() for name, x in inputs.items()}))
+
+
+def test_a_wrapper_takes_inputs_by_the_names_of_what_it_wraps_or_in_order() -> None:
+    module, x = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).eval(), torch.randn(2, 4)
+    for wrapped in (torch.compile(module), nn.DataParallel(module), AveragedModel(module)):
+        for name in ("x", "input"):
+            found = trtnet.define(wrapped.eval(), {name: x}).reference()(x)
+            torch.testing.assert_close(torch.as_tensor(found), module(x).detach())
 
 
 def test_an_example_has_the_shape_and_dtype_of_the_input() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -180,6 +181,19 @@ def test_what_was_given_to_python_is_recorded_as_folded() -> None:
     assert network.folded == {"alpha", "beta", "part", "row", "most", "is_on", "count"}
     assert network.named == {"named"}
     torch.testing.assert_close(torch.as_tensor(network.reference()(x)), module(x).detach())
+
+
+def test_a_module_that_was_trained_since_is_an_error() -> None:
+    """Weights of the network share the module's memory, and those that were computed do not: it would be of both."""
+    module, x = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3)).eval(), torch.randn(2, 6)
+    network, apart = (trtnet.define(each, {"x": x}) for each in (module, copy.deepcopy(module)))
+    before = network.reference()(x)
+    with torch.no_grad():
+        module[0].weight.add_(0.1)
+    for use in (network.reference, network.build):
+        with pytest.raises(trtnet.ModelError, match=r"^0.weight of the PyTorch module has been written to since the"):
+            use()
+    np.testing.assert_array_equal(apart.reference()(x), before)
 
 
 def test_the_module_and_torch_are_as_before() -> None:

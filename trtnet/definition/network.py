@@ -17,7 +17,7 @@ from trtnet.definition.forward import run_forward
 from trtnet.definition.given import check_given
 from trtnet.definition.inputs import Axes, Declared, declared
 from trtnet.definition.models import Model, as_module, torch_module_of
-from trtnet.definition.own_weights import with_own_weights
+from trtnet.definition.own_weights import Versions, with_own_weights
 from trtnet.definition.parallel import TensorParallel
 from trtnet.definition.parallel.applying import complete, part_of
 from trtnet.definition.quantization import Quantize, Quantizing, Schemes, advised
@@ -50,7 +50,7 @@ class DefinedNetwork(Network):
     checkpoint, reading: where its weights come from. keys: the checkpoint keys that the model uses. skipped: what
     strict=False left out. model, arguments: the factory and its arguments, for the sidecar. dtype: as given to define.
     original: the PyTorch module that it was defined from, if it has that module's own weights; None otherwise.
-    Raises ProfileError and BuildError when it is built.
+    Raises ProfileError and BuildError when it is built, and ModelError if a PyTorch module's weights changed since.
     """
 
     def __init__(self, checkpoint: Checkpoint, dtype: DTypes, model: str, arguments: Mapping[str, Any]) -> None:
@@ -60,6 +60,7 @@ class DefinedNetwork(Network):
         self.keys: tuple[str, ...] = ()
         self.original: torch.nn.Module | None = None
         self.reading = Reading(checkpoint, {}, self.division)
+        self.versions = Versions(None)
         self.model, self.arguments = model, dict(arguments)
 
     def build(self, dims: Dims | Sequence[Dims] | None = None, config: BuildConfig | None = None) -> Engine:
@@ -68,6 +69,7 @@ class DefinedNetwork(Network):
         dims: for each dynamic dimension its size or (min, opt, max); a sequence of such mappings makes several
         optimization profiles. Raises ProfileError and BuildError.
         """
+        self.versions.check()
         return Engine(build_plan(self, dims, config or BuildConfig(), self.describe()))
 
     def reference(self, *, exact: bool = False) -> Reference:
@@ -77,6 +79,7 @@ class DefinedNetwork(Network):
         """
         from trtnet.reference import Reference  # needs torch, which defining and building do not
 
+        self.versions.check()
         plugins = {
             name: Reference(apart.trt, apart.weights, exact=exact) for name, apart in self.decompositions.items()
         }
@@ -234,6 +237,7 @@ def _defined(
     check_used(network.forms)
     quantizing.report(network.quantized)
     network.reading.warn()
+    network.versions = Versions(network.original)
     return network
 
 

@@ -9,6 +9,9 @@ from typing import Any
 from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
 from trtnet.checkpoint.joined import Joined
 from trtnet.nn import Module
+from trtnet.support.arrays import is_torch
+from trtnet.support.errors import ModelError
+from trtnet.support.source import here
 
 
 def with_own_weights(model: Module, source: Source | None) -> Checkpoint | None:
@@ -24,6 +27,26 @@ def with_own_weights(model: Module, source: Source | None) -> Checkpoint | None:
     if not own:
         return given
     return open_checkpoint(own) if given is None else Joined(given, open_checkpoint(own))
+
+
+class Versions:
+    """How often the tensors of a torch module had been written to when a network was defined with them as weights.
+
+    The network shares their memory, but what was computed from them is as it was: of a module that was trained since,
+    it would be of both.
+    """
+
+    def __init__(self, module: Any) -> None:
+        state = {} if module is None else module.state_dict()
+        counted = ((key, each) for key, each in state.items() if is_torch(each) and not each.is_inference())
+        self._found = [(key, each, each._version) for key, each in counted]
+
+    def check(self) -> None:
+        """Raises ModelError for a tensor that was written to since."""
+        for key, tensor, version in self._found:
+            if tensor._version != version:
+                text = f"{key} of the PyTorch module has been written to since the network was defined"
+                raise ModelError(here(f"{text}: define it again, or from copy.deepcopy(module)"))
 
 
 def _brought(model: Module) -> Iterator[tuple[str, dict[str, Any]]]:

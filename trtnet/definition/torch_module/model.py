@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
+from trtnet.checkpoint.wrappers import WRAPPERS
 from trtnet.definition.torch_module.calling import called
 from trtnet.definition.torch_module.refusals import check
 from trtnet.definition.torch_module.weights import ModuleWeights
@@ -51,10 +53,19 @@ class TorchPart(Module):
         return called(self.torch_module, self._weights, self._parts, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(vars(self)["torch_module"], name)
+        module = vars(self)["torch_module"]
+        found = getattr(_unwrapped(module) if name == "forward" else module, name)
         if name == "forward" and getattr(found, "__func__", None) is torch.nn.Module.forward:
             raise AttributeError(f"{type(self).__name__} has no forward()")  # a container
         return found
+
+
+def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    """What a wrapper hands its arguments on to, as that of torch.compile and DataParallel do; any other by itself."""
+    kinds = {each.kind for each in inspect.signature(module.forward).parameters.values()}
+    inner = next((child for name, child in module.named_children() if name in WRAPPERS), None)
+    takes_any = kinds == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return _unwrapped(inner) if takes_any and inner is not None else module
 
 
 class TorchModule(TorchPart):

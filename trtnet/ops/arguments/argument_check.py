@@ -36,11 +36,13 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except AttributeError as error:
-            given = any(x is error.obj for x in _flat((*args, *kwargs.values())))
-            if not (given and hasattr(Tensor, str(error.name))):
+            given = _flat((*args, *kwargs.values()))
+            lacking = error.obj if any(x is error.obj for x in given) and hasattr(Tensor, str(error.name)) else None
+            wrong = next((x for x in given if hasattr(x, "instead_of_ops")), lacking)
+            if wrong is None:
                 raise
-            text = f"ops.{function.__name__} takes tensors of the network, found {type_name(error.obj)}"
-            instead = getattr(error.obj, "instead_of_ops", "compute it with numpy, or declare it as an input")
+            text = f"ops.{function.__name__} takes tensors of the network, found {type_name(wrong)}"
+            instead = getattr(wrong, "instead_of_ops", "compute it with numpy, or declare it as an input")
             raise ModelError(here(f"{text}: {instead}")) from error
         except TypeError as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
