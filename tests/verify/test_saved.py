@@ -272,6 +272,8 @@ def test_integers_in_two_files_without_dtypes(tmp_path: Path) -> None:
         near = [value * (1 + 1e-6) for value in values]
         expected, found = exported(tmp_path / "e.json", y=values), exported(tmp_path / "f.json", y=near)
         assert trtnet.compare(found, expected).passed
+    (output,) = trtnet.compare(expected, expected).outputs
+    assert output.passed and not output.likeness
 
 
 def test_what_files_have_twice(tmp_path: Path) -> None:

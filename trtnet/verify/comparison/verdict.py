@@ -51,10 +51,10 @@ class Judged:
         there are no rows.
         """
         a, b = found[so_far.output], expected[so_far.expected_output]
+        are_whole = self.tolerances is None and self._are_whole(so_far)
         if not so_far.iterations:
-            exact = self.tolerances is None and self._are_whole(so_far)
-            asked = EXACT if exact else self.tolerance(so_far.expected_output, a, b)
-            so_far = replace(so_far, tolerance=asked, likeness=AS_INTEGERS if exact else "")
+            asked = EXACT if are_whole else self.tolerance(so_far.expected_output, a, b)
+            so_far = replace(so_far, tolerance=asked)
         _check_holds(so_far, a, b)
         asked = so_far.tolerance
         metrics = asked.measure(a, b)
@@ -62,7 +62,7 @@ class Judged:
         more = so_far.with_iteration(metrics, a, b, self._wrong_dtype(a, b))
         if not more.likeness and asked.failures(metrics):
             others = {name: array for name, array in expected.items() if name != so_far.expected_output}
-            more = replace(more, likeness=likeness(a, b, others))
+            more = replace(more, likeness=likeness(a, b, others) or (AS_INTEGERS if are_whole else ""))
         return more
 
     def _are_whole(self, output: OutputComparison) -> bool:
