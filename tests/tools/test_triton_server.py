@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import tritonclient.grpc as grpc
 from helpers.tools.triton_clients import BATCH, LENGTH, MODEL, Load, by_shared_memory
 from helpers.tools.triton_server import Server, package
+from helpers.waiting import wait_for
 
 import trtnet
 from trtnet.tools.export.triton.ensembles import Step, write_ensemble
@@ -94,11 +94,13 @@ def test_arrays_of_no_elements_are_answered(server: Server) -> None:
 def test_shared_memory_and_the_response_cache(server: Server) -> None:
     arrays = {name: np.random.default_rng(0).integers(0, 9, (4, 7)).astype(np.float32) for name in "ab"}
     hits = server.counts("nv_cache_num_hits_per_model")["sum_model"]
-    until = time.monotonic() + 10
-    while server.counts("nv_cache_num_hits_per_model")["sum_model"] == hits:  # an answer may be kept after it was sent
+
+    def is_kept() -> bool:  # an answer may be kept after it was sent
         found = by_shared_memory(server.grpc, "sum_model", arrays)
         assert any(np.array_equal(found, (arrays["a"] + arrays["b"]) * factor) for factor in (2, 3))
-        assert time.monotonic() < until, "the response cache has no hit"
+        return server.counts("nv_cache_num_hits_per_model")["sum_model"] > hits
+
+    wait_for(is_kept, 10, lambda: "the response cache has no hit")
 
 
 def test_an_ensemble_prepares_and_sums(server: Server) -> None:

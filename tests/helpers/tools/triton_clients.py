@@ -7,7 +7,6 @@ import itertools
 import json
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc as grpc
+from helpers.waiting import wait_for
 from tritonclient.utils import InferenceServerException, shared_memory
 
 MODEL = """from trtnet import Input, nn
@@ -77,10 +77,7 @@ class Load:
 
     def wait_for(self, answers: int) -> None:
         """Waits until there are so many answers."""
-        until = time.monotonic() + 600
-        while self.counts["answers"] < answers:
-            assert time.monotonic() < until, self.counts
-            time.sleep(0.002)
+        wait_for(lambda: self.counts["answers"] >= answers, 600, lambda: self.counts, pause=0.002)
 
     def _client(self, index: int, numbers: Any, requests: int) -> None:
         with (GrpcChannel if index % 2 else HttpChannel)(self._grpc if index % 2 else self._http) as channel:
@@ -110,16 +107,19 @@ class Load:
 
     def _sent(self, channel: Any, model: str, arrays: dict[str, Any]) -> tuple[Any, int]:
         """(the answer, which factors counted when its request was sent)."""
-        until = time.monotonic() + 300
-        while True:
+
+        def send() -> tuple[Any, int] | None:
             since = len(self._factors) - 1
             try:
                 return channel.infer(model, arrays), since
             except GONE:
-                assert time.monotonic() < until, "the server did not come back"
                 with self._lock:
                     self.counts["sent again"] += 1
-                time.sleep(0.05)
+                return None
+
+        found = wait_for(send, 300, lambda: "the server did not come back", pause=0.05)
+        assert found is not None
+        return found
 
 
 def _arrays(mistake: str | None, rows: int, length: int, number: int) -> dict[str, Any]:
@@ -220,12 +220,14 @@ def by_shared_memory(port: int, model: str, arrays: dict[str, Any]) -> Any:
 
 def _unregistered(client: grpc.InferenceServerClient, seconds: float = 10) -> None:
     """The server lets its memory go, which it refuses while a request that was answered still holds it."""
-    until = time.monotonic() + seconds
-    while True:
+    refused: list[InferenceServerException] = []
+
+    def let_go() -> bool:
         try:
             client.unregister_system_shared_memory()
-            return
-        except InferenceServerException:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
+        except InferenceServerException as error:
+            refused.append(error)
+            return False
+        return True
+
+    wait_for(let_go, seconds, lambda: f"the server keeps its memory: {refused[-1]}", pause=0.05)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 from helpers.tools.triton_clients import GONE, GrpcChannel, HttpChannel, RejectedError
+from helpers.waiting import wait_for
 
 MEAN = """import trtnet
 class Mean(trtnet.nn.Module):
@@ -56,20 +57,21 @@ class Talk:
 
     def wait_for(self, sequences: int) -> None:
         """Waits until so many have ended."""
-        until = time.monotonic() + 600
-        while self.counts["sequences"] < sequences:
-            assert time.monotonic() < until, self.counts
-            time.sleep(0.002)
+        wait_for(lambda: self.counts["sequences"] >= sequences, 600, lambda: self.counts, pause=0.002)
 
     def _client(self, index: int, numbers: Any, sequences: int) -> None:
         with (GrpcChannel if index % 2 else HttpChannel)(self._grpc if index % 2 else self._http) as channel:
             while (number := next(numbers)) <= sequences:
-                until = time.monotonic() + 300
-                while not self._spoken(channel, number):
-                    assert self._kills and time.monotonic() < until, f"sequence {number} was lost"
-                    self._count("tried again")
-                    time.sleep(0.05)
+                wait_for(partial(self._answered, channel, number), 300, lambda: self.counts, pause=0.05)
                 self._count("sequences")
+
+    def _answered(self, channel: Any, number: int) -> bool:
+        """Whether a whole sequence was answered. Where no server is killed, each is at once."""
+        is_whole = self._spoken(channel, number)
+        assert is_whole or self._kills, f"sequence {number} was lost"
+        if not is_whole:
+            self._count("tried again")
+        return is_whole
 
     def _spoken(self, channel: Any, number: int) -> bool:
         """Whether a whole sequence was answered; it was lost otherwise."""

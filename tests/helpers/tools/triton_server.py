@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+
+from helpers.waiting import wait_for
 
 READY = 180.0
 """Seconds that a server may take to start."""
@@ -77,14 +78,16 @@ class Server:
         self._wait()
 
     def _wait(self) -> None:
-        until = time.monotonic() + READY
-        while not (self.is_ready() and _answers(f"http://127.0.0.1:{self.metrics}/metrics")):
-            assert self._process is not None
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.kill()
-                said = [line for line in self.log().splitlines() if line.startswith("E") or "failed" in line]
-                raise AssertionError("the server did not start:\n" + "\n".join(said[-20:]))
-            time.sleep(0.02)
+        try:
+            wait_for(self._is_up, READY, lambda: f"it is not ready after {READY:.0f} s")
+        except AssertionError as error:
+            self.kill()
+            said = [line for line in self.log().splitlines() if line.startswith("E") or "failed" in line]
+            raise AssertionError(f"the server did not start: {error}\n" + "\n".join(said[-20:])) from None
+
+    def _is_up(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, "it ended"
+        return self.is_ready() and _answers(f"http://127.0.0.1:{self.metrics}/metrics")
 
     def is_ready(self) -> bool:
         return _answers(f"http://127.0.0.1:{self.http}/v2/health/ready")
@@ -118,10 +121,10 @@ class Server:
 
     def wait_for_count(self, metric: str, model: str, count: float, seconds: float = 10) -> None:
         """Waits until a metric of a model is a number: an answer may be counted after it was sent."""
-        until = time.monotonic() + seconds
-        while (found := self.counts(metric)[model]) != count:
-            assert time.monotonic() < until, f"{metric} of {model} is {found}, not {count}"
-            time.sleep(0.02)
+        wait_for(
+            lambda: self.counts(metric)[model] == count, seconds,
+            lambda: f"{metric} of {model} is {self.counts(metric)[model]}, not {count}",
+        )  # fmt: skip
 
 
 def _answers(url: str) -> bool:
