@@ -87,6 +87,38 @@ def test_each_carries_its_own_state() -> None:
     assert len(output.in_floats) == 3 and max(output.in_floats) < 1e-5 < output.worst.relative_l2
 
 
+class Stepped(trtnet.nn.Module):
+    """A state, declared as one. returned: the names of the result and of the next state, "" for none."""
+
+    def __init__(self, returned: tuple[str, str], **state: Any) -> None:
+        self.returned, self.layer = returned, trtnet.nn.Linear(8, 8, bias=False)
+        self.inputs = {"x": trtnet.Input(("n", 8)), "h": trtnet.State(("n", 8), **state)}
+
+    def forward(self, x: trtnet.Tensor, h: trtnet.Tensor) -> Any:
+        h = self.layer(x) + h
+        result = (h * 2, h)
+        return dict(zip(self.returned, result, strict=True)) if all(self.returned) else result
+
+
+@pytest.mark.parametrize(
+    ("returned", "state"),
+    [(("", ""), {}), (("y", "h"), {}), (("y", "h_next"), {}), (("y", "z"), {"output": "z"})],
+)
+def test_states_that_are_declared_are_states_again(returned: tuple[str, str], state: dict[str, Any]) -> None:
+    weight = {"layer.weight": RNG.standard_normal((8, 8)).astype(np.float32)}
+    quantized = trtnet.define(Stepped(returned, **state), weights=weight, quantization={"*": INT4})
+    floats = unquantized(quantized)
+    assert floats is not None and floats.states == quantized.states and list(floats.inputs) == list(quantized.inputs)
+    given: Arrays = {"x": X, "h": np.zeros((4, 8), np.float32)}
+
+    def exact(x: Any, h: Any) -> Any:
+        h = x @ weight["layer.weight"].T + h
+        return h * 2, h
+
+    report = trtnet.compare(quantized, exact, given, carry={quantized.states[0].output: "h"}, steps=3)
+    assert all(len(each.in_floats) == 3 and max(each.in_floats) < 1e-5 for each in report.outputs)
+
+
 @pytest.mark.parametrize("in_floats", [True, False])
 def test_a_bisection_tells_each_modules_error_without_quantization(in_floats: bool) -> None:
     module = modules()

@@ -10,7 +10,8 @@ from trtnet.builder import PlanInfo, describe
 from trtnet.checkpoint import IGNORED, Source
 from trtnet.definition.models import Model
 from trtnet.definition.network import DefinedNetwork, define
-from trtnet.graph import Input
+from trtnet.graph import Input, State
+from trtnet.support.call_interface import ACTIVE, output_name
 
 
 def define_again(
@@ -33,7 +34,7 @@ def define_again(
             forms.setdefault(kind, {})[glob.escape(path)] = form
     return define(
         model,
-        {given.name: Input(given.shape, given.dtype, given.values) for given in info.inputs},
+        _inputs(info),
         weights,
         dtype={"": info.dtype, **info.dtypes},
         ignored=ignored,
@@ -43,6 +44,21 @@ def define_again(
         name=name,
         arguments=arguments,
     )
+
+
+def _inputs(info: PlanInfo) -> dict[str, Input]:
+    """What the model takes: its states again as such, without the mask of streams that they add."""
+    states, names = {state.input: state for state in info.states}, {given.name for given in info.inputs}
+    found: dict[str, Input] = {}
+    for given in info.inputs:
+        if given.name in states:
+            said = states[given.name]
+            bare = said.output.removeprefix(output_name("", {""}))
+            output = bare if output_name(bare, names) == said.output else said.output
+            found[given.name] = State(given.shape, given.dtype, output=output, axis=said.axis)
+        elif given.name != ACTIVE or not states:
+            found[given.name] = Input(given.shape, given.dtype, given.values)
+    return found
 
 
 def unquantized(network: DefinedNetwork) -> DefinedNetwork | None:
