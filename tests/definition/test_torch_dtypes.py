@@ -181,3 +181,19 @@ def test_float64_is_float32_and_that_is_said(caplog: pytest.LogCaptureFixture) -
     found = torch.as_tensor(network.reference()(x))
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, module(x).detach())
+
+
+class Places(nn.Module):
+    """Puts what it computes into tables that are float32, and ones into what has 16 bits."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        best, where = x.topk(2)
+        table = torch.zeros(3, 6).scatter(1, where[:3], best[:3]).index_copy(0, torch.tensor([1]), x[:1])
+        y = x.index_add(1, torch.tensor([0, 0]), torch.ones(3, 2)).masked_scatter(x > 1, torch.arange(18.0))
+        return y + table
+
+
+def test_what_is_put_into_a_tensor_has_its_dtype() -> None:
+    module, x = Places().eval(), torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
+    network = trtnet.define(module, {"x": x}, dtype="float16")
+    torch.testing.assert_close(torch.as_tensor(network.reference()(x)).float(), module(x), atol=5e-3, rtol=5e-3)

@@ -25,6 +25,10 @@ PRODUCTS = frozenset(_PRODUCTS.split())
 ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
 """Of these, the first three: a mask may have another."""
 
+_PLACING = "scatter scatter_add scatter_reduce index_add index_copy index_reduce index_put masked_scatter"
+PLACING = frozenset(each for name in _PLACING.split() for each in (name, f"{name}_"))
+"""Operations that put elements into a tensor, which are of its dtype."""
+
 
 def of_one_dtype(
     network: Network, name: str, args: Sequence[Any], named: Mapping[str, Any]
@@ -32,8 +36,12 @@ def of_one_dtype(
     """The arguments of an operation, those that it takes in one dtype cast to it.
 
     A convolution's and nn.Linear's input has the dtype of their weights. Of a product, it is the one of 16 bits, or
-    that of the weights.
+    that of the weights. What is put into a tensor has the dtype of that.
     """
+    if name in PLACING and args and isinstance(args[0], Tensor) and args[0].dtype.is_floating:
+        x, *rest = args
+        rest, some = mapped((rest, dict(named)), lambda leaf: _cast(leaf, x.dtype))
+        return [x, *rest], some
     if name in CAST and args:
         weight = args[1] if len(args) > 1 else named.get("weight")
         if isinstance(weight, Parameter | np.ndarray):
