@@ -157,6 +157,20 @@ def test_outputs_that_some_iterations_lack() -> None:
         compare({"ours": lambda x: {"y": x, "z": x}}, theirs, [X, X])
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [lambda x: x.to_sparse(), lambda x: torch.nested.nested_tensor([x[0], x[1]])])
+def test_tensors_that_are_no_arrays(make: Any) -> None:
+    """torch's errors ended the command as a crash."""
+
+    class Made(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return make(x)
+
+    for side in (Made(), lambda x: make(torch.from_numpy(x.copy()))):
+        with pytest.raises(InputError, match="output output takes an array; found a tensor that is none"):
+            compare({"ours": side}, lambda x: x, X)
+
+
 def test_outputs_in_one_memory() -> None:
     """Both sides had what the last of them wrote, and passed."""
     memory = np.zeros((2, 3), np.float32)

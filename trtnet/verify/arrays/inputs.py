@@ -14,7 +14,7 @@ import numpy as np
 
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo, is_torch
-from trtnet.support.errors import InputError
+from trtnet.support.errors import DTypeError, InputError
 from trtnet.verify.arrays.feeding import Array, Arrays
 from trtnet.verify.arrays.saved import read_iterations
 
@@ -46,7 +46,12 @@ def to_array(value: Any, what: str) -> Array:
     if is_torch(value):
         from trtnet.reference.step import to_numpy
 
-        return to_numpy(value.detach().cpu())
+        try:
+            return to_numpy(value.detach().cpu())
+        except DTypeError:
+            raise
+        except (TypeError, RuntimeError) as error:  # torch says so of sparse and nested tensors
+            raise InputError(f"{what} takes an array; found a tensor that is none ({error})") from error
     array = np.asarray(value)
     try:
         dtypes.get(array.dtype)

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
-from trtnet.reference.step import to_numpy, to_torch
+from trtnet.reference.step import to_torch
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo, output_name
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Array, Notes, cast
+from trtnet.verify.arrays.inputs import to_array
 from trtnet.verify.comparison.naming import by_name_or_position, flattened
 from trtnet.verify.comparison.side import Results
 
@@ -56,7 +57,7 @@ class TorchModule:
             ) from error
         values, others = flattened(result)
         # the next module, or its own next call, may write to the same memory
-        arrays = {output_name(name, inputs): to_numpy(value.detach().cpu()).copy() for name, value in values.items()}
+        arrays = {output_name(name, inputs): to_array(x, f"output {name}").copy() for name, x in values.items()}
         return Results(arrays, notes + how + slow, {output_name(name, inputs): kind for name, kind in others.items()})
 
     def _tensors(self, inputs: Mapping[str, Array]) -> tuple[dict[str, torch.Tensor], Notes]:
