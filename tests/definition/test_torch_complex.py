@@ -278,3 +278,25 @@ def test_a_complex_result_is_an_error() -> None:
     module.forward = lambda x: fft.fft(x)  # type: ignore[method-assign]
     with pytest.raises(trtnet.ModelError, match=r"a complex tensor.* give torch\.view_as_real of it"):
         trtnet.define(module.eval(), {"x": trtnet.Input((2, 8))})
+
+
+class Mixes(nn.Module):
+    """A weight of 16 bits as complex numbers, and angles that are a complex buffer of float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4, 2))
+        self.register_buffer("turn", torch.polar(torch.ones(4, 3), torch.randn(4, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        turned = torch.view_as_complex(x.unflatten(-1, (3, 2))) * self.turn
+        return torch.view_as_real(torch.einsum("oi,bij->boj", torch.view_as_complex(self.weight), turned))
+
+
+def test_complex_numbers_of_two_dtypes_are_multiplied_in_float32() -> None:
+    module, x = Mixes().eval(), torch.randn(2, 4, 6)
+    network = trtnet.define(module, {"x": x}, dtype="float16")
+    with torch.no_grad():
+        torch.testing.assert_close(
+            torch.as_tensor(network.reference()(x)), module(x), atol=2e-2, rtol=1e-2, check_dtype=False
+        )

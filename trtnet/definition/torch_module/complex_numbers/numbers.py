@@ -117,6 +117,7 @@ def angle(x: Number) -> Tensor:
 
 def multilinear(function: Callable[..., Tensor], *given: Any) -> Number:
     """A function that is linear in each complex number of what it is given, such as a product of matrices."""
+    given = _of_one_dtype(given)
     numbers = [leaf for leaf in leaves(given) if isinstance(leaf, Number)]
     result = Number(None)
     for choice in itertools.product((0, 1), repeat=len(numbers)):
@@ -127,6 +128,22 @@ def multilinear(function: Callable[..., Tensor], *given: Any) -> Number:
         value = -value if sum(choice) % 4 in (2, 3) else value  # i * i = -1
         result = add(result, Number(None, value) if sum(choice) % 2 else Number(value))
     return result
+
+
+def _of_one_dtype(given: Any) -> Any:
+    """A structure whose floats are float32 where they are of several dtypes, as torch promotes complex numbers."""
+    if len({part.dtype for part in _parts(given) if isinstance(part, Tensor)}) < 2:
+        return given
+    return mapped(given, lambda leaf: Number(*map(_wide, _parts(leaf))) if isinstance(leaf, Number) else _wide(leaf))
+
+
+def _wide(part: Any) -> Any:
+    return ops.cast(part, "float32") if isinstance(part, Tensor) else part
+
+
+def _parts(given: Any) -> Iterator[Any]:
+    for leaf in leaves(given):
+        yield from (leaf.real, leaf.imaginary) if isinstance(leaf, Number) else (leaf,)
 
 
 def _with_parts(given: Any, parts: Iterator[Any]) -> Any:
