@@ -95,6 +95,25 @@ def test_a_gguf_file_of_gemma_gives_the_originals_logits(family: str, tmp_path: 
         published_text(wrong, 16)
 
 
+LONG = {
+    "rope_type": "longrope", "rope_theta": 100.0, "partial_rotary_factor": 0.5, "short_factor": [1.0, 1.5, 2.0, 4.0],
+    "long_factor": [1.0, 4.0, 9.0, 12.0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trained", [8, 16, None])
+def test_a_gguf_file_of_phi3_gives_the_originals_logits(trained: int | None, tmp_path: Path) -> None:
+    """With factors for long texts, with those for short ones, and without any but with a window."""
+    settings = {"sliding_window": 4} if trained is None else {"rope_parameters": LONG}
+    original = published("Phi3", **SMALL, pad_token_id=0, original_max_position_embeddings=trained or 64, **settings)
+    found = published_text(write_gguf(tmp_path / "x.gguf", original, "phi3"), 16)
+    network = trtnet.define(found.model, weights=found.weights)
+    ids = torch.randint(0, 99, (1, 12), generator=torch.Generator().manual_seed(0))
+    logits = step(network.reference(), ids, [0], caches_of(network, 1))
+    with torch.inference_mode():
+        assert relative_l2(logits, original(ids).logits) <= 1e-5
+
+
 def test_gemma_of_27b_scales_scores_by_its_hidden_size(tmp_path: Path) -> None:
     """As llama.cpp does, whose files do not say it."""
     path = write_gguf(tmp_path / "x.gguf", published("Gemma3Text", **SMALL, head_dim=32, num_hidden_layers=1), "gemma3")
@@ -204,7 +223,7 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
         load_generator(tmp_path / "nowhere")
     original = published("Llama", **SMALL)
     other = write_gguf(tmp_path / "other.gguf", original, "internlm2")
-    with pytest.raises(ModelError, match="the family internlm2; a decoder here is one of llama, qwen2, qwen3, gemma,"):
+    with pytest.raises(ModelError, match="of the family internlm2; a decoder here is one of llama, qwen2, qwen3, phi3"):
         load_generator(other)
     yarn = write_gguf(tmp_path / "yarn.gguf", original, "llama", llama__rope__scaling__type="yarn")
     with pytest.raises(ModelError, match="scales rotary positions by 'yarn'"):

@@ -45,6 +45,22 @@ def _add_gemma(writer: Any, config: Any) -> None:
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
 
 
+def _add_phi3(writer: Any, config: Any, rope: Any) -> None:
+    """What the conversion of Phi-3 says, and its factors of LongRoPE."""
+    import gguf
+
+    width = config.hidden_size // config.num_attention_heads
+    writer.add_rope_dimension_count(int(width * rope["partial_rotary_factor"]))
+    writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
+    if config.sliding_window is not None:
+        writer.add_sliding_window(config.sliding_window)
+    if rope["rope_type"] == "longrope":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
+        writer.add_rope_scaling_attn_factors(models.phi3(config.to_dict()).config.rope_scale)
+        for length in ("long", "short"):
+            writer.add_tensor(f"rope_factors_{length}.weight", np.array(rope[f"{length}_factor"], np.float32))
+
+
 def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", tokens: bool = True, **more: Any) -> Path:
     """more: further fields, or other values of those that are written. tokens: the file has a tokenizer."""
     import gguf
@@ -62,6 +78,8 @@ def write_gguf(path: Path, original: Any, family: str, kind: str = "F32", tokens
     writer.add_key_length(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
     if family in ("gemma2", "gemma3"):
         _add_gemma(writer, config)
+    if family == "phi3":
+        _add_phi3(writer, config, rope)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     if tokens:

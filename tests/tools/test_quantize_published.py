@@ -93,6 +93,15 @@ def test_a_folder_of_gemma(options: dict[str, Any], gguf: Path, tmp_path: Path) 
     assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(made)) < 0.12
 
 
+def test_a_gguf_file_of_phi3_becomes_a_folder(tmp_path: Path) -> None:
+    rope = {"rope_type": "longrope", "partial_rotary_factor": 0.5, "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
+    made = published("Phi3", **SMALL, pad_token_id=0, original_max_position_embeddings=8, rope_parameters=rope)
+    file = write_gguf(tmp_path / "x.gguf", made, "phi3")
+    assert len(quantize_published(file, None, tmp_path / "a", scheme="int8_weights").rows) == 9
+    assert published_text(tmp_path / "a", 32).model.config == published_text(file, 32).model.config
+    assert relative_l2(logits(tmp_path / "a", "checkpoint"), logits(file)) < 0.08
+
+
 def test_of_a_gemma_that_sees_images_the_text_model_is_written(gguf: Path, tmp_path: Path) -> None:
     import transformers
 

@@ -195,7 +195,7 @@ def original(family: str) -> torch.nn.Module:
 
 
 def test_there_is_a_test_for_every_family() -> None:
-    of_files = ["gguf_gemma", "gguf_llama", "ctranslate2_whisper", "whisper_text"]  # tests/generation/
+    of_files = ["gguf_gemma", "gguf_llama", "gguf_phi3", "ctranslate2_whisper", "whisper_text"]  # tests/generation/
     of_images = ["denoising", "vae_decoder"]  # tests/models/test_diffusion.py
     assert sorted([*FAMILIES, *of_files, *of_images]) == families()
 

@@ -10,7 +10,7 @@ from trtnet.support.errors import ModelError
 from trtnet.support.text.counted import counted
 
 GEMMAS = ("gemma", "gemma2", "gemma3")
-FAMILIES = ("llama", "qwen2", "qwen3", *GEMMAS)
+FAMILIES = ("llama", "qwen2", "qwen3", "phi3", *GEMMAS)
 """Values of ``general.architecture``; files of Mistral and SmolLM2 say llama."""
 
 
@@ -36,7 +36,7 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
 
     heads, hidden = of("attention.head_count"), of("embedding_length")
     width = of("attention.key_length", hidden // heads)
-    _check(of, checkpoint, width)
+    _check(of, checkpoint, width, partly=family == "phi3")
     return {
         "vocab_size": _vocabulary(checkpoint),
         "hidden_size": hidden,
@@ -46,7 +46,7 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
         "num_key_value_heads": of("attention.head_count_kv", heads),
         "rms_norm_eps": of("attention.layer_norm_rms_epsilon"),
         "rope_theta": float(of("rope.freq_base", 10000.0)),
-        "rope_factors": _rope_factors(of, checkpoint),
+        "rope_factors": _rope_factors(of, checkpoint, ("longrope",) if family == "phi3" else ()),
         "rope_interleaved": family == "llama",
         "head_dim": None if width == hidden // heads else width,
         "attention_bias": "blk.0.attn_q.bias" in checkpoint,
@@ -59,24 +59,28 @@ def llama_fields(metadata: Mapping[str, Any], checkpoint: Checkpoint) -> dict[st
     }
 
 
-def _check(of: Any, checkpoint: Checkpoint, width: int) -> None:
-    """Raises ModelError for a file without some layers, and what the model does not compute. width: of a head."""
+def _check(of: Any, checkpoint: Checkpoint, width: int, partly: bool) -> None:
+    """Raises ModelError for a file without some layers, and what the model does not compute.
+
+    width: of a head. partly: heads may be rotated in part.
+    """
     layers = {key.split(".")[1] for key in checkpoint if key.startswith("blk.")}
     if of("block_count") != len(layers):
         text = (
             f"{checkpoint.name} says it has {counted(of('block_count'), 'layer')}, and has the weights of {len(layers)}"
         )
         raise ModelError(f"{text}: it is damaged, or a part")
-    computed = {"rope.dimension_count": width, "attention.value_length": width, "attention.causal": True}
+    computed = {"attention.value_length": width, "attention.causal": True}
+    computed |= {} if partly else {"rope.dimension_count": width}
     for key, wanted in computed.items():
         if of(key, wanted) != wanted:
             raise ModelError(f"{checkpoint.name} says that {key} is {of(key)}; the model computes {wanted}")
 
 
-def _rope_factors(of: Any, checkpoint: Checkpoint) -> tuple[float, ...]:
-    """Of each frequency, and of all: a factor without a type is of all, as in llama.cpp."""
+def _rope_factors(of: Any, checkpoint: Checkpoint, others: tuple[str, ...]) -> tuple[float, ...]:
+    """Of each frequency, and of all: a factor without a type is of all, as in llama.cpp. others: known types."""
     kind = of("rope.scaling.type", "linear")
-    if kind not in ("none", "linear"):
+    if kind not in ("none", "linear", *others):
         raise ModelError(f"{checkpoint.name} scales rotary positions by {kind!r}, which the model does not compute")
     factor = float(of("rope.scaling.factor", of("rope.scale_linear", 1.0))) if kind == "linear" else 1.0
     if "rope_freqs.weight" in checkpoint:

@@ -22,6 +22,7 @@ from trtnet.text.gguf_tokenizer import from_gguf
 from trtnet.text.tokenizer import FileTokenizer, from_file
 from trtnet.tools.generation.gguf_fields import GEMMAS, llama_fields
 from trtnet.tools.generation.gguf_gemma import gemma_fields, gemma_rules
+from trtnet.tools.generation.gguf_phi3 import phi3_fields
 from trtnet.weights import RuleSet, rules
 
 
@@ -68,6 +69,8 @@ def _decoder_of_gguf(metadata: Mapping[str, Any], checkpoint: Checkpoint, capaci
     family = metadata.get("general.architecture")
     if family in GEMMAS:
         return models.gemma(**gemma_fields(metadata, checkpoint), capacity=capacity), gemma_rules(family)
+    if family == "phi3":
+        return models.phi3(**phi3_fields(metadata, checkpoint), capacity=capacity), rules("gguf_phi3")
     return models.llama(**llama_fields(metadata, checkpoint), capacity=capacity), rules("gguf_llama")
 
 

@@ -18,6 +18,7 @@ from trtnet.definition import define
 from trtnet.definition.quantization import Watch
 from trtnet.generation import Step
 from trtnet.models.gemma import GemmaConfig
+from trtnet.models.phi3 import Phi3Config
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError, ModelError
@@ -35,6 +36,7 @@ _CLASSES = {
     "llama": ("llama", "LlamaForCausalLM"),
     "qwen2": ("qwen2", "Qwen2ForCausalLM"),
     "qwen3": ("qwen3", "Qwen3ForCausalLM"),
+    "phi3": ("phi3", "Phi3ForCausalLM"),
     "gemma": ("gemma", "GemmaForCausalLM"),
     "gemma2": ("gemma2", "Gemma2ForCausalLM"),
     "gemma3": ("gemma3_text", "Gemma3ForCausalLM"),
@@ -120,6 +122,17 @@ def _of_gemma(ours: GemmaConfig) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _of_phi3(ours: Phi3Config) -> dict[str, Any]:
+    """What config.json says of Phi-3 alone."""
+    factors = {"short_factor": [*ours.rope_factors], "long_factor": [*ours.long_factors]}
+    scaling = {"type": "longrope", **factors, "attention_factor": ours.rope_scale}
+    return {
+        "rope_scaling": scaling if ours.long_factors else None,
+        "partial_rotary_factor": ours.partial_rotary_factor, "sliding_window": ours.sliding_window,
+        "original_max_position_embeddings": ours.original_max_position_embeddings,
+    }  # fmt: skip
+
+
 def _of_gguf(source: Path, found: PublishedText) -> tuple[dict[str, Any], dict[str, Path | str]]:
     """The same of what a GGUF file says. Raises ModelError for what config.json does not say."""
     metadata = GGUFFile(source).fields()
@@ -138,6 +151,8 @@ def _of_gguf(source: Path, found: PublishedText) -> tuple[dict[str, Any], dict[s
     }  # fmt: skip
     if isinstance(ours, GemmaConfig):
         document |= _of_gemma(ours)
+    if isinstance(ours, Phi3Config):
+        document |= _of_phi3(ours)
     again: Any = decoder_of(document)(document, capacity=ours.capacity).config
     if again != replace(ours, rope_interleaved=False, head_dim=again.head_dim) or again.head_width != ours.head_width:
         raise ModelError(f"{source}: config.json cannot say how this model differs from {family}: give its folder")
