@@ -55,7 +55,13 @@ class Up(nn.Module):
         self.conv = DoubleConv(in_channels, out_channels)
 
     def forward(self, x: trtnet.Tensor, skip: trtnet.Tensor) -> trtnet.Tensor:
-        return self.conv(ops.cat([skip, self.up(x)], dim=1))
+        grown = self.up(x)
+        rows, columns = (
+            int(a - b) if isinstance(a, int) else 0 for a, b in zip(skip.shape[2:], grown.shape[2:], strict=True)
+        )
+        if rows or columns:  # a side that was odd
+            grown = ops.pad(grown, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+        return self.conv(ops.cat([skip, grown], dim=1))
 
 
 class OutConv(nn.Module):
@@ -69,8 +75,9 @@ class OutConv(nn.Module):
 
 
 class UNet(nn.Module):
-    """image [batch, n_channels, height, width], sides multiples of 16 -> [batch, n_classes, height, width].
+    """image [batch, n_channels, height, width] -> [batch, n_classes, height, width].
 
+    Sides are at least 16; named ones ("height") are multiples of 16.
     The result is logits, or with softmax=True the probabilities of the classes at each pixel.
     """
 

@@ -69,7 +69,10 @@ class UNet(nn.Module):
         y = path.pop()
         for i in range(1, 5):
             up = self.get_submodule(f"up{i}")
-            y = up.conv(torch.cat([path.pop(), up.up(y)], dim=1))
+            beside, y = path.pop(), up.up(y)
+            rows, columns = (a - b for a, b in zip(beside.shape[2:], y.shape[2:], strict=True))
+            around = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+            y = up.conv(torch.cat([beside, nn.functional.pad(y, around)], dim=1))
         return self.outc.conv(y)
 
 
