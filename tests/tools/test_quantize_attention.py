@@ -119,6 +119,25 @@ def test_an_attention_of_zeros_is_said_to_stay_in_floats(tmp_path: Path) -> None
     assert found.others == {f"layers.{i} (attention)": "nothing but zeros was seen of its inputs" for i in range(2)}
 
 
+class Long(Heads):
+    inputs = {"x": trtnet.Input(("n", 400, 32))}
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+def test_probabilities_that_become_0_are_warned_of(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Eight of 400 positions see themselves alone, the others all alike."""
+    x = np.zeros((1, 400, 32), np.float32)
+    x[0, range(8), range(8)] = x[0, range(8), range(16, 24)] = 8
+    eye = {f"{name}.weight": np.eye(32, dtype=np.float32) for name in "qkv"}
+    weights = eye | {f"{name}.bias": np.zeros(32, np.float32) for name in "qkv"}
+    trtnet.quantize(Long(), {"x": x}, tmp_path / "q.safetensors", weights=weights, attention=kind)
+    words = "most of the probabilities round to 0 in 1 attention, as 98 % of their sum in the model: take fp8"
+    assert (words in caplog.text) == (kind == "int8")
+    caplog.clear()
+    quantized(tmp_path / "q.safetensors", attention=kind)
+    assert "round to 0" not in caplog.text
+
+
 def test_what_has_no_attention_is_refused(tmp_path: Path) -> None:
     file, linear = tmp_path / "q.safetensors", {"weight": np.ones((4, 4), np.float32), "bias": np.ones(4, np.float32)}
     x = {"x": np.ones((2, 4), np.float32)}

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
+
+import numpy as np
 
 from trtnet.definition import DefinedNetwork
 from trtnet.definition.quantization import ATTENTION
 from trtnet.graph.quantized import QuantizedAttention, Use
 from trtnet.support import dtypes
+from trtnet.support.text.counted import counted
 from trtnet.tools.quantize.observing import Seen, watched
 from trtnet.tools.quantize.ranges import power_of_two, scale_of
 
 OPERANDS = ("query", "key", "probability", "value")
 _KEY = "{path}: {operand}"
+_MOST = 0.5
+"""The part of the probabilities that becomes 0 from which on it is said."""
+
+log = logging.getLogger("trtnet.quantization")
 
 
 def uses(network: DefinedNetwork, paths: Collection[str]) -> dict[str, list[Use]]:
@@ -46,4 +54,25 @@ def calibrated(
         found = scale_of(values, dtype, "mse" if name == "probability" else method)
         return power_of_two(found) if name in ("query", "key") else found
 
-    return {path: QuantizedAttention(dtype, *(scale(path, name) for name in OPERANDS)) for path in paths}
+    found = {path: QuantizedAttention(dtype, *(scale(path, name) for name in OPERANDS)) for path in paths}
+    if dtype == dtypes.int8:
+        lost = {path: _lost(seen[_KEY.format(path=path, operand="probability")], one) for path, one in found.items()}
+        _warn({path: share for path, share in lost.items() if share > _MOST})
+    return found
+
+
+def _lost(seen: Seen, attention: QuantizedAttention) -> float:
+    """The part of the sum of all probabilities that rounds to 0 in int8."""
+    values, total = seen.values, float(np.sum(seen.channels.sums))
+    kept = float((values.counts * values.centers)[values.centers >= attention.probability / 2].sum())
+    return 1 - kept / total if total else 0.0
+
+
+def _warn(lost: Mapping[str, float]) -> None:
+    if lost:
+        worst = max(lost, key=lambda path: lost[path])
+        log.warning(
+            "attention in int8: most of the probabilities round to 0 in %s, as %.0f %% of their sum in %s: take fp8,"
+            " which has smaller numbers, or leave them in floats",
+            *(counted(len(lost), "attention"), 100 * lost[worst], worst or "the model"),
+        )
