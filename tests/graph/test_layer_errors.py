@@ -15,6 +15,7 @@ from helpers.comparing import network_of
 import trtnet
 from trtnet import nn, ops
 from trtnet.support.errors import LayerError, ModelError
+from trtnet.support.source import SourceLine, at
 
 
 class Block(nn.Module):
@@ -259,3 +260,7 @@ def test_names_are_unique() -> None:
 def test_a_tensor_is_no_number_of_python(python: Callable[[Any], Any]) -> None:
     with pytest.raises(ModelError, match=r"(float|int)\(\) of Tensor.* has no value .*: compute with it as a tensor"):
         network_of(lambda x: x * python(x.sum()), {"x": trtnet.Input(("n", 2))})
+
+
+def test_a_line_that_is_not_at_hand_leaves_no_blanks() -> None:
+    assert at(SourceLine("nowhere/gone.py", 3), "refused") == "refused\n  in nowhere/gone.py:3"

@@ -59,7 +59,7 @@ def raised_at(error: BaseException) -> SourceLine | None:
 
 def at(source: SourceLine | None, text: str) -> str:
     """A message with the line that it is about."""
-    return text if source is None else f"{text}\n  in {source}   {source.text}"
+    return text if source is None else f"{text}\n  in {source}   {source.text}".rstrip()
 
 
 def here(text: str) -> str:
