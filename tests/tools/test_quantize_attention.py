@@ -131,7 +131,7 @@ def test_probabilities_that_become_0_are_warned_of(kind: str, tmp_path: Path, ca
     eye = {f"{name}.weight": np.eye(32, dtype=np.float32) for name in "qkv"}
     weights = eye | {f"{name}.bias": np.zeros(32, np.float32) for name in "qkv"}
     trtnet.quantize(Long(), {"x": x}, tmp_path / "q.safetensors", weights=weights, attention=kind)
-    words = "most of the probabilities round to 0 in 1 attention, as 98 % of their sum in the model: take fp8"
+    words = "small probabilities round to 0 in 1 attention, 98 % of their sum in the model: take fp8"
     assert (words in caplog.text) == (kind == "int8")
     caplog.clear()
     quantized(tmp_path / "q.safetensors", attention=kind)
