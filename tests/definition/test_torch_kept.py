@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Any
 
 import pytest
@@ -72,6 +73,20 @@ class Remembers(Keeping):
         return self.hidden
 
 
+class RemembersDecorated(Keeping):
+    @torch.no_grad()
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.hidden = torch.tanh(x if self.hidden is None else x + self.hidden)
+        return self.hidden
+
+
+class RemembersInATuple(Keeping):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        before = x.new_zeros(x.shape[0], 6) if self.hidden is None else self.hidden[1]
+        self.hidden = x.shape, torch.tanh(x + before)
+        return self.hidden[1]
+
+
 class Steps(Keeping):
     steps, longest = 0, 0
 
@@ -89,7 +104,15 @@ class Caches(Keeping):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(Adds, "before"), (Remembers, "hidden"), (Steps, "steps"), (Caches, "cache.k")]
+    ("kind", "name"),
+    [
+        (Adds, "before"),
+        (Remembers, "hidden"),
+        (RemembersDecorated, "hidden"),
+        (RemembersInATuple, "hidden.1"),
+        (Steps, "steps"),
+        (Caches, "cache.k"),
+    ],
 )
 def test_a_state_in_another_attribute_is_a_warning(
     kind: type[nn.Module], name: str, caplog: pytest.LogCaptureFixture
@@ -112,7 +135,12 @@ class Masks(Keeping):
 
 
 class Shows(Keeping):
+    def __init__(self) -> None:
+        super().__init__()
+        self.recent: Any = deque(maxlen=2)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.recent.append(x)
         self.before = self.hidden = x.softmax(-1)
         self.cache["k"] = x + 1
         return self.hidden + x
@@ -120,7 +148,9 @@ class Shows(Keeping):
 
 @pytest.mark.parametrize("kind", [Masks, Shows])
 def test_what_is_of_one_call_or_of_sizes_is_no_state(kind: type[nn.Module], caplog: pytest.LogCaptureFixture) -> None:
+    module = kind().eval()
     with caplog.at_level(logging.WARNING, logger="trtnet.definition"):
-        network = trtnet.define(kind().eval(), {"x": X}, dims={"x": {0: "batch"}})
+        network = trtnet.define(module, {"x": X}, dims={"x": {0: "batch"}})
     assert "assigns" not in caplog.text
+    assert not getattr(module, "recent", None), "the module is as it was"
     torch.testing.assert_close(torch.as_tensor(network.reference()(X)), kind()(X))

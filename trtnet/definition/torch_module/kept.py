@@ -7,7 +7,9 @@ constant, or computes it. A state is one: the engine would have the same at each
 from __future__ import annotations
 
 import dis
+import inspect
 import logging
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,23 +26,25 @@ from trtnet.support.source import SourceLine, at, caller
 log = logging.getLogger("trtnet.definition")
 
 Names = dict[tuple[torch.nn.Module, str], Any]
-"""What modules hold: (which, the name of an attribute, or of an item of one) -> what."""
+"""What modules hold: (which, the name of an attribute, or of an item of one, "cache.k") -> what."""
 
 _INSTEAD = (
     "which a network does not keep from call to call: take the value as an argument and return the new one"
     " (trtnet.State feeds it back)"
 )
 _STORES = "STORE_ATTR"
+_CHANGED = (list, dict, deque)
+"""Structures to which a module may write without an assignment to its attribute."""
 
 
 @contextmanager
 def unchanged(module: torch.nn.Module, tracing: Tracing) -> Iterator[None]:
-    """Puts the attributes of a module and of those in it back at the end, and what is in their lists and dicts.
+    """Puts the attributes of a module and of those in it back at the end, and what is in lists, dicts and deques.
 
     Raises ModelError for a buffer to which ``forward`` assigned a state; of another attribute it is a warning.
     """
     kept = {each: dict(each.__dict__) for each in module.modules()}
-    inside = [(value, value.copy()) for each in kept.values() for value in each.values() if type(value) in (list, dict)]
+    inside = [(value, value.copy()) for each in kept.values() for value in each.values() if type(value) in _CHANGED]
     before = _held(kept)
     try:
         yield
@@ -51,7 +55,7 @@ def unchanged(module: torch.nn.Module, tracing: Tracing) -> Iterator[None]:
             each.__dict__.update(attributes)
         for value, copied in inside:
             value.clear()
-            (value.extend if isinstance(value, list) else value.update)(copied)
+            (value.update if isinstance(value, dict) else value.extend)(copied)
 
 
 def _held(attributes: dict[torch.nn.Module, dict[str, Any]]) -> Names:
@@ -60,7 +64,7 @@ def _held(attributes: dict[torch.nn.Module, dict[str, Any]]) -> Names:
         for name, value in values.items():
             if name in ("_parameters", "_modules") or name.endswith("hooks"):
                 continue
-            if type(value) in (list, dict):
+            if isinstance(value, tuple) or type(value) in _CHANGED:
                 stem = "" if name == "_buffers" else f"{name}."
                 items = value.items() if isinstance(value, dict) else enumerate(value)
                 held |= {(module, f"{stem}{key}"): item for key, item in items}
@@ -77,7 +81,7 @@ def _check(module: torch.nn.Module, before: Names, after: Names, tracing: Tracin
             continue
         key = f"{paths[owner]}.{name}" if paths[owner] else name
         text = f"{type(owner).__name__} assigns a new value to {key}, {_INSTEAD}"
-        placed = at(_line(type(owner), name), text)
+        placed = at(_line(type(owner), _attribute(name)), text)
         if name in owner._buffers:
             raise ModelError(placed)
         log.warning("%s", placed)
@@ -86,7 +90,7 @@ def _check(module: torch.nn.Module, before: Names, after: Names, tracing: Tracin
 def _is_state(owner: torch.nn.Module, name: str, was: Any, value: Any, tracing: Tracing) -> bool:
     """Whether a value that was assigned is computed from what was there before, or is of this call only."""
     if type(value) in (int, float) and type(was) in (int, float):
-        return value != was and _is_counted(type(owner), name)
+        return value != was and _is_counted(type(owner), _attribute(name))
     if isinstance(was, Placeholder) or not isinstance(value, torch.Tensor):
         return False
     if not isinstance(value, Placeholder):
@@ -95,7 +99,12 @@ def _is_state(owner: torch.nn.Module, name: str, was: Any, value: Any, tracing: 
         return False
     if isinstance(was, torch.Tensor):
         return name in owner._buffers or tracing.weights.was_used(was)
-    return was is None and _is_read_first(type(owner), name)
+    return was is None and _is_read_first(type(owner), _attribute(name))
+
+
+def _attribute(name: str) -> str:
+    """The attribute of an item, "cache" of "cache.k"."""
+    return name.partition(".")[0]
 
 
 def _depends_on_values(network: Network, tensor: Tensor) -> bool:
@@ -138,7 +147,7 @@ def _assigning(kind: type[torch.nn.Module], name: str) -> Iterator[list[tuple[st
     """Of each method that assigns an attribute, but the constructor: (opcode, line) of all its uses, in order."""
     for each in kind.__mro__[: kind.__mro__.index(torch.nn.Module)]:
         for method, function in vars(each).items():
-            code = getattr(function, "__code__", None)
+            code = getattr(inspect.unwrap(function), "__code__", None)
             if method == "__init__" or code is None or name not in code.co_names:
                 continue
             found = [x for x in dis.get_instructions(code) if x.argval == name and x.opname.endswith("_ATTR")]
