@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import trtnet
 from trtnet.graph.structures import leaves
@@ -50,12 +51,32 @@ def of_losses(m: Any, x: torch.Tensor) -> Any:
     return *kl, *both, torch.binary_cross_entropy_with_logits(x, shares, reduction=1)
 
 
+def of_losses_of_pairs(m: Any, x: torch.Tensor) -> Any:
+    one, two, signs = x[:, 0], x[:, 1], torch.sign(x[:, 2, 0])
+    ranks = [torch.margin_ranking_loss(one[:, 0], two[:, 0], signs, 0.1, number) for number in (0, 1, 2)]
+    alike = torch.cosine_embedding_loss(input1=one, input2=two, target=signs, reduction=0)
+    hinge, soft = torch.hinge_embedding_loss(one[:, 0], signs, 0.5, 0), ATEN.soft_margin_loss(one[:, 0], signs, 0)
+    triplets = torch.triplet_margin_loss(one, two, x[:, 2], 1.0, 2, 1e-6, True, 0)
+    return *ranks, alike, hinge, soft, triplets, torch.triplet_margin_loss(one, positive=two, negative=one, reduction=2)
+
+
+def of_older_arguments(m: Any, x: torch.Tensor) -> Any:
+    """size_average and reduce, with torch's warning."""
+    one, two = x[:, 0], x[:, 1]
+    sums = F.mse_loss(one, two, False), F.l1_loss(one, two, size_average=False, reduce=True)
+    each = F.smooth_l1_loss(one, two, reduce=False), F.margin_ranking_loss(one, two, one.sign(), 0.1, None, False)
+    return *sums, *each, F.kl_div(one, two.softmax(1), size_average=True, reduction="sum")
+
+
 def of_operators(m: Any, x: torch.Tensor) -> Any:
     y = ATEN.mul_.Tensor(x.clone(), 3)
     return ATEN.mul.Tensor(x, 2), ATEN.sum.dim_IntList(x, [1], True), ATEN.relu(x), y, ATEN.std.dim(x, [1], False)
 
 
-@pytest.mark.parametrize("function", [of_norms, of_tables, of_losses, of_operators])
+@pytest.mark.filterwarnings("ignore:size_average and reduce args", "ignore:reduction. 'mean' divides")
+@pytest.mark.parametrize(
+    "function", [of_norms, of_tables, of_losses, of_losses_of_pairs, of_older_arguments, of_operators]
+)
 def test_it_computes_what_torch_does(function: Callable[..., Any]) -> None:
     module, x = Of(function).eval(), torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(1))
     network = trtnet.define(module, {"x": x}, dims={"x": {0: "batch"}})

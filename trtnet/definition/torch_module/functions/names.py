@@ -21,7 +21,10 @@ NATIVE: dict[str, tuple[str, ...]] = {
     "group_norm": ("x", "num_groups", "weight", "bias", "eps", "cudnn_enabled"),
     "layer_norm": ("x", "normalized_shape", "weight", "bias", "eps", "cudnn_enable"),
     "embedding": ("weight", "indices", "padding_idx", "scale_grad_by_freq", "sparse"),
-    **dict.fromkeys(("kl_div", "mse_loss", "l1_loss"), ("x", "target", "reduction")),
+    **dict.fromkeys(("kl_div", "mse_loss", "l1_loss", "soft_margin_loss"), ("x", "target", "reduction")),
+    **dict.fromkeys(("cosine_embedding_loss", "margin_ranking_loss"), ("x", "y", "target", "margin", "reduction")),
+    "triplet_margin_loss": ("x", "positive", "negative", "margin", "p", "eps", "swap", "reduction"),
+    "hinge_embedding_loss": ("x", "target", "margin", "reduction"),
     "smooth_l1_loss": ("x", "target", "reduction", "beta"),
     "huber_loss": ("x", "target", "reduction", "delta"),
     "nll_loss": ("x", "target", "weight", "reduction", "ignore_index"),
@@ -29,6 +32,9 @@ NATIVE: dict[str, tuple[str, ...]] = {
     "binary_cross_entropy_with_logits": ("x", "target", "weight", "pos_weight", "reduction"),
 }
 """The arguments of functions in torch and in torch.ops that are others in torch.nn.functional, in their order."""
+
+_OURS = {"input": "x", "input1": "x", "anchor": "x", "input2": "y"}
+"""torch's names of arguments that are others in trtnet."""
 
 
 @functools.cache
@@ -55,9 +61,22 @@ def as_functional(
     """The arguments of a function as torch.nn.functional's of that name takes them."""
     names = NATIVE.get(name, ()) if isinstance(func, (*_OPERATORS, BuiltinFunctionType)) else ()
     if not names:
-        return args, dict(kwargs)
-    given = dict(zip(names, args, strict=False)) | {{"input": "x"}.get(key, key): x for key, x in kwargs.items()}
+        return args, _with_reduction(kwargs)
+    given = dict(zip(names, args, strict=False)) | {_OURS.get(key, key): x for key, x in kwargs.items()}
     first = given.pop("indices" if name == "embedding" else "x")
     if isinstance(given.get("reduction"), int):
         given["reduction"] = ("none", "mean", "sum")[given["reduction"]]
     return (first,), {key: value for key, value in given.items() if not key.startswith("cudnn_")}
+
+
+def _with_reduction(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments without size_average and reduce, which losses of torch.nn.functional had before they had reduction."""
+    given = dict(kwargs)
+    if "size_average" not in given:
+        return given
+    size_average, reduce = given.pop("size_average"), given.pop("reduce", None)
+    if reduce is False:
+        return given | {"reduction": "none"}
+    if size_average is None and reduce is None:
+        return given
+    return given | {"reduction": "sum" if size_average is False else "mean"}
