@@ -10,8 +10,10 @@ import pytest
 import torch
 
 import trtnet
+from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError, ModelError
 from trtnet.verify import Tolerance
+from trtnet.verify.arrays.inputs import random_inputs
 from trtnet.verify.comparison.compare import compare
 from trtnet.verify.comparison.junit import junit
 from trtnet.verify.comparison.report import Comparison
@@ -106,9 +108,9 @@ def test_no_outputs_are_chosen(on: Any) -> None:
     [
         ("float32", (0, float("inf")), "is empty or not finite"),
         ("float32", (float("nan"), 1), "is empty or not finite"),
-        ("int32", (0.2, 0.7), "is empty or not finite: there are no integers in it"),
-        ("int32", (0, float("inf")), "is empty or not finite: there are no integers in it"),
-        ("int32", (0, 1 << 32), "has integers that int32 does not hold"),
+        ("int32", (0.2, 0.7), r"the range \(0.2, 0.7\) has no integers"),
+        ("int32", (0, float("inf")), "is empty or not finite"),
+        ("int32", (0, 1 << 32), "has integers that int32 does not hold: -2147483648 to 2147483647"),
     ],
 )
 def test_ranges_without_values(dtype: str, limits: Any, says: str) -> None:
@@ -123,11 +125,22 @@ def test_ranges_without_values(dtype: str, limits: Any, says: str) -> None:
         compare(network, seed=-1)
 
 
+@pytest.mark.parametrize(("dtype", "limits"), [("uint8", (-0.5, 256)), ("int4", (-8, 8)), ("int64", (0, 1 << 63))])
+def test_ranges_of_all_integers_of_a_dtype(dtype: str, limits: Any) -> None:
+    info = TensorInfo("x", (2,), dtype)
+    (values,) = random_inputs([info], {}, {"x": limits}, 0, 1)
+    assert values["x"].dtype.name == dtype
+    with pytest.raises(InputError, match=f"has integers that {dtype} does not hold"):
+        next(random_inputs([info], {}, {"x": (limits[0], limits[1] + 4096)}, 0, 1))
+
+
 @pytest.mark.parametrize("found", [4.0, np.float32(4)])
 def test_numbers_beside_arrays(found: Any) -> None:
     """They were left out: 3.0 passed beside 4."""
     with pytest.raises(InputError, match="output n of theirs is no array, but a float; ours gives it too"):
         of({"y": X["x"], "n": found}, {"y": X["x"], "n": 3.0})
+    with pytest.raises(InputError, match="output n of theirs is no array, but an int; ours gives it too"):
+        of({"y": X["x"], "n": found}, {"y": X["x"], "n": 3})
     report = of({"y": X["x"], "n": found}, {"y": X["x"], "n": 3.0}, outputs={"y": "y"})
     assert report.passed and "theirs: results left out, no arrays: n (float)" in report.notes
 
@@ -237,6 +250,8 @@ def test_bisect_draws_inputs_as_compare_does() -> None:
         trtnet.bisect(network, ranges={"ids": (5, 9)})
     with pytest.raises(InputError, match=r"input ids .* has integers: give their range"):
         trtnet.bisect(network, dims={"n": 4})
+    with pytest.raises(InputError, match="in place of inputs, which are missing: give both"):
+        trtnet.bisect(network, original_inputs={"x": np.ones((4, 3)), "ids": np.ones((4, 1))}, **chosen)
 
 
 def test_junit_names_each_pair_of_outputs() -> None:

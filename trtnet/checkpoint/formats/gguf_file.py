@@ -198,7 +198,8 @@ def _check_places(path: Path, reader: Any) -> None:
     """Raises CheckpointError unless the tensors lie end to end up to the file's: others would be other numbers.
 
     Source: the GGUF specification, ggml/docs/gguf.md: an offset is a multiple of general.alignment, and what is between
-    two tensors fills up to it; llama.cpp's reader refuses other files.
+    two tensors fills up to it. llama.cpp's reader refuses gaps, too; not what is behind the last tensor, which is where
+    a header that counts too few leaves the others.
     """
     alignment = int(reader.alignment)
     end, last = int(reader.data_offset), "the header"

@@ -10,6 +10,7 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from trtnet.support import dtypes
@@ -140,14 +141,17 @@ def _check_determined(info: TensorInfo, dims: Mapping[str, int], ranges: Ranges)
 
 
 def _check_range(info: TensorInfo, low: float, high: float) -> None:
-    dtype, whole = dtypes.get(info.dtype), f"input {info}: the range ({low}, {high})"
+    dtype, said = dtypes.get(info.dtype), f"input {info}: the range ({low}, {high})"
+    if not (isfinite(low) and isfinite(high) and low < high):
+        raise InputError(f"{said} is empty or not finite")
     if dtype.is_floating or dtype.name == "bool":
-        if not (isfinite(low) and isfinite(high) and low < high):
-            raise InputError(f"{whole} is empty or not finite")
-    elif not isfinite(low) or not isfinite(high) or not ceil(low) < ceil(high):
-        raise InputError(f"{whole} is empty or not finite: there are no integers in it")
-    elif not (np.iinfo(dtype.numpy).min <= low and ceil(high) - 1 <= np.iinfo(dtype.numpy).max):
-        raise InputError(f"{whole} has integers that {dtype} does not hold")
+        return
+    least, most = ceil(low), ceil(high) - 1
+    limits = ml_dtypes.iinfo(dtype.numpy)  # type: ignore[no-untyped-call]
+    if least > most:
+        raise InputError(f"{said} has no integers")
+    if least < limits.min or most > limits.max:
+        raise InputError(f"{said} has integers that {dtype} does not hold: {limits.min} to {limits.max}")
 
 
 def _random(

@@ -76,7 +76,7 @@ def bisect(
     (False, '1')
     """
     module = original_of(network) if original is None else original
-    inputs = _drawn(network, dims, ranges, seed, steps) if inputs is None else inputs
+    inputs = _drawn(network, dims, ranges, seed, steps, original_inputs) if inputs is None else inputs
     if steps is None:
         return _bisected(network, module, inputs, original_inputs, names, outputs, on, in_floats=in_floats)
     if original_inputs is not None:
@@ -87,8 +87,18 @@ def bisect(
 
 
 def _drawn(
-    network: DefinedNetwork, dims: Mapping[str, int] | None, ranges: Ranges | None, seed: int, steps: int | None
+    network: DefinedNetwork,
+    dims: Mapping[str, int] | None,
+    ranges: Ranges | None,
+    seed: int,
+    steps: int | None,
+    original_inputs: Mapping[str, Any] | None,
 ) -> dict[str, Array]:
+    """Random inputs. Raises InputError for original_inputs, which random ones are not, and for what draws none."""
+    if original_inputs is not None:
+        raise InputError(
+            "original_inputs are what the torch model gets in place of inputs, which are missing: give both"
+        )
     declared = Declared(network.states, _takes(network))
     return declared.completed({}, dims or {}, ranges or {}, seed, from_zero=steps is not None)
 

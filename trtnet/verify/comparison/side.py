@@ -61,7 +61,7 @@ class Side(Numerics, Protocol):
         ...
 
 
-_NUMBERS = ("bool", "int", "float")
+_NUMBERS = ("bool", "int", "float", "complex")
 """Types of results that could be compared and are no arrays."""
 
 
@@ -73,7 +73,7 @@ def check_numbers(
     found: the outputs of the other side, others: what it gives beside them.
     """
     for output, kind in expected.others.items():
-        if output in found or kind == (others or {}).get(output) in _NUMBERS:
+        if output in found or {kind, (others or {}).get(output)}.issubset(_NUMBERS):
             raise InputError(
                 f"output {output} of {reference} is no array, but {an(kind)}; {name} gives it too: return it as"
                 f" an array, or say which to compare: outputs={{'y': 'y'}} (--output y=y) for each"
