@@ -58,6 +58,19 @@ def test_it_brings_its_own_weights(dtype: str) -> None:
     assert network.folded == {"body.gain"} and "body.linear.weight" in network.named
 
 
+def test_one_that_was_trained_since_is_an_error() -> None:
+    body, other, fc = Body().eval(), Body().eval(), torch.nn.Linear(4, 2)
+    network = trtnet.define(Whole(body), X, keyed("fc", fc))
+    given = trtnet.define(
+        Whole(body), X, keyed("fc", fc) | {f"body.{key}": each.detach() for key, each in other.named_parameters()}
+    )
+    with torch.no_grad():
+        body.gain.add_(1)
+    with pytest.raises(trtnet.ModelError, match=r"^body\.gain of the PyTorch module has been written to since"):
+        network.reference()
+    assert given.reference(), "its weights are those that were given"
+
+
 def test_a_checkpoint_that_has_keys_of_it_has_all() -> None:
     body, other, fc, x = Body().eval(), Body().eval(), torch.nn.Linear(4, 2), torch.randn(2, 3)
     weights = {**keyed("fc", fc), "body.gain": body.gain.detach(), **keyed("body.linear", other.linear)}

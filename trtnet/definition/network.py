@@ -60,7 +60,7 @@ class DefinedNetwork(Network):
         self.keys: tuple[str, ...] = ()
         self.original: torch.nn.Module | None = None
         self.reading = Reading(checkpoint, {}, self.division)
-        self.versions = Versions(None)
+        self.versions = Versions({})
         self.model, self.arguments = model, dict(arguments)
 
     def build(self, dims: Dims | Sequence[Dims] | None = None, config: BuildConfig | None = None) -> Engine:
@@ -142,39 +142,42 @@ def define(
     module, quantizing = as_module(model), Quantizing(quantization)
     takes = declared(module.inputs if inputs is None else inputs, dims or {}, module)
     choices = choices_of(forms, takes, Precision(dtype).by_path, approximations=approximations)
-    keys, checkpoint, skipped = _matched(module, quantizing.opened(weights), ignored, strict)
+    keys, checkpoint, skipped, own = _matched(module, quantizing.opened(weights), ignored, strict)
     network = DefinedNetwork(checkpoint, dtype, name or type(module).__name__, arguments or {})
     network.skipped, network.original = skipped, torch_module_of(module) if weights is None else None
     network.division, takes = part_of(module, takes, parallel, quantized=quantization is not None)
-    _prepare(network, module, keys, choices, quantizing, compute_capabilities)
+    _prepare(network, module, keys, own, choices, quantizing, compute_capabilities)
     return _defined(network, module, takes, parallel, quantizing)
 
 
 def _matched(
     module: Module, weights: Source | None, ignored: Sequence[str], strict: bool
-) -> tuple[dict[Parameter, str], Checkpoint, tuple[str, ...]]:
-    """(the keys of the model's parameters, the checkpoint that has them, what strict=False leaves out of it)."""
+) -> tuple[dict[Parameter, str], Checkpoint, tuple[str, ...], dict[str, Any]]:
+    """(the keys of the model's parameters, the checkpoint that has them, what strict=False leaves out of it, and the
+    tensors that PyTorch modules bring)."""
     keys, aliases = _keys(module)
-    opened = with_own_weights(module, torch_module_of(module) if weights is None else weights)
+    whole = torch_module_of(module) if weights is None else None
+    opened, own = with_own_weights(module, whole if weights is None else weights)
     if opened is None and keys:
         raise WeightsError(_without_weights(type(module).__name__, keys), list(keys.values()))
     checkpoint = shaped(open_checkpoint({}) if opened is None else opened, _shapes(keys))
     with advised(checkpoint):
         skipped = _match(keys, aliases, checkpoint, ignored, strict)
     _check_aliases(aliases, checkpoint)
-    return keys, checkpoint, skipped
+    return keys, checkpoint, skipped, own if whole is None else whole.state_dict()
 
 
 def _prepare(
     network: DefinedNetwork,
     module: Module,
     keys: dict[Parameter, str],
+    own: Mapping[str, Any],
     forms: FormChoices,
     quantizing: Quantizing,
     targets: Sequence[str],
 ) -> None:
     """What a network knows of its model before it has a layer."""
-    network.keys = tuple(keys.values())
+    network.keys, network.versions = tuple(keys.values()), Versions(own)
     network.reading = Reading(network.checkpoint, keys, network.division)
     network.bind(keys, network.reading)
     network.forms = forms
@@ -237,7 +240,6 @@ def _defined(
     check_used(network.forms)
     quantizing.report(network.quantized)
     network.reading.warn()
-    network.versions = Versions(network.original)
     return network
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trtnet.checkpoint import Checkpoint, Source, open_checkpoint
@@ -14,8 +14,8 @@ from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 
 
-def with_own_weights(model: Module, source: Source | None) -> Checkpoint | None:
-    """A checkpoint for a model, with the weights that its torch modules bring; None where there is neither.
+def with_own_weights(model: Module, source: Source | None) -> tuple[Checkpoint | None, dict[str, Any]]:
+    """(a checkpoint for a model, with the weights that its torch modules bring, None where there is neither; those).
 
     A torch module's own weights are taken where the checkpoint has no key of them: one that has some has all.
     """
@@ -25,20 +25,19 @@ def with_own_weights(model: Module, source: Source | None) -> Checkpoint | None:
         if given is None or not any(f"{path}.{key}" in given for key in state):
             own |= {f"{path}.{key}": tensor for key, tensor in state.items()}
     if not own:
-        return given
-    return open_checkpoint(own) if given is None else Joined(given, open_checkpoint(own))
+        return given, own
+    return open_checkpoint(own) if given is None else Joined(given, open_checkpoint(own)), own
 
 
 class Versions:
-    """How often the tensors of a torch module had been written to when a network was defined with them as weights.
+    """How often the tensors of torch modules had been written to when a network was defined with them as weights.
 
     The network shares their memory, but what was computed from them is as it was: of a module that was trained since,
     it would be of both.
     """
 
-    def __init__(self, module: Any) -> None:
-        state = {} if module is None else module.state_dict()
-        counted = ((key, each) for key, each in state.items() if is_torch(each) and not each.is_inference())
+    def __init__(self, tensors: Mapping[str, Any]) -> None:
+        counted = ((key, each) for key, each in tensors.items() if is_torch(each) and not each.is_inference())
         self._found = [(key, each, each._version) for key, each in counted]
 
     def check(self) -> None:
