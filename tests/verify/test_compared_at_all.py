@@ -125,6 +125,13 @@ def test_ranges_without_values(dtype: str, limits: Any, says: str) -> None:
         compare(network, seed=-1)
 
 
+@pytest.mark.parametrize("on", [compare, trtnet.bisect])
+def test_ranges_beside_inputs(on: Any) -> None:
+    """They were passed over."""
+    with pytest.raises(InputError, match="the inputs are given: leave out the range of x"):
+        on(small(), torch.nn.Identity(), X, ranges={"x": (0, 2)})
+
+
 @pytest.mark.parametrize(("dtype", "limits"), [("uint8", (-0.5, 256)), ("int4", (-8, 8)), ("int64", (0, 1 << 63))])
 def test_ranges_of_all_integers_of_a_dtype(dtype: str, limits: Any) -> None:
     info = TensorInfo("x", (2,), dtype)

@@ -171,6 +171,13 @@ def _random(
         return values.astype(dtype.numpy)
 
 
+def check_no_ranges(ranges: Ranges | None) -> None:
+    """Raises InputError for ranges beside inputs that are given: only random ones are drawn within them."""
+    if ranges:
+        names = ", ".join(ranges)
+        raise InputError(f"ranges are of random inputs, and the inputs are given: leave out the range of {names}")
+
+
 def check_count(name: str, value: int) -> None:
     """Raises InputError for a number of calls that is no integer of at least 1: nothing would be compared."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:

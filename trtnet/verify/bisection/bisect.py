@@ -14,7 +14,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.support.call_interface import TensorInfo, check
 from trtnet.support.errors import InputError
 from trtnet.verify.arrays.feeding import Notes, fed
-from trtnet.verify.arrays.inputs import Ranges, given_inputs
+from trtnet.verify.arrays.inputs import Ranges, check_no_ranges, given_inputs
 from trtnet.verify.bisection.diagnosis import settings_that_differ
 from trtnet.verify.bisection.judge import Judge
 from trtnet.verify.bisection.report import Bisection
@@ -76,7 +76,7 @@ def bisect(
     (False, '1')
     """
     module = original_of(network) if original is None else original
-    inputs = _drawn(network, dims, ranges, seed, steps, original_inputs) if inputs is None else inputs
+    inputs = _given_or_drawn(network, inputs, original_inputs, dims, ranges, seed, steps)
     if steps is None:
         return _bisected(network, module, inputs, original_inputs, names, outputs, on, in_floats=in_floats)
     if original_inputs is not None:
@@ -86,15 +86,19 @@ def bisect(
     return replace(found, outputs=step.outputs, notes=(step.note, *_drift(found, step), *found.notes))
 
 
-def _drawn(
+def _given_or_drawn(
     network: DefinedNetwork,
+    inputs: Any,
+    original_inputs: Mapping[str, Any] | None,
     dims: Mapping[str, int] | None,
     ranges: Ranges | None,
     seed: int,
     steps: int | None,
-    original_inputs: Mapping[str, Any] | None,
-) -> dict[str, Array]:
-    """Random inputs. Raises InputError for original_inputs, which random ones are not, and for what draws none."""
+) -> Any:
+    """The inputs, random where none are given. Raises InputError for what random, or given, ones do not have."""
+    if inputs is not None:
+        check_no_ranges(ranges)
+        return inputs
     if original_inputs is not None:
         raise InputError(
             "original_inputs are what the torch model gets in place of inputs, which are missing: give both"

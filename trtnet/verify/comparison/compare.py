@@ -10,7 +10,15 @@ from trtnet.support.call_interface import check
 from trtnet.support.errors import InputError
 from trtnet.support.text.counted import counted
 from trtnet.verify.arrays.feeding import Array, Arrays, fed
-from trtnet.verify.arrays.inputs import Inputs, Ranges, check_count, given_inputs, merged, random_inputs
+from trtnet.verify.arrays.inputs import (
+    Inputs,
+    Ranges,
+    check_count,
+    check_no_ranges,
+    given_inputs,
+    merged,
+    random_inputs,
+)
 from trtnet.verify.comparison.carrying import Carrying, Declared, sequence
 from trtnet.verify.comparison.report import Comparison
 from trtnet.verify.comparison.result import OutputComparison
@@ -105,6 +113,7 @@ def _feeds(
 ) -> Iterable[Arrays]:
     declared = [side.takes for side in sides if side.takes]
     if inputs is not None:
+        check_no_ranges(ranges)
         return given_inputs(inputs, declared[0] if declared else ())  # with its own number of iterations
     if declared:
         return random_inputs(merged(declared, dims), dims, ranges, seed, iterations)
