@@ -162,12 +162,15 @@ class Reads(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.alpha, self.beta = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.tensor(3.0))
+        self.gamma, self.delta = nn.Parameter(torch.tensor(4.0)), nn.Parameter(torch.tensor(5.0))
         self.part, self.row, self.most, self.named = (nn.Parameter(torch.randn(6)) for _ in range(4))
         self.register_buffer("is_on", torch.tensor(True))
         self.register_buffer("count", torch.tensor([3, 2]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = x * self.alpha.item() + float(self.beta) + torch.from_numpy(self.row.detach().numpy())
+        if torch.is_nonzero(self.gamma):
+            y = y * complex(self.delta).real
         if self.is_on and self.most.max() < 100:
             y = y[:, : self.count.tolist()[0]]
         written = torch.ones(3)
@@ -178,7 +181,7 @@ class Reads(nn.Module):
 def test_what_was_given_to_python_is_recorded_as_folded() -> None:
     module, x = Reads().eval(), torch.randn(2, 6)
     network = trtnet.define(module, {"x": x})
-    assert network.folded == {"alpha", "beta", "part", "row", "most", "is_on", "count"}
+    assert network.folded == {"alpha", "beta", "gamma", "delta", "part", "row", "most", "is_on", "count"}
     assert network.named == {"named"}
     torch.testing.assert_close(torch.as_tensor(network.reference()(x)), module(x).detach())
 

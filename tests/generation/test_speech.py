@@ -67,6 +67,8 @@ def test_floats_are_read_and_what_is_not_sound_is_refused(tmp_path: Path) -> Non
     assert len(read_sound(str(path))) == 40
     path.write_bytes(whole.replace(b"data" + struct.pack("<I", 160), b"data\0\0\0\0"))
     assert len(read_sound(path)) == 40
+    path.write_bytes(whole[: whole.index(b"data")] + b"data\0\0\0\0" + bytes(160))
+    assert read_wav(path)[0].shape == (40, 1), "silence is no parts of a file"
     path.write_bytes(whole[: whole.index(b"data")] + b"data\0\0\0\0LIST\4\0\0\0abcd")
     assert len(read_sound(path)) == 0  # there is no sound, and a part behind it
     for channels, rate in ((0, RATE), (1, 0)):

@@ -51,21 +51,8 @@ QUESTIONS = frozenset(["shape.__get__", "device.__get__", "ndim.__get__", "size"
 """What is asked of a tensor that its values do not change."""
 
 
-READING = frozenset(
-    (
-        "item",
-        "tolist",
-        "numpy",
-        "__array__",
-        "__bool__",
-        "__int__",
-        "__float__",
-        "__index__",
-        "__contains__",
-        "equal",
-        "allclose",
-    )
-)
+_NUMBERS = "__bool__ __int__ __float__ __complex__ __index__ __contains__"
+READING = frozenset(f"item tolist numpy __array__ equal allclose is_nonzero {_NUMBERS}".split())
 """What gives values of a tensor to Python: they are then constants of the network."""
 
 RESHAPING = frozenset(("t_", "transpose_", "swapaxes_", "swapdims_", "squeeze_", "unsqueeze_"))

@@ -115,8 +115,8 @@ def _chunks(data: bytes) -> tuple[dict[bytes, bytes], int]:
 
 
 def _are_chunks(data: bytes, place: int) -> bool:
-    """Whether what begins there is parts of a RIFF file up to its end."""
-    while place + 8 <= len(data) and data[place : place + 4].isascii():
+    """Whether what begins there is parts of a RIFF file up to its end, whose names are printable, as silence is not."""
+    while place + 8 <= len(data) and all(32 <= byte < 127 for byte in data[place : place + 4]):
         size = int.from_bytes(data[place + 4 : place + 8], "little")
         place += 8 + size + size % 2
     return place in (len(data), len(data) + 1)
