@@ -266,6 +266,20 @@ FILES: dict[str, tuple[Callable[..., Any], dict[str, Any], Any]] = {
             rope_factors=(1.0,) * 48, long_factors=(2.0,) * 48, rope_scale=math.sqrt(1 + 5 / 12),  # log 32 / log 4096
         ),
     ),
+    "Phi-3 as transformers 5 writes it": (
+        models.phi3,
+        {
+            "model_type": "phi3", "max_position_embeddings": 8192, "sliding_window": 2047,
+            "rope_parameters": {
+                "long_factor": [2.0] * 48, "original_max_position_embeddings": 2048, "partial_rotary_factor": 1.0,
+                "rope_theta": 10000.0, "rope_type": "longrope", "short_factor": [1.0] * 48,
+            },
+        },
+        Phi3Config(
+            rope_factors=(1.0,) * 48, long_factors=(2.0,) * 48, original_max_position_embeddings=2048,
+            rope_scale=math.sqrt(1 + 2 / 11),  # log 4 / log 2048
+        ),
+    ),
     "gemma-3-4b-it, which sees images": (
         models.gemma,
         {
