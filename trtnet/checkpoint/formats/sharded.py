@@ -72,7 +72,10 @@ def open_sharded(path: Path, open_file: Callable[[Path], Checkpoint]) -> Sharded
     for shard in shards.values():
         for key in shard:
             if places.setdefault(key, shard) is not shard and key not in weight_map:
-                raise CheckpointError(f"{path} does not name {key}, which is in {places[key].name} and in {shard.name}")
+                raise CheckpointError(
+                    f"{path} does not name {key}, which is in {places[key].name} and in {shard.name}."
+                    f" Download the index again."
+                )
     return ShardedCheckpoint(str(path), places)
 
 

@@ -33,7 +33,7 @@ class Numerics(Protocol):
     computed: the floating dtypes in which it computes, as far as known: those it was defined in, where it says so: a
     cast that strayed into it must not loosen what it is held to. declared: those that it was made with, none if
     that is not known. is_typed: whether its outputs have their own dtypes: a file may hold integers as floats.
-    whole: those without that have whole numbers alone, in all iterations. on_a_gpu: whether TensorRT's kernels compute
+    whole: outputs without dtypes that are whole numbers in all iterations. on_a_gpu: whether TensorRT's kernels compute
     it.
     """
 
