@@ -108,6 +108,8 @@ def test_no_outputs_are_chosen(on: Any) -> None:
     [
         ("float32", (0, float("inf")), "is empty or not finite"),
         ("float32", (float("nan"), 1), "is empty or not finite"),
+        ("float32", (3,), r"a range is two numbers, \(0, 30000\), the end excluded; found \(3,\)"),
+        ("float32", ("0", "1"), "a range is two numbers"),
         ("int32", (0.2, 0.7), r"the range \(0.2, 0.7\) has no integers"),
         ("int32", (0, float("inf")), "is empty or not finite"),
         ("int32", (0, 1 << 32), "has integers that int32 does not hold: -2147483648 to 2147483647"),
@@ -135,7 +137,7 @@ def test_ranges_beside_inputs(on: Any) -> None:
 @pytest.mark.parametrize(("dtype", "limits"), [("uint8", (-0.5, 256)), ("int4", (-8, 8)), ("int64", (0, 1 << 63))])
 def test_ranges_of_all_integers_of_a_dtype(dtype: str, limits: Any) -> None:
     info = TensorInfo("x", (2,), dtype)
-    (values,) = random_inputs([info], {}, {"x": limits}, 0, 1)
+    (values,) = random_inputs([info], {}, {"x": limits}, np.int64(0), 1)  # type: ignore[arg-type]
     assert values["x"].dtype.name == dtype
     with pytest.raises(InputError, match=f"has integers that {dtype} does not hold"):
         next(random_inputs([info], {}, {"x": (limits[0], limits[1] + 4096)}, 0, 1))

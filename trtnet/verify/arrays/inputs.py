@@ -111,7 +111,7 @@ def random_inputs(
     default any of these; bools either. An input that says sizes says those of `dims`.
     Raises InputError for an integer input without a range, a dynamic dimension, and a range of no input.
     """
-    if not isinstance(seed, int) or seed < 0:
+    if not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"a seed is an integer of at least 0; found {seed!r}")
     for name in ranges:
         if all(name != info.name for info in takes):
@@ -131,8 +131,7 @@ def _check_determined(info: TensorInfo, dims: Mapping[str, int], ranges: Ranges)
     if missing:
         raise InputError(f"input {info}: give the size of {missing[0]}: dims={{{missing[0]!r}: 1}}, or --dim")
     dtype = dtypes.get(info.dtype)
-    low, high = ranges.get(info.name, (0, 1))
-    _check_range(info, low, high)
+    _check_range(info, ranges.get(info.name, (0, 1)))
     if not dtype.is_floating and dtype.name != "bool" and not info.values and info.name not in ranges:
         raise InputError(
             f"input {info} has integers: give their range: ranges={{{info.name!r}: (0, 30000)}}, or --range; the"
@@ -140,18 +139,25 @@ def _check_determined(info: TensorInfo, dims: Mapping[str, int], ranges: Ranges)
         )
 
 
-def _check_range(info: TensorInfo, low: float, high: float) -> None:
+def _check_range(info: TensorInfo, limits: tuple[float, float]) -> None:
+    try:
+        low, high = limits
+        has_values = isfinite(low) and isfinite(high) and low < high
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"input {info}: a range is two numbers, (0, 30000), the end excluded; found {limits!r}"
+        ) from error
     dtype, said = dtypes.get(info.dtype), f"input {info}: the range ({low}, {high})"
-    if not (isfinite(low) and isfinite(high) and low < high):
+    if not has_values:
         raise InputError(f"{said} is empty or not finite")
     if dtype.is_floating or dtype.name == "bool":
         return
     least, most = ceil(low), ceil(high) - 1
-    limits = ml_dtypes.iinfo(dtype.numpy)  # type: ignore[no-untyped-call]
+    held = ml_dtypes.iinfo(dtype.numpy)  # type: ignore[no-untyped-call]
     if least > most:
         raise InputError(f"{said} has no integers")
-    if least < limits.min or most > limits.max:
-        raise InputError(f"{said} has integers that {dtype} does not hold: {limits.min} to {limits.max}")
+    if least < held.min or most > held.max:
+        raise InputError(f"{said} has integers that {dtype} does not hold: {held.min} to {held.max}")
 
 
 def _random(
@@ -180,7 +186,7 @@ def check_no_ranges(ranges: Ranges | None) -> None:
 
 def check_count(name: str, value: int) -> None:
     """Raises InputError for a number of calls that is no integer of at least 1: nothing would be compared."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} is an integer of at least 1; found {value!r}")
 
 
