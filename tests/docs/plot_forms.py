@@ -5,6 +5,7 @@ python tests/docs/plot_forms.py
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -12,6 +13,8 @@ PICTURE = DOCS / "img" / "forms.svg"
 BATCH, ROW, LEFT, RIGHT, TOP = "32", 34, 150, 76, 40
 WIDTH = 760
 BEFORE, AFTER = "#b8c4ce", "#2f7d4f"
+_NOTE = re.compile(r" \([a-z]\)$")
+"""The letter of a note below the table."""
 
 
 def measured(numbers: str) -> list[tuple[str, float, float]]:
@@ -19,7 +22,7 @@ def measured(numbers: str) -> list[tuple[str, float, float]]:
     rows = []
     for line in numbers.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        name, _, batch = cells[0].removesuffix(" (b)").partition(", ")
+        name, _, batch = _NOTE.sub("", cells[0]).partition(", ")
         if len(cells) == 10 and batch == BATCH and cells[2] and "(a)" not in cells[1]:
             rows.append((name, float(cells[2]), float(cells[1])))
     return sorted(rows, key=lambda row: row[2] / row[1])
