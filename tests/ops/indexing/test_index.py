@@ -141,6 +141,7 @@ def test_indices_build_ahead_of_time(name: str) -> None:
     [
         (lambda length: ops.arange(length), 6),
         (lambda length: ops.arange(length)[None], 6),
+        (lambda length: ops.arange(length).to("int32").unsqueeze(0), 6),
         (lambda length: ops.arange(2, length + 2), 4),
     ],
 )
@@ -158,3 +159,5 @@ def test_places_beyond_a_table_are_refused(places: Any, most: int) -> None:
     with pytest.raises(ProfileError, match="their table has 6 rows"):
         network.build({"length": (1, 2, most + 1)})
     network.build({"length": (1, 2, most)})
+    with pytest.raises(LayerError, match=r"embedding of index 6, and the table has 6 rows(.|\n)*ops.embedding"):
+        network_of(lambda x: ops.embedding(places(x.shape[1]), table), {"x": trtnet.Input((1, most + 1, 2))})

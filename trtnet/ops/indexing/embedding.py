@@ -23,18 +23,21 @@ def embedding(
 ) -> Tensor:
     """The rows of `weight` at the indices.
 
-    indices: [...], integer; one out of range is an error of the reference, and is not checked by an engine. Of places,
-    ``arange(length)``, a length of more than num_embeddings is refused by both. weight: [num_embeddings,
+    indices: [...], integer; a computed one out of range is an error of the reference, and is not checked by an engine.
+    Of places, ``arange(length)``, a length of more than num_embeddings is refused by both. weight: [num_embeddings,
     embedding_dim], of any dtype.
     padding_idx, scale_grad_by_freq and sparse are used in training only. Returns [..., embedding_dim], in the dtype of
     `weight`.
     Layer: IGatherLayer.
-    Raises LayerError for max_norm, with which torch changes the weights.
+    Raises LayerError for max_norm, with which torch changes the weights, and for constant indices out of range.
     """
     if max_norm is not None:
         text = "embedding: max_norm changes the weights when torch runs; rescale the checkpoint's"
         indices.network.fail(text, {"indices": indices})
-    _note_rows(indices, weight)
+    rows = getattr(weight, "shape", (None,))[0]
+    if isinstance(rows, int):
+        _check_constants(indices, rows)
+        _note_rows(indices, rows)
     watch_table(indices.network, weight)
     found = quantized(indices.network, weight)
     if found is not None and isinstance(weight, Parameter):
@@ -42,27 +45,36 @@ def embedding(
     return take(tensor(weight, indices.network), indices, 0)
 
 
-def _note_rows(indices: Tensor, weight: Operand) -> None:
+def _check_constants(indices: Tensor, rows: int) -> None:
+    """Raises LayerError for constants beyond the table, as places that are counted up to a fixed length are."""
+    values = indices.network.known.value(indices.trt)
+    if values is not None and values.size and values.max() >= rows:
+        text = (
+            f"embedding of index {values.max()}, and the table has {counted(rows, 'row')}: indices are 0 to {rows - 1}"
+        )
+        indices.network.fail(text, {"indices": indices})
+
+
+def _note_rows(indices: Tensor, rows: int) -> None:
     """How many rows there are for an input of indices: what gives it may check them, TensorRT does not.
 
     And for places that are counted, as positions in a text: the length is in the shape of an input.
     """
-    rows = getattr(weight, "shape", (None,))[0]
     end = _end(indices)
-    if end is not None and isinstance(rows, int):
+    if end is not None:
         text = f"places are counted up to {end}, and their table has {counted(rows, 'row')}"
         require(indices.network, end, lambda ends: ends <= rows, text)
-    if indices.trt.is_network_input and isinstance(rows, int):
+    if indices.trt.is_network_input:
         known = indices.network.tables
         known[indices.trt.name] = min(rows, known.get(indices.trt.name, rows))
 
 
 def _end(indices: Tensor) -> Dim | None:
-    """What a range of integers stops before, also one of another shape; None for other indices."""
+    """What a range of integers stops before, also one of another shape or dtype; None for other indices."""
     network, source = indices.network, indices.trt
     while not source.is_network_input:
         layer = network.maker(source)
-        if trt.ILayer.type.fget(layer) != trt.LayerType.SHUFFLE:
+        if trt.ILayer.type.fget(layer) not in (trt.LayerType.SHUFFLE, trt.LayerType.CAST):
             break
         source = layer.get_input(0)
     return network.ends.get(source)
