@@ -60,6 +60,15 @@ def test_rows_of_scales_below_those_of_float16_are_multiplied_exactly(
     assert found.build({"n": (1, 4, 8)}).plan.data
 
 
+def test_rows_of_scales_above_those_of_float16_are_multiplied_exactly() -> None:
+    form = weight("int4", True, BLOCK, 0.01)
+    form.scale[20:] = 1e5
+    found = network(form, "float16", nn.Linear(COLUMNS, ROWS, bias=False), "weight")
+    x = (np.random.default_rng(2).standard_normal((8, COLUMNS)) * 1e-3).astype(np.float16)
+    wanted = x.astype(np.float64) @ form.dequantize("float32").astype(np.float64).T
+    assert relative_l2(found.reference()(x)[:, 20:], wanted[:, 20:]) < 3e-3
+
+
 def test_a_product_with_the_whole_weight_has_these_rows_too() -> None:
     form = weight("int4", True, BLOCK, 0.01)
 

@@ -21,9 +21,9 @@ scales after the product took the same time, and dequantization in float32 1.6 t
 """
 
 
-_SMALLEST = -12
-"""The exponent of two of a row's largest scale from which on float16 has the scales of its other blocks, too: what
-it rounds off those, 2^-25 at most, is less than it rounds off the largest.
+_SMALLEST, _LARGEST = -12, 6
+"""The exponents of two of a row's largest scale between which float16 has the scales of its other blocks, too (what it
+rounds off those, 2^-25 at most, is less than it rounds off the largest), and codes of 8 bits times it.
 """
 
 
@@ -34,7 +34,7 @@ def divided(arrays: QuantizedArrays, found: QuantizedParameter, dtype: DType) ->
     """
     of_rows = arrays.scale.ndim == 1 and arrays.axis == 0 and arrays.block_shape is None and arrays.outer_scale is None
     if found.inputs is None or not of_rows or dtype.name not in AFTER.get(backend.name(), ()):
-        return raised(arrays, dtype)
+        return shifted(arrays, dtype)
     scales = arrays.scale.astype(np.float32)
     largest = scales.max()
     if not largest > 0:
@@ -42,12 +42,12 @@ def divided(arrays: QuantizedArrays, found: QuantizedParameter, dtype: DType) ->
     return _of_rows(arrays, np.array(largest), None, scales / largest)
 
 
-def raised(arrays: QuantizedArrays, dtype: DType) -> tuple[QuantizedArrays, Array | None]:
-    """(a weight with float16 scales, powers of two that its rows are multiplied by); the weight and None elsewhere.
+def shifted(arrays: QuantizedArrays, dtype: DType) -> tuple[QuantizedArrays, Array | None]:
+    """(a weight with scales of float16, powers of two that its rows are multiplied by); the weight and None elsewhere.
 
     dtype: of the network. TensorRT-RTX 1.7.1 builds integers in 4 bits or blocks with scales in the dtype of the
     floats only ("Could not infer output types for operation: dequantize"), and float16 does not have those below
-    6e-5: rows of such scales get larger ones, and are multiplied by what they are too large.
+    6e-5 and above 65504: rows of such scales get others, and are multiplied by what these differ by.
     """
     scales, rows = arrays.scale, len(arrays.values)
     of_rows = scales.ndim > 1 or (scales.ndim == 1 and arrays.axis == 0)
@@ -56,10 +56,11 @@ def raised(arrays: QuantizedArrays, dtype: DType) -> tuple[QuantizedArrays, Arra
     if dtype != dtypes.float16 or not in_blocks or others or rounded_scale(scales, dtype).dtype == np.float16:
         return arrays, None
     largest = np.abs(scales.astype(np.float32)).reshape(len(scales), -1).max(1)
-    exponents = np.where(largest > 0, np.maximum(_SMALLEST + 1 - np.frexp(largest)[1], 0), 0)
-    larger = np.ldexp(scales.astype(np.float32), exponents.reshape(-1, *(1,) * (scales.ndim - 1)))
+    found = np.frexp(largest)[1] - 1
+    exponents = np.where(largest > 0, np.clip(found, _SMALLEST, _LARGEST) - found, 0)
+    scaled = np.ldexp(scales.astype(np.float32), exponents.reshape(-1, *(1,) * (scales.ndim - 1)))
     factor = np.ldexp(np.float32(1), -np.repeat(exponents, -(-rows // len(scales)))[:rows])
-    return _of_rows(arrays, larger.astype(np.float16), arrays.axis, factor if exponents.any() else None)
+    return _of_rows(arrays, scaled.astype(np.float16), arrays.axis, factor if exponents.any() else None)
 
 
 def _of_rows(

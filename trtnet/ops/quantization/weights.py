@@ -16,7 +16,7 @@ from trtnet.ops.elementwise.arithmetic import mul, sub
 from trtnet.ops.indexing.gather import take
 from trtnet.ops.quantization.layers import dequantize, fake_quantize, rounded_scale
 from trtnet.ops.quantization.measured import dynamically_quantized
-from trtnet.ops.quantization.scaling import divided, raised
+from trtnet.ops.quantization.scaling import divided, shifted
 from trtnet.ops.reductions.reduce import sum
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
@@ -70,7 +70,7 @@ def quantized_inputs(x: Tensor, found: QuantizedParameter) -> Tensor:
 
 def quantized_weight(network: OpenNetwork, weight: Parameter, found: QuantizedParameter) -> Tensor:
     """The whole float weight, dequantized: for operations other than a product with its rows. Of its shape."""
-    arrays, raising = raised(found.read(), weight.declared or network.dtype)
+    arrays, shift = shifted(found.read(), weight.declared or network.dtype)
     y = _symmetric(network, weight, arrays)
     if arrays.correction is not None:
         rows, blocks = arrays.correction.shape
@@ -79,8 +79,8 @@ def quantized_weight(network: OpenNetwork, weight: Parameter, found: QuantizedPa
         y = sub(grouped, offsets).reshape(y.shape)
     if arrays.order is not None:
         y = take(y, constant(network, np.argsort(arrays.order)), y.ndim - 1)
-    if raising is not None:
-        y = mul(y, tensor(raising.reshape(-1, *(1,) * (y.ndim - 1)), network, y.dtype))
+    if shift is not None:
+        y = mul(y, tensor(shift.reshape(-1, *(1,) * (y.ndim - 1)), network, y.dtype))
     return y if arrays.factor is None else mul(y, tensor(arrays.factor, network, y.dtype))
 
 
