@@ -22,6 +22,7 @@ from trtnet.checkpoint.formats.pickled.storages import ZipStorages
 from trtnet.checkpoint.formats.pickled.tensors import BUILDERS, Stored
 from trtnet.support import dtypes
 from trtnet.support.errors import CheckpointError
+from trtnet.support.text.counted import counted
 
 METADATA = ".metadata"
 _ADVICE = (
@@ -150,7 +151,7 @@ def _check_places(places: Mapping[_Index, tuple[str, int, int]]) -> None:
         if file != before:
             end, last, before = 0, "what is before it", file
         if begin < end or length < 0:
-            raise ValueError(f"it places {key} at {begin:,} of {file}, {length:,} bytes long, within {last}")
+            raise ValueError(f"it places {key} at {begin:,} of {file}, {counted(length, 'byte')} long, within {last}")
         end, last = begin + length, key
 
 

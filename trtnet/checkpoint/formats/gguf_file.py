@@ -216,7 +216,9 @@ def _check_places(path: Path, reader: Any) -> None:
         end, last = at + int(tensor.n_bytes), tensor.name
     size = path.stat().st_size
     if size - end >= alignment:
-        raise CheckpointError(f"{path} is damaged: {counted(size - end, 'byte')} are behind {last}. Download it again.")
+        raise CheckpointError(
+            f"{path} is damaged: it goes on for {counted(size - end, 'byte')} behind {last}. Download it again."
+        )
 
 
 def _why(path: Path) -> str:

@@ -61,7 +61,7 @@ def generate(
         int, typer.Option(min=1, help="Largest number of tokens of a text, including its prompt.")
     ] = 1024,
 ) -> None:
-    """Writes text with a language model: Llama, Mistral, Qwen2, Qwen3, SmolLM2, Gemma, Phi-3."""
+    """Writes text with a language model, such as Llama, Mistral, Qwen3, Gemma or Phi-3."""
     from trtnet.runtime.cuda.device import CudaDevice
     from trtnet.support.errors import InputError
     from trtnet.tools.generation.generate import as_chat, load_generator

@@ -37,10 +37,12 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except AttributeError as error:
             given = _flat((*args, *kwargs.values()))
-            lacking = error.obj if any(x is error.obj for x in given) and hasattr(Tensor, str(error.name)) else None
-            wrong = next((x for x in given if hasattr(x, "instead_of_ops")), lacking)
-            if wrong is None:
+            others = [x for x in given if hasattr(x, "instead_of_ops")]
+            if hasattr(Tensor, str(error.name)):
+                others += [x for x in given if x is error.obj]
+            if not others:
                 raise
+            wrong = others[0]
             text = f"ops.{function.__name__} takes tensors of the network, found {type_name(wrong)}"
             instead = getattr(wrong, "instead_of_ops", "compute it with numpy, or declare it as an input")
             raise ModelError(here(f"{text}: {instead}")) from error

@@ -71,8 +71,8 @@ def chosen(
     if attention and attention not in _ATTENTIONS:
         raise ModelError(f"attention is quantized to {' or '.join(_ATTENTIONS)}; found {attention!r}")
     if not has_data and (found.needs_scale or attention or tolerance is not None):
-        what = f"{scheme} quantizes" if found.needs_scale else "attention quantizes" if attention else ""
-        why = f"{what} inputs, whose scales are calibrated" if what else "a tolerance is of the outputs that data gives"
+        what = f"{scheme} quantizes inputs" if found.needs_scale else "attention quantizes inputs" if attention else ""
+        why = f"{what}, whose scales are calibrated" if what else "a tolerance is of the outputs that data gives"
         other = f", or a scheme of weights, such as {scheme.partition('_')[0]}_weights" if found.needs_scale else ""
         raise ModelError(f"{why}: give data, --data FILE.npz{other}")
     if tolerance is not None and not tolerance > 0:
