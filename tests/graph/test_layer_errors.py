@@ -234,6 +234,8 @@ def test_bad_inputs(shape: Any, dtype: str | None, text: str) -> None:
 def test_forward_must_return_tensors() -> None:
     with pytest.raises(ModelError, match="must return a tensor, several tensors, or a dict; found None"):
         network_of(lambda x: None, {"x": trtnet.Input((1, 2))})
+    with pytest.raises(ModelError, match=r"returns a dict with the key 8; outputs are named by texts"):
+        network_of(lambda x: {8: x * 2}, {"x": trtnet.Input((1, 2))})
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ def named_outputs(model: str, result: Any) -> dict[str, Tensor]:
     if isinstance(result, Tensor):
         return {"output": result}
     outputs = result if isinstance(result, dict) else {f"output{i}": x for i, x in enumerate(_sequence(result))}
+    if others := [name for name in outputs if not isinstance(name, str)]:
+        raise ModelError(f"{model}.forward returns a dict with the key {others[0]!r}; outputs are named by texts")
     nested = [name for name, x in outputs.items() if isinstance(x, list | tuple | dict)]
     if nested:
         kind = type(outputs[nested[0]]).__name__
