@@ -124,6 +124,24 @@ def test_a_state_in_another_attribute_is_a_warning(
     torch.testing.assert_close(network.reference()(X), kind()(X), check_device=False, msg="the first call's")
 
 
+def test_a_part_that_is_replaced_is_named_where_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    class Replaces(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = Adds()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.part(x)
+            self.part = Adds()
+            return y
+
+    module = Replaces().eval()
+    part = module.part
+    with caplog.at_level(logging.WARNING):
+        trtnet.define(module, {"x": X})
+    assert "Adds assigns a new value to part.before" in caplog.text and module.part is part
+
+
 class Masks(Keeping):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.mean.shape[0] != 7:

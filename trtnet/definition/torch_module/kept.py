@@ -10,7 +10,7 @@ import dis
 import inspect
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,10 +45,10 @@ def unchanged(module: torch.nn.Module, tracing: Tracing) -> Iterator[None]:
     """
     kept = {each: dict(each.__dict__) for each in module.modules()}
     inside = [(value, value.copy()) for each in kept.values() for value in each.values() if type(value) in _CHANGED]
-    before = _held(kept)
+    before, paths = _held(kept), {each: path for path, each in module.named_modules()}
     try:
         yield
-        _check(module, before, _held({each: each.__dict__ for each in kept}), tracing)
+        _check(paths, before, _held({each: each.__dict__ for each in kept}), tracing)
     finally:
         for each, attributes in kept.items():
             each.__dict__.clear()
@@ -73,8 +73,7 @@ def _held(attributes: dict[torch.nn.Module, dict[str, Any]]) -> Names:
     return held
 
 
-def _check(module: torch.nn.Module, before: Names, after: Names, tracing: Tracing) -> None:
-    paths = {each: path for path, each in module.named_modules()}
+def _check(paths: Mapping[torch.nn.Module, str], before: Names, after: Names, tracing: Tracing) -> None:
     for (owner, name), value in after.items():
         was = before.get((owner, name), getattr(type(owner), name, None))
         if value is was or not _is_state(owner, name, was, value, tracing):
