@@ -15,6 +15,13 @@ os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # before any NVIDIA library loads: see
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process of tests a core: torch's threads would wait for each other
 
 import helpers.checkout  # noqa: F401
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _the_same_random_numbers() -> None:
+    """A test draws the same ones whichever were run before it in its process: what passed once passes again."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
