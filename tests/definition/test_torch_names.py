@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import library, nn
 from torch.nn import functional as F
 
 import trtnet
@@ -86,7 +86,7 @@ def test_it_computes_what_torch_does(function: Callable[..., Any]) -> None:
         torch.testing.assert_close(torch.as_tensor(ours), theirs)
 
 
-LIBRARY = torch.library.Library("trtnet_test_names", "DEF")
+LIBRARY = library.Library("trtnet_test_names", "DEF")
 LIBRARY.define("add(Tensor x, Tensor y) -> Tensor")
 LIBRARY.impl("add", lambda x, y: x * y, "CPU")
 

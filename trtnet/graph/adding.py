@@ -199,12 +199,12 @@ class Adding(Placing, Generic[T]):
         for facts in (self.known, self.convolved, self.feature_maps):
             facts.note(method, layer, _tensors(operands.values()), outputs)
 
-    def maker(self, tensor: StoredTensor | trt.ITensor) -> trt.ILayer:
+    def maker(self, tensor: StoredTensor) -> trt.ILayer:
         """TensorRT's layer that made a tensor."""
-        return self._makers[tensor.trt if isinstance(tensor, StoredTensor) else tensor]
+        return self._makers[tensor.trt]
 
     def layer_of(self, tensor: trt.ITensor) -> trt.ILayer | None:
-        """TensorRT's layer that made a tensor of TensorRT's; None for those of loops and conditions."""
+        """TensorRT's layer that made a tensor of TensorRT's; None for inputs, and those of loops and conditions."""
         return self._makers.get(tensor)
 
     def give(self, layer: trt.ILayer, weights: Mapping[str, Weight]) -> None:

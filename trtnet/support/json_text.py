@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trtnet.support.errors import CheckpointError
 from trtnet.support.text.counted import an
+
+T = TypeVar("T")
 
 
 def loads(text: str | bytes, *, strict: bool = True, distinct: bool = False) -> Any:
@@ -17,12 +20,14 @@ def loads(text: str | bytes, *, strict: bool = True, distinct: bool = False) -> 
     Raises ValueError for that, for what is no JSON, and for what is nested too deeply for Python's parser.
     """
     try:
-        return json.loads(text, strict=strict, object_pairs_hook=_distinct if distinct else None)
+        return json.loads(text, strict=strict, object_pairs_hook=by_one_name if distinct else None)
     except RecursionError as error:
         raise ValueError("its lists are nested too deeply") from error
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def by_one_name(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """A dict of pairs. Raises ValueError for two of one name, of which a dict has the last."""
+    pairs = list(pairs)
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

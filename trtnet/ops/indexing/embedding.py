@@ -69,12 +69,13 @@ def _note_rows(indices: Tensor, rows: int) -> None:
         known[indices.trt.name] = min(rows, known.get(indices.trt.name, rows))
 
 
+_KEEPING = (trt.LayerType.SHUFFLE, trt.LayerType.CAST)
+"""Layers that keep the numbers that they get."""
+
+
 def _end(indices: Tensor) -> Dim | None:
     """What a range of integers stops before, also one of another shape or dtype; None for other indices."""
     network, source = indices.network, indices.trt
-    while not source.is_network_input:
-        layer = network.maker(source)
-        if trt.ILayer.type.fget(layer) not in (trt.LayerType.SHUFFLE, trt.LayerType.CAST):
-            break
+    while (layer := network.layer_of(source)) and trt.ILayer.type.fget(layer) in _KEEPING:
         source = layer.get_input(0)
     return network.ends.get(source)

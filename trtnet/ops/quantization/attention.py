@@ -20,11 +20,11 @@ def in_8_bits(x: Tensor, scale: float, found: QuantizedAttention | None) -> Tens
     """
     if found is None:
         return x
-    if found.dtype == int8:
-        exact = np.array(scale, np.float32)
-        codes = quantize(cast(x, float32), exact, dtype=int8)
-        return dequantize(codes, rounded_scale(exact, x.dtype), dtype=x.dtype)
-    return fake_quantize(x, rounded_scale(np.array(scale, np.float32), x.dtype), dtype=found.dtype)
+    exact = np.array(scale, np.float32)
+    rounded = rounded_scale(exact, x.dtype)
+    if found.dtype != int8:
+        return fake_quantize(x, rounded, dtype=found.dtype)
+    return dequantize(quantize(cast(x, float32), exact, dtype=int8), rounded, dtype=x.dtype)
 
 
 def operands(

@@ -61,24 +61,25 @@ def check_kernels(info: PlanInfo, specialize: bool | None) -> None:
     """Warns if an engine with 16-bit layers runs without such kernels: the general ones of TensorRT-RTX 1.6 compute
     sums after a convolution, ``x + relu(conv(x))``, wrong in 16 bits (docs/status.md). Raises InputError for one that
     such kernels would crash."""
-    crashes = info.float8_groups and _is_dynamic(info) and supports("kernel_specialization")
-    if crashes and specialize:
+    if not (supports("kernel_specialization") and _is_dynamic(info)):
+        return
+    if info.float8_groups and specialize:
         raise InputError(
             f"{info.model or 'an engine'} of dynamic shapes has float8 convolutions with groups: with specialize=True"
             " TensorRT-RTX 1.6.1 ends this process (segmentation fault); leave it out, or build for fixed shapes"
         )
-    if (
-        not specializes(info, specialize)
-        and supports("kernel_specialization")
-        and _is_dynamic(info)
-        and _dtypes(info) & SHORT
-    ):
-        why = "has specialize=False" if specialize is False else "has float32 modules, too"
-        why = "has float8 convolutions with groups, too" if crashes and specialize is None else why
+    if not specializes(info, specialize) and _dtypes(info) & SHORT:
+        why = _why_general(info, specialize)
         log.warning(
             f"{info.model or 'an engine'} of dynamic shapes has 16-bit modules and {why}: it runs with kernels of "
             "TensorRT-RTX that add some shortcuts wrong; compare its results, give it fixed shapes or one dtype"
         )
+
+
+def _why_general(info: PlanInfo, specialize: bool | None) -> str:
+    if specialize is False:
+        return "has specialize=False"
+    return "has float8 convolutions with groups, too" if info.float8_groups else "has float32 modules, too"
 
 
 def _is_dynamic(info: PlanInfo) -> bool:

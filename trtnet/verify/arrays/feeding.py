@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from trtnet.support.errors import InputError
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Notes = tuple[str, ...]
-T = TypeVar("T")
 
 
 def fed(takes: Sequence[TensorInfo], given: Mapping[str, Array]) -> tuple[Arrays, Notes]:
@@ -42,16 +41,6 @@ def _matched(names: Sequence[str], given: Mapping[str, Array]) -> tuple[Mapping[
         raise InputError(f"input {missing} is missing; it takes {', '.join(names)}, given are {', '.join(given)}")
     pairs = ", ".join(f"{ours} is its {theirs}" for ours, theirs in zip(given, names, strict=True) if ours != theirs)
     return dict(zip(names, given.values(), strict=True)), (f"inputs by order: {pairs}",)
-
-
-def by_one_name(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """A dict of pairs. Raises ValueError for two of one name, of which a dict has the last."""
-    found: dict[str, T] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"it has {name!r} twice")
-        found[name] = value
-    return found
 
 
 def cast(array: Array, wanted: DType, what: str) -> tuple[Array, Notes]:

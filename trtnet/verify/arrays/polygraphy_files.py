@@ -16,7 +16,8 @@ import numpy as np
 
 from trtnet.support.arrays import DAMAGED, not_numbers
 from trtnet.support.errors import InputError
-from trtnet.verify.arrays.feeding import Array, Arrays, by_one_name
+from trtnet.support.json_text import by_one_name
+from trtnet.verify.arrays.feeding import Array, Arrays
 
 CLASS = "polygraphy_class"
 

@@ -14,8 +14,9 @@ import numpy as np
 from trtnet.support import dtypes
 from trtnet.support.call_interface import TensorInfo
 from trtnet.support.errors import InputError
+from trtnet.support.json_text import by_one_name
 from trtnet.support.text.counted import counted
-from trtnet.verify.arrays.feeding import Array, Arrays, by_one_name
+from trtnet.verify.arrays.feeding import Array, Arrays
 
 SIX_DIGITS = 10**6
 """What trtexec's digits of a float cannot say exactly."""

@@ -56,14 +56,15 @@ def _per_channel(x: Any, scale: Any, zero_point: Any, axis: int, quant_min: int,
 
 
 def _fused(
-    x: Any, _: Any, enabled: Any, __: Any, ___: Any, scale: Any, zero_point: Any, ____: float,
-    quant_min: int, quant_max: int, axis: int, per_row: bool = False, *_____: Any,
+    x: Any, observer_on: Any, fake_quant_on: Any, running_min: Any, running_max: Any, scale: Any, zero_point: Any,
+    averaging_const: float, quant_min: int, quant_max: int, ch_axis: int, per_row_fake_quant: bool = False,
+    symmetric_quant: bool = False,
 ) -> Range | None:  # fmt: skip
     """FusedMovingAvgObsFakeQuantize's function, whose observer is off: ``refusals`` has seen to that."""
-    if not _values(enabled).any():
+    if not _values(fake_quant_on).any():
         return None
-    if per_row:
-        return _per_channel(x, scale, zero_point, axis, quant_min, quant_max)
+    if per_row_fake_quant:
+        return _per_channel(x, scale, zero_point, ch_axis, quant_min, quant_max)
     return _per_tensor(x, scale, zero_point, quant_min, quant_max)
 
 
