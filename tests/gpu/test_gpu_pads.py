@@ -16,10 +16,11 @@ WITHIN = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 
 @pytest.mark.parametrize("dtype", WITHIN)
 @pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("joined", [False, True], ids=["alone", "joined"])
 @pytest.mark.parametrize("reader", READERS)
-def test_a_grown_image_behind_a_convolution(reader: str, shapes: str, dtype: str) -> None:
+def test_a_grown_image_behind_a_convolution(reader: str, joined: bool, shapes: str, dtype: str) -> None:
     torch.manual_seed(0)
-    model = Grown(reader).eval()
+    model = Grown(reader, joined).eval()
     x = torch.randn(2, 3, 32, 48)
     with torch.inference_mode():
         expected = model(x)

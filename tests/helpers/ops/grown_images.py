@@ -20,16 +20,21 @@ READERS = {
 
 
 class Grown(nn.Module):
-    """{name of the sides: relu(conv(x)), padded, read}, every other one with ones instead of zeros."""
+    """{name of the sides: relu(conv(x)), padded, read}, every other one with ones instead of zeros.
 
-    def __init__(self, reader: str) -> None:
+    joined: relu(conv(x)) beside `x` is padded.
+    """
+
+    def __init__(self, reader: str, joined: bool = False) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(3, 16, 3, padding=1) for _ in SIDES)
+        self.joined = joined
+        self.convs = nn.ModuleList(nn.Conv2d(3, 13 if joined else 16, 3, padding=1) for _ in SIDES)
         self.readers = nn.ModuleList(READERS[reader]() for _ in SIDES)
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
         for i, (name, sides) in enumerate(SIDES.items()):
             image = torch.relu(self.convs[i](x))
+            image = torch.cat([image, x], 1) if self.joined else image
             found[name] = self.readers[i](functional.pad(image, sides, value=float(i % 2)))
         return found

@@ -95,6 +95,29 @@ def test_an_image_that_grows_behind_a_convolution_is_padded_apart_from_it(sides:
         assert relative_l2(network.reference()(x), model(x)) < 1e-6
 
 
+@pytest.mark.parametrize("between", ["cat", "slice", "permute"])
+def test_what_holds_a_convolution_s_result_is_padded_apart_from_it(between: str) -> None:
+    model = Joined(between).eval()
+    network = trtnet.define(model, {"x": trtnet.Input(("batch", 3, 6, 6))})
+    last = [len(layer.get_input(0).shape) for layer in network.trt if layer.type.name == "SLICE"][-1]
+    assert last == (3 if backend.name() == "tensorrt_rtx" else 4)
+    x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x), model(x)) < 1e-6
+
+
+class Joined(torch.nn.Module):
+    def __init__(self, between: str) -> None:
+        super().__init__()
+        self.conv, self.between = torch.nn.Conv2d(3, 4, 3, padding=1), between
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = {
+            "cat": lambda y: torch.cat([y, x], 1), "slice": lambda y: y[:, 1:, :-1], "permute": lambda y: y.mT,
+        }[self.between](self.conv(x))  # fmt: skip
+        return F.pad(y, (0, 1, 0, 1))
+
+
 def test_all_axes_of_a_convolution_s_result_grow() -> None:
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), Padded((0, 1, 2, 1, 1, 0, 0, 3), 2.0))
     network = trtnet.define(model.eval(), {"x": trtnet.Input((2, 3, 6, "width"))})
