@@ -9,6 +9,7 @@ from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import exp, log, neg
 from trtnet.ops.formulations import formulated
 from trtnet.ops.reductions.reduce import amax, sum
+from trtnet.ops.reductions.small_axes import is_computed_wrong, turned
 from trtnet.support.dtypes import DTypeLike, float32
 
 
@@ -46,6 +47,8 @@ def _softmax(x: Tensor, along: int) -> Tensor:
 
 def softmax_layer(x: Tensor, along: int) -> Tensor:
     """One ISoftMaxLayer of a tensor of two dimensions or more. Raises LayerError for a dtype that it does not take."""
+    if is_computed_wrong(x, (along,)):
+        return turned(lambda y: softmax_layer(y, x.ndim - 1), x, along)
     hint = f"softmax does not take {x.dtype}"
     attributes = {"axes": axes_mask((along,))}
     (y,) = x.network.add("softmax", {"input": x}, attributes=attributes, hint=hint, dims=[x.shape])

@@ -13,6 +13,7 @@ from trtnet.ops.arguments.operands import axes_mask, axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast, no_uint8
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import mean_facts
+from trtnet.ops.reductions.small_axes import along_the_last, is_computed_wrong
 from trtnet.ops.shapes.expansion import expand
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -171,7 +172,13 @@ def _reduce(x: Tensor, kind: str, dim: Axes, keepdim: bool) -> Tensor:
         return x
     if 0 in [x.shape[a] for a in axes]:
         return _of_nothing(x, kind, name, shape)
-    operation = getattr(trt.ReduceOperation, kind)
+    if is_computed_wrong(x, axes):
+        return along_the_last(lambda y: _layer(y, kind, name, (x.ndim - 1,), False), x, axes[0], shape)
+    return _layer(x, kind, name, axes, keepdim)
+
+
+def _layer(x: Tensor, kind: str, name: str, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+    operation, shape = getattr(trt.ReduceOperation, kind), _reduced(x, axes, keepdim)
     arguments = {"input": x, "op": operation, "axes": axes_mask(axes), "keep_dims": keepdim}
     (y,) = x.network.add("reduce", arguments, name=name, hint=f"{name} does not take {x.dtype}", dims=[shape])
     return y

@@ -1,0 +1,28 @@
+"""Reductions of a few channels before reductions of other axes, in engines of fixed shapes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from helpers.comparing import relative_l2
+from helpers.ops.small_axes import FIRST, THEN, Chain
+
+import trtnet
+
+pytestmark = pytest.mark.gpu
+WITHIN = {"float32": 1e-3, "float16": 2e-2}
+
+
+@pytest.mark.parametrize("dtype", WITHIN)
+@pytest.mark.parametrize("channels", [2, 3, 4, 6])
+@pytest.mark.parametrize("then", THEN)
+@pytest.mark.parametrize("first", FIRST)
+def test_a_reduction_behind_one_of_few_channels(first: str, then: str, channels: int, dtype: str) -> None:
+    model = Chain(first, then).eval()
+    x = torch.randn(2, channels, 8, 12, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected = model(x)
+    network = trtnet.define(model, {"x": trtnet.Input((2, channels, 8, 12))}, dtype=dtype)
+    with network.build() as engine:
+        found = engine(x.to(getattr(torch, dtype)).cuda()).float().cpu()
+    assert relative_l2(found, expected) <= WITHIN[dtype]

@@ -1,0 +1,26 @@
+"""A reduction of the channels, and one of other axes behind it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+FIRST = {
+    "mean": lambda x: x - x.mean(1, keepdim=True), "softmax": lambda x: x * x.softmax(1),
+    "largest": lambda x: x * x.amax(1, keepdim=True), "log_softmax": lambda x: x.log_softmax(1),
+    "norm": lambda x: functional.normalize(x, dim=1),
+}  # fmt: skip
+THEN = {
+    "mean": lambda y: y.mean(3), "layer_norm": lambda y: functional.layer_norm(y, (y.shape[3],)),
+    "softmax": lambda y: y * y.softmax(3), "pixels": lambda y: y.mean((2, 3)),
+}  # fmt: skip
+
+
+class Chain(nn.Module):
+    def __init__(self, first: str, then: str) -> None:
+        super().__init__()
+        self.first, self.then = FIRST[first], THEN[then]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.then(self.first(x))
