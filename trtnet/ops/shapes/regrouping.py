@@ -17,17 +17,10 @@ from trtnet.graph import Size, Tensor
 from trtnet.graph.memory.pending import PendingLayer
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
+from trtnet.ops.shapes.moves import Move, Part
 
 MOST = 1 << 16
 """The most groups, whose order is a constant in some forms."""
-
-
-@dataclass(frozen=True)
-class Move:
-    """How a tensor was made of another one. order: of its axes; None for another shape."""
-
-    source: Tensor
-    order: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -61,12 +54,12 @@ def _regrouped(source: Tensor, at: Regrouping, y: Tensor) -> Tensor:
 def regrouped(x: Tensor, y: Tensor) -> Tensor:
     """`y`, which is `x` in another shape, or the same by other layers if both are a regrouping. x: read before."""
     moves = x.network.moves
-    permuted: Move | None = moves.get(x.trt)
+    permuted: Move | Part | None = moves.get(x.trt)
     if permuted is None or permuted.order is None:
         return y
     split = permuted.source
-    apart: Move | None = moves.get(split.trt)
-    if apart is None or apart.order is not None:
+    apart: Move | Part | None = moves.get(split.trt)
+    if apart is None or not apart.is_reshape:
         return y
     order = permuted.order
     moving = [axis for axis, source in enumerate(order) if axis != source]

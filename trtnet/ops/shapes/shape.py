@@ -20,7 +20,8 @@ from trtnet.graph.sizes.dim import numel as count, static
 from trtnet.graph.sizes.products import quotient
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
-from trtnet.ops.shapes.regrouping import Move, regrouped
+from trtnet.ops.shapes.moves import Move
+from trtnet.ops.shapes.regrouping import regrouped
 from trtnet.ops.shapes.slicing import movable, restored
 from trtnet.support.text.counted import counted
 
@@ -107,8 +108,8 @@ def shuffle(
     name = "permute" if shape is None else "reshape"
     (moved,) = movable(x)
     (y,) = x.network.add("shuffle", {"input": moved}, attributes=attributes, inputs=inputs, name=name, dims=[result])
-    if (shape is None) != identity and moved is x:
-        x.network.moves[y.trt] = Move(x.fresh(), tuple(order[a] for a in last) if shape is None else None)
+    if moved is x:
+        x.network.moves[y.trt] = Move(x.fresh(), order, None if shape is None else target, last)
     return restored(y, x)
 
 

@@ -9,6 +9,7 @@ from trtnet.graph import Shape, Size, Tensor
 from trtnet.graph.shapes import shape_tensor
 from trtnet.graph.sizes.dim import is_static
 from trtnet.ops.arguments.operands import as_bytes
+from trtnet.ops.shapes.moves import Part
 from trtnet.support import dtypes
 from trtnet.support.backend import supports, trt
 
@@ -48,6 +49,8 @@ def cut(
     (y,) = x.network.add(
         "slice", {"input": moved, **arguments}, attributes=attributes, inputs=inputs, name=name, dims=[result]
     )
+    if moved is x and mode == "STRICT_BOUNDS":
+        x.network.moves[y.trt] = Part(x.fresh(), dict(cuts))
     return restored(y, x)
 
 

@@ -1,0 +1,79 @@
+"""What a view shows of the tensor that it is a part of, with numpy's views of an array in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trtnet.graph import Dim, Shape, Tensor
+from trtnet.graph.sizes.dim import is_static
+
+SOME = 2
+"""A size that stands for those that are known only when the engine runs."""
+
+
+def whole(x: Tensor) -> tuple[Tensor, list[Any]]:
+    """What `x` is a part of in memory, and the views that make it of that, in order."""
+    views = []
+    while x.view_of is not None:
+        views.append(x.view_of.key)
+        x = x.view_of.base
+    return x, views[::-1]
+
+
+def sequence_of(x: Tensor) -> tuple[Tensor, list[Any]] | None:
+    """The first tensor [batch, length, width] that `x` has elements of, and what makes it of that; None if none is.
+
+    Beside views that is what other shapes and orders of axes are, whose memory is not known to be the same.
+    """
+    steps: list[Any] = []
+    found = None
+    while not x.storage.version:
+        found = (x, len(steps)) if x.ndim == 3 else found
+        move = x.network.moves.get(x.trt)
+        if x.view_of is not None:
+            steps.append(x.view_of.key)
+            x = x.view_of.base
+        elif move is not None:
+            steps.extend(reversed(move.steps))
+            x = move.source
+        else:
+            break
+    return None if found is None else (found[0], steps[: found[1]][::-1])
+
+
+def unknown(shape: Shape) -> list[Dim]:
+    """The sizes of a shape that are known only when the engine runs."""
+    return [size for size in shape if isinstance(size, Dim)]
+
+
+def sizes(base: Tensor, shape: Shape) -> list[int] | None:
+    """A shape whose unknown sizes are those of `base`, with numbers for them; None for others."""
+    names = {size.name for size in unknown(base.shape)}
+    known = [size if isinstance(size, int) else SOME for size in shape if isinstance(size, int) or size.name in names]
+    return known if len(known) == len(shape) else None
+
+
+def viewed(array: np.ndarray, base: Tensor, views: Sequence[Any]) -> np.ndarray | None:
+    """Views of an array in the place of `base`, of its `sizes`; None for a view of another kind."""
+    for kind, *about in views:
+        if kind == "shape" and (shape := sizes(base, about[0])) is not None and np.prod(shape) == array.size:
+            array = array.reshape(shape)
+        elif kind == "permute":
+            array = array.transpose(about[0])
+        elif kind == "part" and all(is_static((cut.start, cut.size, cut.step)) for _, cut in about):
+            for axis, cut in about:
+                array = _cut(array, axis, cut.start, cut.size, cut.step)
+        else:
+            return None
+    return array
+
+
+def _cut(array: np.ndarray, axis: int, start: int, size: int, step: int) -> np.ndarray:
+    """A view, but of elements that are repeated."""
+    if step == 0:
+        return array.take([start] * size, axis)
+    end = start + size * step
+    return array[(slice(None),) * axis + (slice(start, end if end >= 0 else None, step),)]
