@@ -7,6 +7,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operand_order import is_apart, ordered
 from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of, tensor
 from trtnet.ops.formulations import formulated
+from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.shape import reshape
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -32,6 +33,7 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
 def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     """One IElementWiseLayer of operands of a dtype."""
     a, b = align(name, x, y, dtype=dtype)
+    a, b = gathered(a, b), gathered(b, a)
     if is_apart(operation, a, b):
         flat = [reshape(each, (*a.shape[:2], -1)) for each in (a, b)]
         return reshape(_layer(operation, flat[0], flat[1], name), a.shape)

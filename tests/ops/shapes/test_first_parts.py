@@ -1,0 +1,36 @@
+"""The first element of an axis beside all of them, which TensorRT-RTX 1.6.1 confuses with them in a slice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from helpers.comparing import Function, relative_l2
+
+import trtnet
+from trtnet.support import backend
+
+X = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+
+
+def layers(call: Any, shape: tuple[Any, ...] = (2, 3, 4, 5)) -> tuple[set[str], trtnet.Network]:
+    network = trtnet.define(Function(call), {"x": trtnet.Input(shape)}, {})
+    assert relative_l2(network.reference()(X), call(X)) < 1e-6
+    return {layer.type.name for layer in network.trt}, network
+
+
+@pytest.mark.parametrize("call", [lambda x: x - x[:, :1], lambda x: x[:, :, :1] * x, lambda x: x.exp() - x[:, :1]])
+def test_beside_the_whole_it_is_gathered(call: Any) -> None:
+    found, network = layers(call)
+    assert ("GATHER" in found) == (backend.name() == "tensorrt_rtx")
+    assert network.build().plan.data
+
+
+@pytest.mark.parametrize("call", [lambda x: x - x[:, 1:2], lambda x: x[:, :1] * 2, lambda x: x[:, :1] - x[:, 2:]])
+def test_elsewhere_it_is_a_slice(call: Any) -> None:
+    assert "GATHER" not in layers(call)[0]
+
+
+def test_of_sizes_that_are_not_known_it_is_a_slice() -> None:
+    assert "GATHER" not in layers(lambda x: x - x[:, :1], ("batch", 3, 4, 5))[0]
