@@ -23,6 +23,7 @@ GROUPED = RNG.standard_normal((32, 4, 3, 3)) / 6
 MERGED = RNG.standard_normal((5, 9, 2, 2)) / 6
 SLIDING = RNG.standard_normal((6, 1, 5, 6)) / 6
 SUBPIXEL, OFFSETS = RNG.standard_normal((12, 3, 3, 2)) / 4, RNG.standard_normal(12)
+QKV, BIASES = np.random.default_rng(8).standard_normal((96, 6)) / 2, np.random.default_rng(9).standard_normal(96)
 BIAS, MASK = RNG.standard_normal((1, 3, 4, 4)), RNG.standard_normal((1, 1, 1, 4, 4))
 SHIFTED = (slice(0, -2), slice(-2, -1), slice(-1, None))
 BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
@@ -270,6 +271,27 @@ def twice_biased(x: Any) -> Any:
     return (x * 2 + like(BIAS, x)) + like(MASK[0], x)
 
 
+def of_one_product(groups: int, length_first: bool = False) -> Callable[[Any], Any]:
+    """Attention of four heads whose queries, keys and values are parts of one product."""
+
+    def call(x: Any) -> Any:
+        f, is_theirs = (F, True) if isinstance(x, torch.Tensor) else (ops, False)
+        y = f.linear(x, like(QKV[: 8 * (4 + 2 * groups)], x), like(BIASES[: 8 * (4 + 2 * groups)], x))
+        y = y.reshape(*x.shape[:2], 4 + 2 * groups, 8)
+        y = y.permute(1, 2, 0, 3) if length_first else y.permute(0, 2, 1, 3)
+        heads = y[:, :4], y[:, 4 : 4 + groups], y[:, 4 + groups :]
+        return f.scaled_dot_product_attention(*heads, **({"enable_gqa": True} if is_theirs else {}))
+
+    return call
+
+
+def three_parts(x: Any) -> Any:
+    """The same in timm's operations."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    y = f.linear(x, like(QKV, x)).reshape(x.shape[0], x.shape[1], 3, 4, 8)
+    return f.scaled_dot_product_attention(*y.permute(2, 0, 3, 1, 4).unbind(0))
+
+
 FORM_CASES: dict[str, list[Case]] = {
     "attention": [
         Case("attention", attention(), attention(), (HEADS,) * 3),
@@ -301,6 +323,12 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("depthwise of small windows", *convolution(DEPTHWISE, groups=6), ((2, 6, 5, 6),)),
     ],
     "gelu": [functional("gelu"), functional("gelu", approximate="tanh")],
+    "heads": [
+        Case("heads of one product", of_one_product(4), of_one_product(4), (("n", "s", 6),)),
+        Case("groups of one product", of_one_product(2), of_one_product(2), (("n", "s", 6),)),
+        Case("length first", of_one_product(2, True), of_one_product(2, True), (("s", "n", 6),)),
+        Case("three parts", three_parts, three_parts, (("n", 5, 6),)),
+    ],
     "global_mean": [
         functional("adaptive_avg_pool2d", 1, shape=("n", 3, 7, 5)),
         functional("adaptive_avg_pool2d", 1, shape=("n", 3, "h", 5)),

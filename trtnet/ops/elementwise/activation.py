@@ -6,6 +6,7 @@ inplace, of those that have it in torch: ``trtnet.ops.writes.in_place`` writes t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
@@ -17,6 +18,7 @@ from trtnet.ops.elementwise.layers import cast, floating
 from trtnet.ops.elementwise.special import expm1
 from trtnet.ops.elementwise.unary_functions import neg
 from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import known
 from trtnet.ops.shapes.split import chunk
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import bool_, float32
@@ -125,7 +127,12 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     return _gelu(x, kinds[approximate])
 
 
-@formulated("gelu", "layer")
+def _gelu_facts(x: Tensor, kind: str) -> dict[str, int]:
+    """The number of elements, and whether it is the exact function."""
+    return {"elements": prod(map(known, x.shape)), "exact": int(kind == "GELU_ERF")}
+
+
+@formulated("gelu", "layer", facts=_gelu_facts)
 def _gelu(x: Tensor, kind: str) -> Tensor:
     return activation(x, kind, "gelu")
 

