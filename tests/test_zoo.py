@@ -40,7 +40,7 @@ def test_jobs_run_side_by_side_and_one_that_hangs_is_ended_with_what_it_started(
 
 ROWS = [
     {"family": "a:b", "batch": 1, "ms": {"trtnet": 1.0, "onnx": 1.0, "compile": 4.0}, "error": {"trtnet": 1e-3},
-     "floor": 0.5, "compiled": {"mode": "reduce-overhead"}},
+     "floor": 0.5, "compiled": {"mode": "default"}},
     {"family": "a:c", "batch": 32, "ms": {"trtnet": 1.5, "tuned": 1.0, "onnx": 4.0}, "error": {}, "floor": None},
     {"family": "a:d", "batch": 1, "skipped": "OutOfMemoryError: too large"},
 ]  # fmt: skip
