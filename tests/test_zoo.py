@@ -1,4 +1,4 @@
-"""What the benchmark of the zoo is made of that needs no GPU: processes side by side, tables, its models."""
+"""What benchmarks are made of that needs no GPU: processes side by side, tables, the zoo's models, kernels of plans."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.plan_kernels import calls, fused
 from helpers.zoo import families
 from helpers.zoo.engines import attempt, build_row, facts, routes
 from helpers.zoo.jobs import KILLED, Job, side_by_side
 from helpers.zoo.tables import profile_table, ratios, table
 from helpers.zoo.timing import kind_of
 
+import trtnet
 from trtnet.tools.inspect.engine import EngineLayer
 
 
@@ -106,3 +108,12 @@ def test_inputs_are_the_same_each_time_and_tokens_have_a_mask() -> None:
     assert torch.equal(images.inputs(2)[0], images.inputs(2)[0]) and images.inputs(2)[0].shape == (2, 3, 4, 4)
     tokens, mask, kinds = families.Family("x", torch.nn.Identity(), ((5,),) * 3, vocabulary=9).inputs(2)
     assert tokens.max() < 9 and tokens.dtype == torch.int64 and mask.all() and not kinds.any()
+
+
+def test_the_kernels_of_a_plan_are_read_without_a_gpu() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.LayerNorm(64), torch.nn.Linear(64, 64)).eval()
+    engine = trtnet.define(model, {"x": trtnet.Input((8, 64))}, dtype="float16").build()
+    plan = engine.plan.data.decode("latin-1")
+    norm = [kernel for kernel in fused(plan) if "Mean" in kernel.name]
+    assert [kernel.count for kernel in norm] == [1] and norm[0].block[0] > 1
+    assert calls(plan).count("fully_connected") == 2

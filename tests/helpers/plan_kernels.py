@@ -1,0 +1,40 @@
+"""Kernels as plans of TensorRT-RTX describe them, in a text that is not documented."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+_FUSED = re.compile(
+    r"function=\{ name=__myl_(\w+) fqn=.*?grid = \{ ([\d ]+) \} block = \{ ([\d ]+) \}.*?vec_width=(\d+)", re.DOTALL
+)
+_CALL = re.compile(r"^\s*(\w+)=\{ name=", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """name: the operations in it, shortened. width: elements that a thread reads at once. count: of its calls."""
+
+    name: str
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    width: int
+    count: int = 1
+
+
+def fused(plan: str) -> list[Kernel]:
+    """Kernels that TensorRT fused, in the order of their first calls. plan: its bytes as latin-1."""
+    found: dict[tuple[str, tuple[int, ...]], Kernel] = {}
+    for name, grid, block, width in _FUSED.findall(plan):
+        sizes = tuple(map(int, grid.split()))
+        known = found.get((name, sizes))
+        threads = tuple(map(int, block.split()))
+        found[name, sizes] = (
+            replace(known, count=known.count + 1) if known else Kernel(name, sizes, threads, int(width))
+        )
+    return list(found.values())
+
+
+def calls(plan: str) -> list[str]:
+    """The kind of each call: function for a fused kernel, fully_connected, corrltn for a convolution, and so on."""
+    return _CALL.findall(plan)
