@@ -1,11 +1,11 @@
-"""Reductions of a few channels before reductions of other axes, in engines of fixed shapes."""
+"""Reductions of axes of a few elements before reductions of other axes, in engines of fixed shapes."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from helpers.comparing import relative_l2
-from helpers.ops.small_axes import FIRST, THEN, Chain
+from helpers.ops.small_axes import FIRST, POINTS, THEN, Chain, Points
 
 import trtnet
 
@@ -26,3 +26,15 @@ def test_a_reduction_behind_one_of_few_channels(first: str, then: str, channels:
     with network.build() as engine:
         found = engine(x.to(getattr(torch, dtype)).cuda()).float().cpu()
     assert relative_l2(found, expected) <= WITHIN[dtype]
+
+
+@pytest.mark.parametrize("dtype", WITHIN)
+@pytest.mark.parametrize("shape", [(2, 16, 3), (1, 40, 2), (3, 8, 12, 4)], ids=str)
+@pytest.mark.parametrize("first", POINTS)
+def test_a_reduction_of_points_behind_one_of_their_coordinates(first: str, shape: tuple[int, ...], dtype: str) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    model = Points(first).eval()
+    network = trtnet.define(model, {"x": trtnet.Input(shape)}, dtype=dtype)
+    with network.build() as engine:
+        found = engine(x.to(getattr(torch, dtype)).cuda()).float().cpu()
+    assert relative_l2(found, model(x)) <= WITHIN[dtype]

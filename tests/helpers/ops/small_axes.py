@@ -1,4 +1,4 @@
-"""A reduction of the channels, and one of other axes behind it."""
+"""A reduction of the channels, and one of other axes behind it; of the coordinates of points, and of the points."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ THEN = {
     "mean": lambda y: y.mean(3), "layer_norm": lambda y: functional.layer_norm(y, (y.shape[3],)),
     "softmax": lambda y: y * y.softmax(3), "pixels": lambda y: y.mean((2, 3)),
 }  # fmt: skip
+POINTS = {
+    "mean": lambda t: t - t.mean(-1, keepdim=True), "softmax": lambda t: t * t.softmax(-1),
+    "norm": lambda t: functional.normalize(t, dim=-1), "first": lambda t: t - t[..., :1],
+    "first point": lambda t: t - t[:, 0].unsqueeze(1),
+}  # fmt: skip
+"""Of [batch, points, coordinates]."""
 
 
 class Chain(nn.Module):
@@ -24,3 +30,14 @@ class Chain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.then(self.first(x))
+
+
+class Points(nn.Module):
+    """The mean over points, behind something of their coordinates."""
+
+    def __init__(self, first: str) -> None:
+        super().__init__()
+        self.first = POINTS[first]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.first(x) * x).mean(1)

@@ -20,7 +20,15 @@ def layers(call: Any, shape: tuple[Any, ...] = (2, 3, 4, 5)) -> tuple[set[str], 
     return {layer.type.name for layer in network.trt}, network
 
 
-@pytest.mark.parametrize("call", [lambda x: x - x[:, :1], lambda x: x[:, :, :1] * x, lambda x: x.exp() - x[:, :1]])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x - x[:, :1],
+        lambda x: x[:, :, :1] * x,
+        lambda x: x.exp() - x[:, :1],
+        lambda x: x - x[:, 0].unsqueeze(1),
+    ],
+)
 def test_beside_the_whole_it_is_gathered(call: Any) -> None:
     found, network = layers(call)
     assert ("GATHER" in found) == (backend.name() == "tensorrt_rtx")

@@ -47,8 +47,10 @@ def _softmax(x: Tensor, along: int) -> Tensor:
 
 def softmax_layer(x: Tensor, along: int) -> Tensor:
     """One ISoftMaxLayer of a tensor of two dimensions or more. Raises LayerError for a dtype that it does not take."""
-    if is_computed_wrong(x, (along,)):
-        return turned(lambda y: softmax_layer(y, x.ndim - 1), x, along)
+    return turned(_layer, x, along) if is_computed_wrong(x, (along,)) else _layer(x, along)
+
+
+def _layer(x: Tensor, along: int) -> Tensor:
     hint = f"softmax does not take {x.dtype}"
     attributes = {"axes": axes_mask((along,))}
     (y,) = x.network.add("softmax", {"input": x}, attributes=attributes, hint=hint, dims=[x.shape])

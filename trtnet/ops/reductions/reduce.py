@@ -13,7 +13,7 @@ from trtnet.ops.arguments.operands import axes_mask, axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast, no_uint8
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import mean_facts
-from trtnet.ops.reductions.small_axes import along_the_last, is_computed_wrong
+from trtnet.ops.reductions.small_axes import is_computed_wrong, reduced
 from trtnet.ops.shapes.expansion import expand
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
@@ -173,7 +173,7 @@ def _reduce(x: Tensor, kind: str, dim: Axes, keepdim: bool) -> Tensor:
     if 0 in [x.shape[a] for a in axes]:
         return _of_nothing(x, kind, name, shape)
     if is_computed_wrong(x, axes):
-        return along_the_last(lambda y: _layer(y, kind, name, (x.ndim - 1,), False), x, axes[0], shape)
+        return reduced(lambda y, place: _layer(y, kind, name, (place,), False), x, axes[0], shape)
     return _layer(x, kind, name, axes, keepdim)
 
 

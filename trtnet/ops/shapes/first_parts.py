@@ -12,21 +12,30 @@ import numpy as np
 from trtnet.graph import Tensor
 from trtnet.graph.shapes import constant
 from trtnet.graph.sizes.dim import is_static
-from trtnet.ops.shapes.moves import Part
+from trtnet.ops.shapes.moves import Move, Part
 from trtnet.support import backend
 
 
 def gathered(x: Tensor, other: Tensor) -> Tensor:
     """`x` by IGatherLayer, if it is the first element of an axis of a tensor, which `other` has in whole; else `x`."""
-    part = x.network.moves.get(x.trt)
-    if not isinstance(part, Part) or backend.name() != "tensorrt_rtx" or not is_static((*x.shape, *other.shape)):
+    if backend.name() != "tensorrt_rtx" or x.ndim != other.ndim or not is_static((*x.shape, *other.shape)):
         return x
-    if len(part.cuts) != 1 or x.ndim != other.ndim:
+    part = _cut(x)
+    if part is None or len(part.cuts) != 1:
         return x
     ((along, cut),) = part.cuts.items()
-    if (cut.start, cut.size) != (0, 1) or part.source.shape[along] != other.shape[along] or other.shape[along] == 1:
+    whole = part.source.shape
+    if (cut.start, cut.size) != (0, 1) or whole != other.shape or x.shape != (*whole[:along], 1, *whole[along + 1 :]):
         return x
     index = constant(x.network, np.array([0], np.int32))
     arguments = {"input": part.source, "indices": index, "axis": along}
     (y,) = x.network.add("gather", arguments, name="slice", dims=[x.shape])
     return y
+
+
+def _cut(x: Tensor) -> Part | None:
+    """The slice that `x` is, perhaps in other shapes, as ``x[:, 0].unsqueeze(1)`` is one of ``x[:, :1]``."""
+    move = x.network.moves.get(x.trt)
+    while isinstance(move, Move) and move.is_reshape:
+        move = x.network.moves.get(move.source.trt)
+    return move if isinstance(move, Part) else None
