@@ -6,7 +6,7 @@ import numpy as np
 
 from trtnet.graph import Tensor
 from trtnet.ops.formulations import formulated
-from trtnet.ops.formulations.facts import batch_facts
+from trtnet.ops.formulations.facts import batch_facts, known
 from trtnet.ops.products.parts import sequence_of, sizes, viewed
 
 Heads = tuple[Tensor, Tensor, Tensor]
@@ -14,12 +14,12 @@ Heads = tuple[Tensor, Tensor, Tensor]
 
 
 def head_facts(query: Tensor, key: Tensor, value: Tensor) -> dict[str, int]:
-    """The batch."""
-    return batch_facts(query)
+    """The batch, and how many positions."""
+    return batch_facts(query) | {"length": known(query.shape[2])}
 
 
 @formulated("heads", "apart", facts=head_facts)
-def parts(query: Tensor, key: Tensor, value: Tensor) -> Heads:
+def permuted(query: Tensor, key: Tensor, value: Tensor) -> Heads:
     """Each with the permutation that the model has."""
     return query, key, value
 
@@ -30,16 +30,16 @@ def of_one_product(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, b
     Returns (the product, whether its batch is first); None for anything else.
     """
     made = [sequence_of(x) for x in (query, key, value) if x.ndim == 4]
-    known = [each for each in made if each is not None]
-    if len(known) < 3 or len({base.trt for base, _ in known}) != 1:
+    traced = [each for each in made if each is not None]
+    if len(traced) < 3 or len({base.trt for base, _ in traced}) != 1:
         return None
-    base = known[0][0]
+    base = traced[0][0]
     shape = sizes(base, base.shape)
     if shape is None:
         return None
     memory = np.empty(shape, np.int8)
     found, start = set(), 0
-    for _, steps in known:
+    for _, steps in traced:
         view = viewed(memory, base, steps)
         if view is None or not np.may_share_memory(view, memory):
             return None
