@@ -160,6 +160,19 @@ def gated(x: Tensor, pick: random.Random) -> Layer:
     return _function("x - mean", lambda x: x - x.mean((2, 3), keepdim=True))
 
 
+def reduced(x: Tensor, pick: random.Random) -> Layer:
+    """An axis, or the first of its elements, beside all of them."""
+    axis = pick.randrange(1, 4)
+    calls: dict[str, Callable[[Tensor], Tensor]] = {
+        "x - mean": lambda x: x - x.mean(axis, keepdim=True), "x * softmax": lambda x: x * x.softmax(axis),
+        "x / norm": lambda x: functional.normalize(x, dim=axis), "x + amax": lambda x: x + x.amax(axis, keepdim=True),
+        "x - first": lambda x: x - x.narrow(axis, 0, 1), "x * first": lambda x: x * x.select(axis, 0).unsqueeze(axis),
+        "x - last": lambda x: x - x.narrow(axis, x.shape[axis] - 1, 1),
+    }  # fmt: skip
+    which = pick.choice([*calls])
+    return _function(f"{which}, axis {axis}", calls[which])
+
+
 def tokens(x: Tensor, pick: random.Random) -> Layer:
     """What transformers do to the pixels."""
     channels, which, last = x.shape[1], pick.choice(("linear", "perceptron", "attention")), pick.random() < 0.5
@@ -191,7 +204,20 @@ def tokens(x: Tensor, pick: random.Random) -> Layer:
 
 KINDS = {
     each.__name__: each
-    for each in (convolution, transposed, activation, pooling, norm, padding, moved, resized, joined, gated, tokens)
+    for each in (
+        convolution,
+        transposed,
+        activation,
+        pooling,
+        norm,
+        padding,
+        moved,
+        resized,
+        joined,
+        gated,
+        reduced,
+        tokens,
+    )
 }
 WEIGHTS = {"convolution": 5, "activation": 4, "padding": 2, "joined": 3}
 
@@ -259,7 +285,7 @@ def drawn(seed: int, dtypes: Sequence[str] = ("float32", "float16")) -> Case:
     pick = random.Random(seed)
     names = [name for name in KINDS for _ in range(WEIGHTS.get(name, 1))]
     steps = tuple((pick.choice(names), pick.randrange(1 << 30)) for _ in range(pick.randint(2, 8)))
-    image = pick.choice((3, 8, 16)), pick.choice((8, 12, 17, 20)), pick.choice((8, 12, 17, 20))
+    image = pick.choice((2, 3, 4, 8, 16)), pick.choice((8, 12, 17, 20)), pick.choice((8, 12, 17, 20))
     return Case(steps, image, pick.choice(dtypes), pick.random() < 0.5, pick.random() < 0.3)
 
 
