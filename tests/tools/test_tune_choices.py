@@ -64,7 +64,7 @@ def test_equal_operations_in_equal_surroundings_are_one_group() -> None:
     assert alike.paths == ("blocks.0.act", "blocks.1.act") and alike.part == ("blocks.0",)
     assert alike.milliseconds == 2.0 and groups["stem:conv"].milliseconds == 3.0
     assert groups["stem:conv"].part == ("conv", "bn", "relu", "pool")
-    assert alike.forms == ("float32",)
+    assert alike.forms == ("float32", "apart")
     assert groups["gelu:"].part == () and "the model itself" in groups["gelu:"].uncut
 
 

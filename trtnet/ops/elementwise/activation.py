@@ -6,7 +6,6 @@ inplace, of those that have it in torch: ``trtnet.ops.writes.in_place`` writes t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
@@ -18,7 +17,7 @@ from trtnet.ops.elementwise.layers import cast, floating
 from trtnet.ops.elementwise.special import expm1
 from trtnet.ops.elementwise.unary_functions import neg
 from trtnet.ops.formulations import formulated
-from trtnet.ops.formulations.facts import known
+from trtnet.ops.formulations.facts import elements
 from trtnet.ops.shapes.split import chunk
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import bool_, float32
@@ -129,7 +128,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
 def _gelu_facts(x: Tensor, kind: str) -> dict[str, int]:
     """The number of elements, and whether it is the exact function."""
-    return {"elements": prod(map(known, x.shape)), "exact": int(kind == "GELU_ERF")}
+    return {"elements": elements(x), "exact": int(kind == "GELU_ERF")}
 
 
 @formulated("gelu", "layer", facts=_gelu_facts)

@@ -17,6 +17,11 @@ def batch_facts(x: Tensor, *_: object) -> dict[str, int]:
     return {"batch": known(x.shape[0])}
 
 
+def elements(x: Tensor) -> int:
+    """How many elements there are; many where a size is not known."""
+    return prod(map(known, x.shape))
+
+
 def pixels(x: Tensor) -> int:
     """How many pixels of an image [batch, channels, *sizes] are known."""
     return prod(n if isinstance(n, int) else 1 for n in x.shape[2:])
