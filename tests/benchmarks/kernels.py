@@ -10,6 +10,7 @@ kind, products and convolutions among them. Kernels of those are chosen when the
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,8 +21,10 @@ from helpers.plan_kernels import calls, fused
 
 
 def main() -> None:
-    for name in sys.argv[1:]:
-        text = Path(name).read_bytes().decode("latin-1")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("engines", nargs="+", type=Path)
+    for name in options.parse_args().engines:
+        text = name.read_bytes().decode("latin-1")
         print(f"{name}: {len(fused(text))} fused kernels")
         for kernel in fused(text):
             grid, block = ("x".join(map(str, sizes)) for sizes in (kernel.grid, kernel.block))
