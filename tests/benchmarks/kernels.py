@@ -25,8 +25,9 @@ def main() -> None:
     options.add_argument("engines", nargs="+", type=Path)
     for name in options.parse_args().engines:
         text = name.read_bytes().decode("latin-1")
-        print(f"{name}: {len(fused(text))} fused kernels")
-        for kernel in fused(text):
+        kernels = fused(text)
+        print(f"{name}: {len(kernels)} fused kernels")
+        for kernel in kernels:
             grid, block = ("x".join(map(str, sizes)) for sizes in (kernel.grid, kernel.block))
             print(f"  {kernel.count:4} x {kernel.name}  blocks {grid}, threads {block}, reads {kernel.width}")
         print("  calls:", ", ".join(f"{kind} {count}" for kind, count in Counter(calls(text)).most_common()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 
 _FUSED = re.compile(
     r"function=\{ name=__myl_(\w+) fqn=.*?grid = \{ ([\d ]+) \} block = \{ ([\d ]+) \}.*?vec_width=(\d+)", re.DOTALL
@@ -19,20 +20,20 @@ class Kernel:
     grid: tuple[int, ...]
     block: tuple[int, ...]
     width: int
-    count: int = 1
+    count: int
 
 
 def fused(plan: str) -> list[Kernel]:
     """Kernels that TensorRT fused, in the order of their first calls. plan: its bytes as latin-1."""
-    found: dict[tuple[str, tuple[int, ...]], Kernel] = {}
-    for name, grid, block, width in _FUSED.findall(plan):
-        sizes = tuple(map(int, grid.split()))
-        known = found.get((name, sizes))
-        threads = tuple(map(int, block.split()))
-        found[name, sizes] = (
-            replace(known, count=known.count + 1) if known else Kernel(name, sizes, threads, int(width))
-        )
-    return list(found.values())
+    found = Counter(_FUSED.findall(plan))
+    return [
+        Kernel(name, _sizes(grid), _sizes(block), int(width), count)
+        for (name, grid, block, width), count in found.items()
+    ]
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split()))
 
 
 def calls(plan: str) -> list[str]:

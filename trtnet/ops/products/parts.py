@@ -32,11 +32,10 @@ def sequence_of(x: Tensor) -> tuple[Tensor, list[Any]] | None:
     found = None
     while not x.storage.version:
         found = (x, len(steps)) if x.ndim == 3 else found
-        move = x.network.moves.get(x.trt)
         if x.view_of is not None:
             steps.append(x.view_of.key)
             x = x.view_of.base
-        elif move is not None:
+        elif (move := x.network.moves.get(x.trt)) is not None:
             steps.extend(reversed(move.steps))
             x = move.source
         else:

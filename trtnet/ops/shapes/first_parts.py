@@ -12,6 +12,7 @@ import numpy as np
 from trtnet.graph import Tensor
 from trtnet.graph.shapes import constant
 from trtnet.graph.sizes.dim import is_static
+from trtnet.ops.indexing.gather import take
 from trtnet.ops.shapes.moves import Move, Part
 from trtnet.support import backend
 
@@ -27,10 +28,7 @@ def gathered(x: Tensor, other: Tensor) -> Tensor:
     whole = part.source.shape
     if (cut.start, cut.size) != (0, 1) or whole != other.shape or x.shape != (*whole[:along], 1, *whole[along + 1 :]):
         return x
-    index = constant(x.network, np.array([0], np.int32))
-    arguments = {"input": part.source, "indices": index, "axis": along}
-    (y,) = x.network.add("gather", arguments, name="slice", dims=[x.shape])
-    return y
+    return take(part.source, constant(x.network, np.array([0], np.int32)), along)
 
 
 def _cut(x: Tensor) -> Part | None:

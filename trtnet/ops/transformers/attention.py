@@ -20,7 +20,7 @@ from trtnet.ops.products.heads import apart
 from trtnet.ops.quantization.attention import is_watched, operands
 from trtnet.ops.quantization.layers import rounded_scale
 from trtnet.ops.reductions.reduce import any
-from trtnet.ops.transformers.heads import of_one_product, permuted
+from trtnet.ops.transformers.heads import arranged
 from trtnet.support.arrays import values
 from trtnet.support.backend import supports, trt
 from trtnet.support.dtypes import bool_
@@ -65,7 +65,7 @@ def scaled_dot_product_attention(
     Tensor('output', [1, 8, n, 64], float32)
     """
     given = {"query": apart(query), "key": apart(key), "value": apart(value)}
-    query, key, value = given.values() if of_one_product(*given.values()) is None else permuted(*given.values())
+    query, key, value = arranged(*given.values())
     mask = None if attn_mask is None else tensor(attn_mask, query.network)
     _check(given, mask, dropout_p)
     lead, (q, k, v), mask = _of_four_dimensions(_scaled(query, scale), key, value, mask)

@@ -13,18 +13,24 @@ Heads = tuple[Tensor, Tensor, Tensor]
 """Queries, keys and values, each [batch, heads, length, dim]."""
 
 
-def head_facts(query: Tensor, key: Tensor, value: Tensor) -> dict[str, int]:
+def head_facts(query: Tensor, *_: object) -> dict[str, int]:
     """The batch, and how many positions."""
     return batch_facts(query) | {"length": known(query.shape[2])}
 
 
+def arranged(query: Tensor, key: Tensor, value: Tensor) -> Heads:
+    """The same; where they are parts of one product, by the layers of the form that is chosen."""
+    found = _of_one_product(query, key, value)
+    return (query, key, value) if found is None else _permuted(query, key, value, *found)
+
+
 @formulated("heads", "apart", facts=head_facts)
-def permuted(query: Tensor, key: Tensor, value: Tensor) -> Heads:
-    """Each with the permutation that the model has."""
+def _permuted(query: Tensor, key: Tensor, value: Tensor, product: Tensor, is_batch_first: bool) -> Heads:
+    """Each with the permutation that the model has. product, is_batch_first: what they are parts of."""
     return query, key, value
 
 
-def of_one_product(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, bool] | None:
+def _of_one_product(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, bool] | None:
     """The product [batch, length, all heads * dim], or [length, batch, ...], of which they are all, one after another.
 
     Returns (the product, whether its batch is first); None for anything else.

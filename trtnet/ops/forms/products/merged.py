@@ -69,12 +69,12 @@ def merged_padded(x: Tensor, weight: Parameter) -> Tensor:
     return first_row(y).reshape(*x.shape[:-1], weight.shape[0])
 
 
-def _part(form: str, x: Tensor, weight: Parameter, rank: int, made_of: Callable[[Tensor], Tensor]) -> Tensor:
-    """The part of one weight. made_of: the whole of all weights of a form, a constant of this rank."""
+def _part(way: str, x: Tensor, weight: Parameter, rank: int, made_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """The part of one weight. way: of which weights are merged. made_of: the whole of them, a constant of this rank."""
     network, own = x.network, x.network.weight(weight)
     if own.key:
         network.folded.add(own.key)
-    key, lead = (network.body, form, x.trt, rank, own.dtype.name), (1,) * (rank - 2)
+    key, lead = (network.body, way, x.trt, rank, own.dtype.name), (1,) * (rank - 2)
     if key not in network.merged:
         (constant,) = network.add("constant", {"shape": lead + own.shape, "weights": _of([own])})
         network.merged[key] = _Merged(network.maker(constant), made_of(constant))
