@@ -50,7 +50,7 @@ def outcome(case: Case, on_gpu: bool) -> tuple[str, str]:
         return "not a network", ""
     wanted = expected(case, network)
     if wanted is None:
-        return "not finite, or not steady", ""
+        return "not finite, or tells nothing", ""
     defined = trtnet.define(network, {"x": trtnet.Input(("batch", *case.image))}, dtype=case.dtype)
     x = case.inputs().to(getattr(torch, case.dtype))
     usual = named(defined.reference()(x))

@@ -289,11 +289,18 @@ def drawn(seed: int, dtypes: Sequence[str] = ("float32", "float16")) -> Case:
     return Case(steps, image, pick.choice(dtypes), pick.random() < 0.5, pick.random() < 0.3)
 
 
+NOTHING = 1e-2
+"""Of results of about 1 in size, the size of those of which rounding may be all that is left."""
+
+
 def expected(case: Case, network: Network) -> dict[str, Tensor] | None:
-    """What torch computes; None where that is not finite, or tells nothing: rounding alone makes it another."""
+    """What torch computes; None where that is not finite, or tells nothing: rounding alone makes it another.
+
+    So it does of what cancels, as a layer norm of equal channels, which is 0.
+    """
     x = case.inputs()
     with torch.inference_mode():
         found, moved = network(x), network(x * (1 + 1e-4 * torch.sin(torch.arange(x[0].numel()).reshape(x.shape[1:]))))
     if not all(y.isfinite().all() and relative_l2(moved[name], y) < 1e-2 for name, y in found.items()):
         return None
-    return found
+    return found if all(y.square().mean().sqrt() > NOTHING for y in found.values()) else None
