@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from helpers.comparing import relative_l2
-from helpers.ops.small_axes import FIRST, POINTS, THEN, Chain, Points
+from helpers.ops.small_axes import FIRST, POINTS, THEN, Chain, Points, Tapped
 
 import trtnet
 
@@ -26,6 +26,19 @@ def test_a_reduction_behind_one_of_few_channels(first: str, then: str, channels:
     with network.build() as engine:
         found = engine(x.to(getattr(torch, dtype)).cuda()).float().cpu()
     assert relative_l2(found, expected) <= WITHIN[dtype]
+
+
+@pytest.mark.parametrize("shape", [(2, 12, 12), (3, 4, 8), (2, 17, 17), (7, 1, 16)], ids=str)
+@pytest.mark.parametrize("then", THEN)
+@pytest.mark.parametrize("first", FIRST)
+def test_a_named_batch_of_one_size(first: str, then: str, shape: tuple[int, int, int]) -> None:
+    """TensorRT takes it to be fixed. What is computed first is a result, too."""
+    model, x = Tapped(first, then).eval(), torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
+    network = trtnet.define(model, {"x": trtnet.Input(("batch", *shape))}, dtype="float16")
+    with network.build({"batch": 2}) as engine:
+        found = engine(x.half().cuda())
+    for name, expected in model(x).items():
+        assert relative_l2(found[name].float().cpu(), expected) <= WITHIN["float16"], name
 
 
 @pytest.mark.parametrize("dtype", WITHIN)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 _FUSED = re.compile(
     r"function=\{ name=__myl_(\w+) fqn=.*?grid = \{ ([\d ]+) \} block = \{ ([\d ]+) \}.*?vec_width=(\d+)", re.DOTALL
 )
+_BODY = re.compile(r"\n(?:template<>[^\n]*|extern \"C\" __global__[^{]*)\{(.*?)\n\}", re.DOTALL)
+_LATER = re.compile(r"__v\d+ = [1-9]\d* \+ 0 \* \d+;")
+_FIRST = re.compile(r"\(\(?0\)? \* \d+\)|__v\d+ = 0;")
 _CALL = re.compile(r"^\s*(\w+)=\{ name=", re.MULTILINE)
 
 
@@ -39,3 +42,12 @@ def _sizes(text: str) -> tuple[int, ...]:
 def calls(plan: str) -> list[str]:
     """The kind of each call: function for a fused kernel, fully_connected, corrltn for a convolution, and so on."""
     return _CALL.findall(plan)
+
+
+def forgets_first(plan: str) -> bool:
+    """Whether the text of a kernel reads elements behind the first one of an axis by number, and the first one never.
+
+    Then what was to be the first one is the whole, in kernels of reductions that were written out as slices.
+    """
+    bodies = _BODY.findall(plan)
+    return any(_LATER.search(body) and not _FIRST.search(body) for body in bodies)

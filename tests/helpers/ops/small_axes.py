@@ -9,11 +9,13 @@ from torch.nn import functional
 FIRST = {
     "mean": lambda x: x - x.mean(1, keepdim=True), "softmax": lambda x: x * x.softmax(1),
     "largest": lambda x: x * x.amax(1, keepdim=True), "log_softmax": lambda x: x.log_softmax(1),
-    "norm": lambda x: functional.normalize(x, dim=1),
+    "norm": lambda x: functional.normalize(x, dim=1), "std": lambda x: x / (x.std(1, keepdim=True) + 1),
+    "luma": lambda x: x - (0.3 * x[:, :1] + 0.6 * x[:, 1:2]), "first": lambda x: x * x[:, 0].sigmoid().unsqueeze(1),
 }  # fmt: skip
 THEN = {
     "mean": lambda y: y.mean(3), "layer_norm": lambda y: functional.layer_norm(y, (y.shape[3],)),
     "softmax": lambda y: y * y.softmax(3), "pixels": lambda y: y.mean((2, 3)),
+    "group_norm": lambda y: functional.group_norm(y, 1), "centred": lambda y: y - y.mean((2, 3), keepdim=True),
 }  # fmt: skip
 POINTS = {
     "mean": lambda t: t - t.mean(-1, keepdim=True), "softmax": lambda t: t * t.softmax(-1),
@@ -30,6 +32,18 @@ class Chain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.then(self.first(x))
+
+
+class Tapped(nn.Module):
+    """Both are results."""
+
+    def __init__(self, first: str, then: str) -> None:
+        super().__init__()
+        self.first, self.then = FIRST[first], THEN[then]
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        first = self.first(x)
+        return {"first": first, "y": self.then(first)}
 
 
 class Points(nn.Module):

@@ -27,18 +27,34 @@ def layers(call: Any, shape: tuple[Any, ...] = (2, 3, 4, 5)) -> tuple[set[str], 
         lambda x: x[:, :, :1] * x,
         lambda x: x.exp() - x[:, :1],
         lambda x: x - x[:, 0].unsqueeze(1),
+        lambda x: x - (0.3 * x[:, :1] + 0.6 * x[:, 1:2]),
+        lambda x: x - (0.3 * x[:, 0] + 0.6 * x[:, 1]).unsqueeze(1),
+        lambda x: x * x[:, :1].sigmoid(),
+        lambda x: x * x[:, :1].exp(),
+        lambda x: x * (x[:, :1] > 0),
+        lambda x: x.where(x > 0, x[:, :1]),
+        lambda x: x * x[:, :1].int(),
+        lambda x: x - x[:, :1].expand(2, 3, 4, 5),
+        lambda x: x - x[:, :1, :, :1],
+        lambda x: x * x[:, :1].relu(),
     ],
 )
-def test_beside_the_whole_it_is_gathered(call: Any) -> None:
-    found, network = layers(call)
+@pytest.mark.parametrize("batch", [2, "batch"])
+def test_in_a_computation_it_is_gathered(call: Any, batch: Any) -> None:
+    found, network = layers(call, (batch, 3, 4, 5))
     assert ("GATHER" in found) == (backend.name() == "tensorrt_rtx")
-    assert network.build().plan.data
+    assert network.build({"batch": 2} if batch == "batch" else None).plan.data
 
 
-@pytest.mark.parametrize("call", [lambda x: x - x[:, 1:2], lambda x: x[:, :1] * 2, lambda x: x[:, :1] - x[:, 2:]])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x - x[:, 1:2],
+        lambda x: x[:, :2] * 2,
+        lambda x: x[:, :1],
+        lambda x: x[:, :1].transpose(2, 3) @ x[:, 1:2],
+        lambda x: 2 * x.unflatten(3, (5, 1))[:, 0],
+    ],
+)
 def test_elsewhere_it_is_a_slice(call: Any) -> None:
     assert "GATHER" not in layers(call)[0]
-
-
-def test_of_sizes_that_are_not_known_it_is_a_slice() -> None:
-    assert "GATHER" not in layers(lambda x: x - x[:, :1], ("batch", 3, 4, 5))[0]

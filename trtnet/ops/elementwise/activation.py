@@ -5,30 +5,20 @@ inplace, of those that have it in torch: ``trtnet.ops.writes.in_place`` writes t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import maximum, mul
 from trtnet.ops.elementwise.comparison import gt, lt, where
 from trtnet.ops.elementwise.division import div
-from trtnet.ops.elementwise.layers import cast, floating
+from trtnet.ops.elementwise.layers import activation, cast, floating
 from trtnet.ops.elementwise.special import expm1
 from trtnet.ops.elementwise.unary_functions import neg
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import elements
+from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.split import chunk
-from trtnet.support.backend import trt
 from trtnet.support.dtypes import bool_, float32
-
-
-def activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
-    """One IActivationLayer. Raises LayerError for a dtype that it does not take."""
-    arguments = {"input": x, "type": getattr(trt.ActivationType, kind)}
-    hint = f"{name} does not take {x.dtype}"
-    (y,) = x.network.add("activation", arguments, attributes=attributes, name=name, hint=hint, dims=[x.shape])
-    return y
 
 
 def relu(x: Tensor, inplace: bool = False) -> Tensor:
@@ -267,7 +257,7 @@ def prelu(x: Tensor, weight: Operand) -> Tensor:
     if x.ndim < 2:
         return where(gt(x, 0), x, mul(slopes.reshape(()) if x.ndim == 0 else slopes, x))
     slopes = slopes.reshape(1, -1, *(1,) * (x.ndim - 2)) if x.ndim > 1 else slopes
-    (y,) = x.network.add("parametric_relu", {"input": x, "slopes": slopes}, name="prelu", dims=[x.shape])
+    (y,) = x.network.add("parametric_relu", {"input": gathered(x), "slopes": slopes}, name="prelu", dims=[x.shape])
     return y
 
 

@@ -1,6 +1,8 @@
-"""One layer for each element or pair of elements: casts, elementwise, unary and select layers."""
+"""One layer for each element or pair of elements: casts, elementwise, unary, activation and select layers."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from trtnet.graph import OpenNetwork, Tensor
 from trtnet.graph.tensors.operand import Operand
@@ -27,13 +29,12 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
         wanted = dtypes.get(dtype)
     except DTypeError as error:
         network.fail(f"cast: {error}", {"x": x})
-    return tensor(x, network, wanted)
+    return tensor(x if isinstance(x, Tensor) and x.dtype == wanted else gathered(x), network, wanted)
 
 
 def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     """One IElementWiseLayer of operands of a dtype."""
-    a, b = align(name, x, y, dtype=dtype)
-    a, b = gathered(a, b), gathered(b, a)
+    a, b = align(name, gathered(x), gathered(y), dtype=dtype)
     if is_apart(operation, a, b):
         flat = [reshape(each, (*a.shape[:2], -1)) for each in (a, b)]
         return reshape(_layer(operation, flat[0], flat[1], name), a.shape)
@@ -60,7 +61,7 @@ def select(condition: Operand, x: Operand, y: Operand, dtype: DType, name: str) 
     no_uint8(name, dtype, network, x=x, y=y)
     ndim = max(ndim_of(operand) for operand in (condition, x, y))
     chosen = tensor(condition, network, dtypes.bool_, ndim)
-    a, b = (tensor(side, network, dtype, ndim) for side in (x, y))
+    a, b = (tensor(gathered(side), network, dtype, ndim) for side in (x, y))
     known = all(each.trt in network.known for each in (chosen, a, b))
     return (_constants_selected if known else _selected)(chosen, a, b, name)
 
@@ -87,10 +88,18 @@ def expression(x: Tensor, then: Tensor, other: Tensor) -> tuple[object, ...]:
 
 def unary(x: Operand, operation: str, name: str) -> Tensor:
     """One IUnaryLayer."""
-    x = tensor(x, network_of(x))
+    x = gathered(tensor(x, network_of(x)))
     arguments = {"input": x, "op": getattr(trt.UnaryOperation, operation)}
     (result,) = x.network.add("unary", arguments, name=name, hint=f"{name} does not take {x.dtype}", dims=[x.shape])
     return result
+
+
+def activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
+    """One IActivationLayer. Raises LayerError for a dtype that it does not take."""
+    arguments = {"input": gathered(x), "type": getattr(trt.ActivationType, kind)}
+    hint = f"{name} does not take {x.dtype}"
+    (y,) = x.network.add("activation", arguments, attributes=attributes, name=name, hint=hint, dims=[x.shape])
+    return y
 
 
 def floating(x: Operand) -> Tensor:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from trtnet.graph import Tensor
 from trtnet.ops.arguments.operands import axes_mask, axis
 from trtnet.ops.elementwise.arithmetic import sub
+from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import exp, log, neg
 from trtnet.ops.formulations import formulated
 from trtnet.ops.reductions.reduce import amax, sum
-from trtnet.ops.reductions.small_axes import is_computed_wrong, turned
+from trtnet.ops.reductions.small_axes import is_computed_wrong
 from trtnet.support.dtypes import DTypeLike, float32
 
 
@@ -47,14 +48,18 @@ def _softmax(x: Tensor, along: int) -> Tensor:
 
 def softmax_layer(x: Tensor, along: int) -> Tensor:
     """One ISoftMaxLayer of a tensor of two dimensions or more. Raises LayerError for a dtype that it does not take."""
-    return turned(_layer, x, along) if is_computed_wrong(x, (along,)) else _layer(x, along)
-
-
-def _layer(x: Tensor, along: int) -> Tensor:
+    if is_computed_wrong(x, (along,)) and x.dtype.is_floating:
+        return _written_out(x, along)
     hint = f"softmax does not take {x.dtype}"
     attributes = {"axes": axes_mask((along,))}
     (y,) = x.network.add("softmax", {"input": x}, attributes=attributes, hint=hint, dims=[x.shape])
     return y
+
+
+def _written_out(x: Tensor, along: int) -> Tensor:
+    """As TensorRT computes it of a few elements, with reductions that read them right."""
+    powers = exp(sub(x, amax(x, along, keepdim=True)))
+    return div(powers, sum(powers, along, keepdim=True))
 
 
 def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:

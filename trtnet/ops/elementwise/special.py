@@ -11,11 +11,10 @@ from trtnet.ops.arguments.operands import align, align_as_floats, common_type, n
 from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
 from trtnet.ops.elementwise.comparison import eq, gt, is_negative, isinf, isnan, lt, where
 from trtnet.ops.elementwise.division import div
-from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.layers import activation, cast
 from trtnet.ops.elementwise.logic import logical_and
 from trtnet.ops.elementwise.unary_functions import abs, atan, atanh, exp, log, neg
 from trtnet.support import dtypes
-from trtnet.support.backend import trt
 
 
 def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
@@ -176,8 +175,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = Fa
 
 
 def _tanh(x: Tensor) -> Tensor:
-    (y,) = x.network.add("activation", {"input": x, "type": trt.ActivationType.TANH}, name="tanh", dims=[x.shape])
-    return y
+    return activation(x, "TANH", "tanh")
 
 
 def _in_float32(function: Callable[..., Tensor], *operands: Operand) -> Tensor:

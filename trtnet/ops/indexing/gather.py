@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trtnet.graph import Tensor
+from trtnet.graph.shapes import constant
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import axis, tensor
 from trtnet.ops.shapes.slicing import Cut, cut, movable, restored
@@ -50,6 +53,11 @@ def take(x: Tensor, index: Tensor, along: int) -> Tensor:
     (moved,) = movable(x)
     (y,) = x.network.add("gather", {"input": moved, "indices": index, "axis": along}, dims=[shape])
     return restored(y, x)
+
+
+def single(x: Tensor, index: int, along: int) -> Tensor:
+    """The element `index` of one axis, which is then of size 1. Layer: IGatherLayer."""
+    return take(x, constant(x.network, np.array([index], np.int32)), along)
 
 
 def same_rank(operation: str, x: Tensor, index: Tensor) -> None:

@@ -13,8 +13,9 @@ from trtnet.ops.arguments.operands import axes_mask, axis, network_of, tensor
 from trtnet.ops.elementwise.layers import cast, no_uint8
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import mean_facts
-from trtnet.ops.reductions.small_axes import is_computed_wrong, reduced
+from trtnet.ops.reductions.small_axes import is_computed_wrong, of_elements
 from trtnet.ops.shapes.expansion import expand
+from trtnet.ops.shapes.shape import reshape
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DTypeLike
@@ -173,7 +174,7 @@ def _reduce(x: Tensor, kind: str, dim: Axes, keepdim: bool) -> Tensor:
     if 0 in [x.shape[a] for a in axes]:
         return _of_nothing(x, kind, name, shape)
     if is_computed_wrong(x, axes):
-        return reduced(lambda y, place: _layer(y, kind, name, (place,), False), x, axes[0], shape)
+        return reshape(of_elements(x, axes[0], kind, name), shape)
     return _layer(x, kind, name, axes, keepdim)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 
-from trtnet.graph import Shape, Tensor
-from trtnet.graph.sizes.dim import is_static
-from trtnet.ops.shapes.shape import permute, reshape
+from trtnet.graph import Tensor
+from trtnet.ops.elementwise.layers import layer
+from trtnet.ops.indexing.gather import single
 from trtnet.support import backend
 
 FEW = 7
@@ -16,30 +16,25 @@ FEW = 7
 def is_computed_wrong(x: Tensor, axes: tuple[int, ...]) -> bool:
     """Whether TensorRT would compute it wrong in the kernel of a later reduction of another axis.
 
-    TensorRT-RTX 1.6.1 on an H200 does in engines of fixed shapes: ``(x - x.mean(1, keepdim=True)).mean(3)`` of three
-    channels has a relative error of 0.5, in float32 and float16, since it reads the first of the slices as the whole
-    tensor; so have softmax, sums and maxima of two to six elements before means, norms and softmax. Behind a
-    permutation they are right. tests/gpu/test_gpu_small_axes.py.
+    TensorRT-RTX 1.6.1 on an H200 does in engines of fixed shapes, also of named sizes that are built with one value:
+    ``(x - x.mean(1, keepdim=True)).mean(3)`` of three channels has a relative error of 0.5, in float32 and float16,
+    since it reads the first of the slices as the whole tensor; so have softmax, sums and maxima of two to six elements
+    before means, norms and softmax. The texts of 1.7.1's kernels do the same.
     """
-    if backend.name() != "tensorrt_rtx" or len(axes) != 1 or x.ndim < 2 or not is_static(x.shape):
+    if backend.name() != "tensorrt_rtx" or len(axes) != 1 or x.ndim < 2:
         return False
     size = x.shape[axes[0]]
     return isinstance(size, int) and 1 < size <= FEW
 
 
-def reduced(function: Callable[[Tensor, int], Tensor], x: Tensor, along: int, shape: Shape) -> Tensor:
-    """A reduction of axis `along` behind a permutation, as a result of this shape. function: takes its new place."""
-    order, place = _turned(x, along)
-    return reshape(function(permute(x, order), place), shape)
+def of_elements(x: Tensor, along: int, kind: str, name: str) -> Tensor:
+    """A reduction of axis `along`, which is then of size 1, by a gather for each of its elements.
 
-
-def turned(function: Callable[[Tensor, int], Tensor], x: Tensor, along: int) -> Tensor:
-    """A function along axis `along`, which it keeps, between permutations. function: takes its new place."""
-    order, place = _turned(x, along)
-    return permute(function(permute(x, order), place), [order.index(axis) for axis in range(x.ndim)])
-
-
-def _turned(x: Tensor, along: int) -> tuple[list[int], int]:
-    """(axes with `along` as the last one, or as the first one if it is the last, where it is then)."""
-    others, last = [axis for axis in range(x.ndim) if axis != along], x.ndim - 1
-    return ([along, *others], 0) if along == last else ([*others, along], last)
+    Gathers are read as such whatever is computed with them, and the kernel of what is around takes them in, as it does
+    slices. kind: of TensorRT's ``ReduceOperation``.
+    """
+    size, operation = x.shape[along], "SUM" if kind == "AVG" else kind
+    assert isinstance(size, int)
+    elements = [single(x, index, along) for index in range(size)]
+    y = functools.reduce(lambda one, other: layer(operation, one, other, name, x.dtype), elements)
+    return layer("DIV", y, size, name, x.dtype) if kind == "AVG" else y

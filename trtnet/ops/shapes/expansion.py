@@ -11,6 +11,7 @@ from trtnet.graph.sizes.dim import smallest
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.arguments.sizes import sizes_of
+from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.shape import text_of
 from trtnet.ops.shapes.slicing import Cut, cut
 
@@ -36,7 +37,7 @@ def expand(x: Operand, sizes: Sequence[Size]) -> Tensor:
     if target == lifted.shape:
         return lifted
     grown = [a for a, (old, new) in enumerate(zip(lifted.shape, target, strict=True)) if old != new]
-    y = cut(lifted, {a: Cut(0, target[a], _step(lifted.shape[a])) for a in grown}, name="expand")
+    y = cut(gathered(lifted), {a: Cut(0, target[a], _step(lifted.shape[a])) for a in grown}, name="expand")
     return share(lifted, y, _repeated(lifted, target), _of_repeated(lifted, grown))
 
 

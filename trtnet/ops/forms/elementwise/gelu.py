@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.ops.elementwise.activation import activation, sigmoid
+from trtnet.ops.elementwise.activation import sigmoid
 from trtnet.ops.elementwise.arithmetic import add, minimum, mul
+from trtnet.ops.elementwise.layers import activation
 from trtnet.ops.forms.dtypes import in_float32, is_float16
 from trtnet.ops.formulations import form
 
