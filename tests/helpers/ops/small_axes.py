@@ -8,6 +8,7 @@ from torch.nn import functional
 
 FIRST = {
     "mean": lambda x: x - x.mean(1, keepdim=True), "softmax": lambda x: x * x.softmax(1),
+    "squeezed": lambda x: x - x.mean(1).unsqueeze(1),
     "largest": lambda x: x * x.amax(1, keepdim=True), "log_softmax": lambda x: x.log_softmax(1),
     "norm": lambda x: functional.normalize(x, dim=1), "std": lambda x: x / (x.std(1, keepdim=True) + 1),
     "luma": lambda x: x - (0.3 * x[:, :1] + 0.6 * x[:, 1:2]), "first": lambda x: x * x[:, 0].sigmoid().unsqueeze(1),

@@ -37,6 +37,9 @@ def layers(call: Any, shape: tuple[Any, ...] = (2, 3, 4, 5)) -> tuple[set[str], 
         lambda x: x - x[:, :1].expand(2, 3, 4, 5),
         lambda x: x - x[:, :1, :, :1],
         lambda x: x * x[:, :1].relu(),
+        lambda x: x - x[:, :1].transpose(2, 3).transpose(2, 3),
+        lambda x: x * x[:, 0].transpose(1, 2).exp().transpose(1, 2).unsqueeze(1),
+        lambda x: x - x[:, :1][:, :, 1:2],
     ],
 )
 @pytest.mark.parametrize("batch", [2, "batch"])

@@ -30,7 +30,8 @@ def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     """``exp(x)`` divided by its sum along `dim`.
 
     x: any shape, floating. dtype: what `x` is cast to first. Returns the shape of `x`, in its dtype or in `dtype`.
-    Layer: ISoftMaxLayer; other forms: ``trtnet.ops.forms.elementwise.softmax``.
+    Layer: ISoftMaxLayer; other forms: ``trtnet.ops.forms.elementwise.softmax``; of a few elements see
+    ``trtnet.ops.reductions.small_axes``.
     Raises LayerError for int32, int64 and bools without a dtype, and for a `dim` out of range.
     Source: torch.nn.functional.softmax's documentation.
     """
@@ -47,7 +48,10 @@ def _softmax(x: Tensor, along: int) -> Tensor:
 
 
 def softmax_layer(x: Tensor, along: int) -> Tensor:
-    """One ISoftMaxLayer of a tensor of two dimensions or more. Raises LayerError for a dtype that it does not take."""
+    """One ISoftMaxLayer of a tensor of two dimensions or more, or what a few elements are written out as.
+
+    Raises LayerError for a dtype that it does not take.
+    """
     if is_computed_wrong(x, (along,)) and x.dtype.is_floating:
         return _written_out(x, along)
     hint = f"softmax does not take {x.dtype}"

@@ -56,7 +56,10 @@ def take(x: Tensor, index: Tensor, along: int) -> Tensor:
 
 
 def single(x: Tensor, index: int, along: int) -> Tensor:
-    """The element `index` of one axis, which is then of size 1. Layer: IGatherLayer."""
+    """The element `index` of one axis, which is then of size 1. Layer: IGatherLayer.
+
+    TensorRT-RTX makes a slice of it where the index has no axis.
+    """
     return take(x, constant(x.network, np.array([index], np.int32)), along)
 
 

@@ -1,4 +1,7 @@
-"""Reductions, with torch's names; ``dim`` is one axis, several, or None for all."""
+"""Reductions, with torch's names; ``dim`` is one axis, several, or None for all.
+
+Those of a few elements are gathers and IElementWiseLayers on TensorRT-RTX: ``trtnet.ops.reductions.small_axes``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.reductions.small_axes import is_computed_wrong, of_elements
 from trtnet.ops.shapes.expansion import expand
-from trtnet.ops.shapes.shape import reshape
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DTypeLike
@@ -174,7 +176,7 @@ def _reduce(x: Tensor, kind: str, dim: Axes, keepdim: bool) -> Tensor:
     if 0 in [x.shape[a] for a in axes]:
         return _of_nothing(x, kind, name, shape)
     if is_computed_wrong(x, axes):
-        return reshape(of_elements(x, axes[0], kind, name), shape)
+        return of_elements(x, axes[0], keepdim, kind, name)
     return _layer(x, kind, name, axes, keepdim)
 
 

@@ -2,17 +2,18 @@
 
 TensorRT-RTX 1.6.1 on an H200 reads such a slice as the whole tensor where it computes both in the kernel of a reduction
 of another axis, in engines of fixed shapes: ``(x - x[:, :1]).mean(3)`` is 0. Slices that begin behind the first element
-are right, and so are gathers.
+are right, and so are gathers: tests/gpu/test_gpu_small_axes.py.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TypeVar, cast
 
 from trtnet.graph import Tensor
 from trtnet.ops.indexing.gather import single
-from trtnet.ops.shapes.moves import Move, Part
-from trtnet.ops.shapes.shape import reshape
+from trtnet.ops.shapes.moves import Part
+from trtnet.ops.shapes.shape import shuffle
 from trtnet.ops.shapes.slicing import cut
 from trtnet.support import backend
 
@@ -23,25 +24,34 @@ without its axis is not met by the whole again."""
 
 
 def gathered(x: T) -> T:
-    """`x` by IGatherLayer, if it is the first element of an axis of a tensor, perhaps in another shape; else `x`."""
-    if not isinstance(x, Tensor) or backend.name() != "tensorrt_rtx":
+    """`x` by IGatherLayer where it has the first element of an axis of a tensor, perhaps moved since; else `x`."""
+    if not isinstance(x, Tensor) or backend.name() != "tensorrt_rtx" or x.trt in x.network.known:
         return x
-    part = _cut(x)
-    if part is None or part.source.ndim < 2 or x.trt in x.network.known:
-        return x
-    whole = part.source.shape
-    firsts = [a for a, each in part.cuts.items() if (each.start, each.size) == (0, 1) and whole[a] != 1]
-    if not firsts or x.ndim < part.source.ndim > IMAGES:
-        return x
-    y = cut(part.source, {axis: each for axis, each in part.cuts.items() if axis not in firsts})
-    for axis in firsts:
-        y = single(y, 0, axis)
-    return cast(T, reshape(y, x.shape))
+    return cast(T, _gathered(x, x.ndim))
 
 
-def _cut(x: Tensor) -> Part | None:
-    """The slice that `x` is, perhaps in other shapes, as ``x[:, 0].unsqueeze(1)`` is one of ``x[:, :1]``."""
+def _gathered(x: Tensor, ndim: int) -> Tensor:
+    """`x` as it was made of its sources, with gathers of first elements, or `x` itself if there are none.
+
+    ndim: of what is computed with.
+    """
     move = x.network.moves.get(x.trt)
-    while isinstance(move, Move) and move.is_reshape:
-        move = x.network.moves.get(move.source.trt)
-    return move if isinstance(move, Part) else None
+    if move is None:
+        return x
+    source = _gathered(move.source, ndim)
+    if isinstance(move, Part):
+        firsts = _firsts(move, ndim)
+        if firsts or source is not move.source:
+            source = cut(source, {axis: each for axis, each in move.cuts.items() if axis not in firsts})
+            return functools.reduce(lambda y, axis: single(y, 0, axis), firsts, source)
+    elif source is not move.source:
+        return shuffle(source, move.before, move.shape, move.after)
+    return x
+
+
+def _firsts(part: Part, ndim: int) -> list[int]:
+    """The axes of which a slice has the first element."""
+    shape = part.source.shape
+    if len(shape) < 2 or ndim < len(shape) > IMAGES:
+        return []
+    return [axis for axis, each in part.cuts.items() if (each.start, each.size) == (0, 1) and shape[axis] != 1]
