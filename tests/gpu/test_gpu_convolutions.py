@@ -61,3 +61,18 @@ def test_a_dynamic_batch_is_right_at_every_size(name: str, dtype: str) -> None:
             expected = module(x[:batch]).numpy()
         found = engine(to_numpy(x[:batch].to(getattr(torch, dtype))))
         assert relative_l2(np.asarray(found, np.float32), expected) <= TOLERANCES[dtype]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("then", [nn.Tanh(), nn.Sigmoid()])
+@pytest.mark.parametrize("made", [lambda: nn.Conv2d(2, 24, 2), lambda: nn.ConvTranspose2d(2, 8, 2, 2, 1)])
+def test_two_activations_behind_a_convolution(made: Callable[[], nn.Module], then: nn.Module, dtype: str) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(made(), nn.ReLU6(), then).eval(), torch.randn(4, 2, 20, 17)
+    with torch.inference_mode():
+        expected = model(x)
+    for batch in (4, "batch"):
+        network = trtnet.define(model, {"x": trtnet.Input((batch, 2, 20, 17))}, dtype=dtype)
+        with network.build({"batch": (1, 2, 4)} if batch == "batch" else None) as engine:
+            found = engine(x.to(getattr(torch, dtype)).cuda()).float().cpu()
+        assert relative_l2(found, expected) <= TOLERANCES[dtype]

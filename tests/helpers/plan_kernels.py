@@ -12,6 +12,8 @@ _FUSED = re.compile(
 _BODY = re.compile(r"\n(?:template<>[^\n]*|extern \"C\" __global__[^{]*)\{(.*?)\n\}", re.DOTALL)
 _LATER = re.compile(r"__v\d+ = [1-9]\d* \+ 0 \* \d+;")
 _FIRST = re.compile(r"\(\(?0\)? \* \d+\)|__v\d+ = 0;")
+_ACTIVATIONS = re.compile(r"\brelu=\w+ relu_high=[^\n]*? bias=")
+_ON = re.compile(r"(\w+)=true")
 _CALL = re.compile(r"^\s*(\w+)=\{ name=", re.MULTILINE)
 
 
@@ -51,3 +53,8 @@ def forgets_first(plan: str) -> bool:
     """
     bodies = _BODY.findall(plan)
     return any(_LATER.search(body) and not _FIRST.search(body) for body in bodies)
+
+
+def activations(plan: str) -> list[list[str]]:
+    """What TensorRT set on each call that has activations: it makes an execution context for one of a call."""
+    return [_ON.findall(found) for found in _ACTIVATIONS.findall(plan)]

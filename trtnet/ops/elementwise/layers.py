@@ -11,7 +11,7 @@ from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of,
 from trtnet.ops.formulations import formulated
 from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.shape import reshape
-from trtnet.support import dtypes
+from trtnet.support import backend, dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import DTypeError
@@ -95,11 +95,25 @@ def unary(x: Operand, operation: str, name: str) -> Tensor:
 
 
 def activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
-    """One IActivationLayer. Raises LayerError for a dtype that it does not take."""
+    """One IActivationLayer, behind a ReLU where it needs one. Raises LayerError for a dtype that it does not take."""
+    if kind in ("TANH", "SIGMOID") and _is_clipped_at_zero(x):
+        x = activation(x, "RELU", name)
     arguments = {"input": gathered(x), "type": getattr(trt.ActivationType, kind)}
     hint = f"{name} does not take {x.dtype}"
     (y,) = x.network.add("activation", arguments, attributes=attributes, name=name, hint=hint, dims=[x.shape])
     return y
+
+
+def _is_clipped_at_zero(x: Tensor) -> bool:
+    """Whether `x` is a ReLU6 or the like, which a ReLU leaves as it is.
+
+    TensorRT-RTX 1.6.1 sets both activations of ``conv(x).relu6().tanh()`` on the convolution, in float16 and float32,
+    and makes no execution context then: "More than one activation specified". With a ReLU between them it sets one.
+    """
+    maker = x.network.layer_of(x.trt)
+    if backend.name() != "tensorrt_rtx" or not isinstance(maker, trt.IActivationLayer):
+        return False
+    return bool(maker.type == trt.ActivationType.CLIP and maker.alpha == 0)
 
 
 def floating(x: Operand) -> Tensor:
