@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from types import SimpleNamespace
 
 import pytest
 from helpers.conformance.surfaces import surfaces
@@ -15,6 +16,8 @@ from ops.searching.table import some_cases
 import trtnet
 from trtnet import nn, ops
 from trtnet.graph.layers.kinds import KINDS
+from trtnet.ops.reductions import small_axes
+from trtnet.ops.shapes import first_parts
 from trtnet.ops.writes.in_place import FUNCTIONS, METHODS, OWN
 from trtnet.support.errors import ModelError, TrtnetError
 
@@ -187,8 +190,13 @@ def test_a_missing_part_is_found(part: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ops.__all__ if name not in UNCHECKED])
-def test_the_layers_that_are_named_are_added(name: str) -> None:
-    """The first that is named stands in some case's network; a layer for few operations is named where all have it."""
+def test_the_layers_that_are_named_are_added(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first that is named stands in some case's network; a layer for few operations is named where all have it.
+
+    They are those without the gathers that TensorRT-RTX needs of first elements and reductions of few.
+    """
+    for module in (first_parts, small_axes):
+        monkeypatch.setattr(module, "backend", SimpleNamespace(name=lambda: "tensorrt"))
     found = Docstring.of(getattr(ops, name))
     kinds = _kinds(name)
     assert kinds, "no case of the search could be defined: give a reason in UNCHECKED"

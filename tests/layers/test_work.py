@@ -133,7 +133,7 @@ def test_mixture_of_experts(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda x: x + 1, 2 * 6 * 8 * 8),
         (lambda x: ops.relu(x), 2 * 6 * 8 * 8),
         (lambda x: ops.sqrt(x), 2 * 6 * 8 * 8),
-        (lambda x: ops.softmax(x, 1), 5 * 2 * 6 * 8 * 8),
+        (lambda x: ops.softmax(x, 3), 5 * 2 * 6 * 8 * 8),
         (lambda x: ops.group_norm(x, 1, weight(6), weight(6)), 8 * 2 * 6 * 8 * 8),
         (lambda x: ops.sum(x, (2, 3)), 2 * 6 * 8 * 8),
         (lambda x: ops.max_pool2d(x, 2), 2 * 6 * 4 * 4 * 4),

@@ -127,14 +127,14 @@ def test_a_right_model_on_the_fake_gpu() -> None:
 
 def test_the_first_layer_that_overflows_is_told_and_masks_are_not() -> None:
     class Overflow(nn.Module):
-        inputs = {"x": trtnet.Input((2, 3))}
+        inputs = {"x": trtnet.Input((2, 8))}
 
         def forward(self, x: Any) -> Any:
             masked = ops.softmax(ops.where(x > 0, x, float("-inf")), -1)
             return ops.exp(x * 20) * masked
 
     made = trtnet.define(Overflow(), weights={})
-    x = np.array([[1, 2, 5], [1, 2, 3]], np.float32)
+    x = np.array([[1, 2, 5, 0, 0, 0, 0, 0], [1, 2, 3, 0, 0, 0, 0, 0]], np.float32)
     told = ReferenceTaps(made)({"x": x}).overflow
-    assert told is not None and (told.layer, told.count, told.size) == ("exp", 1, 6)
+    assert told is not None and (told.layer, told.count, told.size) == ("exp", 1, 16)
     assert told.source.startswith("tests/verify/test_taps.py:")
