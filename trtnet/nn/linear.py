@@ -9,6 +9,7 @@ from trtnet import ops
 from trtnet.graph import Parameter, Tensor
 from trtnet.nn.core.module import Module
 from trtnet.nn.core.settings import inference_only, kept
+from trtnet.ops.products.linear import biased
 from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
@@ -61,7 +62,7 @@ class TransposedLinear(Module):
         self.bias = Parameter(out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x @ self.weight + self.bias
+        return biased(x @ self.weight, self.bias, self.out_features, self.in_features)
 
 
 class Embedding(Module):

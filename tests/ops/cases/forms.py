@@ -398,6 +398,11 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("pointwise", *convolution(PIXEL, SHIFT), (("n", 3, 1, 1),)),
         Case("pointwise without bias", *convolution(PIXEL), ((2, 3, 1, 1),)),
     ],
+    "bias": [
+        Case("bias", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
+        Case("bias of an image", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 3, "s", 6),)),
+        Case("bias of two dimensions", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 6),)),
+    ],
     "product": [
         Case("product", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
         Case("product of an image", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 3, "s", 6),)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from trtnet.graph import Dim, Parameter, Tensor
@@ -45,9 +47,9 @@ def group_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups:
 
 
 def stem_facts(x: Tensor, kernel: Shape, stride: Shape, padding: Sides) -> dict[str, int]:
-    """The same, the batch, and how many whole steps are in a window, in the axis that has the fewest."""
+    """The same, the batch, the pixels of a window, and how many whole steps are in it, in the axis with the fewest."""
     steps = (window // step for window, step in zip(kernel[2:], stride, strict=True) if step > 1)
-    return image_facts(x, kernel) | batch_facts(x) | {"steps": min(steps)}
+    return image_facts(x, kernel) | batch_facts(x) | {"steps": min(steps), "window": prod(kernel[2:])}
 
 
 @formulated("stem", "convolution", facts=stem_facts)

@@ -17,6 +17,7 @@ from trtnet.ops.elementwise.powers import pow
 from trtnet.ops.elementwise.special import clamp
 from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.normalization.batch_norm import batch_norm
 from trtnet.ops.quantization.activations import normalized
 from trtnet.ops.quantization.weights import watch_norm
@@ -124,8 +125,8 @@ def group_norm(
 
 
 def _groups(x: Tensor, num_groups: int, *_: object) -> dict[str, int]:
-    """The number of groups."""
-    return {"groups": num_groups}
+    """The number of groups, the batch, and how many pixels of how many channels are known."""
+    return mean_facts(x) | {"groups": num_groups}
 
 
 @formulated("group_norm", "layer", facts=_groups)

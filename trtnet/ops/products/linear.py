@@ -43,7 +43,7 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     if is_sum:
         y = all_reduce(y)
         return y if bias is None else add(y, bias)
-    y = y if bias is None else add(y, bias)
+    y = y if bias is None else biased(y, bias, weight.shape[0] if len(weight.shape) > 1 else 1, weight.shape[-1])
     y.network.linear[y.storage.serial] = x.fresh(), weight, bias
     return y
 
@@ -62,6 +62,19 @@ def _row(x: Tensor, weight: Parameter) -> Tensor:
 @formulated("product", "transposed", facts=facts)
 def _product(x: Tensor, weight: Parameter) -> Tensor:
     return product(x, weight, "TRANSPOSE")
+
+
+def _bias_facts(y: Tensor, bias: Parameter, out_features: int, in_features: int) -> dict[str, int]:
+    """How many rows of how many features, of how many, and whether these are no fewer, as before a residual sum."""
+    rows = prod(known(size) for size in y.shape[:-1])
+    narrows = int(out_features <= in_features)
+    return {"rows": rows, "out_features": out_features, "in_features": in_features, "narrows": narrows}
+
+
+@formulated("bias", "add", facts=_bias_facts)
+def biased(y: Tensor, bias: Parameter, out_features: int, in_features: int) -> Tensor:
+    """A product [..., out_features] of vectors of in_features, plus a bias [out_features]."""
+    return add(y, bias)
 
 
 def is_matrix(x: Tensor, weight: Operand) -> bool:

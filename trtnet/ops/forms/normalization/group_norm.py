@@ -1,14 +1,16 @@
-"""Group norms in float32, and from means of groups that are an axis."""
+"""Group norms in float32, from means of groups that are an axis, or of their channels or positions first."""
 
 from __future__ import annotations
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
-from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.elementwise.arithmetic import add, mul, sub
 from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.forms.normalization.centring import normalized
 from trtnet.ops.formulations import form
 from trtnet.ops.normalization.norm import norm_layer, per_channel
+from trtnet.ops.reductions.reduce import mean
 from trtnet.support.dtypes import float32
 
 
@@ -30,6 +32,37 @@ def layer_norm(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand
     wide = _groups(cast(x, float32), num_groups)
     one, none = (per_channel(wide, None, value, 1).reshape(1, 1, 1) for value in (1.0, 0.0))
     return _affine(x, norm_layer(wide, (2,), one, none, eps, "group_norm"), weight, bias)
+
+
+@form("group_norm", "by_channel", applies=has_elements)
+def by_channel(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
+    """From the mean and the variance of each channel: kernels of many rows instead of one of few long ones."""
+    return _affine(x, _normalized_by_parts(x, num_groups, 3, eps), weight, bias)
+
+
+@form("group_norm", "by_position", applies=has_elements)
+def by_position(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
+    """From the mean and the variance of the channels of a group at each position."""
+    return _affine(x, _normalized_by_parts(x, num_groups, 2, eps), weight, bias)
+
+
+def _normalized_by_parts(x: Tensor, groups: int, within: int, eps: float) -> Tensor:
+    """[batch, groups, channels of a group, positions], normalized over the last two axes; parts are along `within`.
+
+    The variance of the whole is the mean of the parts' variances, and the variance of their means (Chan, Golub and
+    LeVeque, 1979, for parts of one size).
+    """
+    across = 5 - within
+    wide = cast(x, float32).reshape(x.shape[0], groups, int(x.shape[1]) // groups, -1)
+    means = mean(wide, (within,), keepdim=True)
+    centre = mean(means, (across,), keepdim=True)
+    squares = mean(_square(sub(wide, means)), (within,), keepdim=True)
+    variance = mean(add(squares, _square(sub(means, centre))), (across,), keepdim=True)
+    return mul(sub(wide, centre), rsqrt(add(variance, eps)))
+
+
+def _square(x: Tensor) -> Tensor:
+    return mul(x, x)
 
 
 def _groups(x: Tensor, count: int) -> Tensor:

@@ -17,7 +17,7 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Padding, Window
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add, mul
-from trtnet.ops.forms.convolutions.toeplitz import axes_of
+from trtnet.ops.forms.convolutions.depthwise.toeplitz import axes_of
 from trtnet.ops.forms.convolutions.windows import have_few_places
 from trtnet.ops.forms.moved_weights import moved_weight
 from trtnet.ops.formulations import form
