@@ -274,3 +274,21 @@ def test_products_of_two_branches_are_not_merged() -> None:
         used = matrices[0] + matrices[1] if sign > 0 else matrices[1] + matrices[2]
         assert relative_l2(network.reference()(x), x @ torch.from_numpy(used).T) <= 1e-6
     assert network.build({"n": (1, 2, 3)}).plan.data
+
+
+def test_a_bias_has_forms_beside_the_product_of_a_constant_matrix_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quantized product and its bias are one kernel; a weight that is computed may have sizes that are not known."""
+    monkeypatch.setattr(measured, "MEASURED", [row("bias", "apart")])
+    layer = torch.nn.Linear(32, 32).eval()
+    plain, quantized = (
+        trtnet.define(layer, {"x": trtnet.Input(("n", 32))}, dtype="float16", quantization=scheme)
+        for scheme in (None, {"*": "int8_weights"})
+    )
+    assert plain.forms.chosen[""]["bias"] == "apart" and "bias" not in quantized.forms.chosen.get("", {})
+
+    class Computed(torch.nn.Module):
+        def forward(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.linear(x, weight, weight[:, 0])
+
+    inputs = {"x": trtnet.Input(("n", 4)), "weight": trtnet.Input(("m", 4))}
+    assert "bias" not in trtnet.define(Computed().eval(), inputs).forms.chosen.get("", {})

@@ -32,9 +32,10 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     if is_sum:
         check_divided(x, weight)
     found = quantized(x.network, weight)
+    has_forms = found is None and is_matrix(x, weight)
     if found is not None:
         x, y = quantized_product(x, weight, found)
-    elif not is_matrix(x, weight):
+    elif not has_forms:
         y = product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
     elif all(size == 1 for size in x.shape[:-1]):
         y = _row(x, weight)
@@ -43,7 +44,8 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     if is_sum:
         y = all_reduce(y)
         return y if bias is None else add(y, bias)
-    y = y if bias is None else biased(y, bias, weight.shape[0] if len(weight.shape) > 1 else 1, weight.shape[-1])
+    if bias is not None:
+        y = biased(y, bias, *weight.shape) if has_forms else add(y, bias)
     y.network.linear[y.storage.serial] = x.fresh(), weight, bias
     return y
 
