@@ -48,9 +48,9 @@ def test_build_and_inspect_say_what_was_chosen_and_by_whom(model: tuple[str, ...
     sidecar = read(Path(f"{engine}.json"))
     assert sidecar["forms"]["1"] == {"gelu": "layer"} and sidecar["forms"]["3"] == {"gelu": "float32"}
     assert [sidecar["forms_by"][path] for path in ("0", "1", "2", "3")] == [
-        {"product": "user: 0"},
+        {"product": "user: 0", "bias": "neutral"},
         {"gelu": "user: 1"},
-        {"product": "neutral"},
+        {"product": "neutral", "bias": "neutral"},
         {"gelu": "user"},
     ]
     looked = run("inspect", *model, *chosen, "--json", tmp_path / "a.json")
