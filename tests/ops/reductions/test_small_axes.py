@@ -64,3 +64,12 @@ def test_a_few_elements_are_gathered(call: Any, shape: tuple[int | str, ...], is
     kinds = {node.kind for node in read(network.trt)}
     assert ("GATHER" in kinds) == (backend.name() == "tensorrt_rtx" and is_few)
     assert ("GATHER" in kinds) != bool(kinds & {"REDUCE", "SOFTMAX"})
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("call", [lambda x: x.softmax(1), lambda x: x.mean(1), lambda x: x.sum(1), lambda x: x.std(1)])
+def test_sixteen_bits_round_no_more_than_torch(call: Any, dtype: torch.dtype) -> None:
+    x = (torch.randn(4, 7, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 + 3).to(dtype)
+    network = trtnet.define(Function(call), {"x": trtnet.Input((4, 7, 16, 16))}, {}, dtype=str(dtype).split(".")[1])
+    expected = call(x.double())
+    assert relative_l2(network.reference()(x), expected) <= 1.2 * relative_l2(call(x), expected)

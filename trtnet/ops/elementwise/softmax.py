@@ -61,9 +61,10 @@ def softmax_layer(x: Tensor, along: int) -> Tensor:
 
 
 def _written_out(x: Tensor, along: int) -> Tensor:
-    """As TensorRT computes it of a few elements, with reductions that read them right."""
-    powers = exp(sub(x, amax(x, along, keepdim=True)))
-    return div(powers, sum(powers, along, keepdim=True))
+    """As TensorRT computes it of a few elements, in float32, with reductions that read them right."""
+    wide = cast(x, float32)
+    powers = exp(sub(wide, amax(wide, along, keepdim=True)))
+    return cast(div(powers, sum(powers, along, keepdim=True)), x.dtype)
 
 
 def log_softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:

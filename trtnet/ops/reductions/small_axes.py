@@ -8,9 +8,10 @@ import numpy as np
 
 from trtnet.graph import Tensor
 from trtnet.graph.shapes import constant
-from trtnet.ops.elementwise.layers import layer
+from trtnet.ops.elementwise.layers import cast, layer
 from trtnet.ops.indexing.gather import single
 from trtnet.support import backend
+from trtnet.support.dtypes import float32
 
 FEW = 7
 """The most elements of an axis that TensorRT-RTX 1.6.1 is taken to write out: it does of 6, not of 8."""
@@ -35,14 +36,16 @@ def of_elements(x: Tensor, along: int, keepdim: bool, kind: str, name: str) -> T
     """A reduction of axis `along`, which is then of size 1, or gone, by a gather for each of its elements.
 
     Gathers are read as such whatever is computed with them, and the kernel of what is around takes them in, as it does
-    slices. The axis goes by ISqueezeLayer, which names no other sizes: those of merged weights grow.
+    slices. The axis goes by ISqueezeLayer, which names no other sizes: those of merged weights grow. Sums and products
+    of 16 bits are in float32, as those of IReduceLayer.
     kind: of TensorRT's ``ReduceOperation``.
     """
     size, operation = x.shape[along], "SUM" if kind == "AVG" else kind
     assert isinstance(size, int)
-    elements = [single(x, index, along) for index in range(size)]
-    y = functools.reduce(lambda one, other: layer(operation, one, other, name, x.dtype), elements)
-    y = layer("DIV", y, size, name, x.dtype) if kind == "AVG" else y
+    wide = cast(x, float32) if x.dtype.is_floating and operation in ("SUM", "PROD") else x
+    elements = [single(wide, index, along) for index in range(size)]
+    y = functools.reduce(lambda one, other: layer(operation, one, other, name, wide.dtype), elements)
+    y = cast(layer("DIV", y, size, name, wide.dtype) if kind == "AVG" else y, x.dtype)
     if not keepdim:
         arguments = {"input": y, "axes": constant(x.network, np.array([along], np.int64))}
         (y,) = x.network.add("squeeze", arguments, name=name, dims=[(*x.shape[:along], *x.shape[along + 1 :])])
