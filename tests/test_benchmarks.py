@@ -39,3 +39,10 @@ def test_the_scales_that_quantized_networks_are_measured_with() -> None:
     assert set(scales) == {"fc1.weight", "fc2.weight"}
     assert scales["fc1.weight"]["int8"] == pytest.approx(np.abs(x).max() / 127, rel=0.3)
     assert scales["fc1.weight"]["float8_e4m3fn"] in 2.0 ** np.arange(-20, 0)
+
+
+def test_launches_of_a_kernel_are_summed_and_the_most_expensive_is_first() -> None:
+    originals.import_torchvision()
+    per_call = importlib.import_module("benchmarks.kernel_times").per_call
+    launches = [("add", 1.0), ("gemm", 4.0), ("gemm", 6.0), ("add", 2.0)]
+    assert per_call(launches, 2) == [("gemm", 5.0, 1.0), ("add", 1.5, 1.0)]
