@@ -448,7 +448,7 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("a half of it", shuffle_unit, shuffle_unit, (("n", 6, "h", 5),)),
     ],
     "silu": [functional("silu")],
-    "softmax": [functional("softmax", 1), functional("softmax", -1)],
+    "softmax": [functional("softmax", 1, shape=("n", 9, "s")), functional("softmax", 1), functional("softmax", -1)],
     "stem": [stem(*case) for case in STEMS],
     "sum": [
         Case("branches", branches, branches, (IMAGE,)),

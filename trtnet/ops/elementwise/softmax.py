@@ -53,15 +53,18 @@ def softmax_layer(x: Tensor, along: int) -> Tensor:
     Raises LayerError for a dtype that it does not take.
     """
     if is_computed_wrong(x, (along,)) and x.dtype.is_floating:
-        return _written_out(x, along)
+        return written_out(x, along)
     hint = f"softmax does not take {x.dtype}"
     attributes = {"axes": axes_mask((along,))}
     (y,) = x.network.add("softmax", {"input": x}, attributes=attributes, hint=hint, dims=[x.shape])
     return y
 
 
-def _written_out(x: Tensor, along: int) -> Tensor:
-    """As TensorRT computes it of a few elements, in float32, with reductions that read them right."""
+def written_out(x: Tensor, along: int) -> Tensor:
+    """exp(x - max) over its sum, in float32, as TensorRT has it of a few elements, with reductions that are right.
+
+    x: floating.
+    """
     wide = cast(x, float32)
     powers = exp(sub(wide, amax(wide, along, keepdim=True)))
     return cast(div(powers, sum(powers, along, keepdim=True)), x.dtype)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.ops.elementwise.arithmetic import sub
-from trtnet.ops.elementwise.division import div
-from trtnet.ops.elementwise.softmax import softmax_layer
-from trtnet.ops.elementwise.unary_functions import exp
+from trtnet.ops.elementwise.softmax import softmax_layer, written_out
 from trtnet.ops.forms.dtypes import has_16_bits, in_float32
 from trtnet.ops.formulations import form
-from trtnet.ops.reductions.reduce import amax, sum
 
 
 @form("softmax", "float32", applies=has_16_bits)
@@ -26,9 +22,4 @@ def is_floating(x: Tensor, along: int) -> bool:
 @form("softmax", "decomposed", applies=is_floating)
 def decomposed(x: Tensor, along: int) -> Tensor:
     """exp(x - max) over its sum, in float32."""
-
-    def function(y: Tensor) -> Tensor:
-        powers = exp(sub(y, amax(y, along, keepdim=True)))
-        return div(powers, sum(powers, along, keepdim=True))
-
-    return in_float32(function, x)
+    return written_out(x, along)
