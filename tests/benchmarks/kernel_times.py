@@ -21,6 +21,7 @@ import torch
 from helpers.zoo.compiled import compiled
 from helpers.zoo.engines import halves
 from helpers.zoo.families import FAMILIES, family
+from helpers.zoo.timing import by_name
 from torch.profiler import ProfilerActivity, profile
 
 from trtnet.tools.bench.other_tools.against import engine_call
@@ -70,7 +71,7 @@ def main() -> None:
     inputs = halves(made.inputs(chosen.batch))
     given = [x.cuda() for x in inputs]
     with torch.inference_mode(), made.define(inputs, "float16").build() as engine:
-        ours = engine_call(engine, {info.name: x for info, x in zip(engine.inputs, given, strict=True)})
+        ours = engine_call(engine, by_name(engine, given))
         show("trtnet", kernels(ours, chosen.calls), chosen.most)
         theirs = compiled(made.original.half().cuda(), "default", given)
         show("torch.compile", kernels(theirs, chosen.calls), chosen.most)

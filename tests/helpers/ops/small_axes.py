@@ -35,14 +35,10 @@ class Chain(nn.Module):
         return self.then(self.first(x))
 
 
-class Tapped(nn.Module):
+class Tapped(Chain):
     """Both are results."""
 
-    def __init__(self, first: str, then: str) -> None:
-        super().__init__()
-        self.first, self.then = FIRST[first], THEN[then]
-
-    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:  # type: ignore[override]
         first = self.first(x)
         return {"first": first, "y": self.then(first)}
 

@@ -64,12 +64,12 @@ def time_row(
 def _maker(folder: Path, made: Family, batch: int, route: str, inputs: Sequence[torch.Tensor]) -> Any:
     def make() -> Any:
         engine = trtnet.load(engine_file(folder, made.name, batch, route))
-        return engine_call(engine, _by_name(engine, inputs))
+        return engine_call(engine, by_name(engine, inputs))
 
     return make
 
 
-def _by_name(engine: Engine, inputs: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+def by_name(engine: Engine, inputs: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
     return {info.name: x for info, x in zip(engine.inputs, inputs, strict=True)}
 
 

@@ -52,8 +52,12 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
 
 def facts(x: Tensor, weight: Parameter) -> dict[str, int]:
     """How many rows are multiplied, and the sizes of the weight."""
-    rows = prod(known(size) for size in x.shape[:-1])
-    return {"rows": rows, "weights": prod(weight.shape), "in_features": weight.shape[1]}
+    return {"rows": _rows(x), "weights": prod(weight.shape), "in_features": weight.shape[1]}
+
+
+def _rows(x: Tensor) -> int:
+    """How many vectors there are; many where a size is not known."""
+    return prod(map(known, x.shape[:-1]))
 
 
 @formulated("row", "product", facts=facts)
@@ -68,9 +72,8 @@ def _product(x: Tensor, weight: Parameter) -> Tensor:
 
 def _bias_facts(y: Tensor, bias: Parameter, out_features: int, in_features: int) -> dict[str, int]:
     """How many rows of how many features, of how many, and whether these are no fewer, as before a residual sum."""
-    rows = prod(known(size) for size in y.shape[:-1])
     narrows = int(out_features <= in_features)
-    return {"rows": rows, "out_features": out_features, "in_features": in_features, "narrows": narrows}
+    return {"rows": _rows(y), "out_features": out_features, "in_features": in_features, "narrows": narrows}
 
 
 @formulated("bias", "add", facts=_bias_facts)

@@ -13,7 +13,7 @@ import numpy as np
 
 from trtnet.graph import Parameter, Tensor, Weight
 from trtnet.ops.elementwise.arithmetic import mul
-from trtnet.ops.forms.products.rows import first_row, with_rows
+from trtnet.ops.forms.products.rows import ROWS, with_rows, without_rows
 from trtnet.ops.formulations import form
 from trtnet.ops.products.layer import product
 from trtnet.ops.reductions.reduce import sum
@@ -65,8 +65,8 @@ def merged_padded(x: Tensor, weight: Parameter) -> Tensor:
 
     On an H200 a decode step of Qwen2-0.5B takes 0.992 ms with it for gate, up and the head, 1.061 with sums.
     """
-    y = _part("padded", x, weight, 2, lambda weights: product(with_rows(x), weights, "TRANSPOSE"))
-    return first_row(y).reshape(*x.shape[:-1], weight.shape[0])
+    y = _part("padded", x, weight, 2, lambda weights: product(with_rows(x, ROWS), weights, "TRANSPOSE"))
+    return without_rows(y, x)
 
 
 def _part(way: str, x: Tensor, weight: Parameter, rank: int, made_of: Callable[[Tensor], Tensor]) -> Tensor:
