@@ -43,5 +43,10 @@ def with_rows(x: Tensor, block: int) -> Tensor:
 
 
 def without_rows(y: Tensor, x: Tensor) -> Tensor:
-    """The results for the rows of `x`, which come first: [rows and more, out_features] -> [..., out_features]."""
-    return cut(y, {0: Cut(0, rows_of(x))}).reshape(*x.shape[:-1], y.shape[-1])
+    """The results for the rows of `x`, which come first: [rows and more, out_features] -> [..., out_features].
+
+    They are cut from one axis of all numbers: the first row alone would be gathered (trtnet.ops.shapes.first_parts),
+    of which a thread of TensorRT-RTX reads one number at a time, and eight of a slice.
+    """
+    features = int(y.shape[-1])
+    return cut(y.reshape(1, -1), {1: Cut(0, rows_of(x) * features)}).reshape(*x.shape[:-1], features)
