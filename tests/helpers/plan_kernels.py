@@ -14,6 +14,11 @@ _LATER = re.compile(r"__v\d+ = [1-9]\d* \+ 0 \* \d+;")
 _FIRST = re.compile(r"\(\(?0\)? \* \d+\)|__v\d+ = 0;")
 _ACTIVATIONS = re.compile(r"\brelu=\w+ relu_high=[^\n]*? bias=")
 _ON = re.compile(r"(\w+)=true")
+_PART = re.compile(r'sub_tensor=\{ base="([^"]+)"[^\n]*? name="([^"]+)"')
+_READS = re.compile(
+    r"^\s*runtime_fusion=\{ name=__myl_(\w+)[^\n]*?input_args=\{([^}]*)\}[^\n]*?output_args=\{([^}]*)\}", re.MULTILINE
+)
+_NAME = re.compile(r'"([^"]+)"')
 _CALL = re.compile(r"^\s*(\w+)=\{ name=", re.MULTILINE)
 
 
@@ -58,3 +63,13 @@ def forgets_first(plan: str) -> bool:
 def activations(plan: str) -> list[list[str]]:
     """What TensorRT set on each call that has activations: it makes an execution context for one of a call."""
     return [_ON.findall(found) for found in _ACTIVATIONS.findall(plan)]
+
+
+def reads_itself(plan: str) -> list[str]:
+    """The convolutions and products with what is fused to them that read from memory what they compute."""
+    whole = {name: base for base, name in _PART.findall(plan)}
+    return [
+        name
+        for name, inputs, outputs in _READS.findall(plan)
+        if {whole.get(each, each) for each in _NAME.findall(inputs)} & set(_NAME.findall(outputs))
+    ]

@@ -12,6 +12,7 @@ FIRST = {
     "largest": lambda x: x * x.amax(1, keepdim=True), "log_softmax": lambda x: x.log_softmax(1),
     "norm": lambda x: functional.normalize(x, dim=1), "std": lambda x: x / (x.std(1, keepdim=True) + 1),
     "luma": lambda x: x - (0.3 * x[:, :1] + 0.6 * x[:, 1:2]), "first": lambda x: x * x[:, 0].sigmoid().unsqueeze(1),
+    "layer_norm": lambda x: functional.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],)).permute(0, 3, 1, 2),
 }  # fmt: skip
 THEN = {
     "mean": lambda y: y.mean(3), "layer_norm": lambda y: functional.layer_norm(y, (y.shape[3],)),

@@ -11,6 +11,7 @@ from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of,
 from trtnet.ops.formulations import formulated
 from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.shape import reshape
+from trtnet.ops.shapes.unmoved import unmoved
 from trtnet.support import backend, dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType, DTypeLike
@@ -34,7 +35,7 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
 
 def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     """One IElementWiseLayer of operands of a dtype."""
-    a, b = align(name, gathered(x), gathered(y), dtype=dtype)
+    a, b = align(name, unmoved(gathered(x)), unmoved(gathered(y)), dtype=dtype)
     if is_apart(operation, a, b):
         flat = [reshape(each, (*a.shape[:2], -1)) for each in (a, b)]
         return reshape(_layer(operation, flat[0], flat[1], name), a.shape)
