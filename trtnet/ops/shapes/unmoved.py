@@ -2,8 +2,8 @@
 
 TensorRT-RTX 1.6.1 computes a sum, product or maximum of a convolution and what is made of its result in the kernel of
 the convolution. Where an operand is that result behind a permutation that moves axes of size 1 only, in engines of
-fixed shapes, its plan has that kernel read its own result from memory, before it is there: a relative error of 0.45 in a
-random network on an H200. Plans have no such kernel behind reshapes alone, and 1.7.1 makes none:
+fixed shapes, its plan has that kernel read its own result from memory, before it is there: a relative error of 0.45 in
+a random network on an H200. Plans have no such kernel behind reshapes alone, and 1.7.1 makes none:
 tests/gpu/test_gpu_unmoved.py.
 """
 
