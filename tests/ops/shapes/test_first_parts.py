@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.comparing import Function, relative_l2
+from helpers.plan_kernels import fused
 
 import trtnet
 from trtnet.support import backend
@@ -61,3 +62,23 @@ def test_in_a_computation_it_is_gathered(call: Any, batch: Any) -> None:
 )
 def test_elsewhere_it_is_a_slice(call: Any) -> None:
     assert "GATHER" not in layers(call)[0]
+
+
+class Head(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(64, 1000)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x.exp()[:, 0])
+
+
+@pytest.mark.parametrize("name", ["reduction", "merged_reduction"])
+def test_a_class_token_that_is_the_row_of_a_product_is_a_slice(name: str) -> None:
+    """Eight of its numbers are read at a time."""
+    x, model = torch.randn(1, 17, 64), Head().eval()
+    network = trtnet.define(model, {"x": trtnet.Input((1, 17, 64))}, dtype="float16", forms={"row": name})
+    assert "GATHER" not in {layer.type.name for layer in network.trt}
+    assert relative_l2(network.reference()(x.half()), model(x).detach()) < 2e-3
+    (kernel,) = fused(bytes(network.build().plan.data).decode("latin-1"))
+    assert "Sum" in kernel.name and kernel.width == 8

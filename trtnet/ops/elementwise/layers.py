@@ -35,7 +35,12 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
 
 def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     """One IElementWiseLayer of operands of a dtype."""
-    a, b = align(name, unmoved(gathered(x)), unmoved(gathered(y)), dtype=dtype)
+    return plain_layer(operation, gathered(x), gathered(y), name, dtype)
+
+
+def plain_layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
+    """The same of first elements as slices: where what they are slices of is not in the same kernel."""
+    a, b = align(name, unmoved(x), unmoved(y), dtype=dtype)
     if is_apart(operation, a, b):
         flat = [reshape(each, (*a.shape[:2], -1)) for each in (a, b)]
         return reshape(_layer(operation, flat[0], flat[1], name), a.shape)

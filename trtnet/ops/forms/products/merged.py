@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor, Weight
-from trtnet.ops.elementwise.arithmetic import mul
-from trtnet.ops.forms.products.rows import ROWS, with_rows, without_rows
+from trtnet.ops.forms.products.rows import ROWS, summed, with_rows, without_rows
 from trtnet.ops.formulations import form
 from trtnet.ops.products.layer import product
-from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.backend import trt
 
@@ -56,7 +54,7 @@ def merged(x: Tensor, weight: Parameter) -> Tensor:
 @form("row", "merged_reduction")
 def merged_reduction(x: Tensor, weight: Parameter) -> Tensor:
     """Of one sum of elementwise products."""
-    return _part("reduction", x, weight, x.ndim + 1, lambda weights: sum(mul(x.unsqueeze(-2), weights), -1))
+    return _part("reduction", x, weight, x.ndim + 1, lambda weights: summed(x, weights))
 
 
 @form("row", "merged_padded")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from math import prod
 
 from trtnet.graph import Parameter, Tensor
-from trtnet.ops.elementwise.arithmetic import mul
+from trtnet.graph.tensors.operand import Operand
+from trtnet.ops.elementwise.layers import plain_layer
 from trtnet.ops.formulations import form
 from trtnet.ops.products.layer import product
 from trtnet.ops.reductions.reduce import sum
@@ -22,7 +23,16 @@ ROWS = 8
 @form("row", "reduction")
 def reduction(x: Tensor, weight: Parameter) -> Tensor:
     """A sum of elementwise products."""
-    return sum(mul(x.unsqueeze(-2), weight), -1)
+    return summed(x, weight)
+
+
+def summed(x: Tensor, weight: Operand) -> Tensor:
+    """[1, ..., in_features] times a matrix, as a sum of elementwise products.
+
+    A class token that is the row is a slice, as it is in a product: of what is gathered (trtnet.ops.shapes.first_parts)
+    a thread of TensorRT-RTX reads one number at a time, and eight of a slice.
+    """
+    return sum(plain_layer("PROD", x.unsqueeze(-2), weight, "mul", x.dtype), -1)
 
 
 @form("row", "padded")
