@@ -26,7 +26,7 @@ def tuning(*operations: tuple[str, dict[str, int], str], **changes: Any) -> trtn
     made = trtnet.Tuning(
         model="net", gpu="NVIDIA H200", compute_capability="9.0", driver="13.0", backend="tensorrt_rtx",
         backend_version="1.6.1.120", trtnet_version="0.1.0", date="2026-11-29", inputs={}, dims={}, dtype="float16",
-        groups=groups,
+        groups=groups, forms={},
     )  # fmt: skip
     return replace(made, **changes)
 

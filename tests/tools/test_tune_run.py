@@ -249,7 +249,7 @@ def test_a_tuning_of_something_else_is_refused(searched: tuple[Any, str], tmp_pa
     for changes, words in (
         ({"shape": (4, 3, 32, 32)}, r"the shape of x was \[2, 3, 32, 32\] when Net was tuned and is \[4, 3, 32, 32\]"),
         ({"dtype": "float32"}, "the dtype was float16 when Net was tuned and is float32 now"),
-        ({"name": "image"}, "the inputs was x when Net was tuned and is image now"),
+        ({"name": "image"}, "the list of inputs was x when Net was tuned and is image now"),
         ({"forms": replace(found, backend="tensorrt")}, "the backend was tensorrt when"),
         ({"forms": replace(found, forms=None)}, "did not finish: continue it with trtnet tune --resume"),
         ({"forms": replace(found, forms={"gelu": {"head.act": "layer"}})}, "no module 'head.act' has an operation"),

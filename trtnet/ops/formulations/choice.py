@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from trtnet.graph import Tensor
-from trtnet.graph.forms import NEUTRAL, TABLE, FormChoices, Forms, OperationFacts
+from trtnet.graph.forms import NEUTRAL, TABLE, USER, WHOLE, FormChoices, Forms, OperationFacts
 from trtnet.ops.formulations.measured import fastest
 from trtnet.ops.formulations.registry import (
     APPROXIMATIONS,
@@ -81,25 +82,42 @@ def _fastest(choices: FormChoices, kind: str, dtype: DType, facts: dict[str, int
     return fastest(kind, backend.name(), backend.version(), choices.targets, dtype, facts) or FORMS[kind][0]
 
 
-def check_forms(forms: Forms, *, approximations: bool = False) -> None:
-    """Raises ModelError for an unknown kind or form, and for an approximation that was not admitted."""
+def check_forms(forms: Forms, source: str = USER, *, approximations: bool = False) -> None:
+    """Raises ModelError for an unknown kind or form, and for an approximation that was not admitted.
+
+    source: who gave them.
+    """
     for kind, chosen in forms.items():
         if kind not in FORMS:
-            near = did_you_mean(kind, FORMS)
-            raise ModelError(f"forms: there is no kind {kind!r}; {near + ' There' if near else 'there'} are {_known()}")
+            near = did_you_mean(str(kind), FORMS)
+            known = f"{near + ' There' if near else 'there'} are {_known()}"
+            raise ModelError(f"{_of(source)}: there is no kind {kind!r}; {known}")
         if not isinstance(chosen, str | Mapping):
-            raise ModelError(f"forms: {kind} is a form, or a dict of module paths to forms; found {chosen!r}")
-        for name in (chosen,) if isinstance(chosen, str) else chosen.values():
-            other = APPROXIMATIONS.get(kind, ())
-            if name in other and not approximations:
-                raise ModelError(
-                    f"forms: {name!r} of {kind!r} is an approximation, another function than {FORMS[kind][0]!r}:"
-                    f" define(approximations=True), or --approximations, allows it"
-                )
-            if name not in (*FORMS[kind], *other):
-                near = did_you_mean(name, (*FORMS[kind], *other))
-                there = f"{kind}: {' or '.join(FORMS[kind])}"
-                raise ModelError(f"forms: there is no form {name!r} of {kind!r}; {near + ' ' if near else ''}{there}")
+            expected = "a form, or a dict of module paths to forms"
+            raise ModelError(f"{_of(source)}: {kind} is {expected}; found {chosen!r}")
+        for pattern, name in ({WHOLE: chosen} if isinstance(chosen, str) else chosen).items():
+            if not (isinstance(pattern, str) and isinstance(name, str)):
+                expected = "texts, such as {'layer1.*': 'layer'}"
+                raise ModelError(f"{_of(source)}: module paths and forms of {kind} are {expected}; found {chosen!r}")
+            _check_form(kind, name, source, approximations)
+
+
+def _check_form(kind: str, name: str, source: str, approximations: bool) -> None:
+    other = APPROXIMATIONS.get(kind, ())
+    if name in other and not approximations:
+        raise ModelError(
+            f"{_of(source)}: {name!r} of {kind!r} is an approximation, another function than {FORMS[kind][0]!r}:"
+            f" define(approximations=True), or --approximations, allows it"
+        )
+    if name not in (*FORMS[kind], *other):
+        near = did_you_mean(name, (*FORMS[kind], *other))
+        there = f"{kind}: {' or '.join(FORMS[kind])}"
+        raise ModelError(f"{_of(source)}: there is no form {name!r} of {kind!r}; {near + ' ' if near else ''}{there}")
+
+
+def _of(source: str) -> str:
+    """Of which forms a message is: `forms`, or those of a file."""
+    return "forms" if source == USER else f"forms of {source}"
 
 
 def _known() -> str:
@@ -115,13 +133,20 @@ def check_used(choices: FormChoices) -> None:
             where = KINDS[choice.kind].forms[choice.form].where
             whom = "the network" if choice.is_whole else repr(choice.pattern)
             text = f"{choice.form!r} of {choice.kind!r} applies to no operation of {whom}: it applies {where}"
-            raise ModelError(f"forms: {text}")
+            raise ModelError(f"{_of(choice.source)}: {text}")
         if choice.is_whole:
             log.warning("forms: the network has no operation of the kind %r; %s", choice.kind, found)
             continue
         modules = [path for path, chosen in choices.chosen.items() if choice.kind in chosen]
-        near = did_you_mean(choice.pattern, modules) or (f"it is in {_some(modules)}" if modules else found)
-        raise ModelError(f"forms: no module {choice.pattern!r} has an operation of the kind {choice.kind!r}; {near}")
+        near = _near(choice.pattern, modules) or (f"it is in {_some(modules)}" if modules else found)
+        text = f"no module {choice.pattern!r} has an operation of the kind {choice.kind!r}; {near}"
+        raise ModelError(f"{_of(choice.source)}: {text}")
+
+
+def _near(pattern: str, modules: list[str]) -> str:
+    """What may be meant by a pattern that fits no module: those inside, of a module that has none itself."""
+    inside = f"{pattern}.*"
+    return f"{inside!r} has" if any(fnmatchcase(path, inside) for path in modules) else did_you_mean(pattern, modules)
 
 
 def _some(modules: list[str]) -> str:

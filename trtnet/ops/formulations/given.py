@@ -35,5 +35,5 @@ def choices_of(
         source = source if source != USER else f"the tuning of {forms.model}"
         forms.check(inputs, dtypes)
         forms = {kind: {escape(path): form for path, form in paths.items()} for kind, paths in forms.chosen.items()}
-    check_forms(forms, approximations=approximations)
+    check_forms(forms, source, approximations=approximations)
     return FormChoices(forms, source, approximations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from trtnet.ops.formulations import FORMS
+from trtnet.ops.formulations import FORMS, check_forms
 from trtnet.ops.formulations.measured import Fastest, fastest
 from trtnet.ops.formulations.tuning import Tuning
 from trtnet.support import dtypes
@@ -53,10 +53,13 @@ def merge(tunings: Iterable[Tuning], rows: Sequence[Fastest]) -> Merged:
     Operations for which one form won are ranges of facts that hold no operation for which another one did. Where
     searches do not agree on one and the same operation, it gets the neutral form. The neutral form has a row only
     where another row would say something else.
+    Raises ModelError for a search that did not end, and for a kind or form that this trtnet does not have.
     """
     points: dict[Where, list[Point]] = {}
     for tuning in tunings:
+        tuning.check_ended()
         for where, point in points_of(tuning):
+            check_forms({where.kind: point.form}, f"the tuning of {tuning.model}", approximations=True)
             points.setdefault(where, []).append(point)
     added, conflicts = [], []
     for where, given in points.items():
