@@ -53,6 +53,33 @@ def written(y: torch.Tensor) -> Any:
     return q, k, v
 
 
+def of(**cuts: tuple[Any, ...]) -> Callable[[torch.Tensor], Any]:
+    """Some positions, samples, heads or columns of query, key and value alone."""
+
+    def split(y: torch.Tensor) -> Any:
+        return (part[cuts[name]] if name in cuts else part for name, part in zip("qkv", in_three(y), strict=True))
+
+    return split
+
+
+EVERY = slice(None)
+PARTS = {
+    "one query": of(q=(EVERY, EVERY, slice(1))),
+    "two queries": of(q=(EVERY, EVERY, slice(2))),
+    "some queries": of(q=(EVERY, EVERY, slice(5))),
+    "the last query": of(q=(EVERY, EVERY, slice(7, None))),
+    "every second query": of(q=(EVERY, EVERY, slice(None, None, 2))),
+    "some keys": of(k=(EVERY, EVERY, slice(3)), v=(EVERY, EVERY, slice(3))),
+    "two positions": of(**dict.fromkeys("qkv", (EVERY, EVERY, slice(2)))),
+    "some positions": of(**dict.fromkeys("qkv", (EVERY, EVERY, slice(5)))),
+    "some samples": of(**dict.fromkeys("qkv", (slice(1),))),
+    "some samples and positions": of(**dict.fromkeys("qkv", (slice(1), EVERY, slice(4)))),
+    "some heads": of(**dict.fromkeys("qkv", (EVERY, slice(1)))),
+    "some columns": of(**dict.fromkeys("qkv", (..., slice(4)))),
+}
+"""Of attention whose product has more: a class token's, a window's."""
+
+
 def defined(model: nn.Module, shape: tuple[Any, ...] = ("batch", 4, 8)) -> trtnet.Network:
     return trtnet.define(model, {"x": trtnet.Input(shape)}, forms=TOGETHER)
 
@@ -76,6 +103,23 @@ def test_other_parts_stay_as_they_are(split: Any) -> None:
     x = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), model(x)) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("forms", [TOGETHER, {}], ids=["together", "default"])
+@pytest.mark.parametrize("shape", [(2, 4, 8), ("batch", "half", 8)])
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_some_of_a_product_is_not_all_of_it(
+    name: str, shape: tuple[Any, ...], forms: dict[str, str], dtype: str
+) -> None:
+    model = Attention(PARTS[name]).eval()
+    network = trtnet.define(model, {"x": trtnet.Input(shape)}, dtype=dtype, forms=forms)
+    x = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0)).half()
+    with torch.inference_mode():
+        expected = model(x.float())
+    found = network.reference()(x.to(getattr(torch, dtype)))
+    assert found.shape == expected.shape
+    assert relative_l2(found, expected) < {"float32": 1e-6, "float16": 2e-3}[dtype]
 
 
 def test_as_many_positions_as_heads_of_all_stay_apart() -> None:

@@ -41,11 +41,15 @@ def apart(x: Tensor) -> Tensor:
         return x
     for turned in (False, True):
         found = _columns(places.swapaxes(-1, -2) if turned else places, base)
-        if found is not None:
-            columns, order = found
-            y = _heads(base, columns, order)
+        if found is not None and _rows(x, turned) == tuple(base.shape[axis] for axis in found[1]):
+            y = _heads(base, *found)
             return permute(y, (0, 1, 3, 2)) if turned else y
     return x
+
+
+def _rows(x: Tensor, turned: bool) -> Shape:
+    """The batch and the length of heads, by name where they are not known: numbers stand for these in places."""
+    return x.shape[0], x.shape[3 if turned else 2]
 
 
 def _is_confused(shape: Shape) -> bool:

@@ -43,6 +43,7 @@ def _of_one_product(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, 
     shape = sizes(base, base.shape)
     if shape is None:
         return None
+    rows = {(x.shape[0], x.shape[2]) for x in (query, key, value)}
     memory = np.empty(shape, np.int8)
     found, start = set(), 0
     for _, steps in traced:
@@ -55,9 +56,12 @@ def _of_one_product(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, 
         start += view.shape[1] * view.shape[3]
     if len(found) != 1 or start != shape[2]:
         return None
-    (dim, strides), (first, second, _) = found.pop(), memory.strides
-    order = {(first, dim, second, 1): True, (second, dim, first, 1): False}
-    return (base, order[strides]) if strides in order else None
+    (dim, strides), (first, second, _), (batch, length, _) = found.pop(), memory.strides, base.shape
+    if (rows, strides) == ({(batch, length)}, (first, dim, second, 1)):
+        return base, True
+    if (rows, strides) == ({(length, batch)}, (second, dim, first, 1)):
+        return base, False
+    return None  # of some positions or samples alone, or in another order
 
 
 def _offset(view: np.ndarray, memory: np.ndarray) -> int:
