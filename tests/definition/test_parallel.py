@@ -14,6 +14,7 @@ import trtnet
 from trtnet import nn, ops
 from trtnet.models.qwen2 import Qwen2, Qwen2Config
 from trtnet.models.vit import vit_b_16
+from trtnet.ops.formulations import FORMS
 from trtnet.support import backend
 from trtnet.support.errors import LayerError, ModelError
 
@@ -216,3 +217,53 @@ def test_a_part_is_a_slice_of_every_block() -> None:
     assert weight.of(np.arange(24).reshape(12, 2))[:, 0].tolist() == [4, 6, 12, 14, 20, 22]
     assert bias.of(np.arange(12)).tolist() == [2, 3, 6, 7, 10, 11]
     assert weight.shape((12, 2)) == (6, 2)
+
+
+class Shared(nn.Module):
+    """Products of one tensor with weights that are whole and with weights of which each rank has a part."""
+
+    def __init__(self) -> None:
+        sizes = {"gate": (8, 20), "up": (8, 20), "down": (20, 8), "router": (8, 8)}  # no bias, which is a part itself
+        for name, (inputs, outputs) in sizes.items():
+            setattr(self, name, nn.Linear(inputs, outputs, bias=False))
+
+    def forward(self, x: trtnet.Tensor) -> trtnet.Tensor:
+        scores = self.router(x)
+        return self.down(ops.silu(self.gate(x)) * self.up(x)) * scores
+
+
+@pytest.mark.parametrize(("kind", "form"), [(kind, form) for kind in ("product", "row") for form in FORMS[kind]])
+def test_products_of_parts_in_each_form_are_parts(kind: str, form: str) -> None:
+    plan = {"gate": "column", "up": "column", "down": "row"}
+    model, shape = Shared(), (1, 8) if kind == "row" else (2, 130, 8)
+    weights = random_weights(model)
+    options: dict[str, Any] = {"inputs": {"x": trtnet.Input(shape)}, "dtype": "float16"}
+    x = np.random.default_rng(1).normal(size=shape).astype(np.float16)
+    expected = trtnet.define(model, weights=weights, **options, forms={kind: FORMS[kind][0]}).reference()(x)
+    try:
+        found = lockstep(model, weights, plan, 2, **options, forms={kind: form})
+    except ModelError as error:
+        assert "applies to no operation of the network" in str(error)
+        return
+    assert error_of(found(x), expected) < 4e-3
+
+
+def test_a_decode_step_in_float16_in_lockstep_is_the_whole() -> None:
+    """With the forms of one row that are chosen by themselves."""
+    config = Qwen2Config(vocab_size=50, hidden_size=256, intermediate_size=512, num_hidden_layers=1,
+                         num_attention_heads=8, num_key_value_heads=4, capacity=8)  # fmt: skip
+    model = Qwen2(config)
+    weights = random_weights(model)
+    inputs = {
+        name: trtnet.Input(tuple(1 if isinstance(size, str) else size for size in spec.shape), spec.dtype)
+        for name, spec in model.inputs.items()
+    }
+    whole = trtnet.define(model, inputs, weights, dtype="float16")
+    together = lockstep(model, weights, LLAMA, 2, divided=CACHES, inputs=inputs, dtype="float16")
+    rng = np.random.default_rng(1)
+    feeds: dict[str, Any] = {"input_ids": np.array([[7]]), "write_indices": np.array([2], np.int32)}
+    for info in whole.reference().inputs[2:]:
+        feeds[info.name] = rng.normal(size=info.shape).astype(np.float16)
+    found, expected = together(**feeds), whole.reference()(**feeds)
+    for name, value in expected.items():
+        assert error_of(found[name], value) < 1e-2, name

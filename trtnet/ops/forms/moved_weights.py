@@ -16,11 +16,13 @@ def moved_weight(
 ) -> Tensor:
     """A constant layer with ``moved(values)`` of this shape, in the weight's dtype: refit has no name for it.
 
-    x: any tensor of the network.
+    x: any tensor of the network. That of a weight of which each rank has a part is a part, too.
     """
     network, own = x.network, x.network.weight(weight)
     if own.key:
         network.folded.add(own.key)
     made = Weight(lambda: moved(own.array), like=(shape, own.dtype))
+    if network.division.has(own):
+        network.division.add_weight(made)
     (constant,) = network.add("constant", {"shape": shape, "weights": made})
     return constant

@@ -72,9 +72,12 @@ def _part(way: str, x: Tensor, weight: Parameter, rank: int, made_of: Callable[[
     network, own = x.network, x.network.weight(weight)
     if own.key:
         network.folded.add(own.key)
-    key, lead = (network.body, way, x.trt, rank, own.dtype.name), (1,) * (rank - 2)
+    is_part = network.division.has(own)  # of which each rank has another one
+    key, lead = (network.body, way, x.trt, rank, own.dtype.name, is_part), (1,) * (rank - 2)
     if key not in network.merged:
         (constant,) = network.add("constant", {"shape": lead + own.shape, "weights": _of([own])})
+        if is_part:
+            network.division.add(constant)
         network.merged[key] = _Merged(network.maker(constant), made_of(constant))
     group: _Merged = network.merged[key]
     start = group.features

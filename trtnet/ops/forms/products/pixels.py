@@ -20,10 +20,12 @@ def has_pixels(x: Tensor, weight: Parameter) -> bool:
 
 
 @form("product", "convolution", applies=has_pixels)
-def pixels(x: Tensor, weight: Parameter) -> Tensor:
+def as_convolution(x: Tensor, weight: Parameter) -> Tensor:
     """IConvolutionLayer of [batch, features, height, width]. The weight, which has got two axes more, has no name."""
     array = x.network.array(weight) if isinstance(weight, Parameter) else values(weight)
     kernel = np.asarray(array).astype(x.dtype.numpy)[:, :, None, None]
     image = x.unsqueeze(2) if x.ndim == 3 else x
-    y = convolution(image.permute(0, 3, 1, 2), kernel, None, 1, 0, 1, 1, rank=2).permute(0, 2, 3, 1)
+    pixels = convolution(image.permute(0, 3, 1, 2), kernel, None, 1, 0, 1, 1, rank=2)
+    x.network.division.note([x.network.weight(weight)], [pixels])
+    y = pixels.permute(0, 2, 3, 1)
     return y.squeeze(2) if x.ndim == 3 else y
