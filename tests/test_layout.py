@@ -38,6 +38,11 @@ def test_every_import_of_a_test_is_seen() -> None:
     assert imported_tests(f"SCRIPT = {'from test_d ' + 'import g'!r}") == {"test_d"}
 
 
+def test_a_link_to_an_environment_is_ignored() -> None:
+    """As worktrees have it: with a slash, git ignores folders alone; merging a link deletes the folder of that name."""
+    assert ".venv" in (TESTS.parent / ".gitignore").read_text().split()
+
+
 def is_helper(path: Path) -> bool:
     return any(path.is_relative_to(TESTS / folder) for folder in HELPERS)
 

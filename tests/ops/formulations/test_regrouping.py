@@ -57,6 +57,32 @@ def test_windows_put_back_at_once_are_the_image() -> None:
     assert (network.reference()(x) == torch.from_numpy(x)).all()
 
 
+class ShuffledAndBack(torch.nn.Module):
+    """Shuffles that undo each other, of an input or of what a layer made, before convolutions of both."""
+
+    def __init__(self, first: bool) -> None:
+        super().__init__()
+        self.before = torch.nn.Conv2d(8, 8, 1) if first else torch.nn.Identity()
+        self.a, self.b = torch.nn.Conv2d(8, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.before(x)
+        once = torch.nn.functional.channel_shuffle(x, 2)
+        return self.a(torch.nn.functional.channel_shuffle(once, 4)) + self.b(x).tanh() * self.b(once)
+
+
+@pytest.mark.parametrize("shuffled", ["layer", "merged"])
+@pytest.mark.parametrize("form", ["permute", "gather", "slices", "convolution"])
+@pytest.mark.parametrize("first", [False, True], ids=["an input", "a layer"])
+def test_shuffles_that_undo_each_other_are_the_tensor_before_them(first: bool, form: str, shuffled: str) -> None:
+    model = ShuffledAndBack(first).eval()
+    forms = {"regrouping": form, "shuffled": shuffled}
+    network = trtnet.define(model, {"x": trtnet.Input((2, 8, 4, 5))}, forms=forms)
+    x = torch.randn(2, 8, 4, 5, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert relative_l2(network.reference()(x), model(x)) <= 1e-6
+
+
 def test_heads_and_plain_permutations_are_no_regrouping() -> None:
     def heads(x: Any) -> Any:
         apart = x.view(x.shape[0], 4, 3, 5).transpose(1, 2)

@@ -52,6 +52,8 @@ READ_AGAIN = {
 }
 APART = {
     "read before": lambda m, x: (lambda a: a.relu() + (a + m.small(x)))(m.large(x)),
+    "of one with itself": lambda m, x: (lambda a: a + a)(m.large(x)),
+    "of one with itself and another": lambda m, x: (lambda a: m.small(x) + (a + a))(m.large(x)),
     "of two images": lambda m, x: m.large(x) + m.small(x * 2),
     "of a batch norm of another": lambda m, x: m.large(x) + m.norm(x * 2),
     "of other sizes": lambda m, x: m.large(x) + torch.nn.functional.conv2d(x, m.large.weight[:, :, :1, :1], stride=5),

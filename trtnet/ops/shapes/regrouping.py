@@ -69,8 +69,11 @@ def regrouped(x: Tensor, y: Tensor) -> Tensor:
     if order[0] != 0 or end == len(order) or len(sizes) != end - 1 or not (same or end > 3) or prod(sizes) > MOST:
         return y
     at = Regrouping(split.shape[0], sizes, tuple(axis - 1 for axis in order[1:end]), split.shape[end:], same)
+    layers = x.network.trt.num_layers
     made = _regrouped(apart.source, at, y)
     value = made.current
-    if same and len(sizes) == 2 and y.ndim > 2 and y.shape[1] == prod(sizes) and not isinstance(value, PendingLayer):
+    is_new = made is y or x.network.trt.num_layers > layers  # the second of two that undo each other is the first's
+    are_channels = same and len(sizes) == 2 and y.ndim > 2 and y.shape[1] == prod(sizes)
+    if is_new and are_channels and not isinstance(value, PendingLayer):
         x.network.shuffled[value] = apart.source, at.places
     return made
