@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers.comparing import random_weights, relative_l2
+from helpers.ops.position_networks import LENGTH, WIDTH, Net as TwoBlocks, class_token
 
 import trtnet
 from trtnet import models, nn, ops
 from trtnet.builder import BuildConfig, describe
 from trtnet.builder.plan import read_sidecar, sidecar_path
 from trtnet.definition import DefinedNetwork
+from trtnet.ops.formulations import Fastest, measured
+from trtnet.support import backend
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import ModelError
 from trtnet.tools.tune.choices.groups import estimated, groups_of, timed
@@ -159,3 +163,19 @@ def test_the_stem_of_resnet_and_the_blocks_of_a_transformer() -> None:
     assert part_around(made.calls, "conv1")[:2] == ("conv1", "bn1")
     assert part_around(made.calls, "layer2.0.conv1") == ("layer2.0",)
     assert part_around(made.calls, "") == ()
+
+
+def test_of_what_another_form_brings_with_it_the_table_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Fastest("decoding", "products", backend.name(), ("1", "99"), "9.0", dtypes=("float16",))
+    monkeypatch.setattr(measured, "MEASURED", [row, replace(row, kind="attention")])
+    model, inputs = TwoBlocks(class_token, separate=False).eval(), {"x": trtnet.Input((2, LENGTH, WIDTH))}
+
+    def define(forms: Any) -> DefinedNetwork:
+        return trtnet.define(model, inputs, dtype="float16", forms=forms)
+
+    neutral = define(NeutralBut({}))
+    group = next(group for group in groups_of(neutral) if group.kind == "positions")
+    assert group.forms == ("alone",) and group.part == ()
+    tuned = define(NeutralBut(by_path(((group.name, "alone"),), [group]), neutral)).forms
+    assert tuned.chosen[""]["positions"] == "alone"
+    assert tuned.chosen["two"]["decoding"] == "products" and tuned.chosen["one"]["attention"] == "fused"

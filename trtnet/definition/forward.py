@@ -10,7 +10,7 @@ from trtnet.definition.states import carried, check_declared, chosen
 from trtnet.graph import Input, Network, State, Tensor
 from trtnet.graph.bind_forward import bound
 from trtnet.nn import Module
-from trtnet.ops.convolutions.rewriting import rewrite
+from trtnet.ops.rewriting import rewrite
 
 
 def run_forward(network: Network, model: Module, inputs: Mapping[str, Input]) -> None:

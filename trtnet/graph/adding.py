@@ -86,6 +86,7 @@ class Adding(Placing, Generic[T]):
         self.chosen: dict[Any, T] = {}
         self.sums: dict[trt.ITensor, tuple[T, Any]] = {}
         self.moves: dict[trt.ITensor, Any] = {}
+        self.steps: dict[trt.ITensor, Any] = {}
         self.gathered: dict[trt.ITensor, Any] = {}
         self.shuffled: dict[trt.ITensor, tuple[T, np.ndarray[Any, Any]]] = {}
         self.pending: list[PendingLayer] = []
@@ -248,7 +249,7 @@ class Adding(Placing, Generic[T]):
 
     def _label(self, layer: trt.ILayer, kind: str) -> None:
         layer.name = self._free(f"{self.path}/{kind}" if self.path else kind)
-        place = self.place
+        self.places[layer.name] = place = self.place
         layer.metadata = str(Provenance(place.path, str(place.source) if place.source else "", place.rows))
 
     def _keep(self, layer: trt.ILayer, operands: Mapping[str, Any]) -> None:

@@ -31,12 +31,13 @@ def is_in(path: str, outer: str) -> bool:
 class Placing(ABC):
     """What knows the place of a layer that is added now. body: of the loop or branch, None outside of all.
 
-    replaced: what is read in place of TensorRT's tensors: see ``Adding.replace``.
+    places: of layers, by their names. replaced: what is read in place of TensorRT's tensors: see ``Adding.replace``.
     """
 
     def __init__(self) -> None:
         self.body: object = None
         self.replaced: dict[Any, Any] = {}
+        self.places: dict[str, Place] = {}
         self._place = Place()
 
     @property

@@ -87,6 +87,20 @@ def gated(x: Any) -> Any:
     return gate * up + linear(x, like(MATRIX, x)) * linear(x + 1, like(OTHER, x))
 
 
+def class_token(x: Any) -> Any:
+    """The first position of a perceptron beside its input."""
+    linear, gelu = (F.linear, F.gelu) if isinstance(x, torch.Tensor) else (ops.linear, ops.gelu)
+    inner = gelu(linear(x, like(MATRIX, x), like(SHIFT, x)))
+    return (x + linear(inner, like(OTHER.T.copy(), x)))[:, 0]
+
+
+def last_positions(x: Any) -> Any:
+    """The last positions of an attention over all, between permutations."""
+    attend = F.scaled_dot_product_attention if isinstance(x, torch.Tensor) else ops.scaled_dot_product_attention
+    y = attend(x, x, x).permute(1, 0, 2)
+    return y[-2:] * 2
+
+
 def branches(x: Any) -> Any:
     """RepVGG's: two convolutions of an image, each with a batch norm, the image's own, and the image."""
     f = F if isinstance(x, torch.Tensor) else ops
@@ -402,6 +416,10 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("bias", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
         Case("bias of an image", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 3, "s", 6),)),
         Case("bias of two dimensions", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 6),)),
+    ],
+    "positions": [
+        Case("a class token", class_token, class_token, (TOKENS,)),
+        Case("the last positions", last_positions, last_positions, (("n", 9, 6),)),
     ],
     "product": [
         Case("product", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from traceback import walk_tb
 from typing import Any
 
 from trtnet.graph import Tensor
@@ -47,13 +48,21 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
             instead = getattr(wrong, "instead_of_ops", "compute it with numpy, or declare it as an input")
             raise ModelError(here(f"{text}: {instead}")) from error
         except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            if not _is_of_the_call(error, function):
                 raise
             text = str(error).partition("() ")[2] or str(error)
             name = function.__name__
             raise ModelError(here(f"ops.{name} {text}; it is {name}{_signature(function)}")) from error
 
     return operation
+
+
+def _is_of_the_call(error: TypeError, function: Callable[..., Any]) -> bool:
+    """Whether a function did not take its arguments: the error comes from its caller, not from inside of it."""
+    deeper = len(list(walk_tb(error.__traceback__))) - 1
+    while hasattr(function, "__wrapped__"):
+        function, deeper = function.__wrapped__, deeper - 1
+    return deeper == 0
 
 
 def _signature(function: Callable[..., Any]) -> str:

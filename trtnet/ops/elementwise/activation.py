@@ -16,6 +16,7 @@ from trtnet.ops.elementwise.special import expm1
 from trtnet.ops.elementwise.unary_functions import neg
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import elements
+from trtnet.ops.positions.steps import by_position, elementwise
 from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.split import chunk
 from trtnet.support.dtypes import bool_, float32
@@ -121,6 +122,7 @@ def _gelu_facts(x: Tensor, kind: str) -> dict[str, int]:
     return {"elements": elements(x), "exact": int(kind == "GELU_ERF")}
 
 
+@by_position(elementwise)
 @formulated("gelu", "layer", facts=_gelu_facts)
 def _gelu(x: Tensor, kind: str) -> Tensor:
     return activation(x, kind, "gelu")
@@ -138,6 +140,7 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
     return _silu(floating(x))
 
 
+@by_position(elementwise)
 @formulated("silu", "product")
 def _silu(x: Tensor) -> Tensor:
     return mul(x, sigmoid(x))

@@ -9,6 +9,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operand_order import is_apart, ordered
 from trtnet.ops.arguments.operands import align, broadcast, ndim_of, network_of, tensor
 from trtnet.ops.formulations import formulated
+from trtnet.ops.positions.steps import by_position, elementwise
 from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.shape import reshape
 from trtnet.ops.shapes.unmoved import unmoved
@@ -18,6 +19,7 @@ from trtnet.support.dtypes import DType, DTypeLike
 from trtnet.support.errors import DTypeError
 
 
+@by_position(elementwise)
 def cast(x: Operand, dtype: DTypeLike) -> Tensor:
     """`x` in another dtype; `x` itself where it already has that dtype.
 
@@ -33,6 +35,7 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
     return tensor(x if isinstance(x, Tensor) and x.dtype == wanted else gathered(x), network, wanted)
 
 
+@by_position(elementwise)
 def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     """One IElementWiseLayer of operands of a dtype."""
     return plain_layer(operation, gathered(x), gathered(y), name, dtype)
@@ -61,6 +64,7 @@ def no_uint8(name: str, dtype: DType, network: OpenNetwork, **operands: Operand)
         network.fail(f"{name} of uint8: {text}", operands)
 
 
+@by_position(elementwise)
 def select(condition: Operand, x: Operand, y: Operand, dtype: DType, name: str) -> Tensor:
     """One layer of a dtype. Raises LayerError for uint8."""
     network = network_of(condition, x, y)
@@ -92,6 +96,7 @@ def expression(x: Tensor, then: Tensor, other: Tensor) -> tuple[object, ...]:
     return (x.network.body, *(x.network.known.number(each.trt) for each in (x, then, other)))
 
 
+@by_position(elementwise)
 def unary(x: Operand, operation: str, name: str) -> Tensor:
     """One IUnaryLayer."""
     x = gathered(tensor(x, network_of(x)))
@@ -100,6 +105,7 @@ def unary(x: Operand, operation: str, name: str) -> Tensor:
     return result
 
 
+@by_position(elementwise)
 def activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
     """One IActivationLayer, behind a ReLU where it needs one. Raises LayerError for a dtype that it does not take."""
     if kind in ("TANH", "SIGMOID") and _is_clipped_at_zero(x):

@@ -9,6 +9,7 @@ from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import exp, log, neg
 from trtnet.ops.formulations import formulated
+from trtnet.ops.positions.steps import beside, by_position
 from trtnet.ops.reductions.reduce import amax, sum
 from trtnet.ops.reductions.small_axes import is_computed_wrong
 from trtnet.support.dtypes import DTypeLike, float32
@@ -42,6 +43,7 @@ def softmax(x: Tensor, dim: int, dtype: DTypeLike | None = None) -> Tensor:
     return _softmax(given, along)
 
 
+@by_position(beside(lambda given: (given["along"],)))
 @formulated("softmax", "layer")
 def _softmax(x: Tensor, along: int) -> Tensor:
     return softmax_layer(x, along)

@@ -19,6 +19,7 @@ from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.normalization.batch_norm import batch_norm
+from trtnet.ops.positions.steps import beside, by_position
 from trtnet.ops.quantization.activations import normalized
 from trtnet.ops.quantization.weights import watch_norm
 from trtnet.ops.reductions.moments import norm
@@ -62,6 +63,7 @@ def layer_norm(
     return watch_norm(y, weight, bias)
 
 
+@by_position(beside(lambda given: given["axes"]))
 @formulated("layer_norm", "layer")
 def _layer_norm(x: Tensor, axes: tuple[int, ...], scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     return norm_layer(x, axes, scale, shift, eps, "layer_norm")
@@ -205,6 +207,7 @@ def rms_norm(
     return watch_norm(y, weight, None)
 
 
+@by_position(beside(lambda given: given["axes"]))
 @formulated("rms_norm", "decomposed")
 def _rms_norm(x: Tensor, axes: tuple[int, ...], weight: Operand | None, eps: float) -> Tensor:
     wide = cast(x, "float32")

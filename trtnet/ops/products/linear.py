@@ -12,12 +12,14 @@ from trtnet.ops.arguments.operands import ndim_of
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
+from trtnet.ops.positions.steps import beside, by_position
 from trtnet.ops.products.all_reduce import all_reduce, check_divided
 from trtnet.ops.products.layer import product
 from trtnet.ops.products.quantized import quantized_product
 from trtnet.ops.quantization.weights import quantized, watch
 
 
+@by_position(beside(lambda given: (-1,)), is_product=True)
 def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
     """``x @ weight.T + bias``.
 

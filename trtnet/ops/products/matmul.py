@@ -6,12 +6,21 @@ from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.positions.steps import Arguments, by_position
 from trtnet.ops.products.heads import apart
 from trtnet.ops.products.layer import product
 from trtnet.ops.quantization.weights import quantized, quantized_weight
 from trtnet.ops.reductions.reduce import sum
 
 
+def _rows(given: Arguments, ndim: int, axis: int) -> dict[str, int] | None:
+    """The rows of the left operand; all of its axes but the last one where the right operand is one matrix."""
+    left, right = (len(given[name].shape) for name in ("x", "y"))
+    is_row = axis == ndim - 2 or (right == 2 and axis < ndim - 1)
+    return {"x": axis} if is_row and left == ndim and right > 1 and isinstance(given["x"], Tensor) else None
+
+
+@by_position(_rows, is_product=True)
 def matmul(x: Operand, y: Operand) -> Tensor:
     """``x @ y``: the product of matrices, batches of them, or vectors.
 

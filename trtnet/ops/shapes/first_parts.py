@@ -12,9 +12,10 @@ from typing import TypeVar, cast
 
 from trtnet.graph import Tensor
 from trtnet.ops.indexing.gather import single
+from trtnet.ops.positions.moved import Sliced
 from trtnet.ops.shapes.moves import Part
 from trtnet.ops.shapes.shape import shuffle
-from trtnet.ops.shapes.slicing import cut
+from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support import backend
 
 T = TypeVar("T")
@@ -43,10 +44,17 @@ def _gathered(x: Tensor, ndim: int) -> Tensor:
         firsts = _firsts(move, ndim)
         if firsts or source is not move.source:
             source = cut(source, {axis: each for axis, each in move.cuts.items() if axis not in firsts})
-            return functools.reduce(lambda y, axis: single(y, 0, axis), firsts, source)
+            return functools.reduce(_first, firsts, source)
     elif source is not move.source:
         return shuffle(source, move.before, move.shape, move.after)
     return x
+
+
+def _first(x: Tensor, axis: int) -> Tensor:
+    """The first element of an axis, gathered."""
+    y = single(x, 0, axis)
+    y.network.steps[y.trt] = Sliced(Part(x.fresh(), {axis: Cut(0, 1)}))
+    return y
 
 
 def _firsts(part: Part, ndim: int) -> list[int]:

@@ -16,6 +16,7 @@ from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.comparison import ge, gt, where
 from trtnet.ops.elementwise.logic import logical_and, logical_not, logical_or
 from trtnet.ops.formulations import formulated
+from trtnet.ops.positions.steps import Arguments, by_position
 from trtnet.ops.products.heads import apart
 from trtnet.ops.quantization.attention import is_watched, operands
 from trtnet.ops.quantization.layers import rounded_scale
@@ -30,6 +31,15 @@ NOWHERE = float("-inf")
 """The score of a key that a query may not look at."""
 
 
+def _queries(given: Arguments, ndim: int, axis: int) -> dict[str, int] | None:
+    """The queries, where each sees the keys that all others see."""
+    mask = given.get("attn_mask")
+    own = mask is not None and (not hasattr(mask, "shape") or (len(mask.shape) > 1 and mask.shape[-2] != 1))
+    is_query = axis == ndim - 2 and given["query"].ndim == ndim
+    return {"query": axis} if is_query and not own and not given.get("is_causal") else None
+
+
+@by_position(_queries, is_product=True)
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
@@ -206,7 +216,14 @@ def _attention(
     return _fused(query, key, value, mask, is_causal, found)
 
 
-@formulated("decoding", "fused", applies=_has_kernel)
+def _decoding_facts(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, *_: object
+) -> dict[str, int]:
+    """The same, and whether a mask hides keys, as those of a cache that are not written yet."""
+    return _lengths(query, key, value, mask, is_causal) | {"masked": int(mask is not None)}
+
+
+@formulated("decoding", "fused", facts=_decoding_facts, applies=_has_kernel)
 def _one_query(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, found: QuantizedAttention | None
 ) -> Tensor:

@@ -121,7 +121,7 @@ def run(
             recorder.tuning = replace(recorder.tuning, ordered_by=ordered_by)
             measurer = Recorded(processes, recorder.known, recorder)
             found = search(groups, measurer, budget, ROUND * setup.builders, told)
-        tuned = subject.define(NeutralBut(by_path(found.variant, groups)))
+        tuned = subject.define(NeutralBut(by_path(found.variant, groups), neutral))
         return recorder.end(concluded(recorder.tuning, groups, neutral, tuned, found))
 
 

@@ -12,7 +12,7 @@ from trtnet.graph.calls import Call, replaced, tensors
 from trtnet.graph.forms import FormChoices
 from trtnet.graph.structures import leaves
 from trtnet.nn import Module
-from trtnet.ops.convolutions.rewriting import rewrite
+from trtnet.ops.rewriting import rewrite
 from trtnet.support import dtypes
 from trtnet.support.errors import ModelError
 from trtnet.verify.arrays.feeding import fed

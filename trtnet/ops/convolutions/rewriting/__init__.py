@@ -15,12 +15,7 @@ from trtnet.ops.convolutions.rewriting.siblings import siblings
 
 
 def rewrite(network: Network, outputs: Sequence[Tensor]) -> None:
-    """Gives the forms that are chosen to convolutions of a network whose ``forward`` has returned.
-
-    outputs: what it returned; they are not marked yet.
-    """
-    for tensor in outputs:
-        _ = tensor.trt  # decides who makes it
+    """Gives the forms that are chosen to convolutions. outputs: what the network's ``forward`` returned."""
     for each in (pairs, shuffles, concatenations, siblings):
         each(network, outputs)
 

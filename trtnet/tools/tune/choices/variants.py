@@ -19,10 +19,12 @@ ByPath = Mapping[str, Mapping[str, str]]
 class NeutralBut(FormChoices):
     """Neutral forms but for some modules, approximations among them. What decides nothing is no error.
 
-    (Forms change what else there is to choose.)
+    (Forms change what else there is to choose.) neutral: the network with neutral forms. Of a kind that a module has
+    none of there, and gets by another form, the table decides: the attention of the one query that is left of many is
+    one of the kind `decoding`.
     """
 
-    def __init__(self, forms: ByPath) -> None:
+    def __init__(self, forms: ByPath, neutral: DefinedNetwork | None = None) -> None:
         super().__init__(
             {
                 kind: {escape(path): form for path, form in forms.get(kind, {}).items()} | {"*": names[0]}
@@ -30,6 +32,13 @@ class NeutralBut(FormChoices):
             },
             approximations=True,
         )
+        self._there = None if neutral is None else neutral.forms.chosen
+
+    def at(self, kind: str, path: str) -> FormChoice | None:
+        """The choice for a module; None where the table decides."""
+        choice = super().at(kind, path)
+        is_new = self._there is not None and kind not in self._there.get(path, {})
+        return None if choice is not None and choice.is_whole and is_new else choice
 
     def unused(self) -> list[FormChoice]:
         """None."""

@@ -37,11 +37,11 @@ class Workplace:
     @cached_property
     def neutral(self) -> DefinedNetwork:
         """With neutral forms: what parts are cut out of. Defined once in a process."""
-        return self.define({})
+        return self._subject.define(NeutralBut({}))
 
     def define(self, forms: ByPath, dtype: DTypes | None = None) -> DefinedNetwork:
         """The model's network: neutral but for these forms."""
-        return self._subject.define(NeutralBut(forms), dtype)
+        return self._subject.define(NeutralBut(forms, self.neutral), dtype)
 
     def plan(self, number: int) -> Path:
         """Of an engine."""
