@@ -1,6 +1,6 @@
 """The kernels that a model of the zoo runs on a GPU: those of trtnet's engine beside those of torch.compile.
 
-    python tests/benchmarks/kernel_times.py FAMILY BATCH [--calls 10] [--most 30]     # torchvision:vit_b_16 32
+    python tests/benchmarks/kernel_times.py torchvision:vit_b_16 32 [--form KIND=FORM]... [--calls 10] [--most 30]
 
 float16, static shapes, torch.compile in its default mode. By torch's profiler, which names each kernel, those for
 products and convolutions with their tiles, too: microseconds and launches of a call, the most expensive first. A kernel
@@ -25,6 +25,7 @@ from helpers.zoo.timing import by_name
 from torch.profiler import ProfilerActivity, profile
 
 from trtnet.tools.bench.other_tools.against import engine_call
+from trtnet.tools.targets.forms_choice import forms_choice
 
 Kernel = tuple[str, float, float]
 """Its name, the microseconds and the launches of a call."""
@@ -62,15 +63,17 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("family", choices=FAMILIES, metavar="FAMILY")
     options.add_argument("batch", type=int)
+    options.add_argument("--form", action="append", default=[], help="as the commands of trtnet take them")
     options.add_argument("--calls", type=int, default=10)
     options.add_argument("--most", type=int, default=30, help="so many kernels of each are shown")
     chosen = options.parse_args()
     if not torch.cuda.is_available():
         options.error("it needs a GPU")
     made = family(chosen.family)
+    forms = forms_choice(chosen.form, approximations=False).forms
     inputs = halves(made.inputs(chosen.batch))
     given = [x.cuda() for x in inputs]
-    with torch.inference_mode(), made.define(inputs, "float16").build() as engine:
+    with torch.inference_mode(), made.define(inputs, "float16", forms).build() as engine:
         ours = engine_call(engine, by_name(engine, given))
         show("trtnet", kernels(ours, chosen.calls), chosen.most)
         theirs = compiled(made.original.half().cuda(), "default", given)
