@@ -87,6 +87,7 @@ class Adding(Placing, Generic[T]):
         self.sums: dict[trt.ITensor, tuple[T, Any]] = {}
         self.moves: dict[trt.ITensor, Any] = {}
         self.steps: dict[trt.ITensor, Any] = {}
+        self.turned: dict[trt.ITensor, Any] = {}
         self.gathered: dict[trt.ITensor, Any] = {}
         self.shuffled: dict[trt.ITensor, tuple[T, np.ndarray[Any, Any]]] = {}
         self.pending: list[PendingLayer] = []

@@ -13,6 +13,7 @@ from ops.cases.convolutions import conv
 from ops.cases.transformers import attention
 
 from trtnet import ops
+from trtnet.ops.shapes.turned import turned
 
 RNG = np.random.default_rng(3)
 PATCH, SHIFT = RNG.standard_normal((5, 3, 2, 3)) / 4, RNG.standard_normal(5)
@@ -118,6 +119,39 @@ def depthwise_branches(x: Any) -> Any:
     large, small = (like(w, x) for w in (DEPTHWISE, DEPTHWISE[:, :, :1, :2]))
     one = f.conv2d(x, small, stride=2, padding=(0, 1), groups=6)
     return one + f.conv2d(x, large, like(OFFSET, x), stride=2, padding=(1, 2), groups=6)
+
+
+def turned_image(x: Any) -> Any:
+    """An image as forms keep it: with its channels before its batch."""
+    return x if isinstance(x, torch.Tensor) else turned(x.permute(1, 0, 2, 3), (1, 0, 2, 3))
+
+
+def mixer_block(x: Any) -> Any:
+    """ConvMixer's first half, of an image that is kept so, with a batch norm before it."""
+    f, norm = (
+        F if isinstance(x, torch.Tensor) else ops,
+        [like(w, x) for w in (OFFSET, np.abs(GAIN) + 0.5, GAIN, OFFSET)],
+    )
+    image = f.batch_norm(f.relu(turned_image(x)), *norm)
+    y = f.conv2d(image, like(SLIDING[..., :5], x), like(OFFSET, x), padding=2, groups=6)
+    return image + f.batch_norm(f.relu(y), *norm)
+
+
+def pixelwise(x: Any) -> Any:
+    """1x1 convolutions of an image that is kept so, with what follows."""
+    f, norm = (
+        F if isinstance(x, torch.Tensor) else ops,
+        [like(w, x) for w in (OFFSET, np.abs(GAIN) + 0.5, GAIN, OFFSET)],
+    )
+    y = f.batch_norm(f.relu(f.conv2d(turned_image(x), like(POINT, x), like(OFFSET, x))), *norm)
+    return f.conv2d(f.gelu(y) * like(GAIN[:, None, None], x), like(TWELVE[:, :6], x)) + y
+
+
+def perceptron_beside(x: Any) -> Any:
+    """ConvNeXt's last product and its shortcut, an image that is kept so."""
+    f, image = F if isinstance(x, torch.Tensor) else ops, turned_image(x)
+    y = f.linear(f.gelu(x.permute(0, 2, 3, 1)), like(POINT[..., 0, 0], x), like(OFFSET, x))
+    return image + like(GAIN[:, None, None], x) * y.permute(0, 3, 1, 2)
 
 
 def subpixel(bias: np.ndarray | None, **options: Any) -> Callable[[Any], Any]:
@@ -334,6 +368,9 @@ FORM_CASES: dict[str, list[Case]] = {
         ),
         Case("depthwise of a large image", *convolution(SLIDING, OFFSET, groups=6, stride=2), (("n", 6, 20, 15),)),
         Case("depthwise, same", *convolution(SLIDING, groups=6, padding="same", dilation=(1, 2)), (("n", 6, 8, 9),)),
+        Case("depthwise, as many rows", *convolution(SLIDING, OFFSET, groups=6, padding=(2, 1)), (("n", 6, 8, 7),)),
+        Case("depthwise, as many rows, unevenly", *convolution(SLIDING, groups=6, padding="same"), ((2, 6, 6, 9),)),
+        Case("depthwise of a turned image", mixer_block, mixer_block, (("n", 6, 12, 5),)),
         Case("depthwise of small windows", *convolution(DEPTHWISE, groups=6), ((2, 6, 5, 6),)),
     ],
     "gelu": [functional("gelu"), functional("gelu", approximate="tanh")],
@@ -408,6 +445,7 @@ FORM_CASES: dict[str, list[Case]] = {
         functional("pixel_unshuffle", 2, shape=("n", 3, 4, 6)),
         functional("pixel_unshuffle", 3, shape=("n", 2, 3, 9, 6)),
     ],
+    "pixelwise": [Case("pixelwise", pixelwise, pixelwise, (("n", 6, "h", 5),))],
     "pointwise": [
         Case("pointwise", *convolution(PIXEL, SHIFT), (("n", 3, 1, 1),)),
         Case("pointwise without bias", *convolution(PIXEL), ((2, 3, 1, 1),)),
@@ -424,6 +462,7 @@ FORM_CASES: dict[str, list[Case]] = {
     "product": [
         Case("product", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
         Case("product of an image", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 3, "s", 6),)),
+        Case("product beside a turned image", perceptron_beside, perceptron_beside, (("n", 6, "h", 5),)),
         Case("product of two dimensions", *pair(ops.linear, F.linear, MATRIX, None), (("n", 6),)),
         Case("several of one tensor", gated, gated, (TOKENS,)),
         Case("several of one tensor of known size", gated, gated, ((2, 130, 6),)),

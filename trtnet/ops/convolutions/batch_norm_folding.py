@@ -15,6 +15,7 @@ from trtnet.graph.memory.pending import PendingLayer, Placeholders
 from trtnet.graph.place import Place
 from trtnet.ops.convolutions.rearrangement import Sides
 from trtnet.ops.quantization.held_scales import HeldScales
+from trtnet.ops.shapes.turned import turned, turning
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
@@ -93,7 +94,15 @@ class BatchNorm:
 
     def layer(self, x: Tensor) -> Tensor:
         """A separate layer: IScaleLayer."""
-        arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": 1}
+        found = turning(x)
+        if found is not None:
+            y = turned(self._layer(found.source, found.order[1]), found.order)
+            x.network.scaled[y.trt] = x.trt, self
+            return y
+        return self._layer(x, 1)
+
+    def _layer(self, x: Tensor, channel_axis: int) -> Tensor:
+        arguments = {"input": x, "mode": trt.ScaleMode.CHANNEL, "channel_axis": channel_axis}
         factors = {"scale": Weight(self.scale.astype(x.dtype.numpy)), "shift": Weight(self.shift.astype(x.dtype.numpy))}
         with x.network.at(self.place):
             (y,) = x.network.add("scale_nd", arguments | factors, name="batch_norm", dims=[x.shape])

@@ -22,7 +22,8 @@ from trtnet.ops.arguments.window_arguments import (
     pairs,
 )
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, Geometry, offered
-from trtnet.ops.convolutions.kinds import are_patches, is_depthwise, is_single_pixel, rearranged
+from trtnet.ops.convolutions.columns import BATCH_SECOND, columns
+from trtnet.ops.convolutions.kinds import are_patches, is_depthwise, is_pixelwise, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.convolutions.sums import plus
 from trtnet.ops.convolutions.weights import ConvolutionWeights, Kernel, mismatch
@@ -30,6 +31,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.ops.quantization.activations import convolved
 from trtnet.ops.quantization.held_scales import HeldScales, bias_of, operands
+from trtnet.ops.shapes.turned import turn
 from trtnet.support.backend import trt
 
 
@@ -103,6 +105,8 @@ def _form(
             return convolved(_patches(x, weight, bias, stride), image, kernel)
         if is_single_pixel(x, weight, padding, groups):
             return convolved(_pointwise(x, weight, bias), image, kernel)
+        if is_pixelwise(x, weight, stride, padding, groups):
+            return convolved(_pixelwise(x, weight, bias), image, kernel)
         if is_depthwise(x, weight, padding, groups):
             return convolved(_depthwise(x, weight, bias, stride, padding, dilation), image, kernel)
     return convolved(convolution(x, weight, bias, stride, padding, dilation, groups, rank, held), image, kernel)
@@ -126,6 +130,11 @@ def _pointwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -
 def window_facts(x: Tensor, weight: Parameter | np.ndarray, *_: object) -> dict[str, int]:
     """The batch, how many pixels of how many channels, and the pixels of a window."""
     return batch_facts(x) | {"pixels": pixels(x), "channels": weight.shape[0], "window": prod(weight.shape[2:])}
+
+
+@formulated("pixelwise", "columns", facts=window_facts)
+def _pixelwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -> Tensor:
+    return columns(turn(x, BATCH_SECOND), weight, bias, (x.shape[0], *x.shape[2:]))
 
 
 @formulated("depthwise", "convolution", facts=window_facts)

@@ -11,6 +11,7 @@ from trtnet.ops.arguments.window_arguments import Padding, Window, spread
 from trtnet.ops.convolutions.rearrangement import Rearrangement, Sides
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
+from trtnet.ops.shapes.turned import turning
 from trtnet.support import backend
 
 FEW_CHANNELS = 8
@@ -121,6 +122,19 @@ def is_depthwise(x: Tensor, weight: Constant, padding: Padding, groups: int) -> 
         and x.shape[1] == groups > 1
         and not isinstance(padding, str)
         and all(isinstance(n, int) for n in x.shape[2:])
+        and x.network.weight(weight).dtype == x.dtype
+    )
+
+
+def is_pixelwise(x: Tensor, weight: Constant, stride: Window, padding: Padding, groups: int) -> bool:
+    """Whether it is a 1x1 convolution of stride 1 of an image that a form keeps with its axes in another order."""
+    return (
+        turning(x) is not None
+        and x.ndim == len(weight.shape) == 4
+        and groups == 1
+        and tuple(weight.shape[1:]) == (x.shape[1], 1, 1)
+        and spread(stride, 2) == (1, 1)
+        and padding in (0, (0, 0), [0, 0], [(0, 0), (0, 0)])
         and x.network.weight(weight).dtype == x.dtype
     )
 

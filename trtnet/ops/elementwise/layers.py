@@ -12,6 +12,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.positions.steps import by_position, elementwise
 from trtnet.ops.shapes.first_parts import gathered
 from trtnet.ops.shapes.shape import reshape
+from trtnet.ops.shapes.turned import of_sources
 from trtnet.ops.shapes.unmoved import unmoved
 from trtnet.support import backend, dtypes
 from trtnet.support.backend import trt
@@ -32,12 +33,18 @@ def cast(x: Operand, dtype: DTypeLike) -> Tensor:
         wanted = dtypes.get(dtype)
     except DTypeError as error:
         network.fail(f"cast: {error}", {"x": x})
+    made = of_sources(lambda source: cast(source, wanted), x) if isinstance(x, Tensor) and x.dtype != wanted else None
+    if made is not None:
+        return made
     return tensor(x if isinstance(x, Tensor) and x.dtype == wanted else gathered(x), network, wanted)
 
 
 @by_position(elementwise)
 def layer(operation: str, x: Operand, y: Operand, name: str, dtype: DType) -> Tensor:
     """One IElementWiseLayer of operands of a dtype."""
+    made = of_sources(lambda one, other: layer(operation, one, other, name, dtype), x, y)
+    if made is not None:
+        return made
     return plain_layer(operation, gathered(x), gathered(y), name, dtype)
 
 
@@ -99,6 +106,9 @@ def expression(x: Tensor, then: Tensor, other: Tensor) -> tuple[object, ...]:
 @by_position(elementwise)
 def unary(x: Operand, operation: str, name: str) -> Tensor:
     """One IUnaryLayer."""
+    made = of_sources(lambda source: unary(source, operation, name), x)
+    if made is not None:
+        return made
     x = gathered(tensor(x, network_of(x)))
     arguments = {"input": x, "op": getattr(trt.UnaryOperation, operation)}
     (result,) = x.network.add("unary", arguments, name=name, hint=f"{name} does not take {x.dtype}", dims=[x.shape])
@@ -108,6 +118,9 @@ def unary(x: Operand, operation: str, name: str) -> Tensor:
 @by_position(elementwise)
 def activation(x: Tensor, kind: str, name: str, attributes: Mapping[str, float] | None = None) -> Tensor:
     """One IActivationLayer, behind a ReLU where it needs one. Raises LayerError for a dtype that it does not take."""
+    made = of_sources(lambda source: activation(source, kind, name, attributes), x)
+    if made is not None:
+        return made
     if kind in ("TANH", "SIGMOID") and _is_clipped_at_zero(x):
         x = activation(x, "RELU", name)
     arguments = {"input": gathered(x), "type": getattr(trt.ActivationType, kind)}

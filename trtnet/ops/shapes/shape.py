@@ -20,6 +20,7 @@ from trtnet.graph.sizes.dim import numel as count, static
 from trtnet.graph.sizes.products import quotient
 from trtnet.ops.arguments.operands import axis
 from trtnet.ops.arguments.sizes import ints_of, sizes_of
+from trtnet.ops.shapes import turned
 from trtnet.ops.shapes.moves import Move
 from trtnet.ops.shapes.regrouping import regrouped
 from trtnet.ops.shapes.slicing import movable, restored
@@ -220,7 +221,9 @@ def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
         ("permute", order),
         whole=True,
     )
-    return share(x, shuffle(x, before=order), view, permuted(x.shape, x.strides, order))
+    composed = turned.permuted(x, order)
+    y = shuffle(x, before=order) if composed is None else composed
+    return share(x, y, view, permuted(x.shape, x.strides, order))
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
