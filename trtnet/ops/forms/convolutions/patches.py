@@ -12,23 +12,42 @@ from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window
-from trtnet.ops.convolutions.kinds import Constant
+from trtnet.ops.convolutions.kinds import FEW_CHANNELS, Constant
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
+from trtnet.ops.shapes.turned import turned
 
 
 @form("patches", "product")
 def patch_product(x: Tensor, weight: Constant, bias: Operand | None, stride: Window) -> Tensor:
     """The convolution. x: [batch, channels, height, width]. Returns [batch, out_channels, rows, columns]."""
+    y = _product(x, weight, bias)
+    batch, rows, columns, out = y.shape
+    return y.flatten(1, 2).permute(0, 2, 1).reshape(batch, out, rows, columns)
+
+
+@form("patches", "channels_last")
+def channels_last(x: Tensor, weight: Constant, bias: Operand | None, stride: Window) -> Tensor:
+    """The same, kept as [batch, rows, columns, out_channels], in which layer norms read it."""
+    return turned(_product(x, weight, bias, is_last=weight.shape[1] >= FEW_CHANNELS), (0, 3, 1, 2))
+
+
+def _product(x: Tensor, weight: Constant, bias: Operand | None, *, is_last: bool = False) -> Tensor:
+    """[batch, rows, columns, out_channels].
+
+    is_last: whether the channels are behind the pixels of a patch, so that several of them are read at once.
+    """
     batch, channels, height, width = x.shape
     out, _, high, wide = weight.shape
     assert isinstance(height, int) and isinstance(width, int)
     rows, columns = height // high, width // wide
-    grid = x.reshape(batch, channels, rows, high, columns, wide).permute(0, 2, 4, 1, 3, 5)
+    kernel = tensor(weight, x.network)
+    if is_last:
+        image = x.permute(0, 2, 3, 1).reshape(batch, rows, high, columns, wide * channels)
+        grid, kernel = image.permute(0, 1, 3, 2, 4), kernel.permute(0, 2, 3, 1)
+    else:
+        grid = x.reshape(batch, channels, rows, high, columns, wide).permute(0, 2, 4, 1, 3, 5)
     patches = grid.reshape(batch, rows * columns, channels * high * wide)
-    kernel = tensor(weight, x.network).reshape(1, out, channels * high * wide).permute(0, 2, 1)
-    y = matmul(patches, kernel)
-    if bias is not None:
-        y = add(y, bias)
-    return y.permute(0, 2, 1).reshape(batch, out, rows, columns)
+    y = matmul(patches, kernel.reshape(1, out, channels * high * wide).permute(0, 2, 1))
+    return (y if bias is None else add(y, bias)).reshape(batch, rows, columns, out)

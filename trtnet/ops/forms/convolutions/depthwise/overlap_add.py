@@ -11,6 +11,7 @@ and 18.3 with convolutions (batch 32, float16).
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from trtnet.ops.convolutions.columns import BATCH_SECOND
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.convolutions.rearrangement import Array
 from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.elementwise.comparison import where
 from trtnet.ops.forms.convolutions.depthwise.toeplitz import axes_of, has_adjoining_windows, taps
 from trtnet.ops.forms.convolutions.windows import Axis
 from trtnet.ops.forms.moved_weights import moved_weight
@@ -81,7 +83,7 @@ def _overlap_add(x: Tensor, weight: Constant, bias: Operand | None, high: Axis, 
 
     products = matmul(image.reshape(channels, -1, shape[1]), moved_weight(x, weight, shape, matrices))
     parts = products.reshape(channels, batch, count, block.results, wide.results)
-    total = parts if count == 1 else _overlapped(parts, rows, halo, halo - high.before)
+    total = parts if count == 1 else _overlapped(parts, count, rows, halo, halo - high.before)
     if norm is not None:
         total = add(total, _border(x, weight, bias, norm, (high, wide)).reshape(channels, 1, count, rows, -1))
     elif bias is not None:
@@ -89,15 +91,27 @@ def _overlap_add(x: Tensor, weight: Constant, bias: Operand | None, high: Axis, 
     return turned(total.reshape(channels, batch, high.results, wide.results), BATCH_SECOND)
 
 
-def _overlapped(parts: Tensor, rows: int, halo: int, skipped: int) -> Tensor:
-    """The sum of the parts [channels, batch, blocks, rows of a part, width], of which blocks make so many rows each.
+def _overlapped(parts: Tensor, count: int, rows: int, halo: int, skipped: int) -> Tensor:
+    """The sum of the parts [channels, batch, blocks, rows of a part, width], for so many blocks of so many rows.
 
-    skipped: of the rows of all parts together, of which the result has as many as the image.
+    skipped: of the rows of all parts together, of which the result has as many as the image. Where a part has no row
+    for a block, the kernel reads another one and takes 0: TensorRT would write zeros, and read those.
     """
-    count, zero = parts.shape[2], tensor(0, parts.network, parts.dtype)
-    found = ((at, skipped - at * rows) for at in range(-(halo // rows) - 1, halo // rows + 2))
-    places = ((at, row) for at, row in found if -rows < row < rows + halo)
-    return reduce(add, (cut(parts, {2: Cut(at, count), 3: Cut(row, rows)}, "FILL", zero) for at, row in places))
+    pieces = []
+    for at in range(-(halo // rows) - 1, halo // rows + 2):
+        row = skipped - at * rows
+        if -rows < row < rows + halo:
+            inside = _inside(at, count, count)[:, None] & _inside(row, rows, rows + halo)
+            piece = cut(parts, {2: Cut(at, count), 3: Cut(row, rows)}, "CLAMP")
+            is_row = tensor(inside[..., None], parts.network)
+            pieces.append(piece if inside.all() else where(is_row, piece, 0.0))
+    return reduce(add, pieces)
+
+
+def _inside(start: int, count: int, size: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of so many places are in an axis of a size."""
+    places = start + np.arange(count)
+    return (places >= 0) & (places < size)
 
 
 def _unscaled(x: Tensor, weight: Constant) -> tuple[Tensor, BatchNorm | None]:
