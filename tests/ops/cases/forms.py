@@ -30,6 +30,7 @@ SHIFTED = (slice(0, -2), slice(-2, -1), slice(-1, None))
 BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in ((6, 3, 3), (6, 1, 1), (1, 3, 4)))
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
 EIGHT, TWELVE = (RNG.standard_normal((6, n, 1, 1)) / 4 for n in (8, 12))
+LONG = np.random.default_rng(10).standard_normal((6, 64, 3, 3)) / 24
 ONE_QUERY, TOKENS, IMAGE = ("n", 4, 1, 8), ("n", "s", 6), ("n", 6, "h", 5)
 STEMS = [
     ((7, 7), 2, 3, (16, 20)),
@@ -170,6 +171,13 @@ def normed_subpixel(x: Any) -> Any:
     mean, gain, offset = (like(w, x) for w in (OFFSETS, np.abs(OFFSETS) + 0.5, OFFSETS))
     y = f.batch_norm(f.conv2d(x, like(SUBPIXEL, x), padding=(2, 1)), mean, gain, gain, offset)
     return f.pixel_shuffle(y, 2)
+
+
+def normed_sum(x: Any) -> Any:
+    """A convolution of many channels, a batch norm and a ReLU."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    gain, offset = like(np.abs(GAIN) + 0.5, x), like(OFFSET, x)
+    return f.relu(f.batch_norm(f.conv2d(x, like(LONG, x), padding=1), offset, gain, gain, offset))
 
 
 def shuffled_channels(groups: int) -> Callable[[Any], Any]:
@@ -506,6 +514,11 @@ FORM_CASES: dict[str, list[Case]] = {
     ],
     "silu": [functional("silu")],
     "softmax": [functional("softmax", 1, shape=("n", 9, "s")), functional("softmax", 1), functional("softmax", -1)],
+    "split_k": [
+        Case("split sums", *convolution(LONG, LONG[:, 0, 0, 0]), ((2, 64, 5, 4),)),
+        Case("strided, without bias", *convolution(LONG, stride=2, padding=1), ((2, 64, 5, 4),)),
+        Case("behind a batch norm", normed_sum, normed_sum, ((2, 64, 5, 4),)),
+    ],
     "stem": [stem(*case) for case in STEMS],
     "sum": [
         Case("branches", branches, branches, (IMAGE,)),

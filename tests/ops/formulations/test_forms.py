@@ -23,7 +23,7 @@ from trtnet.ops.formulations import APPROXIMATIONS, FORMS, KINDS, Fastest, form,
 from trtnet.support import backend
 from trtnet.support.errors import ModelError
 
-OF_KNOWN_SIZES = {("product", "row_blocks")}
+OF_KNOWN_SIZES = {("product", "row_blocks"), ("split_k", "halves"), ("split_k", "quarters")}
 """Forms that apply to operations of known sizes only."""
 
 
