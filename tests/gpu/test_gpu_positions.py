@@ -13,22 +13,22 @@ import trtnet
 
 pytestmark = pytest.mark.gpu
 WITHIN = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 6e-2}
-ATTENTIONS = ("fused", "products", "reduction")
+ATTENTIONS = ("fused", "sums", "reduction")
 
 
 @pytest.mark.parametrize("dtype", WITHIN)
 @pytest.mark.parametrize("sizes", ["fixed", "dynamic"])
 @pytest.mark.parametrize("separate", [False, True], ids=["one product", "queries apart"])
+@pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("made", MODELS)
-def test_positions_alone(made: str, separate: bool, sizes: str, dtype: str) -> None:
+def test_positions_alone(made: str, attention: str, separate: bool, sizes: str, dtype: str) -> None:
     torch.manual_seed(0)
     model = Net(MODELS[made], separate).eval()
     batch: Any = "n" if sizes == "dynamic" else 3
-    shape = {"x": trtnet.Input((batch, LENGTH, WIDTH))}
-    for attention in ATTENTIONS:
-        network = trtnet.define(model, shape, dtype=dtype, forms={"positions": "alone", "decoding": attention})
-        with network.build({"n": (1, 2, 3)} if sizes == "dynamic" else {}) as engine:
-            x = torch.randn(3, LENGTH, WIDTH)
-            with torch.inference_mode():
-                expected = model(x)
-            assert relative_l2(engine(x.to(getattr(torch, dtype)).cuda()).float().cpu(), expected) <= WITHIN[dtype]
+    forms = {"positions": "alone", "decoding": attention}
+    network = trtnet.define(model, {"x": trtnet.Input((batch, LENGTH, WIDTH))}, dtype=dtype, forms=forms)
+    with network.build({"n": (1, 2, 3)} if sizes == "dynamic" else {}) as engine:
+        x = torch.randn(3, LENGTH, WIDTH)
+        with torch.inference_mode():
+            expected = model(x)
+        assert relative_l2(engine(x.to(getattr(torch, dtype)).cuda()).float().cpu(), expected) <= WITHIN[dtype]
