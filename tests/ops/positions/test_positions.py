@@ -166,3 +166,13 @@ def test_a_wrong_module_of_the_last_block_is_named() -> None:
 def test_weights_keep_their_names() -> None:
     both = [set(trtnet.define(Net(class_token, False).eval(), TOKENS, forms=forms).named) for forms in (WHOLE, ALONE)]
     assert both[0] == both[1] != set()
+
+
+@pytest.mark.parametrize("form", ["products", "float32_softmax"])
+def test_products_are_refused_where_keys_and_values_are_parts_of_one(form: str) -> None:
+    model = Net(class_token, False).eval()
+    text = rf"'{form}' of 'decoding' applies to no operation.*keys and values are not parts of one product"
+    with pytest.raises(trtnet.TrtnetError, match=text):
+        trtnet.define(model, TOKENS, dtype="float16", forms=ALONE | {"decoding": form})
+    chosen = trtnet.define(model, TOKENS, dtype="float16", forms=ALONE | {"decoding": "sums"}).forms.chosen
+    assert chosen["two"]["decoding"] == "sums"

@@ -31,8 +31,8 @@ def has_own_keys(query: Tensor, key: Tensor, value: Tensor, *_: object) -> bool:
     Of one query TensorRT-RTX 1.6.1 takes these for a packed product with one bias: in 16 bits and fixed shapes errors
     were 3 to 6 % on an H200, or it built no engine (tests/gpu/test_gpu_positions.py).
     """
-    made = [sequence_of(x) for x in (key, value)]
-    return None in made or made[0][0].trt is not made[1][0].trt
+    keys, values = sequence_of(key), sequence_of(value)
+    return keys is None or values is None or keys[0].trt is not values[0].trt
 
 
 def has_own_keys_in_16_bits(query: Tensor, *others: Any) -> bool:
