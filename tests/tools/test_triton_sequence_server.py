@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 )
 ROWS = 3
 REQUESTS, CALLS = "nv_inference_request_success", "nv_inference_exec_count"
-IDLE = 0.5
+IDLE = 2.0
 """Seconds after which the server gives a sequence up."""
 
 
