@@ -13,7 +13,6 @@ from helpers.decoders import caches_of, step
 
 import trtnet
 from trtnet import models
-from trtnet.graph.layers.read import needed, read
 from trtnet.models.bert import Bert, BertConfig
 from trtnet.models.gpt2 import GPT2, GPT2Config
 from trtnet.models.qwen2 import Qwen2, Qwen2Config
@@ -62,8 +61,7 @@ def test_vit(size: str) -> None:
         x = torch.randn(batch, 3, pixels, pixels)
         assert relative_l2(network.reference()(x), run(original, x)) <= 1e-5
     if size == "real":
-        outputs = [tensor.trt for tensor in network.outputs.values()]
-        assert len(needed(read(network.trt), outputs)) <= 450
+        assert network.trt.num_layers <= 460
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
