@@ -166,8 +166,8 @@ def test_the_stem_of_resnet_and_the_blocks_of_a_transformer() -> None:
 
 
 def test_of_what_another_form_brings_with_it_the_table_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = Fastest("decoding", "products", backend.name(), ("1", "99"), "9.0", dtypes=("float16",))
-    monkeypatch.setattr(measured, "MEASURED", [row, replace(row, kind="attention")])
+    row = Fastest("decoding", "sums", backend.name(), ("1", "99"), "9.0", dtypes=("float16",))
+    monkeypatch.setattr(measured, "MEASURED", [row, replace(row, kind="attention", form="products")])
     model, inputs = TwoBlocks(class_token, separate=False).eval(), {"x": trtnet.Input((2, LENGTH, WIDTH))}
 
     def define(forms: Any) -> DefinedNetwork:
@@ -178,4 +178,4 @@ def test_of_what_another_form_brings_with_it_the_table_decides(monkeypatch: pyte
     assert group.forms == ("alone",) and group.part == ()
     tuned = define(NeutralBut(by_path(((group.name, "alone"),), [group]), neutral)).forms
     assert tuned.chosen[""]["positions"] == "alone"
-    assert tuned.chosen["two"]["decoding"] == "products" and tuned.chosen["one"]["attention"] == "fused"
+    assert tuned.chosen["two"]["decoding"] == "sums" and tuned.chosen["one"]["attention"] == "fused"
