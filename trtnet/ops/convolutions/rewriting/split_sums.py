@@ -14,7 +14,7 @@ from trtnet.ops.convolutions.rewriting.pairs import stand_in
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts
 
-MOST_PIXELS, LEAST_TERMS = 512, 512
+MOST_PIXELS, LEAST_TERMS = 784, 384
 """Of all images of a batch together, and of a sum, where there is a choice."""
 
 
