@@ -55,6 +55,16 @@ def relative_l2(found: Any, expected: Any) -> float:
     return float((a - b).norm() / b.norm().clamp_min(1e-30))
 
 
+def agreeing(network: Any, model: nn.Module, x: torch.Tensor) -> bool:
+    """Whether the reference gives what torch gives in float32, one tensor or several, within the dtype of `x`."""
+    with torch.inference_mode():
+        wanted = model(x.float())
+    ours = network.reference()(x)
+    pairs = [(ours, wanted)] if isinstance(wanted, torch.Tensor) else zip(ours, wanted, strict=True)
+    within = {torch.float32: 1e-6, torch.float16: 4e-3}[x.dtype]
+    return all(relative_l2(mine, theirs) <= within for mine, theirs in pairs)
+
+
 def random_weights(model: nn.Module, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
     """Weights that keep activations near 1 in size, variances positive; one for all keys of a tied parameter."""
     rng = np.random.default_rng(seed)

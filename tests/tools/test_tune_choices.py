@@ -176,6 +176,6 @@ def test_of_what_another_form_brings_with_it_the_table_decides(monkeypatch: pyte
     neutral = define(NeutralBut({}))
     group = next(group for group in groups_of(neutral) if group.kind == "positions")
     assert group.forms == ("alone",) and group.part == ()
-    tuned = define(NeutralBut(by_path(((group.name, "alone"),), [group]), neutral)).forms
+    tuned = define(NeutralBut(by_path(((group.name, "alone"),), [group]), neutral.forms.chosen)).forms
     assert tuned.chosen[""]["positions"] == "alone"
     assert tuned.chosen["two"]["decoding"] == "sums" and tuned.chosen["one"]["attention"] == "fused"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparing import random_tensor, random_weights, relative_l2
+from helpers.comparing import agreeing, random_tensor, random_weights, relative_l2
 
 import trtnet
 from trtnet import nn, ops
@@ -45,12 +45,7 @@ def defined(made: Any, forms: Any, dtype: str = "float32", **options: Any) -> An
     torch.manual_seed(0)
     model = Net(made).eval()
     network = trtnet.define(model, IMAGE, dtype=dtype, forms=forms, **options)
-    x = random_tensor(2, 6, 8, 7, dtype=dtype)
-    with torch.inference_mode():
-        wanted = model(x.float())
-    ours = network.reference()(x)
-    pairs = [(ours, wanted)] if isinstance(wanted, torch.Tensor) else zip(ours, wanted, strict=True)
-    assert all(relative_l2(mine, theirs) <= {"float32": 1e-6, "float16": 4e-3}[dtype] for mine, theirs in pairs)
+    assert agreeing(network, model, random_tensor(2, 6, 8, 7, dtype=dtype))
     return network
 
 

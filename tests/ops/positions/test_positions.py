@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparing import random_tensor, relative_l2
+from helpers.comparing import agreeing, random_tensor
 from helpers.ops.position_networks import (
     HEADS,
     LENGTH,
@@ -37,12 +37,7 @@ def defined(made: Made, forms: Any, dtype: str = "float32", separate: bool = Fal
     network = trtnet.define(model, inputs, dtype=dtype, forms=forms)
     for batch in (1, 3):
         shape = [n if isinstance(n, int) else {"n": batch, "s": 7 + batch}[n] for n in inputs["x"].shape]
-        x = random_tensor(*shape, dtype=dtype)
-        with torch.inference_mode():
-            wanted = model(x.float())
-        ours = network.reference()(x)
-        pairs = [(ours, wanted)] if isinstance(wanted, torch.Tensor) else zip(ours, wanted, strict=True)
-        assert all(relative_l2(mine, theirs) <= {"float32": 1e-6, "float16": 4e-3}[dtype] for mine, theirs in pairs)
+        assert agreeing(network, model, random_tensor(*shape, dtype=dtype))
     return network
 
 

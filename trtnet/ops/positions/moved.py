@@ -30,23 +30,20 @@ class Moved(Step):
     move: Move
 
     def needed(self, ndim: int, axis: int) -> dict[str, Needed] | None:
-        place = self.move.after[axis]
-        own = place if self.move.shape is None else _kept(self._before, self.move.shape, place)
-        return None if own is None else {"x": Needed(self.move.source, self.move.before[own])}
+        own = self._own(axis)
+        return None if own is None else {"x": Needed(self.move.source, own)}
 
     def again(self, some: Mapping[str, Tensor], axis: int) -> Tensor:
-        x, move, place = some["x"], self.move, self.move.after[axis]
-        if move.shape is None:
-            return shuffle(x, move.before, None, move.after)
-        own = _kept(self._before, move.shape, place)
-        assert own is not None
-        shape = (*move.shape[:place], x.shape[move.before[own]], *move.shape[place + 1 :])
-        return shuffle(x, move.before, shape, move.after)
+        x, shape, place, own = some["x"], self.move.shape, self.move.after[axis], self._own(axis)
+        if shape is not None and own is not None:
+            shape = (*shape[:place], x.shape[own], *shape[place + 1 :])
+        return shuffle(x, self.move.before, shape, self.move.after)
 
-    @property
-    def _before(self) -> Shape:
-        """The sizes that are reshaped."""
-        return tuple(self.move.source.shape[axis] for axis in self.move.before)
+    def _own(self, axis: int) -> int | None:
+        """The axis of the source that an axis of the result is; None where it is none."""
+        source, before, shape, place = self.move.source, self.move.before, self.move.shape, self.move.after[axis]
+        kept = place if shape is None else _kept(tuple(source.shape[a] for a in before), shape, place)
+        return None if kept is None else before[kept]
 
     @property
     def operands(self) -> Mapping[str, Tensor]:

@@ -10,13 +10,12 @@ from itertools import count
 
 from trtnet.graph import Size, Tensor
 from trtnet.graph.layers.read import Node, needed
-from trtnet.graph.sizes.dim import is_static, numel
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, known
 from trtnet.ops.positions.moved import step_of
 from trtnet.ops.positions.steps import Needed, Step
+from trtnet.ops.shapes.first_parts import sliced
 from trtnet.ops.shapes.moves import Part
-from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.backend import trt
 
 Key = tuple[trt.ITensor, int, Size]
@@ -42,7 +41,7 @@ class Selection:
 
     def __init__(self, result: trt.ITensor, part: Part, nodes: Sequence[Node], outputs: Sequence[trt.ITensor]) -> None:
         ((self.axis, taken),) = part.cuts.items()
-        self.result, self.x, self.start, self.size = result, part.source, taken.start, taken.size
+        self.x, self.start, self.size = part.source, taken.start, taken.size
         self._nodes = [node for node in nodes if result not in node.outputs]
         self._outputs = outputs
         self._order = {x: number for number, node in enumerate(nodes) for x in node.outputs}
@@ -94,7 +93,7 @@ class Selection:
         def some(each: Needed, start: Size) -> Tensor:
             key = each.x.trt, each.axis, start
             if key not in made:
-                made[key] = _cut(each.x, each.axis, start, self.size)
+                made[key] = sliced(each.x, each.axis, start, self.size)
             return made[key]
 
         for link in self.links:
@@ -103,19 +102,6 @@ class Selection:
                 operands = {name: some(each, _shifted(link.start, each.shift)) for name, each in link.needed.items()}
                 made[link.x.trt, link.axis, link.start] = link.step.again(operands, link.axis)
         return made[self.x.trt, self.axis, self.start]
-
-
-def _cut(x: Tensor, axis: int, start: Size, size: int) -> Tensor:
-    """Positions of an axis, taken from one axis of all numbers from that on, where these are known.
-
-    A single first position would be gathered (``trtnet.ops.shapes.first_parts``): TensorRT-RTX would read one number
-    at a time in the kernel that computes all of them.
-    """
-    inner = numel(x.shape[axis + 1 :])
-    if not is_static((*x.shape[axis:], start)) or inner == 1:
-        return cut(x, {axis: Cut(start, size)})
-    flat = x.reshape(*x.shape[:axis], x.shape[axis] * inner)
-    return cut(flat, {axis: Cut(start * inner, size * inner)}).reshape(*x.shape[:axis], size, *x.shape[axis + 1 :])
 
 
 def _shifted(start: Size, shift: Size) -> Size:

@@ -45,9 +45,9 @@ class Step(ABC):
         """The positions of an axis for which the operands in `some` are those that they need."""
 
     @property
+    @abstractmethod
     def operands(self) -> Mapping[str, Tensor]:
         """Those that are tensors."""
-        return {}
 
 
 @dataclass(frozen=True, eq=False)

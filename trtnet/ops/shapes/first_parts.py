@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 from typing import TypeVar, cast
 
-from trtnet.graph import Tensor
+from trtnet.graph import Size, Tensor
+from trtnet.graph.sizes.dim import is_static, numel
 from trtnet.ops.indexing.gather import single
 from trtnet.ops.positions.moved import Sliced
 from trtnet.ops.shapes.moves import Part
-from trtnet.ops.shapes.shape import shuffle
+from trtnet.ops.shapes.shape import reshape, shuffle
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support import backend
 
@@ -55,6 +56,19 @@ def _first(x: Tensor, axis: int) -> Tensor:
     y = single(x, 0, axis)
     y.network.steps[y.trt] = Sliced(Part(x.fresh(), {axis: Cut(0, 1)}))
     return y
+
+
+def sliced(x: Tensor, axis: int, start: Size, size: int) -> Tensor:
+    """Positions of an axis that are not computed with beside the whole, cut from one axis of all numbers behind it.
+
+    A single first one would be gathered otherwise, of which a thread of TensorRT-RTX reads one number at a time, and
+    eight of a slice. Where sizes are not known, it is a slice of the axis.
+    """
+    inner = numel(x.shape[axis + 1 :])
+    if not is_static((*x.shape[axis:], start)) or inner == 1:
+        return cut(x, {axis: Cut(start, size)})
+    flat = reshape(x, (*x.shape[:axis], x.shape[axis] * inner))
+    return reshape(cut(flat, {axis: Cut(start * inner, size * inner)}), (*x.shape[:axis], size, *x.shape[axis + 1 :]))
 
 
 def _firsts(part: Part, ndim: int) -> list[int]:

@@ -121,7 +121,7 @@ def run(
             recorder.tuning = replace(recorder.tuning, ordered_by=ordered_by)
             measurer = Recorded(processes, recorder.known, recorder)
             found = search(groups, measurer, budget, ROUND * setup.builders, told)
-        tuned = subject.define(NeutralBut(by_path(found.variant, groups), neutral))
+        tuned = subject.define(NeutralBut(by_path(found.variant, groups), place.there))
         return recorder.end(concluded(recorder.tuning, groups, neutral, tuned, found))
 
 
@@ -180,7 +180,7 @@ def _prepared(
     folder: Path, subject: Subject, network: DefinedNetwork, dims: Mapping[str, DimRange], arrays: Arrays
 ) -> Workplace:
     """The folder of the processes, with the model and its inputs. Raises InputError for a dimension without a size."""
-    place = Workplace(folder)
+    place = Workplace(folder, network.forms.chosen)
     missing = [size for size in network.dims if size not in dims]
     if missing:
         raise InputError(f"give the size of {missing[0]}, as in --dim {missing[0]}=8: forms are timed at one size")

@@ -13,8 +13,8 @@ from trtnet.ops.elementwise.layers import plain_layer
 from trtnet.ops.formulations import form
 from trtnet.ops.products.layer import product
 from trtnet.ops.reductions.reduce import sum
+from trtnet.ops.shapes.first_parts import sliced
 from trtnet.ops.shapes.pad import pad
-from trtnet.ops.shapes.slicing import Cut, cut
 
 ROWS = 8
 """Kernels for tensor cores take as many at a time."""
@@ -53,10 +53,5 @@ def with_rows(x: Tensor, block: int) -> Tensor:
 
 
 def without_rows(y: Tensor, x: Tensor) -> Tensor:
-    """The results for the rows of `x`, which come first: [rows and more, out_features] -> [..., out_features].
-
-    They are cut from one axis of all numbers: the first row alone would be gathered (trtnet.ops.shapes.first_parts),
-    of which a thread of TensorRT-RTX reads one number at a time, and eight of a slice.
-    """
-    features = int(y.shape[-1])
-    return cut(y.reshape(1, -1), {1: Cut(0, rows_of(x) * features)}).reshape(*x.shape[:-1], features)
+    """The results for the rows of `x`, which come first: [rows and more, out_features] -> [..., out_features]."""
+    return sliced(y, 0, 0, rows_of(x)).reshape(*x.shape[:-1], y.shape[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from glob import escape
 
 from trtnet.definition import DefinedNetwork
@@ -19,12 +19,12 @@ ByPath = Mapping[str, Mapping[str, str]]
 class NeutralBut(FormChoices):
     """Neutral forms but for some modules, approximations among them. What decides nothing is no error.
 
-    (Forms change what else there is to choose.) neutral: the network with neutral forms. Of a kind that a module has
-    none of there, and gets by another form, the table decides: the attention of the one query that is left of many is
-    one of the kind `decoding`.
+    (Forms change what else there is to choose.) there: what modules have in the network with neutral forms, by path.
+    Of a kind that a module has none of there, and gets by another form, the table decides: the attention of the one
+    query that is left of many is one of the kind `decoding`.
     """
 
-    def __init__(self, forms: ByPath, neutral: DefinedNetwork | None = None) -> None:
+    def __init__(self, forms: ByPath, there: Mapping[str, Container[str]] | None = None) -> None:
         super().__init__(
             {
                 kind: {escape(path): form for path, form in forms.get(kind, {}).items()} | {"*": names[0]}
@@ -32,7 +32,7 @@ class NeutralBut(FormChoices):
             },
             approximations=True,
         )
-        self._there = None if neutral is None else neutral.forms.chosen
+        self._there = there
 
     def at(self, kind: str, path: str) -> FormChoice | None:
         """The choice for a module; None where the table decides."""

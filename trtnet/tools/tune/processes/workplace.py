@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +23,13 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 @dataclass(frozen=True)
 class Workplace:
-    """A folder. It does tasks, as the handler of a worker."""
+    """A folder. It does tasks, as the handler of a worker.
+
+    there: what modules have to choose in the network with neutral forms, by path; None before that is known.
+    """
 
     folder: Path
+    there: Mapping[str, Container[str]] | None = None
 
     def __call__(self, task: Task) -> Any:
         return task.run(self)
@@ -37,11 +41,11 @@ class Workplace:
     @cached_property
     def neutral(self) -> DefinedNetwork:
         """With neutral forms: what parts are cut out of. Defined once in a process."""
-        return self._subject.define(NeutralBut({}))
+        return self.define({})
 
     def define(self, forms: ByPath, dtype: DTypes | None = None) -> DefinedNetwork:
         """The model's network: neutral but for these forms."""
-        return self._subject.define(NeutralBut(forms, self.neutral), dtype)
+        return self._subject.define(NeutralBut(forms, self.there), dtype)
 
     def plan(self, number: int) -> Path:
         """Of an engine."""
