@@ -472,6 +472,7 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("product of an image", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 3, "s", 6),)),
         Case("product beside a turned image", perceptron_beside, perceptron_beside, (("n", 6, "h", 5),)),
         Case("product of two dimensions", *pair(ops.linear, F.linear, MATRIX, None), (("n", 6),)),
+        Case("product of long sums", *pair(ops.linear, F.linear, LONG[:, :, 0, 0], OFFSET), (("n", 3, 64),)),
         Case("several of one tensor", gated, gated, (TOKENS,)),
         Case("several of one tensor of known size", gated, gated, ((2, 130, 6),)),
     ],

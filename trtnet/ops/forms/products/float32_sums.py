@@ -11,7 +11,7 @@ from __future__ import annotations
 from trtnet.graph import Parameter, Tensor
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.forms.dtypes import in_float32, is_float16
+from trtnet.ops.forms.dtypes import is_float16
 from trtnet.ops.formulations import form
 from trtnet.ops.products.layer import product
 from trtnet.support.dtypes import float32
@@ -21,5 +21,11 @@ from trtnet.support.dtypes import float32
 @form("row", "float32_sums", applies=is_float16)
 def float32_sums(x: Tensor, weight: Parameter) -> Tensor:
     """TensorRT-RTX sums in float32."""
-    wide = cast(tensor(weight, x.network), float32)
-    return in_float32(lambda rows: product(rows, wide, "TRANSPOSE"), x)
+    return product_of_float32_sums(x, tensor(weight, x.network))
+
+
+def product_of_float32_sums(x: Tensor, columns: Tensor) -> Tensor:
+    """``x @ columns.mT`` with sums in float32, in the dtype of `x`: bfloat16 is summed so anyway."""
+    if not is_float16(x):
+        return product(x, columns, "TRANSPOSE")
+    return cast(product(cast(x, float32), cast(columns, float32), "TRANSPOSE"), x.dtype)

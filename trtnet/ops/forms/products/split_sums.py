@@ -1,0 +1,63 @@
+"""The sums of a product of few rows in parts, which are the batch of one product, and the sum of the parts.
+
+Of 32 rows times 4,096 columns there are 128 blocks of 32 x 32 numbers, fewer than an H200 has multiprocessors, and each
+sums all of in_features. The weight and its name stay: parts of its rows are read where they are, as those of ``x``.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from trtnet.graph import Parameter, Tensor
+from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.elementwise.arithmetic import add
+from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.forms.products.float32_sums import product_of_float32_sums
+from trtnet.ops.formulations import form
+from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.support.dtypes import float32
+
+HALVES, QUARTERS, EIGHTHS = 2, 4, 8
+
+
+def has_halves(x: Tensor, weight: Parameter) -> bool:
+    """Whether in_features is a multiple of 2."""
+    return weight.shape[1] % HALVES == 0
+
+
+def has_quarters(x: Tensor, weight: Parameter) -> bool:
+    """Whether in_features is a multiple of 4."""
+    return weight.shape[1] % QUARTERS == 0
+
+
+def has_eighths(x: Tensor, weight: Parameter) -> bool:
+    """Whether in_features is a multiple of 8."""
+    return weight.shape[1] % EIGHTHS == 0
+
+
+@form("product", "halves", applies=has_halves)
+def halves(x: Tensor, weight: Parameter) -> Tensor:
+    """Two sums."""
+    return _split(x, weight, HALVES)
+
+
+@form("product", "quarters", applies=has_quarters)
+def quarters(x: Tensor, weight: Parameter) -> Tensor:
+    """Four sums."""
+    return _split(x, weight, QUARTERS)
+
+
+@form("product", "eighths", applies=has_eighths)
+def eighths(x: Tensor, weight: Parameter) -> Tensor:
+    """Eight sums."""
+    return _split(x, weight, EIGHTHS)
+
+
+def _split(x: Tensor, weight: Parameter, parts: int) -> Tensor:
+    """[parts, rows, features / parts] times [parts, features / parts, out_features], summed in float32."""
+    out_features, in_features = weight.shape
+    rows = x.reshape(-1, parts, in_features // parts).permute(1, 0, 2)
+    columns = tensor(weight, x.network).reshape(out_features, parts, in_features // parts).permute(1, 0, 2)
+    sums = product_of_float32_sums(rows, columns)
+    each = (cast(cut(sums, {0: Cut(part, 1)}), float32) for part in range(parts))
+    return cast(reduce(add, each), x.dtype).reshape(*x.shape[:-1], out_features)
