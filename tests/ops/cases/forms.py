@@ -457,6 +457,7 @@ FORM_CASES: dict[str, list[Case]] = {
     "pointwise": [
         Case("pointwise", *convolution(PIXEL, SHIFT), (("n", 3, 1, 1),)),
         Case("pointwise without bias", *convolution(PIXEL), ((2, 3, 1, 1),)),
+        Case("pointwise, long sums", *convolution(LONG[:, :, :1, :1], OFFSET), (("n", 64, 1, 1),)),
     ],
     "bias": [
         Case("bias", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),

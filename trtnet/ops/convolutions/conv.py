@@ -122,7 +122,12 @@ def _patches(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None, str
     return convolution(x, weight, bias, stride, 0, 1, 1, rank=2)
 
 
-@formulated("pointwise", "convolution", facts=batch_facts)
+def pixel_facts(x: Tensor, weight: Parameter | np.ndarray, *_: object) -> dict[str, int]:
+    """The batch, how many channels are read, and how many are made."""
+    return batch_facts(x) | {"channels": weight.shape[1], "out_channels": weight.shape[0]}
+
+
+@formulated("pointwise", "convolution", facts=pixel_facts)
 def _pointwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -> Tensor:
     return convolution(x, weight, bias, 1, 0, 1, 1, rank=2)
 

@@ -10,6 +10,7 @@ from functools import reduce
 
 from trtnet.graph import Parameter, Tensor
 from trtnet.ops.arguments.operands import tensor
+from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.forms.products.float32_sums import product_of_float32_sums
@@ -20,44 +21,44 @@ from trtnet.support.dtypes import float32
 HALVES, QUARTERS, EIGHTHS = 2, 4, 8
 
 
-def has_halves(x: Tensor, weight: Parameter) -> bool:
-    """Whether in_features is a multiple of 2."""
+def has_halves(x: Tensor, weight: Constant, *_: object) -> bool:
+    """Whether in_features, or channels, are a multiple of 2."""
     return weight.shape[1] % HALVES == 0
 
 
-def has_quarters(x: Tensor, weight: Parameter) -> bool:
-    """Whether in_features is a multiple of 4."""
+def has_quarters(x: Tensor, weight: Constant, *_: object) -> bool:
+    """Whether in_features, or channels, are a multiple of 4."""
     return weight.shape[1] % QUARTERS == 0
 
 
-def has_eighths(x: Tensor, weight: Parameter) -> bool:
-    """Whether in_features is a multiple of 8."""
+def has_eighths(x: Tensor, weight: Constant, *_: object) -> bool:
+    """Whether in_features, or channels, are a multiple of 8."""
     return weight.shape[1] % EIGHTHS == 0
 
 
 @form("product", "halves", applies=has_halves)
 def halves(x: Tensor, weight: Parameter) -> Tensor:
     """Two sums."""
-    return _split(x, weight, HALVES)
+    return product_in_parts(x, tensor(weight, x.network), HALVES)
 
 
 @form("product", "quarters", applies=has_quarters)
 def quarters(x: Tensor, weight: Parameter) -> Tensor:
     """Four sums."""
-    return _split(x, weight, QUARTERS)
+    return product_in_parts(x, tensor(weight, x.network), QUARTERS)
 
 
 @form("product", "eighths", applies=has_eighths)
 def eighths(x: Tensor, weight: Parameter) -> Tensor:
     """Eight sums."""
-    return _split(x, weight, EIGHTHS)
+    return product_in_parts(x, tensor(weight, x.network), EIGHTHS)
 
 
-def _split(x: Tensor, weight: Parameter, parts: int) -> Tensor:
-    """[parts, rows, features / parts] times [parts, features / parts, out_features], summed in float32."""
-    out_features, in_features = weight.shape
+def product_in_parts(x: Tensor, weight: Tensor, parts: int) -> Tensor:
+    """``x @ weight.T`` as [parts, rows, features] times [parts, features, out_features], summed in float32."""
+    out_features, in_features = (int(size) for size in weight.shape)
     rows = x.reshape(-1, parts, in_features // parts).permute(1, 0, 2)
-    columns = tensor(weight, x.network).reshape(out_features, parts, in_features // parts).permute(1, 0, 2)
+    columns = weight.reshape(out_features, parts, in_features // parts).permute(1, 0, 2)
     sums = product_of_float32_sums(rows, columns)
     each = (cast(cut(sums, {0: Cut(part, 1)}), float32) for part in range(parts))
     return cast(reduce(add, each), x.dtype).reshape(*x.shape[:-1], out_features)
