@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.comparing import network_of, random_tensor
+from helpers.comparing import Function, network_of, random_tensor
 
 import trtnet
 from trtnet import nn, ops
 from trtnet.graph.layers.read import read
+from trtnet.ops.formulations import FORMS
 from trtnet.support.errors import LayerError
 
 
@@ -35,6 +37,22 @@ def test_the_layer_gives_places_too_and_builds() -> None:
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b)
     network.build({"n": (1, 2, 3), "h": (5, 7, 9)})
+
+
+@pytest.mark.parametrize("form", FORMS["pooling"])
+def test_nan_and_infinities_are_torchs_in_every_form(form: str) -> None:
+    x = random_tensor(2, 3, 7, 6)
+    x[0, 0, 0, 0] = x[0, 1, 6, 5] = x[1, 0, 3, 2] = float("nan")
+    x[1, 1, :4, :4], x[1, 2, 0, 0] = float("-inf"), float("inf")
+    pools = [(ops.max_pool2d, F.max_pool2d, (3, 2, 1)), (ops.max_pool2d, F.max_pool2d, (2, 2, 0, 1, True))]
+    for ours, theirs, arguments in [*pools, (ops.avg_pool2d, F.avg_pool2d, (3, 1, 1))]:
+        model, inputs = Function(partial(call, ours, arguments)), {"x": trtnet.Input((2, 3, 7, 6))}
+        network = trtnet.define(model, inputs, {}, forms={"pooling": form})
+        torch.testing.assert_close(network.reference()(x), theirs(x, *arguments), equal_nan=True)
+
+
+def call(function: Callable[..., Any], arguments: tuple[Any, ...], x: Any) -> Any:
+    return function(x, *arguments)
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32"])

@@ -5,41 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from trtnet.graph import Dim, Tensor
-from trtnet.graph.sizes.dim import is_static, smallest
+from trtnet.graph.sizes.dim import smallest
 from trtnet.ops.arguments.window_arguments import Window, geometry, kept, lift, spread
-from trtnet.ops.pooling.window_slices import check
+from trtnet.ops.pooling.windows import Windows
 from trtnet.ops.reductions.reduce import amax, mean
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.backend import trt
 
 
-def pool_layer(
-    x: Tensor,
-    kind: str,
-    kernel_size: Window,
-    stride: Window | None,
-    padding: Window,
-    ceil_mode: bool,
-    attributes: dict[str, Any],
-    rank: int,
-) -> Tensor:
-    check(x, kernel_size, padding, rank, 1, spare(kernel_size, stride, ceil_mode, rank))
-    if not is_static(spread(kernel_size, rank)):
-        return _over_whole_axes(x, kind, kernel_size, stride, padding, ceil_mode, attributes, rank)
+def pool_layer(x: Tensor, kind: str, windows: Windows, attributes: dict[str, Any]) -> Tensor:
+    """IPoolingLayer of windows without dilation, and torch's number of them."""
+    rank = windows.rank
     image, flat = lift(x, rank)
-    window, pads = geometry(kernel_size, rank, 1), geometry(padding, rank, 0)
-    strides = window if stride is None else geometry(stride, rank, 1)
-    rounding = trt.PaddingMode.EXPLICIT_ROUND_UP if ceil_mode else trt.PaddingMode.EXPLICIT_ROUND_DOWN
+    sizes, strides = geometry(windows.sizes, rank, 1), geometry(windows.strides, rank, 1)
+    pads = geometry(windows.pads, rank, 0)
+    rounding = trt.PaddingMode.EXPLICIT_ROUND_UP if windows.rounds_up else trt.PaddingMode.EXPLICIT_ROUND_DOWN
     places = {"stride_nd": strides, "pre_padding": pads, "post_padding": pads, "padding_mode": rounding}
-    extent = [size - 1 for size in window]
+    extent = [size - 1 for size in sizes]
     (y,) = x.network.add(
         "pooling_nd",
-        {"input": image, "type": getattr(trt.PoolingType, kind), "window_size": window},
+        {"input": image, "type": getattr(trt.PoolingType, kind), "window_size": sizes},
         attributes=places | attributes,
         name=f"{kind.lower()}_pool",
-        dims=[(x.shape[0], x.shape[1], *kept(image, len(window), strides, extent, list(pads)))],
+        dims=[(x.shape[0], x.shape[1], *kept(image, len(sizes), strides, extent, list(pads)))],
     )
-    y = _without_windows_of_padding(image, y, window, strides, pads) if ceil_mode else y
+    y = _without_windows_of_padding(image, y, sizes, strides, pads) if windows.rounds_up else y
     return y.squeeze(2) if flat else y
 
 
@@ -49,7 +39,7 @@ def spare(kernel_size: Window, stride: Window | None, ceil_mode: bool, rank: int
     return max((s - 1 for s in steps if isinstance(s, int)), default=0) if ceil_mode else 0
 
 
-def _over_whole_axes(
+def over_whole_axes(
     x: Tensor,
     kind: str,
     kernel_size: Window,
@@ -72,7 +62,7 @@ def _over_whole_axes(
         return y
     for i in whole:
         window[i] = steps[i] = 1
-    return pool_layer(y, kind, window, steps, pads, ceil_mode, attributes, rank)
+    return pool_layer(y, kind, Windows.of(window, steps, pads, ceil_mode, rank), attributes)
 
 
 def _without_windows_of_padding(

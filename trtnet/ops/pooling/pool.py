@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
-from trtnet.graph import Size, Tensor
+import numpy as np
+
+from trtnet.graph import Tensor
 from trtnet.graph.sizes.dim import is_static
+from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window, spread
-from trtnet.ops.create import arange
-from trtnet.ops.elementwise.arithmetic import add, maximum, minimum, mul, sub
+from trtnet.ops.elementwise.arithmetic import mul
 from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.pooling.layer import pool_layer, spare
-from trtnet.ops.pooling.window_slices import check, largest_of_taps, padded_for
+from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import batch_facts
+from trtnet.ops.pooling.layer import over_whole_axes, pool_layer, spare
+from trtnet.ops.pooling.window_slices import check, largest_and_places, largest_of_taps, padded_for
+from trtnet.ops.pooling.windows import Windows
 from trtnet.ops.shapes.slicing import Cut, cut
 
 
@@ -31,11 +37,15 @@ def max_pool(
     if x.ndim == rank + 1:
         found = max_pool(x.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode, rank, return_indices)
         return tuple(y.squeeze(0) for y in found) if return_indices else found.squeeze(0)
-    if return_indices or any(d != 1 for d in spread(dilation, rank)) or not x.dtype.is_floating:
-        check(x, kernel_size, padding, rank, dilation, spare(kernel_size, stride, ceil_mode, rank))
-        values, places = largest_of_taps(x, kernel_size, stride, padding, dilation, ceil_mode, rank, return_indices)
-        return (values, places) if return_indices else values
-    return pool_layer(x, "MAX", kernel_size, stride, padding, ceil_mode, {}, rank)
+    check(x, kernel_size, padding, rank, dilation, spare(kernel_size, stride, ceil_mode, rank))
+    if not is_static(spread(kernel_size, rank)):
+        return over_whole_axes(x, "MAX", kernel_size, stride, padding, ceil_mode, {}, rank)
+    windows = Windows.of(kernel_size, stride, padding, ceil_mode, rank, dilation)
+    if return_indices:
+        return largest_and_places(x, windows)
+    if any(apart != 1 for apart in windows.dilations) or not x.dtype.is_floating:
+        return largest_of_taps(x, windows)
+    return _pooling(x, windows, True, True)
 
 
 def max_pool1d(
@@ -174,60 +184,62 @@ def avg_pool(
         image = x.unsqueeze(0)
         y = avg_pool(image, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor, rank)
         return y.squeeze(0)
-    if divisor is None and ceil_mode and is_static(spread(kernel_size, rank)):
-        check(x, kernel_size, padding, rank, 1, spare(kernel_size, stride, ceil_mode, rank))
-        if not _fits(x, kernel_size, stride, padding, rank):
-            return _rounded_up(x, kernel_size, stride, padding, count_include_pad, rank)
-        ceil_mode = False
-    if divisor is None:
+    check(x, kernel_size, padding, rank, 1, spare(kernel_size, stride, ceil_mode, rank))
+    if not is_static(spread(kernel_size, rank)):
         attributes = {"average_count_excludes_padding": not count_include_pad}
-        return pool_layer(x, "AVERAGE", kernel_size, stride, padding, ceil_mode, attributes, rank)
+        return over_whole_axes(x, "AVERAGE", kernel_size, stride, padding, ceil_mode, attributes, rank)
+    windows = Windows.of(kernel_size, stride, padding, ceil_mode, rank)
+    if divisor is None:
+        return _pooling(x, windows, False, count_include_pad)
     if divisor == 0:
         x.network.fail("avg_pool: divisor_override is not 0", {"x": x})
-    check(x, kernel_size, padding, rank, 1, spare(kernel_size, stride, ceil_mode, rank))
-    means, _ = _full_means(x, kernel_size, stride, padding, ceil_mode, rank)
-    return mul(means, prod(spread(kernel_size, rank)) / divisor)
+    return mul(_full_means(x, windows), prod(windows.sizes) / divisor)
 
 
-def _full_means(
-    x: Tensor, kernel_size: Window, stride: Window | None, padding: Window, ceil_mode: bool, rank: int
-) -> tuple[Tensor, list[Size]]:
-    """(sums over the size of a whole window, of zeros beyond the input; the number of windows of each axis)."""
-    padded, counts = padded_for(x, kernel_size, stride, padding, 1, ceil_mode, rank, 0.0)
-    means = pool_layer(
-        padded, "AVERAGE", kernel_size, stride, 0, False, {"average_count_excludes_padding": False}, rank
-    )
-    return cut(means, {a: Cut(0, n) for a, n in enumerate(counts, start=2) if ceil_mode}), counts
+def pooling_facts(x: Tensor, windows: Windows, is_largest: bool, with_padding: bool) -> dict[str, int]:
+    """Whether it is the largest, the batch, channels and pixels of the result as far as known, the window, the
+    largest stride."""
+    channels, counts = x.shape[1], windows.counts(x)
+    return batch_facts(x) | {
+        "largest": int(is_largest),
+        "channels": channels if isinstance(channels, int) else 1,
+        "pixels": prod(count if isinstance(count, int) else 1 for count in counts),
+        "window": prod(windows.sizes),
+        "stride": max(windows.strides),
+    }
 
 
-def _fits(x: Tensor, kernel_size: Window, stride: Window | None, padding: Window, rank: int) -> bool:
-    """Whether windows end where the input and its padding do, so that rounding up changes nothing."""
-    steps = kernel_size if stride is None else stride
-    sizes = zip(x.shape[2:], *(spread(value, rank) for value in (kernel_size, steps, padding)), strict=True)
-    return all(_ends_there(*numbers) for numbers in sizes)
+@formulated("pooling", "layer", facts=pooling_facts)
+def _pooling(x: Tensor, windows: Windows, is_largest: bool, with_padding: bool) -> Tensor:
+    """IPoolingLayer. with_padding: whether zeros of the padding count for means."""
+    if is_largest:
+        return pool_layer(x, "MAX", windows, {})
+    if windows.rounds_up and not all(windows.divides(size, i) for i, size in enumerate(x.shape[2:])):
+        return _rounded_up(x, windows, with_padding)
+    exact = replace(windows, rounds_up=False)
+    return pool_layer(x, "AVERAGE", exact, {"average_count_excludes_padding": not with_padding})
 
 
-def _ends_there(size: Size, window: int, step: int, padding: int) -> bool:
-    """Whether the last window of an axis ends where its padding does, whatever its size."""
-    return step == 1 or (isinstance(size, int) and (size + 2 * padding - window) % step == 0)
+def _full_means(x: Tensor, windows: Windows) -> Tensor:
+    """Sums over the size of a whole window, of zeros beyond the input."""
+    padded, counts = padded_for(x, windows, 0.0)
+    inner = replace(windows, pads=(0,) * windows.rank, rounds_up=False)
+    means = pool_layer(padded, "AVERAGE", inner, {"average_count_excludes_padding": False})
+    return cut(means, {a: Cut(0, n) for a, n in enumerate(counts, start=2) if windows.rounds_up})
 
 
-def _rounded_up(
-    x: Tensor, kernel_size: Window, stride: Window | None, padding: Window, include: bool, rank: int
-) -> Tensor:
+def _rounded_up(x: Tensor, windows: Windows, with_padding: bool) -> Tensor:
     """The mean of each window with ceil_mode: what a last window has beyond the padding counts as nothing in torch.
 
     TensorRT's layer divides by it: sums of whole windows are divided here, by how much of each axis counts.
     """
-    means, counts = _full_means(x, kernel_size, stride, padding, True, rank)
-    window, pads = spread(kernel_size, rank), spread(padding, rank)
-    steps = window if stride is None else spread(stride, rank)
-    for i, (n, k, s, p) in enumerate(zip(counts, window, steps, pads, strict=True)):
-        if include and _ends_there(x.shape[2 + i], k, s, p):  # whole windows only
+    means = _full_means(x, windows)
+    for i, (length, k) in enumerate(zip(windows.lengths(x, with_padding), windows.sizes, strict=True)):
+        if isinstance(length, int) and length == k:
             continue
-        starts = sub(mul(arange(n, network=x.network), s), p)
-        first, size = (starts, x.shape[2 + i] + p) if include else (maximum(starts, 0), x.shape[2 + i])
-        counted = sub(minimum(add(starts, k), size), first)
-        share = div(float(k), cast(counted, "float32"))
-        means = mul(means, cast(share, x.dtype).reshape(-1, *(1,) * (rank - 1 - i)))
+        if isinstance(length, Tensor):
+            share = cast(div(float(k), length), x.dtype)
+        else:
+            share = tensor(np.float32(k) / np.asarray(length, np.float32), x.network, x.dtype)
+        means = mul(means, share.reshape(-1, *(1,) * (windows.rank - 1 - i)))
     return means

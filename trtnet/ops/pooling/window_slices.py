@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
 
 from trtnet.graph import Size, Tensor
-from trtnet.graph.sizes.dim import smallest
 from trtnet.ops.arguments.window_arguments import Window, spread
 from trtnet.ops.create import arange
 from trtnet.ops.elementwise.arithmetic import add, maximum, mul
 from trtnet.ops.elementwise.comparison import gt, ne as differs, where
 from trtnet.ops.elementwise.logic import logical_or
+from trtnet.ops.pooling.windows import Windows
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.text.counted import counted
@@ -38,63 +39,55 @@ def check(x: Tensor, kernel_size: Window, padding: Window, rank: int, dilation: 
             x.network.fail(f"pooling: a window of {window} is larger than the input and its padding", {"x": x})
 
 
-def padded_for(
-    x: Tensor,
-    kernel_size: Window,
-    stride: Window | None,
-    padding: Window,
-    dilation: Window,
-    ceil_mode: bool,
-    rank: int,
-    value: float,
-) -> tuple[Tensor, list[Size]]:
+def padded_for(x: Tensor, windows: Windows, value: float) -> tuple[Tensor, list[Size]]:
     """(`x` with all that windows reach, the number of windows of each axis): none starts beyond x and its padding."""
-    window, pads, dilations = (spread(v, rank) for v in (kernel_size, padding, dilation))
-    strides = window if stride is None else spread(stride, rank)
-    counts: list[Size] = []
-    for size, k, s, p, d in zip(x.shape[2:], window, strides, pads, dilations, strict=True):
-        room = size + (2 * p - d * (k - 1) - 1)
-        up = (room + (s - 1)) // s + 1
-        counts.append(smallest(up, (size + (p - 1)) // s + 1) if ceil_mode else room // s + 1)
-    sides = [
-        side
-        for p, s in reversed(list(zip(pads, strides, strict=True)))
-        for side in (p, p + (s - 1 if ceil_mode else 0))
-    ]
-    return (pad(x, sides, value=value) if any(sides) else x), counts
+    rounded = [step - 1 if windows.rounds_up else 0 for step in windows.strides]
+    numbers = reversed(list(zip(windows.pads, rounded, strict=True)))
+    sides = [side for pad_size, more in numbers for side in (pad_size, pad_size + more)]
+    return (pad(x, sides, value=value) if any(sides) else x), windows.counts(x)
 
 
-def largest_of_taps(
-    x: Tensor,
-    kernel_size: Window,
-    stride: Window | None,
-    padding: Window,
-    dilation: Window,
-    ceil_mode: bool,
-    rank: int,
-    with_places: bool,
-) -> tuple[Tensor, Tensor | None]:
+def taps(x: Tensor, windows: Windows, value: float) -> Iterator[tuple[list[int], Tensor]]:
+    """Of each element of a window (its place in `x` of the first window, that element of all windows).
+
+    value: what is beyond `x`. As much is added before an axis as behind it: see _is_computed_wrong in shapes/pad.py.
+    """
+    sides = [max(windows.beyond(size, i)) for i, size in enumerate(x.shape[2:])]
+    padded = pad(x, [side for side in reversed(sides) for _ in range(2)], value=value) if any(sides) else x
+    counts = windows.counts(x)
+    for offsets in np.ndindex(*windows.sizes):
+        numbers = zip(offsets, windows.dilations, windows.pads, strict=True)
+        places = [int(offset) * apart - before for offset, apart, before in numbers]
+        cuts = {
+            2 + i: Cut(place + side, count, step)
+            for i, (place, side, count, step) in enumerate(zip(places, sides, counts, windows.strides, strict=True))
+        }
+        yield places, cut(padded, cuts)
+
+
+def lowest(x: Tensor) -> float:
+    """What is never larger than an element."""
+    return float("-inf") if x.dtype.is_floating else int(np.iinfo(x.dtype.numpy).min)
+
+
+def largest_of_taps(x: Tensor, windows: Windows) -> Tensor:
+    """The largest of each window."""
+    return reduce(maximum, (tap for _, tap in taps(x, windows, lowest(x))))
+
+
+def largest_and_places(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
     """(the largest of each window, int64 its place in a channel's image). The first of equal ones; NaN wins."""
-    window, pads, dilations = (spread(v, rank) for v in (kernel_size, padding, dilation))
-    strides = window if stride is None else spread(stride, rank)
-    lowest = float("-inf") if x.dtype.is_floating else int(np.iinfo(x.dtype.numpy).min)
-    padded, counts = padded_for(x, kernel_size, stride, padding, dilation, ceil_mode, rank, lowest)
     best: Tensor | None = None
     place: Tensor | None = None
-    for offsets in np.ndindex(*window):
-        starts = [int(o) * d for o, d in zip(offsets, dilations, strict=True)]
-        cuts = {2 + i: Cut(starts[i], counts[i], strides[i]) for i in range(rank)}
-        tap = cut(padded, cuts)
-        if with_places:
-            here = _places(x, [s - p for s, p in zip(starts, pads, strict=True)], strides, counts)
-            wins = None if best is None else logical_or(gt(tap, best), differs(tap, tap))
-            place = here if place is None or wins is None else where(wins, here, place)
-            best = tap if best is None or wins is None else where(wins, tap, best)
-        else:
-            best = tap if best is None else maximum(best, tap)
-    assert best is not None and prod(window) > 0
-    if place is None:
-        return best, None
+    counts = windows.counts(x)
+    for starts, tap in taps(x, windows, lowest(x)):
+        here = _places(x, starts, windows.strides, counts)
+        if best is None or place is None:
+            best, place = tap, here
+            continue
+        wins = logical_or(gt(tap, best), differs(tap, tap))
+        best, place = where(wins, tap, best), where(wins, here, place)
+    assert best is not None and place is not None
     return best, place.expand(*best.shape)
 
 
