@@ -348,6 +348,12 @@ def three_parts(x: Any) -> Any:
     return f.scaled_dot_product_attention(*y.permute(2, 0, 3, 1, 4).unbind(0))
 
 
+def flattened(x: Any) -> Any:
+    """A linear layer of pooled images."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    return f.relu(f.linear(f.max_pool2d(x, 2).flatten(1), like(LONG[:, :24, 0, 0], x), like(OFFSET, x)))
+
+
 FORM_CASES: dict[str, list[Case]] = {
     "attention": [
         Case("attention", attention(), attention(), (HEADS,) * 3),
@@ -380,6 +386,10 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("depthwise, as many rows, unevenly", *convolution(SLIDING, groups=6, padding="same"), ((2, 6, 6, 9),)),
         Case("depthwise of a turned image", mixer_block, mixer_block, (("n", 6, 12, 5),)),
         Case("depthwise of small windows", *convolution(DEPTHWISE, groups=6), ((2, 6, 5, 6),)),
+    ],
+    "flattened": [
+        Case("flattened images", flattened, flattened, (("n", 6, 4, 5),)),
+        Case("a flattened image", flattened, flattened, ((1, 6, 5, 4),)),
     ],
     "gelu": [functional("gelu"), functional("gelu", approximate="tanh")],
     "heads": [

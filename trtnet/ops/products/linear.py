@@ -14,6 +14,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
 from trtnet.ops.positions.steps import beside, by_position
 from trtnet.ops.products.all_reduce import all_reduce, check_divided
+from trtnet.ops.products.flattened import Weights, ordered
 from trtnet.ops.products.layer import product
 from trtnet.ops.products.quantized import quantized_product
 from trtnet.ops.quantization.weights import quantized, watch
@@ -39,10 +40,8 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
         x, y = quantized_product(x, weight, found)
     elif not has_forms:
         y = product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
-    elif all(size == 1 for size in x.shape[:-1]):
-        y = _row(x, weight)
     else:
-        y = _product(x, weight)
+        y = _multiplied(*ordered(x, weight))
     if is_sum:
         y = all_reduce(y)
         return y if bias is None else add(y, bias)
@@ -52,7 +51,11 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     return y
 
 
-def facts(x: Tensor, weight: Parameter) -> dict[str, int]:
+def _multiplied(x: Tensor, weight: Weights) -> Tensor:
+    return _row(x, weight) if all(size == 1 for size in x.shape[:-1]) else _product(x, weight)
+
+
+def facts(x: Tensor, weight: Weights) -> dict[str, int]:
     """How many rows are multiplied, and the sizes of the weight."""
     return {"rows": _rows(x), "weights": prod(weight.shape), "in_features": weight.shape[1]}
 
@@ -63,12 +66,12 @@ def _rows(x: Tensor) -> int:
 
 
 @formulated("row", "product", facts=facts)
-def _row(x: Tensor, weight: Parameter) -> Tensor:
+def _row(x: Tensor, weight: Weights) -> Tensor:
     return product(x, weight, "TRANSPOSE")
 
 
 @formulated("product", "transposed", facts=facts)
-def _product(x: Tensor, weight: Parameter) -> Tensor:
+def _product(x: Tensor, weight: Weights) -> Tensor:
     return product(x, weight, "TRANSPOSE")
 
 
