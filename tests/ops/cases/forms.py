@@ -31,6 +31,7 @@ BRANCH, POINT, DEPTHWISE = (RNG.standard_normal((6, n, k, w)) / 6 for n, k, w in
 HEADS, GROUPS = ("n", 4, "s", 8), ("n", 2, "s", 8)
 EIGHT, TWELVE = (RNG.standard_normal((6, n, 1, 1)) / 4 for n in (8, 12))
 LONG = np.random.default_rng(10).standard_normal((6, 64, 3, 3)) / 24
+TEN, OTHER_TEN = np.random.default_rng(11).standard_normal((2, 10, 10, 3, 3)) / 9
 ONE_QUERY, TOKENS, IMAGE = ("n", 4, 1, 8), ("n", "s", 6), ("n", 6, "h", 5)
 STEMS = [
     ((7, 7), 2, 3, (16, 20)),
@@ -201,6 +202,25 @@ def shuffle_unit(x: Any) -> Any:
     """The second half of shuffled channels through a convolution, beside the first half."""
     f, (first, second) = F if isinstance(x, torch.Tensor) else ops, shuffled_channels(3)(x).chunk(2, 1)
     return library(x).cat([first, f.relu(f.conv2d(second, like(POINT[:, :3], x), like(OFFSET, x)))], 1)
+
+
+def unaligned_blocks(x: Any) -> Any:
+    """Residual blocks of ten channels, a depthwise convolution, a gate, and an image of half the size beside it."""
+    f, ten, last = F if isinstance(x, torch.Tensor) else ops, like(TEN, x), like(OTHER_TEN, x)
+    y = f.relu(f.conv2d(x, ten[:, :6], like(OTHER_TEN[0, :, 0, 0], x), padding=1))
+    y = f.relu(f.conv2d(f.silu(f.conv2d(y, last, padding=1)), like(TEN[:, :1], x), padding=1, groups=10) + y)
+    half = f.interpolate(f.conv2d(f.max_pool2d(y, 2), last[:, :, :1, :1]), scale_factor=2, mode="nearest")
+    return library(x).cat([f.conv2d(f.relu(half + y), last, padding=1)[:, 2:5], y], 1)
+
+
+def unaligned_shuffles(x: Any) -> Any:
+    """ShuffleNet's units of halves of ten channels."""
+    f, ten = F if isinstance(x, torch.Tensor) else ops, like(OTHER_TEN, x)
+    first, second = f.relu(f.conv2d(x, like(TEN[:, :6], x))), f.conv2d(x, like(OTHER_TEN[:, :6], x))
+    for _ in range(2):
+        y = shuffled_channels(2)(library(x).cat([first, f.relu(f.conv2d(second, ten, padding=1))], 1))
+        first, second = y.chunk(2, 1)
+    return f.conv2d(y, like(np.concatenate([OTHER_TEN, TEN], 1), x))
 
 
 def windows(x: Any) -> Any:
@@ -557,6 +577,11 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("thin", *convolution(THIN, SHIFT, padding=1), (("n", 3, "s", 9),)),
         Case("thin without bias", *convolution(THIN), ((2, 3, 6, 9),)),
         Case("thin, dilated", *convolution(THIN, SHIFT, padding=(1, 2), dilation=(1, 2)), (("n", 3, 6, 9),)),
+    ],
+    "unaligned": [
+        Case("blocks", unaligned_blocks, unaligned_blocks, ((2, 6, 8, 6),)),
+        Case("blocks of images of any size", unaligned_blocks, unaligned_blocks, (("n", 6, 8, 6),)),
+        Case("shuffled", unaligned_shuffles, unaligned_shuffles, (("n", 6, "h", 7),)),
     ],
     "upsampling": [
         functional("interpolate", None, 2, shape=("n", 3, "h", 5)),
