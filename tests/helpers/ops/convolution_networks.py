@@ -125,6 +125,9 @@ def convolution_rows() -> Iterator[Row]:
             yield Row(
                 "separable", "two shuffle units", lambda c=channels: nn.Sequential(ShuffleUnit(c), ShuffleUnit(c)), unit
             )
+            yield Row(
+                "unaligned", "four shuffle units", lambda c=channels: nn.Sequential(*map(ShuffleUnit, [c] * 4)), unit
+            )
 
 
 def fires(squeezed: int) -> nn.Module:
