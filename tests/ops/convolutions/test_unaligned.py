@@ -104,7 +104,9 @@ def test_layers_between_convolutions_keep_further_channels(name: str, form: str)
     still = {"x": trtnet.Input((2, 16, 8, 6))}
     torch.manual_seed(0)
     model = Net(made).eval()
-    network, neutral = (trtnet.define(model, still, forms={"unaligned": f}) for f in (form, "layer"))
+    network, neutral = (
+        trtnet.define(model, still, forms={"unaligned": f, "pooling": "layer"}) for f in (form, "layer")
+    )
     x = random_tensor(2, 16, 8, 6)
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), model(x)) <= 1e-6
