@@ -23,12 +23,12 @@ from trtnet.ops.pooling.window_slices import largest_of_taps, taps
 from trtnet.ops.pooling.windows import Windows, means_of_sums
 from trtnet.ops.shapes.slicing import Cut, cut
 
-MOST = 32
+MOST = 64
 """Of a window's elements, each of which is read."""
 
 
 def is_small(x: Tensor, windows: Windows, is_largest: bool, with_padding: bool) -> bool:
-    """Whether windows have 2 to 32 elements."""
+    """Whether windows have 2 to 64 elements."""
     return 1 < prod(windows.sizes) <= MOST
 
 
