@@ -374,6 +374,11 @@ def flattened(x: Any) -> Any:
     return f.relu(f.linear(f.max_pool2d(x, 2).flatten(1), like(LONG[:, :24, 0, 0], x), like(OFFSET, x)))
 
 
+def stored(x: Any) -> Any:
+    """A product with a weight [in_features, out_features]."""
+    return x @ like(LONG[:, :, 0, 0].T, x)
+
+
 FORM_CASES: dict[str, list[Case]] = {
     "attention": [
         Case("attention", attention(), attention(), (HEADS,) * 3),
@@ -569,6 +574,10 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("behind a batch norm", normed_sum, normed_sum, ((2, 64, 5, 4),)),
     ],
     "stem": [stem(*case) for case in STEMS],
+    "stored_product": [
+        Case("stored", stored, stored, (("n", 3, 64),)),
+        Case("stored, of known size", stored, stored, ((5, 64),)),
+    ],
     "sum": [
         Case("branches", branches, branches, (IMAGE,)),
         Case("depthwise branches", depthwise_branches, depthwise_branches, ((2, 6, 8, 7),)),

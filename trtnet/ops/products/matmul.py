@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from trtnet.graph import Tensor
+from math import prod
+
+import numpy as np
+
+from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
+from trtnet.ops.formulations import formulated
+from trtnet.ops.formulations.facts import known
 from trtnet.ops.positions.steps import Arguments, by_position
+from trtnet.ops.products.flattened import Weights
 from trtnet.ops.products.heads import apart
 from trtnet.ops.products.layer import product
 from trtnet.ops.quantization.weights import quantized, quantized_weight
@@ -30,7 +37,26 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     Raises LayerError for mixed dtypes, for bools, for a tensor without dimensions, and for sizes that do not fit.
     """
     left, right = (apart(each) if isinstance(each, Tensor) else _weight(each, x, y) for each in (x, y))
+    if isinstance(left, Tensor) and isinstance(right, Parameter | np.ndarray) and _is_layer(left, right):
+        return _stored(left, right)
     return product(left, right, "NONE")
+
+
+def _is_layer(x: Tensor, weight: Weights) -> bool:
+    """Whether the weight is a matrix of the dtype and width of `x`, as [in_features, out_features]."""
+    fits = len(weight.shape) == 2 and x.ndim > 1 and x.shape[-1] == weight.shape[0]
+    return fits and x.dtype.is_floating and x.network.weight(weight).dtype == x.dtype
+
+
+def _stored_facts(x: Tensor, weight: Weights) -> dict[str, int]:
+    """How many rows are multiplied, and the sizes of the weight."""
+    return {"rows": prod(map(known, x.shape[:-1])), "in_features": weight.shape[0], "out_features": weight.shape[1]}
+
+
+@formulated("stored_product", "product", facts=_stored_facts)
+def _stored(x: Tensor, weight: Weights) -> Tensor:
+    """The product with a weight that is stored as [in_features, out_features], as GPT-2's are."""
+    return product(x, weight, "NONE")
 
 
 def _weight(operand: Operand, *operands: Operand) -> Operand:
