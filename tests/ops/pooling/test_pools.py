@@ -51,6 +51,15 @@ def test_nan_and_infinities_are_torchs_in_every_form(form: str) -> None:
         torch.testing.assert_close(network.reference()(x), theirs(x, *arguments), equal_nan=True)
 
 
+def test_pools_of_pools_are_not_both_taken_apart() -> None:
+    """They would be one kernel, which computes the windows below for each element of those above."""
+    x, inputs = random_tensor(1, 3, 9, 8), {"x": trtnet.Input((1, 3, 9, 8))}
+    model = torch.nn.Sequential(torch.nn.MaxPool2d(3, 2, 1), torch.nn.MaxPool2d(3, 1, 1), torch.nn.AvgPool2d(2))
+    network = trtnet.define(model.eval(), inputs, forms={"pooling": "separable"})
+    assert [chosen["pooling"] for chosen in network.forms.chosen.values()] == ["separable", "layer", "separable"]
+    torch.testing.assert_close(network.reference()(x), model(x))
+
+
 def call(function: Callable[..., Any], arguments: tuple[Any, ...], x: Any) -> Any:
     return function(x, *arguments)
 

@@ -1,7 +1,7 @@
 """Windows taken apart: slices of an image, and the largest or the sum of them.
 
 IPoolingLayer is a kernel of its own, and one that reads slowly: TensorRT-RTX 1.6.1 takes 34 us for ResNet-18's at batch
-32 on an H200 (float16), four times as long as the memory needs. Slices and elementwise layers are one kernel that reads
+32 on an H200 (float16), which reads and writes 64 MB. Slices and elementwise layers are one kernel that reads
 eight channels at a time, with what is around them: a concatenation before, a batch norm or a sum behind.
 """
 
@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from trtnet.graph import Dim, Tensor
+from trtnet.graph.memory.pending import PendingLayer
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import add, maximum
 from trtnet.ops.elementwise.comparison import where
@@ -28,8 +29,13 @@ MOST = 64
 
 
 def is_small(x: Tensor, windows: Windows, is_largest: bool, with_padding: bool) -> bool:
-    """Whether windows have 2 to 64 elements."""
-    return 1 < prod(windows.sizes) <= MOST
+    """Whether windows have 2 to 64 elements, and the image is not itself what windows were made of that are apart.
+
+    TensorRT-RTX computes pools of pools in one kernel, with the windows below anew for each element of those above.
+    """
+    below = x.current
+    is_apart = not isinstance(below, PendingLayer) and below in x.network.pooled
+    return 1 < prod(windows.sizes) <= MOST and not is_apart
 
 
 @form("pooling", "slices", applies=is_small)
@@ -39,9 +45,9 @@ def slices(x: Tensor, windows: Windows, is_largest: bool, with_padding: bool) ->
     x: [batch, channels, *sizes]. Returns [batch, channels, *counts].
     """
     if is_largest:
-        return largest_of_taps(x, windows)
+        return _apart(largest_of_taps(x, windows))
     total = reduce(add, (cast(tap, "float32") for _, tap in taps(x, windows, 0.0)))
-    return cast(means_of_sums(total, x, windows, with_padding), x.dtype)
+    return _apart(cast(means_of_sums(total, x, windows, with_padding), x.dtype))
 
 
 @form("pooling", "separable", applies=is_small)
@@ -59,7 +65,13 @@ def separable(x: Tensor, windows: Windows, is_largest: bool, with_padding: bool)
     else:
         total = _axis_by_axis(image, x, windows, _float32_sum, is_beyond)
         y = cast(means_of_sums(total, x, windows, with_padding, is_beyond), x.dtype)
-    return y.permute(0, x.ndim - 1, *range(1, x.ndim - 1)) if is_beyond else y
+    return _apart(y.permute(0, x.ndim - 1, *range(1, x.ndim - 1)) if is_beyond else y)
+
+
+def _apart(y: Tensor) -> Tensor:
+    """The result, noted."""
+    y.network.pooled.add(y.trt)
+    return y
 
 
 def _axis_by_axis(
