@@ -492,7 +492,7 @@ FORM_CASES: dict[str, list[Case]] = {
     "pointwise": [
         Case("pointwise", *convolution(PIXEL, SHIFT), (("n", 3, 1, 1),)),
         Case("pointwise without bias", *convolution(PIXEL), ((2, 3, 1, 1),)),
-        Case("pointwise, long sums", *convolution(LONG[:, :, :1, :1], OFFSET), (("n", 64, 1, 1),)),
+        Case("pointwise, long sums", *convolution(LONG[:, :, :1, :1], OFFSET), ((2, 64, 1, 1),)),
     ],
     "bias": [
         Case("bias", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
@@ -525,7 +525,7 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("product of an image", *pair(ops.linear, F.linear, MATRIX, SHIFT), (("n", 3, "s", 6),)),
         Case("product beside a turned image", perceptron_beside, perceptron_beside, (("n", 6, "h", 5),)),
         Case("product of two dimensions", *pair(ops.linear, F.linear, MATRIX, None), (("n", 6),)),
-        Case("product of long sums", *pair(ops.linear, F.linear, LONG[:, :, 0, 0], OFFSET), (("n", 3, 64),)),
+        Case("product of long sums", *pair(ops.linear, F.linear, LONG[:, :, 0, 0], OFFSET), ((2, 3, 64),)),
         Case("several of one tensor", gated, gated, (TOKENS,)),
         Case("several of one tensor of known size", gated, gated, ((2, 130, 6),)),
     ],

@@ -23,7 +23,8 @@ from trtnet.ops.formulations import APPROXIMATIONS, FORMS, KINDS, Fastest, form,
 from trtnet.support import backend
 from trtnet.support.errors import ModelError
 
-OF_KNOWN_SIZES = {("product", "row_blocks"), ("split_k", "halves"), ("split_k", "quarters")}
+SPLIT = {(kind, form) for kind in ("product", "pointwise", "stored_product", "split_k") for form in FORMS[kind]}
+OF_KNOWN_SIZES = {("product", "row_blocks"), *(each for each in SPLIT if each[1] in ("halves", "quarters", "eighths"))}
 """Forms that apply to operations of known sizes only."""
 
 

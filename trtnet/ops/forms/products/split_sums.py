@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import reduce
 
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.sizes.dim import is_static
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.forms.products.float32_sums import product_of_float32_sums
+from trtnet.ops.forms.products.rows import rows_of
 from trtnet.ops.formulations import form
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.dtypes import float32
@@ -22,18 +24,18 @@ HALVES, QUARTERS, EIGHTHS = 2, 4, 8
 
 
 def has_halves(x: Tensor, weight: Constant, *_: object) -> bool:
-    """Whether in_features, or channels, are a multiple of 2."""
-    return weight.shape[1] % HALVES == 0
+    """Whether its rows are of a known number, and in_features, or channels, are a multiple of 2."""
+    return is_static(x.shape) and weight.shape[1] % HALVES == 0
 
 
 def has_quarters(x: Tensor, weight: Constant, *_: object) -> bool:
-    """Whether in_features, or channels, are a multiple of 4."""
-    return weight.shape[1] % QUARTERS == 0
+    """Whether its rows are of a known number, and in_features, or channels, are a multiple of 4."""
+    return is_static(x.shape) and weight.shape[1] % QUARTERS == 0
 
 
 def has_eighths(x: Tensor, weight: Constant, *_: object) -> bool:
-    """Whether in_features, or channels, are a multiple of 8."""
-    return weight.shape[1] % EIGHTHS == 0
+    """Whether its rows are of a known number, and in_features, or channels, are a multiple of 8."""
+    return is_static(x.shape) and weight.shape[1] % EIGHTHS == 0
 
 
 @form("product", "halves", applies=has_halves)
@@ -55,10 +57,15 @@ def eighths(x: Tensor, weight: Parameter) -> Tensor:
 
 
 def product_in_parts(x: Tensor, weight: Tensor, parts: int) -> Tensor:
-    """``x @ weight.T`` as [parts, rows, features] times [parts, features, out_features], summed in float32."""
+    """``x @ weight.T`` as [parts, rows, features] times [parts, features, out_features], summed in float32.
+
+    The parts are cut from one axis of all rows: the first of an axis of parts would be gathered
+    (trtnet.ops.shapes.first_parts), of which a thread of TensorRT-RTX reads one number at a time, and eight of a slice.
+    """
     out_features, in_features = (int(size) for size in weight.shape)
     rows = x.reshape(-1, parts, in_features // parts).permute(1, 0, 2)
     columns = weight.reshape(out_features, parts, in_features // parts).permute(1, 0, 2)
-    sums = product_of_float32_sums(rows, columns)
-    each = (cast(cut(sums, {0: Cut(part, 1)}), float32) for part in range(parts))
+    count = rows_of(x)
+    sums = product_of_float32_sums(rows, columns).reshape(parts * count, out_features)
+    each = (cast(cut(sums, {0: Cut(part * count, count)}), float32) for part in range(parts))
     return cast(reduce(add, each), x.dtype).reshape(*x.shape[:-1], out_features)
