@@ -115,6 +115,12 @@ def perceptron() -> nn.Module:
     return nn.Sequential(nn.LayerNorm(768), nn.Linear(768, 3072), nn.GELU(), nn.Linear(3072, 768))
 
 
+def pixel_perceptron(channels: int) -> nn.Module:
+    """PoolFormer's."""
+    inner = nn.Conv2d(channels, 4 * channels, 1), nn.GELU(), nn.Conv2d(4 * channels, channels, 1)
+    return nn.Sequential(nn.GroupNorm(1, channels), *inner)
+
+
 def resnext() -> nn.Module:
     grouped = nn.Conv2d(128, 128, 3, padding=1, groups=32)
     return nn.Sequential(nn.Conv2d(256, 128, 1), nn.ReLU(), grouped, nn.ReLU(), nn.Conv2d(128, 256, 1))
@@ -132,6 +138,8 @@ def rows() -> Iterator[Row]:
         yield Row("patches", "16x16", lambda: nn.Sequential(nn.Conv2d(3, 768, 16, 16), nn.Flatten(2)), (image,))
         yield Row("grouped", "ResNeXt block", resnext, ((batch, 256, 56, 56),))
         yield Row("pointwise", "excitation of 240", lambda: Excitation(240, 10), ((batch, 240, 28, 28),))
+        yield Row("pixelwise", "PoolFormer's third", lambda: pixel_perceptron(320), ((batch, 320, 14, 14),))
+        yield Row("pixelwise", "PoolFormer's fourth", lambda: pixel_perceptron(512), ((batch, 512, 7, 7),))
         yield Row("global_mean", "excitation of 672", lambda: Excitation(672, 28), ((batch, 672, 14, 14),))
         yield Row("sum", "two RepVGG blocks", lambda: nn.Sequential(Branches(48), Branches(48)), ((batch, 48, 56, 56),))
         for kind in ("depthwise", "grouped"):

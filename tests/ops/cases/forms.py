@@ -149,6 +149,29 @@ def pixelwise(x: Any) -> Any:
     return f.conv2d(f.gelu(y) * like(GAIN[:, None, None], x), like(TWELVE[:, :6], x)) + y
 
 
+def pixel_perceptron(x: Any) -> Any:
+    """PoolFormer's perceptron and its shortcut: 1x1 convolutions with biases, and a scale of each channel."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    y = f.gelu(f.conv2d(x, like(TWELVE.reshape(12, 6, 1, 1), x), like(TWELVE[0, :, 0, 0], x)))
+    return x + like(GAIN[:, None, None], x) * f.conv2d(y, like(TWELVE, x), like(OFFSET, x))
+
+
+def pixel_fire(x: Any) -> Any:
+    """SqueezeNet's: what is squeezed is read by convolutions of single pixels and of windows."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    y = f.relu(f.conv2d(x, like(POINT, x), like(OFFSET, x)))
+    one = f.conv2d(y, like(TWELVE.reshape(12, 6, 1, 1), x), like(TWELVE[0, :, 0, 0], x))
+    return (torch if isinstance(x, torch.Tensor) else ops).cat((one, f.conv2d(y, like(BRANCH, x), padding=1)), 1)
+
+
+def pixel_norm(x: Any) -> Any:
+    """Batch norms before and behind, and a shortcut that is kept in the same order."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    norm = [like(w, x) for w in (OFFSET, np.abs(GAIN) + 0.5, GAIN, OFFSET)]
+    y = f.batch_norm(f.conv2d(f.batch_norm(x, *norm), like(POINT, x), like(OFFSET, x)), *norm)
+    return y + f.conv2d(f.relu(y), like(POINT, x))
+
+
 def perceptron_beside(x: Any) -> Any:
     """ConvNeXt's last product and its shortcut, an image that is kept so."""
     f, image = F if isinstance(x, torch.Tensor) else ops, turned_image(x)
@@ -488,7 +511,13 @@ FORM_CASES: dict[str, list[Case]] = {
         functional("pixel_unshuffle", 2, shape=("n", 3, 4, 6)),
         functional("pixel_unshuffle", 3, shape=("n", 2, 3, 9, 6)),
     ],
-    "pixelwise": [Case("pixelwise", pixelwise, pixelwise, (("n", 6, "h", 5),))],
+    "pixelwise": [
+        Case("pixelwise", pixelwise, pixelwise, (("n", 6, "h", 5),)),
+        Case("perceptron of pixels", pixel_perceptron, pixel_perceptron, (("n", 6, "h", 5),)),
+        Case("perceptron of pixels of known size", pixel_perceptron, pixel_perceptron, ((2, 6, 3, 5),)),
+        Case("fire of pixels", pixel_fire, pixel_fire, (("n", 6, "h", "w"),)),
+        Case("pixels between batch norms", pixel_norm, pixel_norm, (("n", 6, 3, "w"),)),
+    ],
     "pointwise": [
         Case("pointwise", *convolution(PIXEL, SHIFT), (("n", 3, 1, 1),)),
         Case("pointwise without bias", *convolution(PIXEL), ((2, 3, 1, 1),)),

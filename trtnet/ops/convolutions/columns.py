@@ -12,10 +12,16 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.products.matmul import matmul
-from trtnet.ops.shapes.turned import turned
+from trtnet.ops.shapes.turned import turned, turning
 
 BATCH_SECOND = (1, 0, 2, 3)
 """The axes of [channels, batch, height, width] in the order of an image, and the other way round."""
+
+
+def are_columns(x: Tensor, *_: object) -> bool:
+    """Whether the image is kept with its channels before its batch."""
+    found = turning(x)
+    return found is not None and found.order == BATCH_SECOND
 
 
 def columns(x: Tensor, weight: Constant, bias: Operand | None, sizes: tuple[Size, ...]) -> Tensor:

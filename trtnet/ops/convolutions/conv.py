@@ -22,7 +22,7 @@ from trtnet.ops.arguments.window_arguments import (
     pairs,
 )
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, Geometry, offered
-from trtnet.ops.convolutions.columns import BATCH_SECOND, columns
+from trtnet.ops.convolutions.columns import BATCH_SECOND, are_columns, columns
 from trtnet.ops.convolutions.kinds import are_patches, is_depthwise, is_pixelwise, is_single_pixel, rearranged
 from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.convolutions.sums import plus
@@ -105,7 +105,7 @@ def _form(
             return convolved(_patches(x, weight, bias, stride), image, kernel)
         if is_single_pixel(x, weight, padding, groups):
             return convolved(_pointwise(x, weight, bias), image, kernel)
-        if is_pixelwise(x, weight, stride, padding, groups):
+        if is_pixelwise(x, weight, bias, stride, padding, groups):
             return convolved(_pixelwise(x, weight, bias), image, kernel)
         if is_depthwise(x, weight, padding, groups):
             return convolved(_depthwise(x, weight, bias, stride, padding, dilation), image, kernel)
@@ -137,7 +137,12 @@ def window_facts(x: Tensor, weight: Parameter | np.ndarray, *_: object) -> dict[
     return batch_facts(x) | {"pixels": pixels(x), "channels": weight.shape[0], "window": prod(weight.shape[2:])}
 
 
-@formulated("pixelwise", "columns", facts=window_facts)
+def pixelwise_facts(x: Tensor, weight: Parameter | np.ndarray, *_: object) -> dict[str, int]:
+    """The batch, how many pixels of how many channels, and how many channels are made."""
+    return pixel_facts(x, weight) | {"pixels": pixels(x)}
+
+
+@formulated("pixelwise", "columns", facts=pixelwise_facts, applies=are_columns)
 def _pixelwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -> Tensor:
     return columns(turn(x, BATCH_SECOND), weight, bias, (x.shape[0], *x.shape[2:]))
 

@@ -126,10 +126,16 @@ def is_depthwise(x: Tensor, weight: Constant, padding: Padding, groups: int) -> 
     )
 
 
-def is_pixelwise(x: Tensor, weight: Constant, stride: Window, padding: Padding, groups: int) -> bool:
-    """Whether it is a 1x1 convolution of stride 1 of an image that a form keeps with its axes in another order."""
+def is_pixelwise(
+    x: Tensor, weight: Constant, bias: object | None, stride: Window, padding: Padding, groups: int
+) -> bool:
+    """Whether it is a 1x1 convolution of stride 1 that may be a product.
+
+    That is one with a bias, behind which there is no batch norm as a rule, which goes into a convolution alone; and one
+    of an image that a form keeps with its axes in another order.
+    """
     return (
-        turning(x) is not None
+        (bias is not None or turning(x) is not None)
         and x.ndim == len(weight.shape) == 4
         and groups == 1
         and tuple(weight.shape[1:]) == (x.shape[1], 1, 1)

@@ -19,6 +19,8 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import ndim_of, tensor
 
 Order = tuple[int, ...]
+CHANNELS_LAST: Order = (0, 3, 1, 2)
+"""The axes of [batch, height, width, channels] in the order of an image."""
 
 
 @dataclass(frozen=True)
