@@ -1,7 +1,7 @@
 """1x1 convolutions of images that may be products: the convolutions, and products whose rows are pixels.
 
 These keep images with their channels last. PoolFormer's perceptrons are such convolutions. TensorRT-RTX makes products
-of them whose results have their channels first, of which it reads one number at a time where pixels are no multiple of 8.
+of them whose results have their channels first; where the pixels are no multiple of 8 it reads one number at a time.
 """
 
 from __future__ import annotations
