@@ -38,7 +38,7 @@ class Network(OpenNetwork):
 
     inputs, outputs: by name, in order. states: which of them are carried from call to call. modules: the path of each
     module of the model being defined. calls: of those modules, in the order they returned; boundary: the casts between
-    modules of two dtypes. aside: results of modules that are parts of larger ones, which alone may be read.
+    modules of two dtypes.
 
     ``with network:`` makes it the one that operations without a tensor operand add to; at its end what is still pending
     is decided.
@@ -52,7 +52,6 @@ class Network(OpenNetwork):
         self.modules: dict[Any, str] = {}
         self.calls: list[Call] = []
         self.boundary = Boundary()
-        self.aside: list[Tensor] = []
         self._entered: list[Token[Network]] = []
 
     def __enter__(self) -> Network:

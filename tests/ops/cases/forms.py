@@ -402,6 +402,26 @@ def stored(x: Any) -> Any:
     return x @ like(LONG[:, :, 0, 0].T, x)
 
 
+def linear_image(sizes: tuple[int, int], *, turned: bool = False) -> Callable[[Any], Any]:
+    """PVTv2's perceptron: a linear layer, whose result is the image of a depthwise convolution."""
+
+    def call(x: Any) -> Any:
+        f = F if isinstance(x, torch.Tensor) else ops
+        y = f.linear(x, like(MATRIX[:4], x), like(SHIFT[:4], x))
+        image = y.view(-1, *sizes, 4).permute(0, 3, 1, 2) if turned else y.transpose(1, 2).view(-1, 4, *sizes)
+        image = f.conv2d(image, like(DEPTHWISE[:4], x), like(OFFSET[:4], x), padding=1, groups=4)
+        return f.gelu(image.flatten(2).transpose(1, 2))
+
+    return call
+
+
+def linear_image_without_bias(x: Any) -> Any:
+    """Of pixels, whose result is read a second time."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    y = f.linear(x, like(MATRIX, x))
+    return f.conv2d(y.permute(0, 3, 1, 2), like(BRANCH[:, :5], x), stride=2) + y.mean()
+
+
 FORM_CASES: dict[str, list[Case]] = {
     "attention": [
         Case("attention", attention(), attention(), (HEADS,) * 3),
@@ -440,6 +460,11 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("a flattened image", flattened, flattened, ((1, 6, 5, 4),)),
     ],
     "gelu": [functional("gelu"), functional("gelu", approximate="tanh")],
+    "linear_image": [
+        Case("a perceptron's image", linear_image((4, 5)), linear_image((4, 5)), (("n", 20, 6),)),
+        Case("pixels of all images", linear_image((5, 4), turned=True), linear_image((5, 4), turned=True), ((40, 6),)),
+        Case("without a bias", linear_image_without_bias, linear_image_without_bias, (("n", 7, 5, 6),)),
+    ],
     "heads": [
         Case("heads of one product", of_one_product(4), of_one_product(4), (("n", "s", 6),)),
         Case("groups of one product", of_one_product(2), of_one_product(2), (("n", "s", 6),)),

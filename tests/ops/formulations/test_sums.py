@@ -57,6 +57,7 @@ APART = {
     "of two images": lambda m, x: m.large(x) + m.small(x * 2),
     "of a batch norm of another": lambda m, x: m.large(x) + m.norm(x * 2),
     "of other sizes": lambda m, x: m.large(x) + torch.nn.functional.conv2d(x, m.large.weight[:, :, :1, :1], stride=5),
+    "of a number": lambda m, x: m.large(x) + x.mean(),
     "with a factor": lambda m, x: torch.add(m.large(x), m.small(x), alpha=2),
 }
 

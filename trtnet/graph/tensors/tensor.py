@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trtnet.graph.adding import Adding
@@ -14,6 +15,7 @@ from trtnet.graph.tensors.methods import Casts, Methods
 from trtnet.graph.tensors.operators import Operators
 from trtnet.graph.tensors.properties import Questions
 from trtnet.support import dtypes
+from trtnet.support.dtypes import DTypeLike
 from trtnet.support.errors import ModelError
 from trtnet.support.source import here
 from trtnet.support.text.did_you_mean import missing
@@ -160,7 +162,14 @@ def _elements(tensor: Tensor) -> tuple[Dim, ...]:
 
 
 class OpenNetwork(Adding[Tensor]):
-    """A network to which layers can be added: what operations know of :class:`trtnet.graph.network.Network`."""
+    """A network to which layers can be added: what operations know of :class:`trtnet.graph.network.Network`.
+
+    aside: results of modules that are computed in another way, or as parts of larger ones, which alone may be read.
+    """
+
+    def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
+        super().__init__(dtype)
+        self.aside: list[Tensor] = []
 
     def _tensor(self, itensor: trt.ITensor, sizes: tuple[int, ...], dims: Shape) -> Tensor:
         return Tensor(self, itensor, sizes, dims)

@@ -24,6 +24,7 @@ from trtnet.ops.arguments.window_arguments import (
 from trtnet.ops.convolutions.batch_norm_folding import Convolution, Geometry, offered
 from trtnet.ops.convolutions.columns import BATCH_SECOND, are_columns, columns
 from trtnet.ops.convolutions.kinds import are_patches, is_depthwise, is_pixelwise, is_single_pixel, rearranged
+from trtnet.ops.convolutions.linear_images import linear_image
 from trtnet.ops.convolutions.rearrangement import Rearrangement
 from trtnet.ops.convolutions.sums import plus
 from trtnet.ops.convolutions.weights import ConvolutionWeights, Kernel, mismatch
@@ -101,6 +102,7 @@ def _form(
     if len(window) == rank:
         padding = in_numbers(padding, window, stride, dilation)
     if rank == 2 and isinstance(weight, Parameter | np.ndarray):
+        x = linear_image(x)
         if are_patches(x, weight, stride, padding, dilation, groups):
             return convolved(_patches(x, weight, bias, stride), image, kernel)
         if is_single_pixel(x, weight, padding, groups):

@@ -51,7 +51,7 @@ def summed(x: Tensor, y: Tensor) -> Tensor | None:
 
 def parts(x: Tensor, y: Tensor) -> tuple[Tensor, Addend] | None:
     """(the result of the convolution that has room for the other one, the other one); None where neither has."""
-    if x.dtype != y.dtype or x.shape[1] != y.shape[1] or x.current is y.current:
+    if x.dtype != y.dtype or x.ndim != y.ndim or x.shape[1] != y.shape[1] or x.current is y.current:
         return None
     for whole, other in ((x, y), (y, x)):
         found = _of_convolution(whole)
