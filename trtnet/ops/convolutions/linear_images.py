@@ -3,46 +3,72 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from trtnet.graph import Parameter, Tensor
+from trtnet.graph.memory.pending import PendingLayer
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
-from trtnet.ops.products.parts import sizes, viewed, whole
+from trtnet.ops.positions.steps import Arguments, Call
+from trtnet.ops.products.linear import linear
+from trtnet.ops.products.parts import sizes, viewed
 from trtnet.ops.quantization.weights import quantized
 
 
 def linear_image(x: Tensor) -> Tensor:
     """The image `x`, by other layers where it is the result of a linear layer as an image and its form is another."""
-    if x.ndim != 4 or x.storage.serial not in x.network.linear or x.storage.version:
+    if x.ndim != 4 or not all(isinstance(n, int) for n in x.shape[1:]) or prod(map(int, x.shape[1:])) == 0:
         return x
-    rows, weight, bias = x.network.linear[x.storage.serial]
-    base, _ = whole(x)
-    is_float = x.network.quantized.watched is None and quantized(x.network, weight) is None
+    found = _source(x)
+    if found is None or not _has_pixels(*found[:2]):
+        return x
+    base, _, given = found
+    rows, weight, bias = given["x"], given["weight"], given.get("bias")
     is_layer = isinstance(weight, Parameter | np.ndarray) and isinstance(bias, Parameter | np.ndarray | None)
-    if not is_float or not is_layer or x.network.division.is_sum(weight) or not _has_pixels(x, base):
-        return x
-    return _image(x, base, rows, weight, bias)
+    is_float = x.network.quantized.watched is None and quantized(x.network, weight) is None
+    return _image(x, base, rows, weight, bias) if is_layer and is_float and not _is_sum(x, weight) else x
 
 
-def _has_pixels(x: Tensor, base: Tensor) -> bool:
-    """Whether the features of an image are the last axis of `base`, and its pixels, of known sizes, what is before."""
-    if not all(isinstance(n, int) for n in x.shape[1:]) or prod(map(int, x.shape[1:])) == 0:
-        return False
+def _source(x: Tensor) -> tuple[Tensor, list[Any], Arguments] | None:
+    """(the result of a linear layer that `x` has the elements of, what makes it of that, what the layer was given)."""
+    steps: list[Any] = []
+    while not x.storage.version and not isinstance(x.current, PendingLayer):
+        made = x.network.steps.get(x.current)
+        if isinstance(made, Call) and made.operation is linear:
+            return x, steps[::-1], made.arguments
+        if x.view_of is not None:
+            steps.append(x.view_of.key)
+            x = x.view_of.base
+        elif (move := x.network.moves.get(x.trt)) is not None:
+            steps.extend(reversed(move.steps))
+            x = move.source
+        else:
+            return None
+    return None
+
+
+def _is_sum(x: Tensor, weight: Constant) -> bool:
+    """Whether the product is summed over ranks."""
+    return x.network.division.is_sum(weight)
+
+
+def _has_pixels(base: Tensor, steps: list[Any]) -> bool:
+    """Whether the channels of an image are the last axis of `base`, and its pixels what is before, in their order."""
     shape = sizes(base, base.shape)
-    views = whole(x)[1]
-    array = None if shape is None else np.empty(shape, np.int8)
-    image = None if array is None else viewed(array, base, views)
+    array = None if shape is None else np.empty(shape, np.int8)  # views of it are made, nothing is written
+    image = None if array is None else viewed(array, base, steps)
     if array is None or image is None or image.ndim != 4:
         return False
     last = image.transpose(0, 2, 3, 1)
-    return last.size == array.size and last.ctypes.data == array.ctypes.data and last.flags.c_contiguous
+    is_whole = last.size == array.size and last.shape[-1] == array.shape[-1]
+    return is_whole and last.ctypes.data == array.ctypes.data and last.flags.c_contiguous
 
 
 def linear_facts(x: Tensor, base: Tensor, rows: Tensor, weight: Constant, *_: object) -> dict[str, int]:
-    """The batch, how many pixels, of how many channels, and how many of these are read."""
+    """The batch, how many pixels, of how many channels, and how many are made of these."""
     channels = {"channels": int(weight.shape[1]), "out_channels": int(weight.shape[0])}
     return batch_facts(x) | {"pixels": pixels(x)} | channels
 
