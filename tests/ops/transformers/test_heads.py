@@ -12,6 +12,7 @@ from helpers.comparing import relative_l2
 from torch import nn
 
 import trtnet
+from trtnet.graph.layers.read import read
 from trtnet.support.errors import ModelError
 
 TOGETHER = {"heads": "together"}
@@ -148,3 +149,12 @@ def test_multi_head_attention_of_torch_is_one_product() -> None:
     x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), model(x, x, x)[0]) < 1e-5
+
+
+@pytest.mark.parametrize("forms", [{"bias": "apart"}, {"product": "convolution"}], ids=str)
+def test_forms_of_the_product_do_not_hide_heads_that_are_confused(forms: dict[str, str]) -> None:
+    """As many positions as heads: queries, keys and values are products of their own, beside that of all."""
+    x = trtnet.Input(("batch", 1, 8))
+    made, neutral = (trtnet.define(Attention(in_three).eval(), {"x": x}, forms=each) for each in (forms, {}))
+    products, own = ([node.kind for node in read(network.trt)].count("MATRIX_MULTIPLY") for network in (made, neutral))
+    assert products == own - ("product" in forms)

@@ -47,9 +47,8 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
         return y if bias is None else add(y, bias)
     if bias is not None:
         y = biased(y, bias, *weight.shape) if has_forms else add(y, bias)
-    y = (
-        y if y.view_of is None else y.fresh()
-    )  # what a form makes last may be a view, and a linear layer's result is none
+    if y.view_of is not None:  # what a form makes last; the layer's result is none
+        y = y.fresh()
     y.network.linear[y.storage.serial] = x.fresh(), weight, bias
     return y
 
