@@ -121,6 +121,21 @@ def pixel_perceptron(channels: int) -> nn.Module:
     return nn.Sequential(nn.GroupNorm(1, channels), *inner)
 
 
+class DepthwisePerceptron(nn.Module):
+    """PVTv2's: a depthwise convolution inside, of images of so many pixels in each row and column."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.norm, self.fc1 = nn.LayerNorm(channels), nn.Linear(channels, 4 * channels)
+        self.dwconv = nn.Conv2d(4 * channels, 4 * channels, 3, 1, 1, groups=4 * channels)
+        self.fc2, self.size = nn.Linear(4 * channels, channels), size
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.fc1(self.norm(x)).transpose(1, 2)
+        y = self.dwconv(y.reshape(*y.shape[:2], self.size, self.size))
+        return x + self.fc2(F.gelu(y.flatten(2).transpose(1, 2)))
+
+
 def resnext() -> nn.Module:
     grouped = nn.Conv2d(128, 128, 3, padding=1, groups=32)
     return nn.Sequential(nn.Conv2d(256, 128, 1), nn.ReLU(), grouped, nn.ReLU(), nn.Conv2d(128, 256, 1))
@@ -140,6 +155,8 @@ def rows() -> Iterator[Row]:
         yield Row("pointwise", "excitation of 240", lambda: Excitation(240, 10), ((batch, 240, 28, 28),))
         yield Row("pixelwise", "PoolFormer's third", lambda: pixel_perceptron(320), ((batch, 320, 14, 14),))
         yield Row("pixelwise", "PoolFormer's fourth", lambda: pixel_perceptron(512), ((batch, 512, 7, 7),))
+        third = lambda: DepthwisePerceptron(160, 14)  # noqa: E731
+        yield Row("linear_image", "PVTv2's third", third, ((batch, 196, 160),))
         yield Row("global_mean", "excitation of 672", lambda: Excitation(672, 28), ((batch, 672, 14, 14),))
         yield Row("sum", "two RepVGG blocks", lambda: nn.Sequential(Branches(48), Branches(48)), ((batch, 48, 56, 56),))
         for kind in ("depthwise", "grouped"):
