@@ -156,6 +156,16 @@ def pixel_perceptron(x: Any) -> Any:
     return x + like(GAIN[:, None, None], x) * f.conv2d(y, like(TWELVE, x), like(OFFSET, x))
 
 
+def pool_former(x: Any) -> Any:
+    """Two of PoolFormer's blocks, which keep their shortcuts, norms and pools in one order."""
+    f, gain = F if isinstance(x, torch.Tensor) else ops, like(GAIN[:, None, None], x)
+    for _ in range(2):
+        y = f.group_norm(x, 1, like(GAIN, x), like(OFFSET, x))
+        x = x + gain * (f.avg_pool2d(y, 3, 1, 1, count_include_pad=False) - y)
+        x = pixel_perceptron(f.group_norm(x, 1, like(GAIN, x), like(OFFSET, x))) + x
+    return x
+
+
 def pixel_fire(x: Any) -> Any:
     """SqueezeNet's: what is squeezed is read by convolutions of single pixels and of windows."""
     f = F if isinstance(x, torch.Tensor) else ops
@@ -540,6 +550,8 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("pixelwise", pixelwise, pixelwise, (("n", 6, "h", 5),)),
         Case("perceptron of pixels", pixel_perceptron, pixel_perceptron, (("n", 6, "h", 5),)),
         Case("perceptron of pixels of known size", pixel_perceptron, pixel_perceptron, ((2, 6, 3, 5),)),
+        Case("two blocks of PoolFormer", pool_former, pool_former, (("n", 6, "h", 5),)),
+        Case("two blocks of PoolFormer, of known size", pool_former, pool_former, ((2, 6, 4, 5),)),
         Case("fire of pixels", pixel_fire, pixel_fire, (("n", 6, "h", "w"),)),
         Case("pixels between batch norms", pixel_norm, pixel_norm, (("n", 6, 3, "w"),)),
     ],

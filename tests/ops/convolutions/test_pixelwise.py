@@ -11,7 +11,7 @@ from helpers.comparing import TOLERANCES, random_tensor, relative_l2
 from torch import nn
 
 import trtnet
-from trtnet.graph.layers.read import read
+from trtnet.graph.layers.read import needed, read
 from trtnet.ops.formulations import measured
 
 
@@ -24,6 +24,26 @@ class Perceptron(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.fc2(self.act(self.fc1(x)))
+
+
+class Blocks(nn.Module):
+    """PoolFormer's."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.GroupNorm(1, 8) for _ in range(2 * count))
+        self.perceptrons, self.pool = (
+            nn.ModuleList(Perceptron() for _ in range(count)),
+            nn.AvgPool2d(3, 1, 1, False, False),
+        )
+        self.scales = nn.ParameterList(torch.randn(8, 1, 1) for _ in range(count))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for i, perceptron in enumerate(self.perceptrons):
+            y = self.norms[2 * i](x)
+            x = x + (self.pool(y) - y) * self.scales[i]
+            x = x + perceptron(self.norms[2 * i + 1](x)) * self.scales[i]
+        return x
 
 
 class Block(nn.Module):
@@ -41,9 +61,9 @@ class Block(nn.Module):
         return self.pixel(self.pool(self.padded(self.groups(self.strided(self.plain(y))))))
 
 
-def define(module: nn.Module, forms: Any, **options: Any) -> Any:
+def define(module: nn.Module, forms: Any, height: Any = "h", **options: Any) -> Any:
     torch.manual_seed(0)
-    return trtnet.define(module.eval(), {"x": trtnet.Input(("n", 8, "h", 6))}, forms=forms, **options)
+    return trtnet.define(module.eval(), {"x": trtnet.Input(("n", 8, height, 6))}, forms=forms, **options)
 
 
 def kinds(network: Any) -> list[str]:
@@ -96,6 +116,24 @@ def test_channels_are_last_from_the_first_product_to_the_last(gelu: str) -> None
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), module(x.float())) <= TOLERANCES["float16"]
     assert network.build({"n": (1, 2, 3), "h": (2, 4, 5)}).plan.data
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_shortcuts_norms_and_pools_between_products_are_kept_so(dtype: str) -> None:
+    """A third block has no permutation more than two have."""
+    counts = []
+    for count in (1, 2, 3):
+        module = Blocks(count)
+        network = define(module, {"pixelwise": "product", "pooling": "separable"}, 4, dtype=dtype)
+        nodes = needed(read(network.trt), [network.trt.get_output(0)])
+        makers = {output: node for node in nodes for output in node.outputs}
+        shuffles = [n for n in nodes if n.kind == "SHUFFLE" and tuple(n.layer.first_transpose)[:4] != (0, 1, 2, 3)]
+        counts.append(sum(not is_constant(makers, n.inputs[0]) for n in shuffles if len(n.outputs[0].shape) == 4))
+        x = random_tensor(2, 8, 4, 6, dtype=dtype)
+        with torch.inference_mode():
+            expected = module(x.float())
+        assert relative_l2(network.reference()(x), expected) <= 3 * TOLERANCES[dtype]
+    assert counts[1] == counts[2] < counts[0] + 2
 
 
 def test_weights_of_products_keep_their_names() -> None:

@@ -15,7 +15,7 @@ from trtnet.graph.memory.pending import PendingLayer, Placeholders
 from trtnet.graph.place import Place
 from trtnet.ops.convolutions.rearrangement import Sides
 from trtnet.ops.quantization.held_scales import HeldScales
-from trtnet.ops.shapes.turned import turned, turning
+from trtnet.ops.shapes.turned import turning
 from trtnet.support.arrays import values
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import DType
@@ -96,7 +96,7 @@ class BatchNorm:
         """A separate layer: IScaleLayer."""
         found = turning(x)
         if found is not None:
-            y = turned(self._layer(found.source, found.order[1]), found.order)
+            y = found.like(self._layer(found.source, found.order[1]))
             x.network.scaled[y.trt] = x.trt, self
             return y
         return self._layer(x, 1)

@@ -26,6 +26,7 @@ from trtnet.ops.reductions.moments import norm
 from trtnet.ops.reductions.reduce import mean, sum
 from trtnet.ops.shapes.pad import pad
 from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.ops.shapes.turned import turning
 from trtnet.ops.shapes.views import broadcast_tensors
 from trtnet.support.backend import supports
 from trtnet.support.dtypes import float32
@@ -133,10 +134,14 @@ def _groups(x: Tensor, num_groups: int, *_: object) -> dict[str, int]:
 
 @formulated("group_norm", "layer", facts=_groups)
 def _group_norm(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
-    channels = int(x.shape[1])
+    channels, found = int(x.shape[1]), turning(x)
     if num_groups == 1:
         scale, shift = (per_channel(x, w, fill, channels) for w, fill in ((weight, 1.0), (bias, 0.0)))
-        return norm_layer(x, tuple(range(1, x.ndim)), scale, shift, eps, "group_norm")
+        axes = tuple(range(1, x.ndim))
+        if found is not None and found.joins:
+            scale, shift = scale.permute(*found.back), shift.permute(*found.back)
+            return found.like(norm_layer(found.source, axes, scale, shift, eps, "group_norm"))
+        return norm_layer(x, axes, scale, shift, eps, "group_norm")
     native = supports("normalization_v2")
     count = channels if native else num_groups
     own = {"scale": (weight, 1.0), "bias": (bias, 0.0)}

@@ -25,21 +25,29 @@ CHANNELS_LAST: Order = (0, 3, 1, 2)
 
 @dataclass(frozen=True)
 class Turned:
-    """What a tensor was permuted from, and the axes of that, in their order."""
+    """What a tensor was permuted from, and the axes of that, in their order.
+
+    joins: whether images that are added to it are kept so from then on, as shortcuts.
+    """
 
     source: Tensor
     order: Order
+    joins: bool = False
 
     @property
     def back(self) -> Order:
         """The axes of the tensor, in the order of the source."""
         return tuple(map(self.order.index, range(len(self.order))))
 
+    def like(self, source: Tensor) -> Tensor:
+        """Another tensor that is kept in the same way."""
+        return turned(source, self.order, joins=self.joins)
 
-def turned(source: Tensor, order: Sequence[int]) -> Tensor:
+
+def turned(source: Tensor, order: Sequence[int], *, joins: bool = False) -> Tensor:
     """``source.permute(order)``, as a tensor that is kept as its source."""
     y = source.permute(*order).fresh()
-    source.network.turned[y.trt] = Turned(source.fresh(), tuple(order))
+    source.network.turned[y.trt] = Turned(source.fresh(), tuple(order), joins)
     return y
 
 
@@ -74,25 +82,25 @@ def turning(x: Operand) -> Turned | None:
 def of_sources(function: Callable[..., Tensor], *operands: Operand) -> Tensor | None:
     """A function of single elements, of what tensors were turned from: its result is turned as they are.
 
-    None where no operand is turned, two are differently, or another one is no constant that broadcasts to them.
+    None where no operand is turned, two are differently, or another one is neither a constant that broadcasts to them
+    nor an image that joins them.
     """
-    found = {x.order: x for x in map(turning, operands) if x is not None}
+    found = {x.order: x for x in sorted(filter(None, map(turning, operands)), key=lambda x: x.joins)}
     if len(found) != 1:
         return None
     ((order, one),) = found.items()
     shape = tuple(one.source.shape[axis] for axis in order)
-    if not all(_fits(x, shape) for x in operands):
+    if not all(_fits(x, shape, joins=one.joins) for x in operands):
         return None
-    return turned(function(*(_as_source(x, one) for x in operands)), order)
+    return one.like(function(*(_as_source(x, one) for x in operands)))
 
 
-def _fits(x: Operand, shape: tuple[object, ...]) -> bool:
-    """Whether it is turned, or a constant that broadcasts to a shape."""
-    if turning(x) is not None:
+def _fits(x: Operand, shape: tuple[object, ...], *, joins: bool) -> bool:
+    """Whether it is turned, a constant that broadcasts to a shape, or an image of this shape that joins others."""
+    if turning(x) is not None or (joins and isinstance(x, Tensor) and x.ndim == len(shape) and x.shape == shape):
         return isinstance(x, Tensor) and x.shape == shape
     if isinstance(x, Tensor):
-        value = x.current
-        if isinstance(value, PendingLayer) or not x.network.known.is_fixed(value):
+        if not _is_fixed(x):
             return False
     elif not isinstance(x, Parameter | np.ndarray | int | float):
         return False
@@ -100,11 +108,19 @@ def _fits(x: Operand, shape: tuple[object, ...]) -> bool:
     return len(sizes) <= len(shape) and all(n in (1, m) for n, m in zip(reversed(sizes), reversed(shape), strict=False))
 
 
+def _is_fixed(x: Tensor) -> bool:
+    """Whether a tensor is a constant."""
+    value = x.current
+    return not isinstance(value, PendingLayer) and x.network.known.is_fixed(value)
+
+
 def _as_source(x: Operand, one: Turned) -> Operand:
-    """A turned operand as its source; a constant with its axes in the order of the source."""
+    """A turned operand as its source; a constant with its axes in the order of the source, and so an image."""
     own = turning(x)
     if own is not None:
         return own.source
+    if one.joins and isinstance(x, Tensor) and x.ndim == len(one.order) and not _is_fixed(x):
+        return turn(x, one.order)
     if ndim_of(x) == 0:
         return x
     return tensor(x, one.source.network, ndim=len(one.order)).permute(*one.back)

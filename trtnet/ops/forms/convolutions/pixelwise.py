@@ -39,4 +39,4 @@ def pixel_rows(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
         y = biased(y, bias, out, channels)
     elif bias is not None:
         y = add(y, bias)
-    return turned(y, CHANNELS_LAST)
+    return turned(y, CHANNELS_LAST, joins=True)

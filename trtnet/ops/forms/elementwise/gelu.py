@@ -12,7 +12,7 @@ from trtnet.ops.elementwise.unary_functions import erf
 from trtnet.ops.forms.dtypes import in_float32, is_float16
 from trtnet.ops.forms.permuted import between_permutations
 from trtnet.ops.formulations import form
-from trtnet.ops.shapes.turned import CHANNELS_LAST, turned, turning
+from trtnet.ops.shapes.turned import CHANNELS_LAST, turning
 
 ODD = (0.797820744, 0.0365449944, -1.93343436e-4, -1.38565822e-5)
 """The coefficients of x, x^3, x^5 and x^7."""
@@ -58,7 +58,7 @@ def apart(x: Tensor, kind: str) -> Tensor:
     """
     found = turning(x)
     if found is not None and found.order == CHANNELS_LAST:
-        return turned(apart(found.source, kind), found.order)
+        return found.like(apart(found.source, kind))
     return between_permutations(lambda y: float32(y, kind), x)
 
 

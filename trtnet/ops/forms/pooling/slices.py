@@ -23,6 +23,7 @@ from trtnet.ops.formulations import form
 from trtnet.ops.pooling.window_slices import largest_of_taps, taps
 from trtnet.ops.pooling.windows import Windows, means_of_sums
 from trtnet.ops.shapes.slicing import Cut, cut
+from trtnet.ops.shapes.turned import turning
 
 MOST = 64
 """Of a window's elements, each of which is read."""
@@ -65,6 +66,9 @@ def separable(x: Tensor, windows: Windows, is_largest: bool, with_padding: bool)
     else:
         total = _axis_by_axis(image, x, windows, _float32_sum, is_beyond)
         y = cast(means_of_sums(total, x, windows, with_padding, is_beyond), x.dtype)
+    found = turning(x)
+    if is_beyond and found is not None and found.joins:
+        return _apart(found.like(y))
     return _apart(y.permute(0, x.ndim - 1, *range(1, x.ndim - 1)) if is_beyond else y)
 
 
