@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.comparing import TOLERANCES, random_tensor, relative_l2
+import torch.nn.functional as F
+from helpers.comparing import TOLERANCES, Function, random_tensor, relative_l2
 from torch import nn
 
 import trtnet
+from trtnet import ops
 from trtnet.graph.layers.read import needed, read
 from trtnet.ops.formulations import measured
 
@@ -134,6 +136,22 @@ def test_shortcuts_norms_and_pools_between_products_are_kept_so(dtype: str) -> N
             expected = module(x.float())
         assert relative_l2(network.reference()(x), expected) <= 3 * TOLERANCES[dtype]
     assert counts[1] == counts[2] < counts[0] + 2
+
+
+def test_what_is_made_outside_of_branches_is_permuted_in_each() -> None:
+    kernel, bias = np.random.default_rng(0).standard_normal((8, 8, 1, 1)).astype(np.float32), np.ones(8, np.float32)
+
+    def branches(x: Any) -> Any:
+        y = ops.cond(ops.sum(x) > 0, lambda z: ops.conv2d(z, kernel, bias) * 2, lambda z: z * 3, (x,))
+        return y + ops.conv2d(x, kernel, bias)
+
+    inputs = {"x": trtnet.Input(("n", 8, 4, 6))}
+    network = trtnet.define(Function(branches), inputs, {}, forms={"pixelwise": "product"})
+    for sign in (1, -1):
+        x = sign * random_tensor(2, 8, 4, 6).abs()
+        y = F.conv2d(x, torch.from_numpy(kernel), torch.from_numpy(bias))
+        assert relative_l2(network.reference()(x), 3 * y if sign > 0 else 3 * x + y) <= TOLERANCES["float32"]
+    assert network.build({"n": (1, 2, 3)}).plan.data
 
 
 def test_weights_of_products_keep_their_names() -> None:

@@ -52,12 +52,16 @@ def turned(source: Tensor, order: Sequence[int], *, joins: bool = False) -> Tens
 
 
 def turn(x: Tensor, order: Sequence[int]) -> Tensor:
-    """What a tensor is when it is turned by this order, as it is from now on: operations of both are of the source."""
+    """What a tensor is when it is turned by this order, as it is from now on: operations of both are of the source.
+
+    In a loop or a branch, what is made outside is turned for one operation: outside, the permutation cannot be read.
+    """
     found = turning(x)
     if found is not None and found.order == tuple(order):
         return found.source.fresh()
     source = x.permute(*map(order.index, range(x.ndim))).fresh()
-    x.network.turned[x.trt] = Turned(source.fresh(), tuple(order))
+    if x.storage.body is x.network.body:
+        x.network.turned[x.trt] = Turned(source.fresh(), tuple(order))
     return source
 
 
