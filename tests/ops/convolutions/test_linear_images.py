@@ -107,6 +107,31 @@ def test_bisect_finds_the_layer_that_only_a_convolution_computes() -> None:
     assert {row.path for row in found.rows} >= {"fc1", "dwconv"} and found.passed
 
 
+@pytest.mark.parametrize("sizes", [(2, 16, 8), ("n", 16, 8)], ids=["static", "dynamic"])
+def test_patches_of_a_sequence_are_cut_out_of_the_sequence(sizes: tuple[Any, ...]) -> None:
+    """PVT's attention: no layer makes the image with its channels first."""
+
+    class Shrunk(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.sr = torch.nn.LayerNorm(8), torch.nn.Conv2d(8, 5, 2, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.norm(x)
+            return self.sr(y.permute(0, 2, 1).reshape(x.shape[0], 8, 4, 4)).flatten(2).permute(0, 2, 1) + y.mean()
+
+    torch.manual_seed(0)
+    model = Shrunk().eval()
+    made = {}
+    for form in ("product", "channels_last"):
+        network = trtnet.define(model, {"x": trtnet.Input(sizes)}, forms={"patches": form})
+        nodes = needed(read(network.trt), [x.trt for x in network.outputs.values()])
+        made[form] = any(tuple(x.shape)[1:] == (8, 4, 4) for node in nodes for x in node.outputs)
+        x = torch.randn(2, 16, 8)
+        assert relative_l2(network.reference()(x), model(x).detach()) <= 1e-6
+    assert made == {"product": True, "channels_last": False}
+
+
 def test_weights_are_folded() -> None:
     _, network = define(FOUND["transposed"])
     assert {"fc1.weight", "fc1.bias"} <= network.folded

@@ -1,4 +1,4 @@
-"""Images of convolutions that are results of linear layers, as PVTv2 has them in its perceptrons."""
+"""Images of convolutions that are sequences in another shape, such as the results of linear layers in PVTv2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.ops.positions.steps import Arguments, Call
 from trtnet.ops.products.linear import linear
-from trtnet.ops.products.parts import sizes, viewed
+from trtnet.ops.products.parts import sequence_of, sizes, viewed
 from trtnet.ops.quantization.weights import quantized
 
 
@@ -30,6 +30,18 @@ def linear_image(x: Tensor) -> Tensor:
     is_layer = isinstance(weight, Parameter | np.ndarray) and isinstance(bias, Parameter | np.ndarray | None)
     is_float = x.network.quantized.watched is None and quantized(x.network, weight) is None
     return _image(x, base, rows, weight, bias) if is_layer and is_float and not _is_sum(x, weight) else x
+
+
+def pixels_last(x: Tensor) -> Tensor:
+    """An image as [batch, height, width, channels]: what it was made of in another shape, if that has this order.
+
+    Images of sequences, as PVT has them, are permuted once more otherwise, and back.
+    """
+    batch, channels, height, width = x.shape
+    found = sequence_of(x)
+    if found is not None and _has_pixels(*found):
+        return found[0].reshape(batch, height, width, channels)
+    return x.permute(0, 2, 3, 1)
 
 
 def _source(x: Tensor) -> tuple[Tensor, list[Any], Arguments] | None:

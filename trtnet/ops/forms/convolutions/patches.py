@@ -14,6 +14,7 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window
 from trtnet.ops.convolutions.columns import BATCH_SECOND, columns
 from trtnet.ops.convolutions.kinds import FEW_CHANNELS, Constant
+from trtnet.ops.convolutions.linear_images import pixels_last
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
@@ -60,7 +61,7 @@ def _product(x: Tensor, weight: Constant, bias: Operand | None, *, is_last: bool
     rows, columns = height // high, width // wide
     kernel = tensor(weight, x.network)
     if is_last:
-        image = x.permute(0, 2, 3, 1).reshape(batch, rows, high, columns, wide * channels)
+        image = pixels_last(x).reshape(batch, rows, high, columns, wide * channels)
         grid, kernel = image.permute(0, 1, 3, 2, 4), kernel.permute(0, 2, 3, 1)
     else:
         grid = x.reshape(batch, channels, rows, high, columns, wide).permute(0, 2, 4, 1, 3, 5)
