@@ -100,6 +100,12 @@ def separable(channels: int, outputs: int) -> nn.Module:
     )  # fmt: skip
 
 
+def narrow(channels: int) -> nn.Module:
+    """Convolutions of few channels, between images of more."""
+    inner = (normed(channels, channels, 3) for _ in range(4))
+    return nn.Sequential(normed(64, channels, 3), *inner, normed(channels, 64))
+
+
 def convolution_rows() -> Iterator[Row]:
     for batch in (1, 32):
         image = ((batch, 3, 224, 224),)
@@ -120,6 +126,9 @@ def convolution_rows() -> Iterator[Row]:
         for channels, outputs, size in ((16, 32, 112), (32, 64, 112), (64, 128, 56), (128, 128, 28)):
             pair = ((batch, channels, size, size),)
             yield Row("separable", "two pairs", lambda c=channels, o=outputs: separable(c, o), pair)
+        for channels, size in ((16, 56), (32, 28), (48, 28)):
+            blocks = ((batch, 64, size, size),)
+            yield Row("few_channels", f"four of {channels}", lambda c=channels: narrow(c), blocks)
         for channels, size in ((116, 28), (232, 14)):
             unit = ((batch, channels, size, size),)
             yield Row(

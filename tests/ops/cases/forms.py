@@ -465,6 +465,11 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("depthwise of a turned image", mixer_block, mixer_block, (("n", 6, 12, 5),)),
         Case("depthwise of small windows", *convolution(DEPTHWISE, groups=6), ((2, 6, 5, 6),)),
     ],
+    "few_channels": [
+        Case("blocks", unaligned_blocks, unaligned_blocks, ((2, 6, 8, 6),)),
+        Case("blocks of images of any size", unaligned_blocks, unaligned_blocks, (("n", 6, 8, 6),)),
+        Case("shuffled", unaligned_shuffles, unaligned_shuffles, (("n", 6, "h", 7),)),
+    ],
     "flattened": [
         Case("flattened images", flattened, flattened, (("n", 6, 4, 5),)),
         Case("a flattened image", flattened, flattened, ((1, 6, 5, 4),)),

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 from trtnet.graph import Network, Tensor
 from trtnet.ops.convolutions.rewriting.concatenations import concatenations
+from trtnet.ops.convolutions.rewriting.further_channels import further_channels
 from trtnet.ops.convolutions.rewriting.pairs import pairs
 from trtnet.ops.convolutions.rewriting.shuffles import shuffles
 from trtnet.ops.convolutions.rewriting.siblings import siblings
 from trtnet.ops.convolutions.rewriting.split_sums import split_sums
-from trtnet.ops.convolutions.rewriting.unaligned import unaligned
 
 
 def rewrite(network: Network, outputs: Sequence[Tensor]) -> None:
     """Gives the forms that are chosen to convolutions. outputs: what the network's ``forward`` returned."""
-    for each in (pairs, shuffles, concatenations, siblings, split_sums, unaligned):
+    for each in (pairs, shuffles, concatenations, siblings, further_channels, split_sums):
         each(network, outputs)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from trtnet.graph import Tensor
 from trtnet.ops.convolutions.rearrangement import CHANNELS, Rearrangement, Sides, multiple, with_channels
+from trtnet.ops.convolutions.rewriting.chains import FEW
 from trtnet.ops.convolutions.rewriting.made import Made
 from trtnet.ops.formulations import form
 from trtnet.ops.shapes.pad import pad
@@ -62,3 +63,10 @@ def padded_to_16(x: Tensor, one: Made) -> int:
 def padded_to_32(x: Tensor, one: Made) -> int:
     """Channels up to a multiple of 32: 36 as 64."""
     return 2 * CHANNELS
+
+
+@form("few_channels", "padded_to_64")
+def padded_to_64(x: Tensor, one: Made) -> int:
+    """Channels up to 64: 16 as 64. On an H200, TensorRT-RTX 1.6 takes 9 us for 3x3 convolutions of 16 channels or 32 at
+    batch 1, and 5 us for the same with 64."""
+    return FEW

@@ -1,8 +1,9 @@
-"""Convolutions whose numbers of channels are no multiples of 8, which kernels for tensor cores load at a time.
+"""Convolutions of unaligned or few channels make further ones, of zeros, and read them.
 
-In 16 bits these are 16 bytes, and TensorRT has slower kernels for other numbers. A convolution can make further
-channels, of zeros, and read them. The layers between convolutions are computed with them: nothing is copied to add
-channels, and a slice is made only where something else reads an image. In networks without loops and branches.
+Unaligned are numbers that are no multiples of 8, which kernels for tensor cores load at a time: in 16 bits these are 16
+bytes, and TensorRT has slower kernels for other numbers. Few are less than 64. The layers between convolutions are
+computed with the further channels: nothing is copied to add them, and a slice is made only where something else reads
+an image. In networks without loops and branches.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ from trtnet.graph.layers.read import Node, needed, producers, read
 from trtnet.ops.convolutions.batch_norm_folding import Array
 from trtnet.ops.convolutions.conv import convolution
 from trtnet.ops.convolutions.rearrangement import multiple
+from trtnet.ops.convolutions.rewriting.chains import LOADED, Chains, is_few
 from trtnet.ops.convolutions.rewriting.made import Made, found, set_aside
 from trtnet.ops.convolutions.rewriting.padded import Padded, kept
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.support.backend import trt
-
-LOADED = 8
-"""So many channels are loaded at a time."""
 
 
 def channel_facts(x: Tensor, one: Made) -> dict[str, int]:
@@ -45,7 +44,14 @@ def unit_of(x: Tensor, one: Made) -> int | None:
     return None
 
 
-def unaligned(network: Network, outputs: Sequence[Tensor]) -> None:
+@formulated("few_channels", "layer", facts=channel_facts)
+def unit_of_few(x: Tensor, one: Made) -> int | None:
+    """The same, asked where a convolution of more than one pixel reads or makes 8 to 63 channels, or is computed with
+    one that does: whose images layers between convolutions make of each other."""
+    return None
+
+
+def further_channels(network: Network, outputs: Sequence[Tensor]) -> None:
     """Each such convolution of a network in its form, and what is computed between them."""
     every, wiring = found(network, outputs)
     if wiring is None:
@@ -53,6 +59,8 @@ def unaligned(network: Network, outputs: Sequence[Tensor]) -> None:
     nodes = needed(read(network.trt), [tensor.trt for tensor in outputs])
     if any(kind_of(node.kind).boundary for node in nodes):
         return
+    chains = Chains(network, nodes)
+    few = chains.of_few_channels(every)
     by_node = {one.node.layer.name: one for one in every}
     padded: dict[trt.ITensor, Padded] = {}
     others: dict[trt.ITensor, Padded] = {}  # without further channels
@@ -62,7 +70,12 @@ def unaligned(network: Network, outputs: Sequence[Tensor]) -> None:
             continue
         one = by_node.get(node.layer.name)
         with network.at(network.places.get(node.layer.name, network.place)):
-            made = kept(network, node, padded) if one is None else _convolved(one, padded)
+            if one is None:
+                made = kept(network, node, padded)
+            else:
+                made = _convolved(
+                    one, padded.get(one.image.trt), [chains.of(x) in few for x in (one.image.trt, one.result)]
+                )
         if made is not None:
             (padded if made.is_wider else others)[node.outputs[0]] = made
             replaced += [] if one is None else [one]
@@ -84,29 +97,46 @@ def _in_order(nodes: Sequence[Node]) -> Iterator[Node]:
                 yield node
 
 
-def _convolved(one: Made, padded: dict[trt.ITensor, Padded]) -> Padded | None:
-    """A convolution with further channels; None where it stays as it is."""
-    image, groups = padded.get(one.image.trt), one.geometry.groups
+def _convolved(one: Made, image: Padded | None, is_of_few: Sequence[bool]) -> Padded | None:
+    """A convolution with further channels; None where it stays as it is.
+
+    image: what it reads, if that has further ones. is_of_few: whether what it reads, and makes, is in a chain of few.
+    """
+    groups = one.geometry.groups
     is_depthwise = groups == one.shape[0] and one.shape[1] == 1
     if groups > 1 and (image is None or not is_depthwise):
         return None
-    if image is None and (one.shape[0] < LOADED or one.shape[0] % LOADED == 0):
+    found = _wider(one, image, is_of_few)
+    if found is None:
         return None
-    unit = unit_of(one.image, one)
-    if unit is None:
-        return None
+    count, unit = found
     if groups > 1:
         assert image is not None
         count, places = int(image.tensor.shape[1]), image.places
         return Padded(_layer(one, image.tensor, _spread(one.kernel, count, places), count, places), places, image.unit)
-    count, places = one.shape[0], np.arange(one.shape[0])
-    if count > LOADED and count % LOADED:
-        count = multiple(count, unit)
+    places = np.arange(one.shape[0])
     kernel = _spread(one.kernel, count, places)
     if image is None:
         return Padded(_layer(one, one.image, kernel, count, places), places, unit)
     wide = _spread(kernel.swapaxes(0, 1), int(image.tensor.shape[1]), image.places).swapaxes(0, 1)
     return Padded(_layer(one, image.tensor, np.ascontiguousarray(wide), count, places), places, unit)
+
+
+def _wider(one: Made, image: Padded | None, is_of_few: Sequence[bool]) -> tuple[int, int] | None:
+    """(how many channels it makes, a multiple of what further ones are); None where it stays as it is."""
+    count, (reads_few, makes_few) = one.shape[0], is_of_few
+    is_made_of_few = makes_few and is_few(count)
+    if (image is not None and reads_few) or is_made_of_few:
+        unit = unit_of_few(one.image, one)
+        if unit is not None:
+            return multiple(count, unit) if is_made_of_few else count, unit
+    is_unaligned = count > LOADED and count % LOADED > 0
+    if image is None and not is_unaligned:
+        return None
+    unit = unit_of(one.image, one)
+    if unit is None:
+        return None
+    return multiple(count, unit) if is_unaligned else count, unit
 
 
 def _spread(array: Array, count: int, places: Array) -> Array:
