@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from helpers.ops.made import Made
 
 F = torch.nn.functional
 WIDTH, LENGTH, HEADS = 16, 10, 2
-Made = Callable[["Net", torch.Tensor], Any]
+Function = Callable[["Net", torch.Tensor], Any]
 
 
 class Block(torch.nn.Module):
@@ -33,18 +34,14 @@ class Block(torch.nn.Module):
         return x + self.gain * self.down(F.gelu(self.up(self.norm2(x))))
 
 
-class Net(torch.nn.Module):
+class Net(Made):
     """Two blocks and a norm, of which a function makes the model."""
 
-    def __init__(self, made: Made, separate: bool) -> None:
-        super().__init__()
-        self.made = made
+    def __init__(self, made: Function, separate: bool) -> None:
+        super().__init__(made)
         self.one, self.two = Block(separate), Block(separate)
         self.norm, self.head = torch.nn.LayerNorm(WIDTH), torch.nn.Linear(WIDTH, 5)
         self.encoder = torch.nn.TransformerEncoderLayer(WIDTH, 4, 3 * WIDTH, batch_first=False)
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.made(self, x)
 
 
 def class_token(m: Net, x: torch.Tensor) -> torch.Tensor:
@@ -77,7 +74,7 @@ def batch_second(m: Net, x: torch.Tensor) -> torch.Tensor:
     return m.head(m.encoder(x.transpose(0, 1))[0])
 
 
-MODELS: dict[str, Made] = {
+MODELS: dict[str, Function] = {
     made.__name__: made
     for made in (class_token, masked, two_tokens, last_token, logits_of_the_last, beside_positions, batch_second)
 }

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparing import random_tensor, relative_l2
+from helpers.comparing import agreeing, random_tensor, relative_l2
+from helpers.ops.made import Made, batch_norm, layers
 
 import trtnet
-from trtnet.graph.layers.read import Node, needed, read
+from trtnet.graph.layers.read import Node
 
 F = torch.nn.functional
 FORMS = {
@@ -23,12 +24,11 @@ FORMS = {
 }
 
 
-class Net(torch.nn.Module):
+class Net(Made):
     """Convolutions of 16, 24 and 72 channels, of which a function makes the model."""
 
     def __init__(self, made: Any) -> None:
-        super().__init__()
-        self.made = made
+        super().__init__(made)
         conv = torch.nn.Conv2d
         self.stem, self.one, self.two = conv(3, 16, 3, 2, 1), conv(16, 16, 3, padding=1), conv(16, 16, 3, padding=1)
         self.down, self.deep, self.up = conv(16, 24, 3, 2, 1), conv(24, 24, 3, padding=1), conv(24, 16, 1)
@@ -38,12 +38,7 @@ class Net(torch.nn.Module):
             conv(16, 16, 1, groups=2),
             conv(16, 8, 1),
         )
-        self.own, self.both, self.norm = conv(16, 16, 3, groups=16), conv(32, 72, 3), torch.nn.BatchNorm2d(16)
-        self.norm.running_mean.uniform_(-1, 1)
-        self.norm.running_var.uniform_(0.5, 2)
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.made(self, x)
+        self.own, self.both, self.norm = conv(16, 16, 3, groups=16), conv(32, 72, 3), batch_norm(16)
 
 
 def block(m: Net, x: torch.Tensor) -> torch.Tensor:
@@ -68,11 +63,8 @@ def read_with(made: Any, size: tuple[Any, ...], forms: Any = FORMS, dtype: str =
     torch.manual_seed(0)
     model = Net(made).eval()
     network = trtnet.define(model, {"x": trtnet.Input(size)}, dtype=dtype, forms=forms)
-    x = random_tensor(2, *size[1:], dtype=dtype)
-    with torch.inference_mode():
-        wanted = model(x.float())
-    assert relative_l2(network.reference()(x), wanted) <= {"float32": 1e-6, "float16": 4e-3}[dtype]
-    return network, needed(read(network.trt), [tensor.trt for tensor in network.outputs.values()])
+    assert agreeing(network, model, random_tensor(2, *size[1:], dtype=dtype))
+    return network, layers(network)
 
 
 def channels(nodes: list[Node]) -> set[tuple[int, int]]:
@@ -141,7 +133,7 @@ def test_sums_of_padded_convolutions_are_split() -> None:
     with torch.inference_mode():
         assert relative_l2(network.reference()(x), model(x)) <= 1e-6
     assert network.forms.chosen["two"]["split_k"] == "halves" and network.forms.by["two"]["split_k"] == "user: two"
-    nodes = needed(read(network.trt), [tensor.trt for tensor in network.outputs.values()])
+    nodes = layers(network)
     assert any(128 in pair for pair in channels(nodes))
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers.comparing import relative_l2
+from helpers.ops.made import layers
 
 import trtnet
-from trtnet.graph.layers.read import needed, read
 from trtnet.ops.formulations import FORMS
 from trtnet.support.errors import ModelError
 
@@ -55,8 +55,7 @@ def define(image: Any, forms: Any = FORM, sizes: tuple[Any, ...] = ("n", 16, 6),
 
 def kinds(network: Any) -> list[str]:
     """Of the layers that the outputs need."""
-    outputs = [x.trt for x in network.outputs.values()]
-    return [node.kind for node in needed(read(network.trt), outputs)]
+    return [node.kind for node in layers(network)]
 
 
 @pytest.mark.parametrize("bias", FORMS["bias"])
@@ -125,7 +124,7 @@ def test_patches_of_a_sequence_are_cut_out_of_the_sequence(sizes: tuple[Any, ...
     made = {}
     for form in ("product", "channels_last"):
         network = trtnet.define(model, {"x": trtnet.Input(sizes)}, forms={"patches": form})
-        nodes = needed(read(network.trt), [x.trt for x in network.outputs.values()])
+        nodes = layers(network)
         made[form] = any(tuple(x.shape)[1:] == (8, 4, 4) for node in nodes for x in node.outputs)
         x = torch.randn(2, 16, 8)
         assert relative_l2(network.reference()(x), model(x).detach()) <= 1e-6

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 from helpers.comparing import agreeing, random_tensor, random_weights, relative_l2
+from helpers.ops.made import Made, batch_norm, layers
 
 import trtnet
 from trtnet import nn, ops
 from trtnet.graph.forms import FormChoices
-from trtnet.graph.layers.read import needed, read
+from trtnet.graph.layers.read import read
 from trtnet.tools.tune.choices.groups import groups_of
 from trtnet.tools.tune.choices.parts import cut
 from trtnet.verify.bisection.taps import EngineTaps
@@ -22,22 +23,16 @@ MERGED, PADDED = {"siblings": "merged"}, {"siblings": "padded"}
 F = torch.nn.functional
 
 
-class Net(torch.nn.Module):
+class Net(Made):
     """Convolutions of six channels, of which a function makes the model."""
 
     def __init__(self, made: Any) -> None:
-        super().__init__()
-        self.made = made
+        super().__init__(made)
         conv = torch.nn.Conv2d
         self.one, self.two, self.three = conv(6, 4, 1), conv(6, 2, 1, bias=False), conv(6, 5, 3, padding=1)
         self.strided, self.four, self.each = conv(6, 4, 1, stride=2), conv(4, 6, 1), conv(6, 6, 3, groups=6, padding=1)
         self.tall, self.wide = conv(6, 2, (3, 1), padding=(1, 0)), conv(6, 3, (1, 3), padding=(0, 1))
-        self.norm, self.act = torch.nn.BatchNorm2d(6), torch.nn.SiLU()
-        self.norm.running_mean.uniform_(-1, 1)
-        self.norm.running_var.uniform_(0.5, 2)
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.made(self, x)
+        self.norm, self.act = batch_norm(6), torch.nn.SiLU()
 
 
 def defined(made: Any, forms: Any, dtype: str = "float32", **options: Any) -> Any:
@@ -51,8 +46,7 @@ def defined(made: Any, forms: Any, dtype: str = "float32", **options: Any) -> An
 
 def live(network: Any) -> Counter[str]:
     """How many layers of each kind the outputs need."""
-    outputs = [tensor.trt for tensor in network.outputs.values()]
-    return Counter(node.kind for node in needed(read(network.trt), outputs))
+    return Counter(node.kind for node in layers(network))
 
 
 def chosen(network: Any, kind: str) -> dict[str, str]:

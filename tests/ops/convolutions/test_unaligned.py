@@ -8,33 +8,27 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparing import random_tensor, random_weights, relative_l2
+from helpers.comparing import agreeing, random_tensor, random_weights, relative_l2
+from helpers.ops.made import Made, batch_norm, layers
 
 import trtnet
 from trtnet import nn, ops
-from trtnet.graph.layers.read import needed, read
 
 PADDED = {"unaligned": "padded"}
 IMAGE = {"x": trtnet.Input(("n", 16, 8, 6))}
 F = torch.nn.functional
 
 
-class Net(torch.nn.Module):
+class Net(Made):
     """Convolutions of 10 and 18 channels, of which a function makes the model."""
 
     def __init__(self, made: Any) -> None:
-        super().__init__()
-        self.made = made
+        super().__init__(made)
         conv = torch.nn.Conv2d
         self.first, self.two, self.three = conv(16, 10, 3, padding=1), conv(10, 10, 1), conv(10, 10, 3, padding=1)
         self.wide, self.back, self.last = conv(10, 18, 3, stride=2, padding=1), conv(18, 10, 1), conv(10, 16, 1)
         self.each, self.both, self.pairs = conv(10, 10, 3, groups=10), conv(20, 16, 1), conv(10, 10, 1, groups=5)
-        self.norm, self.act = torch.nn.BatchNorm2d(10), torch.nn.ReLU()
-        self.norm.running_mean.uniform_(-1, 1)
-        self.norm.running_var.uniform_(0.5, 2)
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.made(self, x)
+        self.norm, self.act = batch_norm(10), torch.nn.ReLU()
 
 
 def defined(made: Any, forms: Any = PADDED, dtype: str = "float32") -> Any:
@@ -42,27 +36,17 @@ def defined(made: Any, forms: Any = PADDED, dtype: str = "float32") -> Any:
     torch.manual_seed(0)
     model = Net(made).eval()
     network = trtnet.define(model, IMAGE, dtype=dtype, forms=forms)
-    x = random_tensor(2, 16, 8, 6, dtype=dtype)
-    with torch.inference_mode():
-        wanted = model(x.float())
-    ours = network.reference()(x)
-    pairs = [(ours, wanted)] if isinstance(wanted, torch.Tensor) else zip(ours, wanted, strict=True)
-    assert all(relative_l2(mine, theirs) <= {"float32": 1e-6, "float16": 4e-3}[dtype] for mine, theirs in pairs)
+    assert agreeing(network, model, random_tensor(2, 16, 8, 6, dtype=dtype))
     return network
 
 
-def live(network: Any) -> list[Any]:
-    """The layers that the outputs need."""
-    return needed(read(network.trt), [tensor.trt for tensor in network.outputs.values()])
-
-
 def kinds(network: Any) -> Counter[str]:
-    return Counter(node.kind for node in live(network))
+    return Counter(node.kind for node in layers(network))
 
 
 def channels(network: Any) -> set[tuple[int, int]]:
     """Of the images that convolutions read and make."""
-    return {(n.inputs[0].shape[1], n.outputs[0].shape[1]) for n in live(network) if n.kind == "CONVOLUTION"}
+    return {(n.inputs[0].shape[1], n.outputs[0].shape[1]) for n in layers(network) if n.kind == "CONVOLUTION"}
 
 
 def shuffled(x: torch.Tensor) -> torch.Tensor:

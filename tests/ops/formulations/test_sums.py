@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.comparing import relative_l2
+from helpers.ops.made import Made
 
 import trtnet
 from trtnet import ops
@@ -18,20 +19,16 @@ LARGE, SMALL = (RNG.standard_normal((4, 4, k, k)).astype(np.float32) / 4 for k i
 FORMS = {"sum": "merged"}
 
 
-class Net(torch.nn.Module):
+class Net(Made):
     """A large and a small convolution, and what is made of both and the image."""
 
     def __init__(self, made: Any, **options: Any) -> None:
-        super().__init__()
+        super().__init__(made)
         self.large, self.small = torch.nn.Conv2d(4, 4, 3, padding=1, bias=False), torch.nn.Conv2d(4, 4, 1, **options)
         self.norm = torch.nn.BatchNorm2d(4).eval()
         with torch.no_grad():
             for values, seed in ((self.norm.running_mean, 1), (self.norm.running_var, 2), (self.norm.weight, 3)):
                 values.copy_(torch.rand(4, generator=torch.Generator().manual_seed(seed)) + 0.5)
-        self.made = made
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.made(self, x)
 
 
 MERGED = {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.comparing import agreeing, random_tensor
+from helpers.ops.made import layers
 from helpers.ops.position_networks import (
     HEADS,
     LENGTH,
@@ -24,7 +25,6 @@ from helpers.ops.position_networks import (
 )
 
 import trtnet
-from trtnet.graph.layers.read import Node, needed, read
 
 ALONE, WHOLE = {"positions": "alone"}, {"positions": "whole"}
 TOKENS = {"x": trtnet.Input(("n", LENGTH, WIDTH))}
@@ -41,14 +41,9 @@ def defined(made: Made, forms: Any, dtype: str = "float32", separate: bool = Fal
     return network
 
 
-def live(network: Any) -> list[Node]:
-    """The layers that the outputs need."""
-    return needed(read(network.trt), [tensor.trt for tensor in network.outputs.values()])
-
-
 def rows(network: Any) -> Counter[int]:
     """How many products there are of how many rows a sample."""
-    products = [node for node in live(network) if node.kind == "MATRIX_MULTIPLY" and len(node.outputs[0].shape) == 3]
+    products = [node for node in layers(network) if node.kind == "MATRIX_MULTIPLY" and len(node.outputs[0].shape) == 3]
     return Counter(node.outputs[0].shape[1] for node in products)
 
 
@@ -64,7 +59,7 @@ def test_of_the_last_block_the_positions_are_computed_alone(made: Made, separate
 
 
 def test_the_first_block_is_whole_and_keys_and_values_of_the_last_one() -> None:
-    nodes = live(defined(class_token, ALONE))
+    nodes = layers(defined(class_token, ALONE))
     queries = [tuple(node.inputs[0].shape)[1:3] for node in nodes if node.kind == "ATTENTION_INPUT"]
     assert queries == [(HEADS, LENGTH), (HEADS, 1)]
 
@@ -79,7 +74,7 @@ def test_lengths_may_be_dynamic(made: Made, length: Any) -> None:
 
 
 def test_a_head_is_of_the_last_position_alone() -> None:
-    nodes = live(defined(logits_of_the_last, ALONE))
+    nodes = layers(defined(logits_of_the_last, ALONE))
     assert [tuple(node.outputs[0].shape)[1:] for node in nodes if node.kind == "MATRIX_MULTIPLY"][-1] == (1, 5)
 
 
@@ -89,7 +84,7 @@ def test_a_constant_of_several_positions_is_cut() -> None:
 
 def test_the_axis_of_positions_may_be_the_first() -> None:
     network = defined(batch_second, ALONE)
-    shapes = [tuple(node.outputs[0].shape) for node in live(network) if node.kind == "ACTIVATION"]
+    shapes = [tuple(node.outputs[0].shape) for node in layers(network) if node.kind == "ACTIVATION"]
     assert [shape[0] for shape in shapes] == [1]
 
 
@@ -115,7 +110,7 @@ def features(m: Net, x: torch.Tensor) -> torch.Tensor:
 def test_what_others_need_as_a_whole_is_computed_once(made: Made) -> None:
     network, other = defined(made, {}), defined(made, WHOLE)
     assert "positions" not in network.forms.chosen.get("", {})
-    assert Counter(n.kind for n in live(network)) == Counter(n.kind for n in live(other))
+    assert Counter(n.kind for n in layers(network)) == Counter(n.kind for n in layers(other))
 
 
 def causal(m: Net, x: torch.Tensor) -> torch.Tensor:
@@ -124,7 +119,7 @@ def causal(m: Net, x: torch.Tensor) -> torch.Tensor:
 
 def test_causal_attention_is_of_all_queries_and_what_follows_of_one() -> None:
     network = defined(causal, ALONE)
-    queries = [node.inputs[0].shape[2] for node in live(network) if node.kind == "ATTENTION_INPUT"]
+    queries = [node.inputs[0].shape[2] for node in layers(network) if node.kind == "ATTENTION_INPUT"]
     assert queries == [LENGTH, LENGTH] and rows(network)[1] == 3
 
 

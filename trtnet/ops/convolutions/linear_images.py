@@ -14,7 +14,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.ops.positions.steps import Arguments, Call
 from trtnet.ops.products.linear import linear
-from trtnet.ops.products.parts import sequence_of, sizes, viewed
+from trtnet.ops.products.parts import origins, sequence_of, sizes, viewed
 from trtnet.ops.quantization.weights import quantized
 
 
@@ -46,19 +46,12 @@ def pixels_last(x: Tensor) -> Tensor:
 
 def _source(x: Tensor) -> tuple[Tensor, list[Any], Arguments] | None:
     """(the result of a linear layer that `x` has the elements of, what makes it of that, what the layer was given)."""
-    steps: list[Any] = []
-    while not x.storage.version and not isinstance(x.current, PendingLayer):
-        made = x.network.steps.get(x.current)
-        if isinstance(made, Call) and made.operation is linear:
-            return x, steps[::-1], made.arguments
-        if x.view_of is not None:
-            steps.append(x.view_of.key)
-            x = x.view_of.base
-        elif (move := x.network.moves.get(x.trt)) is not None:
-            steps.extend(reversed(move.steps))
-            x = move.source
-        else:
+    for base, steps in origins(x):
+        if isinstance(base.current, PendingLayer):
             return None
+        made = base.network.steps.get(base.current)
+        if isinstance(made, Call) and made.operation is linear:
+            return base, steps, made.arguments
     return None
 
 

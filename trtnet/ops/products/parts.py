@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,14 @@ def whole(x: Tensor) -> tuple[Tensor, list[Any]]:
     return x, views[::-1]
 
 
-def sequence_of(x: Tensor) -> tuple[Tensor, list[Any]] | None:
-    """The first tensor [batch, length, width] that `x` has elements of, and what makes it of that; None if none is.
+def origins(x: Tensor) -> Iterator[tuple[Tensor, list[Any]]]:
+    """`x`, then each tensor that it has elements of, the nearest first, and what makes it of that.
 
     Beside views that is what other shapes and orders of axes are, whose memory is not known to be the same.
     """
     steps: list[Any] = []
-    found = None
     while not x.storage.version:
-        found = (x, len(steps)) if x.ndim == 3 else found
+        yield x, steps[::-1]
         if x.view_of is not None:
             steps.append(x.view_of.key)
             x = x.view_of.base
@@ -39,8 +38,13 @@ def sequence_of(x: Tensor) -> tuple[Tensor, list[Any]] | None:
             steps.extend(reversed(move.steps))
             x = move.source
         else:
-            break
-    return None if found is None else (found[0], steps[: found[1]][::-1])
+            return
+
+
+def sequence_of(x: Tensor) -> tuple[Tensor, list[Any]] | None:
+    """The first tensor [batch, length, width] that `x` has elements of, and what makes it of that; None if none is."""
+    found = [each for each in origins(x) if each[0].ndim == 3]
+    return found[-1] if found else None
 
 
 def unknown(shape: Shape) -> list[Dim]:
