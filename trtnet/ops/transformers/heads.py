@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from trtnet.graph import Tensor
@@ -43,28 +45,33 @@ def _of_one_product(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, 
     shape = sizes(base, base.shape)
     if shape is None:
         return None
-    rows = {(x.shape[0], x.shape[2]) for x in (query, key, value)}
     memory = np.empty(shape, np.int8)
-    found, start = set(), 0
-    for _, steps in traced:
-        view = viewed(memory, base, steps)
-        if view is None or not np.may_share_memory(view, memory):
-            return None
-        found.add((view.shape[3], view.strides))
-        if _offset(view, memory) != start:
-            return None
-        start += view.shape[1] * view.shape[3]
-    if len(found) != 1 or start != shape[2]:
-        return None
-    (dim, strides), (first, second, _), (batch, length, _) = found.pop(), memory.strides, base.shape
-    if (rows, strides) == ({(batch, length)}, (first, dim, second, 1)):
+    views = [viewed(memory, base, steps) for _, steps in traced]
+    rows = {(x.shape[0], x.shape[2]) for x in (query, key, value)}
+    batch, length, _ = base.shape
+    if rows == {(batch, length)} and _are_all(views, memory, (0, 2, 1, 3)):
         return base, True
-    if (rows, strides) == ({(length, batch)}, (second, dim, first, 1)):
+    if rows == {(length, batch)} and _are_all(views, memory, (1, 2, 0, 3)):
         return base, False
     return None  # of some positions or samples alone, or in another order
 
 
-def _offset(view: np.ndarray, memory: np.ndarray) -> int:
-    """Where in an array of bytes its view begins."""
-    start, own = (array.__array_interface__["data"][0] for array in (memory, view))
-    return int(own - start)
+def _are_all(views: Sequence[np.ndarray | None], memory: np.ndarray, order: tuple[int, ...]) -> bool:
+    """Whether views are all heads of [rows, rows, all heads * dim], one after another, with the axes in an order."""
+    heads = [view.shape[1] for view in views if view is not None]
+    if len(heads) < len(views) or memory.shape[2] % sum(heads):
+        return False
+    dim = memory.shape[2] // sum(heads)
+    whole = memory.reshape(*memory.shape[:2], sum(heads), dim).transpose(order)
+    parts = np.split(whole, np.cumsum(heads)[:-1], axis=1)
+    return all(view is not None and _is_same(view, part) for view, part in zip(views, parts, strict=True))
+
+
+def _is_same(view: np.ndarray, part: np.ndarray) -> bool:
+    """Whether both are the same elements; how far apart those of an axis of one element are, numpy may say anything."""
+    steps = [[n for n, size in zip(x.strides, x.shape, strict=True) if size > 1] for x in (view, part)]
+    return view.shape == part.shape and steps[0] == steps[1] and _address(view) == _address(part)
+
+
+def _address(view: np.ndarray) -> int:
+    return int(view.__array_interface__["data"][0])
