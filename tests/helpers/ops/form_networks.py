@@ -111,14 +111,27 @@ def mixer(channels: int, kernel: int) -> nn.Module:
     )  # fmt: skip
 
 
-def perceptron() -> nn.Module:
-    return nn.Sequential(nn.LayerNorm(768), nn.Linear(768, 3072), nn.GELU(), nn.Linear(3072, 768))
+def perceptron(width: int = 768) -> nn.Module:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
 
 def pixel_perceptron(channels: int) -> nn.Module:
     """PoolFormer's."""
     inner = nn.Conv2d(channels, 4 * channels, 1), nn.GELU(), nn.Conv2d(4 * channels, channels, 1)
     return nn.Sequential(nn.GroupNorm(1, channels), *inner)
+
+
+class PoolBlock(nn.Module):
+    """PoolFormer's."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm, self.perceptron = nn.GroupNorm(1, channels), pixel_perceptron(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(x)
+        x = x + (F.avg_pool2d(y, 3, 1, 1, count_include_pad=False) - y)
+        return x + self.perceptron(x)
 
 
 class DepthwisePerceptron(nn.Module):
@@ -155,6 +168,14 @@ def rows() -> Iterator[Row]:
         yield Row("pointwise", "excitation of 240", lambda: Excitation(240, 10), ((batch, 240, 28, 28),))
         yield Row("pixelwise", "PoolFormer's third", lambda: pixel_perceptron(320), ((batch, 320, 14, 14),))
         yield Row("pixelwise", "PoolFormer's fourth", lambda: pixel_perceptron(512), ((batch, 512, 7, 7),))
+        for kind in ("normed_pool", "normed_pixels"):
+            yield Row(
+                kind,
+                "PoolFormer's third",
+                lambda: nn.Sequential(PoolBlock(320), PoolBlock(320)),
+                ((batch, 320, 14, 14),),
+            )
+        yield Row("normed_rows", "perceptron of 192", lambda: perceptron(192), ((batch, 197, 192),))
         third = lambda: DepthwisePerceptron(160, 14)  # noqa: E731
         yield Row("linear_image", "PVTv2's third", third, ((batch, 196, 160),))
         yield Row("global_mean", "excitation of 672", lambda: Excitation(672, 28), ((batch, 672, 14, 14),))

@@ -166,6 +166,40 @@ def pool_former(x: Any) -> Any:
     return x
 
 
+def normed_pool(gain: bool, image: Callable[[Any], Any] = lambda x: x) -> Callable[[Any], Any]:
+    """PoolFormer's mixer of a norm of one group."""
+
+    def call(x: Any) -> Any:
+        f, weights = F if isinstance(x, torch.Tensor) else ops, (GAIN, OFFSET) if gain else ()
+        y = f.group_norm(image(x), 1, *(like(w, x) for w in weights))
+        return f.avg_pool2d(y, 3, 1, 1, count_include_pad=False) - y
+
+    return call
+
+
+def normed_pixels(gain: bool, image: Callable[[Any], Any] = lambda x: x) -> Callable[[Any], Any]:
+    """Two 1x1 convolutions of a norm of one group, one of them without a bias where there is none of the norm."""
+
+    def call(x: Any) -> Any:
+        f, weights = F if isinstance(x, torch.Tensor) else ops, (GAIN, OFFSET) if gain else ()
+        y = f.group_norm(image(x), 1, *(like(w, x) for w in weights))
+        return f.gelu(f.conv2d(y, like(POINT, x), like(OFFSET, x))) * f.conv2d(y, like(EIGHT[:, :6], x), like(GAIN, x))
+
+    return call
+
+
+def normed_rows(gain: bool) -> Callable[[Any], Any]:
+    """Three linear layers of a layer norm."""
+
+    def call(x: Any) -> Any:
+        f, weights = F if isinstance(x, torch.Tensor) else ops, (GAIN, OFFSET) if gain else ()
+        y = f.layer_norm(x, (6,), *(like(w, x) for w in weights))
+        both = f.linear(y, like(MATRIX, x), like(SHIFT, x)) + f.linear(y, like(OTHER, x))
+        return both * f.linear(y, like(OTHER, x), like(SHIFT, x))
+
+    return call
+
+
 def pixel_fire(x: Any) -> Any:
     """SqueezeNet's: what is squeezed is read by convolutions of single pixels and of windows."""
     f = F if isinstance(x, torch.Tensor) else ops
@@ -533,6 +567,23 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("YOLO's focus", *(joined_blocks(2, 1),) * 2, (("n", 3, 4, 6),)),
         Case("focus, rows first", *(joined_blocks(2, 1, turned=True),) * 2, ((2, 3, 4, 6),)),
         Case("of a volume", *(joined_blocks(2, -1),) * 2, (("n", 3, 4, 6, "s"),)),
+    ],
+    "normed_pixels": [
+        Case("a perceptron of a norm", *(normed_pixels(True),) * 2, (IMAGE,)),
+        Case("of a norm without weights", *(normed_pixels(False),) * 2, ((2, 6, 4, 5),)),
+        Case("of columns", *(normed_pixels(True, turned_image),) * 2, (("n", 6, 3, 5),)),
+        Case("two blocks of PoolFormer", pool_former, pool_former, (IMAGE,)),
+    ],
+    "normed_pool": [
+        Case("PoolFormer's mixer", *(normed_pool(True),) * 2, (IMAGE,)),
+        Case("without weights", *(normed_pool(False),) * 2, ((2, 6, 4, 5),)),
+        Case("of a turned image", *(normed_pool(True, turned_image),) * 2, (("n", 6, 3, 5),)),
+        Case("two blocks of PoolFormer, of known size", pool_former, pool_former, ((2, 6, 4, 5),)),
+    ],
+    "normed_rows": [
+        Case("of a layer norm", *(normed_rows(True),) * 2, (TOKENS,)),
+        Case("of one without weights", *(normed_rows(False),) * 2, (("n", 3, "s", 6),)),
+        Case("of one row", *(normed_rows(True),) * 2, ((1, 6),)),
     ],
     "patches": [
         Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),

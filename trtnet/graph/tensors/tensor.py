@@ -165,11 +165,13 @@ class OpenNetwork(Adding[Tensor]):
     """A network to which layers can be added: what operations know of :class:`trtnet.graph.network.Network`.
 
     aside: results of modules that are computed in another way, or as parts of larger ones, which alone may be read.
+    normed: how tensors were normalized, and what is means of such.
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
         super().__init__(dtype)
         self.aside: list[Tensor] = []
+        self.normed: dict[trt.ITensor, Any] = {}
 
     def _tensor(self, itensor: trt.ITensor, sizes: tuple[int, ...], dims: Shape) -> Tensor:
         return Tensor(self, itensor, sizes, dims)

@@ -30,6 +30,7 @@ from trtnet.ops.convolutions.sums import plus
 from trtnet.ops.convolutions.weights import ConvolutionWeights, Kernel, mismatch
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
+from trtnet.ops.normalization.behind import of_pixels
 from trtnet.ops.quantization.activations import convolved
 from trtnet.ops.quantization.held_scales import HeldScales, bias_of, operands
 from trtnet.ops.shapes.turned import turn
@@ -108,7 +109,8 @@ def _form(
         if is_single_pixel(x, weight, padding, groups):
             return convolved(_pointwise(x, weight, bias), image, kernel)
         if is_pixelwise(x, weight, bias, stride, padding, groups):
-            return convolved(_pixelwise(x, weight, bias), image, kernel)
+            y = of_pixels(x, weight, bias)
+            return convolved(pixelwise(x, weight, bias) if y is None else y, image, kernel)
         if is_depthwise(x, weight, padding, groups):
             return convolved(_depthwise(x, weight, bias, stride, padding, dilation), image, kernel)
     return convolved(convolution(x, weight, bias, stride, padding, dilation, groups, rank, held), image, kernel)
@@ -145,7 +147,8 @@ def pixelwise_facts(x: Tensor, weight: Parameter | np.ndarray, *_: object) -> di
 
 
 @formulated("pixelwise", "columns", facts=pixelwise_facts, applies=are_columns)
-def _pixelwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -> Tensor:
+def pixelwise(x: Tensor, weight: Parameter | np.ndarray, bias: Kernel | None) -> Tensor:
+    """A 1x1 convolution of stride 1, that may be a product."""
     return columns(turn(x, BATCH_SECOND), weight, bias, (x.shape[0], *x.shape[2:]))
 
 

@@ -11,6 +11,7 @@ from trtnet.ops.arguments.operands import common_type, network_of, tensor, warn
 from trtnet.ops.arguments.promotion import computed_in
 from trtnet.ops.elementwise.biases import note_sum, plus_constants
 from trtnet.ops.elementwise.layers import cast, layer, no_uint8
+from trtnet.ops.normalization.behind import less_itself
 from trtnet.ops.quantization.activations import summands
 from trtnet.support import dtypes
 from trtnet.support.dtypes import DType
@@ -84,7 +85,8 @@ def sub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:
         if common_type("sub", operand) == dtypes.bool_ and not isinstance(operand, bool | np.bool_):
             text = "sub of bools: ~x is not x, ops.logical_xor(x, y) where they differ; or cast one"
             network_of(x, y).fail(text, {"x": x, "y": y})
-    return _sum("SUB", x, y, alpha, "sub")
+    joined = less_itself(x, y) if alpha == 1 else None
+    return _sum("SUB", x, y, alpha, "sub") if joined is None else joined
 
 
 def rsub(x: Operand, y: Operand, alpha: float = 1) -> Tensor:

@@ -19,6 +19,7 @@ from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import mean_facts
 from trtnet.ops.normalization.batch_norm import batch_norm
+from trtnet.ops.normalization.behind import note_norm
 from trtnet.ops.positions.steps import beside, by_position
 from trtnet.ops.quantization.activations import normalized
 from trtnet.ops.quantization.weights import watch_norm
@@ -60,8 +61,9 @@ def layer_norm(
     sizes = _last_sizes("layer_norm", x, normalized_shape)
     x = normalized(x, weight)
     scale, shift = (_affine("layer_norm", x, w, fill, sizes) for w, fill in ((weight, 1.0), (bias, 0.0)))
-    y = _layer_norm(x, tuple(range(x.ndim - len(sizes), x.ndim)), scale, shift, eps)
-    return watch_norm(y, weight, bias)
+    axes = tuple(range(x.ndim - len(sizes), x.ndim))
+    y = watch_norm(_layer_norm(x, axes, scale, shift, eps), weight, bias)
+    return note_norm(y, x, axes, weight, bias, eps) if len(axes) == 1 else y
 
 
 @by_position(beside(lambda given: given["axes"]))
@@ -124,7 +126,8 @@ def group_norm(
     for each in (weight, bias):
         if each is not None:
             _check_shape(f"group_norm of {counted(channels, 'channel')}", x, each, (channels,))
-    return _group_norm(x, num_groups, weight, bias, eps)
+    y = _group_norm(x, num_groups, weight, bias, eps)
+    return note_norm(y, x, tuple(range(1, x.ndim)), weight, bias, eps) if num_groups == 1 else y
 
 
 def _groups(x: Tensor, num_groups: int, *_: object) -> dict[str, int]:

@@ -17,6 +17,7 @@ from trtnet.ops.elementwise.division import div
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts
+from trtnet.ops.normalization.behind import note_mean
 from trtnet.ops.pooling.layer import over_whole_axes, pool_layer, spare
 from trtnet.ops.pooling.window_slices import check, largest_and_places, largest_of_taps, padded_for
 from trtnet.ops.pooling.windows import Windows
@@ -190,7 +191,9 @@ def avg_pool(
         return over_whole_axes(x, "AVERAGE", kernel_size, stride, padding, ceil_mode, attributes, rank)
     windows = Windows.of(kernel_size, stride, padding, ceil_mode, rank)
     if divisor is None:
-        return _pooling(x, windows, False, count_include_pad)
+        y = _pooling(x, windows, False, count_include_pad)
+        keeps = not windows.rounds_up and (not count_include_pad or not any(windows.pads))
+        return note_mean(y, x, lambda image: _pooling(image, windows, False, count_include_pad)) if keeps else y
     if divisor == 0:
         x.network.fail("avg_pool: divisor_override is not 0", {"x": x})
     return mul(_full_means(x, windows), prod(windows.sizes) / divisor)

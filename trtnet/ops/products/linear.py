@@ -12,6 +12,7 @@ from trtnet.ops.arguments.operands import ndim_of
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
+from trtnet.ops.normalization.behind import of_rows
 from trtnet.ops.positions.steps import beside, by_position
 from trtnet.ops.products.all_reduce import all_reduce, check_divided
 from trtnet.ops.products.flattened import Weights, ordered
@@ -36,16 +37,19 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
         check_divided(x, weight)
     found = quantized(x.network, weight)
     has_forms = found is None and is_matrix(x, weight)
-    if found is not None:
+    behind = of_rows(x, weight, bias) if has_forms and not is_sum else None
+    if behind is not None:
+        y = behind
+    elif found is not None:
         x, y = quantized_product(x, weight, found)
     elif not has_forms:
         y = product(x, weight, "NONE" if ndim_of(weight) == 1 else "TRANSPOSE")
     else:
-        y = _multiplied(*ordered(x, weight))
+        y = multiplied(*ordered(x, weight))
     if is_sum:
         y = all_reduce(y)
         return y if bias is None else add(y, bias)
-    if bias is not None:
+    if bias is not None and behind is None:
         y = biased(y, bias, *weight.shape) if has_forms else add(y, bias)
     if y.view_of is not None:  # what a form makes last; the layer's result is none
         y = y.fresh()
@@ -53,7 +57,8 @@ def linear(x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tenso
     return y
 
 
-def _multiplied(x: Tensor, weight: Weights) -> Tensor:
+def multiplied(x: Tensor, weight: Weights) -> Tensor:
+    """``x @ weight.T`` in the form that is chosen."""
     return _row(x, weight) if all(size == 1 for size in x.shape[:-1]) else _product(x, weight)
 
 

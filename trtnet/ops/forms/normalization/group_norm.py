@@ -8,10 +8,10 @@ from trtnet.ops.elementwise.arithmetic import add, maximum, mul, sub
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import rsqrt
 from trtnet.ops.forms.normalization.centring import normalized
+from trtnet.ops.forms.normalization.image_statistics import means_of_both
 from trtnet.ops.formulations import form
 from trtnet.ops.normalization.norm import norm_layer, per_channel
 from trtnet.ops.reductions.reduce import mean
-from trtnet.ops.shapes.joining import stack
 from trtnet.support.dtypes import float32
 
 
@@ -56,13 +56,12 @@ def is_narrow(x: Tensor, *_: object) -> bool:
 def moments(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
     """From the means of elements and of their squares, of the channels at each position first.
 
-    Both are of one kernel that reads `x` once. The difference of the squares loses 1e-7 of them in float32, which is
-    less than rounding to 16 bits has taken from the elements.
+    The difference of the squares loses 1e-7 of them in float32, which is less than rounding to 16 bits has taken from
+    the elements.
     """
     wide = _parts(x, num_groups)
-    means = mean(mean(stack([wide, _square(wide)]), (3,), keepdim=True), (4,), keepdim=True)
-    centre = means[0]
-    variance = maximum(sub(means[1], _square(centre)), 0.0)
+    centre, squares = means_of_both(wide, 2, (4,))
+    variance = maximum(sub(squares, _square(centre)), 0.0)
     return _affine(x, mul(sub(wide, centre), rsqrt(add(variance, eps))), weight, bias)
 
 
