@@ -13,10 +13,10 @@ All of them go on where they ended: a row that FOLDER has is not done again.
 Inputs and results stay on the GPU; engines run as CUDA graphs, in turns with the others in one process; medians of CUDA
 event times. "neutral": the engine with neutral forms, where the measured ones are others. "tuned": with the forms of
 FOLDER/MODEL_BATCH.tuning.json, which tuning.py writes. torch.compile: mode max-autotune, or the default one where that
-takes more than --patience seconds, or by --mode for all; that one is timed as a CUDA graph, too. Processes that compile
-side by side take turns when they time kernels. Errors: relative L2 from torch in float32. The floor is the larger of
-FLOP over 990 TFLOP/s and bytes over 4.8 TB/s (H200). While a row is timed, the next ones are made ready, so that calls
-without a CUDA graph, which wait for Python, take longer than alone.
+takes more than --patience seconds, or by --mode for all; "graphed" is its kernels as one CUDA graph, without the mode's
+own. Processes that compile side by side take turns when they time kernels. Errors: relative L2 from torch in float32.
+The floor is the larger of FLOP over 990 TFLOP/s and bytes over 4.8 TB/s (H200). While a row is timed, the next ones are
+made ready, so that calls without a CUDA graph, which wait for Python, take longer than alone.
 """
 
 from __future__ import annotations

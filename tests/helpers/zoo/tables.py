@@ -8,7 +8,7 @@ from typing import Any
 
 COLUMNS = {
     "tuned": "tuned", "trtnet": "trtnet", "neutral": "neutral forms", "onnx": "ONNX parser's engine",
-    "compile": "torch.compile", "graphed": "the same, as a CUDA graph", "eager": "torch eager",
+    "compile": "torch.compile", "graphed": "its kernels as one CUDA graph", "eager": "torch eager",
 }  # fmt: skip
 BESIDE = ("onnx", "compile", "graphed", "eager")
 ERRORS = ("tuned", "trtnet", "onnx", "eager")

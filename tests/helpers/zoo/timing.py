@@ -43,8 +43,10 @@ def time_row(
         skipped["compile"] = mode["skipped"]
     else:
         makers["compile"] = lambda: compiled.compiled(half, mode["mode"], inputs)
-        if mode["mode"] == "default":
-            makers["graphed"] = lambda: compiled.captured(calls_of["compile"])
+        plain = compiled.WITHOUT_GRAPHS[mode["mode"]]
+        makers["graphed"] = lambda: compiled.captured(
+            calls_of["compile"] if plain == mode["mode"] else compiled.compiled(half, plain, inputs)
+        )
     for route, make in makers.items():
         try:
             calls_of[route] = make()
