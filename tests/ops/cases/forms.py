@@ -200,6 +200,12 @@ def normed_rows(gain: bool) -> Callable[[Any], Any]:
     return call
 
 
+def normed_stored(x: Any) -> Any:
+    """GPT-2's product of a layer norm, in another shape."""
+    f = F if isinstance(x, torch.Tensor) else ops
+    return f.layer_norm(x, (6,), like(GAIN, x), like(OFFSET, x)).reshape(-1, 6) @ like(MATRIX.T, x) + like(SHIFT, x)
+
+
 def pixel_fire(x: Any) -> Any:
     """SqueezeNet's: what is squeezed is read by convolutions of single pixels and of windows."""
     f = F if isinstance(x, torch.Tensor) else ops
@@ -584,6 +590,7 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("of a layer norm", *(normed_rows(True),) * 2, (TOKENS,)),
         Case("of one without weights", *(normed_rows(False),) * 2, (("n", 3, "s", 6),)),
         Case("of one row", *(normed_rows(True),) * 2, ((1, 6),)),
+        Case("stored", normed_stored, normed_stored, (("n", 3, 6),)),
     ],
     "patches": [
         Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),

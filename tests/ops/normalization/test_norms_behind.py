@@ -10,6 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers.comparing import relative_l2
+from helpers.ops.forms import define
+from ops.cases.forms import FORM_CASES
 from torch import nn
 
 import trtnet
@@ -41,6 +43,8 @@ class Made(nn.Module):
         self.image, self.rows = weighted(nn.GroupNorm(1, 6)), weighted(nn.LayerNorm(6))
         self.two = weighted(nn.GroupNorm(2, 6))
         self.pixel, self.linear = weighted(nn.Conv2d(6, 8, 1)), weighted(nn.Linear(6, 8))
+        self.stored = nn.Parameter(noise(6, 8, seed=4))
+        self.attention = weighted(nn.MultiheadAttention(6, 2, batch_first=True))
 
     def forward(self, x: Any) -> Any:
         return self.made(self, x)
@@ -69,6 +73,11 @@ BEHIND: dict[str, Any] = {
     "normed_pixels": (lambda m, x: m.pixel(m.image(x)), (2, 6, 4, 5)),
     "normed_rows": (lambda m, x: m.linear(m.rows(x)), (2, 5, 6)),
 }
+ROWS: dict[str, Any] = {
+    "in another shape": lambda m, x: m.linear(m.rows(x).view(-1, 6)).view(2, 5, 8),
+    "turned and back": lambda m, x: m.linear(m.rows(x).transpose(0, 1).transpose(1, 0)),
+    "of attention": lambda m, x: (lambda y: m.attention(y, y, y, need_weights=False)[0])(m.rows(x)),
+}
 
 
 @pytest.mark.parametrize("kind", BEHIND)
@@ -78,6 +87,17 @@ def test_the_norms_own_layers_are_needed_no_more(kind: str) -> None:
     network = network_of(made, shape)
     assert "NORMALIZATION" not in kinds(network)
     assert [chosen[kind] for chosen in network.forms.chosen.values() if kind in chosen] == [FORMS[kind]]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_are_found_in_other_shapes_and_products(name: str) -> None:
+    assert "NORMALIZATION" not in kinds(network_of(ROWS[name], (2, 5, 6)))
+
+
+def test_products_with_stored_weights_ask_too() -> None:
+    (case,) = (case for case in FORM_CASES["normed_rows"] if case.name == "stored")
+    found = [kinds(define({"normed_rows": form}, case, "float32", [(2, 3, 6)])) for form in ("before", "behind")]
+    assert ["NORMALIZATION" in each for each in found] == [True, False]
 
 
 def test_a_norm_that_something_else_reads_stays() -> None:
@@ -95,6 +115,8 @@ APART: dict[str, Any] = {
     "of two groups": (lambda m, x: m.pixel(m.two(x)) + mixed(m.two(x)).mean(), (2, 6, 4, 5)),
     "of the last axis": (lambda m, x: m.pixel(m.rows(x)) + mixed(m.rows(x)).mean(), (2, 6, 4, 6)),
     "of all axes": (lambda m, x: m.linear(m.image(x)), (2, 6, 4, 6)),
+    "turned": (lambda m, x: m.linear(m.rows(x).transpose(0, 1)), (2, 5, 6)),
+    "of parts of rows": (lambda m, x: F.linear(m.rows(x).view(2, 10, 3), m.linear.weight.view(16, 3)), (2, 5, 6)),
     "changed in place": (lambda m, x: m.linear(m.rows(x).mul_(2)), (2, 5, 6)),
     "computed weights": (lambda m, x: m.linear(F.layer_norm(x, (6,), x[0, 0], x[1, 0])), (2, 5, 6)),
 }
@@ -132,6 +154,15 @@ def test_a_layer_norm_behind_a_linear_layer_is_as_exact_for_any_mean(mean: float
         with torch.inference_mode():
             errors.append(relative_l2(network.reference()(x), model(x.float())))
     assert errors[1] <= errors[0]
+
+
+@pytest.mark.parametrize("form", ["before", "behind"])
+def test_a_position_that_is_normalized_alone_is_still_computed_alone(form: str) -> None:
+    def token(m: Any, x: Any) -> Any:
+        return m.linear(m.rows((x + F.gelu(m.linear(x)) @ m.stored.T)[:, 0]))
+
+    network = network_of(token, (2, 5, 6), {"positions": "alone", "normed_rows": form})
+    assert [chosen["positions"] for chosen in network.forms.chosen.values() if "positions" in chosen] == ["alone"]
 
 
 def test_weights_that_are_not_finite_in_16_bits_are_left_apart() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, known, mean_facts
+from trtnet.ops.products.parts import origins, sizes, viewed
 
 Constant = Parameter | np.ndarray
 
@@ -42,6 +45,15 @@ class _Means:
 
     image: Tensor
     again: Callable[[Tensor], Tensor]
+
+
+def in_shape(x: Tensor, found: Normed) -> Normed:
+    """How `x` was normalized, which has the rows of what was: of the tensor before the norm in the same shape."""
+    if found.x.shape == x.shape:
+        return found
+    own = Normed(found.x.reshape(*x.shape), (x.ndim - 1,), found.weight, found.bias, found.eps)
+    x.network.normed[x.trt] = own
+    return own
 
 
 def note_norm(
@@ -106,11 +118,37 @@ def of_pixels(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor | Non
     return None if found is None else _of_pixels(x, found, weight, bias)
 
 
-def of_rows(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor | None:
-    """A linear layer of rows that a layer norm makes, if the form is another; None otherwise."""
-    found = _normed(x) if isinstance(bias, Parameter | np.ndarray | None) else None
-    is_of_rows = found is not None and found.axes == (x.ndim - 1,)
-    return _of_rows(x, found, weight, bias) if found is not None and is_of_rows else None
+def of_rows(x: Tensor, weight: Constant, bias: Operand | None, *, stored: bool = False) -> Tensor | None:
+    """A linear layer of rows that a layer norm makes, if the form is another; None otherwise.
+
+    stored: whether the weight is [in_features, out_features].
+    """
+    found = _normed_rows(x) if isinstance(bias, Parameter | np.ndarray | None) else None
+    return None if found is None else _of_rows(x, found, weight, bias, stored)
+
+
+def _normed_rows(x: Tensor) -> Normed | None:
+    """How the rows of a tensor were normalized, perhaps in another shape."""
+    for base, steps in () if _is_undecided(x) or not x.network.normed else origins(x):
+        found = None if _is_undecided(base) else _normed(base)
+        if found is not None:
+            is_of_rows = found.axes == (base.ndim - 1,) and _are_its_rows(base, steps, x.ndim)
+            return found if is_of_rows else None
+    return None
+
+
+def _is_undecided(x: Tensor) -> bool:
+    return isinstance(x.current, PendingLayer)
+
+
+def _are_its_rows(base: Tensor, steps: list[Any], ndim: int) -> bool:
+    """Whether what is made of a tensor has its rows in their order."""
+    shape = sizes(base, base.shape)
+    array = None if shape is None else np.empty(shape, np.int8)  # views of it are made, nothing is written
+    made = None if array is None else viewed(array, base, steps)
+    if array is None or made is None or made.ndim != ndim or made.size != array.size:
+        return not steps
+    return made.shape[-1] == array.shape[-1] and made.ctypes.data == array.ctypes.data and made.flags.c_contiguous
 
 
 def pixels_facts(x: Tensor, found: Normed, weight: Constant, *_: object) -> dict[str, int]:
@@ -124,13 +162,17 @@ def _of_pixels(x: Tensor, found: Normed, weight: Constant, bias: Operand | None)
     return None
 
 
-def rows_facts(x: Tensor, found: Normed, weight: Constant, *_: object) -> dict[str, int]:
+def rows_facts(x: Tensor, found: Normed, weight: Constant, bias: Operand | None, is_stored: bool) -> dict[str, int]:
     """How many rows of how many features, and how many features are made."""
-    rows = int(np.prod([known(size) for size in x.shape[:-1]], dtype=np.float64))
-    return batch_facts(x) | {"rows": rows, "in_features": int(weight.shape[1]), "out_features": int(weight.shape[0])}
+    made, taken = weight.shape[::-1] if is_stored else weight.shape
+    rows = prod(map(known, x.shape[:-1]))
+    return batch_facts(x) | {"rows": rows, "in_features": int(taken), "out_features": int(made)}
 
 
 @formulated("normed_rows", "before", facts=rows_facts)
-def _of_rows(x: Tensor, found: Normed, weight: Constant, bias: Operand | None) -> Tensor | None:
-    """None: the linear layer reads the normalized rows `x`."""
+def _of_rows(x: Tensor, found: Normed, weight: Constant, bias: Operand | None, is_stored: bool) -> Tensor | None:
+    """None: the linear layer reads the normalized rows `x`.
+
+    found: perhaps of another shape. is_stored: whether the weight is [in_features, out_features].
+    """
     return None

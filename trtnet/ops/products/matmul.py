@@ -12,6 +12,7 @@ from trtnet.ops.arguments.operands import network_of, tensor
 from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
+from trtnet.ops.normalization.behind import of_rows
 from trtnet.ops.positions.steps import Arguments, by_position
 from trtnet.ops.products.flattened import Weights
 from trtnet.ops.products.heads import apart
@@ -38,7 +39,8 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     """
     left, right = (apart(each) if isinstance(each, Tensor) else _weight(each, x, y) for each in (x, y))
     if isinstance(left, Tensor) and isinstance(right, Parameter | np.ndarray) and _is_layer(left, right):
-        return _stored(left, right)
+        behind = of_rows(left, right, None, stored=True)
+        return stored(left, right) if behind is None else behind
     return product(left, right, "NONE")
 
 
@@ -54,7 +56,7 @@ def _stored_facts(x: Tensor, weight: Weights) -> dict[str, int]:
 
 
 @formulated("stored_product", "product", facts=_stored_facts)
-def _stored(x: Tensor, weight: Weights) -> Tensor:
+def stored(x: Tensor, weight: Weights) -> Tensor:
     """The product with a weight that is stored as [in_features, out_features], as GPT-2's are."""
     return product(x, weight, "NONE")
 

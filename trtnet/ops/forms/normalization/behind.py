@@ -27,9 +27,9 @@ class Folded:
     offsets: Array
 
     @classmethod
-    def of(cls, x: Tensor, found: Normed, weight: Constant, bias: Constant | None) -> Folded:
-        """Of a linear layer of `x`, which a norm has made."""
-        matrix = array_of(x, weight)
+    def of(cls, x: Tensor, found: Normed, weight: Constant, bias: Constant | None, is_stored: bool = False) -> Folded:
+        """Of a linear layer of `x`, which a norm has made. is_stored: whether its matrix is turned."""
+        matrix = array_of(x, weight).T if is_stored else array_of(x, weight)
         offsets = np.zeros(len(matrix)) if bias is None else array_of(x, bias)
         if found.bias is not None:
             offsets = offsets + matrix @ array_of(x, found.bias)
