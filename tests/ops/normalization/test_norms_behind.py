@@ -16,6 +16,8 @@ from torch import nn
 
 import trtnet
 from trtnet.graph.layers.read import needed, read
+from trtnet.ops.forms.normalization.rows_behind import centred
+from trtnet.support.dtypes import bfloat16, float16, float32
 from trtnet.verify.bisection.taps import ReferenceTaps
 
 FORMS = {"normed_pool": "two_passes", "normed_pixels": "two_passes", "normed_rows": "behind"}
@@ -154,6 +156,17 @@ def test_a_layer_norm_behind_a_linear_layer_is_as_exact_for_any_mean(mean: float
         with torch.inference_mode():
             errors.append(relative_l2(network.reference()(x), model(x.float())))
     assert errors[1] <= errors[0]
+
+
+@pytest.mark.parametrize("columns", [1, 5, 64, 768])
+@pytest.mark.parametrize(("dtype", "digits"), [(float32, 24), (float16, 11), (bfloat16, 8)], ids=str)
+def test_centred_weights_sum_to_zero_in_16_bits(dtype: Any, digits: int, columns: int) -> None:
+    matrix = noise(20, columns).double().numpy()
+    narrow = centred(matrix, dtype.numpy).astype(np.float64)
+    exact = matrix - matrix.mean(1, keepdims=True)
+    rounding = np.abs(exact).max() * 2.0**-digits
+    assert np.abs(narrow.sum(1)).max() <= rounding / 8
+    assert np.abs(narrow - exact).max() <= 4 * rounding
 
 
 @pytest.mark.parametrize("form", ["before", "behind"])

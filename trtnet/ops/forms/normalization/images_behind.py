@@ -5,8 +5,8 @@ of it, and what reads the result of the layer applies them. Source: PoolFormer's
 arXiv:2111.11418.
 
 In 16 bits the result of the layer is rounded before the norm's mean is taken from it: of images whose mean is k
-deviations the error is k / 3 times that of normalized ones, and less than theirs for k below 1. A product with numbers
-of some thousands can overflow float16.
+deviations the error is about k / 2 times that of normalized ones, and less than theirs for k below 1. A product with
+numbers of some thousands can overflow float16.
 """
 
 from __future__ import annotations

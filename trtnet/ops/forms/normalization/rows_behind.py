@@ -5,6 +5,8 @@ The norm's kernel, which as a rule writes a sum before it, writes two numbers a 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from trtnet.graph import Tensor
@@ -12,7 +14,7 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import add, mul, sub
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.elementwise.unary_functions import rsqrt
-from trtnet.ops.forms.normalization.behind import Folded
+from trtnet.ops.forms.normalization.behind import Array, Folded
 from trtnet.ops.formulations import form
 from trtnet.ops.normalization.behind import Constant, Normed, in_shape
 from trtnet.ops.products.linear import multiplied
@@ -21,26 +23,40 @@ from trtnet.ops.reductions.reduce import mean
 from trtnet.ops.shapes.first_parts import gathered
 from trtnet.support.dtypes import float32
 
+LEAST = 16
+"""So many numbers of a row take what its rounding leaves."""
+
 
 @form("normed_rows", "behind")
 def rows(x: Tensor, found: Normed, weight: Constant, bias: Constant | None, is_stored: bool) -> Tensor | None:
-    """``r (V x - m s)``, plus constants, with V of ``W diag(w)`` less the mean of each row, and s what V sums to.
+    """``r V x``, plus constants. V is ``W diag(w)`` less the mean of each row, so that it takes the mean of `x` itself.
 
-    That is 0 but for rounding to 16 bits, so that the result does not lose what the mean takes. None where the weights
-    would not be finite.
+    None where the weights would not be finite.
     """
     folded = Folded.of(x, found, weight, bias, is_stored)
     if not folded.fits(x):
         return None
-    narrow = (folded.matrix - folded.matrix.mean(1, keepdims=True)).astype(x.dtype.numpy)
-    sums = narrow.astype(np.float64).sum(1)
+    narrow = centred(folded.matrix, x.dtype.numpy)
     found = in_shape(x, found)
     found.x = gathered(found.x)  # as the statistics read it: a slice is one tensor, so that positions are found
     y = stored(found.x, np.ascontiguousarray(narrow.T)) if is_stored else multiplied(found.x, narrow)
-    centre, inverse = _statistics(found)
-    s, shift = (tensor(each.astype(np.float32), x.network, ndim=y.ndim) for each in (sums, folded.offsets))
+    shift = tensor(folded.offsets.astype(np.float32), x.network, ndim=y.ndim)
     x.network.aside.append(x)
-    return cast(add(mul(sub(cast(y, float32), mul(centre, s)), inverse), shift), x.dtype)
+    return cast(add(mul(cast(y, float32), _statistics(found)[1]), shift), x.dtype)
+
+
+def centred(matrix: Array, dtype: np.dtype[Any]) -> Array:
+    """Rows less their means, rounded to a dtype, whose sums are zero but for the rounding of their least numbers.
+
+    What the rounding of a row leaves is taken from its least numbers, which are rounded the most finely.
+    """
+    narrow = (matrix - matrix.mean(1, keepdims=True)).astype(dtype)
+    for count in (min(LEAST, matrix.shape[1]), 1):
+        wide = narrow.astype(np.float64)
+        least = np.argpartition(abs(wide), count - 1, axis=1)[:, :count]
+        changed = np.take_along_axis(wide, least, 1) - wide.sum(1, keepdims=True) / count
+        np.put_along_axis(narrow, least, changed.astype(dtype), 1)
+    return narrow
 
 
 def _statistics(found: Normed) -> tuple[Tensor, Tensor]:
