@@ -48,7 +48,8 @@ class Placing(ABC):
     @property
     def place(self) -> Place:
         """The place of a layer that is added now."""
-        return replace(self._place, source=self._place.source or caller())
+        here = self._place
+        return here if here.source else Place(here.path, caller(), here.rows)
 
     @abstractmethod
     def fail(self, headline: str, operands: Mapping[str, Any], source: SourceLine | None = None) -> NoReturn:

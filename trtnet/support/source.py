@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import re
 import sys
 import traceback
@@ -33,7 +34,7 @@ class SourceLine:
         return "/site-packages/" in self.file or "/dist-packages/" in self.file
 
     def __str__(self) -> str:
-        return f"{_short(self.file, Path.cwd())}:{self.line}"
+        return f"{_short(self.file, os.getcwd())}:{self.line}"  # noqa: PTH109 - Path.cwd() takes longer than all else
 
 
 def caller() -> SourceLine | None:
@@ -67,6 +68,7 @@ def here(text: str) -> str:
     return at(caller(), text)
 
 
+@lru_cache(maxsize=4096)
 def _is_users(file: str) -> bool:
     if file.startswith(f"{_PACKAGE}/"):
         return file.startswith(_MODELS)
@@ -74,9 +76,9 @@ def _is_users(file: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _short(file: str, folder: Path) -> str:
+def _short(file: str, folder: str) -> str:
     path = Path(file)
-    for base in (folder, Path(_PACKAGE).parent):
+    for base in (Path(folder), Path(_PACKAGE).parent):
         if path.is_relative_to(base):
             return str(path.relative_to(base))
     return str(path)

@@ -16,7 +16,8 @@ def missing(owner: str, name: str, names: Iterable[str], hint: str = "") -> Attr
     plain = name.rstrip("_")
     if in_place and plain in there and not hint:
         hint = f"there is no such operation in place; x = {plain}(x) makes another tensor"
-    near = get_close_matches(name, there, n=2, cutoff=0.7 if len(name) > 5 else 0.8)
+    is_pythons = name.startswith("__")  # Python asks for these itself, as copy.deepcopy does for each parameter
+    near = [] if is_pythons else get_close_matches(name, there, n=2, cutoff=0.7 if len(name) > 5 else 0.8)
     near = [other for other in near if not in_place or other.endswith("_")]
     advice = hint or (f"did you mean {' or '.join(near)}?" if near else "")
     return AttributeError(f"{owner} has no {name!r}" + (f"; {advice}" if advice else ""))
