@@ -590,7 +590,7 @@ FORM_CASES: dict[str, list[Case]] = {
         Case("of a layer norm", *(normed_rows(True),) * 2, (TOKENS,)),
         Case("of one without weights", *(normed_rows(False),) * 2, (("n", 3, "s", 6),)),
         Case("of one row", *(normed_rows(True),) * 2, ((1, 6),)),
-        Case("stored", normed_stored, normed_stored, (("n", 3, 6),)),
+        Case("stored", normed_stored, normed_stored, ((2, 3, 6),)),
     ],
     "patches": [
         Case("patches", *convolution(PATCH, SHIFT, stride=(2, 3)), (("n", 3, 4, 9),)),

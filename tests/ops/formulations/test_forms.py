@@ -65,10 +65,9 @@ def test_every_form_equals_torch_in_float16_and_builds(rows: list[tuple[str, str
     assert not any(wrong.values()), {row: by for row, by in wrong.items() if by}
     if not there:
         return
-    together = define_together([row for row, _ in there], "float16")
-    assert [together.forms.chosen[f"parts.{i}"][kind] for i, ((kind, *_), _) in enumerate(there)] == [
-        name for (_, name, _), _ in there
-    ]
+    together = define_together(
+        [row for row, _ in there], "float16"
+    )  # an error if a form applies to nothing of its case
     try:
         assert built(together)
     except TrtnetError:
