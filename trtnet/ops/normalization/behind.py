@@ -22,13 +22,15 @@ from trtnet.ops.formulations.facts import batch_facts, known, mean_facts
 from trtnet.ops.products.parts import origins, sizes, viewed
 
 Constant = Parameter | np.ndarray
+Statistics = Callable[[Tensor, float], tuple[Tensor, Tensor]]
+"""Makes of a tensor and eps (the means, ``1 / sqrt(var + eps)``) of its images or of its rows, in float32."""
 
 
 @dataclass(eq=False)
 class Normed:
     """How a tensor was normalized: over some axes of `x`, then times a weight, plus a bias, of one axis each.
 
-    statistics: (means, reciprocal deviations) by what makes them, once a form has asked.
+    made: statistics by the way in which a form asked for them.
     """
 
     x: Tensor
@@ -36,7 +38,13 @@ class Normed:
     weight: Constant | None
     bias: Constant | None
     eps: float
-    statistics: dict[Callable[..., object], tuple[Tensor, Tensor]] = field(default_factory=dict)
+    made: dict[Statistics, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def statistics(self, way: Statistics) -> tuple[Tensor, Tensor]:
+        """(means, reciprocal deviations) in float32, computed once for all that reads the norm."""
+        if way not in self.made:
+            self.made[way] = way(self.x, self.eps)
+        return self.made[way]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,10 @@
-"""The mean and the deviation of whole images, which norms of one group have, and in which order images are kept."""
+"""The mean and the deviation of whole images, which norms of one group have, and in which order images are kept.
+
+Each way makes (the mean, ``1 / sqrt(var + eps)``) [batch, 1, 1, 1] in float32 of images [batch, channels, height,
+width].
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from trtnet.graph import Tensor
 from trtnet.ops.elementwise.arithmetic import add, maximum, mul, sub
@@ -12,9 +14,6 @@ from trtnet.ops.reductions.reduce import mean
 from trtnet.ops.shapes.joining import stack
 from trtnet.ops.shapes.turned import turning
 from trtnet.support.dtypes import float32
-
-Statistics = Callable[[Tensor, float], tuple[Tensor, Tensor]]
-"""Makes of images [batch, channels, height, width] (the mean, ``1 / sqrt(var + eps)``) [batch, 1, 1, 1] in float32."""
 
 
 def two_passes(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:

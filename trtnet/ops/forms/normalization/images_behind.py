@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from trtnet.graph import Tensor
 from trtnet.ops.convolutions.conv import pixelwise
 from trtnet.ops.elementwise.arithmetic import add, mul, sub
 from trtnet.ops.forms.dtypes import has_16_bits
 from trtnet.ops.forms.normalization.behind import Folded, Kept, array_of
-from trtnet.ops.forms.normalization.image_statistics import Statistics, moments, two_passes
+from trtnet.ops.forms.normalization.image_statistics import moments, two_passes
 from trtnet.ops.formulations import form
-from trtnet.ops.normalization.behind import Constant, Normed
+from trtnet.ops.normalization.behind import Constant, Normed, Statistics
 
 Means = Callable[[Tensor], Tensor]
 
@@ -53,7 +55,7 @@ def pixels_from_moments(x: Tensor, found: Normed, weight: Constant, bias: Consta
 
 
 def _less_itself(x: Tensor, found: Normed, means: Means, way: Statistics) -> Tensor:
-    y, (_, inverse) = sub(means(found.x), found.x), _statistics(found, way)
+    y, (_, inverse) = sub(means(found.x), found.x), found.statistics(way)
     kept = Kept.of(y)
     factor = kept.per_image(inverse)
     if found.weight is not None:
@@ -66,16 +68,10 @@ def _product(x: Tensor, found: Normed, weight: Constant, bias: Constant | None, 
     folded = Folded.of(x, found, weight, bias)
     if not folded.fits(x):
         return None
-    y = pixelwise(found.x, folded.matrix.astype(x.dtype.numpy)[:, :, None, None], None)
-    kept, (centre, inverse) = Kept.of(y), _statistics(found, way)
-    own = mul(kept.per_image(centre), kept.per_channel(folded.matrix.sum(1)))
+    narrow = folded.matrix.astype(x.dtype.numpy)
+    kept = Kept.of(pixelwise(found.x, narrow[:, :, None, None], None))
+    centre, inverse = found.statistics(way)
+    own = mul(kept.per_image(centre), kept.per_channel(narrow.astype(np.float64).sum(1)))
     scaled = mul(sub(kept.image, own), kept.per_image(inverse))
     x.network.aside.append(x)
     return kept.narrowed(add(scaled, kept.per_channel(folded.offsets)), x)
-
-
-def _statistics(found: Normed, way: Statistics) -> tuple[Tensor, Tensor]:
-    """Of each image, computed once for all that reads it."""
-    if way not in found.statistics:
-        found.statistics[way] = way(found.x, found.eps)
-    return found.statistics[way]

@@ -1,6 +1,6 @@
 """Linear layers of the tensor before a layer norm, which is applied to their results.
 
-The norm's kernel, which as a rule writes a sum before it, writes two numbers a row instead of all normalized elements.
+The kernel of the norm, which as a rule writes a sum before it, writes one number a row instead of a normalized row.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def rows(x: Tensor, found: Normed, weight: Constant, bias: Constant | None, is_s
     y = stored(found.x, np.ascontiguousarray(narrow.T)) if is_stored else multiplied(found.x, narrow)
     shift = tensor(folded.offsets.astype(np.float32), x.network, ndim=y.ndim)
     x.network.aside.append(x)
-    return cast(add(mul(cast(y, float32), _statistics(found)[1]), shift), x.dtype)
+    return cast(add(mul(cast(y, float32), found.statistics(_of_rows)[1]), shift), x.dtype)
 
 
 def centred(matrix: Array, dtype: np.dtype[Any]) -> Array:
@@ -59,12 +59,9 @@ def centred(matrix: Array, dtype: np.dtype[Any]) -> Array:
     return narrow
 
 
-def _statistics(found: Normed) -> tuple[Tensor, Tensor]:
-    """Of each row, computed once for all that reads it."""
-    if _statistics not in found.statistics:
-        wide = cast(found.x, float32)
-        centre = mean(wide, found.axes, keepdim=True)
-        left = sub(wide, centre)
-        variance = mean(mul(left, left), found.axes, keepdim=True)
-        found.statistics[_statistics] = centre, rsqrt(add(variance, found.eps))
-    return found.statistics[_statistics]
+def _of_rows(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The mean and the reciprocal deviation of each row in float32."""
+    wide = cast(x, float32)
+    centre = mean(wide, -1, keepdim=True)
+    left = sub(wide, centre)
+    return centre, rsqrt(add(mean(mul(left, left), -1, keepdim=True), eps))
