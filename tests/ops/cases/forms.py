@@ -166,12 +166,17 @@ def pool_former(x: Any) -> Any:
     return x
 
 
+def of_one_group(x: Any, image: Any, gain: bool) -> Any:
+    """A norm of an image as a whole."""
+    f, weights = F if isinstance(x, torch.Tensor) else ops, (GAIN, OFFSET) if gain else ()
+    return f.group_norm(image, 1, *(like(w, x) for w in weights))
+
+
 def normed_pool(gain: bool, image: Callable[[Any], Any] = lambda x: x) -> Callable[[Any], Any]:
     """PoolFormer's mixer of a norm of one group."""
 
     def call(x: Any) -> Any:
-        f, weights = F if isinstance(x, torch.Tensor) else ops, (GAIN, OFFSET) if gain else ()
-        y = f.group_norm(image(x), 1, *(like(w, x) for w in weights))
+        f, y = F if isinstance(x, torch.Tensor) else ops, of_one_group(x, image(x), gain)
         return f.avg_pool2d(y, 3, 1, 1, count_include_pad=False) - y
 
     return call
@@ -181,8 +186,7 @@ def normed_pixels(gain: bool, image: Callable[[Any], Any] = lambda x: x) -> Call
     """Two 1x1 convolutions of a norm of one group, one of them without a bias where there is none of the norm."""
 
     def call(x: Any) -> Any:
-        f, weights = F if isinstance(x, torch.Tensor) else ops, (GAIN, OFFSET) if gain else ()
-        y = f.group_norm(image(x), 1, *(like(w, x) for w in weights))
+        f, y = F if isinstance(x, torch.Tensor) else ops, of_one_group(x, image(x), gain)
         return f.gelu(f.conv2d(y, like(POINT, x), like(OFFSET, x))) * f.conv2d(y, like(EIGHT[:, :6], x), like(GAIN, x))
 
     return call

@@ -65,9 +65,7 @@ def test_every_form_equals_torch_in_float16_and_builds(rows: list[tuple[str, str
     assert not any(wrong.values()), {row: by for row, by in wrong.items() if by}
     if not there:
         return
-    together = define_together(
-        [row for row, _ in there], "float16"
-    )  # an error if a form applies to nothing of its case
+    together = define_together([row for row, _ in there], "float16")  # fails if a form applies to nothing of its case
     try:
         assert built(together)
     except TrtnetError:

@@ -14,7 +14,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.ops.positions.steps import Arguments, Call
 from trtnet.ops.products.linear import linear
-from trtnet.ops.products.parts import origins, sequence_of, sizes, viewed
+from trtnet.ops.products.parts import has_its_rows, origins, sequence_of, shown
 from trtnet.ops.quantization.weights import quantized
 
 
@@ -62,14 +62,11 @@ def _is_sum(x: Tensor, weight: Constant) -> bool:
 
 def _has_pixels(base: Tensor, steps: list[Any]) -> bool:
     """Whether the channels of an image are the last axis of `base`, and its pixels what is before, in their order."""
-    shape = sizes(base, base.shape)
-    array = None if shape is None else np.empty(shape, np.int8)  # views of it are made, nothing is written
-    image = None if array is None else viewed(array, base, steps)
-    if array is None or image is None or image.ndim != 4:
+    found = shown(base, steps)
+    if found is None or found[1].ndim != 4:
         return False
-    last = image.transpose(0, 2, 3, 1)
-    is_whole = last.size == array.size and last.shape[-1] == array.shape[-1]
-    return is_whole and last.ctypes.data == array.ctypes.data and last.flags.c_contiguous
+    memory, image = found
+    return has_its_rows(image.transpose(0, 2, 3, 1), memory)
 
 
 def linear_facts(x: Tensor, base: Tensor, rows: Tensor, weight: Constant, *_: object) -> dict[str, int]:

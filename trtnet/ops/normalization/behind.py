@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from trtnet.graph.memory.pending import PendingLayer
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, known, mean_facts
-from trtnet.ops.products.parts import origins, sizes, viewed
+from trtnet.ops.products.parts import has_its_rows, origins, shown
 
 Constant = Parameter | np.ndarray
 Statistics = Callable[[Tensor, float], tuple[Tensor, Tensor]]
@@ -77,9 +76,13 @@ def note_norm(
     return y
 
 
+def _is_undecided(x: Tensor) -> bool:
+    return isinstance(x.current, PendingLayer)
+
+
 def _normed(x: Tensor) -> Normed | None:
     """How a tensor was normalized; None for another one, and in a loop or a branch."""
-    if not x.network.normed or isinstance(x.current, PendingLayer) or x.network.body is not None:
+    if not x.network.normed or _is_undecided(x) or x.network.body is not None:
         return None
     found = x.network.normed.get(x.trt)
     return found if isinstance(found, Normed) else None
@@ -93,7 +96,7 @@ def _normed_image(x: Tensor) -> Normed | None:
 
 def note_mean(y: Tensor, x: Tensor, again: Callable[[Tensor], Tensor]) -> Tensor:
     """Notes that each element of `y` is a mean of elements of a channel of `x`. again: the same of another image."""
-    if not isinstance(y.current, PendingLayer) and _normed_image(x) is not None:
+    if not _is_undecided(y) and _normed_image(x) is not None:
         network, place = x.network, x.network.place
 
         def there(image: Tensor) -> Tensor:
@@ -106,7 +109,7 @@ def note_mean(y: Tensor, x: Tensor, again: Callable[[Tensor], Tensor]) -> Tensor
 
 def less_itself(y: Operand, x: Operand) -> Tensor | None:
     """``y - x``, if `y` is means of `x`, a norm of one group makes that, and the form is another; None otherwise."""
-    if not (isinstance(x, Tensor) and isinstance(y, Tensor)) or isinstance(y.current, PendingLayer):
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor)) or _is_undecided(y):
         return None
     means, found = x.network.normed.get(y.trt), _normed_image(x)
     if not isinstance(means, _Means) or found is None or means.image.trt is not x.trt or y.shape != x.shape:
@@ -138,25 +141,10 @@ def of_rows(x: Tensor, weight: Constant, bias: Operand | None, *, stored: bool =
 def _normed_rows(x: Tensor) -> Normed | None:
     """How the rows of a tensor were normalized, perhaps in another shape."""
     for base, steps in () if _is_undecided(x) or not x.network.normed else origins(x):
-        found = None if _is_undecided(base) else _normed(base)
-        if found is not None:
-            is_of_rows = found.axes == (base.ndim - 1,) and _are_its_rows(base, steps, x.ndim)
-            return found if is_of_rows else None
+        if (found := _normed(base)) is not None:
+            rows = shown(base, steps) if found.axes == (base.ndim - 1,) else None
+            return found if rows is not None and has_its_rows(rows[1], rows[0]) else None
     return None
-
-
-def _is_undecided(x: Tensor) -> bool:
-    return isinstance(x.current, PendingLayer)
-
-
-def _are_its_rows(base: Tensor, steps: list[Any], ndim: int) -> bool:
-    """Whether what is made of a tensor has its rows in their order."""
-    shape = sizes(base, base.shape)
-    array = None if shape is None else np.empty(shape, np.int8)  # views of it are made, nothing is written
-    made = None if array is None else viewed(array, base, steps)
-    if array is None or made is None or made.ndim != ndim or made.size != array.size:
-        return not steps
-    return made.shape[-1] == array.shape[-1] and made.ctypes.data == array.ctypes.data and made.flags.c_contiguous
 
 
 def pixels_facts(x: Tensor, found: Normed, weight: Constant, *_: object) -> dict[str, int]:

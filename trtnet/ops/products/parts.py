@@ -74,6 +74,26 @@ def viewed(array: np.ndarray, base: Tensor, views: Sequence[Any]) -> np.ndarray 
     return array
 
 
+def shown(base: Tensor, views: Sequence[Any]) -> tuple[np.ndarray, np.ndarray] | None:
+    """(an array in the place of `base`, what views make of it); None for a view of another kind. Nothing is written."""
+    shape = sizes(base, base.shape)
+    memory = None if shape is None else np.empty(shape, np.int8)
+    view = None if memory is None else viewed(memory, base, views)
+    return None if memory is None or view is None else (memory, view)
+
+
+def has_its_rows(view: np.ndarray, memory: np.ndarray) -> bool:
+    """Whether a view has all rows of the last axis of an array, in their order."""
+    is_whole = view.size == memory.size and view.shape[-1] == memory.shape[-1]
+    return is_whole and is_same(view, memory.reshape(view.shape))
+
+
+def is_same(view: np.ndarray, other: np.ndarray) -> bool:
+    """Whether both are the same elements; how far apart those of an axis of one element are, numpy may say anything."""
+    steps = [[n for n, size in zip(x.strides, x.shape, strict=True) if size > 1] for x in (view, other)]
+    return view.shape == other.shape and steps[0] == steps[1] and view.ctypes.data == other.ctypes.data
+
+
 def _cut(array: np.ndarray, axis: int, start: int, size: int, step: int) -> np.ndarray:
     """A view, but of elements that are repeated."""
     if step == 0:

@@ -9,7 +9,7 @@ import numpy as np
 from trtnet.graph import Tensor
 from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import batch_facts, known
-from trtnet.ops.products.parts import sequence_of, sizes, viewed
+from trtnet.ops.products.parts import is_same, sequence_of, sizes, viewed
 
 Heads = tuple[Tensor, Tensor, Tensor]
 """Queries, keys and values, each [batch, heads, length, dim]."""
@@ -64,14 +64,4 @@ def _are_all(views: Sequence[np.ndarray | None], memory: np.ndarray, order: tupl
     dim = memory.shape[2] // sum(heads)
     whole = memory.reshape(*memory.shape[:2], sum(heads), dim).transpose(order)
     parts = np.split(whole, np.cumsum(heads)[:-1], axis=1)
-    return all(view is not None and _is_same(view, part) for view, part in zip(views, parts, strict=True))
-
-
-def _is_same(view: np.ndarray, part: np.ndarray) -> bool:
-    """Whether both are the same elements; how far apart those of an axis of one element are, numpy may say anything."""
-    steps = [[n for n, size in zip(x.strides, x.shape, strict=True) if size > 1] for x in (view, part)]
-    return view.shape == part.shape and steps[0] == steps[1] and _address(view) == _address(part)
-
-
-def _address(view: np.ndarray) -> int:
-    return int(view.__array_interface__["data"][0])
+    return all(view is not None and is_same(view, part) for view, part in zip(views, parts, strict=True))

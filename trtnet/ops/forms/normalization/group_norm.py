@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from trtnet.graph import Tensor
 from trtnet.graph.tensors.operand import Operand
-from trtnet.ops.elementwise.arithmetic import add, maximum, mul, sub
+from trtnet.ops.elementwise.arithmetic import add, mul, sub
 from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.elementwise.unary_functions import rsqrt
-from trtnet.ops.forms.normalization.centring import normalized
-from trtnet.ops.forms.normalization.image_statistics import means_of_both
+from trtnet.ops.elementwise.unary_functions import rsqrt, square
+from trtnet.ops.forms.normalization.centring import from_moments, normalized
 from trtnet.ops.formulations import form
 from trtnet.ops.normalization.norm import norm_layer, per_channel
 from trtnet.ops.reductions.reduce import mean
@@ -54,15 +53,10 @@ def is_narrow(x: Tensor, *_: object) -> bool:
 
 @form("group_norm", "moments", applies=is_narrow)
 def moments(x: Tensor, num_groups: int, weight: Operand | None, bias: Operand | None, eps: float) -> Tensor:
-    """From the means of elements and of their squares, of the channels at each position first.
-
-    The difference of the squares loses 1e-7 of them in float32, which is less than rounding to 16 bits has taken from
-    the elements.
-    """
+    """From the means of elements and of their squares, of the channels at each position first."""
     wide = _parts(x, num_groups)
-    centre, squares = means_of_both(wide, 2, (4,))
-    variance = maximum(sub(squares, _square(centre)), 0.0)
-    return _affine(x, mul(sub(wide, centre), rsqrt(add(variance, eps))), weight, bias)
+    centre, inverse = from_moments(wide, 2, (4,), eps)
+    return _affine(x, mul(sub(wide, centre), inverse), weight, bias)
 
 
 def _normalized_by_parts(x: Tensor, groups: int, within: int, eps: float) -> Tensor:
@@ -75,18 +69,14 @@ def _normalized_by_parts(x: Tensor, groups: int, within: int, eps: float) -> Ten
     wide = _parts(x, groups)
     means = mean(wide, (within,), keepdim=True)
     centre = mean(means, (across,), keepdim=True)
-    squares = mean(_square(sub(wide, means)), (within,), keepdim=True)
-    variance = mean(add(squares, _square(sub(means, centre))), (across,), keepdim=True)
+    squares = mean(square(sub(wide, means)), (within,), keepdim=True)
+    variance = mean(add(squares, square(sub(means, centre))), (across,), keepdim=True)
     return mul(sub(wide, centre), rsqrt(add(variance, eps)))
 
 
 def _parts(x: Tensor, groups: int) -> Tensor:
     """[batch, groups, channels of a group, positions], in float32."""
     return cast(x, float32).reshape(x.shape[0], groups, int(x.shape[1]) // groups, -1)
-
-
-def _square(x: Tensor) -> Tensor:
-    return mul(x, x)
 
 
 def _groups(x: Tensor, count: int) -> Tensor:

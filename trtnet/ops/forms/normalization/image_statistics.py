@@ -7,11 +7,8 @@ width].
 from __future__ import annotations
 
 from trtnet.graph import Tensor
-from trtnet.ops.elementwise.arithmetic import add, maximum, mul, sub
 from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.elementwise.unary_functions import rsqrt
-from trtnet.ops.reductions.reduce import mean
-from trtnet.ops.shapes.joining import stack
+from trtnet.ops.forms.normalization import centring
 from trtnet.ops.shapes.turned import turning
 from trtnet.support.dtypes import float32
 
@@ -19,27 +16,15 @@ from trtnet.support.dtypes import float32
 def two_passes(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """From the mean of the elements, then that of the squares of what is left of them."""
     wide, _, batch = _as_kept(x)
-    axes = tuple(axis for axis in range(x.ndim) if axis != batch)
-    centre = mean(wide, axes, keepdim=True)
-    return _of_images(x, centre, mean(_square(sub(wide, centre)), axes, keepdim=True), eps)
+    centre, _, inverse = centring.centred(wide, tuple(axis for axis in range(x.ndim) if axis != batch), eps)
+    return _of_images(x, centre, inverse)
 
 
 def moments(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """From the means of the elements and of their squares, of the channels at each position first."""
     wide, channels, batch = _as_kept(x)
     positions = tuple(axis + 1 for axis in range(x.ndim) if axis not in (channels, batch))
-    centre, squares = means_of_both(wide, channels, positions)
-    return _of_images(x, centre, maximum(sub(squares, _square(centre)), 0.0), eps)
-
-
-def means_of_both(wide: Tensor, within: int, across: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """The means of the elements and of their squares over an axis, then over others, which stay.
-
-    One kernel makes the first two and reads the tensor once, another one the rest. across: axes behind one more.
-    """
-    both = stack([mean(wide, (within,), keepdim=True), mean(_square(wide), (within,), keepdim=True)])
-    means = mean(both, across, keepdim=True)
-    return means[0], means[1]
+    return _of_images(x, *centring.from_moments(wide, channels, positions, eps))
 
 
 def _as_kept(x: Tensor) -> tuple[Tensor, int, int]:
@@ -50,13 +35,9 @@ def _as_kept(x: Tensor) -> tuple[Tensor, int, int]:
     return cast(found.source, float32), found.order[1], found.order[0]
 
 
-def _of_images(x: Tensor, centre: Tensor, variance: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Numbers of each image in the order in which `x` is kept as [batch, 1, 1, 1]: the first, and of the second."""
-    found, inverse = turning(x), rsqrt(add(variance, eps))
+def _of_images(x: Tensor, centre: Tensor, inverse: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of each image in the order in which `x` is kept as [batch, 1, 1, 1]."""
+    found = turning(x)
     if found is None or found.order[0] == 0:
         return centre, inverse
     return centre.permute(*found.order), inverse.permute(*found.order)
-
-
-def _square(x: Tensor) -> Tensor:
-    return mul(x, x)

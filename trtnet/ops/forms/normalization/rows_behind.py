@@ -11,15 +11,14 @@ import numpy as np
 
 from trtnet.graph import Tensor
 from trtnet.ops.arguments.operands import tensor
-from trtnet.ops.elementwise.arithmetic import add, mul, sub
+from trtnet.ops.elementwise.arithmetic import add, mul
 from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.elementwise.unary_functions import rsqrt
+from trtnet.ops.forms.normalization import centring
 from trtnet.ops.forms.normalization.behind import Array, Folded
 from trtnet.ops.formulations import form
 from trtnet.ops.normalization.behind import Constant, Normed, in_shape
 from trtnet.ops.products.linear import multiplied
 from trtnet.ops.products.matmul import stored
-from trtnet.ops.reductions.reduce import mean
 from trtnet.ops.shapes.first_parts import gathered
 from trtnet.support.dtypes import float32
 
@@ -61,7 +60,5 @@ def centred(matrix: Array, dtype: np.dtype[Any]) -> Array:
 
 def _of_rows(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The mean and the reciprocal deviation of each row in float32."""
-    wide = cast(x, float32)
-    centre = mean(wide, -1, keepdim=True)
-    left = sub(wide, centre)
-    return centre, rsqrt(add(mean(mul(left, left), -1, keepdim=True), eps))
+    centre, _, inverse = centring.centred(cast(x, float32), (-1,), eps)
+    return centre, inverse
