@@ -2,9 +2,9 @@
 
     python tests/benchmarks/tuning.py FOLDER [--case resnet50:32]... [--budget SECONDS] [--jobs N] [--resume]
 
-The models are those of ``zoo.py``, ``resnet50:32`` or ``minilm:1``, with random weights. Writes MODEL_BATCH.tuning.json
-in the folder, for the tuned engines of ``zoo.py``. The same as a command: ``trtnet tune
-tests/benchmarks/tuning.py:resnet50 --declare x=batch,3,224,224 --dim batch=32 --dtype float16``.
+The models are those of ``zoo.py``, ``resnet50:32`` or ``minilm:1``, and ``qwen2:1``, a decode step of Qwen2-0.5B; with
+random weights. Writes MODEL_BATCH.tuning.json in the folder, for the tuned engines of ``zoo.py``. As a command:
+``trtnet tune tests/benchmarks/tuning.py:resnet50 --declare x=batch,3,224,224 --dim batch=32 --dtype float16``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
-from helpers.zoo.families import FAMILIES, IMAGES, TOKENS, family
+from helpers.zoo.families import IMAGES, TOKENS, family
 
 from trtnet.support.text.printing import PlainConsole
 from trtnet.tools.targets.networks import Choices
@@ -26,7 +26,12 @@ from trtnet.tools.tune.processes.subject import Named
 from trtnet.tools.tune.report import picture
 from trtnet.tools.tune.tune import How, run
 
-CASES = ("resnet50:32", "efficientnet_b0:32", "vit_b_16:32")
+CASES = (
+    "resnet50:32", "resnet50:128", "resnet18:32", "vgg16:32", "googlenet:32", "efficientnet_b0:32", "vit_b_16:32",
+    "qwen2:1",
+)  # fmt: skip
+LENGTHS = TOKENS | {"qwen2": 1}
+"""How many tokens the inputs of models of trtnet have."""
 
 
 def _module(name: str) -> torch.nn.Module:
@@ -39,15 +44,15 @@ globals().update({name.partition(":")[2]: partial(_module, name) for name in IMA
 
 def case(folder: Path, text: str, options: argparse.Namespace) -> None:
     name, _, batch = text.partition(":")
-    full = next(each for each in FAMILIES if each.partition(":")[2] == name)
+    full = next((each for each in IMAGES if each.partition(":")[2] == name), "")
     file = folder / f"{name}_{batch}.tuning.json"
     began = time.perf_counter()
-    if full in IMAGES:
+    if full:
         size = ",".join(map(str, family(full).shapes[0]))
         target = f"{Path(__file__).resolve()}:{name}"
         choices = Choices(None, "float16", [f"batch={batch}"], inputs=[f"x=batch,{size}"])
     else:
-        lengths = [f"length={TOKENS[name]}"] if name in TOKENS else []
+        lengths = [f"length={LENGTHS[name]}"] if name in LENGTHS else []
         target, choices = name, Choices(None, "float16", [f"batch={batch}", *lengths])
     how = How(
         options.budget, (0,), options.jobs, file, options.resume and file.exists(), progress=sys.stderr.isatty(),

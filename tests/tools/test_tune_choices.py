@@ -21,7 +21,7 @@ from trtnet.support import backend
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import ModelError
 from trtnet.tools.tune.choices.groups import estimated, groups_of, timed
-from trtnet.tools.tune.choices.parts import cut, part_around
+from trtnet.tools.tune.choices.parts import cut, part_around, place_of
 from trtnet.tools.tune.choices.variants import NeutralBut, by_path, check, within
 from trtnet.tools.tune.processes.building import Build
 from trtnet.tools.tune.processes.workplace import Workplace
@@ -99,6 +99,15 @@ def test_a_part_computes_what_it_does_in_the_whole(part: tuple[str, ...], dtype:
     assert relative_l2(found["result0"], seen[call.outputs[0].name]) == 0
 
 
+@pytest.mark.parametrize("part", [("conv", "bn", "relu", "pool"), ("blocks.1",)])
+def test_a_part_in_float32_has_the_weights_that_were_not_rounded(part: tuple[str, ...]) -> None:
+    parts = [cut(network(dtype=dtype), part, "float32").network for dtype in ("float16", "float32")]
+    shapes = [tuple(2 if isinstance(n, str) else n for n in info.shape) for info in describe(parts[0]).inputs]
+    given = [np.random.default_rng(0).standard_normal(shape).astype(np.float32) for shape in shapes]
+    narrow, wide = (by_name(each.reference()(*given), describe(each).outputs)["result0"] for each in parts)
+    assert narrow.dtype == np.float32 and relative_l2(narrow, wide) == 0
+
+
 def test_a_part_has_the_forms_of_its_network() -> None:
     forms = {"stem": {"conv": "space_to_depth"}}
     kinds = [kinds_of(cut(network(each), ("conv", "bn", "relu", "pool")).network) for each in ({}, forms)]
@@ -160,9 +169,27 @@ def test_a_variant_is_neutral_but_for_its_groups() -> None:
 def test_the_stem_of_resnet_and_the_blocks_of_a_transformer() -> None:
     model = models.resnet18()
     made = trtnet.define(model, {"image": trtnet.Input((2, 3, 64, 64))}, random_weights(model), forms=NeutralBut({}))
-    assert part_around(made.calls, "conv1")[:2] == ("conv1", "bn1")
-    assert part_around(made.calls, "layer2.0.conv1") == ("layer2.0",)
-    assert part_around(made.calls, "") == ()
+    assert place_of(made.calls, "conv1") == "conv1" and place_of(made.calls, "layer2.0.conv1") == "layer2.0"
+    assert part_around(made.calls, "conv1") == ("conv1", "bn1")
+    assert part_around(made.calls, "layer2.0") == ("layer2.0",)
+    assert part_around(made.calls, "layer1.0") == ("layer1",)  # which has few modules
+    assert place_of(made.calls, "") == "" and part_around(made.calls, "") == ()
+
+
+def test_what_is_before_a_module_is_cut_out_with_it() -> None:
+    calls = network().calls
+    assert part_around(calls, "pool") == ("conv", "bn", "relu", "pool")
+    assert part_around(calls, "relu") == ("conv", "bn", "relu", "pool")
+
+
+def test_operations_of_different_places_in_one_part_are_different_groups() -> None:
+    model = models.clip_vit_b_32()
+    made = trtnet.define(model, {"image": trtnet.Input((1, 3, 224, 224))}, random_weights(model), forms=NeutralBut({}))
+    layer = "vision_model.encoder.layers.0"
+    products = {group.paths[0]: group.part for group in groups_of(made) if group.kind == "product"}
+    assert {path: part for path, part in products.items() if layer in path} == {
+        f"{layer}.self_attn": (layer,), f"{layer}.mlp.fc1": (layer,),
+    }  # fmt: skip
 
 
 def test_of_what_another_form_brings_with_it_the_table_decides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from trtnet.builder import BuildConfig
 from trtnet.tools.tune.processes import measuring
-from trtnet.tools.tune.processes.building import Build, Ready, Reference
+from trtnet.tools.tune.processes.building import Build, PartReference, Ready, Reference
 from trtnet.tools.tune.processes.timing import Profile, Timing
 from trtnet.tools.tune.processes.workplace import Workplace
 from trtnet.tools.tune.searching.budget import Budget
-from trtnet.tools.tune.searching.contests import NEUTRAL, Contest, Group, Measured
+from trtnet.tools.tune.searching.contests import NEUTRAL, WHOLE, Contest, Group, Measured
 from trtnet.tools.workers import Answer
 
 
@@ -35,7 +35,7 @@ class Asked:
 def _done(task: Any) -> Any:
     if isinstance(task, Timing):
         return tuple(Measured((float(number),), 1e-3) for number in task.numbers)
-    return {} if isinstance(task, Reference | Profile) else None
+    return {} if isinstance(task, Reference | Profile) else "" if isinstance(task, PartReference) else None
 
 
 @pytest.fixture
@@ -69,7 +69,21 @@ def test_groups_in_one_part_have_one_neutral_engine(processes: measuring.Process
     assert [build.forms for build in builds(processes)] == [{}, {"gelu": {"a.x": "float32"}}, {"stem": {"a.y": "s2d"}}]
 
 
+def test_engines_of_the_whole_network_are_kept_for_the_next_contest_alone(
+    processes: measuring.Processes, tmp_path: Path
+) -> None:
+    first, second, both = (("gelu:a", "float32"),), (("stem:a", "s2d"),), (("gelu:a", "float32"), ("stem:a", "s2d"))
+    for number in range(1, 6):
+        (tmp_path / f"{number}.engine").touch()
+    times = []
+    for variants in ((NEUTRAL, first), (NEUTRAL, first, second), (NEUTRAL, both), (NEUTRAL, first)):
+        ((_, outcome),) = processes.measure([Contest(WHOLE, variants)])
+        times.append([each.milliseconds for each in outcome])
+    assert times == [[1.0, 2.0], [1.0, 2.0, 3.0], [1.0, 4.0], [1.0, 5.0]]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["1.engine", "5.engine"]
+
+
 def test_all_processes_define_the_model_while_the_first_two_prepare(processes: measuring.Processes) -> None:
     assert processes.prepare([("a",)]) == ({}, {})
     tasks = processes._builders.tasks  # type: ignore[attr-defined]
-    assert [type(task) for task in tasks] == [Reference, Build, Ready, Ready, Ready]
+    assert [type(task) for task in tasks] == [Reference, Build, Ready, Ready, Ready, PartReference]

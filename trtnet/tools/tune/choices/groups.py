@@ -11,7 +11,7 @@ from trtnet.graph import Parameter
 from trtnet.graph.calls import Call
 from trtnet.graph.layers.work import LayerWork, count
 from trtnet.ops.formulations import APPROXIMATIONS, FORMS
-from trtnet.tools.tune.choices.parts import Part, is_at, part_around
+from trtnet.tools.tune.choices.parts import Part, is_at, part_around, place_of
 from trtnet.tools.tune.searching.contests import Group
 
 FLOPS_A_BYTE = 200
@@ -25,20 +25,22 @@ def groups_of(network: DefinedNetwork, approximations: bool = False) -> list[Gro
     """
     surroundings = Surroundings(network)
     together: dict[tuple[str, Any], list[tuple[Part, list[str]]]] = {}
-    for (kind, part), paths in _by_part(network).items():
+    parts: dict[str, Part] = {}
+    for (kind, place), paths in _by_place(network).items():
+        part = parts[place] if place in parts else parts.setdefault(place, part_around(network.calls, place))
         same = surroundings.of(part or (paths[0],), paths)
         together.setdefault((kind, same), []).append((part, paths))
     groups = [_group(kind, members, approximations) for (kind, _), members in together.items()]
     return [group for group in groups if group.forms]
 
 
-def _by_part(network: DefinedNetwork) -> dict[tuple[str, Part], list[str]]:
-    """The modules of each kind of operation by the part that they are in; one without a part is alone."""
-    found: dict[tuple[str, Part], list[str]] = {}
+def _by_place(network: DefinedNetwork) -> dict[tuple[str, str], list[str]]:
+    """The modules of each kind of operation by the place that they are in."""
+    found: dict[tuple[str, str], list[str]] = {}
     for path, kinds in network.forms.chosen.items():
-        part = part_around(network.calls, path)
+        place = place_of(network.calls, path)
         for kind in kinds:
-            found.setdefault((kind, part), []).append(path)
+            found.setdefault((kind, place), []).append(path)
     return found
 
 

@@ -16,24 +16,43 @@ Part = tuple[str, ...]
 """The paths of modules that are called one after another, each with the result of the one before."""
 MOST_CALLS = 0.25
 """The share of a model's calls that a small network has at most."""
-MOST_MODULES = 4
-"""So many modules that follow each other are cut out together."""
+SMALL = 8
+"""A module with fewer calls is cut out with what is around it, which decides how its tensors lie in memory."""
+BESIDE = 3
+"""So many modules before another, and behind it, are cut out with it."""
 
 
-def part_around(calls: Sequence[Call], path: str) -> Part:
-    """The module with other modules that an operation of the module at `path` is in, if it is small enough.
+def place_of(calls: Sequence[Call], path: str) -> str:
+    """The module with other modules that an operation of the module at `path` is in, if it is small enough, else this.
 
-    Else that module and those which take its result, one after another, beside it. Nothing for an operation of the
-    model itself.
+    "" for an operation of the model itself.
     """
     if not path:
-        return ()
+        return ""
     called = {call.path for call in calls}
     container = path if any(other != path and is_in(other, path) for other in called) else _parent(path, called)
-    inside = sum(is_in(call.path, container) for call in calls)
-    if container and inside <= MOST_CALLS * len(calls):
-        return (container,)
-    return _row(calls, path)
+    return container if container and _inside(calls, container) <= MOST_CALLS * len(calls) else path
+
+
+def part_around(calls: Sequence[Call], place: str) -> Part:
+    """What is cut out for a place: the module, with its surroundings if it is small; nothing for the model itself.
+
+    Of a module without other modules, the row that it is in.
+    """
+    if not place:
+        return ()
+    if _inside(calls, place) == 1:
+        return _row(calls, place)
+    called = {call.path for call in calls}
+    while _inside(calls, place) < SMALL and (outer := _parent(place, called)):
+        if _inside(calls, outer) > MOST_CALLS * len(calls):
+            break
+        place = outer
+    return (place,)
+
+
+def _inside(calls: Sequence[Call], path: str) -> int:
+    return sum(is_in(call.path, path) for call in calls)
 
 
 def cut(network: DefinedNetwork, part: Part, dtype: DTypes | None = None, forms: FormChoices | None = None) -> Alone:
@@ -49,14 +68,26 @@ def cut(network: DefinedNetwork, part: Part, dtype: DTypes | None = None, forms:
 
 
 def _row(calls: Sequence[Call], path: str) -> Part:
-    """A module and those beside it that take nothing but the result of the one before."""
-    found = [next(call for call in calls if call.path == path)]
-    while len(found) < MOST_MODULES:
-        following = next((call for call in calls if _follows(call, found[-1]) and call not in found), None)
-        if following is None:
-            break
-        found.append(following)
+    """A module and those beside it that take nothing but the result of the one before, as long as they are few."""
+    found = [_first(calls, path)]
+
+    def is_small(another: Call) -> bool:
+        return sum(_inside(calls, call.path) for call in (*found, another)) <= MOST_CALLS * len(calls)
+
+    for _ in range(BESIDE):
+        before = next((call for call in calls if _follows(found[0], call)), None)
+        if before and before is _first(calls, before.path) and is_small(before):
+            found.insert(0, before)
+    for _ in range(BESIDE):
+        behind = next((call for call in calls if _follows(call, found[-1]) and call not in found), None)
+        if behind and is_small(behind):
+            found.append(behind)
     return tuple(call.path for call in found)
+
+
+def _first(calls: Sequence[Call], path: str) -> Call:
+    """The call that a part begins with, of a module that is called several times."""
+    return next(call for call in calls if call.path == path)
 
 
 def _follows(call: Call, before: Call) -> bool:

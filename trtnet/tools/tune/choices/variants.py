@@ -64,9 +64,12 @@ def within(forms: ByPath, part: Part) -> dict[str, dict[str, str]]:
 
 
 def check(network: DefinedNetwork, forms: ByPath) -> None:
-    """Raises ModelError for forms that a network was given and does not have."""
+    """Raises ModelError for forms that a network was given and does not have.
+
+    That another form leaves nothing to choose there is none: a convolution that is a product has no parts of its sum.
+    """
     for kind, paths in forms.items():
         for path, form in paths.items():
             got = network.forms.chosen.get(path, {}).get(kind)
-            if got != form:
+            if got != form and (got is not None or len(forms) == 1):
                 raise ModelError(f"the form {form!r} of {kind!r} does not apply to {path}: it is {got!r} there")

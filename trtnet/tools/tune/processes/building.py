@@ -10,7 +10,6 @@ from typing import Any
 from trtnet.builder import BuildConfig, Dims, describe
 from trtnet.definition import DefinedNetwork
 from trtnet.runtime import load
-from trtnet.support import dtypes
 from trtnet.support.call_interface import by_name
 from trtnet.support.errors import InputError, TrtnetError
 from trtnet.tools.tune.choices.parts import Part, cut
@@ -55,19 +54,40 @@ class Build:
 
 @dataclass(frozen=True)
 class Reference:
-    """Computes what the whole network and its parts give in float32, on the CPU, and saves it with what parts get."""
+    """Computes what the whole network gives in float32, on the CPU, and saves it with what parts are given."""
 
     parts: tuple[Part, ...]
 
     def run(self, place: Workplace) -> dict[Part, str]:
         """Why parts cannot be measured, by part. Raises InputError for results that are not finite."""
-        wide, narrow = place.define({}, "float32"), place.neutral
+        wide = place.define({}, "float32")
         given = place.inputs((), describe(wide).inputs)
         wanted = {part: wanted_by(wide, part) for part in self.parts}
         values, outputs = observed(wide, given, {name for names in wanted.values() for name in names.values()})
         check_finite(outputs, "the model")
         place.save_outputs((), outputs)
-        return {part: why for part in self.parts if (why := _part(place, wide, narrow, part, wanted[part], values))}
+        return {part: why for part, names in wanted.items() if (why := _given(place, part, names, values))}
+
+
+@dataclass(frozen=True)
+class PartReference:
+    """Computes what a part gives in float32, on the CPU, and saves it. Its inputs are rounded as the part gets them."""
+
+    part: Part
+
+    def run(self, place: Workplace) -> str:
+        """Why it cannot be measured, else ""."""
+        limit_threads()
+        try:
+            inputs = place.inputs(self.part, describe(cut(place.neutral, self.part).network).inputs)
+            network = cut(place.neutral, self.part, "float32").network
+            found = network.reference()(**{name: widened(array) for name, array in inputs.items()})
+            outputs = by_name(found, describe(network).outputs)
+            check_finite(outputs, self.part[0])
+        except TrtnetError as error:
+            return str(error)
+        place.save_outputs(self.part, outputs)
+        return ""
 
 
 @dataclass(frozen=True)
@@ -85,31 +105,12 @@ def wanted_by(network: DefinedNetwork, part: Part) -> dict[str, str]:
     return {name: tensor for tensor, name in cut(network, part, "float32").names.items()}
 
 
-def _part(
-    place: Workplace,
-    wide: DefinedNetwork,
-    narrow: DefinedNetwork,
-    part: Part,
-    wanted: Mapping[str, str],
-    values: Arrays,
-) -> str:
-    """Saves a part's arrays; why it cannot, else "". Its inputs are rounded as the part gets them."""
+def _given(place: Workplace, part: Part, wanted: Mapping[str, str], values: Arrays) -> str:
+    """Saves what a part is given; why it cannot, else ""."""
     missing = [tensor for tensor in wanted.values() if tensor not in values]
     if missing:
         return f"what it is given, {missing[0]}, is computed nowhere by itself"
-    try:
-        infos = describe(cut(narrow, part).network).inputs
-        inputs = {info.name: values[wanted[info.name]].astype(dtypes.get(info.dtype).numpy) for info in infos}
-        network = cut(wide, part, "float32").network
-        reference = network.reference()
-        outputs = by_name(
-            reference(**{name: widened(array) for name, array in inputs.items()}), describe(network).outputs
-        )
-        check_finite(outputs, part[0])
-    except TrtnetError as error:
-        return str(error)
-    place.save_inputs(part, inputs)
-    place.save_outputs(part, outputs)
+    place.save_inputs(part, {name: values[tensor] for name, tensor in wanted.items()})
     return ""
 
 

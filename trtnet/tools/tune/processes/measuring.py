@@ -9,11 +9,11 @@ from trtnet.builder import BuildConfig, Dims
 from trtnet.support.errors import BuildError, InputError, TrtnetError
 from trtnet.tools.tune.choices.parts import Part
 from trtnet.tools.tune.choices.variants import by_path
-from trtnet.tools.tune.processes.building import Build, Ready, Reference
+from trtnet.tools.tune.processes.building import Build, PartReference, Ready, Reference
 from trtnet.tools.tune.processes.timing import Profile, Timing
 from trtnet.tools.tune.processes.workplace import OnGpu, Workplace
 from trtnet.tools.tune.searching.budget import Budget
-from trtnet.tools.tune.searching.contests import NEUTRAL, NO_TIME, Contest, Group, Measured, Outcome, Variant
+from trtnet.tools.tune.searching.contests import NEUTRAL, NO_TIME, WHOLE, Contest, Group, Measured, Outcome, Variant
 from trtnet.tools.workers import Answer, Handler, Pool
 
 Key = tuple[Part, Variant]
@@ -89,6 +89,7 @@ class Processes:
             if answers[index].failed:
                 raise BuildError(f"{what}: {answers[index].failed}")
         self._numbers[(), NEUTRAL] = build.number
+        uncut = answers[0].result | self._part_references([part for part in parts if part not in answers[0].result])
         self._told("the times of its modules")
         ((_, profile),) = self._gpus.answers([Profile(build.number)])
         ((_, timing),) = self._gpus.answers([Timing((build.number,), (), rounds=1)])
@@ -96,7 +97,13 @@ class Processes:
         if failed:
             raise TrtnetError(f"the engine with neutral forms does not run: {failed}")
         check_accurate(timing.result[0].error)
-        return answers[0].result, profile.result
+        return uncut, profile.result
+
+    def _part_references(self, parts: Sequence[Part]) -> dict[Part, str]:
+        """Why parts cannot be measured."""
+        self._told("the results of small networks in float32")
+        answers = self._builders.answers([PartReference(part) for part in parts])
+        return {parts[index]: why for index, answer in answers if (why := answer.failed or answer.result)}
 
     def use(self, groups: Sequence[Group]) -> None:
         """The groups that contests are of."""
@@ -105,6 +112,8 @@ class Processes:
     def measure(self, contests: Sequence[Contest]) -> Iterator[tuple[Contest, Outcome]]:
         """What the search asks for: see ``Measurer``."""
         keys = [(self._part(contest), variant) for contest in contests for variant in contest.variants]
+        if any(contest.where == WHOLE for contest in contests):
+            self._forget([key for key in self._numbers if key not in (*keys, ((), NEUTRAL))])
         self._build_all([key for key in dict.fromkeys(keys) if key not in self._numbers and key not in self._failed])
         ready = [contest for contest in contests if self._is_ready(contest)]
         yield from self._timed(ready)
@@ -179,10 +188,10 @@ class Processes:
         part = self._part(contest)
         self._measured.add(contest.where)
         shared = any(each.part == part for name, each in self._groups.items() if name not in self._measured)
-        for variant in contest.variants:
-            if shared and variant == NEUTRAL:
-                continue
-            number = self._numbers.pop((part, variant), None)
-            if number is not None:
-                for file in self._place.folder.glob(f"{number}.engine*"):
-                    file.unlink(missing_ok=True)
+        self._forget([(part, variant) for variant in contest.variants if not shared or variant != NEUTRAL])
+
+    def _forget(self, keys: Sequence[Key]) -> None:
+        """Deletes engines: a hundred of a large model fill a disk."""
+        for number in (self._numbers.pop(key) for key in keys if key in self._numbers):
+            for file in self._place.folder.glob(f"{number}.engine*"):
+                file.unlink(missing_ok=True)

@@ -19,6 +19,6 @@ class Budget:
         """Seconds since it was made."""
         return self._clock() - self._began
 
-    def left(self, share: float = 1.0) -> float:
-        """Seconds that are left of a share of it; infinite without a limit."""
-        return math.inf if self.seconds is None else share * self.seconds - self.spent
+    def left(self) -> float:
+        """Seconds that are left; infinite without a limit."""
+        return math.inf if self.seconds is None else self.seconds - self.spent

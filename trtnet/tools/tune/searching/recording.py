@@ -11,7 +11,7 @@ from trtnet.ops.formulations import FORMS
 from trtnet.ops.formulations.tuning import Tuning
 from trtnet.support.errors import InputError
 from trtnet.tools.tune.searching.contests import NO_TIME, WHOLE, Contest, Group, Measured, Measurer, Outcome
-from trtnet.tools.tune.searching.search import Found
+from trtnet.tools.tune.searching.whole import Found
 
 SAME = (
     "model", "gpu", "compute_capability", "backend", "backend_version", "trtnet_version", "inputs", "dims", "dtype",
