@@ -163,8 +163,8 @@ def test_the_module_around_siblings_has_the_choice(form: str, count: int) -> Non
 
 def test_a_search_cuts_out_what_has_all_siblings() -> None:
     network = trtnet.define(Blocks().eval(), IMAGE)
-    group = next(group for group in groups_of(network) if group.name == "siblings:blocks.1")
-    assert group.part == ("blocks.1",)
+    group = next(group for group in groups_of(network) if group.kind == "siblings")
+    assert group.part == ("blocks.0",) and group.paths == ("blocks.0", "blocks.1")
     alone = cut(network, group.part, forms=FormChoices({"siblings": "padded"})).network
     assert live(alone)["CONVOLUTION"] == 1 and live(cut(network, group.part).network)["CONVOLUTION"] == 3
 
