@@ -14,8 +14,8 @@ from trtnet.ops.formulations.facts import batch_facts, pixels
 from trtnet.ops.shapes.turned import turning
 from trtnet.support import backend
 
-FEW_CHANNELS = 8
-"""Kernels for tensor cores take as many channels at a time, and an image has fewer."""
+LOADED = 8
+"""Kernels for tensor cores load so many channels at a time. An image has fewer."""
 
 Shape = tuple[int, ...]
 Constant = Parameter | np.ndarray
@@ -85,7 +85,7 @@ def grouped(x: Tensor, kernel: Shape, stride: Shape, padding: Sides, groups: int
 def is_stem(x: Tensor, kernel: Shape, stride: Shape, dilation: Shape) -> bool:
     """Whether windows that are longer than their steps overlap, on few channels, in axes of known sizes."""
     return (
-        kernel[1] < FEW_CHANNELS
+        kernel[1] < LOADED
         and max(stride) > 1
         and set(dilation) == {1}
         and all(isinstance(n, int) for n in x.shape[2:])
@@ -95,7 +95,7 @@ def is_stem(x: Tensor, kernel: Shape, stride: Shape, dilation: Shape) -> bool:
 
 def is_thin(kernel: Shape, stride: Shape) -> bool:
     """Whether it is a convolution of stride 1 and windows of several pixels, on few channels."""
-    return set(stride) == {1} and max(kernel[2:]) > 1 and 1 < kernel[1] < FEW_CHANNELS
+    return set(stride) == {1} and max(kernel[2:]) > 1 and 1 < kernel[1] < LOADED
 
 
 def are_patches(x: Tensor, weight: Constant, stride: Window, padding: Padding, dilation: Window, groups: int) -> bool:

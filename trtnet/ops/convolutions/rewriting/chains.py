@@ -7,12 +7,11 @@ from math import prod
 
 from trtnet.graph import Network
 from trtnet.graph.layers.read import Node, producers
+from trtnet.ops.convolutions.kinds import LOADED
 from trtnet.ops.convolutions.rewriting.made import Made
 from trtnet.ops.convolutions.rewriting.padded import KEEPING
 from trtnet.support.backend import trt
 
-LOADED = 8
-"""So many channels are loaded at a time."""
 FEW = 64
 """Kernels for tensor cores make so many channels at once; those for fewer are slower."""
 

@@ -18,8 +18,9 @@ from trtnet.graph.layers.kinds import kind_of
 from trtnet.graph.layers.read import Node, needed, producers, read
 from trtnet.ops.convolutions.batch_norm_folding import Array
 from trtnet.ops.convolutions.conv import convolution
+from trtnet.ops.convolutions.kinds import LOADED
 from trtnet.ops.convolutions.rearrangement import multiple
-from trtnet.ops.convolutions.rewriting.chains import LOADED, Chains, is_few
+from trtnet.ops.convolutions.rewriting.chains import Chains, is_few
 from trtnet.ops.convolutions.rewriting.made import Made, found, set_aside
 from trtnet.ops.convolutions.rewriting.padded import Padded, kept
 from trtnet.ops.formulations import formulated

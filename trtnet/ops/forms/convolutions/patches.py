@@ -13,7 +13,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.arguments.window_arguments import Window
 from trtnet.ops.convolutions.columns import BATCH_SECOND, columns
-from trtnet.ops.convolutions.kinds import FEW_CHANNELS, Constant
+from trtnet.ops.convolutions.kinds import LOADED, Constant
 from trtnet.ops.convolutions.linear_images import pixels_last
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import form
@@ -32,7 +32,7 @@ def patch_product(x: Tensor, weight: Constant, bias: Operand | None, stride: Win
 @form("patches", "channels_last")
 def channels_last(x: Tensor, weight: Constant, bias: Operand | None, stride: Window) -> Tensor:
     """The same, kept as [batch, rows, columns, out_channels], in which layer norms read it."""
-    return turned(_product(x, weight, bias, is_last=weight.shape[1] >= FEW_CHANNELS), CHANNELS_LAST)
+    return turned(_product(x, weight, bias, is_last=weight.shape[1] >= LOADED), CHANNELS_LAST)
 
 
 @form("patches", "columns")

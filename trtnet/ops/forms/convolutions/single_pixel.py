@@ -15,15 +15,8 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
-from trtnet.ops.forms.products.split_sums import (
-    EIGHTHS,
-    HALVES,
-    QUARTERS,
-    has_eighths,
-    has_halves,
-    has_quarters,
-    product_in_parts,
-)
+from trtnet.ops.forms.in_parts import in_parts
+from trtnet.ops.forms.products.split_sums import in_features, product_in_parts
 from trtnet.ops.formulations import form
 from trtnet.ops.products.matmul import matmul
 
@@ -34,22 +27,10 @@ def pixel_product(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
     return _by(lambda rows, matrix: matmul(rows, matrix.mT), x, weight, bias)
 
 
-@form("pointwise", "halves", applies=has_halves)
-def halves(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
-    """Products of two halves of the channels, and their sum."""
-    return _by(lambda rows, matrix: product_in_parts(rows, matrix, HALVES), x, weight, bias)
-
-
-@form("pointwise", "quarters", applies=has_quarters)
-def quarters(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
-    """Products of four parts of the channels, and their sum."""
-    return _by(lambda rows, matrix: product_in_parts(rows, matrix, QUARTERS), x, weight, bias)
-
-
-@form("pointwise", "eighths", applies=has_eighths)
-def eighths(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
-    """Products of eight parts of the channels, and their sum."""
-    return _by(lambda rows, matrix: product_in_parts(rows, matrix, EIGHTHS), x, weight, bias)
+@in_parts("pointwise", "halves", "quarters", "eighths", terms=in_features)
+def parts_of_pixel_product(parts: int, x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
+    """Products of two, four or eight parts of the channels, and their sum."""
+    return _by(lambda rows, matrix: product_in_parts(rows, matrix, parts), x, weight, bias)
 
 
 def _by(multiply: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:

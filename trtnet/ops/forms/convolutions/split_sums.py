@@ -15,41 +15,23 @@ from trtnet.ops.convolutions.conv import convolution
 from trtnet.ops.convolutions.rewriting.made import Made
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.elementwise.layers import cast
-from trtnet.ops.formulations import form
+from trtnet.ops.forms.in_parts import in_parts
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.dtypes import float32
 
-HALVES, QUARTERS = 2, 4
+
+def channels(x: Tensor, one: Made) -> int:
+    """its input channels."""
+    return one.shape[1]
 
 
-def has_halves(x: Tensor, one: Made) -> bool:
-    """Whether its input channels are a multiple of 2."""
-    return one.shape[1] % HALVES == 0
-
-
-def has_quarters(x: Tensor, one: Made) -> bool:
-    """Whether its input channels are a multiple of 4."""
-    return one.shape[1] % QUARTERS == 0
-
-
-@form("split_k", "halves", applies=has_halves)
-def halves(x: Tensor, one: Made) -> Tensor:
-    """Two sums."""
-    return _split(x, one, HALVES)
-
-
-@form("split_k", "quarters", applies=has_quarters)
-def quarters(x: Tensor, one: Made) -> Tensor:
-    """Four sums."""
-    return _split(x, one, QUARTERS)
-
-
-def _split(x: Tensor, one: Made, parts: int) -> Tensor:
+@in_parts("split_k", "halves", "quarters", terms=channels)
+def parts_of_convolution(parts: int, x: Tensor, one: Made) -> Tensor:
     """Each part has all channels of the result, which are summed in float32, with the bias of the whole."""
-    at, (channels, inner, *window) = one.geometry, one.shape
-    kernel = one.kernel.reshape(channels, parts, inner // parts, *window).swapaxes(0, 1)
-    own = np.ascontiguousarray(kernel).reshape(parts * channels, inner // parts, *window)
+    at, (out_channels, inner, *window) = one.geometry, one.shape
+    kernel = one.kernel.reshape(out_channels, parts, inner // parts, *window).swapaxes(0, 1)
+    own = np.ascontiguousarray(kernel).reshape(parts * out_channels, inner // parts, *window)
     sums = convolution(x, own, None, at.stride, at.padding, at.dilation, parts, x.ndim - 2)
-    each = (cast(cut(sums, {1: Cut(part * channels, channels)}), float32) for part in range(parts))
-    shift = one.bias.astype(np.float32).reshape(1, channels, *(1,) * len(window))
+    each = (cast(cut(sums, {1: Cut(part * out_channels, out_channels)}), float32) for part in range(parts))
+    shift = one.bias.astype(np.float32).reshape(1, out_channels, *(1,) * len(window))
     return cast(add(reduce(add, each), shift), x.dtype)

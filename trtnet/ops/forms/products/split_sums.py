@@ -14,46 +14,22 @@ from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.elementwise.layers import cast
+from trtnet.ops.forms.in_parts import in_parts
 from trtnet.ops.forms.products.float32_sums import product_of_float32_sums
 from trtnet.ops.forms.products.rows import rows_of
-from trtnet.ops.formulations import form
 from trtnet.ops.shapes.slicing import Cut, cut
 from trtnet.support.dtypes import float32
 
-HALVES, QUARTERS, EIGHTHS = 2, 4, 8
+
+def in_features(x: Tensor, weight: Constant, *_: object) -> int | None:
+    """in_features or channels of rows of a known number."""
+    return int(weight.shape[1]) if is_static(x.shape) else None
 
 
-def has_halves(x: Tensor, weight: Constant, *_: object) -> bool:
-    """Whether its rows are of a known number, and in_features, or channels, are a multiple of 2."""
-    return is_static(x.shape) and weight.shape[1] % HALVES == 0
-
-
-def has_quarters(x: Tensor, weight: Constant, *_: object) -> bool:
-    """Whether its rows are of a known number, and in_features, or channels, are a multiple of 4."""
-    return is_static(x.shape) and weight.shape[1] % QUARTERS == 0
-
-
-def has_eighths(x: Tensor, weight: Constant, *_: object) -> bool:
-    """Whether its rows are of a known number, and in_features, or channels, are a multiple of 8."""
-    return is_static(x.shape) and weight.shape[1] % EIGHTHS == 0
-
-
-@form("product", "halves", applies=has_halves)
-def halves(x: Tensor, weight: Parameter) -> Tensor:
-    """Two sums."""
-    return product_in_parts(x, tensor(weight, x.network), HALVES)
-
-
-@form("product", "quarters", applies=has_quarters)
-def quarters(x: Tensor, weight: Parameter) -> Tensor:
-    """Four sums."""
-    return product_in_parts(x, tensor(weight, x.network), QUARTERS)
-
-
-@form("product", "eighths", applies=has_eighths)
-def eighths(x: Tensor, weight: Parameter) -> Tensor:
-    """Eight sums."""
-    return product_in_parts(x, tensor(weight, x.network), EIGHTHS)
+@in_parts("product", "halves", "quarters", "eighths", terms=in_features)
+def parts_of_product(parts: int, x: Tensor, weight: Parameter) -> Tensor:
+    """Two, four or eight sums."""
+    return product_in_parts(x, tensor(weight, x.network), parts)
 
 
 def product_in_parts(x: Tensor, weight: Tensor, parts: int) -> Tensor:

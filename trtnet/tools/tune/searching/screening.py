@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from trtnet.tools.tune.searching.budget import Budget
 from trtnet.tools.tune.searching.contests import NEUTRAL, Contest, Group, Measured, Measurer, Variant, judge
 
-RESERVED = 0.4, 600.0
-"""The share of the time, and how many seconds at most, in which no small network is tried: it is for the whole one."""
+RESERVED = 0.4
+"""The share of the time in which no small network is tried: it is for the whole one."""
+MOST_RESERVED = 600.0
+"""Seconds of it, at most."""
 
 
 class Screening:
@@ -27,8 +29,7 @@ class Screening:
         """Groups that cannot be cut out are tried in the whole network with all their forms."""
         cut = [group for group in groups if group.part]
         left = {group.name: group for group in cut}
-        share, seconds = RESERVED
-        reserved = min(share * self._budget.left(), seconds)
+        reserved = min(RESERVED * self._budget.left(), MOST_RESERVED)
         for some in _rounds(cut, width):
             if self._budget.left() <= reserved:
                 break

@@ -11,10 +11,12 @@ from trtnet.tools.tune.searching.contests import NEUTRAL, NO_TIME, WHOLE, Contes
 
 PASSES = 4
 """How often the whole network is measured with changes of kinds, at most."""
-MOST = 48, 24
-"""So many changes of whole kinds, and of single groups, are measured, those of what takes most."""
+EVERYWHERE = 48
+"""So many forms of whole kinds are measured, of the kinds that take most."""
+SINGLE = 24
+"""So many changes of single groups are measured, of the groups that take most."""
 TOGETHER = 12
-"""So many of them take turns in one contest."""
+"""So many changes take turns in one contest."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,12 @@ class Whole:
 
     def _everywhere(self, current: Variant) -> Variant:
         """With the forms that help a kind, if the rest of the kind has neutral ones."""
-        changes = self._candidates.everywhere(current)[: MOST[0]]
+        changes = self._candidates.everywhere(current)[:EVERYWHERE]
         return self._candidates.changed(current, self._helpful(current, changes, "forms of whole kinds"))
 
     def _singly(self, current: Variant) -> None:
         """Of a kind, some groups may lose what others gain. What helped must help all together, in turns again."""
-        changes, what = self._candidates.single(current)[: MOST[1]], "single groups in the whole network"
+        changes, what = self._candidates.single(current)[:SINGLE], "single groups in the whole network"
         better = self._candidates.changed(current, self._helpful(current, changes, what))
         found = self._in_turns(current, [better], what) if better != current else {}
         if found and judge(found[better], found[current], found[NEUTRAL]).is_faster:
