@@ -18,7 +18,7 @@ examples: $(STAMP)
 	$(BIN)/python tests/examples.py
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --durations 40
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 40
 
 docs: $(DOCS_STAMP)
 	.ci/docs
