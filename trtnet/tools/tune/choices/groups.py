@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from trtnet.definition import DefinedNetwork
@@ -25,9 +26,9 @@ def groups_of(network: DefinedNetwork, approximations: bool = False) -> list[Gro
     """
     surroundings = Surroundings(network)
     together: dict[tuple[str, Any], list[tuple[Part, list[str]]]] = {}
-    parts: dict[str, Part] = {}
+    part_of = cache(lambda place: part_around(network.calls, place))
     for (kind, place), paths in _by_place(network).items():
-        part = parts[place] if place in parts else parts.setdefault(place, part_around(network.calls, place))
+        part = part_of(place)
         same = surroundings.of(part or (paths[0],), paths)
         together.setdefault((kind, same), []).append((part, paths))
     groups = [_group(kind, members, approximations) for (kind, _), members in together.items()]

@@ -60,9 +60,7 @@ def cut(network: DefinedNetwork, part: Part, dtype: DTypes | None = None, forms:
 
     Raises ModelError for a module that is not called, and what `alone` raises.
     """
-    first = next((call for call in network.calls if call.path == part[0]), None)
-    if first is None:
-        raise ModelError(f"{part[0]} is not called")
+    first = _first(network.calls, part[0])
     modules: Mapping[str, Module] = {path: module for module, path in network.modules.items()}
     return alone(network, first, dtype, [modules[path] for path in part[1:]], forms)
 
@@ -86,8 +84,11 @@ def _row(calls: Sequence[Call], path: str) -> Part:
 
 
 def _first(calls: Sequence[Call], path: str) -> Call:
-    """The call that a part begins with, of a module that is called several times."""
-    return next(call for call in calls if call.path == path)
+    """The call that a part begins with, of a module that is called several times. Raises ModelError if it never is."""
+    first = next((call for call in calls if call.path == path), None)
+    if first is None:
+        raise ModelError(f"{path} is not called")
+    return first
 
 
 def _follows(call: Call, before: Call) -> bool:

@@ -101,8 +101,8 @@ class Whole:
             for each, rest in without.items()
             if not rest.failed and not judge(found[current], rest, neutral).is_faster
         ]
-        helped = sorted(self._faster(current, candidates.additions(current), found), key=lambda one: -one[0])
-        return candidates.changed(current, [*useless, *(change for _, change in helped)])
+        helped = self._faster(current, candidates.additions(current), found)
+        return candidates.changed(current, [*useless, *_fastest_last(helped)])
 
     def _repaired(self, current: Variant, found: Mapping[Variant, Measured]) -> Variant:
         """Of a variant that does not build, or is too far off: without one kind, the fastest that is accurate.
@@ -136,7 +136,7 @@ class Whole:
         for some in (changes[start : start + TOGETHER] for start in range(0, len(changes), TOGETHER)):
             found = self._in_turns(current, [self._with(current, each) for each in some], what)
             helped += self._faster(current, some, found) if found else ()
-        return [change for _, change in sorted(helped, key=lambda one: -one[0])]
+        return _fastest_last(helped)
 
     def _faster(
         self, current: Variant, changes: Iterable[Change], found: Mapping[Variant, Measured]
@@ -159,3 +159,8 @@ class Whole:
         near = [variant for variant, verdict in faster.items() if verdict.ratio <= first.ratio + first.spread]
         best = min(near, key=lambda variant: (len(variant), faster[variant].ratio))
         return Found(best, *self._known[best])
+
+
+def _fastest_last(helped: Iterable[tuple[float, Change]]) -> list[Change]:
+    """Changes by their times, so that the fastest has the last word."""
+    return [change for _, change in sorted(helped, key=lambda one: -one[0])]
