@@ -41,16 +41,25 @@ def read(path: Path) -> Any:
 
 
 def test_build_and_inspect_say_what_was_chosen_and_by_whom(model: tuple[str, ...], tmp_path: Path) -> None:
-    chosen = "--form", "1:gelu=layer", "--form", "gelu=float32", "--form", "0:product=stored"
+    chosen = (
+        "--form",
+        "1:gelu=layer",
+        "--form",
+        "gelu=float32",
+        "--form",
+        "0:product=stored",
+        "--form",
+        "accumulation=native",
+    )
     engine = tmp_path / "m.engine"
     built = run("build", *model, *chosen, "--dim", "batch=2", "-o", engine)
     assert built.exit_code == 0, built.output
     sidecar = read(Path(f"{engine}.json"))
     assert sidecar["forms"]["1"] == {"gelu": "layer"} and sidecar["forms"]["3"] == {"gelu": "float32"}
     assert [sidecar["forms_by"][path] for path in ("0", "1", "2", "3")] == [
-        {"product": "user: 0", "bias": "neutral"},
+        {"product": "user: 0", "accumulation": "user", "bias": "neutral"},
         {"gelu": "user: 1"},
-        {"product": "neutral", "bias": "neutral"},
+        {"product": "neutral", "accumulation": "user", "bias": "neutral"},
         {"gelu": "user"},
     ]
     looked = run("inspect", *model, *chosen, "--json", tmp_path / "a.json")

@@ -61,7 +61,8 @@ def test_transposed_convolution() -> None:
 
 def test_linear_layer_of_a_module() -> None:
     model = nn.Sequential({"fc": nn.Linear(64, 32)})
-    network = trtnet.define(model, {"x": Input((4, 64))}, random_weights(model), dtype="float16")
+    forms = {"accumulation": "native"}
+    network = trtnet.define(model, {"x": Input((4, 64))}, random_weights(model), dtype="float16", forms=forms)
     work = count(network.trt)
     product, added = work.layers
     assert (product.name, product.module, product.kind) == ("fc/matmul", "fc", "MATRIX_MULTIPLY")

@@ -189,8 +189,8 @@ def rows() -> Iterator[Row]:
             yield Row(kind, "ConvNeXt's third blocks", lambda: blocks(384), ((batch, 384, 14, 14),))
         yield Row("silu", "inverted residual", lambda: inverted(nn.SiLU), ((batch, 24, 56, 56),))
         yield Row("hardswish", "inverted residual", lambda: inverted(nn.Hardswish), ((batch, 24, 56, 56),))
-        yield Row("gelu", "perceptron", perceptron, (tokens,))
-        yield Row("layer_norm", "perceptron", perceptron, (tokens,))
+        for kind in ("accumulation", "gelu", "layer_norm"):
+            yield Row(kind, "perceptron", perceptron, (tokens,))
         yield Row("product", "attention of 197", lambda: Attention(768, 12, fused=True), (tokens,))
         yield Row("attention", "attention of 197", lambda: Attention(768, 12, fused=True), (tokens,))
         yield Row("softmax", "attention of 197", lambda: Attention(768, 12, fused=False), (tokens,))

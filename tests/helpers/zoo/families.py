@@ -112,12 +112,13 @@ def family(name: str) -> Family:
 
 
 def _images(name: str, library: str, short: str) -> Family:
+    torchvision = originals.import_torchvision()  # timm imports it, too
     if library == "timm":
         model = importlib.import_module("timm").create_model(short)
         return Family(name, model, (tuple(model.pretrained_cfg["input_size"]),))
     options = {"init_weights": False} if short in ("googlenet", "inception_v3") else {}
     size = 299 if short == "inception_v3" else 224
-    return Family(name, getattr(originals.import_torchvision().models, short)(**options), ((3, size, size),))
+    return Family(name, getattr(torchvision.models, short)(**options), ((3, size, size),))
 
 
 def _transformer(name: str, short: str) -> Family:

@@ -477,6 +477,10 @@ def linear_image_without_bias(x: Any) -> Any:
 
 
 FORM_CASES: dict[str, list[Case]] = {
+    "accumulation": [
+        Case("sums of a product", *pair(ops.linear, F.linear, MATRIX, SHIFT), (TOKENS,)),
+        Case("sums of a product with a stored weight", stored, stored, (("n", 3, 64),)),
+    ],
     "attention": [
         Case("attention", attention(), attention(), (HEADS,) * 3),
         Case("causal", attention(is_causal=True), attention(is_causal=True), (HEADS,) * 3),

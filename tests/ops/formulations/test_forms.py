@@ -174,7 +174,7 @@ def test_without_a_choice_it_is_the_measured_form_else_the_neutral_one(monkeypat
         ({"gelu": "fast"}, "there is no form 'fast' of 'gelu'; gelu: layer or float32"),
         ({"gelu": "float23"}, "there is no form 'float23' of 'gelu'; did you mean float32?"),
         ({"softmaks": "layer"}, "there is no kind 'softmaks'; did you mean softmax?"),
-        ({"xyz": "layer"}, "there is no kind 'xyz'; there are attention: fused or products"),
+        ({"xyz": "layer"}, "there is no kind 'xyz'; there are accumulation: native or float32"),
     ],
 )
 def test_an_unknown_form_is_an_error_that_lists_the_known_ones(forms: dict[str, str], text: str) -> None:
@@ -266,18 +266,18 @@ def test_the_modules_of_a_torch_module_have_forms_of_their_own(monkeypatch: pyte
     example = {"x": trtnet.Input(("n", 6))}
     network = trtnet.define(Original().eval(), example, dtype="float16", forms=forms)
     assert network.forms.chosen == {
-        "layer1.0": {"product": "stored", "bias": "add"},
+        "layer1.0": {"product": "stored", "accumulation": "native", "bias": "add"},
         "layer1.1": {"gelu": "layer"},
-        "layer1.2": {"product": "stored", "bias": "add"},
-        "layer2.0": {"product": "transposed", "bias": "add"},
+        "layer1.2": {"product": "stored", "accumulation": "native", "bias": "add"},
+        "layer2.0": {"product": "transposed", "accumulation": "native", "bias": "add"},
         "layer2.1": {"gelu": "float32"},
         "": {"silu": "tanh"},
     }
     assert [*network.forms.by.values()] == [
-        {"product": "user: layer1.*", "bias": "neutral"},
+        {"product": "user: layer1.*", "accumulation": "neutral", "bias": "neutral"},
         {"gelu": "user"},
-        {"product": "user: layer1.*", "bias": "neutral"},
-        {"product": "neutral", "bias": "neutral"},
+        {"product": "user: layer1.*", "accumulation": "neutral", "bias": "neutral"},
+        {"product": "neutral", "accumulation": "neutral", "bias": "neutral"},
         {"gelu": "user: layer2.1"},
         {"silu": "table"},
     ]

@@ -11,7 +11,7 @@ from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
-from trtnet.ops.products.matmul import matmul
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.shapes.turned import turned, turning
 
 BATCH_SECOND = (1, 0, 2, 3)
@@ -32,7 +32,7 @@ def columns(x: Tensor, weight: Constant, bias: Operand | None, sizes: tuple[Size
     """
     out = int(weight.shape[0])
     kernel = tensor(weight, x.network).reshape(out, -1)
-    y = matmul(kernel, x.reshape(kernel.shape[1], -1))
+    y = product_with_weight(kernel, x.reshape(kernel.shape[1], -1), "NONE")
     if bias is not None:
         y = add(y, tensor(bias, x.network).reshape(out, 1))
     return turned(y.reshape(out, *sizes), BATCH_SECOND)

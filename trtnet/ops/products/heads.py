@@ -12,7 +12,7 @@ from trtnet.graph.shapes import constant
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.indexing.gather import take
-from trtnet.ops.products.layer import product
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.products.parts import SOME, sizes, unknown, viewed, whole
 from trtnet.ops.products.quantized import product_of_rows
 from trtnet.ops.quantization.weights import quantized
@@ -90,7 +90,7 @@ def _heads(base: Tensor, columns: Places, order: tuple[int, int]) -> Tensor:
     if found is not None:
         y = product_of_rows(x, weight, found, columns.ravel())
     else:
-        y = product(x, take(tensor(weight, base.network, base.dtype), chosen, 0), "TRANSPOSE")
+        y = product_with_weight(x, take(tensor(weight, base.network, base.dtype), chosen, 0), "TRANSPOSE")
     if bias is not None:
         y = add(y, take(tensor(bias, base.network, base.dtype), chosen, 0))
     return permute(reshape(y, (*base.shape[:2], *columns.shape)), (order[0], 2, order[1], 3))

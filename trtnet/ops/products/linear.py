@@ -14,6 +14,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
 from trtnet.ops.normalization.behind import of_rows
 from trtnet.ops.positions.steps import beside, by_position
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.products.all_reduce import all_reduce, check_divided
 from trtnet.ops.products.flattened import Weights, ordered
 from trtnet.ops.products.layer import product
@@ -74,12 +75,12 @@ def _rows(x: Tensor) -> int:
 
 @formulated("row", "product", facts=facts)
 def _row(x: Tensor, weight: Weights) -> Tensor:
-    return product(x, weight, "TRANSPOSE")
+    return product_with_weight(x, weight, "TRANSPOSE")
 
 
 @formulated("product", "transposed", facts=facts)
 def _product(x: Tensor, weight: Weights) -> Tensor:
-    return product(x, weight, "TRANSPOSE")
+    return product_with_weight(x, weight, "TRANSPOSE")
 
 
 def _bias_facts(y: Tensor, bias: Parameter, out_features: int, in_features: int) -> dict[str, int]:

@@ -14,6 +14,7 @@ from trtnet.ops.formulations import formulated
 from trtnet.ops.formulations.facts import known
 from trtnet.ops.normalization.behind import of_rows
 from trtnet.ops.positions.steps import Arguments, by_position
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.products.flattened import Weights
 from trtnet.ops.products.heads import apart
 from trtnet.ops.products.layer import product
@@ -58,7 +59,7 @@ def _stored_facts(x: Tensor, weight: Weights) -> dict[str, int]:
 @formulated("stored_product", "product", facts=_stored_facts)
 def stored(x: Tensor, weight: Weights) -> Tensor:
     """The product with a weight that is stored as [in_features, out_features], as GPT-2's are."""
-    return product(x, weight, "NONE")
+    return product_with_weight(x, weight, "NONE")
 
 
 def _weight(operand: Operand, *operands: Operand) -> Operand:

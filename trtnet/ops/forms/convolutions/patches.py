@@ -17,7 +17,7 @@ from trtnet.ops.convolutions.kinds import LOADED, Constant
 from trtnet.ops.convolutions.linear_images import pixels_last
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import form
-from trtnet.ops.products.matmul import matmul
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.shapes.turned import CHANNELS_LAST, turn, turned
 
 
@@ -66,5 +66,5 @@ def _product(x: Tensor, weight: Constant, bias: Operand | None, *, is_last: bool
     else:
         grid = x.reshape(batch, channels, rows, high, columns, wide).permute(0, 2, 4, 1, 3, 5)
     patches = grid.reshape(batch, rows * columns, channels * high * wide)
-    y = matmul(patches, kernel.reshape(1, out, channels * high * wide).permute(0, 2, 1))
+    y = product_with_weight(patches, kernel.reshape(1, out, channels * high * wide).permute(0, 2, 1), "NONE")
     return (y if bias is None else add(y, bias)).reshape(batch, rows, columns, out)

@@ -14,7 +14,7 @@ from trtnet.ops.convolutions.conv import convolution
 from trtnet.ops.convolutions.kinds import Constant
 from trtnet.ops.elementwise.arithmetic import add
 from trtnet.ops.formulations import form
-from trtnet.ops.products.layer import product
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.products.linear import biased
 from trtnet.ops.shapes.turned import CHANNELS_LAST, turn, turned
 
@@ -34,7 +34,7 @@ def are_no_columns(x: Tensor, weight: Constant, bias: Operand | None) -> bool:
 def pixel_rows(x: Tensor, weight: Constant, bias: Operand | None) -> Tensor:
     """The product, kept as [batch, height, width, out_channels]; activations and the next product of it are so, too."""
     out, channels = weight.shape[:2]
-    y = product(turn(x, CHANNELS_LAST), tensor(weight, x.network).reshape(out, channels), "TRANSPOSE")
+    y = product_with_weight(turn(x, CHANNELS_LAST), tensor(weight, x.network).reshape(out, channels), "TRANSPOSE")
     if isinstance(bias, Parameter):
         y = biased(y, bias, out, channels)
     elif bias is not None:

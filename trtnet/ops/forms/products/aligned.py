@@ -8,7 +8,7 @@ from trtnet.graph import Parameter, Tensor
 from trtnet.ops.convolutions.kinds import LOADED
 from trtnet.ops.forms.moved_weights import moved_weight
 from trtnet.ops.formulations import form
-from trtnet.ops.products.layer import product
+from trtnet.ops.products.accumulation import product_with_weight
 
 
 def is_unaligned(x: Tensor, weight: Parameter) -> bool:
@@ -25,4 +25,4 @@ def aligned(x: Tensor, weight: Parameter) -> Tensor:
     count, width = weight.shape
     more = -count % LOADED
     padded = moved_weight(x, weight, (count + more, width), lambda values: np.pad(values, ((0, more), (0, 0))))
-    return product(x, padded, "TRANSPOSE")[..., :count]
+    return product_with_weight(x, padded, "TRANSPOSE")[..., :count]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from trtnet.graph import Parameter, Tensor
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.formulations import form
-from trtnet.ops.products.layer import product
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.shapes.turned import turned
 
 
@@ -23,5 +23,5 @@ def is_beside_turned(x: Tensor, weight: Parameter) -> bool:
 @form("product", "columns", applies=is_beside_turned)
 def columns(x: Tensor, weight: Parameter) -> Tensor:
     """The weight times the transposed pixels, kept as [out_features, batch, height, width]."""
-    y = product(tensor(weight, x.network), x.reshape(-1, x.shape[3]), "TRANSPOSE")
+    y = product_with_weight(tensor(weight, x.network), x.reshape(-1, x.shape[3]), "TRANSPOSE")
     return turned(y.reshape(weight.shape[0], *x.shape[:3]), (1, 2, 3, 0))

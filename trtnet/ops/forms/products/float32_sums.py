@@ -8,7 +8,8 @@ in the same time; one of 6304 x 768 and 768 x 3072 takes a tenth longer.
 
 from __future__ import annotations
 
-from trtnet.graph import Parameter, Tensor
+from trtnet.graph import Tensor
+from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.arguments.operands import tensor
 from trtnet.ops.elementwise.layers import cast
 from trtnet.ops.forms.dtypes import is_float16
@@ -17,15 +18,12 @@ from trtnet.ops.products.layer import product
 from trtnet.support.dtypes import float32
 
 
-@form("product", "float32_sums", applies=is_float16)
-@form("row", "float32_sums", applies=is_float16)
-def float32_sums(x: Tensor, weight: Parameter) -> Tensor:
+@form("accumulation", "float32")
+def product_in_float32(x: Tensor, y: Operand, op1: str) -> Tensor:
     """TensorRT-RTX sums in float32."""
-    return product_of_float32_sums(x, tensor(weight, x.network))
+    return cast(product(cast(x, float32), cast(tensor(y, x.network), float32), op1), x.dtype)
 
 
 def product_of_float32_sums(x: Tensor, columns: Tensor) -> Tensor:
     """``x @ columns.mT`` with sums in float32, in the dtype of `x`: bfloat16 is summed so anyway."""
-    if not is_float16(x):
-        return product(x, columns, "TRANSPOSE")
-    return cast(product(cast(x, float32), cast(columns, float32), "TRANSPOSE"), x.dtype)
+    return product_in_float32(x, columns, "TRANSPOSE") if is_float16(x) else product(x, columns, "TRANSPOSE")

@@ -11,7 +11,7 @@ from trtnet.graph import Parameter, Tensor
 from trtnet.graph.tensors.operand import Operand
 from trtnet.ops.elementwise.layers import plain_layer
 from trtnet.ops.formulations import form
-from trtnet.ops.products.layer import product
+from trtnet.ops.products.accumulation import product_with_weight
 from trtnet.ops.reductions.reduce import sum
 from trtnet.ops.shapes.first_parts import sliced
 from trtnet.ops.shapes.pad import pad
@@ -38,7 +38,7 @@ def summed(x: Tensor, weight: Operand) -> Tensor:
 @form("row", "padded")
 def padded(x: Tensor, weight: Parameter) -> Tensor:
     """A product with seven rows of zeros."""
-    return without_rows(product(with_rows(x, ROWS), weight, "TRANSPOSE"), x)
+    return without_rows(product_with_weight(with_rows(x, ROWS), weight, "TRANSPOSE"), x)
 
 
 def rows_of(x: Tensor) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trtnet.graph import Parameter, Tensor
 from trtnet.ops.forms.moved_weights import moved_weight
 from trtnet.ops.formulations import form
-from trtnet.ops.products.layer import product
+from trtnet.ops.products.accumulation import product_with_weight
 
 
 @form("product", "stored")
@@ -16,4 +16,4 @@ def stored(x: Tensor, weight: Parameter) -> Tensor:
     key = "stored", own.key or id(weight), own.dtype.name
     if key not in network.cache:
         network.cache[key] = moved_weight(x, weight, own.shape[::-1], lambda values: values.T)
-    return product(x, network.cache[key], "NONE")
+    return product_with_weight(x, network.cache[key], "NONE")
