@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar
 
 import numpy as np
 
 from trtnet.graph.bindings import Bindings
 from trtnet.graph.forms import FormChoices
-from trtnet.graph.itensors import flags, inferred_sizes, settled, unwrap
+from trtnet.graph.itensors import flags, inferred_sizes, of_tensors, settled, unwrap
 from trtnet.graph.layers.convolved import Convolved
 from trtnet.graph.layers.feature_maps import FeatureMaps
 from trtnet.graph.layers.values import KnownValues
@@ -46,16 +46,17 @@ class Adding(Placing, Generic[T]):
     compared with a number. weights: arrays TensorRT does not give back, by (layer name, attribute); the reference
     executor needs them. decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the
     layers that operations are. merged: layers that take the weights of further operations. pending: layers whose
-    weights were not decided when they were added. byte_casts: what was cast to uint8. cache: tensors that are made once
-    a network (constants, sizes). linear: the tensor, weight and bias of the results of linear layers, by the serial of
-    their storage. scaled: the tensor and the factors of the results of scale layers. known: the values of what is made
-    of constants. convolved: which convolutions tensors are computed from; feature_maps: the same of what a model calls
-    convolutions. chosen: choices between these. sums: what was added, of sums of a tensor and a constant. moves,
-    gathered: what permutations, reshapes and gathers of their results were made of. steps: how positions of results
-    were computed. turned: what is kept in another order. shuffled: of images of shuffled channels, the image before and
-    the places of its channels. pooled: results of windows that were taken apart. quantized: the parameters that the
-    network holds quantized. division: the rank whose part of a larger one it is. named: the checkpoint keys of weights
-    that TensorRT knows by them; folded: those that were computed with while defining.
+    weights were not decided when they were added. byte_casts: what was cast to uint8. narrowed: what was cast from
+    float32 to 16 bits, and the results. cache: tensors that are made once a network (constants, sizes). linear: the
+    tensor, weight and bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the
+    factors of the results of scale layers. known: the values of what is made of constants. convolved: which
+    convolutions tensors are computed from; feature_maps: the same of what a model calls convolutions. chosen: choices
+    between these. sums: what was added, of sums of a tensor and a constant. moves, gathered: what permutations,
+    reshapes and gathers of their results were made of. steps: how positions of results were computed. turned: what is
+    kept in another order. shuffled: of images of shuffled channels, the image before and the places of its channels.
+    pooled: results of windows that were taken apart. quantized: the parameters that the network holds quantized.
+    division: the rank whose part of a larger one it is. named: the checkpoint keys of weights that TensorRT knows by
+    them; folded: those that were computed with while defining.
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
@@ -92,6 +93,7 @@ class Adding(Placing, Generic[T]):
         self.pooled: set[trt.ITensor] = set()
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
+        self.narrowed: list[tuple[T, T]] = []
         self.quantized = QuantizedParameters()
         self.division = Division()
         self._bindings = Bindings(self.precision.by_path)
@@ -162,10 +164,10 @@ class Adding(Placing, Generic[T]):
 
         arguments: TensorRT's argument names; Tensors and Weights are unwrapped. attributes: set on the layer
         afterwards. inputs: further inputs by index (``ILayer.set_input``). setters: methods of the layer to call, with
-        their arguments. name: what the layer is called after its
-        module path, from the method by default. hint: the first line of the error if TensorRT refuses the layer.
-        dims: for each output, its shape as far as trtnet knows it; only the Dims in it are used. of: the ILoop or
-        IIfConditional that the layer is a boundary of. shown: the operands that an error lists, by default all.
+        their arguments. name: what the layer is called after its module path, from the method by default. hint: the
+        first line of the error if TensorRT refuses the layer. dims: for each output, its shape as far as trtnet knows
+        it; only the Dims in it are used. of: the ILoop or IIfConditional that the layer is a boundary of. shown: the
+        operands that an error lists, by default all.
         Raises LayerError if TensorRT refuses the layer, at once and with TensorRT's words.
         """
         kind = name or method.removesuffix("_v2").removesuffix("_nd")
@@ -199,7 +201,7 @@ class Adding(Placing, Generic[T]):
         self.division.note(operands.values(), results)
         outputs = [result.trt for result in results]
         for facts in (self.known, self.convolved, self.feature_maps):
-            facts.note(method, layer, _tensors(operands.values()), outputs)
+            facts.note(method, layer, of_tensors(operands.values()), outputs)
 
     def maker(self, tensor: StoredTensor) -> trt.ILayer:
         """TensorRT's layer that made a tensor."""
@@ -291,10 +293,3 @@ class Adding(Placing, Generic[T]):
                 itensor.name = self._free(name)
         self._reserved.add(name)
         self._names.add(name)
-
-
-def _tensors(operands: Iterable[Any]) -> Iterator[trt.ITensor]:
-    for operand in operands:
-        for each in operand if isinstance(operand, list) else (operand,):
-            if isinstance(each, StoredTensor):
-                yield each.trt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trtnet.graph.memory.storage import StoredTensor
@@ -26,6 +27,14 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, list):
         return [unwrap(item) for item in value]
     return value
+
+
+def of_tensors(operands: Iterable[Any]) -> Iterator[trt.ITensor]:
+    """Those of the Tensors among operands and lists of operands."""
+    for operand in operands:
+        for each in operand if isinstance(operand, list) else (operand,):
+            if isinstance(each, StoredTensor):
+                yield each.trt
 
 
 def settled(operands: dict[str, Any]) -> dict[str, Any]:

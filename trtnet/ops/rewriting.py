@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from trtnet.graph import Network, Tensor
 from trtnet.ops.convolutions import rewriting as convolutions
+from trtnet.ops.kept_float32 import keep_float32
 from trtnet.ops.positions.selecting import select
 
 
@@ -18,3 +19,4 @@ def rewrite(network: Network, outputs: Sequence[Tensor]) -> None:
         _ = tensor.trt  # decides who makes it
     select(network, outputs)
     convolutions.rewrite(network, outputs)
+    keep_float32(network)

@@ -1,0 +1,71 @@
+"""Float32 layers with constants between casts: their constants are float32 in the plan, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.ops.islands import ALONE, BIAS, KERNEL, LARGE, WIDTH, Island, defined, inputs
+
+import trtnet
+from trtnet import ops
+from trtnet.graph.layers.read import read
+
+NOT_ALONE: dict[str, Callable[[Any], Any]] = {
+    "an activation behind": lambda x: ops.relu(ops.conv2d(x, KERNEL, BIAS)),
+    "an activation before": lambda x: ops.conv2d(ops.exp(x), KERNEL, BIAS),
+    "no constant": lambda x: ops.matmul(x, x.mT),
+}
+
+
+def sums(network: Any) -> list[str]:
+    """The layers that keep float32 as it is."""
+    return [node.layer.name for node in read(network.trt) if "minus_zero" in node.layer.name]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ALONE)
+def test_an_engine_has_the_constants_in_float32(name: str, dtype: str) -> None:
+    network = defined(ALONE[name], dtype)
+    assert len(sums(network)) == 1
+    assert LARGE.tobytes() in network.build().plan.data
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_no_number_changes(name: str) -> None:
+    found = defined(ALONE[name], "float16").reference()(inputs("float16"))
+    x = inputs("float16").astype(np.float32)
+    expected = trtnet.define(Plain(ALONE[name]), {"x": trtnet.Input(x.shape, "float32")}, {}).reference()(x)
+    np.testing.assert_array_equal(found, expected.astype(np.float16))
+
+
+class Plain(Island):
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("name", NOT_ALONE)
+def test_what_tensorrt_computes_in_float32_stays_as_it_is(name: str) -> None:
+    assert not sums(defined(NOT_ALONE[name], "float16"))
+
+
+def test_products_of_float16_are_summed_in_float32_without_them() -> None:
+    model = torch.nn.Linear(WIDTH, WIDTH, bias=False).eval()
+    inputs = {"x": trtnet.Input((4, WIDTH))}
+    network = trtnet.define(model, inputs, dtype="float16", forms={"accumulation": "float32"})
+    assert not sums(network)
+    assert b"accumulation_type=2" in network.build().plan.data
+
+
+def test_a_float32_module_of_a_float16_model_is_of_float32() -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Linear(8, WIDTH), torch.nn.Linear(WIDTH, 4, bias=False), torch.nn.Tanh()
+    ).eval()
+    with torch.no_grad():
+        model[1].weight[0, 0] = float(LARGE)
+    network = trtnet.define(model, {"x": trtnet.Input(("n", 8))}, dtype={"": "float16", "1": "float32"})
+    assert sums(network) == ["1/minus_zero"]
+    assert LARGE.tobytes() in network.build({"n": 4}).plan.data
