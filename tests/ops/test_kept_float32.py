@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.ops.islands import ALONE, BIAS, KERNEL, LARGE, WIDTH, Island, defined, inputs
+from helpers.ops.islands import ALONE, BIAS, KERNEL, LARGE, MATRIX, SHAPE, WIDTH, Island, defined, inputs
 
 import trtnet
 from trtnet import ops
@@ -38,18 +38,38 @@ def test_an_engine_has_the_constants_in_float32(name: str, dtype: str) -> None:
 def test_no_number_changes(name: str) -> None:
     found = defined(ALONE[name], "float16").reference()(inputs("float16"))
     x = inputs("float16").astype(np.float32)
-    expected = trtnet.define(Plain(ALONE[name]), {"x": trtnet.Input(x.shape, "float32")}, {}).reference()(x)
+    expected = trtnet.define(Part(ALONE[name]), {"x": trtnet.Input(x.shape, "float32")}, {}).reference()(x)
     np.testing.assert_array_equal(found, expected.astype(np.float16))
-
-
-class Plain(Island):
-    def forward(self, x: Any) -> Any:
-        return self.function(x)
 
 
 @pytest.mark.parametrize("name", NOT_ALONE)
 def test_what_tensorrt_computes_in_float32_stays_as_it_is(name: str) -> None:
     assert not sums(defined(NOT_ALONE[name], "float16"))
+
+
+IN_PARTS: dict[str, Callable[[Any], Any]] = {
+    "loop": lambda x: ops.for_loop(1, lambda i, y: (island(y),), (x[:, :, 0],))[0],
+    "branch": lambda x: ops.cond(ops.sum(x * x) > 0, island, lambda y: y, (x[:, :, 0],)),
+}
+
+
+def island(y: Any) -> Any:
+    return ops.cast(ops.matmul(MATRIX, ops.cast(y, "float32")), y.dtype)
+
+
+class Part(Island):
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_in_a_loop_and_a_branch(name: str) -> None:
+    network = trtnet.define(Part(IN_PARTS[name]), {"x": trtnet.Input(SHAPE, "float16")}, {}, dtype="float16")
+    assert len(sums(network)) == 1
+    assert LARGE.tobytes() in network.build().plan.data
+    x = inputs("float16")
+    expected = (MATRIX @ x[:, :, 0].astype(np.float32)).astype(np.float16)
+    np.testing.assert_allclose(network.reference()(x), expected, rtol=2e-3, atol=2e-3)
 
 
 def test_products_of_float16_are_summed_in_float32_without_them() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from trtnet.graph import Network
 from trtnet.graph.layers.read import Node, producers, read
-from trtnet.ops.elementwise.layers import cast, plain_layer
+from trtnet.ops.elementwise.layers import plain_layer
 from trtnet.support import dtypes
 from trtnet.support.backend import trt
 from trtnet.support.dtypes import float32
@@ -29,12 +29,12 @@ def keep_float32(network: Network) -> None:
     if not network.narrowed:
         return
     makers = producers(read(network.trt))
-    for x, narrow in list(network.narrowed):
+    for x, narrow in network.narrowed:
         layer = network.maker(narrow)
         if _is_alone(layer.get_input(0), makers):
             with network.at(network.places[layer.name]):
-                kept = cast(plain_layer("SUM", x, MINUS_ZERO, "minus_zero", float32), narrow.dtype)
-            network.replace(narrow.trt, kept.trt)
+                kept = plain_layer("SUM", x, MINUS_ZERO, "minus_zero", float32)
+            layer.set_input(0, kept.trt)
 
 
 def _is_alone(result: trt.ITensor, makers: Mapping[Any, Node]) -> bool:
