@@ -206,3 +206,12 @@ def test_of_what_another_form_brings_with_it_the_table_decides(monkeypatch: pyte
     tuned = define(NeutralBut(by_path(((group.name, "alone"),), [group]), neutral.forms.chosen)).forms
     assert tuned.chosen[""]["positions"] == "alone"
     assert tuned.chosen["two"]["decoding"] == "sums" and tuned.chosen["one"]["attention"] == "fused"
+
+
+def test_what_products_are_summed_in_the_table_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Fastest("accumulation", "float32", backend.name(), ("1", "99"), "9.0", dtypes=("float16",))
+    for rows, form in (([], "native"), ([row], "float32")):
+        monkeypatch.setattr(measured, "MEASURED", rows)
+        made = network({"product": {"blocks.0.fc1": "stored"}})
+        assert {made.forms.chosen[f"blocks.{i}.fc1"]["accumulation"] for i in range(3)} == {form}
+        assert "accumulation" not in {group.kind for group in groups_of(made)}

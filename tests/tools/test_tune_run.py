@@ -16,6 +16,7 @@ from helpers.runtime.engines import engine_of
 import trtnet
 from trtnet import nn, ops
 from trtnet.builder.plan import read_sidecar, sidecar_path
+from trtnet.ops.formulations import KINDS
 from trtnet.support.errors import BuildError, DeviceError, InputError, ModelError
 from trtnet.support.text.printing import as_text
 from trtnet.tools.targets.networks import Choices
@@ -67,12 +68,13 @@ class GpuOfNumbers:
         assert isinstance(task, Timing) and self.place.outputs(task.part)
         return tuple(map(self._measured, task.numbers))
 
-    def _forms(self, number: int) -> dict[str, dict[str, str]]:
-        return read_sidecar(sidecar_path(self.place.plan(number))).info.forms
+    def _forms(self, number: int) -> list[str]:
+        """Those that the search chooses."""
+        forms = read_sidecar(sidecar_path(self.place.plan(number))).info.forms
+        return [form for kinds in forms.values() for kind, form in kinds.items() if KINDS[kind].is_tuned]
 
     def _measured(self, number: int) -> Measured:
-        forms = self._forms(number)
-        took = 1 + sum(TAKES.get(form, 0.0) for kinds in forms.values() for form in kinds.values())
+        took = 1 + sum(TAKES.get(form, 0.0) for form in self._forms(number))
         overflows = any(np.abs(array).max() > 65504 for array in self.place.outputs(()).values())
         return Measured((took, took * 1.01, took * 0.99), float("inf") if overflows else 1e-3)
 
@@ -81,7 +83,7 @@ class GpuThatEnds(GpuOfNumbers):
     """Its process ends with an engine that has a float32 form."""
 
     def _measured(self, number: int) -> Measured:
-        if any("float32" in kinds.values() for kinds in self._forms(number).values()):
+        if "float32" in self._forms(number):
             os._exit(5)
         return super()._measured(number)
 

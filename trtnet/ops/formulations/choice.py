@@ -36,16 +36,16 @@ Operation = Callable[Concatenate[Tensor, P], R]
 
 
 def formulated(
-    kind: str, neutral: str, *, facts: Facts = no_facts, applies: Applies = always
+    kind: str, neutral: str, *, facts: Facts = no_facts, applies: Applies = always, is_tuned: bool = True
 ) -> Callable[[Operation[P, R]], Operation[P, R]]:
     """Declares a function as the neutral form of a new kind; calling it then builds the form that is chosen.
 
     facts: a function of the same arguments that gives the numbers which the table asks for. applies: where even the
-    neutral form cannot be; there it is the first other one that can.
+    neutral form cannot be; there it is the first other one that can. is_tuned: whether `trtnet tune` chooses a form.
     """
 
     def decorate(function: Operation[P, R]) -> Operation[P, R]:
-        made = declare(kind, neutral, function, facts, applies)
+        made = declare(kind, neutral, function, facts, applies, is_tuned=is_tuned)
 
         @wraps(function)
         def chosen(x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -34,11 +34,13 @@ class Form:
 class Kind:
     """A kind of operation: its forms by name, the neutral one first.
 
-    facts: takes the operation's arguments, and gives the numbers that measurements ask for.
+    facts: takes the operation's arguments, and gives the numbers that measurements ask for. is_tuned: whether
+    `trtnet tune` chooses its form by time; else the table decides, of forms that differ in what they round.
     """
 
     name: str
     facts: Facts
+    is_tuned: bool = True
     forms: dict[str, Form] = field(default_factory=dict)
 
     @property
@@ -64,11 +66,13 @@ def no_facts(*_: Any) -> dict[str, int]:
     return {}
 
 
-def declare(kind: str, neutral: str, build: Callable[..., Any], facts: Facts, applies: Applies) -> Kind:
+def declare(
+    kind: str, neutral: str, build: Callable[..., Any], facts: Facts, applies: Applies, *, is_tuned: bool
+) -> Kind:
     """A new kind with its neutral form."""
     if kind in KINDS:
         raise ValueError(f"there is a kind {kind!r} already")
-    KINDS[kind] = Kind(kind, facts)
+    KINDS[kind] = Kind(kind, facts, is_tuned)
     _register(kind, Form(neutral, build, applies, approximate=False))
     return KINDS[kind]
 

@@ -25,6 +25,6 @@ def _facts(x: Tensor, y: Tensor | Weights, op1: str) -> dict[str, int]:
     return {"rows": rows, "in_features": in_features, "out_features": out_features, "narrows": narrows}
 
 
-@formulated("accumulation", "native", facts=_facts)
+@formulated("accumulation", "native", facts=_facts, is_tuned=False)
 def _accumulated(x: Tensor, y: Tensor | Weights, op1: str) -> Tensor:
     return product(x, y, op1)

@@ -11,7 +11,7 @@ from trtnet.definition import DefinedNetwork
 from trtnet.graph import Parameter
 from trtnet.graph.calls import Call
 from trtnet.graph.layers.work import LayerWork, count
-from trtnet.ops.formulations import APPROXIMATIONS, FORMS
+from trtnet.ops.formulations import APPROXIMATIONS, FORMS, KINDS
 from trtnet.tools.tune.choices.parts import Part, is_at, part_around, place_of
 from trtnet.tools.tune.searching.contests import Group
 
@@ -41,7 +41,8 @@ def _by_place(network: DefinedNetwork) -> dict[tuple[str, str], list[str]]:
     for path, kinds in network.forms.chosen.items():
         place = place_of(network.calls, path)
         for kind in kinds:
-            found.setdefault((kind, place), []).append(path)
+            if KINDS[kind].is_tuned:
+                found.setdefault((kind, place), []).append(path)
     return found
 
 

@@ -7,7 +7,7 @@ from glob import escape
 
 from trtnet.definition import DefinedNetwork
 from trtnet.graph.forms import FormChoice, FormChoices
-from trtnet.ops.formulations import FORMS
+from trtnet.ops.formulations import FORMS, KINDS
 from trtnet.support.errors import ModelError
 from trtnet.tools.tune.choices.parts import Part, is_at
 from trtnet.tools.tune.searching.contests import Group, Variant
@@ -21,7 +21,7 @@ class NeutralBut(FormChoices):
 
     (Forms change what else there is to choose.) there: what modules have in the network with neutral forms, by path.
     Of a kind that a module has none of there, and gets by another form, the table decides: the attention of the one
-    query that is left of many is one of the kind `decoding`.
+    query that is left of many is one of the kind `decoding`. It decides kinds that are not tuned, too.
     """
 
     def __init__(self, forms: ByPath, there: Mapping[str, Container[str]] | None = None) -> None:
@@ -29,6 +29,7 @@ class NeutralBut(FormChoices):
             {
                 kind: {escape(path): form for path, form in forms.get(kind, {}).items()} | {"*": names[0]}
                 for kind, names in FORMS.items()
+                if KINDS[kind].is_tuned
             },
             approximations=True,
         )
