@@ -80,6 +80,26 @@ def test_products_of_float16_are_summed_in_float32_without_them() -> None:
     assert b"accumulation_type=2" in network.build().plan.data
 
 
+class OfRows(torch.nn.Module):
+    """A convolution along the rows of [batch, rows, features]."""
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.conv = kind(WIDTH, 4, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x.transpose(1, 2)).transpose(1, 2)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("kind", [torch.nn.Conv1d, torch.nn.ConvTranspose1d])
+def test_a_convolution_of_one_axis_is_built(kind: Any, rows: int) -> None:
+    dtype = {"": "float16", "conv": "float32"}
+    network = trtnet.define(OfRows(kind).eval(), {"x": trtnet.Input(("n", rows, WIDTH))}, dtype=dtype)
+    assert sums(network) == ["conv/minus_zero"]
+    assert network.build({"n": (1, 2, 4)}).plan.data
+
+
 def test_a_float32_module_of_a_float16_model_is_of_float32() -> None:
     model = torch.nn.Sequential(
         torch.nn.Linear(8, WIDTH), torch.nn.Linear(WIDTH, 4, bias=False), torch.nn.Tanh()

@@ -46,17 +46,17 @@ class Adding(Placing, Generic[T]):
     compared with a number. weights: arrays TensorRT does not give back, by (layer name, attribute); the reference
     executor needs them. decompositions: what plugin layers compute, by layer name, as networks of their own. forms: the
     layers that operations are. merged: layers that take the weights of further operations. pending: layers whose
-    weights were not decided when they were added. byte_casts: what was cast to uint8. narrowed: what was cast from
-    float32 to 16 bits, and the results. cache: tensors that are made once a network (constants, sizes). linear: the
-    tensor, weight and bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the
-    factors of the results of scale layers. known: the values of what is made of constants. convolved: which
-    convolutions tensors are computed from; feature_maps: the same of what a model calls convolutions. chosen: choices
-    between these. sums: what was added, of sums of a tensor and a constant. moves, gathered: what permutations,
-    reshapes and gathers of their results were made of. steps: how positions of results were computed. turned: what is
-    kept in another order. shuffled: of images of shuffled channels, the image before and the places of its channels.
-    pooled: results of windows that were taken apart. quantized: the parameters that the network holds quantized.
-    division: the rank whose part of a larger one it is. named: the checkpoint keys of weights that TensorRT knows by
-    them; folded: those that were computed with while defining.
+    weights were not decided when they were added. byte_casts: what was cast to uint8. narrowed: the layers that cast
+    float32 to 16 bits. cache: tensors that are made once a network (constants, sizes). linear: the tensor, weight and
+    bias of the results of linear layers, by the serial of their storage. scaled: the tensor and the factors of the
+    results of scale layers. known: the values of what is made of constants. convolved: which convolutions tensors are
+    computed from; feature_maps: the same of what a model calls convolutions. chosen: choices between these. sums: what
+    was added, of sums of a tensor and a constant. moves, gathered: what permutations, reshapes and gathers of their
+    results were made of. steps: how positions of results were computed. turned: what is kept in another order.
+    shuffled: of images of shuffled channels, the image before and the places of its channels. pooled: results of
+    windows that were taken apart. quantized: the parameters that the network holds quantized. division: the rank whose
+    part of a larger one it is. named: the checkpoint keys of weights that TensorRT knows by them; folded: those that
+    were computed with while defining.
     """
 
     def __init__(self, dtype: DTypeLike | Mapping[str, DTypeLike] = "float32") -> None:
@@ -93,7 +93,7 @@ class Adding(Placing, Generic[T]):
         self.pooled: set[trt.ITensor] = set()
         self.pending: list[PendingLayer] = []
         self.byte_casts: list[trt.ITensor] = []
-        self.narrowed: list[tuple[T, T]] = []
+        self.narrowed: list[trt.ILayer] = []
         self.quantized = QuantizedParameters()
         self.division = Division()
         self._bindings = Bindings(self.precision.by_path)
@@ -210,6 +210,10 @@ class Adding(Placing, Generic[T]):
     def layer_of(self, tensor: trt.ITensor) -> trt.ILayer | None:
         """TensorRT's layer that made a tensor of TensorRT's; None for inputs, and those of loops and conditions."""
         return self._makers.get(tensor)
+
+    def tensor_of(self, itensor: trt.ITensor) -> T:
+        """What a layer of the network made, as operations take it; its dynamic sizes have no names."""
+        return self._tensor(itensor, tuple(itensor.shape), ())
 
     def give(self, layer: trt.ILayer, weights: Mapping[str, Weight]) -> None:
         """Gives a layer weights, by its attributes' names, in place of those that it has."""

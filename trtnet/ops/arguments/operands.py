@@ -143,7 +143,7 @@ def _cast(x: Tensor, dtype: DType | None) -> Tensor:
 def _cast_layer(x: Tensor, dtype: DType) -> Tensor:
     (y,) = x.network.add("cast", {"input": x, "to_type": dtype.trt}, dims=[x.shape])
     if x.dtype == dtypes.float32 and dtype.is_floating and dtype.bits == 16:
-        x.network.narrowed.append((x, y))
+        x.network.narrowed.append(x.network.maker(y))
     return y
 
 
