@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -72,12 +73,15 @@ def test_in_a_loop_and_a_branch(name: str) -> None:
     np.testing.assert_allclose(network.reference()(x), expected, rtol=2e-3, atol=2e-3)
 
 
-def test_products_of_float16_are_summed_in_float32_without_them() -> None:
-    model = torch.nn.Linear(WIDTH, WIDTH, bias=False).eval()
-    inputs = {"x": trtnet.Input((4, WIDTH))}
-    network = trtnet.define(model, inputs, dtype="float16", forms={"accumulation": "float32"})
+@pytest.mark.parametrize(("form", "accumulation"), [("native", b"0"), ("float32", b"2")])
+def test_products_of_float16_are_summed_in_float32_without_them(form: str, accumulation: bytes) -> None:
+    model = torch.nn.Sequential(
+        torch.nn.LayerNorm(64), torch.nn.Linear(64, 128), torch.nn.GELU(), torch.nn.Linear(128, 64, bias=False)
+    ).eval()  # fmt: skip
+    forms = {"accumulation": form}
+    network = trtnet.define(model, {"x": trtnet.Input((4, 50, 64))}, dtype="float16", forms=forms)
     assert not sums(network)
-    assert b"accumulation_type=2" in network.build().plan.data
+    assert re.findall(rb"accumulation_type=(\d)", network.build().plan.data) == [accumulation] * 2
 
 
 class OfRows(torch.nn.Module):
